@@ -1,0 +1,173 @@
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+// @peculiar/x509 throws on import unless a Reflect polyfill is there before it.
+import 'reflect-metadata'
+import { X509Certificate } from '@peculiar/x509'
+import { CertificateError } from '../errors.ts'
+import type { Certificate, CertificateSignature } from './certificate.ts'
+import { type DerElement, derTag, refuseMalformed, splitDer } from './der.ts'
+import { DerReader, enterOnly } from './der-reader.ts'
+import { decodeBytes, decodeObjectIdentifier, decodeTime, decodeUnsigned } from './der-values.ts'
+import { decodeDistinguishedName, isSameName } from './distinguished-name.ts'
+import { type CertificateExtensions, decodeExtensions } from './extensions.ts'
+
+/**
+ * Reads exactly one X.509 certificate from its DER, by the letter of RFC 5280 §4.1 and X.690, and copies its bytes.
+ *
+ * @throws {CertificateError} `certificate_malformed`, `certificate_trailing_bytes` for bytes after the certificate,
+ * `certificate_unsupported` for a public key that Node cannot read or whose curve has no name,
+ * `certificate_missing` for no bytes
+ */
+export function decodeCertificate(input: Uint8Array): Certificate {
+  const der = copySingle(input)
+  const outer = enterOnly(der, derTag.sequence, 'certificate')
+  const signed = outer.next(derTag.sequence)
+  const algorithm = outer.next(derTag.sequence)
+  const value = decodeBytes(outer.next(derTag.bitString), 'signatureValue')
+  outer.end()
+
+  const fields = new DerReader(signed.content, 'tbsCertificate')
+  const version = decodeVersion(fields)
+  const serialNumber = decodeSerialNumber(fields.next(derTag.integer))
+  const signedAlgorithm = fields.next(derTag.sequence)
+  const issuer = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'issuer')
+  const validity = fields.enter(derTag.sequence, 'validity')
+  const notBefore = decodeTime(validity.nextOfAny(), 'notBefore')
+  const notAfter = decodeTime(validity.nextOfAny(), 'notAfter')
+  validity.end()
+  const subject = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'subject')
+  const publicKey = decodePublicKey(fields.next(derTag.sequence))
+  const uniqueIds = [fields.nextIf(0x81), fields.nextIf(0x82)]
+  const wrapped = fields.nextIf(0xa3)
+  fields.end()
+  if (version < 2 && uniqueIds.some((id) => id !== undefined)) {
+    refuseMalformed('tbsCertificate', 'a unique identifier in version 1', 'it in version 2 or 3 only')
+  }
+  if (version < 3 && wrapped !== undefined) {
+    refuseMalformed('tbsCertificate', `extensions in version ${version}`, 'them in version 3 only')
+  }
+
+  return {
+    der,
+    sha256: createHash('sha256').update(der).digest('hex'),
+    serialNumber,
+    subject,
+    issuer,
+    notBefore,
+    notAfter,
+    publicKey,
+    signature: {
+      ...decodeAlgorithm(algorithm),
+      algorithmsAgree: algorithm.encoded.equals(signedAlgorithm.encoded),
+      signedBytes: signed.encoded,
+      value,
+    },
+    ...decodeWrappedExtensions(wrapped),
+    selfIssued: isSameName(subject, issuer),
+  }
+}
+
+/**
+ * Reads a certificate as `decodeCertificate` does, then lets a second, independent reader read it too and refuses it
+ * when that one does not see the same dates, key and signature. For certificates that are configured and on which
+ * everything else rests (authorities, our own SVID), not for what a peer presents: it costs several times as much.
+ *
+ * @throws {CertificateError} as `decodeCertificate`; `certificate_malformed` when the readings differ
+ */
+export function decodeConfirmedCertificate(input: Uint8Array): Certificate {
+  const certificate = decodeCertificate(input)
+  if (isReadAlike(certificate)) return certificate
+  return refuseMalformed('certificate', 'dates, key or signature that two readers read in two ways', 'only one way')
+}
+
+class SecondReading extends X509Certificate {
+  /** What was parsed, without the getters of the library, which encode and parse everything again. */
+  get parsed(): typeof this.asn {
+    return this.asn
+  }
+}
+
+function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certificate): boolean {
+  try {
+    const { tbsCertificate, signatureValue } = new SecondReading(der).parsed
+    const { validity, subjectPublicKeyInfo } = tbsCertificate
+    const key = Buffer.from(subjectPublicKeyInfo.subjectPublicKey)
+    return (
+      validity.notBefore.getTime().getTime() === notBefore &&
+      validity.notAfter.getTime().getTime() === notAfter &&
+      publicKey.export({ type: 'spki', format: 'der' }).subarray(-key.length).equals(key) &&
+      signature.value.equals(Buffer.from(signatureValue))
+    )
+  } catch (cause) {
+    throw new CertificateError('certificate_malformed', 'certificate: found one that a second reader refuses', {
+      cause,
+    })
+  }
+}
+
+/** A copy, so that nobody can change the bytes after they were checked. */
+function copySingle(input: Uint8Array): Buffer {
+  const [der, ...others] = splitDer(new Uint8Array(input))
+  if (der === undefined) throw new CertificateError('certificate_missing', 'certificate: found no bytes, expected DER')
+  if (others.length === 0) return der
+  throw new CertificateError('certificate_trailing_bytes', 'certificate: found more than one, expected exactly one')
+}
+
+/** RFC 5280 §4.1.2.1; the version's number as people say it. */
+function decodeVersion(fields: DerReader): number {
+  const wrapper = fields.nextIf(0xa0)
+  if (wrapper === undefined) return 1
+  const inside = new DerReader(wrapper.content, 'version')
+  const version = decodeUnsigned(inside.next(derTag.integer), 'version') + 1
+  inside.end()
+  if (version !== 2 && version !== 3) refuseMalformed('version', `the number ${version - 1}`, '1 or 2, or none')
+  return version
+}
+
+/** Serials that RFC 5280 §4.1.2.2 forbids are common and harm nothing here: they only name a certificate to people. */
+function decodeSerialNumber({ content }: DerElement): string {
+  return content
+    .toString('hex')
+    .replace(/^(?:00)+(?=..)/, '')
+    .padStart(2, '0')
+}
+
+function decodeAlgorithm({ content }: DerElement): Pick<CertificateSignature, 'algorithm' | 'parameters'> {
+  const fields = new DerReader(content, 'signatureAlgorithm')
+  const algorithm = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'signatureAlgorithm')
+  if (fields.done) return { algorithm }
+  const parameters = fields.nextOfAny().encoded
+  fields.end()
+  return { algorithm, parameters }
+}
+
+const ecPublicKey = '1.2.840.10045.2.1'
+
+/**
+ * RFC 3279 §2.3, RFC 5480 §2.1.1, RFC 8410 §4. The key is not taken from `new X509Certificate(der)` of `node:crypto`:
+ * that looks for PEM first, and finds it inside a DER field that an attacker has filled with PEM.
+ */
+function decodePublicKey({ encoded, content }: DerElement): KeyObject {
+  const fields = new DerReader(content, 'subjectPublicKeyInfo')
+  const algorithm = fields.enter(derTag.sequence, 'subjectPublicKeyInfo')
+  const type = decodeObjectIdentifier(algorithm.next(derTag.objectIdentifier), 'subjectPublicKeyInfo')
+  const parameters = algorithm.done ? undefined : algorithm.nextOfAny()
+  algorithm.end()
+  decodeBytes(fields.next(derTag.bitString), 'subjectPublicKey')
+  fields.end()
+  // A curve given by its numbers can be P-256 in all but the base point, which makes any public key the forger's own.
+  if (type === ecPublicKey && parameters?.tag !== derTag.objectIdentifier) {
+    throw new CertificateError('certificate_unsupported', 'subjectPublicKeyInfo: found a curve without a name')
+  }
+  try {
+    return createPublicKey({ key: encoded, format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw new CertificateError('certificate_unsupported', 'subjectPublicKeyInfo: found a key that Node cannot read', {
+      cause,
+    })
+  }
+}
+
+function decodeWrappedExtensions(wrapper: DerElement | undefined): CertificateExtensions {
+  if (wrapper === undefined) return { unknownCriticalExtensions: [] }
+  return decodeExtensions(enterOnly(wrapper.content, derTag.sequence, 'extensions').rest())
+}

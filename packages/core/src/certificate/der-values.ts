@@ -1,0 +1,111 @@
+import { type DerElement, derTag, refuseMalformed } from './der.ts'
+
+/**
+ * The dotted text of an OBJECT IDENTIFIER (X.690 §8.19), each arc in its shortest form; not longer than 64 bytes,
+ * because the arithmetic costs the square of the length.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeObjectIdentifier({ content }: DerElement, where: string): string {
+  if (content.length === 0 || content.length > 64) {
+    refuseMalformed(where, `an object identifier of ${content.length} bytes`, '1 to 64')
+  }
+  const arcs: bigint[] = []
+  let arc = 0n
+  let isFirstByte = true
+  for (const byte of content) {
+    if (isFirstByte && byte === 0x80) refuseMalformed(where, 'a padded object identifier', 'the shortest form')
+    arc = (arc << 7n) | BigInt(byte & 0x7f)
+    isFirstByte = byte < 0x80
+    if (!isFirstByte) continue
+    arcs.push(...(arcs.length === 0 ? splitFirstArcs(arc) : [arc]))
+    arc = 0n
+  }
+  if (!isFirstByte) refuseMalformed(where, 'an object identifier cut off in an arc', 'a complete one')
+  return arcs.join('.')
+}
+
+function splitFirstArcs(value: bigint): readonly bigint[] {
+  const first = value < 40n ? 0n : value < 80n ? 1n : 2n
+  return [first, value - 40n * first]
+}
+
+/**
+ * A BOOLEAN, which in DER is either 0x00 or 0xff (X.690 §11.1).
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeBoolean({ content }: DerElement, where: string): boolean {
+  const hex = content.toString('hex')
+  if (hex !== 'ff' && hex !== '00') refuseMalformed(where, `the boolean 0x${hex}`, '0x00 or 0xff')
+  return hex === 'ff'
+}
+
+/**
+ * A small INTEGER that is never negative: a version, a path length, a salt length.
+ *
+ * @throws {CertificateError} `certificate_malformed` for a negative one, a padded one, or one of more than 6 bytes
+ */
+export function decodeUnsigned({ content }: DerElement, where: string): number {
+  const { length } = content
+  if (length === 0 || length > 6) refuseMalformed(where, `an integer of ${length} bytes`, '1 to 6')
+  const first = content.readUInt8(0)
+  if (first >= 0x80) refuseMalformed(where, 'a negative integer', 'zero or more')
+  const isPadded = length > 1 && first === 0 && content.readUInt8(1) < 0x80
+  if (isPadded) refuseMalformed(where, 'a padded integer', 'the shortest form')
+  return content.readUIntBE(0, length)
+}
+
+/**
+ * The bytes of a BIT STRING that has whole bytes: a signature or a key.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeBytes({ content }: DerElement, where: string): Buffer {
+  if (content.length < 2 || content.readUInt8(0) !== 0) {
+    refuseMalformed(where, 'an empty bit string or one with unused bits', 'whole bytes')
+  }
+  return content.subarray(1)
+}
+
+/**
+ * The numbers of the bits that are set in a BIT STRING of named bits (X.690 §11.2); at least one.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeNamedBits({ content }: DerElement, where: string): readonly number[] {
+  const length = content.length - 1
+  if (length < 1 || length > 6) refuseMalformed(where, `a bit string of ${length} bytes`, '1 to 6')
+  const unused = content.readUInt8(0)
+  const value = BigInt(content.readUIntBE(1, length))
+  const isClean = unused < 8 && value % (1n << BigInt(unused)) === 0n
+  if (!isClean) refuseMalformed(where, 'a bit string with set or too many unused bits', 'zeros up to the last byte')
+  const bits = Array.from({ length: length * 8 }, (_, bit) => bit)
+  const set = bits.filter((bit) => ((value >> BigInt(length * 8 - 1 - bit)) & 1n) === 1n)
+  if (set.length === 0) refuseMalformed(where, 'no bit set', 'at least one')
+  return set
+}
+
+/**
+ * A moment of RFC 5280 §4.1.2.5 in epoch milliseconds: UTCTime or GeneralizedTime, with seconds, in UTC, without
+ * fractions, and a day that exists.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeTime({ tag, content }: DerElement, where: string): number {
+  const text = content.toString('latin1')
+  if (tag === derTag.utcTime && /^\d{12}Z$/.test(text)) {
+    return parseTime(`${text < '5' ? '20' : '19'}${text}`, where)
+  }
+  if (tag === derTag.generalizedTime && /^\d{14}Z$/.test(text)) return parseTime(text, where)
+  return refuseMalformed(where, JSON.stringify(text.slice(0, 20)), 'UTCTime or GeneralizedTime in UTC with seconds')
+}
+
+function parseTime(digits: string, where: string): number {
+  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  const date = new Date(iso)
+  // Date.parse takes 31 February for 3 March and 24:00 for the next day: only text that comes back unchanged is a date.
+  const isDate = !Number.isNaN(date.getTime()) && date.toISOString() === iso
+  if (!isDate) refuseMalformed(where, iso, 'a day and time that exist')
+  return date.getTime()
+}

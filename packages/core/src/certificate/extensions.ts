@@ -1,0 +1,157 @@
+import type { Certificate, KeyUsageName, NameConstraints } from './certificate.ts'
+import { type DerElement, derTag, refuseMalformed } from './der.ts'
+import { DerReader, enterOnly } from './der-reader.ts'
+import { decodeBoolean, decodeNamedBits, decodeObjectIdentifier, decodeUnsigned } from './der-values.ts'
+import { decodeConstraintBase, decodeSubjectName } from './general-name.ts'
+
+/** What the extensions say; each field as in `Certificate`. */
+export type CertificateExtensions = Pick<
+  Certificate,
+  | 'basicConstraints'
+  | 'keyUsage'
+  | 'extendedKeyUsage'
+  | 'subjectAlternativeName'
+  | 'nameConstraints'
+  | 'subjectKeyId'
+  | 'authorityKeyId'
+  | 'unknownCriticalExtensions'
+>
+
+/**
+ * Reads the extensions of a certificate (RFC 5280 §4.2): each at most once, each value filled to its last byte.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeExtensions(elements: readonly DerElement[]): CertificateExtensions {
+  const unknownCriticalExtensions: string[] = []
+  const fields: { -readonly [Field in keyof CertificateExtensions]?: CertificateExtensions[Field] } = {}
+  const seen = new Set<string>()
+  for (const element of elements) {
+    const { type, critical, value } = decodeExtension(element)
+    if (seen.has(type)) refuseMalformed('extensions', `${type} twice`, 'each at most once')
+    seen.add(type)
+    switch (type) {
+      case '2.5.29.14':
+        fields.subjectKeyId = decodeSubjectKeyId(value)
+        break
+      case '2.5.29.15':
+        fields.keyUsage = { critical, usages: decodeKeyUsage(value) }
+        break
+      case '2.5.29.17':
+        fields.subjectAlternativeName = { critical, names: decodeSubjectNames(value) }
+        break
+      case '2.5.29.19':
+        fields.basicConstraints = decodeBasicConstraints(value)
+        break
+      case '2.5.29.30':
+        fields.nameConstraints = decodeNameConstraints(value)
+        break
+      case '2.5.29.35':
+        Object.assign(fields, decodeAuthorityKeyId(value))
+        break
+      case '2.5.29.37':
+        fields.extendedKeyUsage = decodeExtendedKeyUsage(value)
+        break
+      default:
+        if (critical) unknownCriticalExtensions.push(type)
+    }
+  }
+  return { ...fields, unknownCriticalExtensions }
+}
+
+function decodeExtension(element: DerElement): { type: string; critical: boolean; value: Buffer } {
+  const fields = enterOnly(element.encoded, derTag.sequence, 'extension')
+  const type = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'extension')
+  const critical = fields.nextIf(derTag.boolean)
+  const value = fields.next(derTag.octetString).content
+  fields.end()
+  return { type, critical: critical !== undefined && decodeBoolean(critical, 'extension'), value }
+}
+
+/** RFC 5280 §4.2.1.9. A path length beside cA FALSE has no meaning, so its author meant something else. */
+function decodeBasicConstraints(value: Buffer): { cA: boolean; pathLength?: number } {
+  const where = 'basicConstraints'
+  const fields = enterOnly(value, derTag.sequence, where)
+  const flag = fields.nextIf(derTag.boolean)
+  const length = fields.nextIf(derTag.integer)
+  fields.end()
+  const cA = flag !== undefined && decodeBoolean(flag, where)
+  if (length === undefined) return { cA }
+  if (!cA) refuseMalformed(where, 'a path length without cA', 'cA with it')
+  return { cA, pathLength: decodeUnsigned(length, where) }
+}
+
+/** RFC 5280 §4.2.1.3: the names in the order of their bits. */
+const keyUsageNames: readonly KeyUsageName[] = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+]
+
+function decodeKeyUsage(value: Buffer): ReadonlySet<KeyUsageName> {
+  const bits = decodeNamedBits(decodeOnly(value, derTag.bitString, 'keyUsage'), 'keyUsage')
+  return new Set(keyUsageNames.filter((_, bit) => bits.includes(bit)))
+}
+
+/** RFC 5280 §4.2.1.12. */
+function decodeExtendedKeyUsage(value: Buffer): readonly string[] {
+  const purposes = enterOnly(value, derTag.sequence, 'extKeyUsage').rest()
+  return purposes.map((purpose) => {
+    return decodeObjectIdentifier(decodeOnly(purpose.encoded, derTag.objectIdentifier, 'extKeyUsage'), 'extKeyUsage')
+  })
+}
+
+/** RFC 5280 §4.2.1.6. */
+function decodeSubjectNames(value: Buffer): NonNullable<Certificate['subjectAlternativeName']>['names'] {
+  const names = enterOnly(value, derTag.sequence, 'subjectAltName').rest()
+  return names.map((name) => decodeSubjectName(name, 'subjectAltName'))
+}
+
+/** RFC 5280 §4.2.1.10: one of the two lists at least, and neither empty. */
+function decodeNameConstraints(value: Buffer): NameConstraints {
+  const fields = enterOnly(value, derTag.sequence, 'nameConstraints')
+  if (fields.done) refuseMalformed('nameConstraints', 'no subtrees', 'permitted or excluded ones')
+  const permitted = fields.nextIf(0xa0)
+  const excluded = fields.nextIf(0xa1)
+  fields.end()
+  return { permitted: decodeSubtrees(permitted), excluded: decodeSubtrees(excluded) }
+}
+
+function decodeSubtrees(list: DerElement | undefined): NameConstraints['permitted'] {
+  if (list === undefined) return []
+  return new DerReader(list.content, 'nameConstraints').rest().map((element) => {
+    const subtree = enterOnly(element.encoded, derTag.sequence, 'nameConstraints')
+    const base = subtree.nextOfAny()
+    // RFC 5280 fixes minimum at its default, which DER leaves out, and forbids maximum.
+    subtree.end()
+    return decodeConstraintBase(base, 'nameConstraints')
+  })
+}
+
+/** RFC 5280 §4.2.1.2. */
+function decodeSubjectKeyId(value: Buffer): string {
+  return decodeOnly(value, derTag.octetString, 'subjectKeyIdentifier').content.toString('hex')
+}
+
+/** RFC 5280 §4.2.1.1; an issuer and serial number may stand beside the key id and are no help in finding a path. */
+function decodeAuthorityKeyId(value: Buffer): { authorityKeyId?: string } {
+  const fields = enterOnly(value, derTag.sequence, 'authorityKeyIdentifier')
+  const keyId = fields.nextIf(0x80)
+  fields.nextIf(0xa1)
+  fields.nextIf(0x82)
+  fields.end()
+  return keyId === undefined ? {} : { authorityKeyId: keyId.content.toString('hex') }
+}
+
+function decodeOnly(bytes: Buffer, tag: number, where: string): DerElement {
+  const reader = new DerReader(bytes, where)
+  const element = reader.next(tag)
+  reader.end()
+  return element
+}

@@ -1,0 +1,138 @@
+import { anyExtendedKeyUsage, type Certificate } from './certificate.ts'
+import { describeCertificate } from './describe.ts'
+import { findNameViolation } from './name-constraints.ts'
+import type { PathRefusal, PathRequest, Refusal } from './path-request.ts'
+import { isStrongKey, type SignatureVerdict, verifySignature } from './signature.ts'
+
+/** The most certificates that a peer may present, leaf included. */
+export const maxChainCertificates = 16
+/** The most bytes of certificates that a peer may present, leaf included. */
+export const maxChainBytes: number = 64 * 1024
+
+/** What can be said of the presented certificates before any of them is looked at. */
+export function checkPresented({ leaf, intermediates, authorities }: PathRequest): Refusal | undefined {
+  const count = intermediates.length + 1
+  if (count > maxChainCertificates) {
+    return refuse('too_many_certificates', `${count} were presented, at most ${maxChainCertificates} are looked at`)
+  }
+  const bytes = intermediates.reduce((sum, { der }) => sum + der.length, leaf.der.length)
+  if (bytes > maxChainBytes) {
+    return refuse('chain_too_large', `${bytes} bytes were presented, at most ${maxChainBytes} are looked at`)
+  }
+  if (authorities.some(({ sha256 }) => sha256 === leaf.sha256)) {
+    return refuse('leaf_is_authority', `${describeCertificate(leaf)} signs for workloads and is none itself`)
+  }
+  return undefined
+}
+
+/** The leaf's own part of the checklist. */
+export function checkLeaf({ leaf, usage, now }: PathRequest): Refusal | undefined {
+  return checkKey(leaf) ?? checkDates(leaf, now) ?? checkExtensions(leaf) ?? checkUsage(leaf, [usage])
+}
+
+/** Whether this issuer's key made the signature over the child, by an algorithm that counts (RFC 5280 §6.1.3 a 1). */
+export function checkSignature(child: Certificate, issuer: Certificate): Refusal | undefined {
+  const weakKey = checkKey(issuer)
+  if (weakKey !== undefined) return weakKey
+  const verdict = verifySignature(child, issuer.publicKey)
+  if (verdict === 'valid') return undefined
+  const detail = `signature ${child.signature.algorithm} on ${describeCertificate(child)} by ${describeCertificate(issuer)}`
+  return refuse(signatureRefusals[verdict], detail)
+}
+
+/**
+ * The checklist for an issuer that is known to have signed the last of the certificates below it, an authority of the
+ * bundle as well as an intermediate.
+ */
+export function checkIssuer(
+  issuer: Certificate,
+  below: readonly Certificate[],
+  { usage, now }: PathRequest,
+): Refusal | undefined {
+  return (
+    checkDates(issuer, now) ?? // RFC 5280 §6.1.3 a 2
+    checkAuthority(issuer) ?? // §6.1.4 k, n
+    checkPathLength(issuer, below) ?? // §6.1.4 l, m
+    checkExtensions(issuer) ?? // §6.1.4 o
+    checkUsage(issuer, [usage, anyExtendedKeyUsage]) // §4.2.1.12
+  )
+}
+
+/** RFC 5280 §6.1.3 b, c: can only be judged on the complete path. */
+export function checkNames(path: readonly Certificate[]): Refusal | undefined {
+  const violation = findNameViolation(path)
+  return violation === undefined ? undefined : refuse('name_constraint_violated', violation)
+}
+
+/** The first moment after the last valid second, which RFC 5280 §4.1.2.5 counts in. */
+export function endOfValidity({ notAfter }: Certificate): number {
+  return notAfter + 1000
+}
+
+const signatureRefusals: Readonly<Record<Exclude<SignatureVerdict, 'valid'>, PathRefusal>> = {
+  invalid: 'signature_invalid',
+  weak_algorithm: 'weak_signature',
+  unsupported_algorithm: 'unsupported_signature',
+}
+
+function checkKey(certificate: Certificate): Refusal | undefined {
+  if (isStrongKey(certificate.publicKey)) return undefined
+  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey
+  const size = asymmetricKeyDetails?.modulusLength ?? asymmetricKeyDetails?.namedCurve ?? ''
+  const expected = 'RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519'
+  return refuse(
+    'weak_key',
+    `key ${asymmetricKeyType} ${size} of ${describeCertificate(certificate)}, expected ${expected}`,
+  )
+}
+
+/** Written so that a clock that is no number refuses. */
+function checkDates(certificate: Certificate, now: number): Refusal | undefined {
+  if (!(now >= certificate.notBefore)) {
+    return refuse('not_yet_valid', `${describeCertificate(certificate)} begins ${showTime(certificate.notBefore)}`)
+  }
+  if (now < endOfValidity(certificate)) return undefined
+  return refuse('expired', `${describeCertificate(certificate)} ended ${showTime(certificate.notAfter)}`)
+}
+
+function checkAuthority(issuer: Certificate): Refusal | undefined {
+  if (issuer.basicConstraints?.cA !== true) {
+    return refuse(
+      'not_a_ca',
+      `${describeCertificate(issuer)} signed a certificate and is no CA by its basicConstraints`,
+    )
+  }
+  if (issuer.keyUsage === undefined || issuer.keyUsage.usages.has('keyCertSign')) return undefined
+  return refuse('missing_key_cert_sign', `${describeCertificate(issuer)} signed a certificate without keyCertSign`)
+}
+
+/** The leaf does not count, nor do self-issued intermediates. */
+function checkPathLength(issuer: Certificate, below: readonly Certificate[]): Refusal | undefined {
+  const count = below.slice(1).filter(({ selfIssued }) => !selfIssued).length
+  const limit = issuer.basicConstraints?.pathLength ?? Infinity
+  if (count <= limit) return undefined
+  return refuse(
+    'path_length_exceeded',
+    `${count} intermediates below ${describeCertificate(issuer)}, which allows ${limit}`,
+  )
+}
+
+function checkExtensions(certificate: Certificate): Refusal | undefined {
+  const [unknown] = certificate.unknownCriticalExtensions
+  if (unknown === undefined) return undefined
+  return refuse('unknown_critical_extension', `${unknown} in ${describeCertificate(certificate)}`)
+}
+
+function checkUsage(certificate: Certificate, allowed: readonly string[]): Refusal | undefined {
+  const { extendedKeyUsage } = certificate
+  if (extendedKeyUsage === undefined || extendedKeyUsage.some((usage) => allowed.includes(usage))) return undefined
+  return refuse('wrong_extended_key_usage', `${describeCertificate(certificate)} does not allow ${allowed[0]}`)
+}
+
+function showTime(time: number): string {
+  return new Date(time).toISOString()
+}
+
+function refuse(reason: PathRefusal, detail: string): Refusal {
+  return { reason, detail }
+}

@@ -1,0 +1,113 @@
+import type { Certificate } from './certificate.ts'
+import { describeCertificate, quoteText } from './describe.ts'
+import { isSameName } from './distinguished-name.ts'
+import { checkIssuer, checkLeaf, checkNames, checkPresented, checkSignature, endOfValidity } from './path-checks.ts'
+import type { PathRequest, Refusal } from './path-request.ts'
+
+/** The most signature checks for one path, which bounds the search among authorities that cross-sign each other. */
+export const maxSignatureChecks = 32
+
+/** The proof, or the most telling reason why there is none. */
+export type PathVerdict =
+  | {
+      readonly ok: true
+      /** Leaf first, authority last. */
+      readonly path: readonly Certificate[]
+      /** Epoch milliseconds, exclusive: the first moment at which a certificate of the path is no longer valid. */
+      readonly expiresAt: number
+    }
+  | ({ readonly ok: false } & Refusal)
+
+/**
+ * Finds and verifies a certification path by RFC 5280 §6.1, depth first over every candidate issuer of the right
+ * name. Key identifiers only decide which candidate is tried first. What the leaf must be besides (an SVID) is not
+ * looked at.
+ *
+ * The authority is held to the same checks as every issuer, dates included, but its own signature is not checked:
+ * that it is in the bundle is all its proof. Certificate policies are not processed: where they are critical, they
+ * are an unknown critical extension.
+ */
+export function verifyPath(request: PathRequest): PathVerdict {
+  const { leaf } = request
+  const refusal = checkPresented(request) ?? checkLeaf(request)
+  if (refusal !== undefined) return { ok: false, ...refusal }
+  const search = createSearch(request)
+  const path = climb(leaf, [leaf], search)
+  if (path === undefined) return { ok: false, ...search.furthest.refusal }
+  return { ok: true, path, expiresAt: Math.min(...path.map(endOfValidity)) }
+}
+
+interface Search {
+  readonly request: PathRequest
+  /** What can sign: the authorities, then what was presented. */
+  readonly candidates: readonly Certificate[]
+  /** By SHA-256: one certificate can have been decoded twice. */
+  readonly authorities: ReadonlySet<string>
+  signatureChecks: number
+  furthest: { readonly progress: number; readonly refusal: Refusal }
+}
+
+/** Copies of one certificate would only eat up signature checks. */
+function createSearch(request: PathRequest): Search {
+  const certificates = [...request.authorities, ...request.intermediates]
+  const candidates = new Map(certificates.map((certificate) => [certificate.sha256, certificate]))
+  const authorities = new Set(request.authorities.map(({ sha256 }) => sha256))
+  const refusal = { reason: 'unknown_authority', detail: '' } as const
+  return {
+    request,
+    authorities,
+    candidates: [...candidates.values()],
+    signatureChecks: 0,
+    furthest: { progress: 0, refusal },
+  }
+}
+
+/** Extends a path by each possible issuer of its last certificate in turn, until one of them is an authority. */
+function climb(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
+  const issuers = listIssuers(child, path, search)
+  if (issuers.length === 0) {
+    const detail = `nobody known has the name ${quoteText(child.issuer.text)}, the issuer of ${describeCertificate(child)}`
+    note(search, path.length * 2, { reason: 'unknown_authority', detail })
+  }
+  for (const issuer of issuers) {
+    if (search.signatureChecks === maxSignatureChecks) {
+      const detail = `no path found within ${maxSignatureChecks} signature checks`
+      note(search, Infinity, { reason: 'too_many_signature_checks', detail })
+      return undefined
+    }
+    search.signatureChecks += 1
+    const unproved = checkSignature(child, issuer)
+    if (unproved !== undefined) {
+      note(search, path.length * 2 + 1, unproved)
+      continue
+    }
+    const longer = [...path, issuer]
+    const isAuthority = search.authorities.has(issuer.sha256)
+    const refusal = checkIssuer(issuer, path, search.request) ?? (isAuthority ? checkNames(longer) : undefined)
+    if (refusal !== undefined) {
+      note(search, issuerProved + longer.length, refusal)
+      continue
+    }
+    const found = isAuthority ? longer : climb(issuer, longer, search)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The candidates with the issuer's name, most likely ones first; one entity is never twice in a path. */
+function listIssuers(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] {
+  const isUsed = (candidate: Certificate): boolean =>
+    path.some((used) => isSameName(used.subject, candidate.subject) && used.publicKey.equals(candidate.publicKey))
+  const likelihood = (candidate: Certificate): number =>
+    (candidate.subjectKeyId === child.authorityKeyId ? 2 : 0) + (search.authorities.has(candidate.sha256) ? 1 : 0)
+  return search.candidates
+    .filter((candidate) => isSameName(candidate.subject, child.issuer) && !isUsed(candidate))
+    .toSorted((one, other) => likelihood(other) - likelihood(one))
+}
+
+/** A refusal of an issuer that did sign tells more than any of one that did not, or that is not known at all. */
+const issuerProved = 1000
+
+function note(search: Search, progress: number, refusal: Refusal): void {
+  if (progress > search.furthest.progress) search.furthest = { progress, refusal }
+}

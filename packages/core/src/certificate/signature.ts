@@ -1,0 +1,100 @@
+import { constants, type KeyObject, verify } from 'node:crypto'
+import type { Certificate, SignatureRefusal } from './certificate.ts'
+import { parsePssParameters } from './pss-parameters.ts'
+
+/** What a signature check found; a refused algorithm is found before any key is asked. */
+export type SignatureVerdict = 'valid' | 'invalid' | SignatureRefusal
+
+/**
+ * Verifies the signature over a certificate with its issuer's key. Only what is listed here verifies anything: RSA
+ * (PKCS #1 v1.5 and PSS) and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.1.1.3
+ */
+export function verifySignature(child: Certificate, issuerKey: KeyObject): SignatureVerdict {
+  const { algorithm, parameters, algorithmsAgree, signedBytes, value } = child.signature
+  if (weakAlgorithms.has(algorithm)) return 'weak_algorithm'
+  const scheme = algorithm === rsaPss ? findPssScheme(parameters) : findScheme(algorithm, parameters)
+  if (typeof scheme === 'string') return scheme
+  if (!algorithmsAgree) return 'invalid'
+  if (!scheme.keyTypes.includes(issuerKey.asymmetricKeyType)) return 'invalid'
+  try {
+    const isValid = verify(scheme.hash, signedBytes, { key: issuerKey, ...scheme.options }, value)
+    return isValid ? 'valid' : 'invalid'
+  } catch {
+    // OpenSSL throws for a key of id-RSASSA-PSS that is restricted to other parameters than these.
+    return 'invalid'
+  }
+}
+
+/**
+ * Whether a key is one that we let vouch for anything: RSA of 2048 to 8192 bits with a sane exponent, the NIST curves
+ * P-256, P-384 and P-521, and Ed25519. The upper bounds keep a stranger's key from costing us long computations; an
+ * exponent of 1 would make every message its own signature.
+ */
+export function isStrongKey(key: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n, namedCurve = '' } = { ...key.asymmetricKeyDetails }
+  const type = key.asymmetricKeyType
+  if (type === 'ec') return strongCurves.has(namedCurve)
+  if (type !== 'rsa' && type !== 'rsa-pss') return type === 'ed25519'
+  const isSaneExponent = publicExponent >= 3n && publicExponent < 1n << 32n && publicExponent % 2n === 1n
+  return isSaneExponent && modulusLength >= 2048 && modulusLength <= 8192
+}
+
+interface SignatureScheme {
+  readonly keyTypes: readonly KeyObject['asymmetricKeyType'][]
+  /** Null where the algorithm has its own. */
+  readonly hash: string | null
+  readonly options: { readonly padding?: number; readonly saltLength?: number }
+}
+
+const strongCurves: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
+
+const rsaPss = '1.2.840.113549.1.1.10'
+
+/** RSA with MD2, MD5, SHA-1, SHA-224 (and the older name of SHA-1), DSA and ECDSA with SHA-1 and SHA-224. */
+const weakAlgorithms: ReadonlySet<string> = new Set([
+  '1.2.840.113549.1.1.2',
+  '1.2.840.113549.1.1.4',
+  '1.2.840.113549.1.1.5',
+  '1.2.840.113549.1.1.14',
+  '1.3.14.3.2.29',
+  '1.2.840.10040.4.3',
+  '2.16.840.1.101.3.4.3.1',
+  '1.2.840.10045.4.1',
+  '1.2.840.10045.4.3.1',
+])
+
+/** RFC 4055 §5 wants the parameters NULL and wants absent ones accepted. */
+const pkcs1Algorithms: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.113549.1.1.11', 'sha256'],
+  ['1.2.840.113549.1.1.12', 'sha384'],
+  ['1.2.840.113549.1.1.13', 'sha512'],
+])
+
+/** RFC 5758 §3.2 and RFC 8410 §3: without parameters. */
+const bareAlgorithms: ReadonlyMap<string, SignatureScheme> = new Map([
+  ['1.2.840.10045.4.3.2', { keyTypes: ['ec'], hash: 'sha256', options: {} }],
+  ['1.2.840.10045.4.3.3', { keyTypes: ['ec'], hash: 'sha384', options: {} }],
+  ['1.2.840.10045.4.3.4', { keyTypes: ['ec'], hash: 'sha512', options: {} }],
+  ['1.3.101.112', { keyTypes: ['ed25519'], hash: null, options: {} }],
+])
+
+function findScheme(algorithm: string, parameters: Buffer | undefined): SignatureScheme | SignatureRefusal {
+  const hash = pkcs1Algorithms.get(algorithm)
+  if (hash !== undefined && isNullOrAbsent(parameters)) {
+    return { keyTypes: ['rsa'], hash, options: { padding: constants.RSA_PKCS1_PADDING } }
+  }
+  return (parameters === undefined ? bareAlgorithms.get(algorithm) : undefined) ?? 'unsupported_algorithm'
+}
+
+function isNullOrAbsent(parameters: Buffer | undefined): boolean {
+  return parameters === undefined || parameters.toString('hex') === '0500'
+}
+
+function findPssScheme(parameters: Buffer | undefined): SignatureScheme | SignatureRefusal {
+  const parsed = parsePssParameters(parameters)
+  if (typeof parsed === 'string') return parsed
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: parsed.saltLength }
+  return { keyTypes: ['rsa', 'rsa-pss'], hash: parsed.hash, options }
+}

@@ -1,0 +1,80 @@
+import { ConfigurationError } from '../errors.ts'
+import { parseRequirement } from './parse-requirement.ts'
+import type { Requirement } from './requirement.ts'
+import {
+  checkAllAuthorities,
+  checkAllOf,
+  checkAnyAuthority,
+  checkAnyOf,
+  checkAuthenticated,
+  checkCallers,
+  checkCustom,
+  checkNamespaces,
+  checkServiceAccounts,
+  checkTrustDomains,
+  denyAlways,
+  passAlways,
+  passNoRoute,
+  type RequirementTest,
+} from './check-requirement.ts'
+
+/** A requirement that is ready to be asked: nothing in it can be wrong any more, and a pass costs no allocation. */
+export interface CompiledRequirement {
+  /** The requirement as data, frozen all the way down. */
+  readonly source: Requirement
+  /** True for `perRoute()`, whose answer is the route's own requirement. */
+  readonly deferToRoute: boolean
+  /** Never throws, never waits. */
+  readonly test: RequirementTest
+}
+
+/** What a requirement needs to know of the configuration around it. */
+export interface RequirementContext {
+  /** Where it stands, for error messages: `rules[3].allow`. */
+  readonly where: string
+  /** The trust domain for whose callers alone namespaces and service accounts mean something. */
+  readonly localTrustDomain: string
+}
+
+/**
+ * Turns a requirement from outside, or a list of caller patterns, into its test.
+ *
+ * @throws {ConfigurationError} `option_unknown`, `option_invalid` or `rule_invalid`, with place, finding and remedy
+ */
+export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
+  const source = parseRequirement(input, context.where)
+  const test = compileTest(source, context.localTrustDomain)
+  return Object.freeze({ source, deferToRoute: 'perRoute' in source, test })
+}
+
+/**
+ * The same for what a route itself demands, where `perRoute()` would point back at itself.
+ *
+ * @throws {ConfigurationError} as `compileRequirement` does, and `rule_invalid` for `perRoute()`
+ */
+export function compileRouteRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
+  const compiled = compileRequirement(input, context)
+  if (!compiled.deferToRoute) return compiled
+  throw new ConfigurationError('rule_invalid', `${context.where}: found perRoute(), expected what the route demands`, {
+    value: compiled.source,
+  })
+}
+
+function compileTest(source: Requirement, localTrustDomain: string): RequirementTest {
+  const compileAll = (parts: readonly Requirement[]): readonly RequirementTest[] =>
+    parts.map((part) => compileTest(part, localTrustDomain))
+  if ('hasAuthority' in source) return checkAnyAuthority([source.hasAuthority])
+  if ('hasAnyAuthority' in source) return checkAnyAuthority(source.hasAnyAuthority)
+  if ('hasAllAuthorities' in source) return checkAllAuthorities(source.hasAllAuthorities)
+  if ('authenticated' in source) return checkAuthenticated
+  if ('permitAll' in source) return passAlways
+  if ('denyAll' in source) return denyAlways
+  if ('callers' in source) return checkCallers(source.callers)
+  if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain)
+  if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain)
+  if ('inTrustDomain' in source) return checkTrustDomains(source.inTrustDomain)
+  if ('allOf' in source) return checkAllOf(compileAll(source.allOf))
+  if ('anyOf' in source) return checkAnyOf(compileAll(source.anyOf))
+  if ('custom' in source) return checkCustom(source.custom.name, source.custom.test)
+  return passNoRoute
+}

@@ -1,0 +1,76 @@
+import type { SegmentPattern } from './path-pattern.ts'
+
+/**
+ * The paths that a Fastify route matches, as patterns that a rule can contain: a segment with a parameter or a
+ * regular expression counts as `*`, an optional last parameter gives both forms, a wildcard everything below.
+ *
+ * A parameter of find-my-way may be empty, which `*` is not: a request like that is denied for want of a rule.
+ *
+ * @param url the full path of the route with its prefixes, as `onRoute` reports it
+ * @see https://github.com/delvedor/find-my-way#supported-path-formats
+ */
+export function parseFastifyRoute(url: string): readonly SegmentPattern[] {
+  const optional = /^([^]*)(\/:[^/()]*)\?(\/?)$/.exec(url)
+  if (optional === null) return [parseForm(url)]
+  const [, before, parameter, slash] = optional
+  return [parseForm(`${before}${parameter}${slash}`), parseForm(`${before}${slash}`)]
+}
+
+function parseForm(url: string): SegmentPattern {
+  const segments = cutSegments(url)
+  const last = segments.at(-1)
+  // A target with an empty segment inside is refused, so the router can be reached by the spelling without it only.
+  const inner = segments.slice(0, -1).filter((segment) => segment.text !== '')
+  // `/files*` matches `/files-of-others/x` too: all that a rule can say of it is everything in that segment's place.
+  const rest = last?.isParameter === false && last.text.endsWith('*')
+  const kept = rest || last === undefined ? inner : [...inner, last]
+  return { path: kept.map(({ isParameter, text }) => `/${isParameter ? '*' : text}`).join(''), rest }
+}
+
+interface RouteSegment {
+  readonly text: string
+  readonly isParameter: boolean
+}
+
+// A slash inside the regular expression of a parameter does not end the segment, and `::` is a colon.
+function cutSegments(url: string): readonly RouteSegment[] {
+  const segments: RouteSegment[] = []
+  let text = ''
+  let isParameter = false
+  let isName = false
+  for (let index = url.startsWith('/') ? 1 : 0; index < url.length; index += 1) {
+    const character = url.charAt(index)
+    if (character === '/') {
+      segments.push({ text, isParameter })
+      text = ''
+      isParameter = false
+      isName = false
+      continue
+    }
+    text += character
+    if (isName) {
+      if (character === '(') index = findClosing(url, index)
+      isName = !'(-.'.includes(character)
+    } else if (character === ':') {
+      if (url.charAt(index + 1) === ':') index += 1
+      else {
+        isParameter = true
+        isName = true
+      }
+    }
+  }
+  segments.push({ text, isParameter })
+  return segments
+}
+
+function findClosing(url: string, opening: number): number {
+  let depth = 0
+  for (let index = opening; index < url.length; index += 1) {
+    const character = url.charAt(index)
+    if (character === '\\') index += 1
+    else if (character === '(') depth += 1
+    else if (character === ')') depth -= 1
+    if (depth === 0) return index
+  }
+  return url.length
+}

@@ -1,0 +1,105 @@
+import type { Principal } from '../principal/principal.ts'
+import { type DecisionRequest, decideRequirement, decideRules } from './decide.ts'
+import { createDenial, type Decision } from './denial.ts'
+import { describeRequirement } from './describe-requirement.ts'
+import { findNearMisses, type NearMiss } from './near-miss.ts'
+import { describeRule } from './rule.ts'
+import type { RuleSet } from './rules.ts'
+import { createTargetParser } from './target.ts'
+
+/** A request that need not exist, to be decided with reasons. */
+export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'headers'> {
+  readonly rules: RuleSet
+  /** The target as it would be sent, percent-encoded, with or without a query. */
+  readonly path: string
+  /** Default: none; only custom requirements look at them. */
+  readonly headers?: DecisionRequest['headers']
+}
+
+/** What one layer said of a request. A layer behind one that denies is skipped. */
+export interface ExplainedLayer {
+  readonly layer: 'target' | 'authentication' | 'rules' | 'route'
+  readonly outcome: 'pass' | 'deny' | 'skipped'
+  readonly because: string
+  /** Rules that do not match and may have been meant to; only of the layer `rules`. */
+  readonly nearMisses: readonly NearMiss[]
+}
+
+/** A decision with the reasons of every layer, in the order in which they are asked. */
+export interface Explanation {
+  readonly decision: Decision
+  readonly layers: readonly ExplainedLayer[]
+  /** The whole as text of several lines. */
+  readonly toString: () => string
+}
+
+/** Decides a request by the functions that decide real ones, and tells why, layer by layer. */
+export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainRequest): Explanation {
+  // A Host header is what a real request would bring besides.
+  const host = { httpVersionMajor: 1, rawHeaders: ['Host', 'localhost'] }
+  const target = createTargetParser(rules.knownMethods)({ method: rest.method, url: path, ...host })
+  if (!target.accepted) {
+    const because = `${target.reason}: ${target.detail}`
+    return explain(createDenial(target.reason, target.detail), [explainLayer('target', 'deny', because)])
+  }
+  const request: DecisionRequest = { ...rest, target, headers }
+  const ruling = decideRules(rules, request)
+  const layers = [
+    explainLayer('target', 'pass', `the path is ${target.path}`),
+    explainAuthentication(request.principal),
+    explainRules(rules, request, ruling),
+  ]
+  if (ruling.effect === 'deny' || request.routeAllow === undefined) return explain(ruling, layers)
+  const decision = decideRequirement(request.routeAllow, request)
+  const demand = `the route asks for ${describeRequirement(request.routeAllow.source)}`
+  return explain(decision, [...layers, explainLayer('route', ...outcomeOf(decision, demand))])
+}
+
+function explain(decision: Decision, asked: readonly ExplainedLayer[]): Explanation {
+  const skipped = order.slice(asked.length).map((layer) => explainLayer(layer, 'skipped', becauseOfSkip(decision)))
+  const layers = Object.freeze([...asked, ...skipped])
+  return Object.freeze({ decision, layers, toString: () => format(decision, layers) })
+}
+
+const order = ['target', 'authentication', 'rules', 'route'] as const
+
+function becauseOfSkip(decision: Decision): string {
+  return decision.effect === 'deny' ? 'an earlier layer denies' : 'no allow of a route is given'
+}
+
+function explainLayer(
+  layer: ExplainedLayer['layer'],
+  outcome: ExplainedLayer['outcome'],
+  because: string,
+  nearMisses: readonly NearMiss[] = [],
+): ExplainedLayer {
+  return Object.freeze({ layer, outcome, because, nearMisses })
+}
+
+function explainAuthentication(principal: Principal | null): ExplainedLayer {
+  if (principal === null) return explainLayer('authentication', 'skipped', 'nobody is authenticated')
+  const authorities = principal.authorities.join(', ') || 'none'
+  return explainLayer('authentication', 'pass', `the caller is ${principal.name}, its authorities: ${authorities}`)
+}
+
+function explainRules(rules: RuleSet, request: DecisionRequest, ruling: Decision): ExplainedLayer {
+  const rule = rules.find(request.method, request.target, request.reading)
+  const demand = rule && `${describeRule(rule)} comes first and asks for ${describeRequirement(rule.allow.source)}`
+  const nearMisses = findNearMisses(rules.rules.slice(0, rule?.index), request)
+  return explainLayer('rules', ...outcomeOf(ruling, demand ?? 'no rule matches'), nearMisses)
+}
+
+function outcomeOf(decision: Decision, demand: string): readonly ['pass' | 'deny', string] {
+  if (decision.effect === 'allow') return ['pass', demand]
+  return ['deny', `${demand}; ${decision.reason}: ${decision.detail}`]
+}
+
+function format(decision: Decision, layers: readonly ExplainedLayer[]): string {
+  const verdict =
+    decision.effect === 'allow' ? 'allowed' : `denied: ${decision.status} ${decision.code} (${decision.reason})`
+  const lines = layers.flatMap(({ layer, outcome, because, nearMisses }) => [
+    `  ${layer.padEnd(14)}  ${outcome.padEnd(7)}  ${because}`,
+    ...nearMisses.map((miss) => `  ${''.padEnd(25)}near miss: ${miss.because}`),
+  ])
+  return [verdict, ...lines].join('\n')
+}

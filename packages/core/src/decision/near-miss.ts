@@ -1,0 +1,64 @@
+import { findNearest } from '../options.ts'
+import type { DecisionRequest } from './decide.ts'
+import type { SegmentPattern } from './path-pattern.ts'
+import { foldPattern, foldTarget, type Reading } from './reading.ts'
+import { type CompiledRule, describeRule } from './rule.ts'
+import { createRuleIndex } from './rule-index.ts'
+
+/** A rule that does not match a request, although it looks as if it was meant to. */
+export interface NearMiss {
+  /** The index of the rule. */
+  readonly rule: number
+  /** What differs: the method, upper and lower case, a slash at the end, or the spelling of one segment. */
+  readonly differs: 'method' | 'case' | 'trailing_slash' | 'segment'
+  readonly because: string
+}
+
+/** The near misses among rules that were tried and did not match, in their order, at most ten. */
+export function findNearMisses(rules: readonly CompiledRule[], request: DecisionRequest): readonly NearMiss[] {
+  const misses: NearMiss[] = []
+  for (const rule of rules) {
+    const miss = compare(rule, request)
+    if (miss !== undefined) misses.push(miss)
+    if (misses.length === most) break
+  }
+  return Object.freeze(misses)
+}
+
+const most = 10
+
+function compare(rule: CompiledRule, request: DecisionRequest): NearMiss | undefined {
+  const { method, reading } = request
+  const name = describeRule(rule)
+  if (matches(rule, request, reading)) {
+    return { rule: rule.index, differs: 'method', because: `${name} matches the path, but not ${method}` }
+  }
+  if (matches(rule, request, { ...reading, foldCase: 'unicode' })) {
+    return { rule: rule.index, differs: 'case', because: `${name} differs in upper and lower case` }
+  }
+  if (matches(rule, request, { ...reading, foldTrailingSlash: true })) {
+    return { rule: rule.index, differs: 'trailing_slash', because: `${name} differs by a slash at the end` }
+  }
+  const spelling = findMisspelling(foldPattern(rule.pattern, reading), foldTarget(request.target, reading))
+  if (spelling === undefined) return undefined
+  return { rule: rule.index, differs: 'segment', because: `${name} has ${spelling}` }
+}
+
+function matches(rule: CompiledRule, { target, method }: DecisionRequest, reading: Reading): boolean {
+  const index = createRuleIndex([{ index: 0, methods: undefined }], () => foldPattern(rule.pattern, reading))
+  return index.find(foldTarget(target, reading), method) !== undefined
+}
+
+function findMisspelling(pattern: SegmentPattern, path: string): string | undefined {
+  const wanted = pattern.path.split('/').slice(1)
+  const found = path.split('/').slice(1)
+  if (pattern.rest ? found.length < wanted.length : found.length !== wanted.length) return undefined
+  const different = wanted.flatMap((segment, index) => {
+    const other = found[index]
+    return segment === '*' || segment === other || other === undefined ? [] : [[segment, other] as const]
+  })
+  const [only] = different
+  if (only === undefined || different.length > 1) return undefined
+  const [segment, other] = only
+  return findNearest(other, [segment]) === undefined ? undefined : `'${segment}' where the path has '${other}'`
+}

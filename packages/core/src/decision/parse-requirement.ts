@@ -1,0 +1,152 @@
+import { isAsyncFunction } from 'node:util/types'
+import { ConfigurationError, type ConfigurationErrorCode } from '../errors.ts'
+import { describeValue, parseOptions, parseStringList } from '../options.ts'
+import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+import { parseCallerPattern } from './pattern.ts'
+import type { CustomTest, Requirement } from './requirement.ts'
+
+/**
+ * Reads a requirement from outside into a frozen copy that cannot be wrong; a list of strings is `callers(...)`.
+ *
+ * @throws {ConfigurationError} `option_unknown` for an unknown key, `option_invalid` for a value of the wrong shape,
+ * `rule_invalid` for one of the right shape that cannot be what its author meant
+ */
+export function parseRequirement(input: unknown, where: string, depth = 1): Requirement {
+  if (Array.isArray(input)) return Object.freeze({ callers: parseCallers(input, where) })
+  if (typeof input === 'string') refuse('option_invalid', where, input, `a requirement such as ${suggestCall(input)}`)
+  if (depth > deepest) refuse('rule_invalid', where, input, `at most ${deepest} requirements inside each other`)
+  const options = parseOptions(input, keys, where)
+  const found = keys.filter((key) => Object.hasOwn(options, key))
+  const [key] = found
+  if (key === undefined || found.length > 1) {
+    refuse(
+      'rule_invalid',
+      where,
+      found.join(' and '),
+      'exactly one kind of requirement; combine with allOf() or anyOf()',
+    )
+  }
+  return Object.freeze(parsers[key](options[key], `${where}.${key}`, depth))
+}
+
+// Far beyond what anybody can read; a requirement that contains itself ends here.
+const deepest = 32
+
+type KeyOf<Kind> = Kind extends unknown ? keyof Kind : never
+type Key = KeyOf<Requirement>
+
+const parsers: Readonly<Record<Key, (value: unknown, where: string, depth: number) => Requirement>> = {
+  hasAuthority: (value, where) => ({ hasAuthority: parseAuthority(value, where) }),
+  hasAnyAuthority: (value, where) => ({ hasAnyAuthority: parseAuthorities(value, where) }),
+  hasAllAuthorities: (value, where) => ({ hasAllAuthorities: parseAuthorities(value, where) }),
+  authenticated: (value, where) => ({ authenticated: parseTrue(value, where) }),
+  permitAll: (value, where) => ({ permitAll: parseTrue(value, where) }),
+  denyAll: (value, where) => ({ denyAll: parseTrue(value, where) }),
+  callers: (value, where) => ({ callers: parseCallers(value, where) }),
+  serviceAccounts: (value, where) => ({ serviceAccounts: parseEntries(value, where, checkServiceAccount) }),
+  inNamespace: (value, where) => ({ inNamespace: parseEntries(value, where, checkNamespace) }),
+  inTrustDomain: (value, where) => ({ inTrustDomain: parseEntries(value, where, checkTrustDomain) }),
+  allOf: (value, where, depth) => ({ allOf: parseParts(value, where, depth) }),
+  anyOf: (value, where, depth) => ({ anyOf: parseParts(value, where, depth) }),
+  custom: (value, where) => ({ custom: parseCustom(value, where) }),
+  perRoute: (value, where) => ({ perRoute: parseTrue(value, where) }),
+}
+
+const keys = Object.keys(parsers).filter((key): key is Key => Object.hasOwn(parsers, key))
+
+function parseTrue(value: unknown, where: string): true {
+  if (value !== true) refuse('option_invalid', where, value, 'true; for the opposite use another requirement')
+  return true
+}
+
+function parseAuthority(value: unknown, where: string): string {
+  if (typeof value !== 'string' || value === '') refuse('option_invalid', where, value, 'a non-empty string')
+  if (value.trim() !== value || /\p{Cc}/u.test(value)) {
+    refuse('rule_invalid', where, value, 'no space at either end and no control character, as every byte is compared')
+  }
+  return value
+}
+
+function parseAuthorities(value: unknown, where: string): readonly string[] {
+  return parseEntries(value, where, parseAuthority)
+}
+
+function parseCallers(value: unknown, where: string): readonly string[] {
+  return parseEntries(value, where, parseCallerPattern)
+}
+
+function parseEntries(
+  value: unknown,
+  where: string,
+  check: (entry: string, where: string) => unknown,
+): readonly string[] {
+  const entries = parseStringList(value, where)
+  for (const [index, entry] of entries.entries()) check(entry, `${where}[${index}]`)
+  return Object.freeze(entries)
+}
+
+// A name that no SPIFFE ID can contain would make a requirement that nobody ever fulfils.
+function checkServiceAccount(entry: string, where: string): void {
+  if (countSegments(entry) === 2) return
+  refuse('rule_invalid', where, entry, "a pair such as 'production/core-api'; inNamespace() takes all of a namespace")
+}
+
+function checkNamespace(entry: string, where: string): void {
+  if (countSegments(entry) === 1) return
+  refuse('rule_invalid', where, entry, "the name of a namespace such as 'production'; serviceAccounts() takes pairs")
+}
+
+function countSegments(path: string): number {
+  try {
+    return SpiffeId.parse(`spiffe://any/${path}`).segments.length
+  } catch {
+    return 0
+  }
+}
+
+// A whole SPIFFE ID is refused here, although it names its trust domain: its author meant one workload.
+function checkTrustDomain(entry: string, where: string): void {
+  if (isTrustDomainName(entry)) return
+  refuse('rule_invalid', where, entry, 'the bare name of a trust domain; callers() takes SPIFFE IDs')
+}
+
+function isTrustDomainName(text: string): boolean {
+  try {
+    return parseTrustDomain(text) === text
+  } catch {
+    return false
+  }
+}
+
+function parseParts(value: unknown, where: string, depth: number): readonly Requirement[] {
+  if (!Array.isArray(value)) refuse('option_invalid', where, value, 'a list of requirements')
+  if (value.length === 0) refuse('option_invalid', where, value, 'at least one requirement')
+  const parts = value.map((part: unknown, index) => parseRequirement(part, `${where}[${index}]`, depth + 1))
+  if (parts.some((part) => 'perRoute' in part)) {
+    refuse('rule_invalid', where, value, 'no perRoute() inside it: what the route allows is asked in addition anyway')
+  }
+  return Object.freeze(parts)
+}
+
+function parseCustom(value: unknown, where: string): { readonly name: string; readonly test: CustomTest } {
+  const options = parseOptions(value, ['name', 'test'], where)
+  const name = parseAuthority(options['name'], `${where}.name`)
+  const test = options['test']
+  if (!isCustomTest(test)) refuse('option_invalid', `${where}.test`, test, 'a function that returns true or false')
+  if (isAsyncFunction(test))
+    refuse('rule_invalid', `${where}.test`, test, 'no async function: the decision never waits')
+  return Object.freeze({ name, test })
+}
+
+function isCustomTest(value: unknown): value is CustomTest {
+  return typeof value === 'function'
+}
+
+function suggestCall(text: string): string {
+  return text.startsWith('spiffe://') ? `callers('${text}')` : `hasAuthority('${text}')`
+}
+
+function refuse(code: ConfigurationErrorCode, where: string, value: unknown, expected: string): never {
+  throw new ConfigurationError(code, `${where}: found ${describeValue(value)}, expected ${expected}`, { value })
+}

@@ -1,0 +1,60 @@
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
+
+/** A set of paths, in the one form in which rules and routes are compared with each other and with targets. */
+export interface SegmentPattern {
+  /** Begins with a slash unless empty; a segment `*` stands for any one that is not empty. */
+  readonly path: string
+  /** Whether it takes in everything below that path too. The pattern of all paths has an empty path and a rest. */
+  readonly rest: boolean
+}
+
+/**
+ * Reads the path of a rule. Segments are written decoded; `*` is one whole non-empty segment, `**` may stand only at
+ * the end. Everything else that looks like a pattern is an error, because its author expects it to work as one.
+ *
+ * @throws {ConfigurationError} `rule_invalid` with what to write instead
+ */
+export function parsePathPattern(input: unknown, where: string): SegmentPattern {
+  if (typeof input !== 'string') refuse(where, input, 'a path')
+  if (!input.startsWith('/')) refuse(where, input, `a leading slash: '/${input}'`)
+  refuseCharacters(input, where)
+  const segments = input.slice(1).split('/')
+  for (const [index, segment] of segments.entries()) {
+    const isLast = index === segments.length - 1
+    if (segment === '' && !isLast) refuse(where, input, 'no empty segment')
+    if (segment === '.' || segment === '..') refuse(where, input, 'no dot segment: such a path is refused')
+    if (/^:\w/.test(segment))
+      refuse(where, input, `'*' in place of '${segment}', which is a parameter to a router only`)
+    if (/[!@+]\(|[|]/.test(segment)) refuse(where, input, `a rule for each alternative in place of '${segment}'`)
+    if (segment === '**' && !isLast) refuse(where, input, "'**' to be the last segment")
+    if (segment.includes('*') && segment !== '*' && segment !== '**') {
+      refuse(where, input, `'*' or '**' as a whole segment in place of '${segment}'`)
+    }
+  }
+  const rest = input.endsWith('/**')
+  return Object.freeze({ path: rest ? input.slice(0, -'/**'.length) : input, rest })
+}
+
+function refuseCharacters(text: string, where: string): void {
+  if (text.includes('%')) refuse(where, text, `it decoded, as the decision sees it: ${suggestDecoded(text)}`)
+  const [pattern] = /[?[\]{}]/.exec(text) ?? []
+  if (pattern !== undefined)
+    refuse(where, text, `no '${pattern}'; the only wildcards are '*' and '**' as whole segments`)
+  // A target that contains one of these, even encoded where that is refused too, never gets as far as the rules.
+  if (/[\\;#\p{Cc}\p{Cs}]/u.test(text)) refuse(where, text, "no '\\', ';', '#' or control character")
+}
+
+function suggestDecoded(text: string): string {
+  try {
+    return describeValue(decodeURIComponent(text))
+  } catch {
+    return "without '%'"
+  }
+}
+
+function refuse(where: string, value: unknown, expected: string): never {
+  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`, {
+    value,
+  })
+}

@@ -1,0 +1,84 @@
+import micromatch from 'micromatch'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
+import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+
+/** A pattern of SPIFFE IDs in two halves, because the trust domain is compared and only the path is matched. */
+export interface CallerPattern {
+  readonly trustDomain: string
+  readonly path: string
+  /** True when it names one workload and nothing has to be matched. */
+  readonly isLiteral: boolean
+}
+
+/**
+ * Reads a SPIFFE ID in which a whole path segment may be `*` and the last one `**`.
+ *
+ * @throws {ConfigurationError} `rule_invalid` for a wildcard in the trust domain, in a part of a segment or, as `**`,
+ * before the end, and for text that is no SPIFFE ID, which is suggested to be an authority
+ */
+export function parseCallerPattern(text: string, where: string): CallerPattern {
+  if (!text.startsWith(scheme)) {
+    refuse(where, text, `a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y'; did you mean hasAuthority('${text}')?`)
+  }
+  const [trustDomain = '', ...segments] = text.slice(scheme.length).split('/')
+  if (trustDomain.includes('*')) refuse(where, text, 'no wildcard in the trust domain: each is listed by its name')
+  if (segments.length === 0) refuse(where, text, `a path, or inTrustDomain('${trustDomain}') for all callers in it`)
+  for (const [index, segment] of segments.entries()) {
+    if (!segment.includes('*') || segment === '*') continue
+    if (segment !== '**') refuse(where, text, "'*' to be a whole path segment")
+    if (index < segments.length - 1) refuse(where, text, "'**' to be the last path segment")
+  }
+  // With a letter in place of each wildcard the text is a SPIFFE ID, so nothing else in it can mean anything to a glob.
+  const plain = segments.map((segment) => (segment.includes('*') ? 'x' : segment))
+  checkSpiffeId(`${scheme}${trustDomain}/${plain.join('/')}`, text, where)
+  return { trustDomain, path: `/${segments.join('/')}`, isLiteral: !text.includes('*') }
+}
+
+/**
+ * Makes one test of patterns that `parseCallerPattern` accepts: workloads named in full are looked up, the others
+ * are matched. `/ns/x/**` matches `/ns/x` and everything below it, as it does in the path of a rule.
+ */
+export function compileCallerPatterns(patterns: readonly string[]): (caller: SpiffeId) => boolean {
+  const literals = new Set<string>()
+  const globs: { readonly trustDomain: string; readonly path: RegExp }[] = []
+  for (const text of patterns) {
+    const { trustDomain, path, isLiteral } = parseCallerPattern(text, 'callers')
+    if (isLiteral) literals.add(text)
+    else for (const glob of expandGlob(path)) globs.push({ trustDomain, path: micromatch.makeRe(glob, globOptions) })
+  }
+  return (caller) => {
+    if (literals.has(caller.toString())) return true
+    for (const glob of globs) {
+      if (glob.trustDomain === caller.trustDomain && glob.path.test(caller.path)) return true
+    }
+    return false
+  }
+}
+
+const scheme = 'spiffe://'
+
+// A segment may begin with a dot, and what is no wildcard here means itself.
+const globOptions = { dot: true, nobrace: true, nobracket: true, noextglob: true, nonegate: true }
+
+// To micromatch, `/a/x/**` matches `/a/x` but `/a/*/**` does not match `/a/x`; so the path above is matched by itself.
+function expandGlob(path: string): readonly string[] {
+  return path.endsWith('/**') && path !== '/**' ? [path.slice(0, -'/**'.length), path] : [path]
+}
+
+function checkSpiffeId(text: string, pattern: string, where: string): void {
+  try {
+    SpiffeId.parse(text)
+  } catch (cause) {
+    throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(pattern)}, which is no SPIFFE ID`, {
+      value: pattern,
+      cause,
+    })
+  }
+}
+
+function refuse(where: string, text: string, expected: string): never {
+  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(text)}, expected ${expected}`, {
+    value: text,
+  })
+}

@@ -1,0 +1,126 @@
+import type { SegmentPattern } from './path-pattern.ts'
+
+/** What an index needs to know of a rule. */
+export interface IndexedRule {
+  /** Its place in the order: the smallest that matches decides. */
+  readonly index: number
+  /** Undefined for every method. */
+  readonly methods: ReadonlySet<string> | undefined
+}
+
+/**
+ * A tree of path segments, so that looking up costs by the depth of the path and not by the number of rules. Where `*`
+ * stands beside literals, both branches are walked, unless every rule in one comes after the best one found.
+ */
+export interface RuleIndex<Rule extends IndexedRule> {
+  /** The first rule for this path and method. */
+  readonly find: (path: string, method: string) => Rule | undefined
+  /** The first rule that contains every path of a pattern for this method; without a method, for all methods at once. */
+  readonly findContaining: (pattern: SegmentPattern, method: string | undefined) => Rule | undefined
+}
+
+/** Builds the index of rules whose patterns were read in one reading. */
+export function createRuleIndex<Rule extends IndexedRule>(
+  rules: readonly Rule[],
+  patternOf: (rule: Rule) => SegmentPattern,
+): RuleIndex<Rule> {
+  const root = createNode<Rule>()
+  for (const rule of rules) insert(root, rule, patternOf(rule))
+  return {
+    find: (path, method) => walk(root, path, 1, false, method, undefined),
+    findContaining: ({ path, rest }, method) => walk(root, path, 1, rest, method, undefined),
+  }
+}
+
+interface Node<Rule> {
+  literals: Map<string, Node<Rule>> | undefined
+  any: Node<Rule> | undefined
+  /** Rules that end here. */
+  readonly here: Methods<Rule>
+  /** Rules that take in everything from here on. */
+  readonly below: Methods<Rule>
+  /** The smallest index in this part of the tree: a part that cannot beat the best rule so far is left out. */
+  least: number
+}
+
+/** The first rule of each method among those with the same pattern. */
+interface Methods<Rule> {
+  every: Rule | undefined
+  named: Map<string, Rule> | undefined
+}
+
+function createNode<Rule>(): Node<Rule> {
+  return {
+    literals: undefined,
+    any: undefined,
+    here: { every: undefined, named: undefined },
+    below: { every: undefined, named: undefined },
+    least: Number.POSITIVE_INFINITY,
+  }
+}
+
+function insert<Rule extends IndexedRule>(root: Node<Rule>, rule: Rule, pattern: SegmentPattern): void {
+  let node = root
+  node.least = Math.min(node.least, rule.index)
+  for (const segment of pattern.path.split('/').slice(1)) {
+    node = descend(node, segment)
+    node.least = Math.min(node.least, rule.index)
+  }
+  const slot = pattern.rest ? node.below : node.here
+  if (rule.methods === undefined) {
+    slot.every ??= rule
+    return
+  }
+  slot.named ??= new Map()
+  for (const method of rule.methods) {
+    if (!slot.named.has(method)) slot.named.set(method, rule)
+  }
+}
+
+function descend<Rule>(node: Node<Rule>, segment: string): Node<Rule> {
+  if (segment === '*') return (node.any ??= createNode())
+  node.literals ??= new Map()
+  const known = node.literals.get(segment)
+  if (known !== undefined) return known
+  const created = createNode<Rule>()
+  node.literals.set(segment, created)
+  return created
+}
+
+// `start` is where the next segment begins, beyond the end of the path when there is none. A path and a pattern are
+// walked alike: a literal never is '*', so that only a node for '*' contains a '*'; and only what lies below contains a rest.
+function walk<Rule extends IndexedRule>(
+  node: Node<Rule>,
+  path: string,
+  start: number,
+  rest: boolean,
+  method: string | undefined,
+  best: Rule | undefined,
+): Rule | undefined {
+  let first = pick(node.below, method, best)
+  if (start > path.length) return rest ? first : pick(node.here, method, first)
+  if (node.literals === undefined && node.any === undefined) return first
+  const slash = path.indexOf('/', start)
+  const end = slash === -1 ? path.length : slash
+  const literal = node.literals?.get(path.slice(start, end))
+  if (literal !== undefined && isBefore(literal, first)) first = walk(literal, path, end + 1, rest, method, first)
+  if (node.any !== undefined && end > start && isBefore(node.any, first)) {
+    first = walk(node.any, path, end + 1, rest, method, first)
+  }
+  return first
+}
+
+function isBefore<Rule extends IndexedRule>(node: Node<Rule>, best: Rule | undefined): boolean {
+  return best === undefined || node.least < best.index
+}
+
+function pick<Rule extends IndexedRule>(
+  { every, named }: Methods<Rule>,
+  method: string | undefined,
+  best: Rule | undefined,
+): Rule | undefined {
+  const first = every !== undefined && (best === undefined || every.index < best.index) ? every : best
+  if (method === undefined || named === undefined) return first
+  const own = named.get(method)
+  return own !== undefined && (first === undefined || own.index < first.index) ? own : first
+}

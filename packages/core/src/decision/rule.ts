@@ -1,0 +1,77 @@
+import { METHODS } from 'node:http'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue, findNearest, parseOptions, parseStringList } from '../options.ts'
+import { compileRequirement, type CompiledRequirement } from './compile-requirement.ts'
+import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
+import type { Requirement } from './requirement.ts'
+
+/** One line of the list of rules, of which the first that matches a request decides. */
+export interface Rule {
+  /**
+   * Segments written decoded; `*` is exactly one non-empty segment, `**` stands only at the end: `/x/**` matches `/x`
+   * and everything below it, dotfiles included.
+   */
+  readonly path: string
+  /** Default: every method, OPTIONS included. When given, exactly these, in upper case; GET adds HEAD. */
+  readonly methods?: readonly string[]
+  /** What the caller must fulfil; a list of strings is `callers(...)`. */
+  readonly allow: Requirement | readonly string[]
+}
+
+/** A rule that cannot be wrong any more. */
+export interface CompiledRule {
+  /** Its place in the list, from 0, as denials and errors name it. */
+  readonly index: number
+  /** The path as written. */
+  readonly text: string
+  readonly pattern: SegmentPattern
+  /** Undefined for every method; HEAD is with GET. */
+  readonly methods: ReadonlySet<string> | undefined
+  readonly allow: CompiledRequirement
+}
+
+/**
+ * Reads one rule.
+ *
+ * @throws {ConfigurationError} with the place, what was found there and what to write instead
+ */
+export function parseRule(input: unknown, index: number, localTrustDomain: string): CompiledRule {
+  const where = `rules[${index}]`
+  const { path, methods, allow } = parseOptions(input, ['path', 'methods', 'allow'], where)
+  const pattern = parsePathPattern(path, `${where}.path`)
+  return Object.freeze({
+    index,
+    text: pattern.rest ? `${pattern.path}/**` : pattern.path,
+    pattern,
+    methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
+    allow: compileRequirement(allow, { where: `${where}.allow`, localTrustDomain }),
+  })
+}
+
+/** How a rule is named in messages. */
+export function describeRule({ index, text, methods }: CompiledRule): string {
+  return `rules[${index}] (${methods === undefined ? '' : `${[...methods].join(', ')} `}${text})`
+}
+
+// Both frameworks answer HEAD with the handler of GET.
+function parseMethods(input: unknown, where: string): ReadonlySet<string> {
+  const methods = parseStringList(input, where)
+  for (const [index, method] of methods.entries()) {
+    if (!METHODS.includes(method)) refuse(`${where}[${index}]`, method, suggestMethod(method))
+    if (methods.indexOf(method) < index) refuse(`${where}[${index}]`, method, 'each method once')
+  }
+  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
+}
+
+function suggestMethod(method: string): string {
+  const nearest = findNearest(method, METHODS)
+  return nearest === undefined
+    ? `one of ${METHODS.join(', ')}`
+    : `an HTTP method in upper case; did you mean '${nearest}'?`
+}
+
+function refuse(where: string, value: string, expected: string): never {
+  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`, {
+    value,
+  })
+}

@@ -1,0 +1,89 @@
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
+import { type CompiledRule, describeRule, parseRule } from './rule.ts'
+import { createRuleIndex, type RuleIndex } from './rule-index.ts'
+import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
+import type { SegmentPattern } from './path-pattern.ts'
+import { commonMethods, type CanonicalTarget } from './target.ts'
+
+/** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
+export class RuleSet {
+  /** In the order in which they were written. */
+  readonly rules: readonly CompiledRule[]
+  /** The methods that a request may have: the common ones and those that a rule names. */
+  readonly knownMethods: ReadonlySet<string>
+  readonly #indexes: RuleIndex<CompiledRule>[] = []
+
+  constructor(rules: readonly CompiledRule[]) {
+    this.rules = rules
+    this.knownMethods = new Set([...commonMethods, ...rules.flatMap((rule) => [...(rule.methods ?? [])])])
+    Object.freeze(this)
+  }
+
+  /** The first rule for a request, or undefined when none covers it and it is denied. */
+  find(method: string, target: CanonicalTarget, reading: Reading): CompiledRule | undefined {
+    return this.#index(reading).find(foldTarget(target, reading), method)
+  }
+
+  /** The first rule that contains every path of a route for a method, or undefined when the route is uncovered. */
+  findCovering(method: string, route: SegmentPattern, reading: Reading): CompiledRule | undefined {
+    return this.#index(reading).findContaining(foldPattern(route, reading), method)
+  }
+
+  /**
+   * Makes ready for a reading and refuses rules that can never decide in it, because earlier ones match whatever they
+   * match: two rules that differ in case only are one to a router that ignores case.
+   *
+   * @throws {ConfigurationError} `rule_unreachable` with index and path of the rule and of those before it
+   */
+  checkReading(reading: Reading): void {
+    const index = this.#index(reading)
+    for (const rule of this.rules) {
+      const pattern = foldPattern(rule.pattern, reading)
+      const methods = rule.methods === undefined ? [undefined] : [...rule.methods]
+      const earlier = methods.flatMap((method) => {
+        const first = index.findContaining(pattern, method)
+        return first !== undefined && first.index < rule.index ? [first] : []
+      })
+      if (earlier.length === methods.length) refuseUnreachable(rule, earlier)
+    }
+  }
+
+  #index(reading: Reading): RuleIndex<CompiledRule> {
+    return (this.#indexes[numberReading(reading)] ??= createRuleIndex(this.rules, (rule) =>
+      foldPattern(rule.pattern, reading),
+    ))
+  }
+}
+
+/**
+ * Turns rules from outside into a rule set and checks it by the letter; other readings are checked when they are known.
+ *
+ * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for a rule that cannot be what its
+ * author meant, `rule_unreachable` for one that can never decide
+ */
+export function compileRules(input: unknown, context: { readonly localTrustDomain: string }): RuleSet {
+  if (!Array.isArray(input)) {
+    throw new ConfigurationError('option_invalid', `rules: found ${describeValue(input)}, expected a list of rules`, {
+      value: input,
+    })
+  }
+  if (input.length === 0) {
+    throw new ConfigurationError('option_invalid', 'rules: found an empty list, expected at least one rule', {
+      value: input,
+    })
+  }
+  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context.localTrustDomain))
+  const rules = new RuleSet(Object.freeze(parsed))
+  rules.checkReading(exactReading)
+  return rules
+}
+
+function refuseUnreachable(rule: CompiledRule, earlier: readonly CompiledRule[]): never {
+  const names = new Set(earlier.map(describeRule))
+  throw new ConfigurationError(
+    'rule_unreachable',
+    `${describeRule(rule)} never decides, because ${[...names].join(' and ')} comes first; move it up or remove it`,
+    { value: rule.text },
+  )
+}

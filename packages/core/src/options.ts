@@ -1,0 +1,96 @@
+import { ConfigurationError } from './errors.ts'
+
+/**
+ * Copies an options object after checking that it is one and has only known keys, so that a misspelt option cannot
+ * silently leave its default in force.
+ *
+ * @throws {ConfigurationError} `option_invalid` for anything but a plain object, `option_unknown` for a key outside
+ * `known`, with the nearest known one as a suggestion
+ */
+export function parseOptions(
+  input: unknown,
+  known: readonly string[],
+  where: string,
+): Readonly<Record<string, unknown>> {
+  if (!isRecord(input)) {
+    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected an object`, {
+      value: input,
+    })
+  }
+  for (const key of Object.keys(input)) {
+    if (known.includes(key)) continue
+    const nearest = findNearest(key, known)
+    const remedy = nearest === undefined ? `known are ${known.join(', ')}` : `did you mean '${nearest}'?`
+    throw new ConfigurationError('option_unknown', `${where}: unknown option '${key}'; ${remedy}`, { value: key })
+  }
+  return { ...input }
+}
+
+/** Whether a value from outside is an object whose keys can be read one by one: no array, no null, no function. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Reads an option that must be a list of at least one string. An empty list is an error because it could be meant
+ * as "everybody" as well as "nobody".
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseStringList(input: unknown, where: string): readonly string[] {
+  if (!Array.isArray(input)) {
+    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected a list of strings`, {
+      value: input,
+    })
+  }
+  if (input.length === 0) {
+    throw new ConfigurationError('option_invalid', `${where}: found an empty list, expected at least one entry`, {
+      value: input,
+    })
+  }
+  return input.map((entry: unknown, index) => {
+    if (typeof entry === 'string' && entry !== '') return entry
+    throw new ConfigurationError(
+      'option_invalid',
+      `${where}[${index}]: found ${describeValue(entry)}, expected a non-empty string`,
+      { value: entry },
+    )
+  })
+}
+
+/** A short picture of a value for an error message: never more than 80 characters, never an object's content. */
+export function describeValue(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 80 ? `${value.slice(0, 77)}…` : value}'`
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
+    return String(value)
+  }
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** The known word nearest to a misspelt one, or undefined when none is near enough to be meant. */
+export function findNearest(word: string, known: readonly string[]): string | undefined {
+  let nearest: string | undefined
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = measureDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < least) {
+      least = distance
+      nearest = candidate
+    }
+  }
+  return nearest
+}
+
+function measureDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column += 1) {
+      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[b.length] ?? 0
+}

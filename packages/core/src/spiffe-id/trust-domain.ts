@@ -1,0 +1,13 @@
+import { checkTrustDomainName, SpiffeId } from './spiffe-id.ts'
+
+/**
+ * Reads a trust domain given as a bare name (`saas.example`) or as any SPIFFE ID inside it, and gives its name.
+ *
+ * @throws {SpiffeIdError} naming the clause of SPIFFE-ID §2.1 that the text breaks
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#21-trust-domain
+ */
+export function parseTrustDomain(text: string): string {
+  if (typeof text === 'string' && text.includes(':/')) return SpiffeId.parse(text).trustDomain
+  checkTrustDomainName(text, text)
+  return text
+}

@@ -1,0 +1,67 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { runWithChain } from './injected-chain.ts'
+import type { TestSvid } from './svid.ts'
+
+/**
+ * A workload that calls an application without a network. The guard verifies its certificates as if they had come
+ * over TLS, so a caller with a bad SVID is refused for the reason that it would be refused for on the wire.
+ */
+export class Caller {
+  readonly #issue: () => Promise<TestSvid>
+  #svid: Promise<TestSvid> | undefined
+
+  /** Called by `Authority.as`. */
+  constructor(issue: () => Promise<TestSvid>) {
+    this.#issue = issue
+  }
+
+  /** The SVID that this caller shows. */
+  svid(): Promise<TestSvid> {
+    this.#svid ??= this.#issue()
+    return this.#svid
+  }
+
+  /**
+   * Sends one request through Fastify's `inject` as this caller. The guard's source must be one of the testkit's. The
+   * caller counts for this one request, not for requests that its handler injects.
+   *
+   * @example
+   * const response = await authority.as('spiffe://saas.example/ns/production/sa/core-api').inject(app, '/internal/billing')
+   * assert.equal(response.statusCode, 200)
+   */
+  async inject(app: InjectableApp, options: string | InjectOptions): Promise<InjectResponse> {
+    const { certificates } = await this.svid()
+    // Start-up hooks may inject requests too, and they are not this caller's.
+    await app.ready()
+    // Fastify dispatches when `then` is called, so that has to happen in here.
+    return runWithChain(certificates, () => app.inject(options).then((response) => response))
+  }
+}
+
+/** What `inject` needs of an application; a Fastify instance has it. */
+export interface InjectableApp {
+  ready(): PromiseLike<unknown>
+  inject(options: string | InjectOptions): PromiseLike<InjectResponse>
+}
+
+/** The part of the options of Fastify's `inject` that the testkit takes. */
+export interface InjectOptions {
+  readonly method?: string
+  readonly url?: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly query?: string | Record<string, string | string[]>
+  readonly cookies?: Record<string, string>
+  readonly payload?: string | object | Buffer
+  readonly remoteAddress?: string
+}
+
+/** The response of Fastify's `inject`. */
+export interface InjectResponse {
+  readonly statusCode: number
+  readonly statusMessage: string
+  readonly headers: OutgoingHttpHeaders
+  readonly body: string
+  readonly payload: string
+  readonly rawPayload: Buffer
+  json(): unknown
+}

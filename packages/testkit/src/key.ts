@@ -1,0 +1,84 @@
+import { createHash, generateKeyPair, type KeyObject, type KeyPairKeyObjectResult, webcrypto } from 'node:crypto'
+import { promisify } from 'node:util'
+
+/** The keys that the testkit makes. `RSA-1024` is too weak for any verifier and is there to be refused. */
+export type KeyType = 'P-256' | 'P-384' | 'P-521' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072' | 'Ed25519'
+
+/** The hash of a signature; `strong` is the one that suits the key, and Ed25519 ignores it. */
+export type SignatureHash = 'strong' | 'SHA-1'
+
+/**
+ * Makes a key pair: about a millisecond for an elliptic curve, far longer for RSA. Hand one to the `key` option of many
+ * authorities or SVIDs where a test needs thousands of them, or two authorities with one key.
+ *
+ * @param type default `P-256`, as SPIRE's
+ */
+export async function createKey(type: KeyType = 'P-256'): Promise<TestKey> {
+  const { privateKey, publicKey } = await generators[type]()
+  return new TestKey(type, privateKey, publicKey)
+}
+
+/** A key pair of a test certificate. It is no secret: never let it leave a test. */
+export class TestKey {
+  readonly type: KeyType
+  /** The private key as unencrypted PKCS#8. */
+  readonly pem: string
+  /** The public key as DER of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */
+  readonly spki: Buffer
+  /** Lower-case hex: the first 160 bits of the SHA-256 of `spki` (RFC 7093 §2, method 4). */
+  readonly keyId: string
+  readonly #privateKey: KeyObject
+  readonly #signingKeys = new Map<string, Promise<webcrypto.CryptoKey>>()
+
+  /** Called by `createKey`. */
+  constructor(type: KeyType, privateKey: KeyObject, publicKey: KeyObject) {
+    this.type = type
+    this.pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    this.spki = publicKey.export({ type: 'spki', format: 'der' })
+    this.keyId = createHash('sha256').update(this.spki).digest('hex').slice(0, 40)
+    this.#privateKey = privateKey
+  }
+
+  /** The hash name of WebCrypto that a signature of this key uses. */
+  hashName(hash: SignatureHash): string {
+    return hash === 'SHA-1' ? 'SHA-1' : strongHashes[this.type]
+  }
+
+  /** The private key for WebCrypto. An RSA key is bound to its hash there, so there is one for each. */
+  signingKey(hash: SignatureHash): Promise<webcrypto.CryptoKey> {
+    const hashName = this.hashName(hash)
+    const known = this.#signingKeys.get(hashName)
+    if (known !== undefined) return known
+    const algorithm = this.type.startsWith('RSA')
+      ? { name: 'RSASSA-PKCS1-v1_5', hash: hashName }
+      : this.type === 'Ed25519'
+        ? { name: 'Ed25519' }
+        : { name: 'ECDSA', namedCurve: this.type }
+    const pkcs8 = this.#privateKey.export({ type: 'pkcs8', format: 'der' })
+    const imported = webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign'])
+    this.#signingKeys.set(hashName, imported)
+    return imported
+  }
+}
+
+const strongHashes: Readonly<Record<KeyType, string>> = {
+  'P-256': 'SHA-256',
+  'P-384': 'SHA-384',
+  'P-521': 'SHA-512',
+  'RSA-1024': 'SHA-256',
+  'RSA-2048': 'SHA-256',
+  'RSA-3072': 'SHA-256',
+  Ed25519: 'SHA-512',
+}
+
+const generate = promisify(generateKeyPair)
+
+const generators: Readonly<Record<KeyType, () => Promise<KeyPairKeyObjectResult>>> = {
+  'P-256': () => generate('ec', { namedCurve: 'P-256' }),
+  'P-384': () => generate('ec', { namedCurve: 'P-384' }),
+  'P-521': () => generate('ec', { namedCurve: 'P-521' }),
+  'RSA-1024': () => generate('rsa', { modulusLength: 1024 }),
+  'RSA-2048': () => generate('rsa', { modulusLength: 2048 }),
+  'RSA-3072': () => generate('rsa', { modulusLength: 3072 }),
+  Ed25519: () => generate('ed25519'),
+}

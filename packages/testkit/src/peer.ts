@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { connect, type ConnectionOptions, type SecureVersion, type TLSSocket } from 'node:tls'
+import type { Exchange, FetchInit } from './exchange.ts'
+import { createHttp1Exchange } from './http1-exchange.ts'
+import { createHttp2Exchange } from './http2-exchange.ts'
+import type { TestSvid } from './svid.ts'
+
+/** How a peer connects. */
+export interface PeerOptions {
+  /** Default false: HTTP/1.1. */
+  readonly http2?: boolean
+  /** Default Node's. */
+  readonly minVersion?: SecureVersion
+  /** Default Node's. */
+  readonly maxVersion?: SecureVersion
+}
+
+/**
+ * A workload, or an attacker, at the other end of a real TLS connection. It shows any certificate and accepts any
+ * server, because a test asks what the server does. Requests share one connection as long as the server keeps it open.
+ */
+export class Peer {
+  readonly #tls: ConnectionOptions
+  readonly #exchange: Exchange
+  readonly #url: string
+  readonly #sockets = new Set<TLSSocket>()
+
+  /** Called by `Running.as`. */
+  constructor(port: number, svid: TestSvid | null, options: PeerOptions) {
+    const { http2 = false, ...versions } = options
+    this.#url = `https://127.0.0.1:${port}`
+    this.#tls = {
+      ...versions,
+      ...(svid === null ? {} : { key: svid.keyPem, cert: svid.certificatePem }),
+      host: '127.0.0.1',
+      port,
+      rejectUnauthorized: false,
+      // The default level refuses to load weak keys and SHA-1 on this side, where they are meant to be shown.
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    }
+    this.#exchange = http2 ? createHttp2Exchange(this.#url, this.#tls) : createHttp1Exchange(this.#tls)
+  }
+
+  /**
+   * Sends one request and reads the whole response. The target goes onto the wire byte for byte, dots, doubled slashes
+   * and all; the `url` of the running application before it is cut off. Redirects are not followed.
+   *
+   * @throws what ended the connection, when it ends before the response does
+   */
+  fetch(target: string, init: FetchInit = {}): Promise<Response> {
+    const isOwnUrl = target === this.#url || target.startsWith(`${this.#url}/`)
+    return this.#exchange.send(isOwnUrl ? target.slice(this.#url.length) || '/' : target, init)
+  }
+
+  /** Opens a further TLS connection as this peer, for bytes that no HTTP client would send, and for TLS itself. */
+  async connect(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    const socket = connect({ ...this.#tls, ...options })
+    this.#sockets.add(socket)
+    // In TLS 1.3 a server refuses a certificate after this end's handshake; nobody may be listening by then.
+    socket.on('error', () => undefined)
+    await once(socket, 'secureConnect')
+    return socket
+  }
+
+  /** Ends the connections of this peer at once. */
+  close(): void {
+    this.#exchange.close()
+    for (const socket of this.#sockets) socket.destroy()
+    this.#sockets.clear()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    return Promise.resolve()
+  }
+}

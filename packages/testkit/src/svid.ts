@@ -1,0 +1,134 @@
+import { ConfigurationError, SpiffeId } from '@countersign/core'
+import type { AlternativeName, Blueprint, DistinguishedNames, ExtraExtension, KeyUsage } from './blueprint.ts'
+import { applyFaults } from './fault.ts'
+import type { KeyType, TestKey } from './key.ts'
+import { toPem } from './pem.ts'
+import { type Signer, signCertificate } from './sign-certificate.ts'
+import { type SvidFault, svidFaults } from './svid-faults.ts'
+
+/** An X.509-SVID with its private key, as a workload would hold it; with faults, what an attacker would show. */
+export interface TestSvid {
+  /** The SPIFFE ID that was asked for; a fault or the option `uris` may have put another one in the certificate. */
+  readonly spiffeId: string
+  /** The leaf and after it the intermediates, without the root. */
+  readonly certificatePem: string
+  /** Unencrypted PKCS#8. */
+  readonly keyPem: string
+  /** For the `key` option of another SVID. */
+  readonly key: TestKey
+  /** DER, leaf first. */
+  readonly certificates: readonly Buffer[]
+  /** Epoch milliseconds of the leaf's notAfter, which is its last valid second. */
+  readonly expiresAt: number
+  /** The leaf's, in lower-case hex. */
+  readonly serialNumber: string
+}
+
+/** How an SVID differs from the perfect one. */
+export interface IssueOptions {
+  /** How long it is valid from `now` on; default 3600, as SPIRE's. */
+  readonly ttlSeconds?: number
+  /** The moment of issue, epoch milliseconds; default the clock's. */
+  readonly now?: number
+  /** Epoch milliseconds; default ten seconds before `now`, as SPIRE's, against clocks that are slow. */
+  readonly notBefore?: number
+  /** Default `P-256`. */
+  readonly keyType?: KeyType
+  /** A key to use instead of a new one. */
+  readonly key?: TestKey
+  /** Named defects, applied in this order after all other options. */
+  readonly faults?: readonly SvidFault[]
+  /** URI names in place of the SPIFFE ID, unchecked. */
+  readonly uris?: readonly string[]
+  /** Names beside the SPIFFE ID; an SVID may have any number (X509-SVID §2). */
+  readonly dnsNames?: readonly string[]
+  /** IPv4 or IPv6 addresses beside the SPIFFE ID. */
+  readonly ipAddresses?: readonly string[]
+  /** Default `{ C: 'US', O: 'Countersign Testkit' }`; empty makes the alternative names critical (X509-SVID §3.1). */
+  readonly subject?: DistinguishedNames
+  /** Default `digitalSignature`; null leaves the extension out. */
+  readonly keyUsages?: readonly KeyUsage[] | null
+  /** Object identifiers, or names of `ExtendedKeyUsageName`; default `serverAuth` and `clientAuth`; null leaves it out. */
+  readonly extendedKeyUsages?: readonly string[] | null
+  /** Whether subjectKeyIdentifier and authorityKeyIdentifier are there; default true. */
+  readonly keyIdentifiers?: boolean
+  /** Further extensions. */
+  readonly extensions?: readonly ExtraExtension[]
+}
+
+/** What an authority lends to the issuing of an SVID. */
+export interface SvidIssuer extends Signer {
+  readonly trustDomain: string
+  /** DER of what goes with every SVID. */
+  readonly intermediates: readonly Buffer[]
+}
+
+/**
+ * Issues an SVID that is perfect but for what the options ask.
+ *
+ * @throws {SpiffeIdError} for text that is no SPIFFE ID; put such text in `uris`
+ * @throws {ConfigurationError} `option_invalid` for an ID without a path, for one of another trust domain without the
+ * fault `foreign_trust_domain`, and for an unknown fault
+ */
+export async function issueSvid(spiffeId: string, options: IssueOptions, issuer: SvidIssuer): Promise<TestSvid> {
+  const { faults = [], now = Date.now() } = options
+  checkSpiffeId(spiffeId, issuer.trustDomain, faults)
+  const issue = { now, trustDomain: issuer.trustDomain }
+  const blueprint = applyFaults(draftSvid(spiffeId, options, now), faults, svidFaults, issue)
+  const leaf = await signCertificate(blueprint, issuer)
+  const certificates = [leaf.der, ...issuer.intermediates]
+  return {
+    spiffeId,
+    certificatePem: certificates.map(toPem).join(''),
+    keyPem: leaf.key.pem,
+    key: leaf.key,
+    certificates,
+    expiresAt: Math.floor(blueprint.notAfter / 1000) * 1000,
+    serialNumber: leaf.serialNumber,
+  }
+}
+
+function checkSpiffeId(text: string, trustDomain: string, faults: readonly SvidFault[]): void {
+  const id = SpiffeId.parse(text)
+  if (id.path === '') {
+    throw new ConfigurationError(
+      'option_invalid',
+      `found the ID of a trust domain '${text}', expected a path; for an SVID without one use the fault 'no_path'`,
+      { value: text },
+    )
+  }
+  if (id.trustDomain !== trustDomain && !faults.includes('foreign_trust_domain')) {
+    throw new ConfigurationError(
+      'option_invalid',
+      `found '${text}', expected an ID of ${trustDomain}; for a forged one use the fault 'foreign_trust_domain'`,
+      { value: text },
+    )
+  }
+}
+
+function draftSvid(spiffeId: string, options: IssueOptions, now: number): Blueprint {
+  const { ttlSeconds = 3600, subject = { C: 'US', O: 'Countersign Testkit' }, keyUsages, extendedKeyUsages } = options
+  return {
+    subject,
+    notBefore: options.notBefore ?? now - 10_000,
+    notAfter: now + ttlSeconds * 1000,
+    keyType: options.keyType ?? 'P-256',
+    key: options.key ?? null,
+    selfSigned: false,
+    alternativeNames: [
+      ...(options.uris ?? [spiffeId]).map((value): AlternativeName => ({ type: 'uri', value })),
+      ...(options.dnsNames ?? []).map((value): AlternativeName => ({ type: 'dns', value })),
+      ...(options.ipAddresses ?? []).map((value): AlternativeName => ({ type: 'ip', value })),
+    ],
+    alternativeNamesCritical: Object.keys(subject).length === 0,
+    basicConstraints: { cA: false },
+    keyUsages: keyUsages === undefined ? ['digitalSignature'] : keyUsages,
+    keyUsagesCritical: true,
+    extendedKeyUsages: extendedKeyUsages === undefined ? ['serverAuth', 'clientAuth'] : extendedKeyUsages,
+    nameConstraints: null,
+    keyIdentifiers: options.keyIdentifiers ?? true,
+    extensions: options.extensions ?? [],
+    signatureHash: 'strong',
+    damage: (der) => der,
+  }
+}

@@ -1,0 +1,125 @@
+import {
+  createMaterial,
+  createReplaceableSource,
+  type ReplaceableSource,
+  SourceError,
+  type X509Material,
+} from '@countersign/core'
+import { injectedCaller, type InjectingSource } from '@countersign/core/testing'
+import { takeInjectedChain } from './injected-chain.ts'
+import type { TestSvid } from './svid.ts'
+
+/** What a source needs of an authority. */
+export interface BundleAuthority {
+  readonly trustDomain: string
+  /** What this authority adds to the bundle of its trust domain. */
+  readonly bundlePem: string
+}
+
+/** How the source of an authority differs from the usual one. */
+export interface SourceOptions {
+  /** Authorities whose bundles are there as well; one of a trust domain that has a bundle already joins that bundle. */
+  readonly federated?: readonly BundleAuthority[]
+  /** An SVID to hold instead of a new one. */
+  readonly svid?: TestSvid
+  /** For the new SVID; default 3600. */
+  readonly ttlSeconds?: number
+}
+
+/** What a rotation changes; what is left out stays. */
+export interface SourceReplacement {
+  readonly svid?: TestSvid
+  /** All bundles, by trust domain: PEM, or the authorities whose `bundlePem` makes it up. */
+  readonly bundles?: Readonly<Record<string, string | BundleAuthority | readonly BundleAuthority[]>>
+}
+
+/**
+ * A source of X.509 material that a test rotates, empties and closes at will, and the only kind that accepts callers
+ * without TLS, those of `Caller`.
+ */
+export interface TestSource extends InjectingSource {
+  /** The SVID that the source was last given, also after `withdraw`. */
+  readonly svid: TestSvid
+  /**
+   * Rotates SVID, bundles or both in one update; after `withdraw` it is what brings the source back.
+   *
+   * @throws {CertificateError} for material that no source may hold; what it held stays
+   */
+  replace(replacement: SourceReplacement): void
+  /** Says that this workload has no SVID any more, as the Workload API does with PermissionDenied. */
+  withdraw(error?: SourceError): void
+}
+
+/** Creates a source that holds the SVID and the bundles of these authorities. */
+export function createTestSource(svid: TestSvid, authorities: readonly BundleAuthority[]): TestSource {
+  return new RotatingSource(svid, joinBundles(authorities))
+}
+
+class RotatingSource implements TestSource {
+  readonly #source: ReplaceableSource
+  #svid: TestSvid
+  #bundles: Readonly<Record<string, string>>
+
+  constructor(svid: TestSvid, bundles: Readonly<Record<string, string>>) {
+    this.#source = createReplaceableSource(toMaterial(svid, bundles))
+    this.#svid = svid
+    this.#bundles = bundles
+  }
+
+  get current(): X509Material {
+    return this.#source.current
+  }
+
+  get svid(): TestSvid {
+    return this.#svid
+  }
+
+  onUpdate(listener: (material: X509Material) => void): () => void {
+    return this.#source.onUpdate(listener)
+  }
+
+  replace({ svid = this.#svid, bundles }: SourceReplacement): void {
+    const texts = bundles === undefined ? this.#bundles : toTexts(bundles)
+    this.#source.replace(toMaterial(svid, texts))
+    this.#svid = svid
+    this.#bundles = texts
+  }
+
+  withdraw(error: SourceError = new SourceError('source_empty', 'the test withdrew the SVID')): void {
+    this.#source.withdraw(error)
+  }
+
+  close(): Promise<void> {
+    return this.#source.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  [injectedCaller](): readonly Uint8Array[] | undefined {
+    return takeInjectedChain()
+  }
+}
+
+function toMaterial(svid: TestSvid, bundles: Readonly<Record<string, string>>): X509Material {
+  return createMaterial({ key: svid.keyPem, cert: svid.certificatePem, bundles })
+}
+
+function toTexts(bundles: NonNullable<SourceReplacement['bundles']>): Readonly<Record<string, string>> {
+  const entries = Object.entries(bundles).map(([trustDomain, bundle]) => [trustDomain, toText(bundle)] as const)
+  return Object.fromEntries(entries)
+}
+
+function toText(bundle: string | BundleAuthority | readonly BundleAuthority[]): string {
+  if (typeof bundle === 'string') return bundle
+  return 'bundlePem' in bundle ? bundle.bundlePem : bundle.map((authority) => authority.bundlePem).join('')
+}
+
+function joinBundles(authorities: readonly BundleAuthority[]): Readonly<Record<string, string>> {
+  const bundles = new Map<string, string>()
+  for (const { trustDomain, bundlePem } of authorities) {
+    bundles.set(trustDomain, `${bundles.get(trustDomain) ?? ''}${bundlePem}`)
+  }
+  return Object.fromEntries(bundles)
+}

@@ -1,0 +1,107 @@
+/**
+ * What every script does first: install the dependencies where they are missing or out of date, then build. Quiet
+ * unless something fails. Plain JavaScript without dependencies, because on a fresh clone nothing is installed yet.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+// Not import.meta.dirname: an older Node.js must come as far as the message about its version.
+export const root = fileURLToPath(new URL('..', import.meta.url))
+export const cache = join(root, 'node_modules/.cache/countersign')
+
+const pnpm = 'pnpm@10.34.9'
+const leastNode = [20, 19]
+
+/** Ends the script with a message that says what to do. */
+export function fail(message) {
+  process.stderr.write(`\n${message}\n`)
+  process.exit(1)
+}
+
+/** Installs what pnpm-lock.yaml lists, unless exactly that is installed already. */
+export function install() {
+  checkNode()
+  const stamp = join(cache, 'installed')
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .digest('hex')
+  if (readText(stamp) === wanted) return
+  process.stderr.write('Installing the dependencies; the first time this takes half a minute.\n')
+  // A modules folder of another pnpm is replaced without asking: there may be no terminal to ask on.
+  const done = runPnpm(['install', '--frozen-lockfile', '--config.confirmModulesPurge=false'])
+  if (done.error) {
+    fail('npx was not found. It comes with npm: install Node.js together with npm and run this again.')
+  }
+  if (done.status !== 0) {
+    process.stderr.write(done.output)
+    fail(
+      `Installing with ${pnpm} failed (its output is above).\n` +
+        'If it could not reach the registry, check the network, `npm config get registry` and your proxy.\n' +
+        `If it says that pnpm-lock.yaml is out of date, run \`npx ${pnpm} install\` and commit the lockfile.`,
+    )
+  }
+  mkdirSync(cache, { recursive: true })
+  writeFileSync(stamp, wanted)
+}
+
+/** Compiles the given projects and what they refer to; without any, the whole workspace. */
+export function build(...projects) {
+  const done = runNode(['node_modules/typescript/bin/tsc', '-b', ...projects])
+  if (done.status === 0) return
+  process.stderr.write(done.output)
+  fail(
+    'The build (tsc -b) failed: mend the errors above. If tsc itself is missing, delete node_modules and run this again.',
+  )
+}
+
+/** Runs a tool that comes with npm (npm, npx) and keeps what it prints. */
+export function runTool(command, args) {
+  // On Windows npm's tools are .cmd files, which only a shell starts.
+  return keepOutput(spawnSync(command, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' }))
+}
+
+/** Runs the workspace's pnpm and keeps what it prints. */
+export function runPnpm(args) {
+  return runTool('npx', ['--yes', pnpm, ...args])
+}
+
+/** Runs a script of an installed package under this Node and keeps what it prints. */
+export function runNode(args) {
+  return keepOutput(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' }))
+}
+
+/** Runs a program that owns the terminal, ends with it, and resolves to its exit code. */
+export function runAttached(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit' })
+  // A terminal sends Ctrl-C to the child as well; a supervisor sends SIGTERM to us alone.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]))
+  })
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1])) return
+  fail(
+    `Found Node.js ${process.versions.node}; Countersign needs ${leastNode.join('.')} or newer. Install a newer Node.js.`,
+  )
+}
+
+function keepOutput({ error, status, stdout, stderr }) {
+  return { error, status, output: `${stdout ?? ''}${stderr ?? ''}` }
+}
+
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,29 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail, root } from './setup.mjs'
+
+/**
+ * The arguments for `node` that run the tests. Words choose the files whose path contains one of them; what begins
+ * with a dash goes to Node's test runner.
+ */
+export function testArguments(given) {
+  const flags = given.filter((argument) => argument.startsWith('-'))
+  const words = given.filter((argument) => !argument.startsWith('-'))
+  const all = listTestFiles()
+  const files = words.length === 0 ? all : all.filter((file) => words.some((word) => file.includes(word)))
+  if (files.length === 0) {
+    fail(`No test file matches ${words.join(' ') || 'test/*/*.test.ts'}. Flags with a value are written --flag=value.`)
+  }
+  return ['--import', 'tsx', '--test', '--test-reporter=spec', ...flags, ...files]
+}
+
+// Node 20's --test takes no globs, and not every shell expands them.
+function listTestFiles() {
+  const folders = readdirSync(join(root, 'test'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules' && entry.name !== 'dist')
+    .map((entry) => `test/${entry.name}`)
+  return folders
+    .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
+    .filter((file) => file.endsWith('.test.ts'))
+    .toSorted()
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
+import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
+import { maxSignatureChecks } from '../../packages/core/src/certificate/path.ts'
+import {
+  authorityKeyId,
+  extension,
+  generalName,
+  name,
+  nameConstraints,
+  subjectKeyId,
+  time,
+  tlv,
+  subjectAlternativeName,
+} from './encode.ts'
+import { entity, issueLeaf, keyPair, now } from './issue.ts'
+import {
+  authority,
+  leafOf,
+  lower,
+  lowerCertificate,
+  middle,
+  middleCertificate,
+  pathOf,
+  reasonOf,
+  root,
+  rootCertificate,
+  verify,
+  workload,
+} from './paths.ts'
+
+const junk = (count: number): readonly Certificate[] => Array.from({ length: count }, () => middleCertificate)
+
+const detailOf = (leaf: Buffer): string => {
+  const verdict = verify(decodeCertificate(leaf), [], [])
+  return verdict.ok ? '' : verdict.detail
+}
+
+test('verifies a leaf right below an authority', () => {
+  const leaf = leafOf(root)
+
+  assert.deepEqual(pathOf(verify(leaf)), [leaf, rootCertificate])
+})
+
+test('verifies a path through intermediates in any order, with copies, the root itself and junk among them', () => {
+  const leaf = leafOf(lower)
+  const junk = authority(entity('junk'))
+  const presented = [rootCertificate, lowerCertificate, junk, middleCertificate, leaf, lowerCertificate]
+
+  assert.deepEqual(pathOf(verify(leaf, presented)), [leaf, lowerCertificate, middleCertificate, rootCertificate])
+})
+
+test('ends the path in an intermediate that the bundle lists, self-signed or not', () => {
+  const leaf = leafOf(middle)
+
+  assert.deepEqual(pathOf(verify(leaf, [middleCertificate], [middleCertificate])), [leaf, middleCertificate])
+  const both = verify(leaf, [middleCertificate], [rootCertificate, middleCertificate])
+  assert.deepEqual(pathOf(both), [leaf, middleCertificate])
+})
+
+test('ends the path in an intermediate that the bundle lists, decoded once more', () => {
+  const leaf = leafOf(middle)
+  const again = decodeCertificate(middleCertificate.der)
+
+  assert.equal(verify(leaf, [again], [middleCertificate]).ok, true)
+})
+
+test('prefers the way that ends in an authority at once', () => {
+  const other = entity('other root', 'P-256', 6)
+  const crossSigned = authority(root, { by: other })
+  const leaf = leafOf(root)
+
+  const verdict = verify(leaf, [crossSigned], [authority(other), rootCertificate])
+
+  assert.deepEqual(pathOf(verdict), [leaf, rootCertificate])
+})
+
+test('tries every authority of the same name', () => {
+  const namesakes = [1, 2, 3].map((number) => authority({ ...root, keys: keyPair('P-256', number) }))
+  const leaf = leafOf({ ...root, keys: keyPair('P-256', 3) })
+
+  assert.deepEqual(pathOf(verify(leaf, [], namesakes)), [leaf, namesakes[2]])
+})
+
+test('takes key identifiers for a preference, never for a refusal', () => {
+  const extensions = { id: subjectKeyId('aaaa') }
+  const right = authority(root, { extensions })
+  const namesake = authority({ ...root, keys: keyPair('P-256', 5) }, { extensions: { id: subjectKeyId('bbbb') } })
+  const misleading = leafOf(root, { extensions: { id: authorityKeyId('bbbb') } })
+  const unknown = leafOf(root, { extensions: { id: authorityKeyId('cccc') } })
+
+  assert.equal(verify(misleading, [], [right, namesake]).ok, true)
+  assert.equal(verify(unknown, [], [namesake, right]).ok, true)
+})
+
+test('finds the right authority among 100 of the same name by its key identifier', () => {
+  const namesakes = Array.from({ length: 100 }, (_, index) => {
+    const keys = keyPair('P-256', index % 4)
+    const id = subjectKeyId(index.toString(16).padStart(4, '0'))
+    return authority({ ...root, keys }, { extensions: { id } })
+  })
+  const right = authority({ ...root, keys: keyPair('P-256', 9) }, { extensions: { id: subjectKeyId('ffff') } })
+  const leaf = leafOf({ ...root, keys: keyPair('P-256', 9) }, { extensions: { id: authorityKeyId('ffff') } })
+
+  assert.deepEqual(pathOf(verify(leaf, [], [...namesakes, right])), [leaf, right])
+})
+
+test('finds another way when one of two cross-signed certificates leads nowhere', () => {
+  const other = entity('other root', 'P-256', 6)
+  const expired = authority(middle, { by: root, fields: { notAfter: time(now - 5000) } })
+  const crossSigned = authority(middle, { by: other })
+  const leaf = leafOf(middle)
+
+  const verdict = verify(leaf, [expired, crossSigned], [rootCertificate, authority(other)])
+
+  assert.deepEqual(pathOf(verdict).at(1), crossSigned)
+})
+
+test('verifies every kind of key and signature on one path', () => {
+  for (const type of ['P-256', 'P-384', 'P-521', 'RSA-2048', 'Ed25519'] as const) {
+    const anchor = entity('anchor', type)
+    const leaf = decodeCertificate(issueLeaf(entity('workload', type, 1), { by: anchor }))
+
+    assert.equal(verify(leaf, [], [authority(anchor)]).ok, true, type)
+  }
+})
+
+test('refuses what no authority of the bundle has issued, however complete it comes', () => {
+  const stranger = entity('stranger', 'P-256', 3)
+
+  assert.equal(reasonOf(verify(leafOf(stranger), [authority(stranger)])), 'unknown_authority')
+  assert.equal(reasonOf(verify(leafOf(middle))), 'unknown_authority')
+  assert.equal(reasonOf(verify(leafOf(middle), [middleCertificate], [])), 'unknown_authority')
+  assert.equal(reasonOf(verify(decodeCertificate(issueLeaf(workload, { by: workload })))), 'unknown_authority')
+})
+
+test('refuses an authority as a leaf', () => {
+  assert.equal(reasonOf(verify(rootCertificate)), 'leaf_is_authority')
+  assert.equal(reasonOf(verify(middleCertificate, [], [rootCertificate, middleCertificate])), 'leaf_is_authority')
+})
+
+test('finds another way when names are constrained on one', () => {
+  const other = entity('other root', 'P-256', 6)
+  const limited = authority(root, { extensions: { x: nameConstraints({ permitted: [generalName.uri('x.example')] }) } })
+  const leaf = leafOf(middle)
+
+  const verdict = verify(leaf, [middleCertificate, authority(middle, { by: other })], [limited, authority(other)])
+
+  assert.equal(verdict.ok, true)
+})
+
+test('looks at no more than 16 certificates', () => {
+  assert.equal(verify(leafOf(middle), junk(15)).ok, true)
+  assert.equal(reasonOf(verify(leafOf(middle), junk(16))), 'too_many_certificates')
+})
+
+const bulky = (bytes: number): Certificate =>
+  authority(middle, { by: root, extensions: { bulk: extension('1.2.3', tlv(0x04, Buffer.alloc(bytes))) } })
+
+test('looks at no more than 64 KiB of certificates', () => {
+  assert.equal(verify(leafOf(middle), [bulky(63_000)]).ok, true)
+  assert.equal(reasonOf(verify(leafOf(middle), [bulky(65_536)])), 'chain_too_large')
+})
+
+test('stops among authorities of one name that all sign each other', () => {
+  const ring = Array.from({ length: 4 }, (_, index) => ({ ...entity('ring'), keys: keyPair('P-256', index) }))
+  const crossSigned = ring.flatMap((subject) => ring.map((by) => authority(subject, { by })))
+  const [first = root] = ring
+  const outsider = authority({ ...first, keys: keyPair('P-256', 9) })
+
+  const verdict = verify(leafOf(first), crossSigned.slice(0, 15), [outsider])
+
+  assert.equal(reasonOf(verdict), 'too_many_signature_checks')
+})
+
+test('stops exactly after 32 signature checks', () => {
+  const namesakes = Array.from({ length: 33 }, (_, index) =>
+    authority({ ...root, keys: keyPair('P-256', 1 + (index % 3)) }, { extensions: { id: subjectKeyId('aaaa') } }),
+  )
+  const leaf = leafOf(root)
+  const at = (position: number): readonly Certificate[] => [
+    ...namesakes.slice(0, position),
+    authority(root, { extensions: { id: subjectKeyId('aaaa') } }),
+  ]
+
+  assert.equal(maxSignatureChecks, 32)
+  assert.equal(verify(leaf, [], at(31)).ok, true)
+  assert.equal(reasonOf(verify(leaf, [], at(32))), 'too_many_signature_checks')
+  assert.equal(reasonOf(verify(leaf, [], namesakes.slice(0, 32))), 'signature_invalid')
+})
+
+test('tells the most telling refusal of several candidates', () => {
+  const impostor = authority({ ...root, keys: keyPair('P-256', 7) })
+  const expired = authority(root, { fields: { notAfter: time(now - 5000) } })
+  const unknownAbove = authority(root, { by: entity('elsewhere') })
+
+  assert.equal(reasonOf(verify(leafOf(root), [], [impostor, expired])), 'expired')
+  assert.equal(reasonOf(verify(leafOf(root), [], [expired, impostor])), 'expired')
+  assert.equal(reasonOf(verify(leafOf(root), [unknownAbove], [expired])), 'expired')
+  assert.equal(reasonOf(verify(leafOf(root), [unknownAbove], [impostor])), 'unknown_authority')
+  const elsewhere = authority(middle, { by: entity('elsewhere') })
+  assert.equal(reasonOf(verify(leafOf(middle), [elsewhere, middleCertificate], [impostor])), 'signature_invalid')
+})
+
+test('names the certificates that are meant, shortened and with nothing that forges a log line', () => {
+  const odd = { ...workload, name: name(`CN=a'b\\c\nforged \u202e${'x'.repeat(200)}`) }
+  const byUri = { ...workload, name: name() }
+  const nameless = { extensions: { names: null } }
+  const noUri = { extensions: { names: subjectAlternativeName(generalName.dns('saas.example')) } }
+
+  const detail = detailOf(issueLeaf(odd, { by: root }))
+  assert.match(detail, /CN=root/)
+  assert.match(detail, /'CN=a\\'b\\{4}c\\u\{a\}forged \\u\{202e\}x+…'/)
+  assert.ok(detail.length < 250)
+  assert.match(detailOf(issueLeaf(byUri, { by: root })), /'spiffe:\/\/saas\.example\/ns/)
+  assert.match(detailOf(issueLeaf(byUri, { by: root, ...nameless })), /serial number/)
+  assert.match(detailOf(issueLeaf(byUri, { by: root, ...noUri })), /serial number/)
+})
+
+test('does not search above a certificate whose key another certificate of the path has under the same name', () => {
+  const selfSignedLeaf = decodeCertificate(issueLeaf(root, { by: root }))
+
+  assert.equal(reasonOf(verify(selfSignedLeaf)), 'unknown_authority')
+})

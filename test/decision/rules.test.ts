@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/core/src/errors.ts'
+import { exactReading, type Reading } from '../../packages/core/src/decision/reading.ts'
+import { permitAll } from '../../packages/core/src/decision/requirement.ts'
+import { compileRules, type RuleSet } from '../../packages/core/src/decision/rules.ts'
+import { targetOf } from './target-of.ts'
+
+const context = { localTrustDomain: 'saas.example' }
+const allow = permitAll()
+const ignoreCase: Reading = { foldCase: 'ascii', foldTrailingSlash: false }
+const ignoreSlash: Reading = { foldCase: false, foldTrailingSlash: true }
+
+const refused: readonly (readonly [name: string, rules: unknown, code: ConfigurationErrorCode])[] = [
+  ['something that is no list', { path: '/', allow }, 'option_invalid'],
+  ['nothing', undefined, 'option_invalid'],
+  ['an empty list', [], 'option_invalid'],
+  ['a rule that is no object', ['/x'], 'option_invalid'],
+  ['a hole in the list', Array.from({ length: 1 }), 'option_invalid'],
+  ['an unknown key', [{ path: '/', alow: allow, allow }], 'option_unknown'],
+  ['a key of the wrong number', [{ path: '/', method: 'GET', allow }], 'option_unknown'],
+  ['a missing path', [{ allow }], 'rule_invalid'],
+  ['a missing requirement', [{ path: '/' }], 'option_invalid'],
+  ['an empty list of callers', [{ path: '/', allow: [] }], 'option_invalid'],
+  ['methods that are no list', [{ path: '/', methods: 'GET', allow }], 'option_invalid'],
+  ['an empty list of methods', [{ path: '/', methods: [], allow }], 'option_invalid'],
+  ['a method in lower case', [{ path: '/', methods: ['get'], allow }], 'rule_invalid'],
+  ['a method that no request can have', [{ path: '/', methods: ['EVERYTHING'], allow }], 'rule_invalid'],
+  ['a method named twice', [{ path: '/', methods: ['GET', 'POST', 'GET'], allow }], 'rule_invalid'],
+]
+
+for (const [name, rules, code] of refused) {
+  test(`refuses at start: ${name}`, () => {
+    assert.throws(() => compileRules(rules, context), isRefusal(code))
+  })
+}
+
+test('suggests the method in upper case', () => {
+  assert.throws(() => compileRules([{ path: '/', methods: ['post'], allow }], context), /'POST'/)
+  assert.throws(() => compileRules([{ path: '/', methods: ['EVERYTHING'], allow }], context), /one of .*GET/)
+})
+
+test('names the rule in an error', () => {
+  assert.throws(
+    () =>
+      compileRules(
+        [
+          { path: '/', allow },
+          { path: '/x', allow: { hasAuthority: '' } },
+        ],
+        context,
+      ),
+    /rules\[1\]\.allow\.hasAuthority/,
+  )
+})
+
+test('lets the first rule that matches decide', () => {
+  const rules = compile('/a/*', '/a/**', '/**')
+  assert.equal(find(rules, '/a/b'), 0)
+  assert.equal(find(rules, '/a/b/c'), 1)
+  assert.equal(find(rules, '/a'), 1)
+  assert.equal(find(rules, '/b'), 2)
+  assert.equal(find(compile('/a/b', '/*/b', '/a/**'), '/a/b'), 0)
+  assert.equal(find(compile('/*/b', '/a/*', '/a/c/d'), '/a/b'), 0)
+  assert.equal(find(compile('/a/*', '/*/b'), '/a/b'), 0)
+})
+
+test('matches a star with one segment that is not empty', () => {
+  const rules = compile('/files/*')
+  assert.equal(find(rules, '/files/x'), 0)
+  assert.equal(find(rules, '/files/.x'), 0)
+  assert.equal(find(rules, '/files/*'), 0)
+  assert.equal(find(rules, '/files/'), undefined)
+  assert.equal(find(rules, '/files'), undefined)
+  assert.equal(find(rules, '/files/x/'), undefined)
+  assert.equal(find(rules, '/files/x/y'), undefined)
+})
+
+test('matches two stars with the path above and all below it, dotfiles included', () => {
+  const rules = compile('/x/**')
+  for (const path of ['/x', '/x/', '/x/y', '/x/y/', '/x/.git/config']) assert.equal(find(rules, path), 0, path)
+  for (const path of ['/', '/xy', '/y/x']) assert.equal(find(rules, path), undefined, path)
+  for (const path of ['/', '/x', '/x/']) assert.equal(find(compile('/**'), path), 0, path)
+})
+
+test('matches a literal byte for byte, a slash at the end included', () => {
+  const rules = compile('/a/', '/@admin', '/a b/é')
+  assert.equal(find(rules, '/a/'), 0)
+  assert.equal(find(rules, '/a'), undefined)
+  assert.equal(find(rules, '/A/'), undefined)
+  assert.equal(find(rules, '/%40admin'), 1)
+  assert.equal(find(rules, '/a%20b/%C3%A9'), 2)
+  assert.equal(find(rules, '/a%20b/e%CC%81'), undefined)
+  assert.equal(find(compile('/'), '/'), 0)
+  assert.equal(find(compile('/'), '/x'), undefined)
+})
+
+test('covers every method without methods, and exactly those with them, HEAD with GET', () => {
+  const rules = compileRules(
+    [
+      { path: '/x', methods: ['GET'], allow },
+      { path: '/x', methods: ['POST', 'PROPFIND'], allow },
+      { path: '/**', methods: ['POST'], allow },
+      { path: '/y', allow },
+    ],
+    context,
+  )
+  const found = (method: string, path: string): number | undefined =>
+    rules.find(method, targetOf(path), exactReading)?.index
+  assert.equal(found('GET', '/x'), 0)
+  assert.equal(found('HEAD', '/x'), 0)
+  assert.equal(found('POST', '/x'), 1)
+  assert.equal(found('PROPFIND', '/x'), 1)
+  assert.equal(found('OPTIONS', '/x'), undefined)
+  assert.equal(found('POST', '/y'), 2)
+  assert.equal(found('OPTIONS', '/y'), 3)
+  assert.ok(rules.knownMethods.has('PROPFIND'))
+  assert.ok(!rules.knownMethods.has('TRACE'))
+})
+
+const unreachable: readonly (readonly [name: string, rules: readonly unknown[]])[] = [
+  [
+    'a rule like one before it',
+    [
+      { path: '/a', allow },
+      { path: '/a', allow },
+    ],
+  ],
+  [
+    'a rule below two stars',
+    [
+      { path: '/a/**', allow },
+      { path: '/a/b', allow },
+    ],
+  ],
+  [
+    'the path above two stars',
+    [
+      { path: '/a/**', allow },
+      { path: '/a', allow },
+    ],
+  ],
+  [
+    'a rule after the rule for everything',
+    [
+      { path: '/**', allow },
+      { path: '/a/*/**', allow },
+    ],
+  ],
+  [
+    'a literal behind a star',
+    [
+      { path: '/*/b', allow },
+      { path: '/a/b', allow },
+    ],
+  ],
+  [
+    'a star behind a star',
+    [
+      { path: '/a/*', allow },
+      { path: '/x', allow },
+      { path: '/a/*', allow },
+    ],
+  ],
+  [
+    'methods of a rule for every method',
+    [
+      { path: '/a', allow },
+      { path: '/a', methods: ['GET'], allow },
+    ],
+  ],
+  [
+    'HEAD behind GET',
+    [
+      { path: '/a', methods: ['GET'], allow },
+      { path: '/a', methods: ['HEAD'], allow },
+    ],
+  ],
+  [
+    'methods that earlier rules share out',
+    [
+      { path: '/a', methods: ['PUT'], allow },
+      { path: '/**', methods: ['POST', 'DELETE'], allow },
+      { path: '/a', methods: ['PUT', 'POST'], allow },
+    ],
+  ],
+]
+
+for (const [name, rules] of unreachable) {
+  test(`refuses a rule that never decides: ${name}`, () => {
+    assert.throws(() => compileRules(rules, context), isRefusal('rule_unreachable'))
+  })
+}
+
+test('names both rules when one is unreachable', () => {
+  assert.throws(
+    () =>
+      compileRules(
+        [
+          { path: '/x', allow },
+          { path: '/a/**', allow },
+          { path: '/a/b', allow },
+        ],
+        context,
+      ),
+    /rules\[2\] \(\/a\/b\).*rules\[1\] \(\/a\/\*\*\)/,
+  )
+})
+
+test('accepts rules that overlap without swallowing each other', () => {
+  const lists = [
+    ['/a/b', '/a/*', '/a/**', '/**'],
+    ['/*/b', '/a/*'],
+    ['/a/*', '/a/', '/a'],
+    ['/*', '/'],
+    ['/a/*', '/a/**'],
+    ['/*/**', '/'],
+  ]
+  for (const paths of lists) assert.equal(compile(...paths).rules.length, paths.length)
+  const later = [
+    { path: '/a', methods: ['GET'], allow },
+    { path: '/a', allow },
+  ]
+  assert.equal(compileRules(later, context).rules.length, 2)
+  const partly = [
+    { path: '/a', methods: ['GET'], allow },
+    { path: '/a', methods: ['GET', 'POST'], allow },
+  ]
+  assert.equal(compileRules(partly, context).rules.length, 2)
+})
+
+test('reads rules as the router reads paths', () => {
+  const rules = compile('/Admin/*', '/b/', '/')
+  assert.equal(find(rules, '/ADMIN/x', ignoreCase), 0)
+  assert.equal(find(rules, '/admin/x', ignoreCase), 0)
+  assert.equal(find(rules, '/admin/x'), undefined)
+  assert.equal(find(rules, '/b', ignoreSlash), 1)
+  assert.equal(find(rules, '/b/', ignoreSlash), 1)
+  assert.equal(find(rules, '/Admin/x/', ignoreSlash), 0)
+  assert.equal(find(rules, '/Admin/', ignoreSlash), undefined)
+  assert.equal(find(rules, '/', ignoreSlash), 2)
+  assert.equal(find(rules, '/ADMIN/X/', { foldCase: 'unicode', foldTrailingSlash: true }), 0)
+})
+
+test('refuses rules that only a reading makes unreachable when the reading is known', () => {
+  const cases: readonly (readonly [first: string, second: string, reading: Reading])[] = [
+    ['/admin', '/ADMIN', ignoreCase],
+    ['/a/*', '/A/b', ignoreCase],
+    ['/a', '/a/', ignoreSlash],
+    ['/É', '/é', { foldCase: 'unicode', foldTrailingSlash: false }],
+  ]
+  for (const [first, second, reading] of cases) {
+    const rules = compile(first, second)
+    assert.throws(() => rules.checkReading(reading), isRefusal('rule_unreachable'), second)
+    rules.checkReading(exactReading)
+  }
+  compile('/É', '/é').checkReading(ignoreCase)
+})
+
+function compile(...paths: readonly string[]): RuleSet {
+  return compileRules(
+    paths.map((path) => ({ path, allow })),
+    context,
+  )
+}
+
+function find(rules: RuleSet, path: string, reading: Reading = exactReading): number | undefined {
+  return rules.find('GET', targetOf(path), reading)?.index
+}
+
+function isRefusal(code: ConfigurationErrorCode): (error: unknown) => boolean {
+  return (error) => error instanceof ConfigurationError && error.code === code
+}

@@ -1,0 +1,9 @@
+import assert from 'node:assert/strict'
+import { type CanonicalTarget, parsePath } from '../../packages/core/src/decision/target.ts'
+
+/** The target of a path that is written as it is sent and must be acceptable. */
+export function targetOf(url: string): CanonicalTarget {
+  const target = parsePath(url)
+  assert.ok(target.accepted, url)
+  return target
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import {
+  type CanonicalTarget,
+  commonMethods,
+  createTargetParser,
+  parsePath,
+  type TargetReason,
+  type TargetRefusal,
+  type TargetRequest,
+} from '../../packages/core/src/decision/target.ts'
+
+const parse = createTargetParser(new Set(commonMethods))
+const plain: TargetRequest = { method: 'GET', url: '/', httpVersionMajor: 1, rawHeaders: ['Host', 'saas.example'] }
+
+// The classes of ambiguous targets, in the order of the threat model; a word is the reason of the refusal.
+const classes: readonly (readonly [name: string, targets: readonly string[], verdict: TargetReason | 'accepted'])[] = [
+  ['duplicate slash', ['//admin', '///admin', '//'], 'empty_segment'],
+  ['duplicate slash inside', ['/api//secret', '/users//me', '/a//'], 'empty_segment'],
+  ['protocol-relative target', ['//evil/admin'], 'empty_segment'],
+  ['dot segments', ['/./admin', '/api/x/../secret', '/.', '/..', '/a/.', '/a/..'], 'dot_segment'],
+  ['dot segments out of a protected tree', ['/admin/../public'], 'dot_segment'],
+  ['dot segments into a protected tree', ['/public/../admin'], 'dot_segment'],
+  ['encoded dots', ['/public/%2e%2e/admin', '/public/.%2E/admin'], 'needless_escape'],
+  ['encoded slash', ['/public/..%2fadmin', '/files/a%2fb', '/api%2fsecret', '/a%2Fb'], 'encoded_delimiter'],
+  ['double encoding', ['/public/%252e%252e/admin', '/%2561dmin'], 'encoded_delimiter'],
+  ['backslash', ['/\\admin', '/public\\..\\admin', '/admin/x\\..\\..\\public'], 'forbidden_character'],
+  ['encoded backslash', ['/public%5c..%5cadmin', '/a%5Cb'], 'encoded_delimiter'],
+  ['encoded letters', ['/%61dmin', '/%61pi/secret', '/users/%6de', '/%7Ex', '/%5Fx', '/%2Dx'], 'needless_escape'],
+  ['case', ['/ADMIN', '/API/secret', '/users/ME'], 'accepted'],
+  ['trailing slash', ['/admin/', '/api/secret/'], 'accepted'],
+  ['matrix parameters', ['/admin;x=1', '/admin;', '/api/secret;x'], 'forbidden_character'],
+  ['matrix parameters with dots', ['/public/..;/admin', '/public;/../admin'], 'forbidden_character'],
+  ['trailing dot and extension', ['/admin.', '/admin.json'], 'accepted'],
+  ['encoded trailing dot', ['/admin%2e'], 'needless_escape'],
+  ['trailing space and plus', ['/admin%20', '/admin+'], 'accepted'],
+  ['encoded NUL', ['/admin%00', '/files/a%00b'], 'encoded_control'],
+  ['raw NUL', ['/admin\0'], 'forbidden_character'],
+  ['encoded CR, LF, TAB, DEL', ['/admin%0d', '/admin%0a', '/admin%09', '/admin%7f'], 'encoded_control'],
+  ['raw CR, LF, TAB, space, DEL', ['/a\r', '/a\n', '/a\t', '/a b', '/a\x7f'], 'forbidden_character'],
+  ['overlong or invalid UTF-8', ['/public/..%c0%afadmin', '/files/%c0%af', '/admin%ff', '/%ed%a0%80'], 'bad_utf8'],
+  ['bad percent', ['/admin%zz', '/admin%', '/admin%2', '/%u0061dmin', '/%6g', '/%G6'], 'bad_percent_encoding'],
+  ['Unicode look-alikes', ['/%ef%bd%81dmin', '/a%ef%bc%8fb', '/a%e2%80%a8'], 'accepted'],
+  ['raw non-ASCII', ['/admin\xe9', '/\u212aey'], 'forbidden_character'],
+  ['absolute form', ['http://evil.example/admin', 'https://a/', 'HTTP://u:p@a/'], 'not_origin_form'],
+  ['odd scheme', ['ftp://evil.example/admin'], 'not_origin_form'],
+  ['absolute form with dots', ['http://evil.example/admin/../public/x'], 'not_origin_form'],
+  ['fragment', ['/admin#frag', '/admin#?x', '/admin/x#/../../public', '/admin?x#y'], 'fragment'],
+  ['query tricks', ['/admin?x=1', '/admin/x?/../../public', '/q?x=%2F..%2f', '/a?%zz;\\?'], 'accepted'],
+  ['encoded question mark and hash', ['/admin%3fx=1', '/admin%23x'], 'accepted'],
+  ['asterisk and authority form', ['*', 'evil.example:443', ''], 'not_origin_form'],
+  ['empty parameter', ['/files/'], 'accepted'],
+]
+
+for (const [name, targets, verdict] of classes) {
+  test(`${verdict === 'accepted' ? 'accepts' : 'refuses'} ${name}`, () => {
+    for (const url of targets) assert.equal(judge({ ...plain, url }), verdict, JSON.stringify(url))
+  })
+}
+
+test('refuses OPTIONS * like any other target that is no path', () => {
+  assert.equal(judge({ ...plain, method: 'OPTIONS', url: '*' }), 'not_origin_form')
+})
+
+test('accepts HEAD and OPTIONS, for the rules to decide', () => {
+  for (const method of ['HEAD', 'OPTIONS']) assert.equal(judge({ ...plain, method, url: '/admin' }), 'accepted')
+})
+
+test('looks at no header that could override the method or the path', () => {
+  const rewriting = ['X-Original-URL', '/public', 'X-Rewrite-URL', '/public', 'x-middleware-subrequest', 'x']
+  const rawHeaders = ['Host', 'saas.example', 'X-HTTP-Method-Override', 'DELETE', ...rewriting]
+  assert.equal(accept({ ...plain, method: 'POST', url: '/admin?_method=DELETE', rawHeaders }).path, '/admin')
+})
+
+test('refuses methods that are unknown or not in upper case', () => {
+  for (const method of ['get', 'Get', 'FOO', 'TRACE', 'QUERY', 'CONNECT', '']) {
+    assert.equal(judge({ ...plain, method }), 'unknown_method', method)
+  }
+})
+
+test('accepts a further method when it is made known', () => {
+  const parseMore = createTargetParser(new Set([...commonMethods, 'PROPFIND']))
+  assert.equal(parseMore({ ...plain, method: 'PROPFIND' }).accepted, true)
+})
+
+test('accepts ordinary paths and decodes them once', () => {
+  const paths: readonly (readonly [sent: string, decoded: string])[] = [
+    ['/v1/items/42', '/v1/items/42'],
+    ['/caf%C3%A9', '/café'],
+    ['/a%20b', '/a b'],
+    ['/@scope/pkg', '/@scope/pkg'],
+    ['/%40scope/pkg', '/@scope/pkg'],
+    ['/x:y', '/x:y'],
+    ['/a,b', '/a,b'],
+    ['/q?x=%2F..%2f', '/q'],
+    ['/', '/'],
+    ['/?', '/'],
+    ['/a/', '/a/'],
+    ['/grpc.Service/Method', '/grpc.Service/Method'],
+    ['/a+b', '/a+b'],
+    ['/a%2Bb', '/a+b'],
+    ["/o'neil", "/o'neil"],
+    ['/(x)', '/(x)'],
+    ['/.well-known/x', '/.well-known/x'],
+    ['/...', '/...'],
+    ['/a..b', '/a..b'],
+    ['/..a/.b', '/..a/.b'],
+    ['/a%3Fb%23c', '/a?b#c'],
+    ['/*', '/*'],
+    ['/%F0%9F%98%80', '/😀'],
+  ]
+  for (const [sent, decoded] of paths) assert.equal(accept({ ...plain, url: sent }).path, decoded, sent)
+})
+
+test('never normalizes Unicode: a look-alike stays what it is', () => {
+  assert.equal(accept({ ...plain, url: '/%ef%bd%81dmin' }).path, '/\uff41dmin')
+  assert.equal(accept({ ...plain, url: '/e%CC%81' }).path, '/e\u0301')
+})
+
+test('says of a path without upper case and escapes that no folding can change it', () => {
+  assert.equal(accept({ ...plain, url: '/a-b/1?X=Y' }).mayFold, false)
+  assert.equal(accept({ ...plain, url: '/a/B' }).mayFold, true)
+  assert.equal(accept({ ...plain, url: '/%E2%84%AA' }).mayFold, true)
+})
+
+test('names the place and never the text of what it refuses', () => {
+  const refusal = parsePath('/secret-value;x')
+  assert.ok(!refusal.accepted)
+  assert.equal(refusal.reason, 'forbidden_character')
+  assert.ok(!refusal.detail.includes('secret'))
+})
+
+test('demands exactly one Host on HTTP/1, however it is spelt', () => {
+  assert.equal(judge({ ...plain, rawHeaders: [] }), 'missing_host')
+  assert.equal(judge({ ...plain, rawHeaders: ['Accept', '*/*'] }), 'missing_host')
+  for (const name of ['Host', 'host', 'HOST', 'hOsT']) {
+    assert.equal(judge({ ...plain, rawHeaders: ['Accept', '*/*', name, 'a'] }), 'accepted', name)
+    assert.equal(judge({ ...plain, rawHeaders: ['Host', 'a', 'Date', 'x', name, 'a'] }), 'several_hosts', name)
+  }
+  assert.equal(judge({ ...plain, rawHeaders: ['Most', 'a'] }), 'missing_host')
+})
+
+test('takes no :authority on HTTP/1', () => {
+  assert.equal(judge({ ...plain, rawHeaders: [':authority', 'a'] }), 'missing_host')
+})
+
+test('accepts a host name or an address with or without a port', () => {
+  const hosts = ['a', 'A.Example', 'a.example.', 'a_b', 'localhost:80', '10.0.0.1:8443', '[::1]', '[2001:DB8::1]:65535']
+  for (const host of hosts) assert.equal(judge({ ...plain, rawHeaders: ['Host', host] }), 'accepted', host)
+})
+
+test('refuses a Host that smuggles a path, a query, credentials or anything else', () => {
+  const names = [
+    '',
+    ' ',
+    'a b',
+    'a/b',
+    'a.com/public?x=',
+    'u@b',
+    'a?b',
+    'a#b',
+    'a\\b',
+    'a,b',
+    'a:',
+    'a:b',
+    'a:1:2',
+    'a:123456',
+  ]
+  const addresses = [
+    '[::1',
+    '::1',
+    '[::1]x',
+    '[]',
+    '[1]',
+    '[:::]',
+    '[::ffff:1.2.3.4.5]',
+    '[v1.x]',
+    'a%2eb',
+    'é',
+    'a'.repeat(256),
+  ]
+  for (const host of [...names, ...addresses])
+    assert.equal(judge({ ...plain, rawHeaders: ['Host', host] }), 'bad_host', host)
+})
+
+test('remembers the last good host only', () => {
+  for (const [host, verdict] of [
+    ['a', 'accepted'],
+    ['a/b', 'bad_host'],
+    ['a/b', 'bad_host'],
+    ['a', 'accepted'],
+  ]) {
+    assert.equal(judge({ ...plain, rawHeaders: ['Host', host ?? ''] }), verdict)
+  }
+})
+
+test('demands on HTTP/2 that :authority parses and does not differ from Host', () => {
+  const cases: readonly (readonly [rawHeaders: readonly string[], verdict: TargetReason | 'accepted'])[] = [
+    [[':authority', 'a'], 'accepted'],
+    [['host', 'a'], 'accepted'],
+    [[':authority', 'a', 'host', 'a'], 'accepted'],
+    [[':authority', 'a', 'host', 'b'], 'authority_mismatch'],
+    [[':authority', 'a', 'host', 'a', 'host', 'a'], 'several_hosts'],
+    [[':authority', 'a/b'], 'bad_host'],
+    [[':authority', ''], 'bad_host'],
+    [[], 'missing_host'],
+  ]
+  for (const [rawHeaders, verdict] of cases) {
+    assert.equal(judge({ ...plain, httpVersionMajor: 2, rawHeaders }), verdict, rawHeaders.join(' '))
+  }
+})
+
+function judge(request: TargetRequest): TargetReason | 'accepted' {
+  const target = parse(request)
+  return target.accepted ? 'accepted' : target.reason
+}
+
+function accept(request: TargetRequest): CanonicalTarget {
+  const target: CanonicalTarget | TargetRefusal = parse(request)
+  assert.ok(target.accepted, request.url)
+  return target
+}

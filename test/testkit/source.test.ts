@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { SourceError, type X509Material } from '@countersign/core'
+import { test } from 'node:test'
+import { createAuthority } from '@countersign/testkit'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+
+test('a source holds an SVID of the ID and the bundle of its trust domain', async () => {
+  const authority = await createAuthority('saas.example')
+  await using source = await authority.source(billing, { ttlSeconds: 60 })
+  assert.equal(source.svid.spiffeId, billing)
+  assert.ok(source.svid.expiresAt <= Date.now() + 60_000)
+  assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
+})
+
+test('a source holds the SVID that it was given', async () => {
+  const authority = await createAuthority('saas.example')
+  const svid = await authority.issue(billing)
+  await using source = await authority.source(billing, { svid })
+  assert.equal(source.svid, svid)
+})
+
+test('a source holds the bundles of federated authorities, each under its own trust domain', async () => {
+  const [own, partner] = await Promise.all([createAuthority('saas.example'), createAuthority('partner.example')])
+  await using source = await own.source(billing, { federated: [partner] })
+  assert.deepEqual(new Set(source.current.bundles.keys()), new Set(['saas.example', 'partner.example']))
+})
+
+test('a source tells its listeners of a rotation, and keeps what was not replaced', async () => {
+  const authority = await createAuthority('saas.example')
+  await using source = await authority.source(billing)
+  const first = source.current
+  const seen: X509Material[] = []
+  const unsubscribe = source.onUpdate((material) => seen.push(material))
+  const svid = await authority.issue(billing)
+  source.replace({ svid })
+  assert.equal(source.svid, svid)
+  assert.deepEqual(seen, [source.current])
+  assert.notEqual(source.current, first)
+  assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
+  unsubscribe()
+  source.replace({ svid: await authority.issue(billing) })
+  assert.equal(seen.length, 1)
+})
+
+test('a source takes bundles as PEM, as an authority and as several', async () => {
+  const [first, second, partner] = await Promise.all([
+    createAuthority('saas.example'),
+    createAuthority('saas.example'),
+    createAuthority('partner.example'),
+  ])
+  await using source = await first.source(billing)
+  source.replace({ bundles: { 'saas.example': [first, second], 'partner.example': partner } })
+  assert.deepEqual(new Set(source.current.bundles.keys()), new Set(['saas.example', 'partner.example']))
+  source.replace({ bundles: { 'saas.example': first.bundlePem } })
+  assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
+})
+
+test('a withdrawn source has nothing, until it is given something', async () => {
+  const authority = await createAuthority('saas.example')
+  await using source = await authority.source(billing)
+  source.withdraw()
+  assert.throws(() => source.current, { code: 'source_empty' })
+  assert.equal(source.svid.spiffeId, billing)
+  source.replace({ svid: await authority.issue(billing) })
+  assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
+  const reason = new SourceError('source_expired', 'the SVID has expired')
+  source.withdraw(reason)
+  assert.throws(() => source.current, { code: 'source_expired' })
+})

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix, sep } from 'node:path'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const packages = fileURLToPath(new URL('../../packages', import.meta.url))
+
+// The way of a request through packages/core/src: a folder imports only folders to its left.
+const folders = ['spiffe-id', 'certificate', 'trust', 'svid', 'source', 'connection', 'principal', 'decision']
+
+// The files at the root that every folder may import; they in turn need no folder at run time.
+const shared = ['errors.ts', 'options.ts', 'events.ts']
+
+// Each library has one importing file, its door. A framework is no library here: adapters import its types anywhere,
+// and nothing but its types.
+const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  core: {
+    '@peculiar/x509': 'certificate/decode.ts',
+    'reflect-metadata': 'certificate/decode.ts',
+    micromatch: 'decision/pattern.ts',
+  },
+  express: {},
+  fastify: { 'fastify-plugin': 'plugin.ts' },
+  testkit: { '@peculiar/x509': 'sign-certificate.ts', 'reflect-metadata': 'sign-certificate.ts' },
+}
+
+const frameworks: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  express: ['express', 'express-serve-static-core'],
+  fastify: ['fastify'],
+  testkit: ['fastify'],
+}
+
+const longest = 300
+
+test('a folder of core imports only the folders to its left', () => {
+  const sources = readSources('core')
+  const wrong = sources.flatMap((source) => source.imports.flatMap((found) => crossedBorder(source.file, found)))
+
+  assert.deepEqual(wrong, [])
+  for (const folder of folders) {
+    assert.ok(
+      sources.some(({ file }) => file.startsWith(`${folder}/`)),
+      `packages/core/src/${folder} has no file: if the folder was renamed, rename it in this test too`,
+    )
+  }
+  const foldersOnTheWay = sources.map(({ file }) => file.split('/')).filter((parts) => parts.length > 1)
+  const unknown = foldersOnTheWay.map(([folder]) => folder).filter((folder) => !folders.includes(folder ?? ''))
+  assert.deepEqual([...new Set(unknown)], [], 'a new folder needs its place in the order of this test')
+})
+
+test('the border rule tells a crossing from a permitted import', () => {
+  const crossings: readonly (readonly [file: string, specifier: string, typeOnly: boolean, allowed: boolean])[] = [
+    ['svid/verify.ts', '../certificate/decode.ts', false, true],
+    ['svid/verify.ts', './path.ts', false, true],
+    ['svid/verify.ts', '../errors.ts', false, true],
+    ['svid/verify.ts', '../decision/rule.ts', false, false],
+    ['svid/verify.ts', '../decision/rule.ts', true, false],
+    ['svid/verify.ts', '../guard.ts', true, false],
+    ['svid/verify.ts', '../index.ts', true, false],
+    ['svid/verify.ts', '../../../fastify/src/index.ts', true, false],
+    ['svid/deep/er.ts', '../../source/static.ts', false, false],
+    ['svid/deep/er.ts', '../../trust/bundle.ts', false, true],
+    ['guard.ts', './decision/decide.ts', false, true],
+    ['index.ts', './guard.ts', false, true],
+    ['errors.ts', './svid/verify.ts', false, false],
+    ['events.ts', './svid/verify.ts', true, true],
+  ]
+  for (const [file, specifier, typeOnly, allowed] of crossings) {
+    assert.equal(crossedBorder(file, { specifier, typeOnly }).length === 0, allowed, `${file} importing ${specifier}`)
+  }
+})
+
+test('every way of importing is seen', () => {
+  const source = [
+    "import 'side-effect'",
+    "import one from 'one'",
+    'import {\n  two,\n  three,\n} from "two"',
+    "import type { Four } from 'four'",
+    "export * from './five.ts'",
+    "export type { Six } from './six.ts'",
+    "const seven = await import('seven')",
+    "function eight(): import('eight').Eight { return require('nine') }",
+    "/** import no from 'comment' */",
+    " * import no from 'comment'",
+    "// import no from 'comment'",
+    "const text = 'export'",
+    "export const from = 'text'",
+    "declare module 'ten' {}",
+  ].join('\n')
+
+  assert.deepEqual(
+    findImports(source).toSorted((a, b) => (a.specifier < b.specifier ? -1 : 1)),
+    [
+      { specifier: './five.ts', typeOnly: false },
+      { specifier: './six.ts', typeOnly: true },
+      { specifier: 'eight', typeOnly: false },
+      { specifier: 'four', typeOnly: true },
+      { specifier: 'nine', typeOnly: false },
+      { specifier: 'one', typeOnly: false },
+      { specifier: 'seven', typeOnly: false },
+      { specifier: 'side-effect', typeOnly: false },
+      { specifier: 'ten', typeOnly: true },
+      { specifier: 'two', typeOnly: false },
+    ],
+  )
+})
+
+for (const [name, own] of Object.entries(doors)) {
+  test(`each library of @countersign/${name} is imported by its one door`, () => {
+    const importers = new Map<string, Set<string>>()
+    for (const { file, imports } of readSources(name)) {
+      for (const { specifier, typeOnly } of imports) {
+        const library = libraryOf(specifier)
+        if (library === undefined || (typeOnly && frameworks[name]?.includes(library))) continue
+        importers.set(library, (importers.get(library) ?? new Set()).add(file))
+      }
+    }
+    const found = Object.fromEntries([...importers].map(([library, files]) => [library, [...files].toSorted()]))
+    const expected = Object.fromEntries(Object.entries(own).map(([library, door]) => [library, [door]]))
+
+    assert.deepEqual(found, expected, 'a library has exactly the door that the table at the top of this test names')
+  })
+}
+
+test(`no source file is longer than ${longest} lines`, () => {
+  const names = Object.keys(doors)
+  const long = names.flatMap((name) =>
+    readSources(name)
+      .filter(({ lines }) => lines > longest)
+      .map(({ file, lines }) => `packages/${name}/src/${file}: ${lines} lines; there are two files in it`),
+  )
+  assert.deepEqual(long, [])
+})
+
+test('every package is named in the table of doors', () => {
+  assert.deepEqual(readdirSync(packages).toSorted(), Object.keys(doors).toSorted())
+})
+
+interface Import {
+  readonly specifier: string
+  readonly typeOnly: boolean
+}
+
+interface Source {
+  readonly file: string
+  readonly lines: number
+  readonly imports: readonly Import[]
+}
+
+function readSources(name: string): readonly Source[] {
+  const folder = join(packages, name, 'src')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  assert.ok(files.length > 0, `packages/${name}/src has no .ts file: nothing was checked`)
+  return files.map((file) => {
+    const text = readFileSync(join(folder, file), 'utf8')
+    return { file: file.split(sep).join('/'), lines: text.trimEnd().split('\n').length, imports: findImports(text) }
+  })
+}
+
+function findImports(text: string): readonly Import[] {
+  const code = text.replaceAll(/^\s*\/\*[\s\S]*?\*\/|^\s*(?:\/\/|\*).*$/gm, '')
+  const statements = code.matchAll(/^\s*(?:import|export)\b(\s+type\b)?(?:[^'"`;]*?\bfrom)?\s*['"]([^'"]+)['"]/gm)
+  const calls = code.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]/g)
+  const augmented = code.matchAll(/^\s*declare module\s+['"]([^'"]+)['"]/gm)
+  return [
+    ...[...statements].map(([, type, specifier = '']) => ({ specifier, typeOnly: type !== undefined })),
+    ...[...calls].map(([, specifier = '']) => ({ specifier, typeOnly: false })),
+    ...[...augmented].map(([, specifier = '']) => ({ specifier, typeOnly: true })),
+  ]
+}
+
+function crossedBorder(file: string, { specifier, typeOnly }: Import): readonly string[] {
+  if (!specifier.startsWith('.')) return []
+  const target = posix.normalize(posix.join(posix.dirname(file), specifier))
+  const what = `packages/core/src/${file} imports ${specifier}`
+  if (target.startsWith('..')) return [`${what}, which is outside packages/core/src`]
+  if (shared.includes(target)) return []
+  const to = placeOf(target)
+  if (shared.includes(file)) return typeOnly ? [] : [`${what}, but every folder may import ${file}: a circle`]
+  const from = placeOf(file)
+  if (from === undefined) return []
+  if (to === undefined) return [`${what}, but a folder imports only ${shared.join(', ')} of the files at the root`]
+  return to > from ? [`${what}, but ${folders[to]} is to the right of ${folders[from]}`] : []
+}
+
+/** A folder's place on the way from left to right; undefined for a file at the root. */
+function placeOf(file: string): number | undefined {
+  if (!file.includes('/')) return undefined
+  const place = folders.indexOf(file.split('/')[0] ?? '')
+  return place === -1 ? folders.length : place
+}
+
+function libraryOf(specifier: string): string | undefined {
+  if (/^(?:\.|node:|@countersign\/)/.test(specifier)) return undefined
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
