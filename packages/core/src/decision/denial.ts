@@ -24,6 +24,8 @@ export type DenialReason =
   | 'identity_expired'
   /** There is no X.509 material to decide with. */
   | 'source_unavailable'
+  /** Method or path changed between the decision and the route. */
+  | 'request_rewritten'
   /** A route demands a decision and the guard did not see the request. */
   | 'guard_missing'
 
@@ -101,6 +103,7 @@ const answers: Readonly<Record<DenialReason, DenialAnswer>> = {
   no_route_requirement: accessDenied,
   no_rule: accessDenied,
   ambiguous_reading: accessDenied,
+  request_rewritten: accessDenied,
   identity_invalid: identityInvalid,
   identity_expired: identityInvalid,
   evaluation_error: unavailable,

@@ -1,0 +1,87 @@
+import { type MaterialInput, type Rule, allOf, authenticated, hasAnyAuthority, hasAuthority, inNamespace } from '@countersign/core'
+import { type TestSvid, createAuthority } from '@countersign/testkit'
+
+/** Who calls and which path, in every measurement. */
+export const callerId = 'spiffe://saas.example/ns/production/sa/core-api'
+export const path = '/internal/billing/invoices'
+
+/** The rules of a service of usual size. */
+export const rules: readonly Rule[] = [
+  { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
+  { path: '/internal/analytics/**', allow: hasAnyAuthority('SERVICE_core-api', 'SERVICE_analytics') },
+  { path: '/internal/**', allow: authenticated() },
+]
+
+/** What both ends of a connection hold. */
+export interface Identities {
+  readonly server: MaterialInput
+  readonly caller: TestSvid
+}
+
+/** Issues one SVID to the server and one to the caller, through an intermediate authority as is usual. */
+export async function issueIdentities(): Promise<Identities> {
+  const root = await createAuthority('saas.example')
+  const authority = await root.intermediate()
+  const { keyPem, certificatePem } = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
+  return {
+    server: { key: keyPem, cert: certificatePem, bundles: { 'saas.example': root.bundlePem } },
+    caller: await authority.issue(callerId),
+  }
+}
+
+/** A list of rules as long as asked, with literals, wildcards and methods, and the paths that they decide. */
+export interface RuleTable {
+  readonly rules: readonly Rule[]
+  /** One path for each rule, in no order that helps a processor's cache. */
+  readonly paths: readonly string[]
+}
+
+/** Writes `count` rules, of which the last takes what the others leave. `path` is decided by the one in the middle. */
+export function writeRules(count: number): RuleTable {
+  const middle = Math.floor(count / 2)
+  const entries = Array.from({ length: count - 1 }, (_, index) =>
+    index === middle ? { path, rule: { path, allow: hasAuthority('SERVICE_core-api') } } : writeRule(index),
+  )
+  const paths = entries.map((entry) => entry.path)
+  return {
+    rules: [...entries.map(({ rule }) => rule), { path: '/internal/**', allow: authenticated() }],
+    paths: paths.map((_, index) => paths[(index * stride) % paths.length] ?? path),
+  }
+}
+
+// A prime that divides no length used here: every path comes once before the first comes again.
+const stride = 7919
+
+function writeRule(index: number): { readonly path: string; readonly rule: Rule } {
+  const service = `service-${Math.floor(index / 5)}`
+  switch (index % 5) {
+    case 0:
+      return {
+        path: `/internal/${service}/orders/4711`,
+        rule: { path: `/internal/${service}/orders/*`, methods: ['GET', 'POST'], allow: hasAuthority('SERVICE_core-api') },
+      }
+    case 1:
+      return {
+        path: `/internal/${service}/tenants/17/invoices`,
+        rule: { path: `/internal/${service}/tenants/*/invoices`, allow: inNamespace('production') },
+      }
+    case 2:
+      return {
+        path: `/internal/tenant-17/${service}/export`,
+        rule: { path: `/internal/*/${service}/export`, allow: hasAnyAuthority('SERVICE_analytics', 'SERVICE_core-api') },
+      }
+    case 3:
+      return {
+        path: `/internal/${service}/health`,
+        rule: { path: `/internal/${service}/health`, methods: ['GET'], allow: [callerId, `${callerId}/**`] },
+      }
+    default:
+      return {
+        path: `/internal/${service}/reports/2026/11`,
+        rule: {
+          path: `/internal/${service}/**`,
+          allow: allOf(authenticated(), hasAuthority('SERVICE_production/core-api')),
+        },
+      }
+  }
+}

@@ -1,0 +1,61 @@
+import type { CallerName } from './callers.ts'
+
+/** One call of the demo and how it has to end. */
+export interface Call {
+  readonly caller: CallerName
+  readonly request: Request
+  readonly expected: Answer
+}
+
+/** A path to GET, or the moment when the certificate of an open, idle connection expires. */
+export type Request = `/${string}` | 'connection at expiry'
+
+/** What the caller sees, and the reason that only the operator sees. */
+export interface Answer {
+  /** A status, or how the connection ended. */
+  readonly seen: string
+  /** The word that the guard reports for it; absent where nothing was denied. */
+  readonly reason?: string
+}
+
+const passes: Answer = { seen: '200' }
+const lacksAuthority: Answer = { seen: '403', reason: 'authority_missing' }
+const uncovered: Answer = { seen: '403', reason: 'no_rule' }
+const ends = (reason: string): Answer => ({ seen: ended, reason })
+
+/** What a caller sees whose connection is ended without a response. */
+export const ended = 'connection ended'
+
+const billing = '/internal/billing/invoices'
+const analytics = '/internal/analytics/reports'
+const health = '/internal/health'
+const metrics = '/metrics'
+
+const table: readonly (readonly [CallerName, Request, Answer])[] = [
+  ['core-api', billing, passes],
+  ['core-api', analytics, passes],
+  ['core-api', health, passes],
+  ['core-api', metrics, uncovered],
+  ['analytics-service', billing, lacksAuthority],
+  ['analytics-service', analytics, passes],
+  ['analytics-service', health, passes],
+  ['analytics-service', metrics, uncovered],
+  ['notification-service', billing, lacksAuthority],
+  ['notification-service', analytics, lacksAuthority],
+  ['notification-service', health, passes],
+  ['core-api of staging', billing, lacksAuthority],
+  ['core-api of staging', analytics, lacksAuthority],
+  ['core-api of staging', health, passes],
+  ["the partner's core-api", billing, lacksAuthority],
+  ["the partner's core-api", health, passes],
+  ['no certificate', health, ends('handshake_failed')],
+  ['core-api, from a wrong CA', billing, ends('handshake_failed')],
+  ['core-api, signed by the partner', billing, ends('issuer_unknown')],
+  ['core-api, two URI SANs', billing, ends('several_uri_sans')],
+  ['core-api, 3 seconds of life', billing, passes],
+  ['core-api, 3 seconds of life', 'connection at expiry', { seen: ended }],
+  ['core-api, 3 seconds of life', billing, ends('handshake_failed')],
+]
+
+/** All calls, in the order in which they are made: those of one caller share a connection as long as it lasts. */
+export const calls: readonly Call[] = table.map(([caller, request, expected]) => ({ caller, request, expected }))

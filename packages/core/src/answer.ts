@@ -1,0 +1,46 @@
+import { STATUS_CODES } from 'node:http'
+import type { Denial } from './decision/denial.ts'
+import type { GuardOptions } from './guard-options.ts'
+
+/** What a denied caller is sent. */
+export interface DenialAnswer {
+  readonly status: 400 | 403 | 503
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/**
+ * Turns a denial into its answer: RFC 9457 problem details with a code and the decision's id, nothing about rules or
+ * certificates. A format of the application's own that throws or gives nonsense is passed over, never sent.
+ */
+export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatDenial']): DenialAnswer {
+  const { id, status, code } = denial
+  const { contentType, body } = formatOwn(formatDenial, { id, status, code }) ?? {
+    contentType: 'application/problem+json',
+    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, instance: `urn:uuid:${id}`, code }),
+  }
+  return { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body }
+}
+
+/** The same as the bytes of an HTTP/1.1 response, for sockets on which no response object was made. */
+export function formatRawAnswer({ status, headers, body }: DenialAnswer): string {
+  const fields = { ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
+  return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n')
+}
+
+function formatOwn(
+  formatDenial: GuardOptions['formatDenial'],
+  denial: Parameters<NonNullable<GuardOptions['formatDenial']>>[0],
+): { readonly contentType: string; readonly body: string } | undefined {
+  try {
+    const formatted: unknown = formatDenial?.(denial)
+    if (typeof formatted !== 'object' || formatted === null) return undefined
+    const contentType: unknown = Reflect.get(formatted, 'contentType')
+    const body: unknown = Reflect.get(formatted, 'body')
+    const isUsable = typeof contentType === 'string' && /^[\x20-\x7e]+$/.test(contentType) && typeof body === 'string'
+    return isUsable ? { contentType, body } : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,100 @@
+import type { TLSSocket } from 'node:tls'
+import type { Accepted } from './connection/accepted-material.ts'
+import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
+import { type ConnectedRequest, PeerConnections, type PeerVerdict } from './connection/peer-connections.ts'
+import { createDenial, type Denial } from './decision/denial.ts'
+import type { Reporter } from './events.ts'
+import type { ParsedGuardOptions } from './guard-options.ts'
+import { createPrincipal } from './principal/create-principal.ts'
+import type { Principal } from './principal/principal.ts'
+import type { X509Svid } from './svid/x509-svid.ts'
+
+/** The left half of the way: from a connection to the principal of a request, or to the denial in its place. */
+export class Authenticator {
+  readonly connections: PeerConnections
+  readonly #options: ParsedGuardOptions
+  readonly #report: Reporter
+  // One principal for each proof: its authorities are asked for once, and a dropped proof takes it along.
+  readonly #principals = new WeakMap<X509Svid, Principal | Denial>()
+
+  constructor(options: ParsedGuardOptions, report: Reporter) {
+    this.#options = options
+    this.#report = report
+    this.connections = new PeerConnections(report, options.onExpiry === 'close')
+  }
+
+  /** Verifies the peer of a new connection, or ends it. */
+  accept(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
+    // On TLS 1.2 `SSL_OP_NO_RENEGOTIATION` refuses it too; this one does not depend on the context.
+    if (socket.getProtocol() !== 'TLSv1.3') socket.disableRenegotiation()
+    this.connections.accept(socket, accepted, now)
+  }
+
+  /** Who sent this request, at `now`. */
+  authenticate(request: ConnectedRequest, accepted: Accepted | undefined, now: number): Principal | Denial {
+    if (accepted === undefined) {
+      return createDenial('source_unavailable', 'there is no valid SVID of our own, so nobody can be authenticated')
+    }
+    const connection = this.connections.find(request)
+    if (connection === undefined) return this.#authenticateInjected(request, accepted, now)
+    return this.#judge(this.connections.verdictOf(connection, accepted, now), now)
+  }
+
+  /** Ends the connection of a request whose peer proves nothing (any more); tells whether it did. */
+  silence(request: ConnectedRequest, denial: Denial): boolean {
+    const connection = this.connections.find(request)
+    if (connection === undefined) return false
+    const isExpired = denial.reason === 'identity_expired' && this.#options.onExpiry === 'close'
+    if (connection.verdict.ok && !isExpired) return false
+    connection.socket.destroy()
+    return true
+  }
+
+  /** From here on the end of the peer's certificate ends the socket, whatever `onExpiry` says: no further request will. */
+  markUpgraded(request: ConnectedRequest): void {
+    const connection = this.connections.find(request)
+    if (connection !== undefined) connection.isUpgraded = true
+  }
+
+  /** Reports a handshake that OpenSSL refused before we saw a connection. */
+  reportHandshake(error: Error, socket: TLSSocket, now: number): void {
+    const { authorizationError, remoteAddress } = socket
+    // Node says `null` here as well as undefined, and its types say Error where it gives a word.
+    const detail = authorizationError ? String(authorizationError) : error.message
+    const from = remoteAddress === undefined ? {} : { remoteAddress }
+    this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'handshake_failed', detail, ...from })
+  }
+
+  #authenticateInjected(request: ConnectedRequest, accepted: Accepted, now: number): Principal | Denial {
+    if ('encrypted' in request.socket || request.httpVersionMajor >= 2) {
+      return createDenial('guard_missing', 'the server is not attached; use createServer() or guard.attach(server)')
+    }
+    const { source } = this.#options
+    const chain = isInjectingSource(source) ? source[injectedCaller]() : undefined
+    if (chain === undefined) {
+      return createDenial('unauthenticated', 'the request did not come over TLS, so nobody is proved to have sent it')
+    }
+    return this.#judge(this.connections.verifyChain(chain, accepted, now), now)
+  }
+
+  #judge(verdict: PeerVerdict, now: number): Principal | Denial {
+    if (!verdict.ok) return createDenial('identity_invalid', `${verdict.reason}: ${verdict.detail}`)
+    if (now >= verdict.svid.expiresAt) {
+      return createDenial('identity_expired', `expired at ${new Date(verdict.svid.expiresAt).toISOString()}`)
+    }
+    const known = this.#principals.get(verdict.svid)
+    if (known !== undefined) return known
+    const principal = this.#createPrincipal(verdict.svid)
+    this.#principals.set(verdict.svid, principal)
+    return principal
+  }
+
+  #createPrincipal(svid: X509Svid): Principal | Denial {
+    try {
+      return createPrincipal(svid, this.#options)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'it threw something that is no error'
+      return createDenial('evaluation_error', `the authorities of ${svid.spiffeId}: ${message}`)
+    }
+  }
+}

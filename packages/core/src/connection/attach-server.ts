@@ -1,0 +1,76 @@
+import { Server as TlsServer, type TLSSocket } from 'node:tls'
+import { ConfigurationError } from '../errors.ts'
+import { refusedListeners } from './check-server.ts'
+import type { PeerConnections } from './peer-connections.ts'
+import type { GuardTlsOptions } from './tls-options.ts'
+
+/** What a server is tied to. */
+export interface Attachment {
+  readonly connections: PeerConnections
+  /** Verifies the peer of a connection whose handshake is complete, or ends it. */
+  readonly accept: (socket: TLSSocket) => void
+  /** Reports a handshake that OpenSSL refused. */
+  readonly refuseHandshake: (error: Error, socket: TLSSocket) => void
+  /** Calls back with the complete option set after each change; gives the function that ends it. */
+  readonly onUpdate: (apply: (options: GuardTlsOptions) => void) => () => void
+  /** Whether an event that bypasses the adapters may reach its listeners. */
+  readonly admit: BypassGate
+  /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
+  readonly isLoopbackOnly: boolean
+}
+
+/** Decides about a request that Node hands to listeners of `event` instead of the request handler; answers it if denied. */
+export type BypassGate = (event: string, request: unknown, response: unknown) => boolean
+
+/** Ties a checked server to the guard: from here on its certificate, its connections and its upgrades are the guard's. */
+export function attachServer(server: TlsServer, attachment: Attachment): void {
+  const { connections, accept, refuseHandshake, onUpdate, admit } = attachment
+  // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
+  server.prependListener('secureConnection', accept)
+  server.prependListener('session', (session: { readonly socket: object }) => connections.link(session))
+  server.on('tlsClientError', refuseHandshake)
+  if (attachment.isLoopbackOnly) server.prependListener('listening', () => refuseOtherAddresses(server))
+  const stop = onUpdate((options) => TlsServer.prototype.setSecureContext.call(server, options))
+  server.once('close', stop)
+  refuseChanges(server)
+  interceptBypasses(server, admit)
+}
+
+// What was checked at start stays true: every way to loosen it later throws.
+function refuseChanges(server: TlsServer): void {
+  for (const name of ['setSecureContext', 'setTicketKeys', 'addContext']) {
+    Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
+  }
+  const streamListeners = server.listenerCount('stream')
+  if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
+  server.on('newListener', (event: string | symbol) => {
+    if (refusedListeners.includes(String(event))) refuse(`a '${String(event)}' listener would resume sessions`)
+    if (event === 'stream') refuse("a 'stream' listener would receive HTTP/2 requests that no guard saw")
+  })
+}
+
+// These events reach no middleware, and a listener that destroys the socket does not stop the next one, so they are
+// decided where they are emitted.
+function interceptBypasses(server: TlsServer, admit: BypassGate): void {
+  const { emit } = server
+  const guarded = (event: string | symbol, ...values: readonly unknown[]): boolean => {
+    if (typeof event === 'string' && bypasses.has(event) && !admit(event, values[0], values[1])) return true
+    return Reflect.apply(emit, server, [event, ...values]) === true
+  }
+  Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
+}
+
+const bypasses: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])
+
+function refuseOtherAddresses(server: TlsServer): void {
+  const address = server.address()
+  const host = address === null || typeof address === 'string' ? address : address.address
+  if (host === '::1' || host?.startsWith('127.') === true || host?.startsWith('::ffff:127.') === true) return
+  server.close()
+  const found = `found the address ${host} and a source made for tests, expected 127.0.0.1 or ::1`
+  server.emit('error', new ConfigurationError('server_unsuitable', found, { value: host }))
+}
+
+function refuse(finding: string): never {
+  throw new ConfigurationError('server_unsuitable', `an attached server: ${finding}`)
+}

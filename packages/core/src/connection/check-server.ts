@@ -1,0 +1,60 @@
+import { Server as TlsServer } from 'node:tls'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
+import { type MinVersion, secureOptions } from './tls-options.ts'
+
+/**
+ * Refuses a server on which the guard's promises would not hold, whatever its author meant.
+ *
+ * @throws {ConfigurationError} `server_unsuitable`, naming the setting, what was found and the remedy
+ */
+export function checkServer(
+  server: unknown,
+  expected: { readonly minVersion: MinVersion; readonly isOurCertificate: (cert: unknown) => boolean },
+): asserts server is TlsServer {
+  if (!(server instanceof TlsServer)) {
+    refuse('found a server without TLS, expected one made with guard.tlsOptions()')
+  }
+  const read = (name: string): unknown => Reflect.get(server, name)
+  if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() as it is')
+  if (read('rejectUnauthorized') !== true) {
+    refuse('rejectUnauthorized: false lets a peer in before it is verified; use guard.tlsOptions() as it is')
+  }
+  if (read('ticketKeys') !== undefined || read('_ticketKeys') !== undefined) {
+    refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
+  }
+  if (!expected.isOurCertificate(read('cert')) || read('pfx') !== undefined) {
+    refuse("the server's certificate is not the source's; use key and cert of guard.tlsOptions()")
+  }
+  if (read('minVersion') !== expected.minVersion) {
+    refuse(`minVersion is ${describeValue(read('minVersion'))}, expected '${expected.minVersion}'; set tls.minVersion of the guard instead`)
+  }
+  const options = read('secureOptions')
+  if (typeof options !== 'number' || (options & secureOptions) !== secureOptions) {
+    refuse('secureOptions allow tickets or renegotiation; use guard.tlsOptions() as it is')
+  }
+  for (const name of ['secureProtocol', 'maxVersion']) {
+    if (read(name) !== undefined) refuse(`${name} is ${describeValue(read(name))}, expected it to be left out`)
+  }
+  const contexts = read('_contexts')
+  if (Array.isArray(contexts) && contexts.length > 0) refuse('addContext() was called; one SVID serves every name')
+  if (hasCallback(server, 'snicallback')) refuse('SNICallback chooses other certificates; leave it out')
+  if (hasCallback(server, 'pskcallback')) refuse('pskCallback lets peers in without a certificate; leave it out')
+  for (const event of refusedListeners) {
+    if (server.listenerCount(event) > 0) refuse(`a '${event}' listener resumes sessions; remove it`)
+  }
+}
+
+/** Listeners with which sessions are resumed: even where tickets are off, on TLS 1.2. */
+export const refusedListeners: readonly string[] = ['newSession', 'resumeSession']
+
+// Node keeps these two under symbols of its own; a server made without them has no function there.
+function hasCallback(server: TlsServer, description: string): boolean {
+  return Object.getOwnPropertySymbols(server).some(
+    (symbol) => symbol.description === description && typeof Reflect.get(server, symbol) === 'function',
+  )
+}
+
+function refuse(finding: string): never {
+  throw new ConfigurationError('server_unsuitable', `guard.attach: ${finding}`)
+}

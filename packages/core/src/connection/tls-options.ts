@@ -1,0 +1,33 @@
+import { constants } from 'node:crypto'
+import { toPem } from '../certificate/pem.ts'
+import type { Accepted } from './accepted-material.ts'
+
+/** The TLS options of a server that authenticates every peer; nothing in it may be left out or changed. */
+export interface GuardTlsOptions {
+  readonly key: string
+  readonly cert: Buffer
+  readonly ca: string[]
+  readonly requestCert: true
+  readonly rejectUnauthorized: true
+  readonly minVersion: MinVersion
+  readonly secureOptions: number
+}
+
+/** The lowest protocol version that a server accepts. */
+export type MinVersion = 'TLSv1.3' | 'TLSv1.2'
+
+/** A ticket authenticates whoever holds it, and a renegotiation may change the peer of an open connection. */
+export const secureOptions: number = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
+
+/** The complete set for this material: `setSecureContext` replaces options, it does not merge them. */
+export function createTlsOptions({ material, bundles }: Accepted, minVersion: MinVersion): GuardTlsOptions {
+  return {
+    key: material.svid.exportPrivateKey(),
+    cert: Buffer.from(material.svid.certificatePem),
+    ca: [...bundles.values()].flatMap(({ authorities }) => authorities.map(toPem)),
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion,
+    secureOptions,
+  }
+}

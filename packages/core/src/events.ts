@@ -1,0 +1,101 @@
+import { channel } from 'node:diagnostics_channel'
+import type { CountersignErrorCode } from './errors.ts'
+import type { DenialCode, DenialReason } from './decision/denial.ts'
+
+/** A connection authenticated a workload, or was ended because it did not. Published on `countersign:authentication`. */
+export interface AuthenticationEvent {
+  readonly type: 'authentication'
+  readonly outcome: 'accepted' | 'refused'
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** The SPIFFE ID of an accepted peer; of a refused one only what its certificate claims, where it could be read. */
+  readonly spiffeId?: string
+  readonly serialNumber?: string
+  /** Epoch milliseconds, for an accepted peer. */
+  readonly expiresAt?: number
+  /** Why a peer was refused; a word to count by. */
+  readonly reason?: string
+  /** The reason in words. Never sent to the peer. */
+  readonly detail?: string
+  readonly remoteAddress?: string
+}
+
+/** A request was denied. Published on `countersign:denial`; `id` is what the caller was told. */
+export interface DenialEvent {
+  readonly type: 'denial'
+  readonly at: number
+  readonly id: string
+  readonly status: 400 | 403 | 503
+  readonly code: DenialCode
+  readonly reason: DenialReason
+  readonly detail: string
+  readonly method: string
+  /** Without the query, which may hold secrets; at most 256 characters. */
+  readonly path: string
+  /** The name of the principal, where one was authenticated. */
+  readonly principal?: string
+  /** The index of the rule that decided. */
+  readonly rule?: number
+  readonly missing?: readonly string[]
+  readonly remoteAddress?: string
+}
+
+/** The source of X.509 material changed or failed. Published on `countersign:source`. */
+export interface SourceEvent {
+  readonly type: 'source'
+  readonly outcome: 'updated' | 'refused' | 'lost' | 'warning'
+  readonly at: number
+  readonly detail: string
+  readonly code?: CountersignErrorCode
+  /** Of our own SVID. */
+  readonly spiffeId?: string
+  readonly serialNumber?: string
+  readonly expiresAt?: number
+}
+
+/** Everything that a guard reports. No event holds a key or a whole certificate. */
+export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent
+
+/** The names of the `node:diagnostics_channel` channels on which every guard of the process publishes. */
+export const channels: {
+  readonly authentication: 'countersign:authentication'
+  readonly denial: 'countersign:denial'
+  readonly source: 'countersign:source'
+} = Object.freeze({
+  authentication: 'countersign:authentication',
+  denial: 'countersign:denial',
+  source: 'countersign:source',
+})
+
+/** Publishes events on their channel and gives those that an operator must see to the log. */
+export interface Reporter {
+  (event: CountersignEvent): void
+}
+
+/**
+ * Creates the reporter of a guard. Accepted peers and updates go to the channels only, everything else to the log too.
+ * A log that throws is no reason to answer a request differently, so its exceptions are dropped.
+ */
+export function createReporter(log: () => (event: CountersignEvent) => void): Reporter {
+  return (event) => {
+    const subject = byType[event.type]
+    if (subject.hasSubscribers) subject.publish(event)
+    if (event.type !== 'denial' && (event.outcome === 'accepted' || event.outcome === 'updated')) return
+    try {
+      log()(event)
+    } catch {
+      // The request's answer must not depend on where it is written down.
+    }
+  }
+}
+
+/** The log of last resort: one line of JSON on standard error. */
+export function logToStandardError(event: CountersignEvent): void {
+  process.stderr.write(`${JSON.stringify({ name: 'countersign', ...event })}\n`)
+}
+
+const byType = {
+  authentication: channel(channels.authentication),
+  denial: channel(channels.denial),
+  source: channel(channels.source),
+}

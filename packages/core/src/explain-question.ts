@@ -1,0 +1,40 @@
+import { explainDecision, type Explanation } from './decision/explain.ts'
+import { exactReading, type Reading } from './decision/reading.ts'
+import type { RequestHeaders, Requirement } from './decision/requirement.ts'
+import { compileRouteRequirement } from './decision/compile-requirement.ts'
+import type { ParsedGuardOptions } from './guard-options.ts'
+import { createHypotheticalPrincipal } from './principal/create-principal.ts'
+import { SpiffeId } from './spiffe-id/spiffe-id.ts'
+
+/** A request that need not exist. */
+export interface ExplainQuestion {
+  /** The SPIFFE ID of the caller, or null for nobody. */
+  readonly caller: string | null
+  readonly method: string
+  /** As it would be sent: percent-encoded. */
+  readonly path: string
+  /** What the route demands, if it does. */
+  readonly allow?: Requirement | readonly string[]
+  /** For custom requirements. Default: none. */
+  readonly headers?: RequestHeaders
+  /** How the router reads paths. Default: by the letter. */
+  readonly reading?: Reading
+}
+
+/**
+ * Answers what the guard would decide, by the functions that decide real requests. The principal is a supposition and
+ * never leaves the explanation.
+ *
+ * @throws {SpiffeIdError} when `caller` is no SPIFFE ID
+ * @throws {ConfigurationError} when `allow` is no requirement
+ */
+export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
+  const { caller, method, path, allow, headers, reading = exactReading } = question
+  const { rules, localTrustDomain, trustDomains } = options
+  const spiffeId = caller === null ? null : SpiffeId.parse(caller)
+  const isAccepted = spiffeId !== null && trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
+  const principal = isAccepted ? createHypotheticalPrincipal(spiffeId, options) : null
+  const routeAllow =
+    allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
+  return explainDecision({ rules, principal, method, path, headers: headers ?? {}, reading, routeAllow })
+}

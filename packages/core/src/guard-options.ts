@@ -1,0 +1,126 @@
+import { type CountersignEvent } from './events.ts'
+import { ConfigurationError } from './errors.ts'
+import { describeValue, isRecord, parseOptions, parseStringList } from './options.ts'
+import type { MinVersion } from './connection/tls-options.ts'
+import type { Denial } from './decision/denial.ts'
+import { perRoute } from './decision/requirement.ts'
+import type { Rule } from './decision/rule.ts'
+import { compileRules, type RuleSet } from './decision/rules.ts'
+import type { VerifiedPeer } from './principal/create-principal.ts'
+import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
+import type { X509Material, X509Source } from './trust/x509-source.ts'
+
+/** What `createGuard` takes. */
+export interface GuardOptions {
+  /** Where our own SVID and the bundles come from. */
+  readonly source: X509Source
+  /**
+   * Ordered: the first rule that matches decides, and no match denies. Default: every path is decided by its own
+   * route's `allow`, which works with Fastify only; Express needs rules.
+   */
+  readonly rules?: readonly Rule[]
+  /** The trust domains whose callers are authenticated at all. Default: that of our own SVID at start, because a bundle that happens to be there is no decision to let its workloads in. */
+  readonly trustDomains?: readonly string[]
+  /** The local namespaces whose service accounts give `SERVICE_<service account>`. Default: that of our own SVID. */
+  readonly namespaces?: readonly string[]
+  /** Gives authorities besides the derived ones; federated callers have no others. Called once per certificate; what it throws denies. */
+  readonly authorities?: (peer: VerifiedPeer) => readonly string[]
+  readonly tls?: {
+    /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */
+    readonly minVersion?: MinVersion
+  }
+  /** What ends with a peer's certificate: its connection (default), or each further request on it, answered 403. */
+  readonly onExpiry?: 'close' | 'refuse'
+  /** Receives refused peers, denials and failures of the source. Default: Fastify's logger where there is one, else a line of JSON on standard error. */
+  readonly log?: (event: CountersignEvent) => void
+  /** The body of denials, for teams with an error envelope of their own. Default: RFC 9457 problem details. */
+  readonly formatDenial?: (denial: PublicDenial) => DenialBody
+}
+
+/** What of a denial a caller may know. */
+export type PublicDenial = Pick<Denial, 'id' | 'status' | 'code'>
+
+/** A formatted denial. */
+export interface DenialBody {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** Options that cannot be wrong any more. */
+export interface ParsedGuardOptions {
+  readonly source: X509Source
+  readonly rules: RuleSet
+  readonly hasOwnRules: boolean
+  readonly localTrustDomain: string
+  readonly trustDomains: readonly string[]
+  readonly namespaces: ReadonlySet<string>
+  readonly authorities: GuardOptions['authorities']
+  readonly minVersion: MinVersion
+  readonly onExpiry: 'close' | 'refuse'
+  readonly log: GuardOptions['log']
+  readonly formatDenial: GuardOptions['formatDenial']
+}
+
+/** Checks every option and fills in the defaults. */
+export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
+  const known = ['source', 'rules', 'trustDomains', 'namespaces', 'authorities', 'tls', 'onExpiry', 'log', 'formatDenial']
+  parseOptions(options, known, 'createGuard')
+  const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
+  if (!isRecord(source) || typeof source.onUpdate !== 'function') refuse('source', source, 'a source such as staticSource()')
+  if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
+  for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
+    if (value !== undefined && typeof value !== 'function') refuse(name, value, 'a function')
+  }
+  const material = source.current
+  const localTrustDomain = material.svid.spiffeId.trustDomain
+  return {
+    source,
+    rules: compileRules(rules ?? [{ path: '/**', allow: perRoute() }], { localTrustDomain }),
+    hasOwnRules: rules !== undefined,
+    localTrustDomain,
+    trustDomains: parseTrustDomains(options.trustDomains, material),
+    namespaces: parseNamespaces(options.namespaces, material),
+    authorities,
+    minVersion: parseMinVersion(options.tls),
+    onExpiry,
+    log,
+    formatDenial,
+  }
+}
+
+function parseTrustDomains(input: unknown, { svid, bundles }: X509Material): readonly string[] {
+  if (input === undefined) return [svid.spiffeId.trustDomain]
+  return parseStringList(input, 'createGuard: trustDomains').map((text) => {
+    const trustDomain = parseTrustDomain(text)
+    if (bundles.has(trustDomain)) return trustDomain
+    const known = [...bundles.keys()].join(', ')
+    return refuse('trustDomains', text, `one that the source has a bundle of (${known}); add its bundle to the source`)
+  })
+}
+
+function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<string> {
+  if (input !== undefined) {
+    const namespaces = parseStringList(input, 'createGuard: namespaces')
+    const bad = namespaces.find((namespace) => !/^[A-Za-z0-9._-]+$/.test(namespace))
+    if (bad !== undefined) refuse('namespaces', bad, 'the name of a namespace, without wildcards')
+    return new Set(namespaces)
+  }
+  const [ns, namespace, sa, account, ...more] = svid.spiffeId.segments
+  const isAccount = ns === 'ns' && sa === 'sa' && account !== undefined && more.length === 0
+  return new Set(isAccount && namespace !== undefined ? [namespace] : [])
+}
+
+function parseMinVersion(input: unknown): MinVersion {
+  if (input === undefined) return 'TLSv1.3'
+  const { minVersion = 'TLSv1.3' } = parseOptions(input, ['minVersion'], 'createGuard: tls')
+  if (minVersion === 'TLSv1.3' || minVersion === 'TLSv1.2') return minVersion
+  return refuse('tls.minVersion', minVersion, "'TLSv1.3' or 'TLSv1.2'")
+}
+
+function refuse(option: string, found: unknown, expected: string): never {
+  throw new ConfigurationError(
+    'option_invalid',
+    `createGuard: ${option}: found ${describeValue(found)}, expected ${expected}`,
+    { value: typeof found === 'object' ? option : found },
+  )
+}

@@ -1,0 +1,212 @@
+import { type DenialAnswer, formatAnswer } from './answer.ts'
+import { Authenticator } from './authenticator.ts'
+import { createBypassGate } from './bypass-gate.ts'
+import { AcceptedMaterial } from './connection/accepted-material.ts'
+import { attachServer } from './connection/attach-server.ts'
+import { checkServer } from './connection/check-server.ts'
+import { isInjectingSource } from './connection/injected-caller.ts'
+import { createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import { type CompiledRequirement, compileRouteRequirement } from './decision/compile-requirement.ts'
+import { decide, decideRequirement } from './decision/decide.ts'
+import { createDenial, type Denial } from './decision/denial.ts'
+import type { Explanation } from './decision/explain.ts'
+import { exactReading } from './decision/reading.ts'
+import type { RuleSet } from './decision/rules.ts'
+import { createTargetParser, parsePath } from './decision/target.ts'
+import { ConfigurationError, SourceError } from './errors.ts'
+import { type CountersignEvent, createReporter, logToStandardError, type Reporter } from './events.ts'
+import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
+import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
+import type { Principal } from './principal/principal.ts'
+
+/** What an adapter tells about the server that it attaches. */
+export interface AttachOptions {
+  /** Whether the framework's own router will see an upgrade and decide about it; asked for each one. Default: no, the rules decide. */
+  readonly routesUpgrade?: () => boolean
+  /** How the framework's router reads paths. Default: by the letter. */
+  readonly way?: () => RequestWay
+}
+
+/**
+ * Ties identity and decision together: the whole way of a request stands in `admit`. Adapters call nothing else.
+ */
+export class Guard {
+  /** The rules as they were compiled. */
+  readonly rules: RuleSet
+  /** False when every route decides for itself by `perRoute()`, which needs a framework that reports its routes. */
+  readonly hasOwnRules: boolean
+  readonly #options: ParsedGuardOptions
+  readonly #report: Reporter
+  readonly #material: AcceptedMaterial
+  readonly #authenticator: Authenticator
+  readonly #parseTarget: ReturnType<typeof createTargetParser>
+  readonly #attached = new WeakSet<object>()
+  readonly #ourCertificates = new WeakSet<object>()
+  #log: (event: CountersignEvent) => void
+
+  constructor(options: GuardOptions) {
+    const parsed = parseGuardOptions(options)
+    this.#options = parsed
+    this.rules = parsed.rules
+    this.hasOwnRules = parsed.hasOwnRules
+    this.#log = parsed.log ?? logToStandardError
+    this.#report = createReporter(() => this.#log)
+    this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
+    this.#authenticator = new Authenticator(parsed, this.#report)
+    this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
+    this.#requireMaterial()
+  }
+
+  /** The complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS and change none. */
+  tlsOptions(): GuardTlsOptions {
+    const options = createTlsOptions(this.#requireMaterial(), this.#options.minVersion)
+    this.#ourCertificates.add(options.cert)
+    return options
+  }
+
+  /**
+   * Takes a server under guard: verifies every peer before any HTTP is spoken, ends the connections of those that
+   * prove nothing, decides upgrades, and follows the source.
+   *
+   * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
+   * for one that is attached already
+   */
+  attach(server: unknown, { routesUpgrade = () => false, way = () => ({}) }: AttachOptions = {}): void {
+    const { minVersion, source } = this.#options
+    checkServer(server, { minVersion, isOurCertificate: (cert) => isObject(cert) && this.#ourCertificates.has(cert) })
+    if (this.#attached.has(server)) {
+      throw new ConfigurationError('registration_invalid', 'guard.attach: the server is attached already, expected once')
+    }
+    this.#attached.add(server)
+    attachServer(server, {
+      connections: this.#authenticator.connections,
+      accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
+      refuseHandshake: (error, socket) => this.#authenticator.reportHandshake(error, socket, Date.now()),
+      onUpdate: (apply) =>
+        source.onUpdate(() => {
+          const accepted = this.#material.current(Date.now())
+          if (accepted !== undefined) apply(createTlsOptions(accepted, minVersion))
+        }),
+      admit: createBypassGate({
+        routesUpgrade,
+        admit: (request) => this.admit(request, way()),
+        answer: (denial, request) => this.answer(denial, request),
+        keepEndable: (request) => this.#authenticator.markUpgraded(request),
+      }),
+      isLoopbackOnly: isInjectingSource(source),
+    })
+  }
+
+  /**
+   * The way of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
+   * away. Gives the principal of a request that passes, or the denial, which is reported already. Never throws, never
+   * waits.
+   */
+  admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
+    const { method = '', url = '', httpVersionMajor, rawHeaders, headers } = request
+    const now = Date.now()
+    const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
+    const target = this.#parseTarget({ method, url, httpVersionMajor, rawHeaders })
+    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), null)
+    if (originalUrl !== undefined && originalUrl !== url) {
+      const original = parsePath(originalUrl)
+      if (!original.accepted) return this.#deny(request, createDenial(original.reason, original.detail), null)
+    }
+    const principal = this.#authenticator.authenticate(request, this.#material.current(now), now)
+    if (isDenial(principal)) return this.#deny(request, principal, null)
+    const facts = { principal, method, target, headers, reading, alsoReading, routeAllow }
+    const decision = decide(this.rules, facts)
+    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+  }
+
+  /** What `admit` left open for routers that choose the route later: the route's own requirement. */
+  admitRoute(
+    request: GuardedRequest,
+    principal: Principal,
+    requirement: CompiledRequirement,
+  ): Principal | Denial {
+    const { method = '', url = '', headers } = request
+    const target = parsePath(url)
+    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
+    const decision = decideRequirement(requirement, { principal, method, target, headers })
+    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+  }
+
+  /** Denies a request for a reason that only the adapter can see, and reports it. */
+  deny(request: GuardedRequest, reason: Denial['reason'], detail: string): Denial {
+    return this.#deny(request, createDenial(reason, detail), null)
+  }
+
+  /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
+  answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
+    if (this.#authenticator.silence(request, denial)) return undefined
+    return formatAnswer(denial, this.#options.formatDenial)
+  }
+
+  /**
+   * Reads what a route demands: a requirement or a list of caller patterns.
+   *
+   * @throws {ConfigurationError} with `where`, what was found and what was expected
+   */
+  compileRoute(allow: unknown, where: string): CompiledRequirement {
+    return compileRouteRequirement(allow, { where, localTrustDomain: this.#options.localTrustDomain })
+  }
+
+  /** Decides a request that need not exist, and tells why, layer by layer. */
+  explain(question: ExplainQuestion): Explanation {
+    return explainQuestion(question, this.#options)
+  }
+
+  /** The log of the framework, used unless `log` was given to `createGuard`. */
+  useDefaultLog(log: (event: CountersignEvent) => void): void {
+    if (this.#options.log === undefined) this.#log = log
+  }
+
+  #requireMaterial(): NonNullable<ReturnType<AcceptedMaterial['current']>> {
+    const accepted = this.#material.current(Date.now())
+    if (accepted !== undefined) return accepted
+    throw new SourceError('source_expired', 'the source has no SVID that is valid now, expected one to start with')
+  }
+
+  #deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
+    const { method = '', url = '', socket } = request
+    const { effect: _, ...why } = denial
+    const remoteAddress: unknown = Reflect.get(socket, 'remoteAddress')
+    this.#report({
+      type: 'denial',
+      at: Date.now(),
+      ...why,
+      method: method.slice(0, 32),
+      path: (url.split('?', 1)[0] ?? '').slice(0, 256),
+      ...(principal !== null && { principal: principal.name }),
+      ...(typeof remoteAddress === 'string' && { remoteAddress }),
+    })
+    return denial
+  }
+}
+
+/**
+ * Creates the object that ties a source of X.509 material to rules. Everything that cannot be what its author meant is
+ * refused here, at start.
+ *
+ * @throws {ConfigurationError} naming option, value and remedy
+ * @throws {SourceError} when the source has no valid SVID
+ * @example
+ * const guard = createGuard({ source, rules: [
+ *   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
+ *   { path: '/internal/**', allow: authenticated() },
+ * ] })
+ */
+export function createGuard(options: GuardOptions): Guard {
+  return new Guard(options)
+}
+
+/** Whether `admit` denied. */
+export function isDenial(verdict: Principal | Denial): verdict is Denial {
+  return 'effect' in verdict
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,24 @@
+import type { ConnectedRequest } from './connection/peer-connections.ts'
+import type { CompiledRequirement } from './decision/compile-requirement.ts'
+import type { Reading } from './decision/reading.ts'
+import type { RequestHeaders } from './decision/requirement.ts'
+
+/** What a guard reads of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
+export interface GuardedRequest extends ConnectedRequest {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly headers: RequestHeaders
+  readonly rawHeaders: readonly string[]
+}
+
+/** What an adapter knows of the way that a request takes through its framework. */
+export interface RequestWay {
+  /** How the router reads the path. Default: by the letter. */
+  readonly reading?: Reading
+  /** How another router on the way reads it; where the two would decide differently, the request is denied. */
+  readonly alsoReading?: Reading | undefined
+  /** The target as received, where the framework rewrote `url`: it has to be canonical too. */
+  readonly originalUrl?: string | undefined
+  /** What the route demands besides the rules. */
+  readonly routeAllow?: CompiledRequirement | undefined
+}

@@ -1,0 +1,55 @@
+export { channels } from './events.ts'
+export type { AuthenticationEvent, CountersignEvent, DenialEvent, SourceEvent } from './events.ts'
+export type { DenialAnswer } from './answer.ts'
+export type { GuardTlsOptions, MinVersion } from './connection/tls-options.ts'
+export type { CompiledRequirement } from './decision/compile-requirement.ts'
+export { parseFastifyRoute } from './decision/coverage.ts'
+export type { Decision, Denial, DenialCode, DenialReason } from './decision/denial.ts'
+export type { ExplainedLayer, Explanation } from './decision/explain.ts'
+export type { Reading } from './decision/reading.ts'
+export {
+  allOf,
+  anyOf,
+  authenticated,
+  callers,
+  custom,
+  denyAll,
+  hasAllAuthorities,
+  hasAnyAuthority,
+  hasAuthority,
+  inNamespace,
+  inTrustDomain,
+  permitAll,
+  perRoute,
+  serviceAccounts,
+} from './decision/requirement.ts'
+export { parseRequirement } from './decision/parse-requirement.ts'
+export type { CustomTest, RequestFacts, RequestHeaders, Requirement } from './decision/requirement.ts'
+export type { Rule } from './decision/rule.ts'
+export {
+  CertificateError,
+  ConfigurationError,
+  CountersignError,
+  SourceError,
+  SpiffeIdError,
+} from './errors.ts'
+export type {
+  CertificateErrorCode,
+  ConfigurationErrorCode,
+  CountersignErrorCode,
+  SourceErrorCode,
+  SpiffeIdErrorCode,
+} from './errors.ts'
+export type { ExplainQuestion } from './explain-question.ts'
+export { type AttachOptions, createGuard, type Guard, isDenial } from './guard.ts'
+export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
+export type { GuardedRequest, RequestWay } from './guarded-request.ts'
+export type { VerifiedPeer } from './principal/create-principal.ts'
+export type { Principal } from './principal/principal.ts'
+export { createMaterial, type MaterialInput } from './source/create-material.ts'
+export { createReplaceableSource, type ReplaceableSource } from './source/replaceable-source.ts'
+export { staticSource } from './source/static-source.ts'
+export { SpiffeId } from './spiffe-id/spiffe-id.ts'
+export { parseTrustDomain } from './spiffe-id/trust-domain.ts'
+export { X509Bundle } from './trust/bundle.ts'
+export type { OwnSvid, X509Material, X509Source } from './trust/x509-source.ts'

@@ -1,0 +1,86 @@
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
+import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import type { X509Svid } from '../svid/x509-svid.ts'
+import { mintPrincipal, type Principal } from './principal.ts'
+
+/** What the application's `authorities` function is told about a verified peer. */
+export interface VerifiedPeer {
+  readonly spiffeId: SpiffeId
+  readonly trustDomain: string
+  readonly namespace?: string
+  readonly serviceAccount?: string
+  /** Lower-case hex. */
+  readonly serialNumber: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/** How a SPIFFE ID becomes authorities. */
+export interface PrincipalPolicy {
+  /** Only its workloads get derived authorities: a partner's core-api is not ours. */
+  readonly localTrustDomain: string
+  /** The local namespaces whose service accounts give `SERVICE_<service account>`. */
+  readonly namespaces: ReadonlySet<string>
+  readonly authorities?: ((peer: VerifiedPeer) => readonly string[]) | undefined
+}
+
+/**
+ * Turns a verified SVID into a principal with namespace, service account and authorities.
+ *
+ * @throws {ConfigurationError} `option_invalid` when the application's `authorities` gives anything but a list of
+ * strings; what it throws itself passes through. Both deny.
+ */
+export function createPrincipal(svid: X509Svid, policy: PrincipalPolicy): Principal {
+  const { spiffeId, leaf, expiresAt } = svid
+  return mintFor({ spiffeId, serialNumber: leaf.serialNumber, expiresAt }, policy)
+}
+
+/** The principal that a workload of this name would be: for explanations, which must never reach a request. */
+export function createHypotheticalPrincipal(spiffeId: SpiffeId, policy: PrincipalPolicy): Principal {
+  return mintFor({ spiffeId, serialNumber: '00', expiresAt: Number.MAX_SAFE_INTEGER }, policy)
+}
+
+function mintFor(
+  proved: { readonly spiffeId: SpiffeId; readonly serialNumber: string; readonly expiresAt: number },
+  policy: PrincipalPolicy,
+): Principal {
+  const { spiffeId, expiresAt } = proved
+  const { trustDomain } = spiffeId
+  const account = readAccount(spiffeId)
+  const peer: VerifiedPeer = Object.freeze({ ...proved, trustDomain, ...account })
+  const derived = trustDomain === policy.localTrustDomain ? deriveAuthorities(account, policy.namespaces) : []
+  const added = policy.authorities === undefined ? [] : checkAuthorities(policy.authorities(peer))
+  const name = spiffeId.toString()
+  const authorities = [...derived, ...added]
+  return mintPrincipal({ name, spiffeId, ...account, authorities, credential: 'x509-svid', expiresAt })
+}
+
+interface Account {
+  readonly namespace?: string
+  readonly serviceAccount?: string
+}
+
+/** Namespace and service account of a path that is exactly `/ns/<namespace>/sa/<service account>`, or nothing. */
+export function readAccount({ segments }: SpiffeId): Account {
+  const [ns, namespace, sa, serviceAccount] = segments
+  if (segments.length !== 4 || ns !== 'ns' || sa !== 'sa') return {}
+  return namespace === undefined || serviceAccount === undefined ? {} : { namespace, serviceAccount }
+}
+
+function deriveAuthorities({ namespace, serviceAccount }: Account, namespaces: ReadonlySet<string>): readonly string[] {
+  if (namespace === undefined || serviceAccount === undefined) return []
+  const always = [`NAMESPACE_${namespace}`, `SERVICE_${namespace}/${serviceAccount}`]
+  // Staging's core-api is not production's: the short name is for the namespaces that were named.
+  return namespaces.has(namespace) ? [...always, `SERVICE_${serviceAccount}`] : always
+}
+
+function checkAuthorities(given: unknown): readonly string[] {
+  if (Array.isArray(given) && given.every((entry): entry is string => typeof entry === 'string' && entry !== '')) {
+    return given
+  }
+  throw new ConfigurationError(
+    'option_invalid',
+    `authorities: the function gave ${describeValue(given)}, expected a list of non-empty strings`,
+  )
+}

@@ -1,0 +1,65 @@
+import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+
+/** What a principal is made of. */
+export interface PrincipalFacts {
+  readonly name: string
+  readonly spiffeId?: SpiffeId
+  readonly namespace?: string
+  readonly serviceAccount?: string
+  readonly authorities: readonly string[]
+  readonly credential: 'x509-svid' | 'x509-subject'
+  readonly expiresAt: number
+}
+
+// Set by the class itself: nothing else reaches its constructor.
+let mint: (facts: PrincipalFacts) => Principal
+
+/**
+ * Who is calling, by proof. Only a verified certificate makes one, so a value of this type is never a claim; it is
+ * computed once per connection and shared by its requests.
+ */
+export class Principal {
+  /** The SPIFFE ID as text, or the common name. */
+  readonly name: string
+  readonly spiffeId?: SpiffeId
+  readonly trustDomain?: string
+  /** Of a SPIFFE ID whose path is exactly `/ns/<namespace>/sa/<service account>`, of whatever trust domain. */
+  readonly namespace?: string
+  /** See `namespace`. */
+  readonly serviceAccount?: string
+  /** Derived ones first, then those of the application; without duplicates. */
+  readonly authorities: readonly string[]
+  readonly credential: 'x509-svid' | 'x509-subject'
+  /** Epoch milliseconds: the moment from which some certificate of the verified path is no longer valid. */
+  readonly expiresAt: number
+  readonly #authorities: ReadonlySet<string>
+
+  private constructor(facts: PrincipalFacts) {
+    this.name = facts.name
+    if (facts.spiffeId !== undefined) {
+      this.spiffeId = facts.spiffeId
+      this.trustDomain = facts.spiffeId.trustDomain
+    }
+    if (facts.namespace !== undefined) this.namespace = facts.namespace
+    if (facts.serviceAccount !== undefined) this.serviceAccount = facts.serviceAccount
+    this.#authorities = new Set(facts.authorities)
+    this.authorities = Object.freeze([...this.#authorities])
+    this.credential = facts.credential
+    this.expiresAt = facts.expiresAt
+    Object.freeze(this)
+  }
+
+  /** Whether this authority is among `authorities`, byte for byte. */
+  hasAuthority(name: string): boolean {
+    return this.#authorities.has(name)
+  }
+
+  static {
+    mint = (facts) => new Principal(facts)
+  }
+}
+
+/** For the functions of this folder that hold a proof; not exported from the package. */
+export function mintPrincipal(facts: PrincipalFacts): Principal {
+  return mint(facts)
+}

@@ -1,0 +1,1 @@
+export { injectedCaller, type InjectingSource } from './connection/injected-caller.ts'

@@ -1,0 +1,28 @@
+import { ConfigurationError } from '@countersign/core'
+import { isAllow } from './allow.ts'
+import { findGuard } from './countersign.ts'
+import { readLayers, type RouterLayer } from './walk-routers.ts'
+
+/** The error for an application that has a route with no guard before it and none in it, if it has one. */
+export function checkMounting(app: object): ConfigurationError | undefined {
+  const path = findUnguarded(readLayers(app), '')
+  if (path === undefined) return undefined
+  return new ConfigurationError(
+    'registration_invalid',
+    `createServer: route ${path} is registered before countersign(guard) and would answer every caller; mount app.use(countersign(guard)) first`,
+    { value: path },
+  )
+}
+
+function findUnguarded(layers: readonly RouterLayer[], mountPath: string): string | undefined {
+  for (const layer of layers) {
+    const { kind, stack, path, handle } = layer
+    // Mounted on a path of its own, it guards nothing beside that path.
+    if (findGuard(handle) !== undefined && path === '/') return undefined
+    if (kind === 'route' && !stack.some((inner) => isAllow(inner.handle))) return `${mountPath}${path}`
+    if (kind !== 'router') continue
+    const inner = findUnguarded(stack, `${mountPath}${path === '/' ? '' : path}`)
+    if (inner !== undefined) return inner
+  }
+  return undefined
+}

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
+import { admissions } from './admission.ts'
+import { mayFold, readWay } from './read-way.ts'
+import { readTarget, viewRequest } from './read-target.ts'
+import { sendDenial } from './send-denial.ts'
+
+/** An Express middleware that leaves `req.params` and its types alone. */
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
+
+/**
+ * Creates the middleware that authenticates and decides every request behind it. Mount it first: what stands before
+ * it is not guarded.
+ *
+ * @throws {ConfigurationError} `option_invalid` for a guard without rules: Express does not report its routes, so they
+ * cannot decide for themselves
+ * @example app.use(countersign(guard))
+ */
+export function countersign(guard: Guard): Middleware {
+  if (!guard.hasOwnRules) {
+    throw new ConfigurationError('option_invalid', 'countersign: found a guard without rules, expected createGuard({ rules })')
+  }
+  const rulesMayFold = mayFold(guard.rules)
+  const middleware: Middleware = (request, response, next) => {
+    const { url, originalUrl } = readTarget(request)
+    const read = viewRequest(request, url)
+    const verdict = guard.admit(read, { ...readWay(request, url, rulesMayFold), originalUrl })
+    if (isDenial(verdict)) {
+      sendDenial(guard, verdict, read, response)
+      return
+    }
+    admissions.set(request, { guard, principal: verdict, method: request.method, url })
+    Reflect.defineProperty(request, 'principal', { value: verdict, enumerable: true, configurable: true })
+    next()
+  }
+  guarding.set(middleware, guard)
+  return middleware
+}
+
+/** The guard of a middleware that `countersign` made. */
+export function findGuard(middleware: object): Guard | undefined {
+  return guarding.get(middleware)
+}
+
+const guarding = new WeakMap<object, Guard>()

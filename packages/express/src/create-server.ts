@@ -1,0 +1,27 @@
+import type { RequestListener } from 'node:http'
+import { createServer as createHttpsServer, type Server } from 'node:https'
+import type { Guard } from '@countersign/core'
+import { checkMounting } from './check-mounting.ts'
+import { readAppWay } from './read-way.ts'
+
+/**
+ * Creates the HTTPS server of an Express application with the guard attached: peers are verified before any HTTP, and
+ * upgrades are decided by the rules.
+ *
+ * When it begins to listen it refuses, by an `error` event, an application with a route that `countersign(guard)` does
+ * not stand before.
+ *
+ * @throws {ConfigurationError} as `guard.attach` does
+ * @example createServer(guard, app).listen(8443)
+ */
+export function createServer(guard: Guard, app: RequestListener): Server {
+  const server = createHttpsServer({ ...guard.tlsOptions() }, app)
+  guard.attach(server, { way: () => readAppWay(app) })
+  server.prependListener('listening', () => {
+    const error = checkMounting(app)
+    if (error === undefined) return
+    server.close()
+    server.emit('error', error)
+  })
+  return server
+}

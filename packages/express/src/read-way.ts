@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http'
+import type { Guard, Reading, RequestWay } from '@countersign/core'
+import { findRootApp, readAppOptions, readLayers, type RouterLayer } from './walk-routers.ts'
+
+/**
+ * How the routers of the application that handles a request read its path. Routers do not inherit their options from
+ * each other, so where a mounted one differs both readings have to agree.
+ */
+export function readWay(request: IncomingMessage, url: string, rulesMayFold: boolean): RequestWay {
+  const app = findRootApp(Reflect.get(request, 'app'))
+  if (app === undefined) return {}
+  // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
+  return rulesMayFold || foldable.test(url) ? findReadings(app) : { reading: loose }
+}
+
+/** The way for requests that reach no router: read as the application itself reads. */
+export function readAppWay(app: object): RequestWay {
+  return findReadings(app)
+}
+
+/** Whether two readings of these rules can differ. */
+export function mayFold(rules: Guard['rules']): boolean {
+  return rules.rules.some(({ text }) => foldable.test(text))
+}
+
+const foldable = /[A-Z%]|[^/]\/(?:\?|$)/
+
+const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
+
+function findReadings(app: object): RequestWay {
+  const own = readAppOptions(app)
+  const seen = { insensitive: !own.isCaseSensitive, sensitive: own.isCaseSensitive, lax: !own.isStrict, strict: own.isStrict }
+  const look = (layers: readonly RouterLayer[]): void => {
+    for (const { kind, router, stack } of layers) {
+      if (kind === 'router' && router !== undefined) {
+        if (router.isCaseSensitive) seen.sensitive = true
+        else seen.insensitive = true
+        if (router.isStrict) seen.strict = true
+        else seen.lax = true
+        // A mount point matches with and without a trailing slash, whatever the options say.
+        seen.lax = true
+        look(stack)
+      } else if (kind === 'application') {
+        seen.insensitive = seen.sensitive = seen.lax = seen.strict = true
+      }
+    }
+  }
+  look(readLayers(app))
+  const reading: Reading = { foldCase: seen.insensitive ? 'ascii' : false, foldTrailingSlash: seen.lax }
+  const isMixed = (seen.insensitive && seen.sensitive) || (seen.lax && seen.strict)
+  if (!isMixed) return { reading }
+  return { reading, alsoReading: { foldCase: seen.sensitive ? false : 'ascii', foldTrailingSlash: !seen.strict } }
+}

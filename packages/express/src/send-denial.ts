@@ -1,0 +1,14 @@
+import type { ServerResponse } from 'node:http'
+import type { Denial, Guard, GuardedRequest } from '@countersign/core'
+
+/** Answers a denied request, or leaves it to the end of its connection where that was ended without a word. */
+export function sendDenial(guard: Guard, denial: Denial, request: GuardedRequest, response: ServerResponse): void {
+  const answer = guard.answer(denial, request)
+  if (answer === undefined) return
+  if (response.headersSent) {
+    // Something before the guard began to answer: what it began must not be completed.
+    response.destroy()
+    return
+  }
+  response.writeHead(answer.status, { ...answer.headers }).end(answer.body)
+}

@@ -1,0 +1,60 @@
+import type { RouteOptions } from 'fastify'
+import { type CompiledRequirement, ConfigurationError, type Guard, parseFastifyRoute, type Reading } from '@countersign/core'
+
+/**
+ * Checks a route when it is registered, and keeps its compiled `allow` with its configuration.
+ *
+ * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; as
+ * `guard.compileRoute` does for a bad `allow`
+ */
+export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): void {
+  const allow = compileAllow(guard, route)
+  const methods = [route.method].flat()
+  // Requests with other methods are refused as unknown; `app.all` registers some of them.
+  const known = methods.filter((method) => guard.rules.knownMethods.has(method))
+  if (known.length === 0) {
+    refuse(route, `its method is not known; name it in the methods of a rule that covers it`)
+  }
+  for (const method of known) {
+    for (const form of parseFastifyRoute(route.url)) {
+      const rule = guard.rules.findCovering(method, form, reading)
+      const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
+      if (rule === undefined) refuse(route, `no single rule covers ${shape}, so it would be denied; add one that does`)
+      if (rule.allow.deferToRoute && allow === undefined) {
+        refuse(route, `rule '${rule.text}' leaves ${shape} to the route; give it config: { allow: … } or a rule of its own`)
+      }
+    }
+  }
+}
+
+/** What a route demands, found by its configuration. */
+export function findRouteAllow(config: object): CompiledRequirement | undefined {
+  return isGuarded(config) ? config[routeAllow] : undefined
+}
+
+function compileAllow(guard: Guard, route: RouteOptions): CompiledRequirement | undefined {
+  const { config = {} } = route
+  if (!('allow' in config)) return undefined
+  const compiled = guard.compileRoute(config.allow, `route ${describe(route)}: config.allow`)
+  const guarded: GuardedConfig = { ...config, [routeAllow]: compiled }
+  Reflect.set(route, 'config', guarded)
+  return compiled
+}
+
+const routeAllow: unique symbol = Symbol('countersign.routeAllow')
+
+interface GuardedConfig {
+  readonly [routeAllow]: CompiledRequirement
+}
+
+function isGuarded(config: object): config is GuardedConfig {
+  return routeAllow in config
+}
+
+function refuse(route: RouteOptions, finding: string): never {
+  throw new ConfigurationError('route_uncovered', `route ${describe(route)}: ${finding}`, { value: route.url })
+}
+
+function describe({ method, url }: RouteOptions): string {
+  return `${[method].flat().join(',')} ${url}`
+}

@@ -1,0 +1,100 @@
+import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
+import fp from 'fastify-plugin'
+import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
+import { findRouteAllow, guardRoute } from './guard-route.ts'
+import { logToFastify } from './log-to-fastify.ts'
+import { readRouterOptions } from './read-router-options.ts'
+
+/** What the plugin is registered with. */
+export interface CountersignPluginOptions {
+  /** Made by `createGuard`; its `tlsOptions()` are the `https` option of the instance. */
+  readonly guard: Guard
+}
+
+/**
+ * Authenticates every connection and decides every request of a Fastify instance. Register it on the root instance,
+ * with `await`, before any route.
+ *
+ * @throws {ConfigurationError} `registration_invalid` for any other registration; `server_unsuitable` for an instance
+ * without `{ https: guard.tlsOptions() }`; later `route_uncovered` for a route that no rule covers
+ * @example await app.register(countersign, { guard })
+ */
+export const countersign: FastifyPluginCallback<CountersignPluginOptions> = fp(
+  (app: FastifyInstance, options: CountersignPluginOptions, done: (error?: Error) => void): void => {
+    try {
+      register(app, options)
+      done()
+    } catch (error) {
+      done(error instanceof Error ? error : new ConfigurationError('registration_invalid', String(error)))
+    }
+  },
+  { fastify: '5.x', name: '@countersign/fastify' },
+)
+
+function register(app: FastifyInstance, options: CountersignPluginOptions): void {
+  const guard = checkOptions(options)
+  checkPlace(app)
+  const reading = readRouterOptions(app.initialConfig)
+  guard.rules.checkReading(reading)
+  guard.useDefaultLog(logToFastify(app.log))
+  const attachOptions = { routesUpgrade: () => routesUpgrades(app), way: () => ({ reading }) }
+  guard.attach(app.server, attachOptions)
+  app.decorateRequest('principal', null)
+  app.addHook('onRoute', (route) => guardRoute(guard, route, reading))
+  // `localhost` opens a second server for the other address family; until here its requests are denied.
+  app.addHook('onListen', (done) => {
+    for (const server of findFurtherServers(app)) guard.attach(server, attachOptions)
+    done()
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    const { raw, originalUrl, routeOptions } = request
+    const verdict = guard.admit(raw, { reading, originalUrl, routeAllow: findRouteAllow(routeOptions.config) })
+    if (!isDenial(verdict)) {
+      request.principal = verdict
+      done()
+      return
+    }
+    const answer = guard.answer(verdict, raw)
+    // The connection was ended without a word: there is nothing left to send, and no handler may run.
+    if (answer === undefined) reply.hijack()
+    else reply.code(answer.status).headers(answer.headers).send(answer.body)
+  })
+}
+
+function checkOptions(options: unknown): Guard {
+  const guard: unknown = typeof options === 'object' && options !== null ? Reflect.get(options, 'guard') : undefined
+  if (isGuard(guard)) return guard
+  return refuse('found no guard in the options, expected { guard } made by createGuard()')
+}
+
+function isGuard(value: unknown): value is Guard {
+  return typeof value === 'object' && value !== null && 'admit' in value && 'attach' in value
+}
+
+function checkPlace(app: FastifyInstance): void {
+  if (app.hasRequestDecorator('principal')) {
+    refuse('found request.principal on the instance already, expected one registration and no other plugin with that name')
+  }
+  // A child instance inherits from its parent; routes beside it would not be guarded.
+  if (Object.getPrototypeOf(app) !== Object.prototype) {
+    refuse('found a child instance, expected the root: register it with app.register, outside of any other plugin')
+  }
+  if (!app.printRoutes().startsWith('(empty')) {
+    refuse('found routes, expected none before it: write `await app.register(countersign, { guard })` above the first one')
+  }
+}
+
+// @fastify/websocket hands upgrades to the router, where the hook above decides; a further listener would not.
+function routesUpgrades(app: FastifyInstance): boolean {
+  return app.hasDecorator('websocketServer') && app.server.listenerCount('upgrade') === 1
+}
+
+function findFurtherServers(app: FastifyInstance): readonly unknown[] {
+  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.serverBindings')
+  const servers: unknown = symbol === undefined ? [] : Reflect.get(app, symbol)
+  return Array.isArray(servers) ? servers : []
+}
+
+function refuse(finding: string): never {
+  throw new ConfigurationError('registration_invalid', `@countersign/fastify: ${finding}`)
+}

@@ -1,0 +1,18 @@
+import type { FastifyInstance } from 'fastify'
+import type { Reading } from '@countersign/core'
+
+/**
+ * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds;
+ * its other options concern targets that are refused anyway.
+ */
+export function readRouterOptions(config: FastifyInstance['initialConfig']): Reading {
+  const read = (name: string): unknown => {
+    const nested: unknown = Reflect.get(config, 'routerOptions')
+    const inner: unknown = typeof nested === 'object' && nested !== null ? Reflect.get(nested, name) : undefined
+    return inner ?? Reflect.get(config, name)
+  }
+  return {
+    foldCase: read('caseSensitive') === false ? 'unicode' : false,
+    foldTrailingSlash: read('ignoreTrailingSlash') === true,
+  }
+}
