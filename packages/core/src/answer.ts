@@ -17,7 +17,13 @@ export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatD
   const { id, status, code } = denial
   const { contentType, body } = formatOwn(formatDenial, { id, status, code }) ?? {
     contentType: 'application/problem+json',
-    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, instance: `urn:uuid:${id}`, code }),
+    body: JSON.stringify({
+      type: 'about:blank',
+      title: STATUS_CODES[status],
+      status,
+      instance: `urn:uuid:${id}`,
+      code,
+    }),
   }
   return { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body }
 }

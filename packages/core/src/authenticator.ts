@@ -25,9 +25,16 @@ export class Authenticator {
 
   /** Verifies the peer of a new connection, or ends it. */
   accept(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
-    // On TLS 1.2 `SSL_OP_NO_RENEGOTIATION` refuses it too; this one does not depend on the context.
-    if (socket.getProtocol() !== 'TLSv1.3') socket.disableRenegotiation()
-    this.connections.accept(socket, accepted, now)
+    try {
+      // On TLS 1.2 `SSL_OP_NO_RENEGOTIATION` refuses it too; this one does not depend on the context.
+      if (socket.getProtocol() !== 'TLSv1.3') socket.disableRenegotiation()
+      this.connections.accept(socket, accepted, now)
+    } catch (error) {
+      // An exception here would end the process: one hostile certificate must not be able to do that.
+      socket.destroy()
+      const detail = error instanceof Error ? error.message : 'it threw something that is no error'
+      this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'verification_failed', detail })
+    }
   }
 
   /** Who sent this request, at `now`. */
@@ -94,7 +101,7 @@ export class Authenticator {
       return createPrincipal(svid, this.#options)
     } catch (error) {
       const message = error instanceof Error ? error.message : 'it threw something that is no error'
-      return createDenial('evaluation_error', `the authorities of ${svid.spiffeId}: ${message}`)
+      return createDenial('evaluation_error', `the authorities of ${svid.spiffeId.toString()}: ${message}`)
     }
   }
 }

@@ -38,11 +38,7 @@ export type ConfigurationErrorCode =
   | 'registration_invalid'
 
 /** Every `code` that an error of Countersign carries. */
-export type CountersignErrorCode =
-  | SpiffeIdErrorCode
-  | CertificateErrorCode
-  | SourceErrorCode
-  | ConfigurationErrorCode
+export type CountersignErrorCode = SpiffeIdErrorCode | CertificateErrorCode | SourceErrorCode | ConfigurationErrorCode
 
 /** What an error tells besides its message: the offending value (never a key or a whole certificate) and the cause. */
 export interface ErrorDetails {

@@ -1,4 +1,4 @@
-import { type CountersignEvent } from './events.ts'
+import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
 import { describeValue, isRecord, parseOptions, parseStringList } from './options.ts'
 import type { MinVersion } from './connection/tls-options.ts'
@@ -6,7 +6,7 @@ import type { Denial } from './decision/denial.ts'
 import { perRoute } from './decision/requirement.ts'
 import type { Rule } from './decision/rule.ts'
 import { compileRules, type RuleSet } from './decision/rules.ts'
-import type { VerifiedPeer } from './principal/create-principal.ts'
+import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
 import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
 import type { X509Material, X509Source } from './trust/x509-source.ts'
 
@@ -63,10 +63,21 @@ export interface ParsedGuardOptions {
 
 /** Checks every option and fills in the defaults. */
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
-  const known = ['source', 'rules', 'trustDomains', 'namespaces', 'authorities', 'tls', 'onExpiry', 'log', 'formatDenial']
+  const known = [
+    'source',
+    'rules',
+    'trustDomains',
+    'namespaces',
+    'authorities',
+    'tls',
+    'onExpiry',
+    'log',
+    'formatDenial',
+  ]
   parseOptions(options, known, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
-  if (!isRecord(source) || typeof source.onUpdate !== 'function') refuse('source', source, 'a source such as staticSource()')
+  if (!isRecord(source) || typeof source.onUpdate !== 'function')
+    refuse('source', source, 'a source such as staticSource()')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
     if (value !== undefined && typeof value !== 'function') refuse(name, value, 'a function')
@@ -105,9 +116,8 @@ function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<st
     if (bad !== undefined) refuse('namespaces', bad, 'the name of a namespace, without wildcards')
     return new Set(namespaces)
   }
-  const [ns, namespace, sa, account, ...more] = svid.spiffeId.segments
-  const isAccount = ns === 'ns' && sa === 'sa' && account !== undefined && more.length === 0
-  return new Set(isAccount && namespace !== undefined ? [namespace] : [])
+  const { namespace } = readAccount(svid.spiffeId)
+  return new Set(namespace === undefined ? [] : [namespace])
 }
 
 function parseMinVersion(input: unknown): MinVersion {

@@ -76,7 +76,10 @@ export class Guard {
     const { minVersion, source } = this.#options
     checkServer(server, { minVersion, isOurCertificate: (cert) => isObject(cert) && this.#ourCertificates.has(cert) })
     if (this.#attached.has(server)) {
-      throw new ConfigurationError('registration_invalid', 'guard.attach: the server is attached already, expected once')
+      throw new ConfigurationError(
+        'registration_invalid',
+        'guard.attach: the server is attached already, expected once',
+      )
     }
     this.#attached.add(server)
     attachServer(server, {
@@ -121,11 +124,7 @@ export class Guard {
   }
 
   /** What `admit` left open for routers that choose the route later: the route's own requirement. */
-  admitRoute(
-    request: GuardedRequest,
-    principal: Principal,
-    requirement: CompiledRequirement,
-  ): Principal | Denial {
+  admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '', headers } = request
     const target = parsePath(url)
     if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)

@@ -26,13 +26,7 @@ export {
 export { parseRequirement } from './decision/parse-requirement.ts'
 export type { CustomTest, RequestFacts, RequestHeaders, Requirement } from './decision/requirement.ts'
 export type { Rule } from './decision/rule.ts'
-export {
-  CertificateError,
-  ConfigurationError,
-  CountersignError,
-  SourceError,
-  SpiffeIdError,
-} from './errors.ts'
+export { CertificateError, ConfigurationError, CountersignError, SourceError, SpiffeIdError } from './errors.ts'
 export type {
   CertificateErrorCode,
   ConfigurationErrorCode,

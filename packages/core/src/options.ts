@@ -39,9 +39,13 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
  */
 export function parseStringList(input: unknown, where: string): readonly string[] {
   if (!Array.isArray(input)) {
-    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected a list of strings`, {
-      value: input,
-    })
+    throw new ConfigurationError(
+      'option_invalid',
+      `${where}: found ${describeValue(input)}, expected a list of strings`,
+      {
+        value: input,
+      },
+    )
   }
   if (input.length === 0) {
     throw new ConfigurationError('option_invalid', `${where}: found an empty list, expected at least one entry`, {

@@ -1,4 +1,11 @@
-import { type CompiledRequirement, ConfigurationError, type Guard, isDenial, parseRequirement, type Requirement } from '@countersign/core'
+import {
+  type CompiledRequirement,
+  ConfigurationError,
+  type Guard,
+  isDenial,
+  parseRequirement,
+  type Requirement,
+} from '@countersign/core'
 import { admissions } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { readTarget, viewRequest } from './read-target.ts'
@@ -23,7 +30,14 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
     if (admission === undefined) {
       // No guard, so no log and no format either; nobody is told more than that.
       response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-      response.end(JSON.stringify({ type: 'about:blank', title: 'Service Unavailable', status: 503, code: 'authorization_unavailable' }))
+      response.end(
+        JSON.stringify({
+          type: 'about:blank',
+          title: 'Service Unavailable',
+          status: 503,
+          code: 'authorization_unavailable',
+        }),
+      )
       return
     }
     const { guard, principal } = admission
@@ -31,7 +45,11 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
     const view = viewRequest(request, url)
     const isRewritten = request.method !== admission.method || url !== admission.url
     const verdict = isRewritten
-      ? guard.deny(view, 'request_rewritten', 'a middleware behind countersign() changed method or path; mount it before')
+      ? guard.deny(
+          view,
+          'request_rewritten',
+          'a middleware behind countersign() changed method or path; mount it before',
+        )
       : guard.admitRoute(view, principal, findCompiled(compiled, guard, parsed))
     if (isDenial(verdict)) sendDenial(guard, verdict, view, response)
     else next()

@@ -18,7 +18,10 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  */
 export function countersign(guard: Guard): Middleware {
   if (!guard.hasOwnRules) {
-    throw new ConfigurationError('option_invalid', 'countersign: found a guard without rules, expected createGuard({ rules })')
+    throw new ConfigurationError(
+      'option_invalid',
+      'countersign: found a guard without rules, expected createGuard({ rules })',
+    )
   }
   const rulesMayFold = mayFold(guard.rules)
   const middleware: Middleware = (request, response, next) => {

@@ -18,10 +18,21 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
   guard.attach(server, { way: () => readAppWay(app) })
   server.prependListener('listening', () => {
-    const error = checkMounting(app)
+    const error = checkMounting(app) ?? checkRules(guard, app)
     if (error === undefined) return
     server.close()
     server.emit('error', error)
   })
   return server
+}
+
+// Rules that differ in case only are one rule to a router that ignores case.
+function checkRules(guard: Guard, app: object): unknown {
+  try {
+    const { reading, alsoReading } = readAppWay(app)
+    for (const each of [reading, alsoReading]) if (each !== undefined) guard.rules.checkReading(each)
+    return undefined
+  } catch (error) {
+    return error
+  }
 }

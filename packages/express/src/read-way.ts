@@ -29,7 +29,12 @@ const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: tru
 
 function findReadings(app: object): RequestWay {
   const own = readAppOptions(app)
-  const seen = { insensitive: !own.isCaseSensitive, sensitive: own.isCaseSensitive, lax: !own.isStrict, strict: own.isStrict }
+  const seen = {
+    insensitive: !own.isCaseSensitive,
+    sensitive: own.isCaseSensitive,
+    lax: !own.isStrict,
+    strict: own.isStrict,
+  }
   const look = (layers: readonly RouterLayer[]): void => {
     for (const { kind, router, stack } of layers) {
       if (kind === 'router' && router !== undefined) {

@@ -50,7 +50,10 @@ function readLayer(layer: object): RouterLayer {
 }
 
 function readRouterOptions(router: object): RouterOptions {
-  return { isCaseSensitive: Reflect.get(router, 'caseSensitive') === true, isStrict: Reflect.get(router, 'strict') === true }
+  return {
+    isCaseSensitive: Reflect.get(router, 'caseSensitive') === true,
+    isStrict: Reflect.get(router, 'strict') === true,
+  }
 }
 
 function isObject(value: unknown): value is object {

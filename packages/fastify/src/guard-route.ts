@@ -1,5 +1,11 @@
 import type { RouteOptions } from 'fastify'
-import { type CompiledRequirement, ConfigurationError, type Guard, parseFastifyRoute, type Reading } from '@countersign/core'
+import {
+  type CompiledRequirement,
+  ConfigurationError,
+  type Guard,
+  parseFastifyRoute,
+  type Reading,
+} from '@countersign/core'
 
 /**
  * Checks a route when it is registered, and keeps its compiled `allow` with its configuration.
@@ -21,7 +27,10 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
       const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
       if (rule === undefined) refuse(route, `no single rule covers ${shape}, so it would be denied; add one that does`)
       if (rule.allow.deferToRoute && allow === undefined) {
-        refuse(route, `rule '${rule.text}' leaves ${shape} to the route; give it config: { allow: … } or a rule of its own`)
+        refuse(
+          route,
+          `rule '${rule.text}' leaves ${shape} to the route; give it config: { allow: … } or a rule of its own`,
+        )
       }
     }
   }

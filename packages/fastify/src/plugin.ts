@@ -73,14 +73,18 @@ function isGuard(value: unknown): value is Guard {
 
 function checkPlace(app: FastifyInstance): void {
   if (app.hasRequestDecorator('principal')) {
-    refuse('found request.principal on the instance already, expected one registration and no other plugin with that name')
+    refuse(
+      'found request.principal on the instance already, expected one registration and no other plugin with that name',
+    )
   }
   // A child instance inherits from its parent; routes beside it would not be guarded.
   if (Object.getPrototypeOf(app) !== Object.prototype) {
     refuse('found a child instance, expected the root: register it with app.register, outside of any other plugin')
   }
   if (!app.printRoutes().startsWith('(empty')) {
-    refuse('found routes, expected none before it: write `await app.register(countersign, { guard })` above the first one')
+    refuse(
+      'found routes, expected none before it: write `await app.register(countersign, { guard })` above the first one',
+    )
   }
 }
 

@@ -1,6 +1,8 @@
 import { parseCertificates } from '../certificate/pem.ts'
 import type { Certificate } from '../certificate/certificate.ts'
-import { CountersignError } from '../errors.ts'
+import { describeCertificate } from '../certificate/describe.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
+import { SourceError } from '../errors.ts'
 import type { Reporter } from '../events.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
 import type { X509Material, X509Source } from '../trust/x509-source.ts'
@@ -54,8 +56,8 @@ export class AcceptedMaterial {
       return offered
     } catch (error) {
       if (!this.#isLost) {
-        const code = error instanceof CountersignError ? error.code : 'source_empty'
-        this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: describe(error) })
+        const { code, message } = toSourceError(error)
+        this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: message })
       }
       this.#isLost = true
       return undefined
@@ -78,9 +80,29 @@ export class AcceptedMaterial {
     this.#accepted = { material: offered, bundles, ownIntermediates }
     const detail = isFirst ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...about })
+    for (const bundle of bundles.values()) this.#warn(bundle, now)
+  }
+
+  #warn(bundle: X509Bundle, now: number): void {
+    const authority = findIndistinct(bundle)
+    if (authority === undefined) return
+    const detail = `bundle of ${bundle.trustDomain}: ${describeCertificate(authority)} shares its name with another authority and has no key id, so OpenSSL refuses what it issued; give authorities key ids or names of their own`
+    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'authority_unusable', detail })
   }
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : 'the source threw something that is no error'
+function toSourceError(cause: unknown): SourceError {
+  if (cause instanceof SourceError) return cause
+  const detail = cause instanceof Error ? cause.message : 'it threw something that is no error'
+  return new SourceError('source_empty', `the source has no material: ${detail}`, { cause })
+}
+
+// OpenSSL tells authorities of one name apart by their key ids only, and without them never tries the second.
+function findIndistinct(bundle: X509Bundle): Certificate | undefined {
+  return bundle.authorities.find((authority, index) =>
+    bundle.authorities.some(
+      (other, otherIndex) =>
+        otherIndex < index && authority.subjectKeyId === undefined && isSameName(other.subject, authority.subject),
+    ),
+  )
 }

@@ -52,7 +52,8 @@ function refuseChanges(server: TlsServer): void {
 // These events reach no middleware, and a listener that destroys the socket does not stop the next one, so they are
 // decided where they are emitted.
 function interceptBypasses(server: TlsServer, admit: BypassGate): void {
-  const { emit } = server
+  const emit: unknown = Reflect.get(server, 'emit')
+  if (typeof emit !== 'function') refuse('it has no emit function')
   const guarded = (event: string | symbol, ...values: readonly unknown[]): boolean => {
     if (typeof event === 'string' && bypasses.has(event) && !admit(event, values[0], values[1])) return true
     return Reflect.apply(emit, server, [event, ...values]) === true

@@ -27,7 +27,9 @@ export function checkServer(
     refuse("the server's certificate is not the source's; use key and cert of guard.tlsOptions()")
   }
   if (read('minVersion') !== expected.minVersion) {
-    refuse(`minVersion is ${describeValue(read('minVersion'))}, expected '${expected.minVersion}'; set tls.minVersion of the guard instead`)
+    refuse(
+      `minVersion is ${describeValue(read('minVersion'))}, expected '${expected.minVersion}'; set tls.minVersion of the guard instead`,
+    )
   }
   const options = read('secureOptions')
   if (typeof options !== 'number' || (options & secureOptions) !== secureOptions) {

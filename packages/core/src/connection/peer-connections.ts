@@ -99,8 +99,17 @@ export class PeerConnections {
     if (!socket.authorized) return refuse('tls_refused', String(socket.authorizationError))
     const leafDer = readLeaf(socket)
     if (leafDer === undefined) return noCertificate
+    let shown = 0
+    const readPresented = (): readonly Buffer[] => {
+      const chain = readChain(socket)
+      shown = chain.length
+      return chain
+    }
     const { bundles, ownIntermediates } = accepted
-    return this.#cache.verify({ leafDer, readChain: () => readChain(socket), bundles, additional: ownIntermediates, now })
+    const claim = { leafDer, readChain: readPresented, bundles, additional: ownIntermediates, now }
+    const verdict = this.#cache.verify(claim)
+    if (verdict.ok || verdict.reason !== 'unknown_authority' || shown > 1) return verdict
+    return { ...verdict, detail: `${verdict.detail}; ${leafAlone}` }
   }
 
   #watchExpiry(connection: Connection, expiresAt: number): void {
@@ -137,6 +146,9 @@ function isConnection(value: unknown): value is Connection {
 function refuse(reason: 'source_unavailable' | 'session_resumed' | 'tls_refused', detail: string): PeerVerdict {
   return { ok: false, reason, detail }
 }
+
+const leafAlone =
+  'Node showed the leaf alone: the peer sent no intermediates, or this version of Node hides them (24.21 does); an intermediate that stands in the bundle beside its authority is found'
 
 const noCertificate: PeerVerdict = {
   ok: false,

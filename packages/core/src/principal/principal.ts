@@ -55,7 +55,7 @@ export class Principal {
   }
 
   static {
-    mint = (facts) => new Principal(facts)
+    mint = (facts: PrincipalFacts): Principal => new Principal(facts)
   }
 }
 

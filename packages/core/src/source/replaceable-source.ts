@@ -40,7 +40,7 @@ class HeldMaterial implements ReplaceableSource {
     if (next === this.#held) return
     this.#held = next
     this.#last = next
-    for (const listener of [...this.#listeners]) listener(next)
+    for (const listener of this.#listeners) listener(next)
   }
 
   withdraw(error: SourceError): void {

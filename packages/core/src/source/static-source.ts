@@ -22,7 +22,10 @@ export function staticSource(input: MaterialInput): X509Source {
     get current(): X509Material {
       if (closed) throw new SourceError('source_closed', 'the source was closed')
       if (Date.now() < material.svid.expiresAt) return material
-      throw new SourceError('source_expired', `our own SVID expired at ${new Date(material.svid.expiresAt).toISOString()}`)
+      throw new SourceError(
+        'source_expired',
+        `our own SVID expired at ${new Date(material.svid.expiresAt).toISOString()}`,
+      )
     },
     onUpdate: () => () => undefined,
     close,

@@ -41,7 +41,8 @@ export class SpiffeId {
     if (text.length > maxSpiffeIdBytes) {
       refuse('too_long', `found ${text.length} bytes, expected at most ${maxSpiffeIdBytes}`, text)
     }
-    if (!text.startsWith(scheme)) refuse('bad_scheme', `found ${quote(text)}, expected it to begin with ${scheme}`, text)
+    if (!text.startsWith(scheme))
+      refuse('bad_scheme', `found ${quote(text)}, expected it to begin with ${scheme}`, text)
     const slash = text.indexOf('/', scheme.length)
     const trustDomain = slash === -1 ? text.slice(scheme.length) : text.slice(scheme.length, slash)
     const path = slash === -1 ? '' : text.slice(slash)
@@ -74,7 +75,11 @@ export class SpiffeId {
 export function checkTrustDomainName(name: string, whole: string): void {
   if (typeof name !== 'string' || name === '') refuse('missing_trust_domain', 'found no trust domain', whole)
   if (!/^[a-z0-9._-]+$/.test(name)) {
-    refuse('bad_trust_domain_char', `found trust domain ${quote(name)}, expected only a-z, 0-9, '.', '-' and '_'`, whole)
+    refuse(
+      'bad_trust_domain_char',
+      `found trust domain ${quote(name)}, expected only a-z, 0-9, '.', '-' and '_'`,
+      whole,
+    )
   }
   if (name.length > maxTrustDomainBytes) {
     refuse(

@@ -50,7 +50,7 @@ export class X509Svid {
   }
 
   static {
-    mint = (proof) => new X509Svid(proof)
+    mint = (proof: SvidProof): X509Svid => new X509Svid(proof)
   }
 }
 

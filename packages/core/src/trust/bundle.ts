@@ -23,7 +23,9 @@ export class X509Bundle {
     this.trustDomain = trustDomain
     this.authorities = Object.freeze([...authorities])
     const content = authorities.map(({ sha256 }) => sha256).toSorted()
-    this.fingerprint = createHash('sha256').update(`${trustDomain}\n${content.join('\n')}`).digest('hex')
+    this.fingerprint = createHash('sha256')
+      .update(`${trustDomain}\n${content.join('\n')}`)
+      .digest('hex')
     Object.freeze(this)
   }
 
