@@ -62,12 +62,10 @@ function copyText(text: string): string {
 
 function compare(what: string, times: Readonly<Record<string, readonly number[]>>): readonly Row[] {
   const { 10: few = [], 10000: many = [] } = times
-  const rows = Object.entries(times).map(
-    ([count, values]): Row => ({
-      what: `${Number(count).toLocaleString('en')} rules, ${what}`,
-      spread: spreadOf(values),
-      unit: 'ns',
-    }),
-  )
+  const rows = Object.entries(times).map(([count, values]): Row => ({
+    what: `${Number(count).toLocaleString('en')} rules, ${what}`,
+    spread: spreadOf(values),
+    unit: 'ns',
+  }))
   return [...rows, { what: `10,000 against 10, ${what}`, spread: ratioOf(many, few), unit: '×', budget: 1.5 }]
 }

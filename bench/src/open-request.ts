@@ -29,6 +29,9 @@ async function receive(
   })
   const running = await serve(guard, (request) => receiveRequest(request))
   // Never answered: it ends, with an error, when the server does.
-  running.as(caller).fetch(path).catch(() => undefined)
+  running
+    .as(caller)
+    .fetch(path)
+    .catch(() => undefined)
   return { running, request: await received }
 }

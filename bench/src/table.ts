@@ -28,7 +28,9 @@ export function formatTable(title: string, rows: readonly Row[]): string {
   ]
   const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)))
   const lay = (line: readonly string[]): string =>
-    line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
   const [head = [], ...body] = cells
   return [lay(head), '-'.repeat(lay(head).length + 'NOT MET'.length), ...body.map(lay)].join('\n')
 }

@@ -1,4 +1,12 @@
-import { type MaterialInput, type Rule, allOf, authenticated, hasAnyAuthority, hasAuthority, inNamespace } from '@countersign/core'
+import {
+  type MaterialInput,
+  type Rule,
+  allOf,
+  authenticated,
+  hasAnyAuthority,
+  hasAuthority,
+  inNamespace,
+} from '@countersign/core'
 import { type TestSvid, createAuthority } from '@countersign/testkit'
 
 /** Who calls and which path, in every measurement. */
@@ -58,7 +66,11 @@ function writeRule(index: number): { readonly path: string; readonly rule: Rule 
     case 0:
       return {
         path: `/internal/${service}/orders/4711`,
-        rule: { path: `/internal/${service}/orders/*`, methods: ['GET', 'POST'], allow: hasAuthority('SERVICE_core-api') },
+        rule: {
+          path: `/internal/${service}/orders/*`,
+          methods: ['GET', 'POST'],
+          allow: hasAuthority('SERVICE_core-api'),
+        },
       }
     case 1:
       return {
@@ -68,7 +80,10 @@ function writeRule(index: number): { readonly path: string; readonly rule: Rule 
     case 2:
       return {
         path: `/internal/tenant-17/${service}/export`,
-        rule: { path: `/internal/*/${service}/export`, allow: hasAnyAuthority('SERVICE_analytics', 'SERVICE_core-api') },
+        rule: {
+          path: `/internal/*/${service}/export`,
+          allow: hasAnyAuthority('SERVICE_analytics', 'SERVICE_core-api'),
+        },
       }
     case 3:
       return {

@@ -1,4 +1,4 @@
-import type { Principal } from '../../packages/core/src/principal/principal.ts'
+import { mintPrincipal, type Principal } from '../../packages/core/src/principal/principal.ts'
 import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
 
 /** A principal with a SPIFFE ID and these authorities, for questions that a decision asks of it. */
@@ -6,25 +6,17 @@ export function createCaller(spiffeId: string, ...authorities: readonly string[]
   const parsed = SpiffeId.parse(spiffeId)
   const [ns, namespace, sa, serviceAccount, ...more] = parsed.segments
   const isAccount = ns === 'ns' && sa === 'sa' && more.length === 0
-  return {
+  return mintPrincipal({
     name: spiffeId,
     spiffeId: parsed,
-    trustDomain: parsed.trustDomain,
     ...(isAccount && namespace !== undefined && serviceAccount !== undefined && { namespace, serviceAccount }),
     authorities,
-    hasAuthority: (name) => authorities.includes(name),
     credential: 'x509-svid',
     expiresAt: 0,
-  }
+  })
 }
 
 /** A principal that is known by a common name and has no SPIFFE ID. */
 export function createNamedCaller(name: string, ...authorities: readonly string[]): Principal {
-  return {
-    name,
-    authorities,
-    hasAuthority: (authority) => authorities.includes(authority),
-    credential: 'x509-subject',
-    expiresAt: 0,
-  }
+  return mintPrincipal({ name, authorities, credential: 'x509-subject', expiresAt: 0 })
 }

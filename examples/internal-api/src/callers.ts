@@ -1,36 +1,42 @@
-import { type Authority, createAuthority, type TestSource, type TestSvid } from '@countersign/testkit'
+import {
+  type Authority,
+  createAuthority,
+  type IssueOptions,
+  type TestSource,
+  type TestSvid,
+} from '@countersign/testkit'
 
-/** The callers of the demo, good and bad, by what the table calls them; each line says what they show. */
-export const callers = {
-  'core-api': ({ ours }) => ours.issue(coreApi),
-  'analytics-service': ({ ours }) => ours.issue(`${production}/analytics-service`),
-  'notification-service': ({ ours }) => ours.issue(`${production}/notification-service`),
-  'core-api of staging': ({ ours }) => ours.issue('spiffe://saas.example/ns/staging/sa/core-api'),
-  "the partner's core-api": ({ partner }) => partner.issue('spiffe://partner.example/ns/production/sa/core-api'),
-  'no certificate': () => Promise.resolve(null),
-  'core-api, from a wrong CA': ({ stranger }) => stranger.issue(coreApi),
-  'core-api, signed by the partner': ({ partner }) => partner.issue(coreApi, { faults: ['foreign_trust_domain'] }),
-  'core-api, two URI SANs': ({ ours }) => ours.issue(coreApi, { faults: ['two_uri_sans'] }),
-  'core-api, 3 seconds of life': ({ ours }) => ours.issue(coreApi, { ttlSeconds: 3 }),
-} satisfies Record<string, Issue>
+const production = 'spiffe://saas.example/ns/production/sa'
+const coreApi = `${production}/core-api`
+
+/** The callers of the demo, good and bad, by what the table calls them: who signs what for them. */
+const callers = {
+  'core-api': { signer: 'ours', spiffeId: coreApi },
+  'analytics-service': { signer: 'ours', spiffeId: `${production}/analytics-service` },
+  'notification-service': { signer: 'ours', spiffeId: `${production}/notification-service` },
+  'core-api of staging': { signer: 'ours', spiffeId: 'spiffe://saas.example/ns/staging/sa/core-api' },
+  'core-api of partner': { signer: 'partner', spiffeId: 'spiffe://partner.example/ns/production/sa/core-api' },
+  'no certificate': null,
+  'core-api, wrong CA': { signer: 'stranger', spiffeId: coreApi },
+  'core-api, signed by partner': { signer: 'partner', spiffeId: coreApi, faults: ['foreign_trust_domain'] },
+  'core-api, two URI SANs': { signer: 'ours', spiffeId: coreApi, faults: ['two_uri_sans'] },
+  'core-api, for 3 seconds': { signer: 'ours', spiffeId: coreApi, ttlSeconds: 3 },
+} satisfies Record<string, Credentials | null>
 
 /** A caller's name in the table. */
 export type CallerName = keyof typeof callers
-
-/** What a caller shows in the handshake: an SVID issued now, or null for none. */
-export type Issue = (authorities: Authorities) => Promise<TestSvid | null>
 
 /** Who signs in the demo. */
 export interface Authorities {
   /** Of saas.example, our trust domain. */
   readonly ours: Authority
-  /** Of partner.example, whose bundle our service holds and whose callers it authenticates. */
+  /** Of partner.example, whose bundle our service holds and whose workloads it authenticates. */
   readonly partner: Authority
   /** Says that it is of saas.example, and its certificate is in nobody's bundle. */
   readonly stranger: Authority
 }
 
-/** Creates the authorities, in memory and for two days: longer than any SVID of the demo. */
+/** Creates the authorities, in memory and for two days, which is longer than any SVID of the demo. */
 export async function createAuthorities(): Promise<Authorities> {
   const ttlSeconds = 2 * day
   const [ours, partner, stranger] = await Promise.all([
@@ -41,15 +47,24 @@ export async function createAuthorities(): Promise<Authorities> {
   return { ours, partner, stranger }
 }
 
-/** What the service itself holds: an SVID, also good for curl, which knows only host names, and both bundles. */
+/** What the service itself holds: an SVID for a day, with host names for clients such as curl, and both bundles. */
 export async function createSource({ ours, partner }: Authorities): Promise<TestSource> {
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] }
   const svid = await ours.issue(`${production}/billing-service`, { ttlSeconds: day, ...names })
   return ours.source(svid.spiffeId, { svid, federated: [partner] })
 }
 
-/** A day, in seconds. */
-export const day = 86_400
+/** Issues what a caller shows in the handshake, valid for a day unless the caller's line says otherwise; null is none. */
+export async function issueFor(name: CallerName, authorities: Authorities): Promise<TestSvid | null> {
+  const credentials: Credentials | null = callers[name]
+  if (credentials === null) return null
+  const { signer, spiffeId, ...options } = credentials
+  return authorities[signer].issue(spiffeId, { ttlSeconds: day, ...options })
+}
 
-const production = 'spiffe://saas.example/ns/production/sa'
-const coreApi = `${production}/core-api`
+interface Credentials extends IssueOptions {
+  readonly signer: keyof Authorities
+  readonly spiffeId: string
+}
+
+const day = 86_400

@@ -8,7 +8,7 @@ export interface Call {
 }
 
 /** A path to GET, or the moment when the certificate of an open, idle connection expires. */
-export type Request = `/${string}` | 'connection at expiry'
+type Request = `/${string}` | 'connection at expiry'
 
 /** What the caller sees, and the reason that only the operator sees. */
 export interface Answer {
@@ -46,15 +46,15 @@ const table: readonly (readonly [CallerName, Request, Answer])[] = [
   ['core-api of staging', billing, lacksAuthority],
   ['core-api of staging', analytics, lacksAuthority],
   ['core-api of staging', health, passes],
-  ["the partner's core-api", billing, lacksAuthority],
-  ["the partner's core-api", health, passes],
+  ['core-api of partner', billing, lacksAuthority],
+  ['core-api of partner', health, passes],
   ['no certificate', health, ends('handshake_failed')],
-  ['core-api, from a wrong CA', billing, ends('handshake_failed')],
-  ['core-api, signed by the partner', billing, ends('issuer_unknown')],
+  ['core-api, wrong CA', billing, ends('handshake_failed')],
+  ['core-api, signed by partner', billing, ends('unknown_authority')],
   ['core-api, two URI SANs', billing, ends('several_uri_sans')],
-  ['core-api, 3 seconds of life', billing, passes],
-  ['core-api, 3 seconds of life', 'connection at expiry', { seen: ended }],
-  ['core-api, 3 seconds of life', billing, ends('handshake_failed')],
+  ['core-api, for 3 seconds', billing, passes],
+  ['core-api, for 3 seconds', 'connection at expiry', { seen: ended }],
+  ['core-api, for 3 seconds', billing, ends('handshake_failed')],
 ]
 
 /** All calls, in the order in which they are made: those of one caller share a connection as long as it lasts. */

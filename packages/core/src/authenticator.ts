@@ -67,7 +67,8 @@ export class Authenticator {
   reportHandshake(error: Error, socket: TLSSocket, now: number): void {
     const { authorizationError, remoteAddress } = socket
     // Node says `null` here as well as undefined, and its types say Error where it gives a word.
-    const detail = authorizationError ? String(authorizationError) : error.message
+    const found: unknown = Reflect.get(error, 'reason') ?? Reflect.get(error, 'code')
+    const detail = authorizationError ? String(authorizationError) : String(found ?? error.message)
     const from = remoteAddress === undefined ? {} : { remoteAddress }
     this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'handshake_failed', detail, ...from })
   }

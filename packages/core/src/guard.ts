@@ -42,7 +42,7 @@ export class Guard {
   readonly #authenticator: Authenticator
   readonly #parseTarget: ReturnType<typeof createTargetParser>
   readonly #attached = new WeakSet<object>()
-  readonly #ourCertificates = new WeakSet<object>()
+  readonly #made = new WeakSet<object>()
   #log: (event: CountersignEvent) => void
 
   constructor(options: GuardOptions) {
@@ -61,7 +61,7 @@ export class Guard {
   /** The complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS and change none. */
   tlsOptions(): GuardTlsOptions {
     const options = createTlsOptions(this.#requireMaterial(), this.#options.minVersion)
-    this.#ourCertificates.add(options.cert)
+    this.#made.add(options.cert).add(options.ca)
     return options
   }
 
@@ -74,7 +74,7 @@ export class Guard {
    */
   attach(server: unknown, { routesUpgrade = () => false, way = () => ({}) }: AttachOptions = {}): void {
     const { minVersion, source } = this.#options
-    checkServer(server, { minVersion, isOurCertificate: (cert) => isObject(cert) && this.#ourCertificates.has(cert) })
+    checkServer(server, { minVersion, isOurs: (value) => isObject(value) && this.#made.has(value) })
     if (this.#attached.has(server)) {
       throw new ConfigurationError(
         'registration_invalid',
@@ -133,8 +133,8 @@ export class Guard {
   }
 
   /** Denies a request for a reason that only the adapter can see, and reports it. */
-  deny(request: GuardedRequest, reason: Denial['reason'], detail: string): Denial {
-    return this.#deny(request, createDenial(reason, detail), null)
+  deny(request: GuardedRequest, principal: Principal, reason: Denial['reason'], detail: string): Denial {
+    return this.#deny(request, createDenial(reason, detail), principal)
   }
 
   /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
@@ -169,9 +169,9 @@ export class Guard {
   }
 
   #deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
-    const { method = '', url = '', socket } = request
+    const { method = '', url = '' } = request
     const { effect: _, ...why } = denial
-    const remoteAddress: unknown = Reflect.get(socket, 'remoteAddress')
+    const remoteAddress = this.#authenticator.connections.find(request)?.socket.remoteAddress
     this.#report({
       type: 'denial',
       at: Date.now(),
@@ -179,7 +179,7 @@ export class Guard {
       method: method.slice(0, 32),
       path: (url.split('?', 1)[0] ?? '').slice(0, 256),
       ...(principal !== null && { principal: principal.name }),
-      ...(typeof remoteAddress === 'string' && { remoteAddress }),
+      ...(remoteAddress !== undefined && { remoteAddress }),
     })
     return denial
   }

@@ -47,6 +47,7 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
     const verdict = isRewritten
       ? guard.deny(
           view,
+          principal,
           'request_rewritten',
           'a middleware behind countersign() changed method or path; mount it before',
         )

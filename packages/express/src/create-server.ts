@@ -20,7 +20,8 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   server.prependListener('listening', () => {
     const error = checkMounting(app) ?? checkRules(guard, app)
     if (error === undefined) return
-    server.close()
+    // The callback of `listen` still asks for the address; no connection is accepted before the next tick.
+    process.nextTick(() => server.close())
     server.emit('error', error)
   })
   return server

@@ -65,9 +65,12 @@ const bypasses: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkConti
 
 function refuseOtherAddresses(server: TlsServer): void {
   const address = server.address()
-  const host = address === null || typeof address === 'string' ? address : address.address
+  const host = typeof address === 'string' ? address : address?.address
+  // Something before us closed it again.
+  if (address === null) return
   if (host === '::1' || host?.startsWith('127.') === true || host?.startsWith('::ffff:127.') === true) return
-  server.close()
+  // A framework's own 'listening' listener still asks for the address; no connection is accepted before the next tick.
+  process.nextTick(() => server.close())
   const found = `found the address ${host} and a source made for tests, expected 127.0.0.1 or ::1`
   server.emit('error', new ConfigurationError('server_unsuitable', found, { value: host }))
 }

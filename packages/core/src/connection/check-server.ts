@@ -10,7 +10,7 @@ import { type MinVersion, secureOptions } from './tls-options.ts'
  */
 export function checkServer(
   server: unknown,
-  expected: { readonly minVersion: MinVersion; readonly isOurCertificate: (cert: unknown) => boolean },
+  expected: { readonly minVersion: MinVersion; readonly isOurs: (value: unknown) => boolean },
 ): asserts server is TlsServer {
   if (!(server instanceof TlsServer)) {
     refuse('found a server without TLS, expected one made with guard.tlsOptions()')
@@ -23,9 +23,11 @@ export function checkServer(
   if (read('ticketKeys') !== undefined || read('_ticketKeys') !== undefined) {
     refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
   }
-  if (!expected.isOurCertificate(read('cert')) || read('pfx') !== undefined) {
+  if (!expected.isOurs(read('cert')) || read('pfx') !== undefined) {
     refuse("the server's certificate is not the source's; use key and cert of guard.tlsOptions()")
   }
+  if (!expected.isOurs(read('ca')))
+    refuse('ca is not what guard.tlsOptions() gave; add authorities to the bundles of the source')
   if (read('minVersion') !== expected.minVersion) {
     refuse(
       `minVersion is ${describeValue(read('minVersion'))}, expected '${expected.minVersion}'; set tls.minVersion of the guard instead`,
@@ -35,8 +37,9 @@ export function checkServer(
   if (typeof options !== 'number' || (options & secureOptions) !== secureOptions) {
     refuse('secureOptions allow tickets or renegotiation; use guard.tlsOptions() as it is')
   }
-  for (const name of ['secureProtocol', 'maxVersion']) {
-    if (read(name) !== undefined) refuse(`${name} is ${describeValue(read(name))}, expected it to be left out`)
+  for (const name of unsupported) {
+    if (read(name) !== undefined)
+      refuse(`${name} is ${describeValue(read(name))}, expected it to be left out: the next rotation would drop it`)
   }
   const contexts = read('_contexts')
   if (Array.isArray(contexts) && contexts.length > 0) refuse('addContext() was called; one SVID serves every name')
@@ -46,6 +49,20 @@ export function checkServer(
     if (server.listenerCount(event) > 0) refuse(`a '${event}' listener resumes sessions; remove it`)
   }
 }
+
+// Node replaces the whole set when the certificate changes; what we do not know of would be gone then.
+const unsupported: readonly string[] = [
+  'secureProtocol',
+  'maxVersion',
+  'ciphers',
+  'sigalgs',
+  'ecdhCurve',
+  'dhparam',
+  'crl',
+  'passphrase',
+  'clientCertEngine',
+  'privateKeyEngine',
+]
 
 /** Listeners with which sessions are resumed: even where tickets are off, on TLS 1.2. */
 export const refusedListeners: readonly string[] = ['newSession', 'resumeSession']

@@ -11,7 +11,7 @@ export type PeerVerdict =
   | SvidVerdict
   | {
       readonly ok: false
-      readonly reason: 'source_unavailable' | 'session_resumed' | 'tls_refused'
+      readonly reason: 'source_unavailable' | 'session_resumed' | 'tls_refused' | 'identity_expired'
       readonly detail: string
     }
 
@@ -118,6 +118,11 @@ export class PeerConnections {
       if (connection.verdict.ok && Date.now() < connection.verdict.svid.expiresAt) {
         this.#watchExpiry(connection, connection.verdict.svid.expiresAt)
       } else if (this.#endsAtExpiry || connection.isUpgraded) {
+        this.#reportVerdict(
+          connection.socket,
+          { ok: false, reason: 'identity_expired', detail: expiredAt(expiresAt) },
+          Date.now(),
+        )
         connection.socket.destroy()
       }
     })
@@ -145,6 +150,10 @@ function isConnection(value: unknown): value is Connection {
 
 function refuse(reason: 'source_unavailable' | 'session_resumed' | 'tls_refused', detail: string): PeerVerdict {
   return { ok: false, reason, detail }
+}
+
+function expiredAt(moment: number): string {
+  return `the certificate expired at ${new Date(moment).toISOString()} while its connection was open`
 }
 
 const leafAlone =

@@ -3,7 +3,8 @@ import { type Certificate, serverAuth } from '../certificate/certificate.ts'
 import { isSameName } from '../certificate/distinguished-name.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { parseCertificates, toPem } from '../certificate/pem.ts'
-import { CertificateError } from '../errors.ts'
+import { CertificateError, ConfigurationError } from '../errors.ts'
+import { describeValue, isRecord } from '../options.ts'
 import { verifySvid } from '../svid/verify-svid.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
 import { X509Bundle } from '../trust/bundle.ts'
@@ -29,14 +30,35 @@ export const maxAuthorityNameBytes: number = 48 * 1024
  *
  * @throws {CertificateError} saying which of this does not hold
  * @throws {SpiffeIdError} for a bundle under a bad trust domain name
+ * @throws {ConfigurationError} `option_invalid` for a missing option or one of the wrong kind
  */
 export function createMaterial(input: MaterialInput, now: number = Date.now()): X509Material {
+  checkKinds(input)
   const key = parsePrivateKey(input.key)
   const certificates = parseCertificates(input.cert)
   checkKeyFits(key, certificates[0])
   const bundles = parseBundles(input.bundles)
   const svid = verifyOwn(certificates, bundles, now)
   return Object.freeze({ svid: createOwnSvid(svid, key, certificates), bundles })
+}
+
+function checkKinds({ key, cert, bundles }: MaterialInput): void {
+  checkKind('key', key, isContent(key), 'PEM text or bytes')
+  checkKind('cert', cert, isContent(cert), 'PEM text or bytes')
+  checkKind('bundles', bundles, isRecord(bundles), 'an object with a bundle for each trust domain')
+  for (const [name, bundle] of Object.entries(bundles)) {
+    const isRight = isContent(bundle) || bundle instanceof X509Bundle
+    checkKind(`bundles[${name}]`, bundle, isRight, 'PEM text, bytes or a bundle')
+  }
+}
+
+function isContent(value: unknown): boolean {
+  return typeof value === 'string' || value instanceof Uint8Array
+}
+
+function checkKind(name: string, value: unknown, isRight: boolean, expected: string): void {
+  if (isRight) return
+  throw new ConfigurationError('option_invalid', `${name}: found ${describeValue(value)}, expected ${expected}`)
 }
 
 function parsePrivateKey(input: string | Uint8Array): KeyObject {

@@ -4,9 +4,12 @@ import type { X509Material, X509Source } from '../trust/x509-source.ts'
 
 /** A source whose owner replaces what it holds: the common half of every source that is alive. */
 export interface ReplaceableSource extends X509Source {
-  /** Puts other material in place and tells the listeners, unless nothing changed. Bundles of equal content stay the same objects. */
+  /**
+   * Puts other material in place and tells the listeners, unless nothing changed. Bundles of equal content stay the
+   * same objects. Does nothing once the source is closed: an update may be on its way at that moment.
+   */
   replace(material: X509Material): void
-  /** Says that there is no material any more: `current` throws this until the next `replace`. */
+  /** Says that there is no material any more: `current` throws this until the next `replace`, or `close`. */
   withdraw(error: SourceError): void
 }
 
@@ -18,6 +21,7 @@ export function createReplaceableSource(material: X509Material): ReplaceableSour
 class HeldMaterial implements ReplaceableSource {
   #held: X509Material | SourceError
   #last: X509Material
+  #isClosed = false
   readonly #listeners = new Set<(material: X509Material) => void>()
 
   constructor(material: X509Material) {
@@ -36,6 +40,7 @@ class HeldMaterial implements ReplaceableSource {
   }
 
   replace(material: X509Material): void {
+    if (this.#isClosed) return
     const next = keepUnchanged(this.#last, material)
     if (next === this.#held) return
     this.#held = next
@@ -44,10 +49,11 @@ class HeldMaterial implements ReplaceableSource {
   }
 
   withdraw(error: SourceError): void {
-    this.#held = error
+    if (!this.#isClosed) this.#held = error
   }
 
   close(): Promise<void> {
+    this.#isClosed = true
     this.#listeners.clear()
     this.#held = new SourceError('source_closed', 'the source was closed, expected it to be open while it is used')
     return Promise.resolve()

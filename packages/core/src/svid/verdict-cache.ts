@@ -28,6 +28,12 @@ export class VerdictCache {
   // The intermediates of verified paths: some Node versions do not show those that a peer presents.
   readonly #issuers = new Map<string, Certificate>()
 
+  readonly #limit: number
+
+  constructor(limit: number = maxKeptVerdicts) {
+    this.#limit = limit
+  }
+
   /** The verdict on a chain, from memory where it can be. */
   verify(claim: KeptClaim): SvidVerdict {
     const { leafDer, bundles, now } = claim
@@ -36,7 +42,8 @@ export class VerdictCache {
     if (kept !== undefined && bundles.get(kept.spiffeId.trustDomain) === kept.bundle && now < kept.expiresAt) {
       return { ok: true, svid: kept }
     }
-    const additional = [...claim.additional, ...this.#issuers.values()]
+    // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
+    const additional = [...claim.additional, ...[...this.#issuers.values()].toReversed()]
     const verdict = verifySvid({ chain: claim.readChain(), bundles, additional, now })
     if (verdict.ok) this.#keep(sha256, verdict.svid)
     else this.#svids.delete(sha256)
@@ -45,13 +52,15 @@ export class VerdictCache {
 
   /** Verifies again what was verified before, after a change of bundles. */
   verifyAgain(svid: X509Svid, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): SvidVerdict {
+    const chain = svid.path.slice(0, -1)
     // With the old authority: a new one may have cross-signed it.
-    return this.verify({ ...claim, leafDer: svid.leaf.der, readChain: () => svid.path.map(({ der }) => der) })
+    const additional = [...svid.path.slice(-1), ...claim.additional]
+    return this.verify({ ...claim, additional, leafDer: svid.leaf.der, readChain: () => chain.map(({ der }) => der) })
   }
 
   #keep(sha256: string, svid: X509Svid): void {
     this.#svids.delete(sha256)
-    keepBounded(this.#svids, sha256, svid, maxKeptVerdicts)
+    keepBounded(this.#svids, sha256, svid, this.#limit)
     for (const issuer of svid.path.slice(1, -1)) keepBounded(this.#issuers, issuer.sha256, issuer, maxKeptIssuers)
   }
 }

@@ -1,10 +1,10 @@
 import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
 import { decodeCertificate } from '../certificate/decode.ts'
 import { describeCertificate, quoteText } from '../certificate/describe.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
 import { verifyPath } from '../certificate/path.ts'
 import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.ts'
 import type { PathRefusal } from '../certificate/path-request.ts'
-import { CertificateError, SpiffeIdError } from '../errors.ts'
 import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
 import { mintX509Svid, type X509Svid } from './x509-svid.ts'
@@ -55,21 +55,23 @@ export type SvidVerdict =
 
 /**
  * Verifies a presented chain as X509-SVID §5 demands: the leaf by its checklist, the path by RFC 5280 §6, under the
- * bundle of the trust domain that the leaf's own SPIFFE ID names and no other. Never throws.
+ * bundle of the trust domain that the leaf's own SPIFFE ID names and no other. Never throws, whatever the
+ * bytes of the chain.
  *
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#5-validation
  */
 export function verifySvid(claim: SvidClaim): SvidVerdict {
   const { chain, bundles, additional = [], usage = clientAuth, now } = claim
   try {
-    const [leaf, ...presented] = decodeChain(chain)
+    const presented = decodeChain(chain)
+    const [leaf] = presented
     const spiffeId = readSpiffeId(leaf)
     checkLeaf(leaf, spiffeId)
     const bundle = bundles.get(spiffeId.trustDomain)
     if (bundle === undefined) {
       refuse('trust_domain_unknown', `there is no bundle of ${spiffeId.trustDomain}`, spiffeId)
     }
-    const intermediates = presented.concat(additional)
+    const intermediates = completeChain(presented, additional).slice(1)
     const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
     if (!verdict.ok) refuse(verdict.reason, verdict.detail, spiffeId)
     for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
@@ -96,9 +98,30 @@ function decode(der: Uint8Array): Certificate {
   try {
     return decodeCertificate(der)
   } catch (error) {
-    if (error instanceof CertificateError) refuse('certificate_malformed', error.message)
-    throw error
+    // Whatever went wrong with these bytes, they prove nothing.
+    return refuse('certificate_malformed', String(error))
   }
+}
+
+// Only possible issuers, and within the limits of a presented chain: what somebody else once presented must never be
+// what makes this chain too long.
+function completeChain(presented: readonly Certificate[], additional: readonly Certificate[]): readonly Certificate[] {
+  const chain = [...presented]
+  let bytes = chain.reduce((sum, { der }) => sum + der.length, 0)
+  for (const child of chain) {
+    for (const candidate of additional) {
+      if (!mayHaveIssued(candidate, child) || chain.some(({ sha256 }) => sha256 === candidate.sha256)) continue
+      bytes += candidate.der.length
+      if (chain.length === maxChainCertificates || bytes > maxChainBytes) return chain
+      chain.push(candidate)
+    }
+  }
+  return chain
+}
+
+function mayHaveIssued({ subject, subjectKeyId }: Certificate, { issuer, authorityKeyId }: Certificate): boolean {
+  const areKeyIdsKnown = subjectKeyId !== undefined && authorityKeyId !== undefined
+  return isSameName(subject, issuer) && (!areKeyIdsKnown || subjectKeyId === authorityKeyId)
 }
 
 // X509-SVID §2: exactly one URI SAN, of whatever scheme; §5.2: a valid SPIFFE ID.
@@ -110,8 +133,7 @@ function readSpiffeId(leaf: Certificate): SpiffeId {
   try {
     return SpiffeId.parse(uri)
   } catch (error) {
-    if (error instanceof SpiffeIdError) refuse('spiffe_id_invalid', `${quoteText(uri)}: ${error.message}`)
-    throw error
+    return refuse('spiffe_id_invalid', `${quoteText(uri)}: ${String(error)}`)
   }
 }
 
@@ -142,7 +164,7 @@ function checkLeaf(leaf: Certificate, id: SpiffeId): void {
 // §3.2: a signing certificate's SPIFFE ID has no path; SPIFFE-ID §3.1: it lies in the trust domain that it signs for.
 function checkSigner(signer: Certificate, leafId: SpiffeId): void {
   for (const uri of readUris(signer)) {
-    if (!uri.startsWith('spiffe:') || uri === `spiffe://${leafId.trustDomain}`) continue
+    if (!/^spiffe:/i.test(uri) || uri === `spiffe://${leafId.trustDomain}`) continue
     refuse(
       'signing_certificate_spiffe_id',
       `${describeCertificate(signer)} is named ${quoteText(uri)}, expected spiffe://${leafId.trustDomain}`,

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { Agent, request } from 'node:https'
+import type { Socket } from 'node:net'
+import { json } from 'node:stream/consumers'
+import type { TestSvid } from '@countersign/testkit'
+
+/** A caller's side: one TLS connection that is kept open, to a service whose certificate it verifies. */
+export class Client {
+  readonly #agent: Agent
+  readonly #port: number
+  #socket: Socket | undefined
+
+  /** `svid` null shows no certificate; `ca` is PEM, what the service's own certificate has to end in. */
+  constructor({ port, svid, ca }: { readonly port: number; readonly svid: TestSvid | null; readonly ca: string }) {
+    const own = svid === null ? {} : { key: svid.keyPem, cert: svid.certificatePem }
+    // Without cached sessions every new connection shows the certificate again.
+    this.#agent = new Agent({ ...own, ca, keepAlive: true, maxSockets: 1, maxCachedSessions: 0 })
+    this.#port = port
+  }
+
+  /** Sends one request; throws what ended the connection, when it ends before the response does. */
+  async read(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ agent: this.#agent, host: '127.0.0.1', port: this.#port, path })
+      outgoing.once('socket', (socket) => {
+        this.#socket = socket
+      })
+      outgoing.once('error', reject)
+      outgoing.once('response', (message) => {
+        json(message).then((body) => resolve({ status: message.statusCode ?? 0, body }), reject)
+      })
+      outgoing.end()
+    })
+  }
+
+  /** Waits until the server ends the connection of the last request; throws when `signal` comes first. */
+  async waitForEnd(signal: AbortSignal): Promise<void> {
+    const socket = this.#socket
+    if (socket === undefined || socket.closed) return
+    await once(socket, 'close', { signal })
+  }
+
+  /** Ends the connection. */
+  close(): void {
+    this.#agent.destroy()
+  }
+}

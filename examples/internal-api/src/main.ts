@@ -1,0 +1,34 @@
+import { isatty } from 'node:tty'
+import { createAuthorities, createSource } from './callers.ts'
+import { isExpected, makeCalls } from './make-calls.ts'
+import { serve } from './serve.ts'
+import { startServices } from './services.ts'
+import { formatDifferences, formatTable } from './table.ts'
+
+const given = process.argv.slice(2)
+if (given.length === 0) {
+  process.exitCode = await demonstrate()
+} else if (given.length === 1 && given[0] === '--serve') {
+  await serve()
+} else {
+  console.error(`found ${given.join(' ')}, expected nothing or --serve\nusage: npm start [-- --serve]`)
+  process.exitCode = 2
+}
+
+async function demonstrate(): Promise<number> {
+  const authorities = await createAuthorities()
+  const source = await createSource(authorities)
+  const services = await startServices({ source, trustDomains: ['saas.example', 'partner.example'] })
+  const results = await makeCalls(services, authorities)
+  await Promise.all(services.map((service) => service.close()))
+
+  const display = { isTerminal: isatty(process.stdout.fd), columns: process.stdout.columns }
+  for (const line of formatTable(results, display)) console.log(line)
+  console.log()
+  if (results.every(isExpected)) {
+    console.log(`all ${results.length} calls were answered as expected`)
+    return 0
+  }
+  for (const line of formatDifferences(results)) console.log(line)
+  return 1
+}

@@ -1,0 +1,105 @@
+import { setTimeout } from 'node:timers/promises'
+import type { CountersignEvent } from '@countersign/core'
+import type { TestSvid } from '@countersign/testkit'
+import { type Answer, type Call, calls, ended } from './calls.ts'
+import { type Authorities, type CallerName, issueFor } from './callers.ts'
+import { Client } from './client.ts'
+import type { Framework, Service } from './services.ts'
+
+/** A call that was made. */
+export interface Result extends Call {
+  readonly framework: Framework
+  readonly found: Answer
+  /** The operator's reason in words; empty where nothing was denied. */
+  readonly detail: string
+}
+
+/** Whether a call was answered as expected: what the caller saw, and the reason that the operator saw. */
+export function isExpected({ expected, found }: Result): boolean {
+  return found.seen === expected.seen && found.reason === expected.reason
+}
+
+/** Makes every call to each service, one after another so that an event belongs to the call during which it came. */
+export async function makeCalls(services: readonly Service[], authorities: Authorities): Promise<readonly Result[]> {
+  const results = await Promise.all(services.map((service) => callService(service, authorities)))
+  return calls.flatMap((_, index) => results.flatMap((ofService) => ofService[index] ?? []))
+}
+
+async function callService(service: Service, authorities: Authorities): Promise<readonly Result[]> {
+  const open = new Map<CallerName, OpenCaller>()
+  const results: Result[] = []
+  for (const call of calls) {
+    const caller = open.get(call.caller) ?? (await openCaller(call.caller, service, authorities))
+    open.set(call.caller, caller)
+    results.push({ ...call, framework: service.framework, ...(await makeCall(call, caller, service)) })
+  }
+  for (const { client } of open.values()) client.close()
+  return results
+}
+
+interface OpenCaller {
+  readonly svid: TestSvid | null
+  readonly client: Client
+}
+
+async function openCaller(name: CallerName, { port }: Service, authorities: Authorities): Promise<OpenCaller> {
+  const svid = await issueFor(name, authorities)
+  return { svid, client: new Client({ port, svid, ca: authorities.ours.bundlePem }) }
+}
+
+type Finding = Pick<Result, 'found' | 'detail'>
+
+async function makeCall({ request }: Call, { svid, client }: OpenCaller, service: Service): Promise<Finding> {
+  if (request === 'connection at expiry') return waitForExpiry(client, svid)
+  const eventsBefore = service.events.length
+  try {
+    const { status, body } = await client.read(request)
+    if (status === 200) return readPass(body, svid)
+    const id = String(readField(body, 'instance')).replace('urn:uuid:', '')
+    return describe(String(status), await findEvent(service, 0, (event) => event.type === 'denial' && event.id === id))
+  } catch (error) {
+    const event = await findEvent(service, eventsBefore, (event) => event.type === 'authentication')
+    return describe(event === undefined ? String(error) : ended, event)
+  }
+}
+
+/** The service tells whom it took the caller for; a pass as somebody else is none. */
+function readPass(body: unknown, svid: TestSvid | null): Finding {
+  const caller = String(readField(body, 'caller'))
+  return { found: { seen: caller === svid?.spiffeId ? '200' : `200 as ${caller}` }, detail: '' }
+}
+
+async function waitForExpiry(client: Client, svid: TestSvid | null): Promise<Finding> {
+  const expiresAt = svid?.expiresAt ?? 0
+  try {
+    await client.waitForEnd(AbortSignal.timeout(Math.max(0, expiresAt - Date.now()) + 10_000))
+  } catch {
+    return { found: { seen: 'connection still open' }, detail: '' }
+  }
+  if (Date.now() < expiresAt) return { found: { seen: 'ended before expiry' }, detail: '' }
+  return { found: { seen: ended }, detail: `certificate expired: valid until ${new Date(expiresAt).toISOString()}` }
+}
+
+/** Waits a moment for the event: a caller may see the end of its connection before the server has reported it. */
+async function findEvent(
+  { events }: Service,
+  from: number,
+  isMeant: (event: CountersignEvent) => boolean,
+): Promise<CountersignEvent | undefined> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const event = events.slice(from).find(isMeant)
+    if (event !== undefined) return event
+    await setTimeout(10)
+  }
+  return undefined
+}
+
+function describe(seen: string, event: CountersignEvent | undefined): Finding {
+  if (event === undefined || event.type === 'source' || event.reason === undefined)
+    return { found: { seen }, detail: '' }
+  return { found: { seen, reason: event.reason }, detail: event.detail?.trim() ?? '' }
+}
+
+function readField(body: unknown, name: string): unknown {
+  return typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined
+}

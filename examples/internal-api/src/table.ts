@@ -1,0 +1,62 @@
+import picocolors from 'picocolors'
+import type { Answer } from './calls.ts'
+import { isExpected, type Result } from './make-calls.ts'
+
+/** Where the table goes. */
+export interface Display {
+  readonly isTerminal: boolean
+  /** How many characters a line of the terminal holds. */
+  readonly columns: number | undefined
+}
+
+/** Lays the results out as lines: coloured and cut to the width on a terminal, plain and whole everywhere else. */
+export function formatTable(results: readonly Result[], { isTerminal, columns }: Display): readonly string[] {
+  // picocolors alone would colour the log of a CI job, which is no terminal.
+  const { bold, dim, green, red, yellow } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
+  const rows = results.map(toCells)
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((cells) => (cells[column] ?? '').length)),
+  )
+  const layOut = (cells: readonly string[]): readonly string[] => {
+    const padded = cells.map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+    const before = padded.slice(0, -1).join(gap).length + gap.length
+    return isTerminal && columns !== undefined
+      ? [...padded.slice(0, -1), cut(cells.at(-1) ?? '', columns - before)]
+      : padded
+  }
+  const lines = results.map((result, index) => {
+    const [caller = '', request = '', framework = '', seen = '', reason = ''] = layOut(rows[index] ?? [])
+    const color = !isExpected(result) ? red : result.found.seen === '200' ? green : yellow
+    return [caller, request, framework, color(seen), dim(reason)].join(gap).trimEnd()
+  })
+  return [bold(layOut(headings).join(gap)), ...lines]
+}
+
+/** One line for each call that was not answered as expected. */
+export function formatDifferences(results: readonly Result[]): readonly string[] {
+  return results
+    .filter((result) => !isExpected(result))
+    .map(({ caller, request, framework, expected, found }) => {
+      const where = `${caller}, ${request}, ${framework}`
+      return `${where}: found ${formatAnswer(found)}, expected ${formatAnswer(expected)}`
+    })
+}
+
+const headings = ['caller', 'request', 'framework', 'answer', 'reason, for the operator only']
+const gap = '  '
+
+function toCells({ caller, request, framework, found, detail }: Result): readonly string[] {
+  const reason = [found.reason, detail].filter((text) => text !== undefined && text !== '').join(': ')
+  return [caller, request, framework, found.seen, reason]
+}
+
+function formatAnswer({ seen, reason }: Answer): string {
+  return reason === undefined ? seen : `${seen} (${reason})`
+}
+
+/** Cuts the words of a reason, never the one word that names it. */
+function cut(text: string, length: number): string {
+  if (text.length <= length) return text
+  const word = text.split(':', 1)[0] ?? ''
+  return length > word.length + 1 ? `${text.slice(0, length - 1)}…` : word
+}

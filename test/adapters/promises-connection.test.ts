@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { after, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
+import { createAuthority, type TestSvid } from '@countersign/testkit'
+import {
+  analyticsService,
+  billing,
+  coreApi,
+  readJson,
+  reasonsOf,
+  type Service,
+  start,
+  type Variant,
+  variants,
+} from './frameworks.ts'
+
+describe(
+  'promise 3: a resumed, renegotiated or kept-alive connection never authenticates anyone whom a fresh handshake would refuse, before a rotation and after it',
+  { concurrency: true },
+  async () => {
+    const authority = await createAuthority('saas.example')
+    const source = await authority.source(billing)
+    const svid = await authority.issue(coreApi)
+
+    for (const variant of variants) {
+      test(`a session is not resumed, with the certificate or without (${variant.name})`, async () => {
+        await using service = await start(variant, { source })
+        const { session, socket } = await takeSession(service, variant, svid)
+        socket.destroy()
+
+        const again = await open(service, variant, svid, session)
+        assert.equal(again.isSessionReused(), false)
+        again.destroy()
+
+        const thief = service.as(null)
+        const closed = connectAndAsk(service, variant, null, session)
+        assert.equal(await closed, '')
+        await assert.rejects(thief.fetch('/internal/health'))
+        assert.deepEqual(service.handled, variant.http2 ? [] : ['GET /internal/health'])
+      })
+
+      test(
+        `a connection does not outlive the certificate of its peer (${variant.name})`,
+        { timeout: 20_000 },
+        async () => {
+          await using service = await start(variant, { source })
+          const shortLived = await authority.issue(coreApi, { ttlSeconds: 3 })
+          const ended = new Promise((resolve) => {
+            service.running.server.once('secureConnection', (socket: TLSSocket) => socket.once('close', resolve))
+          })
+          const peer = service.as(shortLived)
+          assert.equal((await peer.fetch('/internal/health')).status, 200)
+          await ended
+          await assert.rejects(peer.fetch('/internal/health'))
+          assert.deepEqual(service.handled, ['GET /internal/health'])
+        },
+      )
+
+      test(
+        `with onExpiry 'refuse' the connection stays and every request on it is denied (${variant.name})`,
+        { timeout: 20_000 },
+        async () => {
+          await using service = await start(variant, { source, onExpiry: 'refuse' })
+          const shortLived = await authority.issue(coreApi, { ttlSeconds: 3 })
+          const peer = service.as(shortLived)
+          assert.equal((await peer.fetch('/internal/health')).status, 200)
+          // notAfter is the last valid second.
+          await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
+          for (let count = 0; count < 2; count += 1) {
+            const response = await peer.fetch('/internal/health')
+            assert.equal(response.status, 403)
+            assert.equal((await readJson(response)).code, 'identity_invalid')
+          }
+          assert.deepEqual(reasonsOf(service), ['identity_expired', 'identity_expired'])
+          assert.deepEqual(service.authorized, [true])
+          assert.deepEqual(service.handled, ['GET /internal/health'])
+        },
+      )
+
+      test(`an open connection is cut when the bundle loses the authority of its peer (${variant.name})`, async () => {
+        const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
+        const rotating = await authority.source(billing, { federated: [withdrawn] })
+        await using service = await start(variant, { source: rotating })
+        const [staying, leaving] = [service.as(svid), service.as(await withdrawn.issue(analyticsService))]
+        assert.equal((await staying.fetch('/internal/health')).status, 200)
+        assert.equal((await leaving.fetch('/internal/health')).status, 200)
+
+        rotating.replace({ bundles: { 'saas.example': authority } })
+        await assert.rejects(leaving.fetch('/internal/health?after'))
+        // A fresh handshake is refused by OpenSSL already; this was the open connection.
+        assert.equal(reasonsOf(service)[0], 'unknown_authority')
+        assert.equal((await staying.fetch('/internal/health?after')).status, 200)
+        assert.deepEqual(service.authorized, [true, true])
+        assert.deepEqual(service.handled, [
+          'GET /internal/health',
+          'GET /internal/health',
+          'GET /internal/health?after',
+        ])
+
+        await assert.rejects(leaving.fetch('/internal/health?after'))
+        assert.equal(reasonsOf(service).at(-1), 'handshake_failed')
+      })
+
+      test(`nobody is authenticated once the source says that we have no SVID any more (${variant.name})`, async () => {
+        const withdrawable = await authority.source(billing)
+        await using service = await start(variant, { source: withdrawable })
+        const peer = service.as(svid)
+        assert.equal((await peer.fetch('/internal/health')).status, 200)
+        withdrawable.withdraw()
+        const response = await peer.fetch('/internal/health')
+        assert.equal(response.status, 503)
+        await assert.rejects(service.as(svid).fetch('/internal/health'))
+        assert.deepEqual(service.handled, ['GET /internal/health'])
+      })
+    }
+
+    for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.2')) {
+      test(`a peer cannot renegotiate (${variant.name})`, { timeout: 20_000 }, async () => {
+        await using service = await start(variant, { source })
+        const socket = await open(service, variant, svid)
+        const succeeded = await new Promise((resolve) => {
+          socket.once('close', () => resolve(false))
+          socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null))
+          socket.write(request)
+        })
+        assert.equal(succeeded, false)
+        assert.deepEqual(service.handled, [])
+      })
+    }
+
+    after(() => source.close())
+  },
+)
+
+const request = 'GET /internal/health HTTP/1.1\r\nHost: a\r\n\r\n'
+
+/** The session that the server gives, if it gives one; in TLS 1.3 it would come behind the handshake. */
+async function takeSession(
+  service: Service,
+  variant: Variant,
+  svid: TestSvid,
+): Promise<{ readonly session: Buffer | undefined; readonly socket: TLSSocket }> {
+  const socket = await open(service, variant, svid)
+  let session: Buffer | undefined = socket.getSession()
+  socket.on('session', (given: Buffer) => (session = given))
+  if (!variant.http2) socket.write(request)
+  await once(socket, 'data')
+  return { session, socket }
+}
+
+function open(service: Service, variant: Variant, svid: TestSvid | null, session?: Buffer): Promise<TLSSocket> {
+  return service.as(svid).connect({
+    ...(variant.http2 && { ALPNProtocols: ['h2'] }),
+    ...(session !== undefined && { session }),
+  })
+}
+
+/** What a peer receives until its connection ends. */
+async function connectAndAsk(
+  service: Service,
+  variant: Variant,
+  svid: TestSvid | null,
+  session?: Buffer,
+): Promise<string> {
+  let received = ''
+  try {
+    const socket = await open(service, variant, svid, session)
+    socket.on('data', (data: Buffer) => (received += data.toString('latin1')))
+    socket.write(request)
+    await new Promise((resolve) => (socket.destroyed ? resolve(true) : socket.on('close', resolve)))
+  } catch {
+    // In TLS 1.2 the handshake itself fails.
+  }
+  return received
+}

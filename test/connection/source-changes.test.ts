@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { authenticated, type CountersignEvent, createGuard, type Guard, isDenial } from '@countersign/core'
+import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
+
+const authority = await createAuthority('saas.example')
+const ours = 'spiffe://saas.example/ns/production/sa/billing'
+const caller = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
+
+interface Service {
+  readonly source: TestSource
+  readonly guard: Guard
+  readonly events: CountersignEvent[]
+  readonly running: Running
+}
+
+async function start(
+  context: TestContext,
+  trustDomains: readonly string[] = ['saas.example'],
+  more = authority,
+): Promise<Service> {
+  const events: CountersignEvent[] = []
+  const source = await authority.source(ours, { federated: [more] })
+  const rules = [{ path: '/**', allow: authenticated() }]
+  const guard = createGuard({ source, rules, trustDomains, log: (event) => events.push(event) })
+  const running = await serve(guard, (request, response) => {
+    const verdict = guard.admit(request)
+    if (!isDenial(verdict)) return response.end(verdict.name)
+    const answer = guard.answer(verdict, request)
+    return answer === undefined ? undefined : response.writeHead(answer.status).end()
+  })
+  context.after(() => running.close())
+  return { source, guard, events, running }
+}
+
+test('denies with 503 as soon as the source says that there is no SVID any more, and recovers', async (context) => {
+  const { source, events, running } = await start(context)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  source.withdraw()
+  assert.equal((await peer.fetch('/')).status, 503)
+  assert.equal((await peer.fetch('/')).status, 503)
+  assert.equal(events.filter((event) => event.type === 'source').length, 1)
+  source.replace({})
+  assert.equal((await peer.fetch('/')).status, 200)
+})
+
+test('keeps what it has when an update names another local trust domain', async (context) => {
+  const other = await createAuthority('other.example')
+  const { source, events, running } = await start(context)
+  const svid = await other.issue('spiffe://other.example/ns/production/sa/billing')
+  source.replace({ svid, bundles: { 'saas.example': authority, 'other.example': other } })
+  assert.equal((await running.as(caller).fetch('/')).status, 200)
+  assert.ok(events.some((event) => event.type === 'source' && event.code === 'update_refused'))
+})
+
+test('ends a kept connection without a word when its authority is withdrawn', async (context) => {
+  const successor = await createAuthority('saas.example')
+  const { source, events, running } = await start(context)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  source.replace({ svid: await successor.issue(ours), bundles: { 'saas.example': successor } })
+  await assert.rejects(peer.fetch('/'))
+  assert.ok(events.some((event) => event.type === 'authentication' && event.reason === 'signature_invalid'))
+})
+
+test('keeps a connection whose authority stays beside a new one, and accepts peers of both', async (context) => {
+  const successor = await createAuthority('saas.example', { name: 'the next authority' })
+  const { source, running } = await start(context)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  source.replace({ bundles: { 'saas.example': [authority, successor] } })
+  assert.equal((await peer.fetch('/')).status, 200)
+  const next = await successor.issue('spiffe://saas.example/ns/production/sa/core-api')
+  assert.equal((await running.as(next).fetch('/')).status, 200)
+})
+
+test('does not touch connections of one trust domain when the bundle of another changes', async (context) => {
+  const partner = await createAuthority('partner.example')
+  const changed = await createAuthority('partner.example')
+  const { source, running } = await start(context, ['saas.example', 'partner.example'], partner)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  source.replace({ bundles: { 'saas.example': authority, 'partner.example': changed } })
+  assert.equal((await peer.fetch('/')).status, 200)
+})
+
+test('serves a new SVID at the next handshake', async (context) => {
+  const { source, running } = await start(context)
+  const svid = await authority.issue(ours)
+  source.replace({ svid })
+  const socket = await running.as(caller).connect()
+  assert.equal(BigInt(`0x${socket.getPeerCertificate().serialNumber}`), BigInt(`0x${svid.serialNumber}`))
+})

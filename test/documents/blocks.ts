@@ -1,0 +1,35 @@
+/** A fenced block of a Markdown document. */
+export interface Block {
+  /** What stands behind the opening fence: `ts run`, `text printed by explain.ts`. */
+  readonly info: string
+  readonly code: string
+  /** Of the opening fence, from 1: where to look when the block is wrong. */
+  readonly line: number
+}
+
+/** Reads the fenced blocks of a document in their order. */
+export function readBlocks(markdown: string): readonly Block[] {
+  const blocks: Block[] = []
+  let open: { readonly info: string; readonly line: number; readonly code: string[] } | undefined
+  for (const [index, text] of markdown.split('\n').entries()) {
+    if (open !== undefined && text === '```') {
+      blocks.push({ info: open.info, line: open.line, code: open.code.map((line) => `${line}\n`).join('') })
+      open = undefined
+    } else if (open !== undefined) open.code.push(text)
+    else if (text.startsWith('```')) open = { info: text.slice(3).trim(), line: index + 1, code: [] }
+  }
+  if (open !== undefined) throw new Error(`line ${open.line}: the block is never closed`)
+  return blocks
+}
+
+/** The name that a block to be run gives itself in its first line: `// app.ts`. */
+export function readFileName({ code, line }: Block): string {
+  const [, name] = /^\/\/ ([a-z][a-z0-9.-]*\.ts)\n/.exec(code) ?? []
+  if (name === undefined) throw new Error(`line ${line}: found no file name, expected a first line such as // app.ts`)
+  return name
+}
+
+/** What a block says that it prints: the comment behind each `console.log(…)`. */
+export function readPrinted({ code }: Block): readonly string[] {
+  return [...code.matchAll(/^console\.log\(.*\) \/\/ (.+)$/gm)].map(([, printed = '']) => printed)
+}

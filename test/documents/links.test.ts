@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const documents = ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md']
+
+for (const name of documents) {
+  const text = readFileSync(join(root, name), 'utf8')
+
+  test(`${name} links only to files and headings that exist`, () => {
+    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => toAnchor(heading))
+    const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+    const broken = targets.filter((target) => {
+      if (target.startsWith('https://')) return false
+      return target.startsWith('#') ? !headings.includes(target.slice(1)) : !existsSync(join(root, target))
+    })
+
+    assert.deepEqual(broken, [])
+  })
+
+  test(`${name} names only npm scripts that exist`, () => {
+    const scripts = readScripts()
+    const named = [...text.matchAll(/npm (?:run ([a-z:]+)|(start|test))\b/g)].map(([, run, own]) => run ?? own ?? '')
+
+    assert.deepEqual(
+      named.filter((script) => !scripts.includes(script)),
+      [],
+    )
+  })
+}
+
+test('ARCHITECTURE.md names every folder of core and every file beside them, and no others', () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  const map = text.slice(text.indexOf('### packages/core/src'), text.indexOf('### The other packages'))
+  const named = [...map.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name = '']) => name)
+  const entries = readdirSync(join(root, 'packages/core/src'), { withFileTypes: true })
+  const found = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+
+  assert.deepEqual(named.toSorted(), found.toSorted())
+})
+
+test('ARCHITECTURE.md tells where to begin only by files that exist', () => {
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  const sources = readdirSync(join(root, 'packages'))
+    .map((name) => join(root, 'packages', name, 'src'))
+    .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+  const named = [...text.matchAll(/`(?:[\w-]+\/)*([\w-]+\.ts)`/g)].map(([, name = '']) => name)
+  const known = new Set([...sources, 'borders.test.ts'].map((path) => path.split(/[/\\]/).at(-1)))
+
+  assert.ok(named.length > 0)
+  assert.deepEqual(
+    named.filter((name) => !known.has(name)),
+    [],
+  )
+})
+
+function readScripts(): readonly string[] {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  assert.ok(typeof manifest === 'object' && manifest !== null && 'scripts' in manifest)
+  return Object.keys(manifest.scripts ?? {})
+}
+
+/** The anchor that GitHub gives a heading. */
+function toAnchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(' ', '-')
+}

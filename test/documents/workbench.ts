@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Server } from 'node:net'
+import { join } from 'node:path'
+import { mock } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { type Authority, createAuthority, Running } from '@countersign/testkit'
+import { type Block, readFileName } from './blocks.ts'
+import { read } from './read.ts'
+
+/** The folder of the repository. */
+export const root: string = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The namespace of the service on the page, and of most of its callers. */
+export const production = 'spiffe://saas.example/ns/production/sa'
+
+/** A folder in which the blocks of a page lie as files, beside the certificates that they read. */
+export interface Workbench {
+  readonly folder: string
+  /** Issued the certificates. */
+  readonly authority: Authority
+  readonly write: (name: string, text: string) => void
+  readonly load: (name: string) => Promise<unknown>
+  /** Runs a block once and gives the lines that it printed. */
+  readonly capture: (name: string) => Promise<readonly string[]>
+  /** Runs a block that listens, on a free port of loopback instead of where it says; `variable` is its application or server. */
+  readonly start: (name: string, variable: string) => Promise<Running>
+  readonly close: () => Promise<void>
+}
+
+/** Writes the blocks into a new folder and makes that the current one. */
+export async function createWorkbench(blocks: readonly Block[]): Promise<Workbench> {
+  // Below test/, so that the blocks find the packages as any application does; what is in dist/ nobody commits.
+  mkdirSync(join(root, 'test/dist'), { recursive: true })
+  const folder = mkdtempSync(join(root, 'test/dist/readme-'))
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+  const load = (name: string): Promise<unknown> => import(new URL(name, pathToFileURL(`${folder}/`)).href)
+  const printed = new Map<string, readonly string[]>()
+  const started: Running[] = []
+
+  const authority = await createAuthority('saas.example')
+  const svid = await authority.issue(`${production}/billing`)
+  write('svid.0.key', svid.keyPem)
+  write('svid.0.pem', svid.certificatePem)
+  write('bundle.0.pem', authority.bundlePem)
+  write('package.json', '{ "type": "module" }')
+  for (const block of blocks) {
+    if (block.info === 'ts run') write(readFileName(block), block.code)
+    if (block.info === 'ts') write(`line-${block.line}.ts`, block.code)
+  }
+  process.chdir(folder)
+
+  return {
+    folder,
+    authority,
+    write,
+    load,
+    capture: async (name) => {
+      const lines = printed.get(name) ?? (await captureLines(() => load(name)))
+      printed.set(name, lines)
+      return lines
+    },
+    start: async (name, variable) => {
+      const code = blocks.find((block) => block.code.startsWith(`// ${name}\n`))?.code ?? ''
+      assert.ok(code.includes('8443') && code.includes("'0.0.0.0'"), `${name} listens on 8443 of every address`)
+      const free = code.replace('8443', '0').replace("'0.0.0.0'", "'127.0.0.1'")
+      write(`free-${name}`, `${free}\nexport { ${variable} }\n`)
+      const running = await observe(read(await load(`free-${name}?${started.length}`), variable))
+      started.push(running)
+      return running
+    },
+    close: async () => {
+      for (const running of started) await running.close()
+      process.chdir(root)
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+async function captureLines(run: () => Promise<unknown>): Promise<readonly string[]> {
+  const lines: string[] = []
+  const log = mock.method(console, 'log', (...values: readonly unknown[]) => void lines.push(values.join(' ')))
+  try {
+    await run()
+  } finally {
+    log.mock.restore()
+  }
+  return lines
+}
+
+async function observe(appOrServer: unknown): Promise<Running> {
+  const server = appOrServer instanceof Server ? appOrServer : read(appOrServer, 'server')
+  assert.ok(server instanceof Server)
+  if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
+  return new Running(server, () => new Promise((resolve) => server.close(() => resolve())))
+}

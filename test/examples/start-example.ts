@@ -1,0 +1,82 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { request } from 'node:https'
+import type { Readable } from 'node:stream'
+import { json, text } from 'node:stream/consumers'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** How an example that ends by itself ended, and what it printed. */
+export interface Finished {
+  readonly exitCode: number | null
+  readonly output: string
+  readonly errors: string
+}
+
+/** Runs an example, such as `internal-api`, to its end, with its output in a pipe. */
+export async function runExample(name: string, ...args: readonly string[]): Promise<Finished> {
+  const child = spawnExample(name, args)
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { exitCode: child.exitCode, output, errors }
+}
+
+/** A running example. */
+export interface Started {
+  /** What it printed up to the line that was waited for. */
+  readonly output: string
+  /** Asks it to end, as a supervisor does, and gives its exit code. */
+  stop(): Promise<number | null>
+}
+
+/** Starts an example that stays up, and waits until it has printed `until`. */
+export async function startExample(name: string, until: RegExp, ...args: readonly string[]): Promise<Started> {
+  const child = spawnExample(name, args)
+  const stop = async (): Promise<number | null> => {
+    const closed = once(child, 'close')
+    child.kill('SIGTERM')
+    await closed
+    return child.exitCode
+  }
+  const errors = text(child.stderr)
+  let output = ''
+  child.stdout.setEncoding('utf8')
+  // Not `for await`: leaving the loop would close the pipe that the example goes on writing to.
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk: string) => {
+      output += chunk
+      if (until.test(output)) resolve()
+    })
+    child.once('close', () => {
+      errors.then((found) => reject(new Error(`${name} ended before it printed ${until}: ${output}${found}`)), reject)
+    })
+  })
+  return { output, stop }
+}
+
+/** Does what a printed `curl` command says, with the files that it names; the server's certificate is verified. */
+export async function obey(command: string): Promise<{ readonly status: number | undefined; readonly body: unknown }> {
+  const words = command.split(' ')
+  const read = (flag: string): Buffer | undefined => {
+    const file = words[words.indexOf(flag) + 1]
+    return words.includes(flag) && file !== undefined ? readFileSync(file) : undefined
+  }
+  const cert = read('--cert')
+  const key = read('--key') ?? cert
+  const outgoing = request(words.at(-1) ?? '', { agent: false, ca: read('--cacert'), cert, key })
+  outgoing.end()
+  return new Promise((resolve, reject) => {
+    outgoing.once('error', reject)
+    outgoing.once('response', (message) => {
+      json(message).then((body) => resolve({ status: message.statusCode, body }), reject)
+    })
+  })
+}
+
+function spawnExample(name: string, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  const main = `examples/${name}/src/main.ts`
+  return spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...process.env, CI: 'true', PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}

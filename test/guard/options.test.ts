@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  authenticated,
+  ConfigurationError,
+  createGuard,
+  type GuardOptions,
+  SourceError,
+  staticSource,
+} from '@countersign/core'
+import { createAuthority } from '@countersign/testkit'
+
+const authority = await createAuthority('saas.example')
+const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+const rules = [{ path: '/**', allow: authenticated() }]
+
+function refusal(options: object): ConfigurationError {
+  try {
+    Reflect.apply(createGuard, undefined, [{ source, rules, ...options }])
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error
+    throw error
+  }
+  throw new assert.AssertionError({ message: 'the guard was created' })
+}
+
+for (const [name, options, code, words] of [
+  ['an unknown option, with a suggestion', { trustDomain: ['x'] }, 'option_unknown', "'trustDomains'"],
+  ['a source that is none', { source: {} }, 'option_invalid', 'source'],
+  ['onExpiry of another word', { onExpiry: 'ignore' }, 'option_invalid', "'close' or 'refuse'"],
+  ['a log that is no function', { log: true }, 'option_invalid', 'log'],
+  ['authorities that are no function', { authorities: {} }, 'option_invalid', 'authorities'],
+  ['formatDenial that is no function', { formatDenial: 'x' }, 'option_invalid', 'formatDenial'],
+  ['an empty list of trust domains', { trustDomains: [] }, 'option_invalid', 'trustDomains'],
+  ['a trust domain without a bundle', { trustDomains: ['partner.example'] }, 'option_invalid', 'saas.example'],
+  ['an empty list of namespaces', { namespaces: [] }, 'option_invalid', 'namespaces'],
+  ['a namespace with a wildcard', { namespaces: ['*'] }, 'option_invalid', 'wildcards'],
+  ['an unknown TLS option', { tls: { ciphers: 'x' } }, 'option_unknown', 'minVersion'],
+  ['a TLS version that is too old', { tls: { minVersion: 'TLSv1.1' } }, 'option_invalid', 'TLSv1.2'],
+  ['an empty list of rules', { rules: [] }, 'option_invalid', 'rules'],
+] as const) {
+  test(`refuses ${name}`, () => {
+    const error = refusal(options)
+    assert.equal(error.code, code)
+    assert.match(error.message, new RegExp(words.replaceAll('*', '\\*')))
+  })
+}
+
+test('refuses options that are no object', () => {
+  assert.throws(() => Reflect.apply(createGuard, undefined, [undefined]), ConfigurationError)
+})
+
+test('takes namespaces and trust domains that the source knows', () => {
+  const options: GuardOptions = { source, rules, trustDomains: ['spiffe://saas.example'], namespaces: ['a', 'b'] }
+  assert.doesNotThrow(() => createGuard(options))
+})
+
+test('refuses to start on a source that was closed', async () => {
+  const svid = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
+  const bundles = { 'saas.example': authority.bundlePem }
+  const closed = staticSource({ key: svid.keyPem, cert: svid.certificatePem, bundles })
+  await closed.close()
+  assert.throws(() => createGuard({ source: closed, rules }), SourceError)
+})

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import {
+  CertificateError,
+  type CertificateErrorCode,
+  createMaterial,
+  type MaterialInput,
+  SpiffeIdError,
+  X509Bundle,
+} from '@countersign/core'
+import { createAuthority, createKey } from '@countersign/testkit'
+
+const spiffeId = 'spiffe://saas.example/ns/production/sa/core-api'
+const authority = await createAuthority('saas.example')
+const svid = await authority.issue(spiffeId)
+const good: MaterialInput = {
+  key: svid.keyPem,
+  cert: svid.certificatePem,
+  bundles: { 'saas.example': authority.bundlePem },
+}
+
+/** Refused with this code and, where it is a verdict on our own SVID, this reason. */
+function refuses(changed: Partial<MaterialInput>, code: CertificateErrorCode, reason?: string): void {
+  assert.throws(
+    () => createMaterial({ ...good, ...changed }),
+    (error) =>
+      error instanceof CertificateError && error.code === code && (reason === undefined || error.value === reason),
+    `${code} ${reason}`,
+  )
+}
+
+test('gives the SVID with its end and key, and the bundles', () => {
+  const { svid: own, bundles } = createMaterial(good)
+  assert.equal(own.spiffeId.toString(), spiffeId)
+  assert.equal(own.serialNumber, svid.serialNumber)
+  assert.equal(own.expiresAt, svid.expiresAt + 1000)
+  assert.equal(own.certificatePem.replaceAll(/\s/g, ''), svid.certificatePem.replaceAll(/\s/g, ''))
+  assert.equal(createPrivateKey(own.exportPrivateKey()).equals(createPrivateKey(svid.keyPem)), true)
+  assert.deepEqual([...bundles.keys()], ['saas.example'])
+})
+
+test('reads key, chain and bundles as PEM bytes and as DER too', async () => {
+  const lower = await authority.intermediate()
+  const below = await lower.issue(spiffeId)
+  const key = createPrivateKey(below.keyPem)
+  const inputs: readonly MaterialInput[] = [
+    { key: Buffer.from(below.keyPem), cert: Buffer.from(below.certificatePem), bundles: good.bundles },
+    {
+      key: key.export({ type: 'pkcs8', format: 'der' }),
+      cert: Buffer.concat(below.certificates),
+      bundles: { 'saas.example': authority.certificateDer },
+    },
+    { key: key.export({ type: 'sec1', format: 'pem' }), cert: below.certificatePem, bundles: good.bundles },
+  ]
+  for (const input of inputs) assert.equal(createMaterial(input).svid.serialNumber, below.serialNumber)
+})
+
+test('never shows the private key in a log', () => {
+  const material = createMaterial(good)
+  const [, firstLine = ''] = svid.keyPem.split('\n')
+  for (const text of [JSON.stringify(material), inspect(material, { depth: 9, showHidden: true })]) {
+    assert.equal(text.includes('PRIVATE KEY'), false)
+    assert.equal(text.includes(firstLine), false)
+  }
+})
+
+test('refuses a key that belongs to another certificate', async () => {
+  refuses({ key: (await createKey()).pem }, 'key_mismatch')
+  refuses({ key: authority.keyPem }, 'key_mismatch')
+})
+
+test('refuses the key of a certificate that is not first in the chain', async () => {
+  const lower = await authority.intermediate()
+  const below = await lower.issue(spiffeId)
+  refuses({ cert: below.certificatePem, key: lower.keyPem }, 'key_mismatch')
+})
+
+test('refuses an encrypted key, a public one and what is none', () => {
+  const key = createPrivateKey(svid.keyPem)
+  const locked = { type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'x' } as const
+  const inputs = [
+    key.export({ ...locked, format: 'pem' }),
+    key.export({ ...locked, format: 'der' }),
+    key.export({ type: 'sec1', format: 'der' }),
+    svid.certificatePem,
+    'no key',
+    '',
+  ]
+  for (const input of inputs) refuses({ key: input }, 'key_malformed')
+})
+
+test('never puts a key that it refuses into the error', () => {
+  const broken = svid.keyPem.replace('-----END', 'A-----END')
+  assert.throws(
+    () => createMaterial({ ...good, key: broken.slice(0, -30) }),
+    (error) => error instanceof CertificateError && !inspect(error, { depth: 9 }).includes(broken.split('\n')[1] ?? ''),
+  )
+})
+
+test('refuses a chain without certificates', () => {
+  assert.throws(
+    () => createMaterial({ ...good, cert: svid.keyPem }),
+    (error) => error instanceof CertificateError && error.code === 'certificate_missing',
+  )
+})
+
+test('refuses an own SVID that its own bundle does not vouch for', async () => {
+  const partner = await createAuthority('partner.example')
+  const next = await createAuthority('saas.example', { name: 'next' })
+  refuses({ bundles: {} }, 'svid_unusable', 'trust_domain_unknown')
+  refuses({ bundles: { 'partner.example': partner.bundlePem } }, 'svid_unusable', 'trust_domain_unknown')
+  refuses({ bundles: { 'partner.example': authority.bundlePem } }, 'svid_unusable', 'trust_domain_unknown')
+  refuses({ bundles: { 'saas.example': next.bundlePem } }, 'svid_unusable', 'unknown_authority')
+})
+
+test('refuses an own SVID outside its time, by the clock or by the moment that is given', async () => {
+  const expired = await authority.issue(spiffeId, { faults: ['expired'] })
+  const early = await authority.issue(spiffeId, { faults: ['not_yet_valid'] })
+  refuses({ key: expired.keyPem, cert: expired.certificatePem }, 'svid_unusable', 'expired')
+  refuses({ key: early.keyPem, cert: early.certificatePem }, 'svid_unusable', 'not_yet_valid')
+  assert.equal(createMaterial(good, svid.expiresAt + 999).svid.serialNumber, svid.serialNumber)
+  assert.throws(() => createMaterial(good, svid.expiresAt + 1000), CertificateError)
+})
+
+test('refuses an own SVID that no peer would accept', async () => {
+  for (const [fault, reason] of [
+    ['no_path', 'spiffe_id_without_path'],
+    ['two_uri_sans', 'several_uri_sans'],
+    ['client_auth_only', 'extended_key_usage_incomplete'],
+    ['ca_leaf', 'leaf_is_ca'],
+  ] as const) {
+    const faulty = await authority.issue(spiffeId, { faults: [fault] })
+    refuses({ key: faulty.keyPem, cert: faulty.certificatePem }, 'svid_unusable', reason)
+  }
+})
+
+test('refuses an own SVID whose issuer may not issue servers', async () => {
+  const clients = await authority.intermediate({ extendedKeyUsages: ['clientAuth'] })
+  const below = await clients.issue(spiffeId)
+  refuses({ key: below.keyPem, cert: below.certificatePem }, 'svid_unusable', 'wrong_extended_key_usage')
+})
+
+test('refuses a bundle whose authority is not self-signed, unless what issued it is there too', async () => {
+  const lower = await authority.intermediate()
+  const below = await lower.issue(spiffeId)
+  const own = { key: below.keyPem, cert: below.certificatePem }
+  refuses({ ...own, bundles: { 'saas.example': lower.certificatePem } }, 'authority_unusable')
+  const bundles = { 'saas.example': lower.certificatePem + authority.bundlePem }
+  assert.equal(createMaterial({ ...own, bundles }).bundles.get('saas.example')?.authorities.length, 2)
+})
+
+test('refuses a bundle of 33 authorities, of a foreign trust domain too', async () => {
+  const { key } = authority
+  const many = await Promise.all(
+    Array.from({ length: 33 }, (_, index) => createAuthority('partner.example', { key, name: `${index}` })),
+  )
+  const text = many.map(({ bundlePem }) => bundlePem).join('')
+  refuses({ bundles: { ...good.bundles, 'partner.example': text } }, 'bundle_too_large')
+})
+
+test('refuses authorities whose names together are longer than 48 KiB, over all bundles', async () => {
+  const { key } = authority
+  const create = async (trustDomain: string): Promise<string> => {
+    const names = Array.from({ length: 13 }, (_, index) => `${index}`.padEnd(1900, '.'))
+    const authorities = await Promise.all(names.map((name) => createAuthority(trustDomain, { key, name })))
+    return authorities.map(({ bundlePem }) => bundlePem).join('')
+  }
+  const [one, two] = [await create('one.example'), await create('two.example')]
+  const bundles = { ...good.bundles, 'one.example': one }
+  assert.equal(createMaterial({ ...good, bundles }).bundles.size, 2)
+  refuses({ bundles: { ...bundles, 'two.example': two } }, 'bundle_too_large')
+})
+
+test('takes a bundle of an earlier material as it is, and only under its own name', () => {
+  const bundle = X509Bundle.parse('saas.example', authority.bundlePem)
+  assert.equal(createMaterial({ ...good, bundles: { 'saas.example': bundle } }).bundles.get('saas.example'), bundle)
+  refuses({ bundles: { 'saas.example': bundle, 'partner.example': bundle } }, 'authority_unusable')
+})
+
+test('refuses a bundle under a name that is not the bare one of a trust domain', () => {
+  refuses({ bundles: { 'spiffe://saas.example': authority.bundlePem } }, 'authority_unusable')
+  assert.throws(
+    () => createMaterial({ ...good, bundles: { 'SAAS.example': authority.bundlePem } }),
+    (error) => error instanceof SpiffeIdError && error.code === 'bad_trust_domain_char',
+  )
+})

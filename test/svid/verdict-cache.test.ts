@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createAuthority, createKey, type TestSvid } from '@countersign/testkit'
+import { type KeptClaim, VerdictCache } from '../../packages/core/src/svid/verdict-cache.ts'
+import type { SvidVerdict } from '../../packages/core/src/svid/verify-svid.ts'
+import type { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
+import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { authority, bundlesOf, callerId, reasonOf } from './claims.ts'
+
+const bundles = bundlesOf(authority)
+
+/** Presents chains to one cache, and counts how often it had to read one. */
+class Presenter {
+  readonly cache: VerdictCache
+  reads = 0
+
+  constructor(cache: VerdictCache = new VerdictCache()) {
+    this.cache = cache
+  }
+
+  present({ certificates }: Pick<TestSvid, 'certificates'>, changed: Partial<KeptClaim> = {}): SvidVerdict {
+    const [leafDer] = certificates
+    assert.ok(leafDer)
+    const readChain = () => {
+      this.reads += 1
+      return certificates
+    }
+    return this.cache.verify({ leafDer, readChain, bundles, additional: [], now: Date.now(), ...changed })
+  }
+}
+
+function proofOf(verdict: SvidVerdict): X509Svid {
+  assert.ok(verdict.ok, reasonOf(verdict))
+  return verdict.svid
+}
+
+test('verifies a leaf once under one bundle, and gives the same proof again', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const first = proofOf(presenter.present(svid))
+  assert.equal(proofOf(presenter.present(svid)), first)
+  assert.equal(presenter.reads, 1)
+})
+
+test('verifies again under another bundle object, of whatever content', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const first = proofOf(presenter.present(svid))
+  const again = proofOf(presenter.present(svid, { bundles: bundlesOf(authority) }))
+  assert.notEqual(again, first)
+  assert.equal(presenter.reads, 2)
+})
+
+test('refuses a leaf that it knows once its authority has left the bundle, or the bundle is gone', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const next = await createAuthority('saas.example')
+  proofOf(presenter.present(svid))
+  assert.equal(reasonOf(presenter.present(svid, { bundles: bundlesOf(next) })), 'signature_invalid')
+  proofOf(presenter.present(svid))
+  assert.equal(reasonOf(presenter.present(svid, { bundles: new Map() })), 'trust_domain_unknown')
+})
+
+test('is not concerned by another bundle of another trust domain', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const partner = await createAuthority('partner.example')
+  const first = proofOf(presenter.present(svid))
+  const more = new Map([...bundles, ...bundlesOf(partner)])
+  assert.equal(proofOf(presenter.present(svid, { bundles: more })), first)
+})
+
+test('refuses a leaf that it knows from the moment it expires', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const { expiresAt } = proofOf(presenter.present(svid))
+  proofOf(presenter.present(svid, { now: expiresAt - 1 }))
+  assert.equal(reasonOf(presenter.present(svid, { now: expiresAt })), 'expired')
+})
+
+test('does not keep a refusal', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId, { faults: ['bad_signature'] })
+  presenter.present(svid)
+  assert.equal(reasonOf(presenter.present(svid)), 'signature_invalid')
+  assert.equal(presenter.reads, 2)
+})
+
+test('accepts a leaf that was refused before it became valid', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId, { faults: ['not_yet_valid'] })
+  assert.equal(reasonOf(presenter.present(svid)), 'not_yet_valid')
+  proofOf(presenter.present(svid, { now: Date.now() + 5_400_000 }))
+})
+
+test('forgets a leaf that it knew when it refuses it', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  proofOf(presenter.present(svid))
+  presenter.present(svid, { bundles: new Map() })
+  proofOf(presenter.present(svid))
+  assert.equal(presenter.reads, 3)
+})
+
+test('does not take a leaf for another one with the same name, key and serial number', async () => {
+  const presenter = new Presenter()
+  const svid = await authority.issue(callerId)
+  const [leaf] = svid.certificates
+  assert.ok(leaf)
+  const forged = Buffer.from(leaf)
+  forged.writeUInt8(forged.readUInt8(forged.length - 1) ^ 1, forged.length - 1)
+  proofOf(presenter.present(svid))
+  assert.equal(reasonOf(presenter.present({ certificates: [forged] })), 'signature_invalid')
+})
+
+test('keeps no more verdicts than its limit, and drops the oldest first', async () => {
+  const presenter = new Presenter(new VerdictCache(3))
+  const svids = await Promise.all(Array.from({ length: 4 }, () => authority.issue(callerId)))
+  const [first, second, third, fourth] = svids
+  assert.ok(first && second && third && fourth)
+  for (const svid of svids) presenter.present(svid)
+  for (const svid of [second, third, fourth]) presenter.present(svid)
+  assert.equal(presenter.reads, 4)
+  presenter.present(first)
+  assert.equal(presenter.reads, 5)
+  presenter.present(second)
+  assert.equal(presenter.reads, 6)
+})
+
+test('does not count a leaf twice that was verified again', async () => {
+  const presenter = new Presenter(new VerdictCache(2))
+  const [first, second] = [await authority.issue(callerId), await authority.issue(callerId)]
+  const renewed = bundlesOf(authority)
+  for (const svid of [first, second]) presenter.present(svid)
+  for (const svid of [first, second, first, second]) presenter.present(svid, { bundles: renewed })
+  assert.equal(presenter.reads, 4)
+})
+
+test('completes a chain that Node shows without its intermediate by one that was verified before', async () => {
+  const presenter = new Presenter()
+  const lower = await authority.intermediate()
+  const [leaf] = (await lower.issue(callerId)).certificates
+  assert.ok(leaf)
+  assert.equal(reasonOf(presenter.present({ certificates: [leaf] })), 'unknown_authority')
+  presenter.present(await lower.issue(callerId))
+  proofOf(presenter.present({ certificates: [leaf] }))
+})
+
+test('goes on accepting new peers after more intermediates than a chain may have', async () => {
+  const presenter = new Presenter()
+  for (let count = 0; count < 40; count += 1) {
+    const lower = await authority.intermediate({ keyIdentifiers: count % 2 === 0 })
+    proofOf(presenter.present(await lower.issue(callerId)))
+  }
+  proofOf(presenter.present(await authority.issue(callerId)))
+})
+
+test('remembers the latest of many intermediates that renew one key', async () => {
+  const presenter = new Presenter()
+  const key = await createKey()
+  for (let count = 0; count < 30; count += 1) {
+    presenter.present(await (await authority.intermediate({ key })).issue(callerId))
+  }
+  const now = Date.now() + 2 * 86_400_000
+  const root = await createAuthority('saas.example', { key: authority.key, ttlSeconds: 30 * 86_400 })
+  const latest = await root.intermediate({ key, ttlSeconds: 30 * 86_400 })
+  const [leaf, ...above] = (await latest.issue(callerId, { ttlSeconds: 20 * 86_400 })).certificates
+  const [late] = (await latest.issue(callerId, { ttlSeconds: 20 * 86_400 })).certificates
+  assert.ok(leaf && late)
+  const later = { now, bundles: bundlesOf(root) }
+  proofOf(presenter.present({ certificates: [leaf, ...above] }, later))
+  proofOf(presenter.present({ certificates: [late] }, later))
+})
+
+test('verifies again through the old authority that the new bundle has only an issuer of', async () => {
+  const presenter = new Presenter()
+  const next = await createAuthority('saas.example', { name: 'next' })
+  const crossed = await next.crossSign(authority)
+  const before = X509Bundle.parse('saas.example', crossed.certificatePem + next.bundlePem)
+  const old = { certificates: (await authority.issue(callerId)).certificates }
+  const proof = proofOf(presenter.present(old, { bundles: new Map([['saas.example', before]]) }))
+  assert.equal(proof.path.length, 2)
+  const verdict = presenter.cache.verifyAgain(proof, { bundles: bundlesOf(next), additional: [], now: Date.now() })
+  assert.equal(proofOf(verdict).path.length, 3)
+})
+
+test('verifies again what has the longest chain that a peer may present', async () => {
+  const presenter = new Presenter()
+  let lowest = authority
+  for (let count = 0; count < 15; count += 1) lowest = await lowest.intermediate({ name: `rank ${count}` })
+  const proof = proofOf(presenter.present(await lowest.issue(callerId)))
+  assert.equal(proof.path.length, 17)
+  const claim = { bundles: bundlesOf(authority), additional: [], now: Date.now() }
+  assert.notEqual(proofOf(presenter.cache.verifyAgain(proof, claim)), proof)
+})
+
+test('refuses to prove again what the new bundle does not vouch for', async () => {
+  const presenter = new Presenter()
+  const proof = proofOf(presenter.present(await authority.issue(callerId)))
+  const next = await createAuthority('saas.example', { name: 'next' })
+  const verdict = presenter.cache.verifyAgain(proof, { bundles: bundlesOf(next), additional: [], now: Date.now() })
+  assert.equal(reasonOf(verdict), 'unknown_authority')
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { countersign } from '@countersign/fastify'
+import { serve } from '@countersign/testkit'
+import Fastify, { type FastifyHttpsOptions, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Server } from 'node:https'
+import type { Guard } from '@countersign/core'
+import { assertNothingGetsPast, assertNothingIsLost } from './agreement.ts'
+import { createQuietGuard, createWorld, type World } from './world.ts'
+
+type RouterOptions = NonNullable<FastifyHttpsOptions<Server>['routerOptions']>
+
+describe('a Fastify application', () => {
+  let world: World
+  before(async () => {
+    world = await createWorld()
+  })
+
+  const tolerant = {
+    caseSensitive: false,
+    ignoreTrailingSlash: true,
+    ignoreDuplicateSlashes: true,
+    useSemicolonDelimiter: true,
+  }
+  const options: readonly RouterOptions[] = [
+    {},
+    { caseSensitive: false },
+    { ignoreTrailingSlash: true },
+    { ignoreDuplicateSlashes: true },
+    { useSemicolonDelimiter: true },
+    tolerant,
+  ]
+  for (const routerOptions of options) {
+    test(`with ${JSON.stringify(routerOptions)} lets nothing past its guard and loses nothing to it`, async () => {
+      const guard = createQuietGuard(world.source)
+      await using guarded = await serve(guard, await createApp(guard, routerOptions, true))
+      await using unguarded = await serve(guard, await createApp(guard, routerOptions, false))
+      assert.ok((await assertNothingGetsPast({ guarded, unguarded }, world)) >= 10)
+      await assertNothingIsLost({ guarded, unguarded }, world)
+    })
+  }
+})
+
+async function createApp(guard: Guard, routerOptions: RouterOptions, isGuarded: boolean) {
+  const app = Fastify({ https: guard.tlsOptions(), routerOptions })
+  if (isGuarded) await app.register(countersign, { guard })
+  const api = async (child: typeof app): Promise<void> => {
+    child.all('/secret', answer('secret'))
+    child.get('/', answer('open'))
+  }
+  await app.register(api, { prefix: '/api' })
+  app.all('/admin', answer('admin'))
+  app.all('/admin/*', answer('admin'))
+  app.get('/users/me', answer('me'))
+  app.get('/users/:id', answer('open'))
+  app.get('/files/:name', answer('file'))
+  app.get('/public/*', answer('open'))
+  app.get('/v1/items/:id', answer('open'))
+  app.get('/', answer('open'))
+  app.get('/:one', answer('open'))
+  app.get('/:one/:two', answer('open'))
+  return app
+}
+
+function answer(name: string): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (_request, reply) => reply.header('x-handler', name).send(name)
+}
