@@ -10,7 +10,7 @@ export interface Row {
 }
 
 /** Whether the median of a row is within its budget, if it has one. */
-export function isMet({ spread, budget }: Row): boolean {
+function isMet({ spread, budget }: Row): boolean {
   return budget === undefined || spread.median <= budget
 }
 

@@ -32,8 +32,16 @@ describe('an Express application does not start', () => {
       '/a/b',
       (app, guard) => app.use('/a', express.Router().get('/b', answer)).use(countersign(guard)),
     ],
-    ['with countersign() under a path only', '/x', (app, guard) => app.use('/internal', countersign(guard)).get('/x', answer)],
-  ] satisfies readonly (readonly [string, string, (app: Express, guard: ReturnType<typeof createGuard>) => unknown])[]) {
+    [
+      'with countersign() under a path only',
+      '/x',
+      (app, guard) => app.use('/internal', countersign(guard)).get('/x', answer),
+    ],
+  ] satisfies readonly (readonly [
+    string,
+    string,
+    (app: Express, guard: ReturnType<typeof createGuard>) => unknown,
+  ])[]) {
     test(name, async () => {
       const guard = createGuard({ source, rules })
       const app = express()
@@ -53,7 +61,7 @@ describe('allow()', () => {
   test('answers 503 where countersign() did not run', async () => {
     const handled: string[] = []
     const app = express().get('/internal/x', allow(serviceAccounts('production/core-api')), record(handled))
-    await using running = await listen(app, rules)
+    await using running = await listen(() => app, rules)
     const response = await running.as(svid).fetch('/internal/x')
     assert.equal(response.status, 503)
     assert.equal((await readJson(response)).code, 'authorization_unavailable')
@@ -66,7 +74,10 @@ describe('allow()', () => {
       const narrow = allow(serviceAccounts('production/core-api'))
       const inner = express.Router().get('/invoices/:id', narrow, record(handled))
       const outer = express.Router().use('/billing', inner).get('/open', record(handled))
-      const guarded = express.Router().use(allow([analyticsService])).all('/*rest', record(handled))
+      const guarded = express
+        .Router()
+        .use(allow([analyticsService]))
+        .all('/*rest', record(handled))
       return express().use(countersign(guard)).use('/api', outer).use('/api/analytics', guarded)
     }, everybody)
     const [peer, other] = [running.as(svid), running.as(otherSvid)]
@@ -121,7 +132,13 @@ test('a rule reads the path as the Express router does', async () => {
     const app = express().use(countersign(guard))
     return app.all('/internal/billing', record(handled)).all('/internal/billing/*rest', record(handled))
   }, closed)
-  for (const path of ['/internal/billing', '/internal/billing/', '/INTERNAL/BILLING', '/internal/BILLING/x', '/internal/billing/x/']) {
+  for (const path of [
+    '/internal/billing',
+    '/internal/billing/',
+    '/INTERNAL/BILLING',
+    '/internal/BILLING/x',
+    '/internal/billing/x/',
+  ]) {
     assert.equal((await running.as(otherSvid).fetch(path)).status, 403, path)
     assert.equal((await running.as(svid).fetch(path)).status, 200, path)
   }
@@ -130,11 +147,11 @@ test('a rule reads the path as the Express router does', async () => {
 
 /** Starts an application with `createServer`. */
 async function listen(
-  app: Express | ((guard: ReturnType<typeof createGuard>) => Express),
+  build: (guard: ReturnType<typeof createGuard>) => Express,
   rules: readonly Rule[],
 ): Promise<Running> {
   const guard = createGuard({ source, rules, log: () => undefined })
-  const server = createServer(guard, 'listen' in app ? app : app(guard))
+  const server = createServer(guard, build(guard))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return new Running(server, async () => {
@@ -154,4 +171,3 @@ function record(handled: string[]): (request: Request, response: Response) => vo
 function answer(_request: Request, response: Response): void {
   response.end('handled')
 }
-

@@ -144,7 +144,7 @@ export function entity(commonName: string, type: KeyType = 'P-256', number = 0):
 }
 
 /** The extensions of a certificate, each replaceable, each removable by null. */
-export type Extensions = Readonly<Record<string, Buffer | null>>
+type Extensions = Readonly<Record<string, Buffer | null>>
 
 function listExtensions(standard: Extensions, changed: Extensions): readonly Buffer[] {
   return Object.values({ ...standard, ...changed }).filter((value) => value !== null)

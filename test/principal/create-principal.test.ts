@@ -9,7 +9,7 @@ import {
   readAccount,
   type VerifiedPeer,
 } from '../../packages/core/src/principal/create-principal.ts'
-import { Principal } from '../../packages/core/src/principal/principal.ts'
+import type { Principal } from '../../packages/core/src/principal/principal.ts'
 import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
 import { verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
 import type { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'

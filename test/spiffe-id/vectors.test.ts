@@ -41,7 +41,6 @@ for (const { input, valid, code, trustDomain } of trustDomains) {
 }
 
 test('has read every vector, valid and invalid ones', () => {
-  const count = (vectors: readonly Vector[]) => [vectors.length, vectors.filter(({ valid }) => valid).length]
   assert.deepEqual(
     [count(spiffeIds), count(trustDomains)],
     [
@@ -50,6 +49,10 @@ test('has read every vector, valid and invalid ones', () => {
     ],
   )
 })
+
+function count(vectors: readonly Vector[]): readonly number[] {
+  return [vectors.length, vectors.filter(({ valid }) => valid).length]
+}
 
 interface Vector {
   readonly input: string

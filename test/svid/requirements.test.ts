@@ -11,6 +11,9 @@ async function verifyBelow(options: AuthorityOptions, issue: IssueOptions = {}):
   return verifyIssued(issue, await authority.intermediate(options))
 }
 
+const permitting = (value: string): AuthorityOptions => ({ nameConstraints: { permitted: [{ type: 'uri', value }] } })
+const excluding = (value: string): AuthorityOptions => ({ nameConstraints: { excluded: [{ type: 'uri', value }] } })
+
 test('X-1 refuses a leaf with two URI names, with two equal ones, and with none', async () => {
   assert.equal(await verifyIssued({ faults: ['two_uri_sans'] }), 'several_uri_sans')
   assert.equal(await verifyIssued({ uris: [callerId, callerId] }), 'several_uri_sans')
@@ -146,8 +149,6 @@ test('X-19 refuses an SVID that is signed by the authority of another trust doma
 })
 
 test('X-20 honours the URI name constraints of a signing certificate', async () => {
-  const permitting = (value: string): AuthorityOptions => ({ nameConstraints: { permitted: [{ type: 'uri', value }] } })
-  const excluding = (value: string): AuthorityOptions => ({ nameConstraints: { excluded: [{ type: 'uri', value }] } })
   assert.equal(await verifyBelow(permitting('saas.example')), 'ok')
   assert.equal(await verifyBelow(permitting('partner.example')), 'name_constraint_violated')
   assert.equal(await verifyBelow(excluding('saas.example')), 'name_constraint_violated')

@@ -24,6 +24,9 @@ const joinPem = (authorities: readonly Authority[]): string => authorities.map((
 const joinDer = (authorities: readonly Authority[]): Buffer =>
   Buffer.concat(authorities.map(({ certificateDer }) => certificateDer))
 
+const fingerprint = (name: string, ...authorities: readonly Authority[]) =>
+  X509Bundle.parse(name, joinPem(authorities)).fingerprint
+
 test('reads the authorities of a trust domain from PEM, from PEM bytes and from concatenated DER', async () => {
   const both = [authority, await createAuthority('saas.example')]
   for (const input of [joinPem(both), Buffer.from(joinPem(both)), joinDer(both)]) {
@@ -96,8 +99,6 @@ test('counts an authority once that is there many times', () => {
 test('has a fingerprint of its content, whatever the order', async () => {
   const [one, two] = await createAuthorities(2)
   assert.ok(one && two)
-  const fingerprint = (name: string, ...authorities: readonly Authority[]) =>
-    X509Bundle.parse(name, joinPem(authorities)).fingerprint
   assert.equal(fingerprint('saas.example', one, two), fingerprint('saas.example', two, one))
   assert.notEqual(fingerprint('saas.example', one, two), fingerprint('saas.example', one))
   assert.notEqual(fingerprint('saas.example', one), fingerprint('partner.example', one))

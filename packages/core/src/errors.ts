@@ -41,7 +41,7 @@ export type ConfigurationErrorCode =
 export type CountersignErrorCode = SpiffeIdErrorCode | CertificateErrorCode | SourceErrorCode | ConfigurationErrorCode
 
 /** What an error tells besides its message: the offending value (never a key or a whole certificate) and the cause. */
-export interface ErrorDetails {
+interface ErrorDetails {
   readonly value?: unknown
   readonly cause?: unknown
 }

@@ -30,7 +30,7 @@ export type DenialReason =
   | 'guard_missing'
 
 /** The answer that a reason leads to (RFC 9110 §15.5, §15.6.4). */
-export interface DenialAnswer {
+interface DenialAnswer {
   readonly status: 400 | 403 | 503
   readonly code: DenialCode
 }

@@ -21,7 +21,7 @@ export interface MaterialInput {
 }
 
 /** The most bytes that the names of all authorities may have: TLS sends them in one list of at most 64 KiB. */
-export const maxAuthorityNameBytes: number = 48 * 1024
+const maxAuthorityNameBytes = 48 * 1024
 
 /**
  * Turns key, chain and bundles into X.509 material that cannot be wrong: the key fits the leaf, the chain is an

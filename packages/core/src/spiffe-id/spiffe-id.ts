@@ -1,10 +1,10 @@
 import { SpiffeIdError, type SpiffeIdErrorCode } from '../errors.ts'
 
 /** The longest SPIFFE ID, in bytes: the length every implementation must support is also the longest we accept (SPIFFE-ID §2.3). */
-export const maxSpiffeIdBytes = 2048
+const maxSpiffeIdBytes = 2048
 
 /** The longest trust domain name, in bytes (SPIFFE-ID §2.3). */
-export const maxTrustDomainBytes = 255
+const maxTrustDomainBytes = 255
 
 /**
  * The name of a workload: `spiffe://<trust domain>/<path>`, parsed once and never rewritten. Upper case in scheme or

@@ -5,7 +5,7 @@ import { type SvidVerdict, verifySvid } from './verify-svid.ts'
 import type { X509Svid } from './x509-svid.ts'
 
 /** The most verdicts that are kept; about 3 KiB each. */
-export const maxKeptVerdicts = 4096
+const maxKeptVerdicts = 4096
 
 /** A chain that may have been verified before. */
 export interface KeptClaim {

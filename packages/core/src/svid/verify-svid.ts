@@ -24,7 +24,7 @@ export interface SvidClaim {
 }
 
 /** Why a chain is no X.509-SVID, closed; for operators, never for the peer. */
-export type SvidRefusal =
+type SvidRefusal =
   | PathRefusal
   | 'certificate_missing'
   | 'certificate_malformed'

@@ -7,7 +7,7 @@ import { CertificateError } from '../errors.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 
 /** The most X.509 authorities that a bundle may hold; each is a candidate that a hostile chain can make us try. */
-export const maxBundleAuthorities = 32
+const maxBundleAuthorities = 32
 
 /**
  * The X.509 authorities of one trust domain, stored with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
