@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Denial } from './decision/denial.ts'
+import { ignoreRejection } from './options.ts'
 import type { GuardOptions } from './guard-options.ts'
 
 /** What a denied caller is sent. */
@@ -41,6 +42,7 @@ function formatOwn(
 ): { readonly contentType: string; readonly body: string } | undefined {
   try {
     const formatted: unknown = formatDenial?.(denial)
+    ignoreRejection(formatted)
     if (typeof formatted !== 'object' || formatted === null) return undefined
     const contentType: unknown = Reflect.get(formatted, 'contentType')
     const body: unknown = Reflect.get(formatted, 'body')

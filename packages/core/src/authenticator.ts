@@ -6,7 +6,7 @@ import { createDenial, type Denial } from './decision/denial.ts'
 import type { Reporter } from './events.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
 import { createPrincipal } from './principal/create-principal.ts'
-import type { Principal } from './principal/principal.ts'
+import { Principal } from './principal/principal.ts'
 import type { X509Svid } from './svid/x509-svid.ts'
 
 /** The left half of the way: from a connection to the principal of a request, or to the denial in its place. */
@@ -15,7 +15,7 @@ export class Authenticator {
   readonly #options: ParsedGuardOptions
   readonly #report: Reporter
   // One principal for each proof: its authorities are asked for once, and a dropped proof takes it along.
-  readonly #principals = new WeakMap<X509Svid, Principal | Denial>()
+  readonly #principals = new WeakMap<X509Svid, Principal>()
 
   constructor(options: ParsedGuardOptions, report: Reporter) {
     this.#options = options
@@ -60,7 +60,7 @@ export class Authenticator {
   /** From here on the end of the peer's certificate ends the socket, whatever `onExpiry` says: no further request will. */
   markUpgraded(request: ConnectedRequest): void {
     const connection = this.connections.find(request)
-    if (connection !== undefined) connection.isUpgraded = true
+    if (connection !== undefined) this.connections.markUpgraded(connection)
   }
 
   /** Reports a handshake that OpenSSL refused before we saw a connection. */
@@ -93,7 +93,8 @@ export class Authenticator {
     const known = this.#principals.get(verdict.svid)
     if (known !== undefined) return known
     const principal = this.#createPrincipal(verdict.svid)
-    this.#principals.set(verdict.svid, principal)
+    // What failed once is asked again: a denial belongs to one request.
+    if (principal instanceof Principal) this.#principals.set(verdict.svid, principal)
     return principal
   }
 

@@ -46,5 +46,9 @@ function send(response: unknown, answer: DenialAnswer | undefined): void {
   else if (response instanceof Http2ServerResponse) {
     response.writeHead(answer.status, { ...answer.headers })
     response.end(answer.body)
-  } else if (response instanceof Duplex) response.end(formatRawAnswer(answer))
+  } else if (response instanceof Duplex) {
+    // Node has let go of this socket, timeouts and all: if it is not destroyed here, nothing ever does it.
+    response.on('error', () => undefined)
+    response.end(formatRawAnswer(answer), () => response.destroy())
+  }
 }

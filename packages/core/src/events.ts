@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { CountersignErrorCode } from './errors.ts'
+import { ignoreRejection } from './options.ts'
 import type { DenialCode, DenialReason } from './decision/denial.ts'
 
 /** A connection authenticated a workload, or was ended because it did not. Published on `countersign:authentication`. */
@@ -82,7 +83,8 @@ export function createReporter(log: () => (event: CountersignEvent) => void): Re
     if (subject.hasSubscribers) subject.publish(event)
     if (event.type !== 'denial' && (event.outcome === 'accepted' || event.outcome === 'updated')) return
     try {
-      log()(event)
+      const given: unknown = log()(event)
+      ignoreRejection(given)
     } catch {
       // The request's answer must not depend on where it is written down.
     }

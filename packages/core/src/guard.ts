@@ -74,23 +74,27 @@ export class Guard {
    */
   attach(server: unknown, { routesUpgrade = () => false, way = () => ({}) }: AttachOptions = {}): void {
     const { minVersion, source } = this.#options
-    checkServer(server, { minVersion, isOurs: (value) => isObject(value) && this.#made.has(value) })
-    if (this.#attached.has(server)) {
+    if (isObject(server) && this.#attached.has(server)) {
       throw new ConfigurationError(
         'registration_invalid',
         'guard.attach: the server is attached already, expected once',
       )
     }
+    checkServer(server, { minVersion, isOurs: (value) => isObject(value) && this.#made.has(value) })
     this.#attached.add(server)
     attachServer(server, {
       connections: this.#authenticator.connections,
       accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
       refuseHandshake: (error, socket) => this.#authenticator.reportHandshake(error, socket, Date.now()),
-      onUpdate: (apply) =>
-        source.onUpdate(() => {
+      follow: (apply) => {
+        const refresh = (): void => {
           const accepted = this.#material.current(Date.now())
           if (accepted !== undefined) apply(createTlsOptions(accepted, minVersion))
-        }),
+          this.#authenticator.connections.endWithdrawn(accepted, Date.now())
+        }
+        refresh()
+        return source.onUpdate(refresh)
+      },
       admit: createBypassGate({
         routesUpgrade,
         admit: (request) => this.admit(request, way()),

@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types'
 import { ConfigurationError } from './errors.ts'
 
 /**
@@ -60,6 +61,11 @@ export function parseStringList(input: unknown, where: string): readonly string[
       { value: entry },
     )
   })
+}
+
+/** Takes the sting out of a promise where a value was expected: its rejection would end the process. */
+export function ignoreRejection(value: unknown): void {
+  if (isPromise(value)) value.catch(() => undefined)
 }
 
 /** A short picture of a value for an error message: never more than 80 characters, never an object's content. */

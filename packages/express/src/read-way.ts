@@ -8,7 +8,8 @@ import { findRootApp, readAppOptions, readLayers, type RouterLayer } from './wal
  */
 export function readWay(request: IncomingMessage, url: string, rulesMayFold: boolean): RequestWay {
   const app = findRootApp(Reflect.get(request, 'app'))
-  if (app === undefined) return {}
+  // A bare router folds by default, and nothing tells whether this one does.
+  if (app === undefined) return { reading: loose, alsoReading: exact }
   // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
   return rulesMayFold || foldable.test(url) ? findReadings(app) : { reading: loose }
 }
@@ -25,6 +26,8 @@ export function mayFold(rules: Guard['rules']): boolean {
 
 const foldable = /[A-Z%]|[^/]\/(?:\?|$)/
 
+const exact: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
+
 const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
 
 function findReadings(app: object): RequestWay {
@@ -36,7 +39,8 @@ function findReadings(app: object): RequestWay {
     strict: own.isStrict,
   }
   const look = (layers: readonly RouterLayer[]): void => {
-    for (const { kind, router, stack } of layers) {
+    for (const { kind, router, stack, isExpression } of layers) {
+      if (isExpression) seen.insensitive = seen.sensitive = seen.lax = seen.strict = true
       if (kind === 'router' && router !== undefined) {
         if (router.isCaseSensitive) seen.sensitive = true
         else seen.insensitive = true
@@ -47,6 +51,12 @@ function findReadings(app: object): RequestWay {
         look(stack)
       } else if (kind === 'application') {
         seen.insensitive = seen.sensitive = seen.lax = seen.strict = true
+      } else if (kind === 'route') {
+        // A router can stand in a route as well.
+        look(stack)
+      } else if (kind === 'opaque') {
+        // It may lead to routers that fold, as they do by default.
+        seen.insensitive = seen.lax = true
       }
     }
   }

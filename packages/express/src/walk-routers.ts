@@ -3,9 +3,11 @@ export interface RouterLayer {
   readonly handle: object
   /** The routers that this layer leads to; empty for a plain middleware. */
   readonly stack: readonly RouterLayer[]
-  readonly kind: 'route' | 'router' | 'application' | 'middleware'
+  readonly kind: 'route' | 'router' | 'application' | 'middleware' | 'opaque'
   /** Of a route, for messages. */
   readonly path: string
+  /** Whether its path is a regular expression, which reads by itself. */
+  readonly isExpression: boolean
   readonly router: RouterOptions | undefined
 }
 
@@ -28,25 +30,32 @@ export function readAppOptions(app: object): RouterOptions {
   return readRouterOptions(isObject(router) ? router : {})
 }
 
-/** The layers of an application or router, with those of the routers below them. */
-export function readLayers(appOrRouter: object): readonly RouterLayer[] {
+/** The layers of an application or router, with those of the routers below them; a router inside itself ends there. */
+export function readLayers(appOrRouter: object, outer: readonly object[] = []): readonly RouterLayer[] {
   const router: unknown = 'stack' in appOrRouter ? appOrRouter : Reflect.get(appOrRouter, 'router')
-  const stack: unknown = isObject(router) ? Reflect.get(router, 'stack') : undefined
-  return Array.isArray(stack) ? stack.filter(isObject).map(readLayer) : []
+  if (!isObject(router) || outer.includes(router)) return []
+  const stack: unknown = Reflect.get(router, 'stack')
+  return Array.isArray(stack) ? stack.filter(isObject).map((layer) => readLayer(layer, [...outer, router])) : []
 }
 
-function readLayer(layer: object): RouterLayer {
+function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   const route: unknown = Reflect.get(layer, 'route')
   const handle: unknown = Reflect.get(layer, 'handle')
-  const path = String(Reflect.get(layer, 'rawPath') ?? '')
-  if (isObject(route)) return { handle: route, stack: readLayers(route), kind: 'route', path, router: undefined }
-  if (!isObject(handle)) return { handle: layer, stack: [], kind: 'middleware', path, router: undefined }
+  const rawPath: unknown = Reflect.get(layer, 'rawPath')
+  const path = String(rawPath ?? '')
+  const isExpression = [rawPath].flat().some((each) => each instanceof RegExp)
+  const common = { path, isExpression, stack: [], router: undefined }
+  if (isObject(route)) return { ...common, handle: route, stack: readLayers(route, outer), kind: 'route' }
+  if (!isObject(handle)) return { ...common, handle: layer, kind: 'middleware' }
   if ('stack' in handle) {
-    return { handle, stack: readLayers(handle), kind: 'router', path, router: readRouterOptions(handle) }
+    return { ...common, handle, stack: readLayers(handle, outer), kind: 'router', router: readRouterOptions(handle) }
   }
-  // Express hides a mounted application behind a function of this name, and with it how its router reads paths.
-  const kind = Reflect.get(handle, 'name') === 'mounted_app' ? 'application' : 'middleware'
-  return { handle, stack: [], kind, path, router: undefined }
+  // Express hides a mounted application behind a function of this name; mounted in a router it is not hidden.
+  if (Reflect.get(handle, 'name') === 'mounted_app' || 'mountpath' in handle) {
+    return { ...common, handle, kind: 'application' }
+  }
+  // What has a path of its own is often a function around a router.
+  return { ...common, handle, kind: rawPath === undefined || path === '/' ? 'middleware' : 'opaque' }
 }
 
 function readRouterOptions(router: object): RouterOptions {

@@ -13,7 +13,7 @@ import {
  * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; as
  * `guard.compileRoute` does for a bad `allow`
  */
-export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): void {
+export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): GuardedRoute {
   const allow = compileAllow(guard, route)
   const methods = [route.method].flat()
   // Requests with other methods are refused as unknown; `app.all` registers some of them.
@@ -34,6 +34,19 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
       }
     }
   }
+  const checked = route.config?.allow
+  return {
+    checkUnchanged: () => {
+      if (route.config?.allow === checked) return
+      refuse(route, 'config.allow was changed after the route was registered; set it where the route is written')
+    },
+  }
+}
+
+/** A route that was checked when it was registered. */
+export interface GuardedRoute {
+  /** Throws when a later `onRoute` hook changed what was checked: it would be ignored. */
+  readonly checkUnchanged: () => void
 }
 
 /** What a route demands, found by its configuration. */

@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
+import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
-import { findRouteAllow, guardRoute } from './guard-route.ts'
+import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
+import { findRouteAllow, guardRoute, type GuardedRoute } from './guard-route.ts'
 import { logToFastify } from './log-to-fastify.ts'
 import { readRouterOptions } from './read-router-options.ts'
 
@@ -41,7 +41,12 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const attachOptions = { routesUpgrade: () => routesUpgrades(app), way: () => ({ reading }) }
   guard.attach(app.server, attachOptions)
   app.decorateRequest('principal', null)
-  app.addHook('onRoute', (route) => guardRoute(guard, route, reading))
+  const routes: GuardedRoute[] = []
+  app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
+  app.addHook('onReady', (ready) => {
+    for (const { checkUnchanged } of routes) checkUnchanged()
+    ready()
+  })
   // `localhost` opens a second server for the other address family; until here its requests are denied.
   app.addHook('onListen', (done) => {
     for (const server of findFurtherServers(app)) guard.attach(server, attachOptions)
@@ -49,7 +54,16 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   })
   app.addHook('onRequest', (request, reply, done) => {
     const { raw, originalUrl, routeOptions } = request
-    const verdict = guard.admit(raw, { reading, originalUrl, routeAllow: findRouteAllow(routeOptions.config) })
+    const admitted = guard.admit(raw, { reading, originalUrl, routeAllow: findRouteAllow(routeOptions.config) })
+    const verdict =
+      !isDenial(admitted) && slipsPastRule(guard, request, reading)
+        ? guard.deny(
+            raw,
+            admitted,
+            'no_rule',
+            'a parameter of the route is empty, which the rule that covers the route does not match',
+          )
+        : admitted
     if (!isDenial(verdict)) {
       request.principal = verdict
       done()
@@ -61,6 +75,19 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     // As bytes: to a text of JSON Fastify adds a charset, which neither the format's author nor RFC 9457 asked for.
     else reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body))
   })
+}
+
+// `/files/` reaches `/files/:name`, but not the rule `/files/*` that covers it: a later and laxer rule would decide.
+function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: Reading): boolean {
+  if (typeof params !== 'object' || params === null) return false
+  if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
+  const { method = '', url = '' } = raw
+  const path = decodeURIComponent(url.split('?', 1)[0] ?? '')
+  const find = (text: string) =>
+    guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
+  const decisive = find(path)
+  // No rule names this segment, so that only those are found that take any.
+  return decisive !== find(`${path}\0`) && decisive?.pattern.path.endsWith('/') !== true
 }
 
 function checkOptions(options: unknown): Guard {

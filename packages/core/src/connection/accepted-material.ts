@@ -44,7 +44,7 @@ export class AcceptedMaterial {
   current(now: number): Accepted | undefined {
     const offered = this.#read(now)
     if (offered === undefined) return undefined
-    if (offered !== this.#offered) this.#take(offered, now)
+    if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
     const accepted = this.#accepted
     return accepted !== undefined && now < accepted.material.svid.expiresAt ? accepted : undefined
   }
@@ -64,8 +64,18 @@ export class AcceptedMaterial {
     }
   }
 
-  #take(offered: X509Material, now: number): void {
+  #takeOrRefuse(offered: X509Material, now: number): void {
     this.#offered = offered
+    try {
+      this.#take(offered, now)
+    } catch (error) {
+      // A source that is not ours can offer anything; what was there stays.
+      const { message } = toSourceError(error)
+      this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail: message })
+    }
+  }
+
+  #take(offered: X509Material, now: number): void {
     const { svid } = offered
     const about = { spiffeId: svid.spiffeId.toString(), serialNumber: svid.serialNumber, expiresAt: svid.expiresAt }
     const { localTrustDomain, trustDomains } = this.#pins

@@ -11,8 +11,8 @@ export interface Attachment {
   readonly accept: (socket: TLSSocket) => void
   /** Reports a handshake that OpenSSL refused. */
   readonly refuseHandshake: (error: Error, socket: TLSSocket) => void
-  /** Calls back with the complete option set after each change; gives the function that ends it. */
-  readonly onUpdate: (apply: (options: GuardTlsOptions) => void) => () => void
+  /** Calls back with the complete option set now and after each change; gives the function that ends it. */
+  readonly follow: (apply: (options: GuardTlsOptions) => void) => () => void
   /** Whether an event that bypasses the adapters may reach its listeners. */
   readonly admit: BypassGate
   /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
@@ -24,16 +24,30 @@ export type BypassGate = (event: string, request: unknown, response: unknown) =>
 
 /** Ties a checked server to the guard: from here on its certificate, its connections and its upgrades are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
-  const { connections, accept, refuseHandshake, onUpdate, admit } = attachment
+  const { connections, accept, refuseHandshake, follow, admit } = attachment
   // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
   server.prependListener('secureConnection', accept)
   server.prependListener('session', (session: { readonly socket: object }) => connections.link(session))
   server.on('tlsClientError', refuseHandshake)
-  if (attachment.isLoopbackOnly) server.prependListener('listening', () => refuseOtherAddresses(server))
-  const stop = onUpdate((options) => TlsServer.prototype.setSecureContext.call(server, options))
-  server.once('close', stop)
+  if (attachment.isLoopbackOnly) {
+    if (server.listening) refuseOtherAddresses(server)
+    server.prependListener('listening', () => refuseOtherAddresses(server))
+  }
+  followSource(server, follow)
   refuseChanges(server)
   interceptBypasses(server, admit)
+}
+
+// From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
+// again.
+function followSource(server: TlsServer, follow: Attachment['follow']): void {
+  const start = (): (() => void) => follow((options) => TlsServer.prototype.setSecureContext.call(server, options))
+  let stop = start()
+  server.on('close', () => stop())
+  server.prependListener('listening', () => {
+    stop()
+    stop = start()
+  })
 }
 
 // What was checked at start stays true: every way to loosen it later throws.
@@ -43,7 +57,14 @@ function refuseChanges(server: TlsServer): void {
   }
   const streamListeners = server.listenerCount('stream')
   if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
+  if (server.listenerCount('request') > 1) refuse("a second 'request' listener receives requests that no guard saw")
+  if (streamListeners === 1 && server.listenerCount('request') === 0) {
+    refuse("a 'stream' listener receives HTTP/2 requests that no guard saw; listen for 'request'")
+  }
   server.on('newListener', (event: string | symbol) => {
+    if (event === 'request' && server.listenerCount('request') > 0) {
+      refuse("a further 'request' listener would receive requests that no guard saw")
+    }
     if (refusedListeners.includes(String(event))) refuse(`a '${String(event)}' listener would resume sessions`)
     if (event === 'stream') refuse("a 'stream' listener would receive HTTP/2 requests that no guard saw")
   })

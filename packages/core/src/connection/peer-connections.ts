@@ -37,6 +37,7 @@ export interface ConnectedRequest {
  */
 export class PeerConnections {
   readonly #connections = new WeakMap<object, Connection>()
+  readonly #upgraded = new Set<Connection>()
   readonly #cache = new VerdictCache()
   readonly #report: Reporter
   readonly #endsAtExpiry: boolean
@@ -75,13 +76,28 @@ export class PeerConnections {
   verdictOf(connection: Connection, accepted: Accepted, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
-    connection.accepted = accepted
     const { svid } = verdict
-    if (accepted.bundles.get(svid.spiffeId.trustDomain) === svid.bundle) return verdict
     const { bundles, ownIntermediates } = accepted
-    connection.verdict = this.#cache.verifyAgain(svid, { bundles, additional: ownIntermediates, now })
+    if (bundles.get(svid.spiffeId.trustDomain) !== svid.bundle) {
+      connection.verdict = this.#cache.verifyAgain(svid, { bundles, additional: ownIntermediates, now })
+    }
+    connection.accepted = accepted
     if (!connection.verdict.ok) this.#reportVerdict(connection.socket, connection.verdict, now)
     return connection.verdict
+  }
+
+  /** Remembers that no further request will come on this connection to be decided. */
+  markUpgraded(connection: Connection): void {
+    connection.isUpgraded = true
+    this.#upgraded.add(connection)
+    connection.socket.once('close', () => this.#upgraded.delete(connection))
+  }
+
+  /** Ends the upgraded connections of peers that new material no longer proves. */
+  endWithdrawn(accepted: Accepted | undefined, now: number): void {
+    for (const connection of this.#upgraded) {
+      if (accepted === undefined || !this.verdictOf(connection, accepted, now).ok) connection.socket.destroy()
+    }
   }
 
   /** The verdict on a chain that came without TLS; for sources made for tests. */

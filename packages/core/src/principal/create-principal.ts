@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
+import { describeValue, ignoreRejection } from '../options.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
 import { mintPrincipal, type Principal } from './principal.ts'
@@ -76,6 +76,7 @@ function deriveAuthorities({ namespace, serviceAccount }: Account, namespaces: R
 }
 
 function checkAuthorities(given: unknown): readonly string[] {
+  ignoreRejection(given)
   if (Array.isArray(given) && given.every((entry): entry is string => typeof entry === 'string' && entry !== '')) {
     return given
   }

@@ -45,7 +45,7 @@ class HeldMaterial implements ReplaceableSource {
     if (next === this.#held) return
     this.#held = next
     this.#last = next
-    for (const listener of this.#listeners) listener(next)
+    for (const listener of this.#listeners) tell(listener, next)
   }
 
   withdraw(error: SourceError): void {
@@ -61,6 +61,17 @@ class HeldMaterial implements ReplaceableSource {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+// One listener that throws must not keep the others on the old material; its error surfaces as an uncaught one.
+function tell(listener: (material: X509Material) => void, material: X509Material): void {
+  try {
+    listener(material)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 

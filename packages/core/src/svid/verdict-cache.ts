@@ -4,8 +4,11 @@ import type { X509Bundle } from '../trust/bundle.ts'
 import { type SvidVerdict, verifySvid } from './verify-svid.ts'
 import type { X509Svid } from './x509-svid.ts'
 
-/** The most verdicts that are kept; about 3 KiB each. */
+/** The most verdicts that are kept; about 4 KiB each. */
 const maxKeptVerdicts = 4096
+
+/** A longer chain, in bytes, is verified each time: 4096 verdicts on the longest allowed would take gigabytes. */
+const maxKeptBytes = 16 * 1024
 
 /** A chain that may have been verified before. */
 export interface KeptClaim {
@@ -26,7 +29,7 @@ export interface KeptClaim {
 export class VerdictCache {
   readonly #svids = new Map<string, X509Svid>()
   // The intermediates of verified paths: some Node versions do not show those that a peer presents.
-  readonly #issuers = new Map<string, Certificate>()
+  readonly #issuers = new Map<string, Map<string, Certificate>>()
 
   readonly #limit: number
 
@@ -43,7 +46,7 @@ export class VerdictCache {
       return { ok: true, svid: kept }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
-    const additional = [...claim.additional, ...[...this.#issuers.values()].toReversed()]
+    const additional = [...claim.additional, ...this.#readIssuers()]
     const verdict = verifySvid({ chain: claim.readChain(), bundles, additional, now })
     if (verdict.ok) this.#keep(sha256, verdict.svid)
     else this.#svids.delete(sha256)
@@ -60,8 +63,17 @@ export class VerdictCache {
 
   #keep(sha256: string, svid: X509Svid): void {
     this.#svids.delete(sha256)
+    if (svid.path.reduce((sum, { der }) => sum + der.length, 0) > maxKeptBytes) return
     keepBounded(this.#svids, sha256, svid, this.#limit)
-    for (const issuer of svid.path.slice(1, -1)) keepBounded(this.#issuers, issuer.sha256, issuer, maxKeptIssuers)
+    const { trustDomain } = svid.spiffeId
+    // Apart by trust domain, so that none can push out those of another.
+    const issuers = this.#issuers.get(trustDomain) ?? new Map<string, Certificate>()
+    this.#issuers.set(trustDomain, issuers)
+    for (const issuer of svid.path.slice(1, -1)) keepBounded(issuers, issuer.sha256, issuer, maxKeptIssuers)
+  }
+
+  #readIssuers(): readonly Certificate[] {
+    return [...this.#issuers.values()].flatMap((issuers) => [...issuers.values()].toReversed())
   }
 }
 
