@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { ServerOptions } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 import { allow, countersign as countersignExpress, createServer } from '@countersign/express'
 import countersign from '@countersign/fastify'
@@ -200,16 +199,19 @@ async function startExpress(guard: Guard, handled: string[]): Promise<Running> {
 
 /** Preface, empty SETTINGS, a request in one HEADERS frame with fields by index or written out (RFC 7541 §6), GOAWAY. */
 function http2Request(path: string): Buffer {
-  const literal = (index: number, value: string): Buffer =>
-    Buffer.concat([Buffer.from([index, value.length]), Buffer.from(value)])
-  const block = Buffer.concat([Buffer.from([0x82, 0x87]), literal(4, path), literal(1, 'a')])
-  const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer =>
-    Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream]), payload])
-  const settings = frame(4, 0, 0, Buffer.alloc(0))
+  const block = Buffer.concat([Buffer.from([0x82, 0x87]), writeField(4, path), writeField(1, 'a')])
   return Buffer.concat([
     Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-    settings,
-    frame(1, 5, 1, block),
-    frame(7, 0, 0, Buffer.alloc(8)),
+    writeFrame(4, 0, 0, Buffer.alloc(0)),
+    writeFrame(1, 5, 1, block),
+    writeFrame(7, 0, 0, Buffer.alloc(8)),
   ])
+}
+
+function writeField(index: number, value: string): Buffer {
+  return Buffer.concat([Buffer.from([index, value.length]), Buffer.from(value)])
+}
+
+function writeFrame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream]), payload])
 }

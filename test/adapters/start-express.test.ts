@@ -50,8 +50,8 @@ describe('an Express application does not start', () => {
       const failed = once(server, 'error')
       // What most callbacks do must not hide the error.
       server.listen(0, '127.0.0.1', () => assert.ok(server.address()))
-      const [error]: unknown[] = await failed
-      refusal('registration_invalid', new RegExp(`route ${path} .*app\\.use\\(countersign`))(error)
+      const emitted: unknown[] = await failed
+      refusal('registration_invalid', new RegExp(`route ${path} .*app\\.use\\(countersign`))(emitted[0])
       assert.equal(server.listening, false)
     })
   }

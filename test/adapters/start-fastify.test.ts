@@ -45,7 +45,9 @@ describe('the Fastify plugin does not start', () => {
     const { app } = create(everything)
     const options: object = {}
     await assert.rejects(
-      async () => Reflect.apply(app.register, app, [countersign, options]),
+      async () => {
+        await Promise.resolve<unknown>(Reflect.apply(app.register, app, [countersign, options]))
+      },
       refusal('registration_invalid', /createGuard/),
     )
   })

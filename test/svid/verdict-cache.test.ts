@@ -136,6 +136,28 @@ test('does not count a leaf twice that was verified again', async () => {
   assert.equal(presenter.reads, 4)
 })
 
+test('counts a leaf that was verified again among the latest', async () => {
+  const presenter = new Presenter(new VerdictCache(2))
+  const [first, second, third] = [
+    await authority.issue(callerId),
+    await authority.issue(callerId),
+    await authority.issue(callerId),
+  ]
+  const renewed = bundlesOf(authority)
+  for (const svid of [first, second]) presenter.present(svid)
+  for (const svid of [first, third, first]) presenter.present(svid, { bundles: renewed })
+  assert.equal(presenter.reads, 4)
+})
+
+test('verifies a chain of unusual size each time, and does not keep it', async () => {
+  const presenter = new Presenter()
+  const value = Buffer.concat([Buffer.of(0x04, 0x82, 0x75, 0x30), Buffer.alloc(30_000)])
+  const lower = await authority.intermediate({ extensions: [{ oid: '1.3.6.1.4.1.99999.3', value }] })
+  const svid = await lower.issue(callerId)
+  for (const _ of [1, 2]) proofOf(presenter.present(svid))
+  assert.equal(presenter.reads, 2)
+})
+
 test('completes a chain that Node shows without its intermediate by one that was verified before', async () => {
   const presenter = new Presenter()
   const lower = await authority.intermediate()

@@ -2,13 +2,18 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { countersign } from '@countersign/fastify'
 import { serve } from '@countersign/testkit'
-import Fastify, { type FastifyHttpsOptions, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Server } from 'node:https'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Guard } from '@countersign/core'
 import { assertNothingGetsPast, assertNothingIsLost } from './agreement.ts'
 import { createQuietGuard, createWorld, type World } from './world.ts'
 
-type RouterOptions = NonNullable<FastifyHttpsOptions<Server>['routerOptions']>
+interface RouterOptions {
+  readonly caseSensitive?: boolean
+  readonly ignoreTrailingSlash?: boolean
+  readonly ignoreDuplicateSlashes?: boolean
+  // The types of Fastify have it at the top level only.
+  readonly useSemicolonDelimiter?: boolean
+}
 
 describe('a Fastify application', () => {
   let world: World
@@ -44,11 +49,13 @@ describe('a Fastify application', () => {
 async function createApp(guard: Guard, routerOptions: RouterOptions, isGuarded: boolean) {
   const app = Fastify({ https: guard.tlsOptions(), routerOptions })
   if (isGuarded) await app.register(countersign, { guard })
-  const api = async (child: typeof app): Promise<void> => {
-    child.all('/secret', answer('secret'))
-    child.get('/', answer('open'))
-  }
-  await app.register(api, { prefix: '/api' })
+  await app.register(
+    async (child) => {
+      child.all('/secret', answer('secret'))
+      child.get('/', answer('open'))
+    },
+    { prefix: '/api' },
+  )
   app.all('/admin', answer('admin'))
   app.all('/admin/*', answer('admin'))
   app.get('/users/me', answer('me'))

@@ -49,6 +49,8 @@ export class RawConnection {
   async #open(): Promise<TLSSocket> {
     const socket = await this.#peer.connect()
     socket.setMaxListeners(0)
+    // A server that waits for the rest of what it takes for half a request never answers.
+    socket.setTimeout(silence, () => socket.destroy())
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       this.#received += chunk
     })
@@ -56,10 +58,15 @@ export class RawConnection {
   }
 }
 
+const silence = 300
+
 function findEnd(received: string, isHead: boolean): number | undefined {
   const head = received.indexOf('\r\n\r\n')
   if (head === -1) return undefined
   const [, digits] = /^content-length: (\d+)\r$/im.exec(received) ?? []
+  if (/^transfer-encoding: chunked\r$/im.test(received)) {
+    return isHead || received.endsWith('\r\n0\r\n\r\n') ? received.length : undefined
+  }
   // Without a length the end of the connection is the end of the answer.
   if (digits === undefined && !isHead) return undefined
   const end = head + 4 + (isHead ? 0 : Number(digits))

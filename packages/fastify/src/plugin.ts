@@ -83,8 +83,7 @@ function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: R
   if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
   const { method = '', url = '' } = raw
   const path = decodeURIComponent(url.split('?', 1)[0] ?? '')
-  const find = (text: string) =>
-    guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
+  const find = (text: string) => guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
   const decisive = find(path)
   // No rule names this segment, so that only those are found that take any.
   return decisive !== find(`${path}\0`) && decisive?.pattern.path.endsWith('/') !== true

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { allow, countersign } from '@countersign/express'
+import { hasAuthority } from '@countersign/core'
+import { serve } from '@countersign/testkit'
+import express, { type Express, type RequestHandler, type Router } from 'express'
+import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
+import { requestText } from './raw-connection.ts'
+
+const secret: RequestHandler = (_request, response) => {
+  response.set('x-handler', 'admin').send('secret')
+}
+
+function createLaxRouter(): Router {
+  return express.Router().all(['/admin', '/admin/x'], secret)
+}
+
+/** Places at which a router that ignores case hides in an application that does not. */
+const hidingPlaces: ReadonlyMap<string, (app: Express) => void> = new Map([
+  ['mounted', (app) => void app.use(createLaxRouter())],
+  ['in a route', (app) => void app.all('/{*rest}', createLaxRouter())],
+  [
+    'behind a function with a path',
+    (app) => void app.use('/admin', (request, response) => secret(request, response, () => undefined)),
+  ],
+  ['in an application of its own', (app) => void app.use(express().use(createLaxRouter()))],
+  ['in an application in a router', (app) => void app.use(express.Router().use(express().use(createLaxRouter())))],
+  ['in a regular expression', (app) => void app.all(/^\/admin(\/x)?\/?$/i, secret)],
+])
+
+describe('a router that reads differently from its application', () => {
+  let world: World
+  before(async () => {
+    world = await createWorld()
+  })
+
+  for (const [place, mount] of hidingPlaces) {
+    test(`is not reached past the guard when it is ${place}`, async () => {
+      const guard = createQuietGuard(world.source)
+      const app = express().enable('case sensitive routing').enable('strict routing').use(countersign(guard))
+      mount(app)
+      await using running = await serve(guard, app)
+      const attacker = connectAs(running, world.attacker)
+      for (const target of ['/admin', '/ADMIN', '/admin/', '/Admin/x', '/ADMIN/']) {
+        assert.notEqual((await attacker.send(requestText(`GET ${target} HTTP/1.1`))).status, 200, target)
+      }
+      assert.equal((await connectAs(running, world.entitled).send(requestText('GET /admin HTTP/1.1'))).status, 200)
+    })
+  }
+
+  test('may contain itself', async () => {
+    const guard = createQuietGuard(world.source)
+    const tree = express.Router().get('/leaf', secret)
+    tree.use('/:child', tree)
+    await using running = await serve(guard, express().use(countersign(guard)).use(tree))
+    const attacker = connectAs(running, world.attacker)
+    assert.equal((await attacker.send(requestText('GET /A/b/leaf HTTP/1.1'))).status, 200)
+    assert.equal((await attacker.send(requestText('GET /Admin/b/leaf HTTP/1.1'))).status, 403)
+  })
+})
+
+describe('allow() behind a middleware that rewrites', () => {
+  const rewrites: ReadonlyMap<string, RequestHandler> = new Map([
+    [
+      'the target',
+      (request, _response, next) => {
+        request.url = '/hidden'
+        next()
+      },
+    ],
+    [
+      'the method',
+      (request, _response, next) => {
+        request.method = 'DELETE'
+        next()
+      },
+    ],
+  ])
+  for (const [what, rewrite] of rewrites) {
+    test(`denies when ${what} is not what was decided`, async () => {
+      const world = await createWorld()
+      const guard = createQuietGuard(world.source)
+      const app = express().use(countersign(guard)).use(rewrite)
+      app.all(['/go', '/hidden'], allow(hasAuthority('SERVICE_mailer')), secret)
+      await using running = await serve(guard, app)
+      assert.equal((await connectAs(running, world.attacker).send(requestText('GET /go HTTP/1.1'))).status, 403)
+    })
+  }
+})
