@@ -64,7 +64,15 @@ export const requestLines: ReadonlyMap<string, readonly string[]> = new Map(
       post('/api/secret', 'X-HTTP-Method: GET', 'X-Method-Override: GET'),
     ],
     'unknown methods and other spellings': [
-      ...['get', 'Get', 'FOO', 'TRACE', 'QUERY', 'CONNECT', 'PROPFIND', 'PURGE', 'M-SEARCH'],
+      'get',
+      'Get',
+      'FOO',
+      'TRACE',
+      'QUERY',
+      'CONNECT',
+      'PROPFIND',
+      'PURGE',
+      'M-SEARCH',
     ].flatMap((method) => [requestText(`${method} /admin HTTP/1.1`), requestText(`${method} /api/secret HTTP/1.1`)]),
     'rewrite headers': ['X-Original-URL: /admin', 'X-Rewrite-URL: /admin', 'X-Forwarded-Prefix: /admin'].flatMap(
       (header) => [

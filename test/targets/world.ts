@@ -3,7 +3,7 @@ import { createAuthority, type Running, type TestSource, type TestSvid } from '@
 import { RawConnection } from './raw-connection.ts'
 
 /** Rules under which whatever reaches a handler without being seen by its own rule falls to the last one, and passes. */
-export const openEndedRules: readonly Rule[] = [
+const openEndedRules: readonly Rule[] = [
   { path: '/admin/**', allow: hasAuthority('SERVICE_admin-ui') },
   { path: '/api/secret', allow: hasAuthority('SERVICE_admin-ui') },
   { path: '/users/me', allow: hasAuthority('SERVICE_admin-ui') },

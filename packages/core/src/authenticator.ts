@@ -67,8 +67,9 @@ export class Authenticator {
   reportHandshake(error: Error, socket: TLSSocket, now: number): void {
     const { authorizationError, remoteAddress } = socket
     // Node says `null` here as well as undefined, and its types say Error where it gives a word.
-    const found: unknown = Reflect.get(error, 'reason') ?? Reflect.get(error, 'code')
-    const detail = authorizationError ? String(authorizationError) : String(found ?? error.message)
+    const reason: unknown = Reflect.get(error, 'reason')
+    const found = typeof reason === 'string' ? reason : error.message
+    const detail = authorizationError ? String(authorizationError) : found
     const from = remoteAddress === undefined ? {} : { remoteAddress }
     this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'handshake_failed', detail, ...from })
   }

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** One entry of an Express router's stack, as far as it concerns us. */
 export interface RouterLayer {
   readonly handle: object
@@ -42,7 +44,7 @@ function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   const route: unknown = Reflect.get(layer, 'route')
   const handle: unknown = Reflect.get(layer, 'handle')
   const rawPath: unknown = Reflect.get(layer, 'rawPath')
-  const path = String(rawPath ?? '')
+  const path = typeof rawPath === 'string' ? rawPath : inspect(rawPath)
   const isExpression = [rawPath].flat().some((each) => each instanceof RegExp)
   const common = { path, isExpression, stack: [], router: undefined }
   if (isObject(route)) return { ...common, handle: route, stack: readLayers(route, outer), kind: 'route' }
