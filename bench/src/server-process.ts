@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 import { measured, unmeasured } from './cpu-meter.ts'
@@ -23,6 +22,10 @@ export class ServerProcess {
   /** Starts it and waits until it listens. */
   static async start(framework: Framework, check: Check, { server, caller }: Identities): Promise<ServerProcess> {
     const child = fork(fileURLToPath(new URL('./server.ts', import.meta.url)), [framework, check])
+    child.once('exit', (code) => {
+      // Thrown, because whoever waits for a message of it would wait for ever.
+      if (code !== 0) throw new Error(`${framework}, ${check}: the server ended with ${code}`)
+    })
     child.send(server)
     return new ServerProcess(framework, check, child, {
       url: `https://127.0.0.1:${await receiveNumber(child)}${path}`,
@@ -47,8 +50,11 @@ export class ServerProcess {
   }
 }
 
-async function receiveNumber(child: ChildProcess): Promise<number> {
-  const [message]: readonly unknown[] = await once(child, 'message')
-  if (typeof message === 'number') return message
-  throw new Error('found something else, expected a number from the server')
+function receiveNumber(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (message: unknown) => {
+      if (typeof message === 'number') resolve(message)
+      else reject(new Error('found something else, expected a number from the server'))
+    })
+  })
 }
