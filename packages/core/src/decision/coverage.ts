@@ -4,7 +4,7 @@ import type { SegmentPattern } from './path-pattern.ts'
  * The paths that a Fastify route matches, as patterns that a rule can contain: a segment with a parameter or a
  * regular expression counts as `*`, an optional last parameter gives both forms, a wildcard everything below.
  *
- * A parameter of find-my-way may be empty, which `*` is not: a request like that is denied for want of a rule.
+ * A parameter of find-my-way may be empty, which `*` is not: the adapter denies a request like that.
  *
  * @param url the full path of the route with its prefixes, as `onRoute` reports it
  * @see https://github.com/delvedor/find-my-way#supported-path-formats

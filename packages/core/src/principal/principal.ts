@@ -21,12 +21,12 @@ let mint: (facts: PrincipalFacts) => Principal
 export class Principal {
   /** The SPIFFE ID as text, or the common name. */
   readonly name: string
-  readonly spiffeId?: SpiffeId
-  readonly trustDomain?: string
+  declare readonly spiffeId?: SpiffeId
+  declare readonly trustDomain?: string
   /** Of a SPIFFE ID whose path is exactly `/ns/<namespace>/sa/<service account>`, of whatever trust domain. */
-  readonly namespace?: string
+  declare readonly namespace?: string
   /** See `namespace`. */
-  readonly serviceAccount?: string
+  declare readonly serviceAccount?: string
   /** Derived ones first, then those of the application; without duplicates. */
   readonly authorities: readonly string[]
   readonly credential: 'x509-svid' | 'x509-subject'
