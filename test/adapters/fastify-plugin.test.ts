@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { authenticated, createGuard, denyAll, hasAuthority } from '@countersign/core'
+import countersign from '@countersign/fastify'
+import { createAuthority } from '@countersign/testkit'
+import Fastify from 'fastify'
+import { refusal } from './refusal.ts'
+
+const authority = await createAuthority('saas.example')
+const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const rules = [
+  { path: '/closed', allow: denyAll() },
+  { path: '/**', allow: authenticated() },
+]
+
+test("writes denials to Fastify's logger where there is one, under the id that the caller is told", async () => {
+  const stream = new PassThrough()
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions(), logger: { stream } })
+  await app.register(countersign, { guard })
+  app.get('/closed', () => 'x')
+  const response = await authority.as(coreApi).inject(app, '/closed')
+  assert.equal(response.statusCode, 403)
+  const [, id = ''] = /urn:uuid:([0-9a-f-]+)/.exec(response.body) ?? []
+  const line = String(stream.read())
+    .split('\n')
+    .find((text) => text.includes(id))
+  assert.match(String(line), /"reason":"deny_all"/)
+  await app.close()
+})
+
+test("prefers the guard's own log to Fastify's", async () => {
+  const stream = new PassThrough()
+  const types: string[] = []
+  const guard = createGuard({ source, rules, log: ({ type }) => types.push(type) })
+  const app = Fastify({ https: guard.tlsOptions(), logger: { stream } })
+  await app.register(countersign, { guard })
+  app.get('/closed', () => 'x')
+  await authority.as(coreApi).inject(app, '/closed')
+  assert.deepEqual(types, ['denial'])
+  assert.doesNotMatch(String(stream.read()), /deny_all/)
+  await app.close()
+})
+
+test('does not start when a later hook changes the allow of a route, which would be ignored', async () => {
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, allow: hasAuthority('ADMIN') }
+  })
+  app.get('/x', () => 'x')
+  await assert.rejects(
+    async () => {
+      await app.ready()
+    },
+    refusal('route_uncovered', /config\.allow/),
+  )
+})
+
+test('does not start with a route that has only methods that nothing names', async () => {
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  assert.throws(
+    () => app.route({ method: 'TRACE', url: '/x', handler: () => 'x' }),
+    refusal('route_uncovered', /TRACE \/x.*methods/),
+  )
+})
+
+test('does not start without a guard', async () => {
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await assert.rejects(
+    async () => {
+      await app.register(countersign, Object.create(null))
+    },
+    refusal('registration_invalid', /createGuard/),
+  )
+})
+
+test('denies a route whose parameter is empty, which the rule that covers the route does not match', async () => {
+  const narrow = [
+    { path: '/files/*', allow: hasAuthority('SERVICE_archive') },
+    { path: '/**', allow: authenticated() },
+  ]
+  const guard = createGuard({ source, rules: narrow, log: () => undefined })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  app.get('/files/:name', () => assert.fail('the handler ran'))
+  assert.equal((await authority.as(coreApi).inject(app, '/files/')).statusCode, 403)
+  assert.equal((await authority.as(coreApi).inject(app, '/files/a')).statusCode, 403)
+  await app.close()
+})

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  authenticated,
+  type CountersignEvent,
+  createGuard,
+  type X509Material,
+  type X509Source,
+} from '@countersign/core'
+import { createAuthority } from '@countersign/testkit'
+
+const authority = await createAuthority('saas.example')
+const good = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+const rules = [{ path: '/**', allow: authenticated() }]
+const request = {
+  method: 'GET',
+  url: '/',
+  httpVersionMajor: 1,
+  headers: {},
+  rawHeaders: ['Host', 'a'],
+  socket: {},
+}
+
+/** A source of the application's own, which may offer anything. */
+function createOwnSource(offer: () => X509Material): X509Source {
+  const close = (): Promise<void> => Promise.resolve()
+  return {
+    get current(): X509Material {
+      return offer()
+    },
+    onUpdate: () => () => undefined,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function reasonOf(offer: () => X509Material): {
+  readonly reason: string
+  readonly events: readonly CountersignEvent[]
+} {
+  const events: CountersignEvent[] = []
+  let isStarted = false
+  const source = createOwnSource(() => (isStarted ? offer() : good.current))
+  const guard = createGuard({ source, rules, log: (event) => events.push(event) })
+  isStarted = true
+  const verdict = guard.admit(request)
+  return { reason: 'effect' in verdict ? verdict.reason : 'allowed', events }
+}
+
+test('keeps what it has when a source offers material that cannot be read', () => {
+  const { svid } = good.current
+  const broken = { svid: { ...svid, certificatePem: 'nonsense' }, bundles: new Map() }
+  const { reason, events } = reasonOf(() => broken)
+  assert.equal(reason, 'unauthenticated')
+  assert.ok(events.some((event) => event.type === 'source' && event.code === 'update_refused'))
+})
+
+test('decides nothing and says so when a source throws an error of its own', () => {
+  const throwIt = (): X509Material => {
+    throw new TypeError('no agent')
+  }
+  const { reason, events } = reasonOf(throwIt)
+  assert.equal(reason, 'source_unavailable')
+  assert.ok(events.some((event) => event.type === 'source' && event.outcome === 'lost'))
+})
+
+test('decides nothing when a source goes on offering an SVID that has expired', () => {
+  const expired = { ...good.current, svid: { ...good.current.svid, expiresAt: Date.now() - 1 } }
+  assert.equal(reasonOf(() => expired).reason, 'source_unavailable')
+})
