@@ -73,9 +73,11 @@ test('does not start with a route that has only methods that nothing names', asy
 test('does not start without a guard', async () => {
   const guard = createGuard({ source, rules })
   const app = Fastify({ https: guard.tlsOptions() })
+  const options = { guard }
+  Reflect.deleteProperty(options, 'guard')
   await assert.rejects(
     async () => {
-      await app.register(countersign, Object.create(null))
+      await app.register(countersign, options)
     },
     refusal('registration_invalid', /createGuard/),
   )
