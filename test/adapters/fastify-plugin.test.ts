@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { authenticated, createGuard, denyAll, hasAuthority } from '@countersign/core'
 import countersign from '@countersign/fastify'
-import { createAuthority } from '@countersign/testkit'
+import { createAuthority, serve } from '@countersign/testkit'
+import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import { refusal } from './refusal.ts'
 
@@ -95,6 +97,19 @@ test('denies a route whose parameter is empty, which the rule that covers the ro
   assert.equal((await authority.as(coreApi).inject(app, '/files/')).statusCode, 403)
   assert.equal((await authority.as(coreApi).inject(app, '/files/a')).statusCode, 403)
   await app.close()
+})
+
+test('decides an upgrade by the rules when @fastify/websocket listens to another server', async () => {
+  const guard = createGuard({ source, rules, log: () => undefined })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  await app.register(websocket, { options: { server: createServer() } })
+  app.server.on('upgrade', () => assert.fail('a denied upgrade reached its listener'))
+  await using running = await serve(guard, app)
+  const socket = await running.as(await authority.issue(coreApi)).connect()
+  socket.write('GET /closed HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve))
+  assert.match(answer.toString(), /^HTTP\/1\.1 403 /)
 })
 
 function createLog(): { readonly stream: PassThrough; readonly readLog: () => string } {

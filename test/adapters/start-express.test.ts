@@ -33,6 +33,22 @@ describe('an Express application does not start', () => {
       (app, guard) => app.use('/a', express.Router().get('/b', answer)).use(countersign(guard)),
     ],
     [
+      'with a handler before the allow() of its route',
+      '/x',
+      (app, guard) => app.get('/x', answer, allow([analyticsService])).use(countersign(guard)),
+    ],
+    [
+      'with a method of a route that has no allow()',
+      '/x',
+      (app, guard) => {
+        app
+          .route('/x')
+          .get(allow([analyticsService]), answer)
+          .post(answer)
+        return app.use(countersign(guard))
+      },
+    ],
+    [
       'with countersign() under a path only',
       '/x',
       (app, guard) => app.use('/internal', countersign(guard)).get('/x', answer),

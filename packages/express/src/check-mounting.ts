@@ -19,10 +19,21 @@ function findUnguarded(layers: readonly RouterLayer[], mountPath: string): strin
     const { kind, stack, path, handle } = layer
     // Mounted on a path of its own, it guards nothing beside that path.
     if (findGuard(handle) !== undefined && path === '/') return undefined
-    if (kind === 'route' && !stack.some((inner) => isAllow(inner.handle))) return `${mountPath}${path}`
+    if (kind === 'route' && !isNarrowed(stack)) return `${mountPath}${path}`
     if (kind !== 'router') continue
     const inner = findUnguarded(stack, `${mountPath}${path === '/' ? '' : path}`)
     if (inner !== undefined) return inner
   }
   return undefined
+}
+
+// Every handler of the route, in its order and for its method, stands behind an `allow`.
+function isNarrowed(handlers: readonly RouterLayer[]): boolean {
+  return handlers.every(
+    ({ handle, method }, index) =>
+      isAllow(handle) ||
+      handlers
+        .slice(0, index)
+        .some((before) => isAllow(before.handle) && (before.method === undefined || before.method === method)),
+  )
 }

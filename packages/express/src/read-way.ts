@@ -11,12 +11,7 @@ export function readWay(request: IncomingMessage, url: string, rulesMayFold: boo
   // A bare router folds by default, and nothing tells whether this one does.
   if (app === undefined) return { reading: loose, alsoReading: exact }
   // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
-  return rulesMayFold || foldable.test(url) ? findReadings(app) : { reading: loose }
-}
-
-/** The way for requests that reach no router: read as the application itself reads. */
-export function readAppWay(app: object): RequestWay {
-  return findReadings(app)
+  return rulesMayFold || foldable.test(url) ? readAppWay(app) : { reading: loose }
 }
 
 /** Whether two readings of these rules can differ. */
@@ -24,13 +19,15 @@ export function mayFold(rules: Guard['rules']): boolean {
   return rules.rules.some(({ text }) => foldable.test(text))
 }
 
-const foldable = /[A-Z%]|[^/]\/(?:\?|$)/
+// Of the path: a query often has capitals, and no router looks at it.
+const foldable = /^[^?]*[A-Z%]|^[^?]*[^/?]\/(?:\?|$)/
 
 const exact: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
 const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
 
-function findReadings(app: object): RequestWay {
+/** How the routers of a whole application read, whatever the request. */
+export function readAppWay(app: object): RequestWay {
   const own = readAppOptions(app)
   const seen = {
     insensitive: !own.isCaseSensitive,
@@ -45,7 +42,6 @@ function findReadings(app: object): RequestWay {
         if (router.isCaseSensitive) seen.sensitive = true
         else seen.insensitive = true
         if (router.isStrict) seen.strict = true
-        else seen.lax = true
         // A mount point matches with and without a trailing slash, whatever the options say.
         seen.lax = true
         look(stack)

@@ -6,6 +6,8 @@ export interface RouterLayer {
   /** The routers that this layer leads to; empty for a plain middleware. */
   readonly stack: readonly RouterLayer[]
   readonly kind: 'route' | 'router' | 'application' | 'middleware' | 'opaque'
+  /** Of a handler in a route, lower case; undefined where it takes every method. */
+  readonly method: string | undefined
   /** Of a route, for messages. */
   readonly path: string
   /** Whether its path is a regular expression, which reads by itself. */
@@ -46,7 +48,14 @@ function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   const rawPath: unknown = Reflect.get(layer, 'rawPath')
   const path = typeof rawPath === 'string' ? rawPath : inspect(rawPath)
   const isExpression = [rawPath].flat().some((each) => each instanceof RegExp)
-  const common = { path, isExpression, stack: [], router: undefined }
+  const method: unknown = Reflect.get(layer, 'method')
+  const common = {
+    method: typeof method === 'string' ? method : undefined,
+    path,
+    isExpression,
+    stack: [],
+    router: undefined,
+  }
   if (isObject(route)) return { ...common, handle: route, stack: readLayers(route, outer), kind: 'route' }
   if (!isObject(handle)) return { ...common, handle: layer, kind: 'middleware' }
   if ('stack' in handle) {

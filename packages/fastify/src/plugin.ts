@@ -80,9 +80,12 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
 // `/files/` reaches `/files/:name`, but not the rule `/files/*` that covers it: a later and laxer rule would decide.
 function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: Reading): boolean {
   if (typeof params !== 'object' || params === null) return false
-  if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
   const { method = '', url = '' } = raw
-  const path = decodeURIComponent(url.split('?', 1)[0] ?? '')
+  const [target = ''] = url.split('?', 1)
+  // Within a path an empty segment is refused, so that only the last parameter can be empty.
+  if (!target.endsWith('/')) return false
+  if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
+  const path = decodeURIComponent(target)
   const find = (text: string) => guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
   const decisive = find(path)
   // No rule names this segment, so that only those are found that take any.
@@ -116,9 +119,11 @@ function checkPlace(app: FastifyInstance): void {
   }
 }
 
-// @fastify/websocket hands upgrades to the router, where the hook above decides; a further listener would not.
+// @fastify/websocket hands upgrades to the router, where the hook above decides. A listener of anybody else does not,
+// beside it or, when it listens to another server, in its place.
 function routesUpgrades(app: FastifyInstance): boolean {
-  return app.hasDecorator('websocketServer') && app.server.listenerCount('upgrade') === 1
+  const [listener, ...more] = app.server.listeners('upgrade')
+  return app.hasDecorator('websocketServer') && listener?.name === 'onUpgrade' && more.length === 0
 }
 
 function findFurtherServers(app: FastifyInstance): readonly unknown[] {
