@@ -7,7 +7,17 @@ import { fileURLToPath } from 'node:url'
 const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 
 // The way of a request through packages/core/src: a folder imports only folders to its left.
-const folders = ['spiffe-id', 'certificate', 'trust', 'svid', 'source', 'connection', 'principal', 'decision']
+const folders = [
+  'spiffe-id',
+  'certificate',
+  'trust',
+  'svid',
+  'subject',
+  'source',
+  'connection',
+  'principal',
+  'decision',
+]
 
 // The files at the root that every folder may import; they in turn need no folder at run time.
 const shared = ['errors.ts', 'options.ts', 'events.ts']
@@ -18,7 +28,9 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
     '@peculiar/x509': 'certificate/decode.ts',
     'reflect-metadata': 'certificate/decode.ts',
+    'jsonc-parser': 'trust/strict-json.ts',
     micromatch: 'decision/pattern.ts',
+    'node-forge': 'source/pkcs12-primitives.ts',
   },
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },

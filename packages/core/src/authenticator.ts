@@ -1,13 +1,17 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './connection/accepted-material.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
-import { type ConnectedRequest, PeerConnections, type PeerVerdict } from './connection/peer-connections.ts'
+import type { PeerVerdict } from './connection/connection.ts'
+import { type ConnectedRequest, PeerConnections } from './connection/peer-connections.ts'
+import type { Proof } from './connection/verdict-cache.ts'
 import { createDenial, type Denial } from './decision/denial.ts'
 import type { Reporter } from './events.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
-import { createPrincipal } from './principal/create-principal.ts'
+import { createPrincipal, createSubjectPrincipal } from './principal/create-principal.ts'
 import { Principal } from './principal/principal.ts'
-import type { X509Svid } from './svid/x509-svid.ts'
+import { X509Svid } from './svid/x509-svid.ts'
 
 /** The left half of the way: from a connection to the principal of a request, or to the denial in its place. */
 export class Authenticator {
@@ -15,12 +19,12 @@ export class Authenticator {
   readonly #options: ParsedGuardOptions
   readonly #report: Reporter
   // One principal for each proof: its authorities are asked for once, and a dropped proof takes it along.
-  readonly #principals = new WeakMap<X509Svid, Principal>()
+  readonly #principals = new WeakMap<Proof, Principal>()
 
   constructor(options: ParsedGuardOptions, report: Reporter) {
     this.#options = options
     this.#report = report
-    this.connections = new PeerConnections(report, options.onExpiry === 'close')
+    this.connections = new PeerConnections(report, options)
   }
 
   /** Verifies the peer of a new connection, or ends it. */
@@ -40,7 +44,10 @@ export class Authenticator {
   /** Who sent this request, at `now`. */
   authenticate(request: ConnectedRequest, accepted: Accepted | undefined, now: number): Principal | Denial {
     if (accepted === undefined) {
-      return createDenial('source_unavailable', 'there is no valid SVID of our own, so nobody can be authenticated')
+      return createDenial(
+        'source_unavailable',
+        'there is no valid certificate of our own, so nobody can be authenticated',
+      )
     }
     const connection = this.connections.find(request)
     if (connection === undefined) return this.#authenticateInjected(request, accepted, now)
@@ -55,6 +62,15 @@ export class Authenticator {
     if (connection.verdict.ok && !isExpired) return false
     connection.socket.destroy()
     return true
+  }
+
+  /** Told of each request before anybody answers it. */
+  begin(request: unknown, response: unknown): void {
+    if (request instanceof IncomingMessage && response instanceof ServerResponse)
+      this.connections.begin(request, response)
+    else if (request instanceof Http2ServerRequest && response instanceof Http2ServerResponse) {
+      this.connections.begin(request, response.stream)
+    }
   }
 
   /** From here on the end of the peer's certificate ends the socket, whatever `onExpiry` says: no further request will. */
@@ -88,18 +104,26 @@ export class Authenticator {
 
   #judge(verdict: PeerVerdict, now: number): Principal | Denial {
     if (!verdict.ok) return createDenial('identity_invalid', `${verdict.reason}: ${verdict.detail}`)
-    if (now >= verdict.svid.expiresAt) {
-      return createDenial('identity_expired', `expired at ${new Date(verdict.svid.expiresAt).toISOString()}`)
+    const { proof } = verdict
+    if (now >= proof.expiresAt) {
+      return createDenial('identity_expired', `expired at ${new Date(proof.expiresAt).toISOString()}`)
     }
-    const known = this.#principals.get(verdict.svid)
+    const known = this.#principals.get(proof)
     if (known !== undefined) return known
-    const principal = this.#createPrincipal(verdict.svid)
+    const principal = this.#createPrincipal(proof)
     // What failed once is asked again: a denial belongs to one request.
-    if (principal instanceof Principal) this.#principals.set(verdict.svid, principal)
+    if (principal instanceof Principal) this.#principals.set(proof, principal)
     return principal
   }
 
-  #createPrincipal(svid: X509Svid): Principal | Denial {
+  #createPrincipal(proof: Proof): Principal | Denial {
+    const { realm } = this.#options
+    if (proof instanceof X509Svid) return this.#createWorkload(proof)
+    if (realm.kind === 'subject') return createSubjectPrincipal(proof, realm.identity)
+    return createDenial('identity_invalid', 'found a certificate without a SPIFFE ID, expected an SVID')
+  }
+
+  #createWorkload(svid: X509Svid): Principal | Denial {
     try {
       return createPrincipal(svid, this.#options)
     } catch (error) {

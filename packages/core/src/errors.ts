@@ -20,12 +20,30 @@ export type CertificateErrorCode =
   | 'key_malformed'
   | 'key_mismatch'
   | 'bundle_empty'
+  | 'bundle_malformed'
   | 'bundle_too_large'
+  | 'bundle_revoked'
+  | 'passphrase_missing'
+  | 'passphrase_wrong'
+  | 'key_store_malformed'
+  | 'key_store_unsupported'
   | 'authority_unusable'
   | 'svid_unusable'
 
 /** Why a source of X.509 material has nothing to give, or has refused an update. */
-export type SourceErrorCode = 'source_closed' | 'source_empty' | 'source_expired' | 'update_refused'
+export type SourceErrorCode =
+  | 'source_closed'
+  | 'source_empty'
+  | 'source_expired'
+  | 'update_refused'
+  | 'bundle_revoked'
+  | 'file_missing'
+  | 'file_forbidden'
+  | 'file_unsuitable'
+  | 'files_unstable'
+  | 'key_readable_by_all'
+  | 'certificate_long_lived'
+  | 'watching_failed'
 
 /** Why a configuration does not start. */
 export type ConfigurationErrorCode =

@@ -6,11 +6,14 @@ import type { DenialCode, DenialReason } from './decision/denial.ts'
 /** A connection authenticated a workload, or was ended because it did not. Published on `countersign:authentication`. */
 export interface AuthenticationEvent {
   readonly type: 'authentication'
-  readonly outcome: 'accepted' | 'refused'
+  /** `warning`: it was accepted, but somebody should look. */
+  readonly outcome: 'accepted' | 'refused' | 'warning'
   /** Epoch milliseconds. */
   readonly at: number
   /** The SPIFFE ID of an accepted peer; of a refused one only what its certificate claims, where it could be read. */
   readonly spiffeId?: string
+  /** The common name or DNS name, where peers are known by that; of a refused one what its certificate claims. */
+  readonly name?: string
   readonly serialNumber?: string
   /** Epoch milliseconds, for an accepted peer. */
   readonly expiresAt?: number
@@ -41,17 +44,21 @@ export interface DenialEvent {
   readonly remoteAddress?: string
 }
 
-/** The source of X.509 material changed or failed. Published on `countersign:source`. */
+/** The source of X.509 material changed or failed, or what it gave will expire. Published on `countersign:source`. */
 export interface SourceEvent {
   readonly type: 'source'
-  readonly outcome: 'updated' | 'refused' | 'lost' | 'warning'
+  /** `refused`: an update was bad and what was there stays; `lost`: nobody is authenticated until there is a valid certificate of our own again; `expiring`: a certificate comes near its end. */
+  readonly outcome: 'updated' | 'refused' | 'lost' | 'warning' | 'expiring'
   readonly at: number
   readonly detail: string
   readonly code?: CountersignErrorCode
   /** Of our own SVID. */
   readonly spiffeId?: string
   readonly serialNumber?: string
+  /** Epoch milliseconds: of our own certificate, or of the one that is expiring. */
   readonly expiresAt?: number
+  /** How much of the life of an expiring certificate is left: 0.5, 0.2 or 0.05. */
+  readonly remaining?: number
 }
 
 /** Everything that a guard reports. No event holds a key or a whole certificate. */

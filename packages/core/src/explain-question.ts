@@ -3,12 +3,13 @@ import { exactReading, type Reading } from './decision/reading.ts'
 import type { RequestHeaders, Requirement } from './decision/requirement.ts'
 import { compileRouteRequirement } from './decision/compile-requirement.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
-import { createHypotheticalPrincipal } from './principal/create-principal.ts'
+import { createHypotheticalPrincipal, createHypotheticalSubject } from './principal/create-principal.ts'
+import type { Principal } from './principal/principal.ts'
 import { SpiffeId } from './spiffe-id/spiffe-id.ts'
 
 /** A request that need not exist. */
 export interface ExplainQuestion {
-  /** The SPIFFE ID of the caller, or null for nobody. */
+  /** The SPIFFE ID of the caller, or its common or DNS name where callers are known by that; null for nobody. */
   readonly caller: string | null
   readonly method: string
   /** As it would be sent: percent-encoded. */
@@ -30,11 +31,20 @@ export interface ExplainQuestion {
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
   const { caller, method, path, allow, headers, reading = exactReading } = question
-  const { rules, localTrustDomain, trustDomains } = options
-  const spiffeId = caller === null ? null : SpiffeId.parse(caller)
-  const isAccepted = spiffeId !== null && trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
-  const principal = isAccepted ? createHypotheticalPrincipal(spiffeId, options) : null
+  const { rules, localTrustDomain } = options
+  const principal = caller === null ? null : suppose(caller, options)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   return explainDecision({ rules, principal, method, path, headers: headers ?? {}, reading, routeAllow })
+}
+
+function suppose(caller: string, options: ParsedGuardOptions): Principal | null {
+  const { realm } = options
+  if (realm.kind === 'subject') {
+    const authorities = realm.identity.find(caller)
+    return authorities === undefined ? null : createHypotheticalSubject(caller, authorities)
+  }
+  const spiffeId = SpiffeId.parse(caller)
+  const isAccepted = realm.trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
+  return isAccepted ? createHypotheticalPrincipal(spiffeId, options) : null
 }

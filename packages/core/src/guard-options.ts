@@ -1,19 +1,22 @@
 import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
-import { describeValue, isRecord, parseOptions, parseStringList } from './options.ts'
+import { describeValue, isRecord, parseDuration, parseOptions, parseStringList } from './options.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { Denial } from './decision/denial.ts'
 import { perRoute } from './decision/requirement.ts'
 import type { Rule } from './decision/rule.ts'
 import { compileRules, type RuleSet } from './decision/rules.ts'
+import type { GuardSource, Realm } from './connection/accepted-material.ts'
+import { describeLongLife } from './connection/material-warnings.ts'
 import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
 import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
-import type { X509Material, X509Source } from './trust/x509-source.ts'
+import { SubjectIdentity } from './subject/subject-identity.ts'
+import type { OwnCertificate, SubjectMaterial, X509Material } from './trust/x509-source.ts'
 
 /** What `createGuard` takes. */
 export interface GuardOptions {
-  /** Where our own SVID and the bundles come from. */
-  readonly source: X509Source
+  /** Where our own SVID and the bundles come from; or, together with `identity`, our own certificate and the CA. */
+  readonly source: GuardSource
   /**
    * Ordered: the first rule that matches decides, and no match denies. Default: every path is decided by its own
    * route's `allow`, which works with Fastify only; Express needs rules.
@@ -25,6 +28,10 @@ export interface GuardOptions {
   readonly namespaces?: readonly string[]
   /** Gives authorities besides the derived ones; federated callers have no others. Called once per certificate; what it throws denies. */
   readonly authorities?: (peer: VerifiedPeer) => readonly string[]
+  /** How callers are known whose CA writes no SPIFFE IDs: `commonName()` or `dnsName()`. Only with a source made from `ca`, and such a source needs one. */
+  readonly identity?: SubjectIdentity
+  /** The longest life, from notBefore to notAfter, that our own certificate and those of callers may have: milliseconds, or text such as `'24h'` or `'90d'`. Longer ones are refused. Default: none; beyond 90 days a warning is reported. */
+  readonly maxCertificateLifetime?: number | string
   readonly tls?: {
     /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */
     readonly minVersion?: MinVersion
@@ -48,12 +55,14 @@ export interface DenialBody {
 
 /** Options that cannot be wrong any more. */
 export interface ParsedGuardOptions {
-  readonly source: X509Source
+  readonly source: GuardSource
   readonly rules: RuleSet
   readonly hasOwnRules: boolean
-  readonly localTrustDomain: string
-  readonly trustDomains: readonly string[]
+  readonly realm: Realm
+  /** Undefined with a CA without SPIFFE. */
+  readonly localTrustDomain: string | undefined
   readonly namespaces: ReadonlySet<string>
+  readonly maxCertificateLifetime: number | undefined
   readonly authorities: GuardOptions['authorities']
   readonly minVersion: MinVersion
   readonly onExpiry: 'close' | 'refuse'
@@ -63,40 +72,70 @@ export interface ParsedGuardOptions {
 
 /** Checks every option and fills in the defaults. */
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
-  const known = [
-    'source',
-    'rules',
-    'trustDomains',
-    'namespaces',
-    'authorities',
-    'tls',
-    'onExpiry',
-    'log',
-    'formatDenial',
-  ]
-  parseOptions(options, known, 'createGuard')
+  parseOptions(options, knownOptions, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
   if (!isRecord(source) || typeof source.onUpdate !== 'function')
-    refuse('source', source, 'a source such as staticSource()')
+    refuse('source', source, 'a source such as fileSource()')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
     if (value !== undefined && typeof value !== 'function') refuse(name, value, 'a function')
   }
   const material = source.current
-  const localTrustDomain = material.svid.spiffeId.trustDomain
+  const realm = parseRealm(options, material)
+  const localTrustDomain = realm.kind === 'spiffe' ? realm.localTrustDomain : undefined
   return {
     source,
     rules: compileRules(rules ?? [{ path: '/**', allow: perRoute() }], { localTrustDomain }),
     hasOwnRules: rules !== undefined,
+    realm,
     localTrustDomain,
-    trustDomains: parseTrustDomains(options.trustDomains, material),
-    namespaces: parseNamespaces(options.namespaces, material),
+    namespaces: 'ca' in material ? new Set() : parseNamespaces(options.namespaces, material),
+    maxCertificateLifetime: parseLifetime(options, 'ca' in material ? material.certificate : material.svid),
     authorities,
     minVersion: parseMinVersion(options.tls),
     onExpiry,
     log,
     formatDenial,
   }
+}
+
+const knownOptions: readonly string[] = [
+  'source',
+  'rules',
+  'trustDomains',
+  'namespaces',
+  'authorities',
+  'identity',
+  'maxCertificateLifetime',
+  'tls',
+  'onExpiry',
+  'log',
+  'formatDenial',
+]
+
+function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): Realm {
+  const { identity } = options
+  if (!('ca' in material)) {
+    if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')
+    const trustDomains = parseTrustDomains(options.trustDomains, material)
+    return { kind: 'spiffe', localTrustDomain: material.svid.spiffeId.trustDomain, trustDomains }
+  }
+  if (!(identity instanceof SubjectIdentity)) {
+    return refuse('identity', identity, 'commonName() or dnsName(), because the source is made from ca')
+  }
+  for (const name of ['trustDomains', 'namespaces', 'authorities'] as const) {
+    if (options[name] === undefined) continue
+    refuse(name, options[name], `none with a source made from ca; ${identity.kind}() says who has which authorities`)
+  }
+  return { kind: 'subject', identity }
+}
+
+function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: OwnCertificate): number | undefined {
+  if (maxCertificateLifetime === undefined) return undefined
+  const limit = parseDuration(maxCertificateLifetime, 'createGuard: maxCertificateLifetime')
+  const tooLong = describeLongLife(own, limit)
+  if (tooLong === undefined) return limit
+  throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
 }
 
 function parseTrustDomains(input: unknown, { svid, bundles }: X509Material): readonly string[] {

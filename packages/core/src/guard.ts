@@ -5,7 +5,9 @@ import { AcceptedMaterial } from './connection/accepted-material.ts'
 import { attachServer } from './connection/attach-server.ts'
 import { checkServer } from './connection/check-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
-import { createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import { type Expiring, OwnLife } from './connection/own-life.ts'
+import { SourceFollower } from './connection/source-follower.ts'
+import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
 import { type CompiledRequirement, compileRouteRequirement } from './decision/compile-requirement.ts'
 import { decide, decideRequirement } from './decision/decide.ts'
 import { createDenial, type Denial } from './decision/denial.ts'
@@ -14,8 +16,9 @@ import { exactReading } from './decision/reading.ts'
 import type { RuleSet } from './decision/rules.ts'
 import { createTargetParser, parsePath } from './decision/target.ts'
 import { ConfigurationError, SourceError } from './errors.ts'
-import { type CountersignEvent, createReporter, logToStandardError, type Reporter } from './events.ts'
+import { type CountersignEvent, createReporter, logToStandardError, type Reporter, type SourceEvent } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
+import { type Health, HealthRecord } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
 import type { Principal } from './principal/principal.ts'
@@ -40,6 +43,8 @@ export class Guard {
   readonly #report: Reporter
   readonly #material: AcceptedMaterial
   readonly #authenticator: Authenticator
+  readonly #follower: SourceFollower
+  readonly #health = new HealthRecord()
   readonly #parseTarget: ReturnType<typeof createTargetParser>
   readonly #attached = new WeakSet<object>()
   readonly #made = new WeakSet<object>()
@@ -51,10 +56,26 @@ export class Guard {
     this.rules = parsed.rules
     this.hasOwnRules = parsed.hasOwnRules
     this.#log = parsed.log ?? logToStandardError
-    this.#report = createReporter(() => this.#log)
+    const report = createReporter(() => this.#log)
+    this.#report = (event) => {
+      if (event.type === 'source') this.#health.note(event)
+      report(event)
+    }
     this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
     this.#authenticator = new Authenticator(parsed, this.#report)
     this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
+    const ownLife = new OwnLife((expiring) =>
+      this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...tell(expiring) }),
+    )
+    this.#follower = new SourceFollower({
+      source: parsed.source,
+      material: this.#material,
+      onChange: (accepted) => {
+        this.#authenticator.connections.endUnproved(accepted)
+        ownLife.watch(accepted, Date.now())
+      },
+      onNotice: (notice) => this.#report({ type: 'source', ...notice }),
+    })
     this.#requireMaterial()
   }
 
@@ -86,15 +107,11 @@ export class Guard {
       connections: this.#authenticator.connections,
       accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
       refuseHandshake: (error, socket) => this.#authenticator.reportHandshake(error, socket, Date.now()),
-      follow: (apply) => {
-        const refresh = (): void => {
-          const accepted = this.#material.current(Date.now())
-          if (accepted !== undefined) apply(createTlsOptions(accepted, minVersion))
-          this.#authenticator.connections.endWithdrawn(accepted, Date.now())
-        }
-        refresh()
-        return source.onUpdate(refresh)
-      },
+      begin: (request, response) => this.#authenticator.begin(request, response),
+      follow: (apply) =>
+        this.#follower.add((accepted) => {
+          apply(accepted === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(accepted, minVersion))
+        }),
       admit: createBypassGate({
         routesUpgrade,
         admit: (request) => this.admit(request, way()),
@@ -161,6 +178,11 @@ export class Guard {
     return explainQuestion(question, this.#options)
   }
 
+  /** How this service stands with its own certificate, for a health route or `probeListener`. */
+  health(): Health {
+    return this.#health.read(this.#material, Date.now())
+  }
+
   /** The log of the framework, used unless `log` was given to `createGuard`. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
     if (this.#options.log === undefined) this.#log = log
@@ -169,7 +191,10 @@ export class Guard {
   #requireMaterial(): NonNullable<ReturnType<AcceptedMaterial['current']>> {
     const accepted = this.#material.current(Date.now())
     if (accepted !== undefined) return accepted
-    throw new SourceError('source_expired', 'the source has no SVID that is valid now, expected one to start with')
+    throw new SourceError(
+      'source_expired',
+      'the source has no certificate that is valid now, expected one to start with',
+    )
   }
 
   #deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
@@ -212,4 +237,13 @@ export function isDenial(verdict: Principal | Denial): verdict is Denial {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
+}
+
+function tell({ what, remaining, expiresAt }: Expiring): Pick<SourceEvent, 'detail' | 'remaining' | 'expiresAt'> {
+  const end = new Date(expiresAt).toISOString()
+  return {
+    detail: `${what} expires at ${end}: less than ${remaining * 100} % of its life remain`,
+    remaining,
+    expiresAt,
+  }
 }

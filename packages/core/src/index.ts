@@ -38,6 +38,7 @@ export type { ExplainQuestion } from './explain-question.ts'
 export { type AttachOptions, createGuard, type Guard, isDenial } from './guard.ts'
 export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
 export type { GuardedRequest, RequestWay } from './guarded-request.ts'
+export type { Health } from './health.ts'
 export type { VerifiedPeer } from './principal/create-principal.ts'
 export type { Principal } from './principal/principal.ts'
 export { createMaterial, type MaterialInput } from './source/create-material.ts'
@@ -46,4 +47,15 @@ export { staticSource } from './source/static-source.ts'
 export { SpiffeId } from './spiffe-id/spiffe-id.ts'
 export { parseTrustDomain } from './spiffe-id/trust-domain.ts'
 export { X509Bundle } from './trust/bundle.ts'
-export type { OwnSvid, X509Material, X509Source } from './trust/x509-source.ts'
+export { parseBundleMap } from './trust/bundle-map.ts'
+export { CaBundle } from './trust/ca-bundle.ts'
+export { commonName, dnsName, type SubjectIdentity, type SubjectIdentityOptions } from './subject/subject-identity.ts'
+export type {
+  OwnCertificate,
+  OwnSvid,
+  SourceNotice,
+  SubjectMaterial,
+  SubjectSource,
+  X509Material,
+  X509Source,
+} from './trust/x509-source.ts'

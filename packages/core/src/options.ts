@@ -63,6 +63,29 @@ export function parseStringList(input: unknown, where: string): readonly string[
   })
 }
 
+/**
+ * Reads a length of time: milliseconds, or a number with a unit such as `'90d'`, `'24h'`, `'30m'` or `'45s'`. Less than
+ * a minute is refused where a number is given, because days or seconds were meant.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseDuration(input: unknown, where: string): number {
+  if (typeof input === 'number' && Number.isFinite(input) && input >= 60_000) return input
+  const [, count = '', unit = ''] = (typeof input === 'string' && /^([1-9]\d{0,6})([dhms])$/.exec(input)) || []
+  const milliseconds = durationUnits.get(unit)
+  if (milliseconds !== undefined) return Number(count) * milliseconds
+  const expected = "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'"
+  const message = `${where}: found ${describeValue(input)}, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message, { value: input })
+}
+
+const durationUnits: ReadonlyMap<string, number> = new Map([
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+])
+
 /** Takes the sting out of a promise where a value was expected: its rejection would end the process. */
 export function ignoreRejection(value: unknown): void {
   if (isPromise(value)) value.catch(() => undefined)

@@ -1,42 +1,54 @@
-import { parseCertificates } from '../certificate/pem.ts'
 import type { Certificate } from '../certificate/certificate.ts'
-import { describeCertificate } from '../certificate/describe.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
-import { SourceError } from '../errors.ts'
+import { parseCertificates } from '../certificate/pem.ts'
+import { ConfigurationError, SourceError } from '../errors.ts'
 import type { Reporter } from '../events.ts'
-import type { X509Bundle } from '../trust/bundle.ts'
-import type { X509Material, X509Source } from '../trust/x509-source.ts'
+import type { SubjectIdentity } from '../subject/subject-identity.ts'
+import { createSubjectTrust } from '../subject/subject-trust.ts'
+import { createSvidTrust } from '../svid/svid-trust.ts'
+import type { PeerTrust } from '../trust/peer-trust.ts'
+import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
+import { describeLongLife, describeIndistinct } from './material-warnings.ts'
+import type { Proof } from './verdict-cache.ts'
 
 /** Material that the guard works with, and what of it concerns peers. */
 export interface Accepted {
-  readonly material: X509Material
-  /** The bundles of the trust domains whose callers are authenticated, and no others. */
-  readonly bundles: ReadonlyMap<string, X509Bundle>
+  readonly own: OwnCertificate
+  /** What the peers are held against whose callers are authenticated, and no others. */
+  readonly trust: PeerTrust<Proof>
   /** Our own intermediates: they complete the chains of peers on Node versions that show the leaf alone. */
   readonly ownIntermediates: readonly Certificate[]
 }
 
 /** What a guard was pinned to at its start. */
-export interface Pins {
-  readonly localTrustDomain: string
-  readonly trustDomains: readonly string[]
+export type Realm =
+  | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
+  | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
+
+/** What a guard demands of its material. */
+export interface MaterialPolicy {
+  readonly realm: Realm
+  /** Milliseconds; a longer life of our own certificate is refused. */
+  readonly maxCertificateLifetime: number | undefined
 }
 
+/** Any source that a guard can have. */
+export type GuardSource = X509Source | SubjectSource
+
 /**
- * Stands between the source and everything that uses its material: takes a new one only if it names the same trust
- * domain as at start, and gives none once our own SVID has expired or the source has none.
+ * Stands between the source and everything that uses its material: takes a new one only if it is what the guard was
+ * made for, and gives none once our own certificate has expired or the source has none.
  */
 export class AcceptedMaterial {
-  readonly #source: X509Source
-  readonly #pins: Pins
+  readonly #source: GuardSource
+  readonly #policy: MaterialPolicy
   readonly #report: Reporter
-  #offered: X509Material | undefined
+  #offered: X509Material | SubjectMaterial | undefined
   #accepted: Accepted | undefined
   #isLost = false
 
-  constructor(source: X509Source, pins: Pins, report: Reporter) {
+  constructor(source: GuardSource, policy: MaterialPolicy, report: Reporter) {
     this.#source = source
-    this.#pins = pins
+    this.#policy = policy
     this.#report = report
   }
 
@@ -46,10 +58,15 @@ export class AcceptedMaterial {
     if (offered === undefined) return undefined
     if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
     const accepted = this.#accepted
-    return accepted !== undefined && now < accepted.material.svid.expiresAt ? accepted : undefined
+    return accepted !== undefined && now < accepted.own.expiresAt ? accepted : undefined
   }
 
-  #read(now: number): X509Material | undefined {
+  /** What was taken last, whether or not it still holds. */
+  get last(): Accepted | undefined {
+    return this.#accepted
+  }
+
+  #read(now: number): X509Material | SubjectMaterial | undefined {
     try {
       const offered = this.#source.current
       this.#isLost = false
@@ -64,55 +81,81 @@ export class AcceptedMaterial {
     }
   }
 
-  #takeOrRefuse(offered: X509Material, now: number): void {
+  #takeOrRefuse(offered: X509Material | SubjectMaterial, now: number): void {
     this.#offered = offered
     try {
       this.#take(offered, now)
     } catch (error) {
       // A source that is not ours can offer anything; what was there stays.
       const { message } = toSourceError(error)
-      this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail: message })
+      const detail = `${message}; what was there stays`
+      this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail })
     }
   }
 
-  #take(offered: X509Material, now: number): void {
-    const { svid } = offered
-    const about = { spiffeId: svid.spiffeId.toString(), serialNumber: svid.serialNumber, expiresAt: svid.expiresAt }
-    const { localTrustDomain, trustDomains } = this.#pins
-    if (svid.spiffeId.trustDomain !== localTrustDomain) {
-      const detail = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start; what was there stays`
-      this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail, ...about })
-      return
-    }
+  #take(offered: X509Material | SubjectMaterial, now: number): void {
+    const { realm, maxCertificateLifetime } = this.#policy
+    const own = ownOf(offered)
+    const trust = trustOf(offered, realm)
+    const tooLong = describeLongLife(own, maxCertificateLifetime)
+    if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
+    const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
     const isFirst = this.#accepted === undefined
-    const bundles = new Map([...offered.bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain)))
-    const ownIntermediates = parseCertificates(svid.certificatePem).slice(1)
-    this.#accepted = { material: offered, bundles, ownIntermediates }
+    this.#accepted = { own, trust, ownIntermediates }
     const detail = isFirst ? 'the first material' : 'new material'
-    this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...about })
-    for (const bundle of bundles.values()) this.#warn(bundle, now)
+    this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
+    this.#warn(offered, now)
   }
 
-  #warn(bundle: X509Bundle, now: number): void {
-    const authority = findIndistinct(bundle)
-    if (authority === undefined) return
-    const detail = `bundle of ${bundle.trustDomain}: ${describeCertificate(authority)} shares its name with another authority and has no key id, so OpenSSL refuses what it issued; give authorities key ids or names of their own`
-    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'authority_unusable', detail })
+  #warn(offered: X509Material | SubjectMaterial, now: number): void {
+    const long = describeLongLife(ownOf(offered))
+    if (long !== undefined) {
+      const detail = `our own certificate: ${long}`
+      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'certificate_long_lived', detail })
+    }
+    const bundles = 'ca' in offered ? [{ trustDomain: 'the CA', ...offered.ca }] : [...offered.bundles.values()]
+    for (const { trustDomain, authorities } of bundles) {
+      const indistinct = describeIndistinct(authorities)
+      if (indistinct === undefined) continue
+      const detail = `bundle of ${trustDomain}: ${indistinct}`
+      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'authority_unusable', detail })
+    }
   }
+}
+
+/** What an event tells of our own certificate. */
+export function describeOwn(own: OwnCertificate): {
+  readonly serialNumber: string
+  readonly expiresAt: number
+  readonly spiffeId?: string
+} {
+  const { serialNumber, expiresAt } = own
+  return { serialNumber, expiresAt, ...('spiffeId' in own && { spiffeId: String(own.spiffeId) }) }
+}
+
+function ownOf(material: X509Material | SubjectMaterial): OwnCertificate {
+  return 'ca' in material ? material.certificate : material.svid
+}
+
+function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTrust<Proof> {
+  if (realm.kind === 'subject') {
+    if ('ca' in material) return createSubjectTrust(material.ca, realm.identity)
+    throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
+  }
+  if ('ca' in material) {
+    throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
+  }
+  const { svid, bundles } = material
+  const { localTrustDomain, trustDomains } = realm
+  if (svid.spiffeId.trustDomain !== localTrustDomain) {
+    const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
+    throw new SourceError('update_refused', found)
+  }
+  return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
 }
 
 function toSourceError(cause: unknown): SourceError {
   if (cause instanceof SourceError) return cause
   const detail = cause instanceof Error ? cause.message : 'it threw something that is no error'
   return new SourceError('source_empty', `the source has no material: ${detail}`, { cause })
-}
-
-// OpenSSL tells authorities of one name apart by their key ids only, and without them never tries the second.
-function findIndistinct(bundle: X509Bundle): Certificate | undefined {
-  return bundle.authorities.find((authority, index) =>
-    bundle.authorities.some(
-      (other, otherIndex) =>
-        otherIndex < index && authority.subjectKeyId === undefined && isSameName(other.subject, authority.subject),
-    ),
-  )
 }

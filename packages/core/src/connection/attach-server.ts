@@ -2,7 +2,7 @@ import { Server as TlsServer, type TLSSocket } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import { refusedListeners } from './check-server.ts'
 import type { PeerConnections } from './peer-connections.ts'
-import type { GuardTlsOptions } from './tls-options.ts'
+import type { ServedTlsOptions } from './tls-options.ts'
 
 /** What a server is tied to. */
 export interface Attachment {
@@ -12,7 +12,9 @@ export interface Attachment {
   /** Reports a handshake that OpenSSL refused. */
   readonly refuseHandshake: (error: Error, socket: TLSSocket) => void
   /** Calls back with the complete option set now and after each change; gives the function that ends it. */
-  readonly follow: (apply: (options: GuardTlsOptions) => void) => () => void
+  readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
+  /** Told of each request before anybody answers it. */
+  readonly begin: (request: unknown, response: unknown) => void
   /** Whether an event that bypasses the adapters may reach its listeners. */
   readonly admit: BypassGate
   /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
@@ -24,10 +26,10 @@ export type BypassGate = (event: string, request: unknown, response: unknown) =>
 
 /** Ties a checked server to the guard: from here on its certificate, its connections and its upgrades are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
-  const { connections, accept, refuseHandshake, follow, admit } = attachment
+  const { connections, accept, refuseHandshake, follow } = attachment
   // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
   server.prependListener('secureConnection', accept)
-  server.prependListener('session', (session: { readonly socket: object }) => connections.link(session))
+  server.prependListener('session', (session: Parameters<PeerConnections['link']>[0]) => connections.link(session))
   server.on('tlsClientError', refuseHandshake)
   if (attachment.isLoopbackOnly) {
     if (server.listening) refuseOtherAddresses(server)
@@ -35,7 +37,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   }
   followSource(server, follow)
   refuseChanges(server)
-  interceptBypasses(server, admit)
+  interceptRequests(server, attachment)
 }
 
 // From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
@@ -70,13 +72,17 @@ function refuseChanges(server: TlsServer): void {
   })
 }
 
-// These events reach no middleware, and a listener that destroys the socket does not stop the next one, so they are
-// decided where they are emitted.
-function interceptBypasses(server: TlsServer, admit: BypassGate): void {
+// Where they are emitted, because a listener of ours would be one among others: the bypassing events reach no
+// middleware, and a listener that destroys the socket does not stop the next one.
+function interceptRequests(server: TlsServer, { begin, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (typeof emit !== 'function') refuse('it has no emit function')
   const guarded = (event: string | symbol, ...values: readonly unknown[]): boolean => {
-    if (typeof event === 'string' && bypasses.has(event) && !admit(event, values[0], values[1])) return true
+    if (event === 'request') begin(values[0], values[1])
+    else if (typeof event === 'string' && bypasses.has(event)) {
+      begin(values[0], values[1])
+      if (!admit(event, values[0], values[1])) return true
+    }
     return Reflect.apply(emit, server, [event, ...values]) === true
   }
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })

@@ -1,28 +1,13 @@
 import type { TLSSocket } from 'node:tls'
+import { endOfValidity } from '../certificate/path-checks.ts'
 import type { Reporter } from '../events.ts'
-import { VerdictCache } from '../svid/verdict-cache.ts'
-import type { SvidVerdict } from '../svid/verify-svid.ts'
+import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
-import { callAt } from './long-timer.ts'
-import { readChain, readLeaf } from './read-chain.ts'
-
-/** The verdict on a chain, or why no chain was looked at. */
-export type PeerVerdict =
-  | SvidVerdict
-  | {
-      readonly ok: false
-      readonly reason: 'source_unavailable' | 'session_resumed' | 'tls_refused' | 'identity_expired'
-      readonly detail: string
-    }
-
-/** One connection and the verdict on its peer, kept with the material under which it was last reached. */
-export interface Connection {
-  readonly socket: TLSSocket
-  verdict: PeerVerdict
-  accepted: Accepted
-  /** Set once the socket no longer speaks HTTP: then nothing but its end can end a peer's access. */
-  isUpgraded: boolean
-}
+import type { Connection, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
+import { beginResponse, type LifePolicy, watchLife } from './connection-life.ts'
+import { describeLongLife } from './material-warnings.ts'
+import { verifyPeer } from './verify-peer.ts'
+import { type Proof, VerdictCache } from './verdict-cache.ts'
 
 /** What the guard needs of a request to find its connection; Node's HTTP/1 and HTTP/2 requests both have it. */
 export interface ConnectedRequest {
@@ -31,40 +16,55 @@ export interface ConnectedRequest {
   readonly stream?: { readonly session?: object | undefined } | undefined
 }
 
+/** How peers are treated once they are verified. */
+export interface PeerPolicy {
+  readonly onExpiry: 'close' | 'refuse'
+  /** Milliseconds; a peer whose certificate lives longer is refused. */
+  readonly maxCertificateLifetime: number | undefined
+}
+
 /**
  * The connections of every attached server: each peer is verified once, when its handshake is complete; a request only
  * looks the verdict up. What is not in here was never verified.
  */
 export class PeerConnections {
   readonly #connections = new WeakMap<object, Connection>()
-  readonly #upgraded = new Set<Connection>()
+  readonly #open = new Set<Connection>()
   readonly #cache = new VerdictCache()
+  readonly #warned = new WeakSet<Proof>()
   readonly #report: Reporter
-  readonly #endsAtExpiry: boolean
+  readonly #policy: PeerPolicy
+  readonly #life: LifePolicy
+  #stopSweep: () => void = () => undefined
 
-  constructor(report: Reporter, endsAtExpiry: boolean) {
+  constructor(report: Reporter, policy: PeerPolicy) {
     this.#report = report
-    this.#endsAtExpiry = endsAtExpiry
+    this.#policy = policy
+    this.#life = {
+      onExpiry: policy.onExpiry,
+      reportExpiry: ({ socket }, expiresAt) => {
+        const detail = `the certificate expired at ${new Date(expiresAt).toISOString()} while its connection was open`
+        this.#reportVerdict(socket, { ok: false, reason: 'identity_expired', detail }, Date.now())
+      },
+    }
   }
 
   /** Verifies the peer of a new connection and remembers the verdict; ends the connection if there is no proof. */
   accept(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
-    const verdict = this.#verifyPeer(socket, accepted, now)
-    if (accepted !== undefined) {
-      const connection: Connection = { socket, verdict, accepted, isUpgraded: false }
-      this.#connections.set(socket, connection)
-      Reflect.defineProperty(socket, connectionOfSocket, { value: connection })
-      if (verdict.ok) this.#watchExpiry(connection, verdict.svid.expiresAt)
-    }
+    const verdict = this.#limit(verifyPeer(socket, accepted, this.#cache, now))
+    if (accepted !== undefined) this.#remember(socket, verdict, accepted)
     this.#reportVerdict(socket, verdict, now)
     if (!verdict.ok) socket.destroy()
+    else this.#warn(socket, verdict.proof, now)
   }
 
   /** Makes the connection findable from an HTTP/2 session, whose requests never show the socket itself. */
-  link(session: { readonly socket: object }): void {
+  link(session: EndableSession & { readonly socket: object }): void {
     // Node's stand-in for the socket of a session passes unknown properties through.
     const connection: unknown = Reflect.get(session.socket, connectionOfSocket)
-    if (isConnection(connection)) this.#connections.set(session, connection)
+    if (!isConnection(connection)) return
+    connection.session = session
+    this.#connections.set(session, connection)
   }
 
   find(request: ConnectedRequest): Connection | undefined {
@@ -72,91 +72,118 @@ export class PeerConnections {
     return key === undefined ? undefined : this.#connections.get(key)
   }
 
-  /** The verdict as of now: reached again only when the bundle of the peer's trust domain is another object. */
+  /** Told of each request before anybody answers it. */
+  begin(request: ConnectedRequest, response: EndableResponse): void {
+    const connection = this.find(request)
+    if (connection !== undefined) beginResponse(connection, response, this.#life)
+  }
+
+  /** The verdict as of now: reached again only when the bundle that proved the peer is another object. */
   verdictOf(connection: Connection, accepted: Accepted, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
-    const { svid } = verdict
-    const { bundles, ownIntermediates } = accepted
-    if (bundles.get(svid.spiffeId.trustDomain) !== svid.bundle) {
-      connection.verdict = this.#cache.verifyAgain(svid, { bundles, additional: ownIntermediates, now })
-    }
+    const { trust, ownIntermediates } = accepted
     connection.accepted = accepted
-    if (!connection.verdict.ok) this.#reportVerdict(connection.socket, connection.verdict, now)
-    return connection.verdict
+    if (trust.holds(verdict.proof)) return verdict
+    const again = this.#cache.verifyAgain(verdict.proof, { trust, additional: ownIntermediates, now })
+    connection.verdict = again
+    if (!again.ok) this.#reportVerdict(connection.socket, again, now)
+    else if (again.proof.expiresAt !== verdict.proof.expiresAt) {
+      // Under other authorities the same leaf may be proved for longer, or for less.
+      connection.stopWatch()
+      connection.stopWatch = watchLife(connection, again.proof, this.#life)
+    }
+    return again
   }
 
   /** Remembers that no further request will come on this connection to be decided. */
   markUpgraded(connection: Connection): void {
     connection.isUpgraded = true
-    this.#upgraded.add(connection)
-    connection.socket.once('close', () => this.#upgraded.delete(connection))
   }
 
-  /** Ends the upgraded connections of peers that new material no longer proves. */
-  endWithdrawn(accepted: Accepted | undefined, now: number): void {
-    for (const connection of this.#upgraded) {
-      if (accepted === undefined || !this.verdictOf(connection, accepted, now).ok) connection.socket.destroy()
+  /**
+   * Ends the open connections of peers that new material no longer proves, whatever runs on them; all of them when there
+   * is no material. Many are looked at in turns, so that requests are answered in between: those are decided by
+   * `verdictOf` in any case.
+   */
+  endUnproved(accepted: Accepted | undefined): void {
+    this.#stopSweep()
+    const waiting = this.#open.values()
+    const sweep = (): void => {
+      const endOfTurn = performance.now() + sweepTurn
+      for (const connection of waiting) {
+        if (accepted === undefined || !this.verdictOf(connection, accepted, Date.now()).ok) connection.socket.destroy()
+        if (performance.now() < endOfTurn) continue
+        const next = setImmediate(sweep)
+        this.#stopSweep = () => clearImmediate(next)
+        return
+      }
     }
+    sweep()
   }
 
   /** The verdict on a chain that came without TLS; for sources made for tests. */
-  verifyChain(chain: readonly Uint8Array[], { bundles, ownIntermediates }: Accepted, now: number): PeerVerdict {
+  verifyChain(chain: readonly Uint8Array[], { trust, ownIntermediates }: Accepted, now: number): PeerVerdict {
     const [leafDer] = chain
-    if (leafDer === undefined) return noCertificate
-    return this.#cache.verify({ leafDer, readChain: () => chain, bundles, additional: ownIntermediates, now })
-  }
-
-  #verifyPeer(socket: TLSSocket, accepted: Accepted | undefined, now: number): PeerVerdict {
-    if (accepted === undefined) return refuse('source_unavailable', 'there is no valid SVID of our own')
-    // A resumed session shows what an earlier handshake proved, to whoever holds the ticket.
-    if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
-    // OpenSSL's verdict is the second lock; it says neither whose bundle vouched nor that this is an SVID.
-    if (!socket.authorized) return refuse('tls_refused', String(socket.authorizationError))
-    const leafDer = readLeaf(socket)
-    if (leafDer === undefined) return noCertificate
-    let shown = 0
-    const readPresented = (): readonly Buffer[] => {
-      const chain = readChain(socket)
-      shown = chain.length
-      return chain
+    if (leafDer === undefined) {
+      return { ok: false, reason: 'certificate_missing', detail: 'the peer presented no certificate' }
     }
-    const { bundles, ownIntermediates } = accepted
-    const claim = { leafDer, readChain: readPresented, bundles, additional: ownIntermediates, now }
-    const verdict = this.#cache.verify(claim)
-    if (verdict.ok || verdict.reason !== 'unknown_authority' || shown > 1) return verdict
-    return { ...verdict, detail: `${verdict.detail}; ${leafAlone}` }
+    const claim = { leafDer, readChain: () => chain, trust, additional: ownIntermediates, now }
+    return this.#limit(this.#cache.verify(claim))
   }
 
-  #watchExpiry(connection: Connection, expiresAt: number): void {
-    const stop = callAt(expiresAt, () => {
-      // A new bundle may have proved a longer path in the meantime.
-      if (connection.verdict.ok && Date.now() < connection.verdict.svid.expiresAt) {
-        this.#watchExpiry(connection, connection.verdict.svid.expiresAt)
-      } else if (this.#endsAtExpiry || connection.isUpgraded) {
-        this.#reportVerdict(
-          connection.socket,
-          { ok: false, reason: 'identity_expired', detail: expiredAt(expiresAt) },
-          Date.now(),
-        )
-        connection.socket.destroy()
-      }
+  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted): void {
+    const connection: Connection = {
+      socket,
+      verdict,
+      accepted,
+      session: undefined,
+      isUpgraded: false,
+      isEnding: false,
+      running: undefined,
+      stopWatch: () => undefined,
+    }
+    this.#connections.set(socket, connection)
+    Reflect.defineProperty(socket, connectionOfSocket, { value: connection })
+    if (!verdict.ok) return
+    this.#open.add(connection)
+    connection.stopWatch = watchLife(connection, verdict.proof, this.#life)
+    socket.once('close', () => {
+      this.#open.delete(connection)
+      connection.stopWatch()
     })
-    connection.socket.once('close', stop)
+  }
+
+  #limit(verdict: PeerVerdict): PeerVerdict {
+    const { maxCertificateLifetime } = this.#policy
+    if (!verdict.ok || maxCertificateLifetime === undefined) return verdict
+    const detail = describeLongLife(lifeOf(verdict.proof), maxCertificateLifetime)
+    return detail === undefined ? verdict : { ok: false, reason: 'lifetime_too_long', detail, ...nameOf(verdict.proof) }
+  }
+
+  #warn(socket: TLSSocket, proof: Proof, now: number): void {
+    if (this.#warned.has(proof)) return
+    this.#warned.add(proof)
+    const detail = describeLongLife(lifeOf(proof))
+    if (detail === undefined) return
+    const about = { ...describeProof(proof), ...addressOf(socket) }
+    const reason = 'certificate_long_lived'
+    this.#report({ type: 'authentication', outcome: 'warning', at: now, reason, detail, ...about })
   }
 
   #reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number): void {
-    const from = socket.remoteAddress === undefined ? {} : { remoteAddress: socket.remoteAddress }
     if (verdict.ok) {
-      const { spiffeId, leaf, expiresAt } = verdict.svid
-      const about = { spiffeId: spiffeId.toString(), serialNumber: leaf.serialNumber, expiresAt }
-      this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about, ...from })
+      const about = { ...describeProof(verdict.proof), ...addressOf(socket) }
+      this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about })
     } else {
       const { ok: _, ...why } = verdict
-      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
+      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...addressOf(socket) })
     }
   }
 }
+
+/** Milliseconds that one turn of a sweep may take: less than a handshake does. */
+const sweepTurn = 2
 
 const connectionOfSocket: unique symbol = Symbol('countersign.connection')
 
@@ -164,19 +191,21 @@ function isConnection(value: unknown): value is Connection {
   return typeof value === 'object' && value !== null && 'verdict' in value && 'accepted' in value
 }
 
-function refuse(reason: 'source_unavailable' | 'session_resumed' | 'tls_refused', detail: string): PeerVerdict {
-  return { ok: false, reason, detail }
+function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly name: string } {
+  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { name: proof.name }
 }
 
-function expiredAt(moment: number): string {
-  return `the certificate expired at ${new Date(moment).toISOString()} while its connection was open`
+function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
+  readonly serialNumber: string
+  readonly expiresAt: number
+} {
+  return { ...nameOf(proof), serialNumber: proof.leaf.serialNumber, expiresAt: proof.expiresAt }
 }
 
-const leafAlone =
-  'Node showed the leaf alone: the peer sent no intermediates, or this version of Node hides them (24.21 does); an intermediate that stands in the bundle beside its authority is found'
+function lifeOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
+  return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
+}
 
-const noCertificate: PeerVerdict = {
-  ok: false,
-  reason: 'certificate_missing',
-  detail: 'the peer presented no certificate',
+function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
+  return remoteAddress === undefined ? {} : { remoteAddress }
 }

@@ -13,6 +13,9 @@ export interface GuardTlsOptions {
   readonly secureOptions: number
 }
 
+/** What a server is given at each change: without a certificate it refuses every handshake. */
+export type ServedTlsOptions = GuardTlsOptions | Pick<GuardTlsOptions, 'minVersion' | 'secureOptions' | 'ca'>
+
 /** The lowest protocol version that a server accepts. */
 export type MinVersion = 'TLSv1.3' | 'TLSv1.2'
 
@@ -20,14 +23,19 @@ export type MinVersion = 'TLSv1.3' | 'TLSv1.2'
 export const secureOptions: number = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
 
 /** The complete set for this material: `setSecureContext` replaces options, it does not merge them. */
-export function createTlsOptions({ material, bundles }: Accepted, minVersion: MinVersion): GuardTlsOptions {
+export function createTlsOptions({ own, trust }: Accepted, minVersion: MinVersion): GuardTlsOptions {
   return {
-    key: material.svid.exportPrivateKey(),
-    cert: Buffer.from(material.svid.certificatePem),
-    ca: [...bundles.values()].flatMap(({ authorities }) => authorities.map(toPem)),
+    key: own.exportPrivateKey(),
+    cert: Buffer.from(own.certificatePem),
+    ca: trust.authorities.map(toPem),
     requestCert: true,
     rejectUnauthorized: true,
     minVersion,
     secureOptions,
   }
+}
+
+/** The set for a server that has no valid certificate of its own: nobody can begin a handshake, and no key is kept. */
+export function createRefusingTlsOptions(minVersion: MinVersion): ServedTlsOptions {
+  return { minVersion, secureOptions, ca: [] }
 }

@@ -32,8 +32,8 @@ export interface CompiledRequirement {
 export interface RequirementContext {
   /** Where it stands, for error messages: `rules[3].allow`. */
   readonly where: string
-  /** The trust domain for whose callers alone namespaces and service accounts mean something. */
-  readonly localTrustDomain: string
+  /** The trust domain for whose callers alone namespaces and service accounts mean something; undefined where callers have no SPIFFE IDs. */
+  readonly localTrustDomain: string | undefined
 }
 
 /**
@@ -43,7 +43,7 @@ export interface RequirementContext {
  */
 export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const source = parseRequirement(input, context.where)
-  const test = compileTest(source, context.localTrustDomain)
+  const test = compileTest(source, context)
   return Object.freeze({ source, deferToRoute: 'perRoute' in source, test })
 }
 
@@ -60,21 +60,41 @@ export function compileRouteRequirement(input: unknown, context: RequirementCont
   })
 }
 
-function compileTest(source: Requirement, localTrustDomain: string): RequirementTest {
+function compileTest(source: Requirement, context: RequirementContext): RequirementTest {
   const compileAll = (parts: readonly Requirement[]): readonly RequirementTest[] =>
-    parts.map((part) => compileTest(part, localTrustDomain))
+    parts.map((part) => compileTest(part, context))
   if ('hasAuthority' in source) return checkAnyAuthority([source.hasAuthority])
   if ('hasAnyAuthority' in source) return checkAnyAuthority(source.hasAnyAuthority)
   if ('hasAllAuthorities' in source) return checkAllAuthorities(source.hasAllAuthorities)
   if ('authenticated' in source) return checkAuthenticated
   if ('permitAll' in source) return passAlways
   if ('denyAll' in source) return denyAlways
-  if ('callers' in source) return checkCallers(source.callers)
-  if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain)
-  if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain)
-  if ('inTrustDomain' in source) return checkTrustDomains(source.inTrustDomain)
   if ('allOf' in source) return checkAllOf(compileAll(source.allOf))
   if ('anyOf' in source) return checkAnyOf(compileAll(source.anyOf))
   if ('custom' in source) return checkCustom(source.custom.name, source.custom.test)
-  return passNoRoute
+  if ('perRoute' in source) return passNoRoute
+  return compileSpiffeTest(source, context)
+}
+
+type SpiffeRequirement = Extract<
+  Requirement,
+  | { readonly callers: unknown }
+  | { readonly serviceAccounts: unknown }
+  | { readonly inNamespace: unknown }
+  | { readonly inTrustDomain: unknown }
+>
+
+function compileSpiffeTest(
+  source: SpiffeRequirement,
+  { where, localTrustDomain }: RequirementContext,
+): RequirementTest {
+  if (localTrustDomain === undefined) {
+    const [kind = ''] = Object.keys(source)
+    const message = `${where}: found ${kind}, expected hasAuthority() or another one without SPIFFE IDs, which callers of a CA without SPIFFE do not have`
+    throw new ConfigurationError('rule_invalid', message, { value: kind })
+  }
+  if ('callers' in source) return checkCallers(source.callers)
+  if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain)
+  if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain)
+  return checkTrustDomains(source.inTrustDomain)
 }

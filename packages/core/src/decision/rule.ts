@@ -35,7 +35,7 @@ export interface CompiledRule {
  *
  * @throws {ConfigurationError} with the place, what was found there and what to write instead
  */
-export function parseRule(input: unknown, index: number, localTrustDomain: string): CompiledRule {
+export function parseRule(input: unknown, index: number, localTrustDomain: string | undefined): CompiledRule {
   const where = `rules[${index}]`
   const { path, methods, allow } = parseOptions(input, ['path', 'methods', 'allow'], where)
   const pattern = parsePathPattern(path, `${where}.path`)

@@ -62,7 +62,7 @@ export class RuleSet {
  * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for a rule that cannot be what its
  * author meant, `rule_unreachable` for one that can never decide
  */
-export function compileRules(input: unknown, context: { readonly localTrustDomain: string }): RuleSet {
+export function compileRules(input: unknown, context: { readonly localTrustDomain: string | undefined }): RuleSet {
   if (!Array.isArray(input)) {
     throw new ConfigurationError('option_invalid', `rules: found ${describeValue(input)}, expected a list of rules`, {
       value: input,

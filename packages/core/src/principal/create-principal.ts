@@ -1,6 +1,8 @@
 import { ConfigurationError } from '../errors.ts'
 import { describeValue, ignoreRejection } from '../options.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import type { SubjectIdentity } from '../subject/subject-identity.ts'
+import type { X509Subject } from '../subject/x509-subject.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
 import { mintPrincipal, type Principal } from './principal.ts'
 
@@ -19,7 +21,7 @@ export interface VerifiedPeer {
 /** How a SPIFFE ID becomes authorities. */
 export interface PrincipalPolicy {
   /** Only its workloads get derived authorities: a partner's core-api is not ours. */
-  readonly localTrustDomain: string
+  readonly localTrustDomain: string | undefined
   /** The local namespaces whose service accounts give `SERVICE_<service account>`. */
   readonly namespaces: ReadonlySet<string>
   readonly authorities?: ((peer: VerifiedPeer) => readonly string[]) | undefined
@@ -36,9 +38,23 @@ export function createPrincipal(svid: X509Svid, policy: PrincipalPolicy): Princi
   return mintFor({ spiffeId, serialNumber: leaf.serialNumber, expiresAt }, policy)
 }
 
+/** Turns a verified certificate of a CA without SPIFFE into a principal: its name, and the authorities listed for it. */
+export function createSubjectPrincipal({ name, expiresAt }: X509Subject, identity: SubjectIdentity): Principal {
+  return mintNamed(name, identity.find(name) ?? [], expiresAt)
+}
+
+/** The same of a name that nobody proved: for explanations, which must never reach a request. */
+export function createHypotheticalSubject(name: string, authorities: readonly string[]): Principal {
+  return mintNamed(name, authorities, Number.MAX_SAFE_INTEGER)
+}
+
 /** The principal that a workload of this name would be: for explanations, which must never reach a request. */
 export function createHypotheticalPrincipal(spiffeId: SpiffeId, policy: PrincipalPolicy): Principal {
   return mintFor({ spiffeId, serialNumber: '00', expiresAt: Number.MAX_SAFE_INTEGER }, policy)
+}
+
+function mintNamed(name: string, authorities: readonly string[], expiresAt: number): Principal {
+  return mintPrincipal({ name, authorities, credential: 'x509-subject', expiresAt })
 }
 
 function mintFor(

@@ -1,90 +1,62 @@
-import { SourceError } from '../errors.ts'
+import type { SourceError } from '../errors.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
-import type { X509Material, X509Source } from '../trust/x509-source.ts'
+import type { OwnCertificate, SourceNotice, SubjectMaterial, X509Material, X509Source } from '../trust/x509-source.ts'
+import { HeldMaterial } from './held-material.ts'
 
 /** A source whose owner replaces what it holds: the common half of every source that is alive. */
-export interface ReplaceableSource extends X509Source {
+export interface ReplaceableSource<Material = X509Material> extends X509Source<Material> {
+  onNotice(listener: (notice: SourceNotice) => void): () => void
   /**
    * Puts other material in place and tells the listeners, unless nothing changed. Bundles of equal content stay the
    * same objects. Does nothing once the source is closed: an update may be on its way at that moment.
    */
-  replace(material: X509Material): void
+  replace(material: Material): void
   /** Says that there is no material any more: `current` throws this until the next `replace`, or `close`. */
   withdraw(error: SourceError): void
+  /** Tells the listeners of notices something that does not change the material. */
+  notify(notice: Omit<SourceNotice, 'at'>): void
 }
 
-/** Creates a source that holds this material until its owner replaces or withdraws it. */
+/**
+ * Creates a source that holds this material until its owner replaces or withdraws it. From the moment its SVID expires,
+ * `current` throws.
+ */
 export function createReplaceableSource(material: X509Material): ReplaceableSource {
-  return new HeldMaterial(material)
+  return new HeldMaterial(material, { certificateOf: ({ svid }) => svid, keepUnchanged })
 }
 
-class HeldMaterial implements ReplaceableSource {
-  #held: X509Material | SourceError
-  #last: X509Material
-  #isClosed = false
-  readonly #listeners = new Set<(material: X509Material) => void>()
-
-  constructor(material: X509Material) {
-    this.#held = material
-    this.#last = material
-  }
-
-  get current(): X509Material {
-    if (this.#held instanceof SourceError) throw this.#held
-    return this.#held
-  }
-
-  onUpdate(listener: (material: X509Material) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  replace(material: X509Material): void {
-    if (this.#isClosed) return
-    const next = keepUnchanged(this.#last, material)
-    if (next === this.#held) return
-    this.#held = next
-    this.#last = next
-    for (const listener of this.#listeners) tell(listener, next)
-  }
-
-  withdraw(error: SourceError): void {
-    if (!this.#isClosed) this.#held = error
-  }
-
-  close(): Promise<void> {
-    this.#isClosed = true
-    this.#listeners.clear()
-    this.#held = new SourceError('source_closed', 'the source was closed, expected it to be open while it is used')
-    return Promise.resolve()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
+/** The same for certificates of a CA without SPIFFE. */
+export function createReplaceableSubjectSource(material: SubjectMaterial): ReplaceableSource<SubjectMaterial> {
+  return new HeldMaterial(material, {
+    certificateOf: ({ certificate }) => certificate,
+    keepUnchanged: keepUnchangedSubject,
+  })
 }
 
-// One listener that throws must not keep the others on the old material; its error surfaces as an uncaught one.
-function tell(listener: (material: X509Material) => void, material: X509Material): void {
-  try {
-    listener(material)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
-}
-
-/** The new material with every unchanged bundle, and the whole, replaced by the object that is there already. */
 function keepUnchanged(last: X509Material, next: X509Material): X509Material {
   const bundles = new Map<string, X509Bundle>()
   for (const [trustDomain, bundle] of next.bundles) {
     const held = last.bundles.get(trustDomain)
     bundles.set(trustDomain, held?.fingerprint === bundle.fingerprint ? held : bundle)
   }
-  const isSameChain = last.svid.certificatePem === next.svid.certificatePem
+  const isSameChain = isSame(last.svid, next.svid)
   const areSameBundles =
     bundles.size === last.bundles.size && [...bundles].every(([name, bundle]) => last.bundles.get(name) === bundle)
   if (isSameChain && areSameBundles) return last
   return Object.freeze({ svid: isSameChain ? last.svid : next.svid, bundles })
+}
+
+function keepUnchangedSubject(last: SubjectMaterial, next: SubjectMaterial): SubjectMaterial {
+  const isSameChain = isSame(last.certificate, next.certificate)
+  const isSameCa = last.ca.fingerprint === next.ca.fingerprint
+  if (isSameChain && isSameCa) return last
+  return Object.freeze({
+    certificate: isSameChain ? last.certificate : next.certificate,
+    ca: isSameCa ? last.ca : next.ca,
+  })
+}
+
+// The same chain may live longer or shorter under other authorities.
+function isSame(last: OwnCertificate, next: OwnCertificate): boolean {
+  return last.certificatePem === next.certificatePem && last.expiresAt === next.expiresAt
 }

@@ -1,12 +1,11 @@
-import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
-import { decodeCertificate } from '../certificate/decode.ts'
+import { type Certificate, clientAuth, type serverAuth } from '../certificate/certificate.ts'
 import { describeCertificate, quoteText } from '../certificate/describe.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
 import { verifyPath } from '../certificate/path.ts'
-import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.ts'
-import type { PathRefusal } from '../certificate/path-request.ts'
 import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
+import { checkUsages } from './check-usages.ts'
+import { completeChain, decodeChain } from './presented-chain.ts'
+import { type ChainRefusal, Refused } from './refusal.ts'
 import { mintX509Svid, type X509Svid } from './x509-svid.ts'
 
 /** A chain that claims to be an X.509-SVID, and what it is to be held against. */
@@ -25,19 +24,11 @@ export interface SvidClaim {
 
 /** Why a chain is no X.509-SVID, closed; for operators, never for the peer. */
 type SvidRefusal =
-  | PathRefusal
-  | 'certificate_missing'
-  | 'certificate_malformed'
+  | ChainRefusal
   | 'no_uri_san'
   | 'several_uri_sans'
   | 'spiffe_id_invalid'
   | 'spiffe_id_without_path'
-  | 'leaf_is_ca'
-  | 'key_usage_missing'
-  | 'key_usage_not_critical'
-  | 'digital_signature_missing'
-  | 'leaf_may_sign'
-  | 'extended_key_usage_incomplete'
   | 'alternative_name_not_critical'
   | 'trust_domain_unknown'
   | 'signing_certificate_spiffe_id'
@@ -61,67 +52,47 @@ export type SvidVerdict =
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#5-validation
  */
 export function verifySvid(claim: SvidClaim): SvidVerdict {
-  const { chain, bundles, additional = [], usage = clientAuth, now } = claim
+  let spiffeId: SpiffeId | undefined
   try {
-    const presented = decodeChain(chain)
+    const presented = decodeChain(claim.chain)
     const [leaf] = presented
-    const spiffeId = readSpiffeId(leaf)
-    checkLeaf(leaf, spiffeId)
-    const bundle = bundles.get(spiffeId.trustDomain)
-    if (bundle === undefined) {
-      refuse('trust_domain_unknown', `there is no bundle of ${spiffeId.trustDomain}`, spiffeId)
-    }
-    const intermediates = completeChain(presented, additional).slice(1)
-    const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
-    if (!verdict.ok) refuse(verdict.reason, verdict.detail, spiffeId)
-    for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
-    const { path, expiresAt } = verdict
-    return { ok: true, svid: mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt }) }
+    spiffeId = readSpiffeId(leaf)
+    return { ok: true, svid: verifyAs(spiffeId, presented, claim) }
   } catch (error) {
-    if (error instanceof Refused) return error.verdict
-    throw error
+    if (!isRefused(error)) throw error
+    const { reason, detail } = error
+    return { ok: false, reason, detail, ...(spiffeId && { spiffeId: spiffeId.toString() }) }
   }
 }
 
-function decodeChain(chain: readonly Uint8Array[]): readonly [Certificate, ...Certificate[]] {
-  if (chain.length > maxChainCertificates) {
-    refuse('too_many_certificates', `found ${chain.length} certificates, expected at most ${maxChainCertificates}`)
-  }
-  const bytes = chain.reduce((sum, der) => sum + der.length, 0)
-  if (bytes > maxChainBytes) refuse('chain_too_large', `found ${bytes} bytes, expected at most ${maxChainBytes}`)
-  const [leaf, ...rest] = chain
-  if (leaf === undefined) refuse('certificate_missing', 'the peer presented no certificate')
-  return [decode(leaf), ...rest.map(decode)]
+function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certificate[]], claim: SvidClaim): X509Svid {
+  const { bundles, additional = [], usage = clientAuth, now } = claim
+  const [leaf] = presented
+  checkLeaf(leaf, spiffeId)
+  const bundle = bundles.get(spiffeId.trustDomain)
+  if (bundle === undefined) return refuse('trust_domain_unknown', `there is no bundle of ${spiffeId.trustDomain}`)
+  const intermediates = completeChain(presented, additional).slice(1)
+  const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
+  if (!verdict.ok) return refuse(verdict.reason, verdict.detail)
+  for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
+  const { path, expiresAt } = verdict
+  return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
 }
 
-function decode(der: Uint8Array): Certificate {
-  try {
-    return decodeCertificate(der)
-  } catch (error) {
-    // Whatever went wrong with these bytes, they prove nothing.
-    return refuse('certificate_malformed', String(error))
-  }
+/**
+ * The same proof under another bundle of the same trust domain, when the authority at the end of its path is in that
+ * bundle as well: then nothing of what was verified has changed. Undefined otherwise.
+ */
+export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509Svid | undefined {
+  const { spiffeId, leaf, path, expiresAt } = svid
+  const authority = path.at(-1)
+  if (bundle?.trustDomain !== spiffeId.trustDomain) return undefined
+  if (!bundle.authorities.some(({ sha256 }) => sha256 === authority?.sha256)) return undefined
+  return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
 }
 
-// Only possible issuers, and within the limits of a presented chain: what somebody else once presented must never be
-// what makes this chain too long.
-function completeChain(presented: readonly Certificate[], additional: readonly Certificate[]): readonly Certificate[] {
-  const chain = [...presented]
-  let bytes = chain.reduce((sum, { der }) => sum + der.length, 0)
-  for (const child of chain) {
-    for (const candidate of additional) {
-      if (!mayHaveIssued(candidate, child) || chain.some(({ sha256 }) => sha256 === candidate.sha256)) continue
-      bytes += candidate.der.length
-      if (chain.length === maxChainCertificates || bytes > maxChainBytes) return chain
-      chain.push(candidate)
-    }
-  }
-  return chain
-}
-
-function mayHaveIssued({ subject, subjectKeyId }: Certificate, { issuer, authorityKeyId }: Certificate): boolean {
-  const areKeyIdsKnown = subjectKeyId !== undefined && authorityKeyId !== undefined
-  return isSameName(subject, issuer) && (!areKeyIdsKnown || subjectKeyId === authorityKeyId)
+function isRefused(error: unknown): error is Refused<SvidRefusal> {
+  return error instanceof Refused
 }
 
 // X509-SVID §2: exactly one URI SAN, of whatever scheme; §5.2: a valid SPIFFE ID.
@@ -138,27 +109,13 @@ function readSpiffeId(leaf: Certificate): SpiffeId {
 }
 
 function checkLeaf(leaf: Certificate, id: SpiffeId): void {
-  const usages = leaf.keyUsage?.usages
-  const extended = leaf.extendedKeyUsage
-  const alternativeName = leaf.subjectAlternativeName
   // §3.1, §5.2: the ID of a workload has a path; go-spiffe, java-spiffe and rust-spiffe do not ask a peer for it.
-  if (id.path === '') refuse('spiffe_id_without_path', 'the SPIFFE ID of a workload has a path', id)
+  if (id.path === '') refuse('spiffe_id_without_path', 'the SPIFFE ID of a workload has a path')
   // §3.1: with an empty subject the name is nowhere else, so nobody may skip it.
-  if (leaf.subject.relativeNames.length === 0 && alternativeName?.critical !== true) {
-    refuse('alternative_name_not_critical', 'the subject is empty, so the SAN has to be critical', id)
+  if (leaf.subject.relativeNames.length === 0 && leaf.subjectAlternativeName?.critical !== true) {
+    refuse('alternative_name_not_critical', 'the subject is empty, so the SAN has to be critical')
   }
-  // §4.1, §5.2
-  if (leaf.basicConstraints?.cA === true) refuse('leaf_is_ca', 'found cA true, expected a leaf certificate', id)
-  // §4.3
-  if (usages === undefined) refuse('key_usage_missing', 'found no key usage, expected a critical one', id)
-  if (leaf.keyUsage?.critical !== true) refuse('key_usage_not_critical', 'the key usage has to be critical', id)
-  if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf', id)
-  if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf', id)
-  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature', id)
-  // §4.4: both or none. A certificate for one side of the handshake only is no SVID.
-  if (extended !== undefined && !(extended.includes(serverAuth) && extended.includes(clientAuth))) {
-    refuse('extended_key_usage_incomplete', 'expected serverAuth and clientAuth, or no extended key usage', id)
-  }
+  checkUsages(leaf, false)
 }
 
 // §3.2: a signing certificate's SPIFFE ID has no path; SPIFFE-ID §3.1: it lies in the trust domain that it signs for.
@@ -168,7 +125,6 @@ function checkSigner(signer: Certificate, leafId: SpiffeId): void {
     refuse(
       'signing_certificate_spiffe_id',
       `${describeCertificate(signer)} is named ${quoteText(uri)}, expected spiffe://${leafId.trustDomain}`,
-      leafId,
     )
   }
 }
@@ -178,16 +134,6 @@ function readUris(certificate: Certificate): readonly string[] {
   return names.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
 }
 
-/** Leaves a checklist at its first failing line; never leaves this file. */
-class Refused extends Error {
-  readonly verdict: SvidVerdict
-
-  constructor(verdict: SvidVerdict) {
-    super()
-    this.verdict = verdict
-  }
-}
-
-function refuse(reason: SvidRefusal, detail: string, spiffeId?: SpiffeId): never {
-  throw new Refused({ ok: false, reason, detail, ...(spiffeId && { spiffeId: spiffeId.toString() }) })
+function refuse(reason: SvidRefusal, detail: string): never {
+  throw new Refused(reason, detail)
 }

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
-import { describeCertificate } from '../certificate/describe.ts'
-import { parseCertificates } from '../certificate/pem.ts'
-import { isStrongKey } from '../certificate/signature.ts'
-import { CertificateError } from '../errors.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+import { fingerprintAuthorities, parseAuthorities } from './authorities.ts'
+import { type BundleDocument, isBundleDocument, parseBundleDocument } from './bundle-document.ts'
+import { type JsonValue, parseStrictJson } from './strict-json.ts'
 
-/** The most X.509 authorities that a bundle may hold; each is a candidate that a hostile chain can make us try. */
-const maxBundleAuthorities = 32
+// Set by the class itself: nothing else reaches its constructor.
+let mint: (trustDomain: string, content: BundleDocument) => X509Bundle
 
 /**
  * The X.509 authorities of one trust domain, stored with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
@@ -15,62 +13,52 @@ const maxBundleAuthorities = 32
  */
 export class X509Bundle {
   readonly trustDomain: string
+  /** Empty for a SPIFFE bundle document without any: then nobody of this trust domain is authenticated (§4.1.3). */
   readonly authorities: readonly Certificate[]
-  /** Equal for bundles of the same content, whatever the order. */
+  /** Equal for bundles of the same authorities, whatever their order, sequence number and refresh hint. */
   readonly fingerprint: string
+  /** The sequence number of a SPIFFE bundle document (§4.1.1); a smaller one than before is an older bundle. */
+  readonly sequence: bigint | undefined
+  /** After how many seconds the publisher wants to be asked again (§4.1.2): at least 1, undefined without a usable hint. */
+  readonly refreshHintSeconds: number | undefined
 
-  private constructor(trustDomain: string, authorities: readonly Certificate[]) {
+  private constructor(trustDomain: string, { authorities, sequence, refreshHintSeconds }: BundleDocument) {
     this.trustDomain = trustDomain
-    this.authorities = Object.freeze([...authorities])
-    const content = authorities.map(({ sha256 }) => sha256).toSorted()
-    this.fingerprint = createHash('sha256')
-      .update(`${trustDomain}\n${content.join('\n')}`)
-      .digest('hex')
+    this.authorities = authorities
+    this.fingerprint = fingerprintAuthorities(trustDomain, authorities)
+    this.sequence = sequence
+    this.refreshHintSeconds = refreshHintSeconds
     Object.freeze(this)
   }
 
   /**
-   * Reads the authorities of a trust domain from PEM or concatenated DER.
+   * Reads the authorities of a trust domain from PEM, concatenated DER, or a SPIFFE bundle document (JSON text or its
+   * UTF-8 bytes). A document may hold no X.509 authority at all, by which its publisher revokes them; a file of PEM or
+   * DER without any is an accident and refused.
    *
    * @throws {SpiffeIdError} for a bad trust domain name
-   * @throws {CertificateError} `bundle_empty`, `bundle_too_large`, or `authority_unusable` for a certificate that can
-   * issue nothing: no CA, no keyCertSign (X509-SVID §4.1, §4.3), a weak key
+   * @throws {CertificateError} `bundle_malformed` for a document that is none, `certificate_malformed` and its like for
+   * one certificate that cannot be read, `bundle_empty`, `bundle_too_large`, or `authority_unusable` for a certificate
+   * that can issue nothing: no CA, no keyCertSign (X509-SVID §4.1, §4.3), a weak key
+   * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
    */
   static parse(trustDomain: string, input: string | Uint8Array): X509Bundle {
     const name = parseTrustDomain(trustDomain)
-    const bySha256 = new Map(readAuthorities(name, input).map((authority) => [authority.sha256, authority]))
-    const authorities = [...bySha256.values()]
-    if (authorities.length > maxBundleAuthorities) {
-      throw new CertificateError(
-        'bundle_too_large',
-        `bundle of ${name}: found ${authorities.length} authorities, expected at most ${maxBundleAuthorities}`,
-        { value: name },
-      )
-    }
-    for (const authority of authorities) checkAuthority(name, authority)
-    return new X509Bundle(name, authorities)
+    if (isBundleDocument(input)) return createBundle(name, parseStrictJson(input, `bundle of ${name}`))
+    const authorities = parseAuthorities(name, input)
+    return new X509Bundle(name, { authorities, sequence: undefined, refreshHintSeconds: undefined })
+  }
+
+  static {
+    mint = (trustDomain: string, content: BundleDocument): X509Bundle => new X509Bundle(trustDomain, content)
   }
 }
 
-function readAuthorities(trustDomain: string, input: string | Uint8Array): readonly Certificate[] {
-  try {
-    return parseCertificates(input)
-  } catch (cause) {
-    if (!(cause instanceof CertificateError)) throw cause
-    const code = cause.code === 'certificate_missing' ? 'bundle_empty' : cause.code
-    throw new CertificateError(code, `bundle of ${trustDomain}: ${cause.message}`, { value: trustDomain, cause })
-  }
-}
-
-function checkAuthority(trustDomain: string, authority: Certificate): void {
-  const refuse = (finding: string): never => {
-    throw new CertificateError(
-      'authority_unusable',
-      `bundle of ${trustDomain}: ${describeCertificate(authority)} ${finding}`,
-      { value: trustDomain },
-    )
-  }
-  if (authority.basicConstraints?.cA !== true) refuse('is no CA, expected basicConstraints with cA')
-  if (authority.keyUsage?.usages.has('keyCertSign') === false) refuse('has a key usage without keyCertSign')
-  if (!isStrongKey(authority.publicKey)) refuse('has a weak or unsupported key')
+/**
+ * The bundle that a SPIFFE bundle document describes; for those to whom its JSON comes inside another.
+ *
+ * @throws {CertificateError} as `parseBundleDocument`
+ */
+export function createBundle(trustDomain: string, document: JsonValue): X509Bundle {
+  return mint(trustDomain, parseBundleDocument(trustDomain, document))
 }

@@ -1,19 +1,41 @@
+import type { CountersignErrorCode } from '../errors.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from './bundle.ts'
+import type { CaBundle } from './ca-bundle.ts'
 
 /** Has the current X.509 material of this workload, wherever it comes from. */
-export interface X509Source {
+export interface X509Source<Material = X509Material> {
   /**
    * An immutable snapshot: the same object until something changes.
    *
    * @throws {SourceError} when there is none (any more)
    */
-  readonly current: X509Material
+  readonly current: Material
   /** Calls the listener after each change of content, with the new material; gives the function that ends it. */
-  onUpdate(listener: (material: X509Material) => void): () => void
+  onUpdate(listener: (material: Material) => void): () => void
+  /**
+   * Calls the listener with everything that the source has to say besides new material; first, at once, with what it
+   * said since it took the material that it holds. A source that never has anything to say may leave it out. Gives the
+   * function that ends it.
+   */
+  onNotice?(listener: (notice: SourceNotice) => void): () => void
   /** Ends all activity; afterwards `current` throws. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** A source of certificates of a CA without SPIFFE. A guard takes one together with `identity` only. */
+export type SubjectSource = X509Source<SubjectMaterial>
+
+/** What happened to a source that is no new material. */
+export interface SourceNotice {
+  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `warning`: it works, but somebody should look. */
+  readonly outcome: 'refused' | 'lost' | 'warning'
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly code: CountersignErrorCode
+  /** What was found, what was expected and what to do; never a key. */
+  readonly detail: string
 }
 
 /** What a workload needs to prove its SPIFFE ID and to verify others. */
@@ -23,16 +45,31 @@ export interface X509Material {
   readonly bundles: ReadonlyMap<string, X509Bundle>
 }
 
-/** The SVID of this workload: the one kind of SVID that comes with a private key. */
-export interface OwnSvid {
-  readonly spiffeId: SpiffeId
+/** What a workload needs to prove itself to others that trust the same CA, and to verify them. */
+export interface SubjectMaterial {
+  readonly certificate: OwnCertificate
+  /** The same object from one material to the next while its content does not change. */
+  readonly ca: CaBundle
+}
+
+/** The certificate of this workload: the one kind that comes with a private key. */
+export interface OwnCertificate {
   readonly serialNumber: string
   /** SHA-256 of the leaf's DER, lower-case hex. */
   readonly sha256: string
   /** Leaf first, then what a peer needs to reach the authority. */
   readonly certificatePem: string
+  /** Epoch milliseconds: the leaf's notBefore. */
+  readonly notBefore: number
+  /** Epoch milliseconds: the moment from which the leaf is no longer valid. */
+  readonly notAfter: number
   /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
   readonly expiresAt: number
   /** The private key as PKCS#8 PEM: a function, so that no log of this object ever shows it. */
   readonly exportPrivateKey: () => string
+}
+
+/** The SVID of this workload. */
+export interface OwnSvid extends OwnCertificate {
+  readonly spiffeId: SpiffeId
 }

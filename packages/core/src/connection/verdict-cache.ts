@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
-import type { X509Bundle } from '../trust/bundle.ts'
-import { type SvidVerdict, verifySvid } from './verify-svid.ts'
-import type { X509Svid } from './x509-svid.ts'
+import type { X509Subject } from '../subject/x509-subject.ts'
+import type { X509Svid } from '../svid/x509-svid.ts'
+import type { PeerClaim, PeerTrust, PeerTrustVerdict } from '../trust/peer-trust.ts'
+
+/** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */
+export type Proof = X509Svid | X509Subject
 
 /** The most verdicts that are kept; about 4 KiB each. */
 const maxKeptVerdicts = 4096
@@ -11,14 +14,11 @@ const maxKeptVerdicts = 4096
 const maxKeptBytes = 16 * 1024
 
 /** A chain that may have been verified before. */
-export interface KeptClaim {
+export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
   readonly leafDer: Uint8Array
   /** DER, leaf first; asked for only when the leaf is new, because reading it from the socket is dear. */
   readonly readChain: () => readonly Uint8Array[]
-  readonly bundles: ReadonlyMap<string, X509Bundle>
-  readonly additional: readonly Certificate[]
-  /** Epoch milliseconds. */
-  readonly now: number
+  readonly trust: PeerTrust<Proof>
 }
 
 /**
@@ -27,7 +27,7 @@ export interface KeptClaim {
  * nobody can fill the memory with them.
  */
 export class VerdictCache {
-  readonly #svids = new Map<string, X509Svid>()
+  readonly #proofs = new Map<string, Proof>()
   // The intermediates of verified paths: some Node versions do not show those that a peer presents.
   readonly #issuers = new Map<string, Map<string, Certificate>>()
 
@@ -38,38 +38,44 @@ export class VerdictCache {
   }
 
   /** The verdict on a chain, from memory where it can be. */
-  verify(claim: KeptClaim): SvidVerdict {
-    const { leafDer, bundles, now } = claim
+  verify(claim: KeptClaim): PeerTrustVerdict<Proof> {
+    const { leafDer, trust, now } = claim
     const sha256 = createHash('sha256').update(leafDer).digest('hex')
-    const kept = this.#svids.get(sha256)
-    if (kept !== undefined && bundles.get(kept.spiffeId.trustDomain) === kept.bundle && now < kept.expiresAt) {
-      return { ok: true, svid: kept }
+    const kept = this.#proofs.get(sha256)
+    if (kept !== undefined && now < kept.expiresAt) {
+      const proof = trust.holds(kept) ? kept : this.#keep(sha256, trust.carryOver(kept), trust)
+      if (proof !== undefined) return { ok: true, proof }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
     const additional = [...claim.additional, ...this.#readIssuers()]
-    const verdict = verifySvid({ chain: claim.readChain(), bundles, additional, now })
-    if (verdict.ok) this.#keep(sha256, verdict.svid)
-    else this.#svids.delete(sha256)
+    const verdict = trust.verify({ chain: claim.readChain(), additional, now })
+    if (verdict.ok) this.#keep(sha256, verdict.proof, trust)
+    else this.#proofs.delete(sha256)
     return verdict
   }
 
   /** Verifies again what was verified before, after a change of bundles. */
-  verifyAgain(svid: X509Svid, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): SvidVerdict {
-    const chain = svid.path.slice(0, -1)
+  verifyAgain(proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerTrustVerdict<Proof> {
+    const { leaf, path } = proof
+    // It may have fallen out of memory since; what it proved is known all the same.
+    if (!this.#proofs.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.trust)
+    const chain = path.slice(0, -1)
     // With the old authority: a new one may have cross-signed it.
-    const additional = [...svid.path.slice(-1), ...claim.additional]
-    return this.verify({ ...claim, additional, leafDer: svid.leaf.der, readChain: () => chain.map(({ der }) => der) })
+    const additional = [...path.slice(-1), ...claim.additional]
+    return this.verify({ ...claim, additional, leafDer: leaf.der, readChain: () => chain.map(({ der }) => der) })
   }
 
-  #keep(sha256: string, svid: X509Svid): void {
-    this.#svids.delete(sha256)
-    if (svid.path.reduce((sum, { der }) => sum + der.length, 0) > maxKeptBytes) return
-    keepBounded(this.#svids, sha256, svid, this.#limit)
-    const { trustDomain } = svid.spiffeId
+  #keep(sha256: string, proof: Proof | undefined, trust: PeerTrust<Proof>): Proof | undefined {
+    if (proof === undefined) return undefined
+    this.#proofs.delete(sha256)
+    if (proof.path.reduce((sum, { der }) => sum + der.length, 0) > maxKeptBytes) return proof
+    keepBounded(this.#proofs, sha256, proof, this.#limit)
+    const realm = trust.realmOf(proof)
     // Apart by trust domain, so that none can push out those of another.
-    const issuers = this.#issuers.get(trustDomain) ?? new Map<string, Certificate>()
-    this.#issuers.set(trustDomain, issuers)
-    for (const issuer of svid.path.slice(1, -1)) keepBounded(issuers, issuer.sha256, issuer, maxKeptIssuers)
+    const issuers = this.#issuers.get(realm) ?? new Map<string, Certificate>()
+    this.#issuers.set(realm, issuers)
+    for (const issuer of proof.path.slice(1, -1)) keepBounded(issuers, issuer.sha256, issuer, maxKeptIssuers)
+    return proof
   }
 
   #readIssuers(): readonly Certificate[] {

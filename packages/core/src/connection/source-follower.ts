@@ -1,0 +1,69 @@
+import type { SourceNotice } from '../trust/x509-source.ts'
+import type { Accepted, AcceptedMaterial, GuardSource } from './accepted-material.ts'
+import { callAt } from './long-timer.ts'
+
+/** What a follower is told. */
+export interface FollowerOptions {
+  readonly source: GuardSource
+  readonly material: AcceptedMaterial
+  /** Called after every change, with what holds now, once for all servers. */
+  readonly onChange: (accepted: Accepted | undefined) => void
+  readonly onNotice: (notice: SourceNotice) => void
+}
+
+/**
+ * Carries every change of the source to the attached servers and to whoever else must know: new material, its loss, and
+ * the moment when our own certificate expires. Follows the source only while a server is there.
+ */
+export class SourceFollower {
+  readonly #options: FollowerOptions
+  readonly #servers = new Set<(accepted: Accepted | undefined) => void>()
+  #stop: (() => void) | undefined
+  #stopExpiry: () => void = () => undefined
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+  }
+
+  /** Gives a server what holds now, and then each change; gives the function that ends it. */
+  add(apply: (accepted: Accepted | undefined) => void): () => void {
+    this.#servers.add(apply)
+    if (this.#stop === undefined) this.#start()
+    else apply(this.#options.material.current(Date.now()))
+    return () => {
+      this.#servers.delete(apply)
+      if (this.#servers.size === 0) this.#end()
+    }
+  }
+
+  #start(): void {
+    const { source, onNotice } = this.#options
+    const refresh = (): void => this.#refresh()
+    const stopUpdates = source.onUpdate(refresh)
+    const stopNotices = source.onNotice?.((notice) => {
+      // What is lost shows in the material itself.
+      if (notice.outcome === 'lost') refresh()
+      else onNotice(notice)
+    })
+    this.#stop = () => {
+      stopUpdates()
+      stopNotices?.()
+    }
+    refresh()
+  }
+
+  #end(): void {
+    this.#stop?.()
+    this.#stop = undefined
+    this.#stopExpiry()
+  }
+
+  #refresh(): void {
+    const { material, onChange } = this.#options
+    const accepted = material.current(Date.now())
+    this.#stopExpiry()
+    if (accepted !== undefined) this.#stopExpiry = callAt(accepted.own.expiresAt, () => this.#refresh())
+    for (const apply of this.#servers) apply(accepted)
+    onChange(accepted)
+  }
+}

@@ -1,0 +1,43 @@
+import type { KeyObject } from 'node:crypto'
+import { type Certificate, serverAuth } from '../certificate/certificate.ts'
+import { CertificateError } from '../errors.ts'
+import { isRefused, verifyOwnChain } from '../subject/verify-subject.ts'
+import type { CaBundle } from '../trust/ca-bundle.ts'
+import type { SubjectMaterial } from '../trust/x509-source.ts'
+import { checkNameBytes, checkSelfSigned } from './check-authorities.ts'
+import { createOwnCertificate } from './own-certificate.ts'
+import { checkKeyFits } from './private-key.ts'
+
+/** A workload's key and chain, and the CA that it shares with others, each read already. */
+export interface SubjectParts {
+  readonly key: KeyObject
+  /** Leaf first. */
+  readonly certificates: readonly Certificate[]
+  readonly ca: CaBundle
+}
+
+/**
+ * Puts together the material of a workload of a CA without SPIFFE: the key fits the leaf, and the chain ends in the CA
+ * and is valid at `now` (epoch milliseconds).
+ *
+ * @throws {CertificateError} saying which of this does not hold
+ */
+export function assembleSubjectMaterial({ key, certificates, ca }: SubjectParts, now: number): SubjectMaterial {
+  const [leaf, ...intermediates] = certificates
+  if (leaf === undefined) throw new CertificateError('certificate_missing', 'cert: found no certificate, expected ours')
+  checkKeyFits(key, leaf)
+  checkSelfSigned('the CA', ca.authorities)
+  checkNameBytes(ca.authorities)
+  try {
+    const chain = certificates.map(({ der }) => der)
+    const { expiresAt } = verifyOwnChain({ chain, ca, now }, serverAuth)
+    return Object.freeze({
+      certificate: createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt }),
+      ca,
+    })
+  } catch (error) {
+    if (!isRefused(error)) throw error
+    const { reason, detail } = error
+    throw new CertificateError('svid_unusable', `our own certificate: ${reason}: ${detail}`, { value: reason })
+  }
+}

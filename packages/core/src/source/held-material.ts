@@ -1,0 +1,97 @@
+import { SourceError } from '../errors.ts'
+import type { OwnCertificate, SourceNotice, X509Source } from '../trust/x509-source.ts'
+
+/** What has to be known of a kind of material to hold it. */
+export interface MaterialKind<Material> {
+  readonly certificateOf: (material: Material) => OwnCertificate
+  /** The new material with every part whose content did not change, and the whole, replaced by what is there already. */
+  readonly keepUnchanged: (last: Material, next: Material) => Material
+}
+
+/** Material that its owner replaces and withdraws, and everybody who wants to know of it. */
+export class HeldMaterial<Material> implements X509Source<Material> {
+  readonly #kind: MaterialKind<Material>
+  #held: Material | undefined
+  #last: Material
+  /** Why nothing is held. */
+  #loss: SourceError | undefined
+  #isClosed = false
+  readonly #updates = new Set<(material: Material) => void>()
+  readonly #notices = new Set<(notice: SourceNotice) => void>()
+  #standing: readonly SourceNotice[] = []
+
+  constructor(material: Material, kind: MaterialKind<Material>) {
+    this.#kind = kind
+    this.#held = material
+    this.#last = material
+  }
+
+  get current(): Material {
+    if (this.#held === undefined) throw this.#loss ?? new SourceError('source_empty', 'the source has no material')
+    const { expiresAt } = this.#kind.certificateOf(this.#held)
+    if (Date.now() < expiresAt) return this.#held
+    throw new SourceError('source_expired', `our own certificate expired at ${new Date(expiresAt).toISOString()}`)
+  }
+
+  onUpdate(listener: (material: Material) => void): () => void {
+    if (!this.#isClosed) this.#updates.add(listener)
+    return () => this.#updates.delete(listener)
+  }
+
+  onNotice(listener: (notice: SourceNotice) => void): () => void {
+    for (const notice of this.#standing) tell(listener, notice)
+    if (!this.#isClosed) this.#notices.add(listener)
+    return () => this.#notices.delete(listener)
+  }
+
+  replace(material: Material): void {
+    if (this.#isClosed) return
+    const next = this.#kind.keepUnchanged(this.#last, material)
+    if (next === this.#held) return
+    this.#held = next
+    this.#last = next
+    this.#loss = undefined
+    this.#standing = []
+    for (const listener of this.#updates) tell(listener, next)
+  }
+
+  withdraw(error: SourceError): void {
+    if (this.#isClosed) return
+    this.#held = undefined
+    this.#loss = error
+    this.notify({ outcome: 'lost', code: error.code, detail: error.message })
+  }
+
+  notify(notice: Omit<SourceNotice, 'at'>): void {
+    if (this.#isClosed) return
+    const told = Object.freeze({ ...notice, at: Date.now() })
+    this.#standing = [...this.#standing, told].slice(-mostStanding)
+    for (const listener of this.#notices) tell(listener, told)
+  }
+
+  close(): Promise<void> {
+    this.withdraw(new SourceError('source_closed', 'the source was closed, expected it to be open while it is used'))
+    this.#isClosed = true
+    this.#updates.clear()
+    this.#notices.clear()
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** How many notices a late listener is told of. */
+const mostStanding = 16
+
+// One listener that throws must not keep the others on the old material; its error surfaces as an uncaught one.
+function tell<Value>(listener: (value: Value) => void, value: Value): void {
+  try {
+    listener(value)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}

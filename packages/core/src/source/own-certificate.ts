@@ -1,0 +1,28 @@
+import type { KeyObject } from 'node:crypto'
+import type { Certificate } from '../certificate/certificate.ts'
+import { endOfValidity } from '../certificate/path-checks.ts'
+import { toPem } from '../certificate/pem.ts'
+import type { OwnCertificate } from '../trust/x509-source.ts'
+
+/** What there is to say of our own certificate once its path is verified. */
+export interface OwnProof {
+  readonly key: KeyObject
+  /** Leaf first, as it will be presented. */
+  readonly certificates: readonly [Certificate, ...Certificate[]]
+  /** Epoch milliseconds: of the whole verified path. */
+  readonly expiresAt: number
+}
+
+/** Puts key and verified chain together; the key stays behind a function. */
+export function createOwnCertificate({ key, certificates, expiresAt }: OwnProof): OwnCertificate {
+  const [leaf] = certificates
+  return Object.freeze({
+    serialNumber: leaf.serialNumber,
+    sha256: leaf.sha256,
+    certificatePem: certificates.map(toPem).join(''),
+    notBefore: leaf.notBefore,
+    notAfter: endOfValidity(leaf),
+    expiresAt,
+    exportPrivateKey: () => key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  })
+}

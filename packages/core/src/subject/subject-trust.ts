@@ -1,0 +1,19 @@
+import type { CaBundle } from '../trust/ca-bundle.ts'
+import type { PeerTrust } from '../trust/peer-trust.ts'
+import type { SubjectIdentity } from './subject-identity.ts'
+import { carryOverSubject, verifySubject } from './verify-subject.ts'
+import type { X509Subject } from './x509-subject.ts'
+
+/** Peers are held against the one CA, and known by the names of a closed list. */
+export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): PeerTrust<X509Subject> {
+  return {
+    authorities: ca.authorities,
+    verify: (claim) => {
+      const verdict = verifySubject({ ...claim, ca }, identity)
+      return verdict.ok ? { ok: true, proof: verdict.subject } : verdict
+    },
+    holds: ({ bundle }) => bundle === ca,
+    carryOver: (subject) => carryOverSubject(subject, ca),
+    realmOf: () => '',
+  }
+}

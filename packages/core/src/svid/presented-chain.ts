@@ -1,0 +1,55 @@
+import type { Certificate } from '../certificate/certificate.ts'
+import { decodeCertificate } from '../certificate/decode.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
+import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.ts'
+import { Refused } from './refusal.ts'
+
+/** Decodes what a peer presented, leaf first, within the limits of a chain. */
+export function decodeChain(chain: readonly Uint8Array[]): readonly [Certificate, ...Certificate[]] {
+  if (chain.length > maxChainCertificates) {
+    const detail = `found ${chain.length} certificates, expected at most ${maxChainCertificates}`
+    throw new Refused('too_many_certificates', detail)
+  }
+  const bytes = chain.reduce((sum, der) => sum + der.length, 0)
+  if (bytes > maxChainBytes) {
+    throw new Refused('chain_too_large', `found ${bytes} bytes, expected at most ${maxChainBytes}`)
+  }
+  const [leaf, ...rest] = chain
+  if (leaf === undefined) throw new Refused('certificate_missing', 'the peer presented no certificate')
+  return [decode(leaf), ...rest.map(decode)]
+}
+
+function decode(der: Uint8Array): Certificate {
+  try {
+    return decodeCertificate(der)
+  } catch (error) {
+    // Whatever went wrong with these bytes, they prove nothing.
+    throw new Refused('certificate_malformed', String(error))
+  }
+}
+
+/**
+ * Adds to a presented chain what is known already and may belong to it. Only possible issuers, and within the limits of
+ * a chain: what somebody else once presented must never be what makes this chain too long.
+ */
+export function completeChain(
+  presented: readonly Certificate[],
+  additional: readonly Certificate[],
+): readonly Certificate[] {
+  const chain = [...presented]
+  let bytes = chain.reduce((sum, { der }) => sum + der.length, 0)
+  for (const child of chain) {
+    for (const candidate of additional) {
+      if (!mayHaveIssued(candidate, child) || chain.some(({ sha256 }) => sha256 === candidate.sha256)) continue
+      bytes += candidate.der.length
+      if (chain.length === maxChainCertificates || bytes > maxChainBytes) return chain
+      chain.push(candidate)
+    }
+  }
+  return chain
+}
+
+function mayHaveIssued({ subject, subjectKeyId }: Certificate, { issuer, authorityKeyId }: Certificate): boolean {
+  const areKeyIdsKnown = subjectKeyId !== undefined && authorityKeyId !== undefined
+  return isSameName(subject, issuer) && (!areKeyIdsKnown || subjectKeyId === authorityKeyId)
+}

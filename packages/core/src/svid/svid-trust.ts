@@ -1,0 +1,18 @@
+import type { X509Bundle } from '../trust/bundle.ts'
+import type { PeerTrust } from '../trust/peer-trust.ts'
+import { carryOver, verifySvid } from './verify-svid.ts'
+import type { X509Svid } from './x509-svid.ts'
+
+/** Peers are held against the bundle of the trust domain that their own SPIFFE ID names. */
+export function createSvidTrust(bundles: ReadonlyMap<string, X509Bundle>): PeerTrust<X509Svid> {
+  return {
+    authorities: [...bundles.values()].flatMap(({ authorities }) => authorities),
+    verify: (claim) => {
+      const verdict = verifySvid({ ...claim, bundles })
+      return verdict.ok ? { ok: true, proof: verdict.svid } : verdict
+    },
+    holds: (svid) => bundles.get(svid.spiffeId.trustDomain) === svid.bundle,
+    carryOver: (svid) => carryOver(svid, bundles.get(svid.spiffeId.trustDomain)),
+    realmOf: ({ spiffeId }) => spiffeId.trustDomain,
+  }
+}

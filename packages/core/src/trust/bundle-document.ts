@@ -1,0 +1,122 @@
+import type { Certificate } from '../certificate/certificate.ts'
+import { decodeConfirmedCertificate } from '../certificate/decode.ts'
+import { CertificateError, type CertificateErrorCode } from '../errors.ts'
+import { describeValue } from '../options.ts'
+import { checkAuthorities, checkAuthorityCount } from './authorities.ts'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from './strict-json.ts'
+
+/** What a SPIFFE bundle document says to a verifier of X.509-SVIDs. */
+export interface BundleDocument {
+  /** None is an answer too: every X.509-SVID of the trust domain is revoked (SPIFFE Trust Domain and Bundle §4.1.3). */
+  readonly authorities: readonly Certificate[]
+  /** `spiffe_sequence` (§4.1.1), exact above 2^53; undefined without one, and for what is no integer. */
+  readonly sequence: bigint | undefined
+  /** `spiffe_refresh_hint` (§4.1.2), at least 1; undefined without one, and for what is no integer or negative. */
+  readonly refreshHintSeconds: number | undefined
+}
+
+/** Whether a configured text or file begins as JSON does; PEM and DER never begin with a brace. */
+export function isBundleDocument(input: string | Uint8Array): boolean {
+  const text =
+    typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('latin1')
+  return /^(?:\uFEFF|\xEF\xBB\xBF)?[ \t\r\n]*\{/.test(text)
+}
+
+/**
+ * Reads the X.509 authorities out of a SPIFFE bundle: a JWK Set (RFC 7517 §5) whose entries say what they are for. The
+ * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands. A certificate in an
+ * X.509 entry that cannot be read refuses the whole document: to leave that authority out would cut off, without a
+ * word, everybody whom it certified.
+ *
+ * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, `certificate_malformed` for broken
+ * base64, otherwise as `decodeConfirmedCertificate` and `checkAuthorities`
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#62-consuming-a-spiffe-bundle
+ */
+export function parseBundleDocument(trustDomain: string, value: JsonValue): BundleDocument {
+  if (!isJsonObject(value)) refuse(trustDomain, describe(value), "an object with 'keys'")
+  const keys = value.get('keys')
+  if (!isJsonArray(keys)) {
+    const found = keys === undefined ? "no 'keys'" : `${describe(keys)} as 'keys'`
+    refuse(trustDomain, found, 'an array of keys, empty when everything is revoked')
+  }
+  // By their text, since each costs a millisecond to decode and the same one may stand there a thousand times.
+  const places = new Map<string, string>()
+  for (const [index, key] of keys.entries()) {
+    const place = `keys[${index}]`
+    if (!isJsonObject(key)) refuse(trustDomain, `${describe(key)} as ${place}`, 'a JWK, which is an object')
+    const encoded = readCertificateText(trustDomain, place, key)
+    if (encoded !== undefined) places.set(encoded, `${place}.x5c[0]`)
+  }
+  checkAuthorityCount(trustDomain, places.size)
+  const certificates = [...places].map(([encoded, place]) => decodeAuthority(trustDomain, place, encoded))
+  return {
+    authorities: checkAuthorities(trustDomain, certificates),
+    sequence: parseSequence(value.get('spiffe_sequence')),
+    refreshHintSeconds: parseRefreshHint(value.get('spiffe_refresh_hint')),
+  }
+}
+
+/** RFC 7518 §6.1 and RFC 8037 §2, without the symmetric `oct`, which certifies nothing. */
+const knownKeyTypes: ReadonlySet<JsonValue | undefined> = new Set(['EC', 'RSA', 'OKP'])
+
+/** The base64 of an X.509 authority, or undefined for an entry that is to be ignored. */
+function readCertificateText(trustDomain: string, place: string, key: JsonObject): string | undefined {
+  // §4.2.1 and §4.2.2: unknown key types and uses are ignored, and both are compared with their case.
+  if (!knownKeyTypes.has(key.get('kty')) || key.get('use') !== 'x509-svid') return undefined
+  const chain = key.get('x5c')
+  if (chain === undefined) return undefined
+  if (!isJsonArray(chain)) refuse(trustDomain, `${describe(chain)} as ${place}.x5c`, 'an array with a certificate')
+  // X509-SVID §6.2: an empty one is ignored as a missing one is, and so is everything after the first value.
+  const [first] = chain
+  if (first === undefined || typeof first === 'string') return first
+  return refuse(trustDomain, `${describe(first)} as ${place}.x5c[0]`, 'the base64 of a certificate')
+}
+
+function decodeAuthority(trustDomain: string, place: string, encoded: string): Certificate {
+  const der = Buffer.from(encoded, 'base64')
+  // `Buffer.from` skips what is not base64 and takes base64url for it, so only text that comes back unchanged counts.
+  if (encoded === '' || der.toString('base64') !== encoded) {
+    refuse(
+      trustDomain,
+      `broken base64 as ${place}`,
+      'standard base64 with its padding and no line breaks',
+      'certificate_malformed',
+    )
+  }
+  try {
+    return decodeConfirmedCertificate(der)
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause
+    throw new CertificateError(cause.code, `bundle of ${trustDomain}: ${place}: ${cause.message}`, {
+      value: trustDomain,
+      cause,
+    })
+  }
+}
+
+function parseSequence(value: JsonValue | undefined): bigint | undefined {
+  return typeof value === 'bigint' ? value : undefined
+}
+
+/** Without a hint a consumer falls back to its own interval, which is better than one that no timer can wait for. */
+function parseRefreshHint(value: JsonValue | undefined): number | undefined {
+  if (typeof value !== 'bigint' || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) return undefined
+  // A consumer that takes 0 at its word asks without a pause.
+  return Math.max(Number(value), 1)
+}
+
+function describe(value: JsonValue): string {
+  return typeof value === 'bigint' ? 'a number' : describeValue(value)
+}
+
+function refuse(
+  trustDomain: string,
+  found: string,
+  expected: string,
+  code: CertificateErrorCode = 'bundle_malformed',
+): never {
+  throw new CertificateError(code, `bundle of ${trustDomain}: found ${found}, expected ${expected}`, {
+    value: trustDomain,
+  })
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  CertificateError,
+  type CertificateErrorCode,
+  createMaterial,
+  parseBundleMap,
+  SpiffeIdError,
+  type SpiffeIdErrorCode,
+  X509Bundle,
+} from '@countersign/core'
+import { type Authority, createAuthority } from '@countersign/testkit'
+import { createJwk, readBundleVectors, toBase64 } from './bundle-documents.ts'
+
+const ours = await createAuthority('saas.example')
+const theirs = await createAuthority('partner.example')
+
+function toBundle(authority: Authority): object {
+  return { keys: [createJwk([toBase64(authority)])()] }
+}
+
+function refuses(input: string | Uint8Array, code: CertificateErrorCode): void {
+  assert.throws(
+    () => parseBundleMap(input),
+    (error) => error instanceof CertificateError && error.code === code,
+    `${code}: ${input.slice(0, 200).toString()}`,
+  )
+}
+
+const rows = (await readBundleVectors()).filter(({ input }) => input.includes('trust_domains'))
+
+for (const { input, verdict, reason } of rows) {
+  test(`${verdict}: ${input} (${reason})`, () => {
+    if (verdict === 'reject') refuses(input, 'bundle_malformed')
+    else assert.equal(parseBundleMap(input).size, 0)
+  })
+}
+
+test('has read every row about a bundle map', () => {
+  assert.equal(rows.length, 2)
+})
+
+test('reads the bundle of each trust domain from text and bytes', () => {
+  const document = { trust_domains: { 'saas.example': toBundle(ours), 'partner.example': toBundle(theirs) }, more: 1 }
+  const text = JSON.stringify(document)
+  for (const input of [text, Buffer.from(text), `\uFEFF${text}`]) {
+    const bundles = parseBundleMap(input)
+    assert.deepEqual([...bundles.keys()], ['saas.example', 'partner.example'])
+    for (const { trustDomain, bundlePem } of [ours, theirs]) {
+      const bundle = bundles.get(trustDomain)
+      assert.ok(bundle instanceof X509Bundle)
+      assert.equal(bundle.trustDomain, trustDomain)
+      assert.equal(bundle.fingerprint, X509Bundle.parse(trustDomain, bundlePem).fingerprint)
+    }
+  }
+})
+
+test('keeps sequence number and refresh hint with the bundle that they are about', () => {
+  const bundles = parseBundleMap(
+    '{"trust_domains":{"a.test":{"keys":[],"spiffe_sequence":9007199254740993,"spiffe_refresh_hint":0},"b.test":{"keys":[]}}}',
+  )
+  const facts = [...bundles.values()].map(({ trustDomain, sequence, refreshHintSeconds, authorities }) => {
+    return [trustDomain, sequence, refreshHintSeconds, authorities.length]
+  })
+  assert.deepEqual(facts, [
+    ['a.test', 9_007_199_254_740_993n, 1, 0],
+    ['b.test', undefined, undefined, 0],
+  ])
+})
+
+test('gives bundles that a source takes', async () => {
+  const svid = await ours.issue('spiffe://saas.example/ns/production/sa/core-api')
+  const bundles = parseBundleMap(JSON.stringify({ trust_domains: { 'saas.example': toBundle(ours) } }))
+  const material = createMaterial({
+    key: svid.keyPem,
+    cert: svid.certificatePem,
+    bundles: Object.fromEntries(bundles),
+  })
+  assert.equal(material.bundles.get('saas.example'), bundles.get('saas.example'))
+})
+
+test('refuses what is no bundle map', () => {
+  const malformed = [
+    '',
+    '{',
+    'null',
+    '[]',
+    '"trust_domains"',
+    '{}',
+    '{"keys":[]}',
+    '{"Trust_domains":{}}',
+    '{"__proto__":{"trust_domains":{}}}',
+    ...['null', '[]', '""', '0', 'true'].map((wrong) => `{"trust_domains":${wrong}}`),
+    ...['null', '[]', '""', '0', 'true', '{}', '{"keys":null}'].map((wrong) => `{"trust_domains":{"a.test":${wrong}}}`),
+  ]
+  for (const input of malformed) refuses(input, 'bundle_malformed')
+})
+
+test('refuses a name that is twice, a trust domain in two spellings among them', () => {
+  const repeated = [
+    '{"trust_domains":{},"trust_domains":{}}',
+    '{"trust_domains":{"a.test":{"keys":[]},"b.test":{"keys":[]},"a.test":{"keys":[]}}}',
+    '{"trust_domains":{"a.test":{"keys":[]},"\\u0061.test":{"keys":[]}}}',
+    '{"trust_domains":{"a.test":{"keys":[]},"spiffe://a.test":{"keys":[]}}}',
+    '{"trust_domains":{"a.test":{"keys":[],"keys":[]}}}',
+    '{"trust_domains":{"__proto__":{"keys":[]},"__proto__":{"keys":[]}}}',
+  ]
+  for (const input of repeated) refuses(input, 'bundle_malformed')
+})
+
+test('refuses a bad name of a trust domain', () => {
+  const names: readonly (readonly [string, SpiffeIdErrorCode])[] = [
+    ['', 'missing_trust_domain'],
+    ['A.test', 'bad_trust_domain_char'],
+    ['a.test:443', 'bad_trust_domain_char'],
+    ['https://a.test', 'bad_scheme'],
+    ['a'.repeat(256), 'trust_domain_too_long'],
+  ]
+  for (const [name, code] of names) {
+    assert.throws(
+      () => parseBundleMap(JSON.stringify({ trust_domains: { [name]: { keys: [] } } })),
+      (error) => error instanceof SpiffeIdError && error.code === code,
+      name,
+    )
+  }
+})
+
+test('takes names that objects inherit for trust domains like any other', () => {
+  const bundles = parseBundleMap('{"trust_domains":{"__proto__":{"keys":[]},"constructor":{"keys":[]}}}')
+  assert.deepEqual([...bundles.keys()], ['__proto__', 'constructor'])
+  assert.equal(parseBundleMap('{"trust_domains":{}}').get('constructor'), undefined)
+})
+
+test('refuses the whole map when one bundle is refused, and says whose', () => {
+  const broken = { keys: [{ kty: 'EC', use: 'x509-svid', x5c: ['AAAA'] }] }
+  const input = JSON.stringify({ trust_domains: { 'saas.example': toBundle(ours), 'partner.example': broken } })
+  assert.throws(
+    () => parseBundleMap(input),
+    (error) =>
+      error instanceof CertificateError && error.code === 'certificate_malformed' && error.value === 'partner.example',
+  )
+})
+
+test('bounds the text', () => {
+  refuses(JSON.stringify({ trust_domains: {}, fill: 'x'.repeat(1024 * 1024) }), 'bundle_too_large')
+})
