@@ -11,7 +11,16 @@ test('the demo answers every call as expected and says so in plain text', async 
   assert.equal(exitCode, 0, output)
   const lines = output.trimEnd().split('\n')
   const calls = lines.filter((line) => / (Fastify|Express) /.test(line))
-  assert.equal(lines.at(-1), `all ${calls.length} calls were answered as expected`)
+  const ending = `all ${calls.length} calls were answered as expected, and none failed while certificates were replaced`
+  assert.equal(lines.at(-1), ending)
+  const rotations = lines.filter((line) =>
+    /^(Fastify|Express) +\d+ calls, 0 failed, files replaced \d+ times/.test(line),
+  )
+  assert.equal(rotations.length, 2)
+  for (const line of rotations) {
+    const replaced = Number(/replaced (\d+) times/.exec(line)?.[1])
+    assert.equal(new Set(line.match(/…[0-9a-f]{6}/g)).size, replaced + 1, line)
+  }
   assert.ok(!output.includes('\u001b'))
   assert.deepEqual(readAnswers(calls, 'Fastify'), readAnswers(calls, 'Express'))
 })

@@ -47,11 +47,16 @@ export async function createAuthorities(): Promise<Authorities> {
   return { ours, partner, stranger }
 }
 
-/** What the service itself holds: an SVID for a day, with host names for clients such as curl, and both bundles. */
-export async function createSource({ ours, partner }: Authorities): Promise<TestSource> {
+/** What the service itself holds: its SVID and both bundles. */
+export async function createSource(authorities: Authorities): Promise<TestSource> {
+  const svid = await issueService(authorities)
+  return authorities.ours.source(svid.spiffeId, { svid, federated: [authorities.partner] })
+}
+
+/** Issues the service's own SVID, for a day, with host names for clients such as curl. */
+export function issueService({ ours }: Authorities): Promise<TestSvid> {
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] }
-  const svid = await ours.issue(`${production}/billing-service`, { ttlSeconds: day, ...names })
-  return ours.source(svid.spiffeId, { svid, federated: [partner] })
+  return ours.issue(`${production}/billing-service`, { ttlSeconds: day, ...names })
 }
 
 /** Issues what a caller shows in the handshake, valid for a day unless the caller's line says otherwise; null is none. */

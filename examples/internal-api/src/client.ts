@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import { Agent, request } from 'node:https'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { json } from 'node:stream/consumers'
 import type { TestSvid } from '@countersign/testkit'
+
+/** What a caller read. */
+export interface Reading {
+  readonly status: number
+  readonly body: unknown
+  /** Of the certificate that the service showed on this connection. */
+  readonly serialNumber: string
+}
 
 /** A caller's side: one TLS connection that is kept open, to a service whose certificate it verifies. */
 export class Client {
@@ -19,7 +28,7 @@ export class Client {
   }
 
   /** Sends one request; throws what ended the connection, when it ends before the response does. */
-  async read(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
+  async read(path: string): Promise<Reading> {
     return new Promise((resolve, reject) => {
       const outgoing = request({ agent: this.#agent, host: '127.0.0.1', port: this.#port, path })
       outgoing.once('socket', (socket) => {
@@ -27,7 +36,8 @@ export class Client {
       })
       outgoing.once('error', reject)
       outgoing.once('response', (message) => {
-        json(message).then((body) => resolve({ status: message.statusCode ?? 0, body }), reject)
+        const serialNumber = message.socket instanceof TLSSocket ? readSerialNumber(message.socket) : ''
+        json(message).then((body) => resolve({ status: message.statusCode ?? 0, body, serialNumber }), reject)
       })
       outgoing.end()
     })
@@ -44,4 +54,8 @@ export class Client {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+function readSerialNumber(socket: TLSSocket): string {
+  return socket.getPeerCertificate().serialNumber
 }

@@ -1,9 +1,10 @@
 import { isatty } from 'node:tty'
 import { createAuthorities, createSource } from './callers.ts'
 import { isExpected, makeCalls } from './make-calls.ts'
+import { isSmooth, rotateUnderCalls } from './rotation.ts'
 import { serve } from './serve.ts'
 import { startServices } from './services.ts'
-import { formatDifferences, formatTable } from './table.ts'
+import { formatDifferences, formatRotations, formatTable } from './table.ts'
 
 const given = process.argv.slice(2)
 if (given.length === 0) {
@@ -25,8 +26,13 @@ async function demonstrate(): Promise<number> {
   const display = { isTerminal: isatty(process.stdout.fd), columns: process.stdout.columns }
   for (const line of formatTable(results, display)) console.log(line)
   console.log()
-  if (results.every(isExpected)) {
-    console.log(`all ${results.length} calls were answered as expected`)
+  const rotations = await rotateUnderCalls(authorities)
+  for (const line of formatRotations(rotations, display)) console.log(line)
+  console.log()
+  if (results.every(isExpected) && rotations.every(isSmooth)) {
+    console.log(
+      `all ${results.length} calls were answered as expected, and none failed while certificates were replaced`,
+    )
     return 0
   }
   for (const line of formatDifferences(results)) console.log(line)

@@ -1,6 +1,7 @@
 import picocolors from 'picocolors'
 import type { Answer } from './calls.ts'
 import { isExpected, type Result } from './make-calls.ts'
+import { isSmooth, type RotationResult } from './rotation.ts'
 
 /** Where the table goes. */
 export interface Display {
@@ -30,6 +31,19 @@ export function formatTable(results: readonly Result[], { isTerminal, columns }:
     return [caller, request, framework, color(seen), dim(reason)].join(gap).trimEnd()
   })
   return [bold(layOut(headings).join(gap)), ...lines]
+}
+
+/** Tells of the rotations, a line for each service. */
+export function formatRotations(results: readonly RotationResult[], { isTerminal }: Display): readonly string[] {
+  const { bold, green, red } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
+  const lines = results.map((result) => {
+    const { framework, calls, failures, rotations, serialNumbers } = result
+    const outcome = `${calls} calls, ${failures} failed`
+    const seen = serialNumbers.map((serialNumber) => serialNumber.slice(-6).toLowerCase()).join(' ')
+    const color = isSmooth(result) ? green : red
+    return `${framework}  ${color(outcome)}, files replaced ${rotations} times, serial numbers seen: …${seen.replaceAll(' ', ' …')}`
+  })
+  return [bold('rotation of the service by files, under continuous calls'), ...lines]
 }
 
 /** One line for each call that was not answered as expected. */

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import { type Certificate, serverAuth } from '../certificate/certificate.ts'
+import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateError } from '../errors.ts'
-import { isRefused, verifyOwnChain } from '../subject/verify-subject.ts'
+import { verifyOwnChain } from '../subject/verify-subject.ts'
 import type { CaBundle } from '../trust/ca-bundle.ts'
 import type { SubjectMaterial } from '../trust/x509-source.ts'
 import { checkNameBytes, checkSelfSigned } from './check-authorities.ts'
@@ -28,16 +28,12 @@ export function assembleSubjectMaterial({ key, certificates, ca }: SubjectParts,
   checkKeyFits(key, leaf)
   checkSelfSigned('the CA', ca.authorities)
   checkNameBytes(ca.authorities)
-  try {
-    const chain = certificates.map(({ der }) => der)
-    const { expiresAt } = verifyOwnChain({ chain, ca, now }, serverAuth)
-    return Object.freeze({
-      certificate: createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt }),
-      ca,
-    })
-  } catch (error) {
-    if (!isRefused(error)) throw error
-    const { reason, detail } = error
+  const verdict = verifyOwnChain({ chain: certificates.map(({ der }) => der), ca, now })
+  if (!verdict.ok) {
+    const { reason, detail } = verdict
     throw new CertificateError('svid_unusable', `our own certificate: ${reason}: ${detail}`, { value: reason })
   }
+  const { expiresAt } = verdict
+  const certificate = createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt })
+  return Object.freeze({ certificate, ca })
 }

@@ -47,11 +47,11 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   replace(material: Material): void {
     if (this.#isClosed) return
     const next = this.#kind.keepUnchanged(this.#last, material)
+    this.#standing = this.#standing.filter(({ outcome }) => outcome === 'warning')
     if (next === this.#held) return
     this.#held = next
     this.#last = next
     this.#loss = undefined
-    this.#standing = []
     for (const listener of this.#updates) tell(listener, next)
   }
 

@@ -1,0 +1,52 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Framework } from '../subject.ts'
+
+/** The service of a soak, seen from the process that loads it. */
+export class SoakServer {
+  readonly port: number
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child
+    this.port = port
+  }
+
+  /** Starts it and waits until it listens. */
+  static async start(framework: Framework, folder: string): Promise<SoakServer> {
+    const file = fileURLToPath(new URL('./soak-server.ts', import.meta.url))
+    const execArgv = [...process.execArgv, '--expose-gc']
+    const child = fork(file, [framework, folder], { execArgv })
+    const port = await receive(child)
+    if (typeof port === 'number') return new SoakServer(child, port)
+    throw new Error('found something else, expected a port from the server')
+  }
+
+  /** Bytes on the heap and beyond it after a garbage collection, every two seconds since the start. */
+  async readMemory(): Promise<readonly number[]> {
+    const received = receive(this.#child)
+    this.#child.send('memory')
+    const memory = await received
+    if (Array.isArray(memory) && memory.every((bytes): bytes is number => typeof bytes === 'number')) return memory
+    throw new Error('found something else, expected the memory of the server')
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await ended
+  }
+}
+
+function receive(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const refuse = (code: number | null): void => reject(new Error(`the server ended with ${code}`))
+    child.once('exit', refuse)
+    child.once('message', (message: unknown) => {
+      child.off('exit', refuse)
+      resolve(message)
+    })
+  })
+}

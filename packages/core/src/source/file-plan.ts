@@ -1,0 +1,130 @@
+import { resolve } from 'node:path'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue, isRecord, parseOptions } from '../options.ts'
+import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+
+/** A file to read and where it was asked for. */
+export interface PlannedFile {
+  /** The option, for messages: `key`, `bundles[saas.example]`. */
+  readonly option: string
+  /** Absolute. */
+  readonly path: string
+  readonly passphrase?: string
+  /** Absolute. */
+  readonly passphraseFile?: string
+}
+
+/** Where our own key and chain come from. */
+export type OwnPlan =
+  | { readonly kind: 'pair'; readonly key: PlannedFile; readonly cert: PlannedFile }
+  | { readonly kind: 'store'; readonly keyStore: PlannedFile }
+
+/** Where the authorities come from: files by trust domain, a folder of such files, or the files of a CA. */
+type TrustPlan =
+  | { readonly kind: 'bundles'; readonly files: ReadonlyMap<string, PlannedFile> }
+  | { readonly kind: 'folder'; readonly path: string }
+  | { readonly kind: 'ca'; readonly files: readonly PlannedFile[] }
+
+/** The options of `fileSource` once they are read. */
+export interface FilePlan {
+  readonly own: OwnPlan
+  readonly trust: TrustPlan
+  /** Milliseconds. */
+  readonly pollMs: number
+}
+
+/**
+ * Reads the options of `fileSource`; relative paths become absolute, because a process may change its working directory.
+ *
+ * @throws {ConfigurationError} `option_unknown`, or `option_invalid` saying what to write
+ */
+export function parseFileOptions(input: unknown): FilePlan {
+  const options = parseOptions(input, ['key', 'cert', 'keyStore', 'bundles', 'ca', 'pollMs'], 'fileSource')
+  return { own: parseOwn(options), trust: parseTrust(options), pollMs: parsePollMs(options['pollMs']) }
+}
+
+type Options = Readonly<Record<string, unknown>>
+
+function parseOwn({ key, cert, keyStore }: Options): OwnPlan {
+  if (keyStore !== undefined) {
+    if (key !== undefined || cert !== undefined)
+      refuse('fileSource: found keyStore beside key or cert, expected one of both')
+    return { kind: 'store', keyStore: parseLocation('keyStore', keyStore) }
+  }
+  if (key === undefined || cert === undefined) {
+    const missing = key === undefined ? 'key' : 'cert'
+    refuse(`fileSource: found no ${missing}, expected key and cert, or keyStore in place of both`)
+  }
+  if (typeof cert !== 'string')
+    refuse(`cert: found ${describeValue(cert)}, expected a path; a chain needs no passphrase`)
+  return { kind: 'pair', key: parseLocation('key', key), cert: parseLocation('cert', cert) }
+}
+
+function parseTrust({ bundles, ca }: Options): TrustPlan {
+  if ((bundles === undefined) === (ca === undefined)) {
+    const found = bundles === undefined ? 'neither bundles nor ca' : 'both bundles and ca'
+    refuse(`fileSource: found ${found}, expected bundles for SPIFFE, or ca for a CA without SPIFFE`)
+  }
+  if (ca !== undefined) return { kind: 'ca', files: parseCa(ca) }
+  if (typeof bundles === 'string') return { kind: 'folder', path: parsePath('bundles', bundles) }
+  if (!isRecord(bundles) || Object.keys(bundles).length === 0) {
+    const found = isRecord(bundles) ? 'an empty object' : describeValue(bundles)
+    refuse(`bundles: found ${found}, expected { '<trust domain>': path } or the path of a folder`)
+  }
+  const files = Object.entries(bundles).map(([name, location]) => {
+    checkTrustDomain(name)
+    return [name, parseLocation(`bundles[${name}]`, location)] as const
+  })
+  return { kind: 'bundles', files: new Map(files) }
+}
+
+function parseCa(ca: unknown): readonly PlannedFile[] {
+  if (!Array.isArray(ca)) return [parseLocation('ca', ca)]
+  if (ca.length === 0) refuse('ca: found an empty list, expected at least one path')
+  return ca.map((location: unknown, index) => parseLocation(`ca[${index}]`, location))
+}
+
+function checkTrustDomain(name: string): void {
+  const expected = `bundles: found the name ${describeValue(name)}, expected the bare name of a trust domain`
+  try {
+    if (parseTrustDomain(name) !== name) refuse(expected)
+  } catch (cause) {
+    if (cause instanceof ConfigurationError) throw cause
+    throw new ConfigurationError('option_invalid', expected, { value: name, cause })
+  }
+}
+
+function parseLocation(option: string, input: unknown): PlannedFile {
+  if (!isRecord(input)) return { option, path: parsePath(option, input) }
+  const { path, passphrase, passphraseFile } = parseOptions(input, ['path', 'passphrase', 'passphraseFile'], option)
+  const file = { option, path: parsePath(`${option}.path`, path) }
+  if (passphrase !== undefined && passphraseFile !== undefined) {
+    refuse(`${option}: found passphrase and passphraseFile, expected one of both`)
+  }
+  if (passphraseFile !== undefined) {
+    return { ...file, passphraseFile: parsePath(`${option}.passphraseFile`, passphraseFile) }
+  }
+  if (passphrase === undefined) return file
+  // What was found may be a passphrase all the same, in a list or a buffer.
+  if (typeof passphrase !== 'string') refuse(`${option}.passphrase: found a ${typeof passphrase}, expected text`)
+  return { ...file, passphrase }
+}
+
+function parsePath(option: string, input: unknown): string {
+  // `fs` refuses NUL with an error of its own; and no path of a system call has one.
+  if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
+  return refuse(`${option}: found ${describeValue(input)}, expected the path of a file`)
+}
+
+function parsePollMs(input: unknown): number {
+  if (input === undefined) return 30_000
+  if (typeof input === 'number' && Number.isInteger(input) && input >= 1000 && input <= longestTimeout) return input
+  return refuse(`pollMs: found ${describeValue(input)}, expected whole milliseconds from 1000 to ${longestTimeout}`)
+}
+
+/** `setTimeout` fires at once for more. */
+const longestTimeout = 2 ** 31 - 1
+
+function refuse(message: string): never {
+  throw new ConfigurationError('option_invalid', message)
+}

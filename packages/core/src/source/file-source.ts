@@ -1,0 +1,53 @@
+import type { SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
+import type { FileSourceOptions, SubjectFileSourceOptions } from './file-options.ts'
+import { type FilePlan, parseFileOptions } from './file-plan.ts'
+import { loadMaterial, loadSubjectMaterial } from './load-material.ts'
+import { type LoadFiles, MaterialLoader } from './material-loader.ts'
+import { ReloadedSource } from './reloaded-source.ts'
+import {
+  createReplaceableSource,
+  createReplaceableSubjectSource,
+  type ReplaceableSource,
+} from './replaceable-source.ts'
+
+/**
+ * A source of X.509 material in files, read anew when they change: by writing, by renaming, by the swap of a symbolic
+ * link as in Kubernetes, and by a slow poll where the operating system reports nothing. A set that is half-written,
+ * broken, expired or does not fit together is reported by `onNotice` with the reason, and the last good one stays until
+ * it expires. Keeps no process alive.
+ *
+ * @example
+ * const source = await fileSource({
+ *   key: '/run/spire/svid_key.pem',
+ *   cert: '/run/spire/svid.pem',
+ *   bundles: { 'saas.example': '/run/spire/bundle.pem' },
+ * })
+ * @throws {ConfigurationError} `option_unknown` or `option_invalid`, saying what to write
+ * @throws {SourceError} `file_missing`, `file_forbidden`, `file_unsuitable` or `files_unstable` for files that cannot be
+ * read
+ * @throws {CertificateError} for what is in them, naming option and path
+ */
+export function fileSource(options: FileSourceOptions): Promise<X509Source>
+export function fileSource(options: SubjectFileSourceOptions): Promise<SubjectSource>
+export async function fileSource(
+  options: FileSourceOptions | SubjectFileSourceOptions,
+): Promise<X509Source | SubjectSource> {
+  const plan = parseFileOptions(options)
+  return plan.trust.kind === 'ca' ? openSource(plan, subject) : openSource(plan, spiffe)
+}
+
+/** How the material of one kind is made and held. */
+interface Kind<Material> {
+  readonly load: LoadFiles<Material>
+  readonly hold: (material: Material) => ReplaceableSource<Material>
+}
+
+const spiffe: Kind<X509Material> = { load: loadMaterial, hold: createReplaceableSource }
+const subject: Kind<SubjectMaterial> = { load: loadSubjectMaterial, hold: createReplaceableSubjectSource }
+
+async function openSource<Material>(plan: FilePlan, { load, hold }: Kind<Material>): Promise<X509Source<Material>> {
+  const loader = new MaterialLoader(plan, load)
+  const source = new ReloadedSource(plan, loader, hold(await loader.load()))
+  await source.start()
+  return source
+}

@@ -1,0 +1,18 @@
+import { stat } from 'node:fs/promises'
+
+/**
+ * Says of a private key that everybody on this machine may read it, and how to change that; undefined for one that is
+ * not. Windows has no such modes.
+ */
+export async function findOpenMode(option: string, path: string): Promise<string | undefined> {
+  if (process.platform === 'win32') return undefined
+  const mode = await stat(path).then(
+    (status) => status.mode & 0o777,
+    () => 0,
+  )
+  if ((mode & othersRead) === 0) return undefined
+  const found = `${option} '${path}': found the mode 0${mode.toString(8)}, by which everybody on this machine reads the private key`
+  return `${found}; expected 0400 or 0600: chmod it, or in a Kubernetes secret volume write defaultMode: 0400`
+}
+
+const othersRead = 0o004

@@ -1,0 +1,53 @@
+import { CertificateError } from '../errors.ts'
+import type { FilePlan } from './file-plan.ts'
+import { readFiles, type ReadFiles } from './read-files.ts'
+
+/** Makes material of files at a moment (epoch milliseconds). */
+export type LoadFiles<Material> = (plan: FilePlan, files: ReadFiles, now: number) => Material
+
+/** Loads the material of a plan again and again, and parses only what it has not parsed already. */
+export class MaterialLoader<Material> {
+  readonly #plan: FilePlan
+  readonly #load: LoadFiles<Material>
+  #last: Parsed<Material> | undefined
+
+  constructor(plan: FilePlan, load: LoadFiles<Material>) {
+    this.#plan = plan
+    this.#load = load
+  }
+
+  /**
+   * Reads the files; gives the same object, or throws the same error, while their content is the same.
+   *
+   * @throws {SourceError} for a file that cannot be read, as `readFiles`
+   * @throws {CertificateError} for what is in them
+   */
+  async load(): Promise<Material> {
+    const files = await readFiles(this.#plan)
+    const last = this.#last
+    const parsed = last?.digest === files.digest && !dependsOnTime(last) ? last : this.#parse(files)
+    this.#last = parsed
+    if (parsed.ok) return parsed.material
+    throw parsed.error
+  }
+
+  #parse(files: ReadFiles): Parsed<Material> {
+    const { digest } = files
+    try {
+      return { ok: true, digest, material: this.#load(this.#plan, files, Date.now()) }
+    } catch (error) {
+      return { ok: false, digest, error }
+    }
+  }
+}
+
+/** What came of the files with this digest. */
+type Parsed<Material> =
+  | { readonly ok: true; readonly digest: string; readonly material: Material }
+  | { readonly ok: false; readonly digest: string; readonly error: unknown }
+
+/** A certificate that is not valid yet will be, and a clock that was wrong is set: the same bytes may be good later. */
+function dependsOnTime(parsed: Parsed<unknown>): boolean {
+  if (parsed.ok || !(parsed.error instanceof CertificateError)) return false
+  return parsed.error.value === 'not_yet_valid' || parsed.error.value === 'expired'
+}

@@ -1,0 +1,83 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { SourceError } from '../errors.ts'
+import { describeIdentity } from './file-identity.ts'
+
+/** What a file held at one moment. */
+export interface FileContent {
+  readonly bytes: Buffer
+  /** As `describeIdentity` gives it. */
+  readonly identity: string
+}
+
+/**
+ * Reads a regular file of 1 byte to 1 MiB; `option` says in errors which one it is.
+ *
+ * @throws {SourceError} `file_missing`, `file_forbidden`, or `file_unsuitable` for anything that is no such file
+ */
+export async function readFile(option: string, path: string): Promise<FileContent> {
+  const refuse = (found: string, remedy: string): never => {
+    throw new SourceError('file_unsuitable', `${option} '${path}': found ${found}, ${remedy}`, { value: path })
+  }
+  try {
+    // A FIFO without a writer would hold `open` for ever.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    try {
+      const status = await file.stat({ bigint: true })
+      if (status.isDirectory()) refuse('a directory', 'expected a file; write the path of the file in it')
+      if (!status.isFile()) refuse('a pipe, socket or device', 'expected a regular file')
+      const bytes = await readBytes(file)
+      if (bytes.length === 0) refuse('an empty file', 'expected content; check what writes it')
+      if (bytes.length > mostBytes) refuse(`more than ${mostBytes} bytes`, 'expected at most 1 MiB')
+      return { bytes, identity: describeIdentity(status) }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    throw explainFailure(option, path, error)
+  }
+}
+
+const mostBytes = 2 ** 20
+
+// By reading and not by the size, which is 0 for files of /proc and grows while a file is being written.
+async function readBytes(file: FileHandle): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  while (length <= mostBytes) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(2 ** 16))
+    if (bytesRead === 0) break
+    chunks.push(buffer.subarray(0, bytesRead))
+    length += bytesRead
+  }
+  return Buffer.concat(chunks)
+}
+
+/** What the operating system says of a file or folder, in our words; an error that is ours already stays what it is. */
+export function explainFailure(option: string, path: string, error: unknown): unknown {
+  if (error instanceof SourceError || !(error instanceof Error) || !('code' in error)) return error
+  const details = { value: path, cause: error }
+  const where = `${option} '${path}'`
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new SourceError(
+        'file_missing',
+        `${where}: found nothing, expected it to be there; check path and mount`,
+        details,
+      )
+    case 'EACCES':
+    case 'EPERM':
+      return new SourceError(
+        'file_forbidden',
+        `${where}: found a file that this process may not read, expected permission; check owner and mode of it and its folders`,
+        details,
+      )
+    default:
+      return new SourceError(
+        'file_unsuitable',
+        `${where}: found ${String(error.code)}, expected a readable file`,
+        details,
+      )
+  }
+}

@@ -1,0 +1,119 @@
+import { CertificateError, type CountersignErrorCode, SourceError } from '../errors.ts'
+import type { SourceNotice, X509Source } from '../trust/x509-source.ts'
+import type { FilePlan } from './file-plan.ts'
+import { FolderWatch } from './folder-watch.ts'
+import { findOpenMode } from './key-permission.ts'
+import type { MaterialLoader } from './material-loader.ts'
+import { ReloadSchedule } from './reload-schedule.ts'
+import type { ReplaceableSource } from './replaceable-source.ts'
+import { findInterests } from './watch-interests.ts'
+
+/** Holds the material of files and exchanges it when they change; nobody else can. */
+export class ReloadedSource<Material> implements X509Source<Material> {
+  readonly #plan: FilePlan
+  readonly #loader: MaterialLoader<Material>
+  readonly #held: ReplaceableSource<Material>
+  readonly #watch: FolderWatch
+  readonly #schedule: ReloadSchedule
+  /** What is wrong with the files and was said already; undefined while they are good. */
+  #reported: string | undefined
+  #openMode: string | undefined
+  #watchFailure: string | undefined
+
+  constructor(plan: FilePlan, loader: MaterialLoader<Material>, held: ReplaceableSource<Material>) {
+    this.#plan = plan
+    this.#loader = loader
+    this.#held = held
+    this.#schedule = new ReloadSchedule(plan.pollMs, (isRepetition) => this.#reload(isRepetition))
+    this.#watch = new FolderWatch(() => this.#schedule.change())
+  }
+
+  get current(): Material {
+    return this.#held.current
+  }
+
+  onUpdate(listener: (material: Material) => void): () => void {
+    return this.#held.onUpdate(listener)
+  }
+
+  onNotice(listener: (notice: SourceNotice) => void): () => void {
+    return this.#held.onNotice(listener)
+  }
+
+  /** Begins to watch what was loaded. */
+  async start(): Promise<void> {
+    await this.#warnOfOpenKey()
+    await this.#follow()
+  }
+
+  async close(): Promise<void> {
+    this.#watch.close()
+    await Promise.all([this.#held.close(), this.#schedule.close()])
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Whether it should be tried again soon, before anybody is told of a failure. */
+  async #reload(isRepetition: boolean): Promise<boolean> {
+    let isSuspect = false
+    try {
+      this.#held.replace(await this.#loader.load())
+      this.#reported = undefined
+    } catch (error) {
+      isSuspect = !this.#refuse(error, isRepetition)
+    }
+    await this.#warnOfOpenKey()
+    await this.#follow()
+    return isSuspect
+  }
+
+  /** Whether everything is said. A set of files may be half-written, so a failure counts when it is there twice. */
+  #refuse(error: unknown, isRepetition: boolean): boolean {
+    const { code, detail } = describeFailure(error)
+    const failure = `${code}\n${detail}`
+    if (failure === this.#reported) return true
+    const isRevoked = error instanceof CertificateError && error.code === 'bundle_revoked'
+    if (!isRepetition && !isRevoked) return false
+    this.#reported = failure
+    if (isRevoked) this.#held.withdraw(new SourceError('bundle_revoked', detail, { value: error.value, cause: error }))
+    else this.#held.notify({ outcome: 'refused', code, detail })
+    return true
+  }
+
+  async #warnOfOpenKey(): Promise<void> {
+    const { own } = this.#plan
+    const { option, path } = own.kind === 'pair' ? own.key : own.keyStore
+    const detail = await findOpenMode(option, path)
+    if (detail !== undefined && detail !== this.#openMode) {
+      this.#held.notify({ outcome: 'warning', code: 'key_readable_by_all', detail })
+    }
+    this.#openMode = detail
+  }
+
+  async #follow(): Promise<void> {
+    const { isNew, failure } = await this.#watch.follow(await findInterests(this.#plan))
+    if (isNew) this.#schedule.change()
+    this.#schedule.pollEvery(failure === undefined ? this.#plan.pollMs : fastPollMs)
+    if (failure !== undefined && this.#watchFailure === undefined) {
+      const detail = `${failure}; as long as that is so, the files are read each second`
+      this.#held.notify({ outcome: 'warning', code: 'watching_failed', detail })
+    }
+    this.#watchFailure = failure
+  }
+}
+
+const fastPollMs = 1000
+
+interface Failure {
+  readonly code: CountersignErrorCode
+  readonly detail: string
+}
+
+function describeFailure(error: unknown): Failure {
+  if (error instanceof SourceError || error instanceof CertificateError) {
+    return { code: error.code, detail: error.message }
+  }
+  return { code: 'update_refused', detail: `the files could not be loaded: ${String(error)}` }
+}

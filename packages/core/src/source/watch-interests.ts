@@ -1,0 +1,33 @@
+import { readdir, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isBundleFile } from './bundle-folder.ts'
+import type { FilePlan } from './file-plan.ts'
+import type { Interests } from './folder-watch.ts'
+import { listOwn } from './read-files.ts'
+import { traceLinks } from './trace-links.ts'
+
+/** Finds every folder in which something can happen to the files of a plan, and by which names; now, with today's links. */
+export async function findInterests({ own, trust }: FilePlan): Promise<Interests> {
+  const interests = new Map<string, ((name: string) => boolean)[]>()
+  const add = (folder: string, isWorthALook: (name: string) => boolean): void => {
+    interests.set(folder, [...(interests.get(folder) ?? []), isWorthALook])
+  }
+  const files = [...listOwn(own), ...(trust.kind === 'folder' ? [] : trust.files.values())]
+  const paths = files.flatMap(({ path, passphraseFile }) =>
+    passphraseFile === undefined ? [path] : [path, passphraseFile],
+  )
+  if (trust.kind === 'folder') {
+    const folder = await realpath(trust.path).catch(() => undefined)
+    if (folder !== undefined) add(folder, isBundleFile)
+    paths.push(trust.path, ...(await listBundlePaths(trust.path)))
+  }
+  for (const path of new Set(paths)) {
+    for (const hop of await traceLinks(path)) add(hop.folder, (name) => name === hop.name)
+  }
+  return interests
+}
+
+async function listBundlePaths(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return names.filter(isBundleFile).map((name) => join(folder, name))
+}

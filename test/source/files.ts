@@ -1,0 +1,134 @@
+import { chmodSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileSource, type SourceNotice, type X509Material, type X509Source } from '@countersign/core'
+import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+
+export const spiffeId = 'spiffe://saas.example/ns/production/sa/core-api'
+export const authority: Authority = await createAuthority('saas.example')
+
+/** An empty folder that is gone after the test. */
+export function createFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-files-'))
+  // Others may pass through it: a part of the tests runs as another account.
+  chmodSync(folder, 0o755)
+  context.after(() => {
+    chmodSync(folder, 0o755)
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return folder
+}
+
+/** Writes the usual three files as they stand in a mounted folder. */
+export function writeFiles(folder: string, svid: TestSvid, bundle: string = authority.bundlePem): void {
+  writePrivate(join(folder, 'tls.key'), svid.keyPem)
+  writeFileSync(join(folder, 'tls.crt'), svid.certificatePem)
+  writeFileSync(join(folder, 'bundle.pem'), bundle)
+}
+
+/** A file that only its owner reads, as a key should be. */
+export function writePrivate(path: string, content: string | Uint8Array): void {
+  writeFileSync(path, content, { mode: 0o600 })
+}
+
+/** Replaces a file in one step. */
+export function replaceFile(path: string, content: string | Uint8Array): void {
+  writePrivate(`${path}.new`, content)
+  renameSync(`${path}.new`, path)
+}
+
+/** Puts a new generation in place as kubelet does: a folder with a time in its name, and the link `..data` to it. */
+export function swapData(mount: string, generation: string): void {
+  symlinkSync(generation, join(mount, '..data_tmp'))
+  renameSync(join(mount, '..data_tmp'), join(mount, '..data'))
+}
+
+/** The options for the usual three files. */
+export function optionsFor(folder: string): {
+  readonly key: string
+  readonly cert: string
+  readonly bundles: Readonly<Record<string, string>>
+} {
+  const bundles = { 'saas.example': join(folder, 'bundle.pem') }
+  return { key: join(folder, 'tls.key'), cert: join(folder, 'tls.crt'), bundles }
+}
+
+/** The usual three files, and a source of them that is closed after the test. */
+export interface Service {
+  readonly folder: string
+  readonly svid: TestSvid
+  readonly source: X509Source
+  /** All that it was told since it began. */
+  readonly updates: readonly X509Material[]
+  readonly notices: readonly SourceNotice[]
+}
+
+export async function startService(context: TestContext, folder: string = createFolder(context)): Promise<Service> {
+  const svid = await authority.issue(spiffeId)
+  writeFiles(folder, svid)
+  return { ...(await openSource(context, fileSource({ ...optionsFor(folder), pollMs: 1000 }))), folder, svid }
+}
+
+/** A source with all that it tells. */
+export async function openSource<Material>(
+  context: TestContext,
+  opening: Promise<X509Source<Material>>,
+): Promise<{
+  readonly source: X509Source<Material>
+  readonly updates: readonly Material[]
+  readonly notices: readonly SourceNotice[]
+}> {
+  const source = await opening
+  context.after(() => source.close())
+  const updates: Material[] = []
+  const notices: SourceNotice[] = []
+  source.onUpdate((material) => updates.push(material))
+  source.onNotice?.((notice) => notices.push(notice))
+  return { source, updates, notices }
+}
+
+/** Waits until the source holds material that fits, however many updates that takes. */
+export function awaitMaterial<Material>(
+  source: X509Source<Material>,
+  fits: (material: Material) => boolean,
+): Promise<Material> {
+  return hear((listener) => {
+    const stop = source.onUpdate(listener)
+    try {
+      listener(source.current)
+    } catch {
+      // It holds none for the moment.
+    }
+    return stop
+  }, fits)
+}
+
+/** Waits until the source holds the SVID of this serial number. */
+export async function awaitSvid(source: X509Source, { serialNumber }: Pick<TestSvid, 'serialNumber'>): Promise<void> {
+  await awaitMaterial(source, ({ svid }) => svid.serialNumber === serialNumber)
+}
+
+/** Waits for a notice with this code, or takes one that was there already. */
+export function awaitNotice(source: X509Source<unknown>, code: SourceNotice['code']): Promise<SourceNotice> {
+  return hear(
+    (listener) => source.onNotice?.(listener) ?? (() => undefined),
+    (notice) => notice.code === code,
+  )
+}
+
+/** The timer keeps the process alive: nothing of a source does. */
+function hear<Value>(
+  listen: (listener: (value: Value) => void) => () => void,
+  fits: (value: Value) => boolean,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new Error('expected something that never came')), 30_000)
+    const stop = listen((value) => {
+      if (!fits(value)) return
+      clearTimeout(deadline)
+      resolve(value)
+      queueMicrotask(() => stop())
+    })
+  })
+}
