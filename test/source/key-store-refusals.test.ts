@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { CertificateError, type CertificateErrorCode } from '../../packages/core/src/errors.ts'
-import { decodeKeyStore } from '../../packages/core/src/source/key-store.ts'
+import { decodeKeyStore } from '../../packages/core/src/source/key-store/key-store.ts'
 import { hex, integer, nullValue, objectIdentifier, sequence, tlv } from '../certificate/encode.ts'
 import { entity, issueAuthority, issueLeaf, keyPair, signer, signerOf } from '../certificate/issue.ts'
 import {

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { CertificateError } from '../../packages/core/src/errors.ts'
-import { isKeyStore } from '../../packages/core/src/source/is-key-store.ts'
-import { decodeKeyStore } from '../../packages/core/src/source/key-store.ts'
+import { isKeyStore } from '../../packages/core/src/source/key-store/is-key-store.ts'
+import { decodeKeyStore } from '../../packages/core/src/source/key-store/key-store.ts'
 import { entity, issueAuthority, issueLeaf } from '../certificate/issue.ts'
 
 const folder = fileURLToPath(new URL('../vectors/key-stores/', import.meta.url))

@@ -30,7 +30,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'reflect-metadata': 'certificate/decode.ts',
     'jsonc-parser': 'trust/strict-json.ts',
     micromatch: 'decision/pattern.ts',
-    'node-forge': 'source/key-store.ts',
+    'node-forge': 'source/key-store/key-store.ts',
   },
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },

@@ -26,7 +26,7 @@ export interface ExplainQuestion {
  * Answers what the guard would decide, by the functions that decide real requests. The principal is a supposition and
  * never leaves the explanation.
  *
- * @throws {SpiffeIdError} when `caller` is no SPIFFE ID
+ * @throws {SpiffeIdError} when `caller` is no SPIFFE ID and callers are known by that
  * @throws {ConfigurationError} when `allow` is no requirement
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
@@ -41,8 +41,9 @@ export function explainQuestion(question: ExplainQuestion, options: ParsedGuardO
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {
   const { realm } = options
   if (realm.kind === 'subject') {
-    const authorities = realm.identity.find(caller)
-    return authorities === undefined ? null : createHypotheticalSubject(caller, authorities)
+    const name = realm.identity.spell(caller)
+    const authorities = realm.identity.find(name)
+    return authorities === undefined ? null : createHypotheticalSubject(name, authorities)
   }
   const spiffeId = SpiffeId.parse(caller)
   const isAccepted = realm.trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''

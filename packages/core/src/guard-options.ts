@@ -30,7 +30,7 @@ export interface GuardOptions {
   readonly authorities?: (peer: VerifiedPeer) => readonly string[]
   /** How callers are known whose CA writes no SPIFFE IDs: `commonName()` or `dnsName()`. Only with a source made from `ca`, and such a source needs one. */
   readonly identity?: SubjectIdentity
-  /** The longest life, from notBefore to notAfter, that our own certificate and those of callers may have: milliseconds, or text such as `'24h'` or `'90d'`. Longer ones are refused. Default: none; beyond 90 days a warning is reported. */
+  /** The longest life, from notBefore to notAfter, that our own certificate and those of callers may have: milliseconds, or text such as `'24h'` or `'90d'`. Longer ones are refused; what issuers date back, up to a tenth of it and five minutes, is not counted. Default: none; beyond 90 days a warning is reported. */
   readonly maxCertificateLifetime?: number | string
   readonly tls?: {
     /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */

@@ -22,6 +22,8 @@ import { type Health, HealthRecord } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
 import type { Principal } from './principal/principal.ts'
+import { probeListener, type ProbeListener } from './probe-listener.ts'
+import type { ProbeOptions } from './probe-options.ts'
 
 /** What an adapter tells about the server that it attaches. */
 export interface AttachOptions {
@@ -75,6 +77,7 @@ export class Guard {
         ownLife.watch(accepted, Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
+      onEnd: () => ownLife.watch(undefined, Date.now()),
     })
     this.#requireMaterial()
   }
@@ -181,6 +184,18 @@ export class Guard {
   /** How this service stands with its own certificate, for a health route or `probeListener`. */
   health(): Health {
     return this.#health.read(this.#material, Date.now())
+  }
+
+  /**
+   * Answers health probes on a port of their own, for a kubelet that has no certificate: these paths and nothing else.
+   *
+   * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, also for a
+   * port that cannot be listened on
+   * @example
+   * await guard.probeListener({ port: 8081, paths: { '/livez': 'live', '/readyz': 'ready' } })
+   */
+  probeListener(options: ProbeOptions): Promise<ProbeListener> {
+    return probeListener(this, options)
   }
 
   /** The log of the framework, used unless `log` was given to `createGuard`. */

@@ -34,7 +34,10 @@ export interface DistinguishedName {
   readonly relativeNames: readonly string[]
   /** For people: `CN=core-api,O=Example`; never compared. */
   readonly text: string
-  /** Every common name, outermost first, in the exact spelling of the certificate. */
+  /**
+   * Every common name, outermost first, in the exact spelling of the certificate; empty text for one of a type that we
+   * do not read, so that nobody overlooks it where there has to be exactly one.
+   */
   readonly commonNames: readonly string[]
   /**
    * Every emailAddress attribute, which constraints on e-mail names reach as well (RFC 5280 §4.2.1.10); empty text for

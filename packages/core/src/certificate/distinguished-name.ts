@@ -22,7 +22,8 @@ export function decodeDistinguishedName(der: Buffer, where: string): Distinguish
       .rest()
       .map((element) => decodeAttribute(element, where))
     for (const { type, value, text } of attributes) {
-      if (type === commonName && text !== undefined) commonNames.push(text)
+      // Other readers may know the type of a text that we do not, and take that common name for the one.
+      if (type === commonName) commonNames.push(text ?? '')
       // RFC 5280 §4.1.2.6 knows e-mail addresses as IA5String alone; OpenSSL, too, judges no other.
       if (type === emailAddress)
         emailAddresses.push(value.tag === derTag.ia5String ? value.content.toString('latin1') : '')

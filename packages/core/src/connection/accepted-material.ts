@@ -7,7 +7,7 @@ import { createSubjectTrust } from '../subject/subject-trust.ts'
 import { createSvidTrust } from '../svid/svid-trust.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
-import { describeLongLife, describeIndistinct } from './material-warnings.ts'
+import { describeIndistinct, describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** Material that the guard works with, and what of it concerns peers. */
@@ -45,6 +45,7 @@ export class AcceptedMaterial {
   #offered: X509Material | SubjectMaterial | undefined
   #accepted: Accepted | undefined
   #isLost = false
+  readonly #warned = new WeakSet<readonly Certificate[]>()
 
   constructor(source: GuardSource, policy: MaterialPolicy, report: Reporter) {
     this.#source = source
@@ -72,11 +73,13 @@ export class AcceptedMaterial {
       this.#isLost = false
       return offered
     } catch (error) {
-      if (!this.#isLost) {
+      const wasLost = this.#isLost
+      // Before the report: a log that asks for the guard's health comes back to here.
+      this.#isLost = true
+      if (!wasLost) {
         const { code, message } = toSourceError(error)
         this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: message })
       }
-      this.#isLost = true
       return undefined
     }
   }
@@ -97,24 +100,31 @@ export class AcceptedMaterial {
     const { realm, maxCertificateLifetime } = this.#policy
     const own = ownOf(offered)
     const trust = trustOf(offered, realm)
-    const tooLong = describeLongLife(own, maxCertificateLifetime)
+    const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
     if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
-    const isFirst = this.#accepted === undefined
+    const before = this.#accepted?.own
     this.#accepted = { own, trust, ownIntermediates }
-    const detail = isFirst ? 'the first material' : 'new material'
+    const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
-    this.#warn(offered, now)
+    if (own.sha256 !== before?.sha256) this.#warnOfLongLife(own, now)
+    this.#warnOfBundles(offered, now)
   }
 
-  #warn(offered: X509Material | SubjectMaterial, now: number): void {
-    const long = describeLongLife(ownOf(offered))
-    if (long !== undefined) {
-      const detail = `our own certificate: ${long}`
-      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'certificate_long_lived', detail })
-    }
-    const bundles = 'ca' in offered ? [{ trustDomain: 'the CA', ...offered.ca }] : [...offered.bundles.values()]
+  #warnOfLongLife(own: OwnCertificate, now: number): void {
+    const long = describeLongLife(own, longCertificateLifetime)
+    if (long === undefined) return
+    const detail = `our own certificate: ${long}`
+    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'certificate_long_lived', detail })
+  }
+
+  #warnOfBundles(offered: X509Material | SubjectMaterial, now: number): void {
+    const bundles =
+      'ca' in offered ? [{ trustDomain: 'the CA', authorities: offered.ca.authorities }] : [...offered.bundles.values()]
     for (const { trustDomain, authorities } of bundles) {
+      // A bundle that did not change stays the same list from one material to the next.
+      if (this.#warned.has(authorities)) continue
+      this.#warned.add(authorities)
       const indistinct = describeIndistinct(authorities)
       if (indistinct === undefined) continue
       const detail = `bundle of ${trustDomain}: ${indistinct}`

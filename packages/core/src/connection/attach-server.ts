@@ -44,11 +44,13 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
 // again.
 function followSource(server: TlsServer, follow: Attachment['follow']): void {
   const start = (): (() => void) => follow((options) => TlsServer.prototype.setSecureContext.call(server, options))
-  let stop = start()
-  server.on('close', () => stop())
+  let stop: (() => void) | undefined = start()
+  server.on('close', () => {
+    stop?.()
+    stop = undefined
+  })
   server.prependListener('listening', () => {
-    stop()
-    stop = start()
+    stop ??= start()
   })
 }
 

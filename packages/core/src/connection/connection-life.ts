@@ -1,5 +1,6 @@
+import { constants } from 'node:http2'
 import { callAt } from './long-timer.ts'
-import type { Connection, EndableResponse, EndableSession } from './connection.ts'
+import type { Connection, EndableResponse } from './connection.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** How a connection ends with its peer's certificate. */
@@ -15,22 +16,25 @@ export interface LifePolicy {
  * seconds, and kept at the second, whatever runs on it. Gives the function that ends the watch.
  */
 export function watchLife(connection: Connection, proof: Proof, policy: LifePolicy): () => void {
-  const expire = (): void => endExpired(connection, policy, proof.expiresAt)
-  if (policy.onExpiry === 'refuse') return callAt(proof.expiresAt, expire)
-  let stop = callAt(announcementOf(proof), () => {
+  const { expiresAt } = proof
+  const expire = (): void => endExpired(connection, policy, expiresAt)
+  if (policy.onExpiry === 'refuse') return callAt(expiresAt, expire)
+  const now = Date.now()
+  const announceAt = announcementOf(proof)
+  connection.isEnding = now >= announceAt
+  // A peer that connects this late could ask nothing if GOAWAY came at once.
+  let stop = callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
     connection.isEnding = true
-    if (connection.session !== undefined) announceEnd(connection.session, proof)
-    stop = callAt(proof.expiresAt, expire)
+    // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
+    connection.session?.close()
+    stop = callAt(expiresAt, expire)
   })
   return () => stop()
 }
 
 /** Lets a request begin on a connection: its response announces an end that is near. */
 export function beginResponse(connection: Connection, response: EndableResponse, policy: LifePolicy): void {
-  if (connection.isEnding && connection.verdict.ok) {
-    if (connection.session === undefined) response.shouldKeepAlive = false
-    else announceEnd(connection.session, connection.verdict.proof)
-  }
+  if (connection.isEnding && connection.session === undefined) response.shouldKeepAlive = false
   if (policy.onExpiry === 'refuse') {
     const running = connection.running ?? new Set()
     connection.running = running.add(response)
@@ -38,27 +42,12 @@ export function beginResponse(connection: Connection, response: EndableResponse,
   }
 }
 
-/** Epoch milliseconds: from then on the end of a connection is announced. */
-export function announcementOf({ leaf, expiresAt }: Proof): number {
+// Epoch milliseconds: from then on the end of a connection is announced.
+function announcementOf({ leaf, expiresAt }: Proof): number {
   return expiresAt - Math.min((expiresAt - leaf.notBefore) / 10, longestAnnouncement)
 }
 
 const longestAnnouncement = 30_000
-
-// RFC 9113 §6.8: a first GOAWAY that names no stream lets requests that are on their way arrive, and the second, sent
-// by `close`, comes when they have.
-function announceEnd(session: EndableSession, { expiresAt }: Proof): void {
-  if (session.closed || session.destroyed || announced.has(session)) return
-  announced.add(session)
-  session.goaway(0, 2 ** 31 - 1)
-  const grace = Math.min(1000, (expiresAt - Date.now()) / 2)
-  const close = (): void => {
-    if (!session.closed && !session.destroyed) session.close()
-  }
-  setTimeout(close, Math.max(0, grace)).unref()
-}
-
-const announced = new WeakSet<EndableSession>()
 
 function endExpired(connection: Connection, policy: LifePolicy, expiresAt: number): void {
   if (policy.onExpiry === 'close' || connection.isUpgraded) {
@@ -69,5 +58,9 @@ function endExpired(connection: Connection, policy: LifePolicy, expiresAt: numbe
   // Further requests are answered 403, each for itself; what was let in before may not go on for longer.
   const running = connection.running ?? new Set()
   if (running.size > 0) policy.reportExpiry(connection, expiresAt)
-  for (const response of running) response.destroy()
+  for (const response of running) {
+    // On HTTP/2 `destroy` says that all is well, and a response cut short would look complete.
+    if (response.close === undefined) response.destroy()
+    else response.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
 }

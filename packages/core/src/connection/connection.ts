@@ -25,15 +25,15 @@ export interface Connection {
 
 /** What is needed of an HTTP/2 session to end it without losing a request. */
 export interface EndableSession {
-  readonly closed: boolean
-  readonly destroyed: boolean
-  goaway(code?: number, lastStreamId?: number): void
+  /** Sends GOAWAY and ends when the streams that run have ended; does nothing the second time. */
   close(): void
 }
 
 /** What is needed of a response to end it; Node's HTTP/1 and HTTP/2 responses both have it. */
 export interface EndableResponse {
   shouldKeepAlive?: boolean
+  /** Of HTTP/2 alone: resets the stream with this code. */
+  close?(code: number): void
   destroy(): void
   once(event: 'close', listener: () => void): void
 }

@@ -5,19 +5,33 @@ import { isSameName } from '../certificate/distinguished-name.ts'
 /** Certificates that live longer than 90 days (in milliseconds) are renewed by hand, late, and by few who still know how. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000
 
-/** Says that a leaf lives longer than `limit` (milliseconds, default 90 days), or nothing. */
+/** Says that a leaf lives longer than `limit` (milliseconds), or nothing. */
 export function describeLongLife(
   { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
-  limit: number = longCertificateLifetime,
+  limit: number,
 ): string | undefined {
   const lifetime = notAfter - notBefore
-  if (lifetime <= limit) return undefined
-  return `it lives for ${describeDays(lifetime)}, expected at most ${describeDays(limit)}; issue it for less and renew it by a program`
+  if (lifetime <= limit + Math.min(limit / 10, longestDatingBack)) return undefined
+  return `it lives for ${describeTime(lifetime)}, expected at most ${describeTime(limit)}; issue it for less and renew it by a program`
 }
 
-function describeDays(milliseconds: number): string {
-  const hours = milliseconds / 3_600_000
-  return hours < 48 ? `${Number(hours.toPrecision(3))} hours` : `${Number((hours / 24).toPrecision(3))} days`
+/**
+ * Milliseconds. Issuers date certificates back against clocks that are slow, SPIRE by ten seconds and Istio by two
+ * minutes, so that what was asked of them for an hour lives for a little more.
+ */
+const longestDatingBack = 300_000
+
+function describeTime(milliseconds: number): string {
+  // Beyond an hour seconds only blur what is meant.
+  const seconds = Math.round(milliseconds / 1000)
+  const rest = seconds < 3600 ? seconds : Math.round(seconds / 60) * 60
+  const parts = [
+    [Math.floor(rest / 86_400), 'd'],
+    [Math.floor(rest / 3600) % 24, 'h'],
+    [Math.floor(rest / 60) % 60, 'min'],
+    [rest % 60, 's'],
+  ] as const
+  return parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count} ${unit}`])).join(' ')
 }
 
 /** OpenSSL tells authorities of one name apart by their key ids only, and without them never tries the second. */

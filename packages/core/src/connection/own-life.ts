@@ -43,26 +43,32 @@ export class OwnLife {
   /** Watches this material in place of what was there; undefined watches nothing. */
   watch(accepted: Accepted | undefined, now: number): void {
     this.#watched = accepted === undefined ? new Map() : listWatched(accepted)
-    this.#told = new Map([...this.#watched].map(([id, each]) => [id, this.#told.get(id) ?? firstShare(each, now)]))
+    // Kept while there is nothing to watch, so that a source which comes and goes does not say everything again.
+    if (accepted !== undefined) {
+      this.#told = new Map([...this.#watched].map(([id, each]) => [id, this.#told.get(id) ?? firstShare(each, now)]))
+    }
     this.#next(now)
   }
 
   #next(now: number): void {
     this.#stop()
     let soonest = Infinity
+    const due: Expiring[] = []
     const told = new Map(this.#told)
     for (const [id, each] of this.#watched) {
       const last = told.get(id) ?? 1
       const reached = shares.filter((share) => now >= momentOf(each, share)).at(-1)
       if (reached !== undefined && reached < last && now < each.expiresAt) {
         told.set(id, reached)
-        this.#tell({ what: each.what, remaining: reached, expiresAt: each.expiresAt })
+        due.push({ what: each.what, remaining: reached, expiresAt: each.expiresAt })
       }
       const coming = shares.map((share) => momentOf(each, share)).find((moment) => moment > now)
       if (coming !== undefined) soonest = Math.min(soonest, coming)
     }
     this.#told = told
     if (soonest !== Infinity) this.#stop = callAt(soonest, () => this.#next(Date.now()))
+    // Last, because who is told may put new material in place before he returns.
+    for (const expiring of due) this.#tell(expiring)
   }
 }
 
@@ -84,6 +90,7 @@ function listWatched({ own, trust }: Accepted): ReadonlyMap<string, Watched> {
       { what: `the authority ${describeCertificate(authority)}`, notBefore, expiresAt: endOfValidity(authority) },
     ]
   })
-  const { notBefore, expiresAt } = own
-  return new Map([...authorities, [own.sha256, { what: 'our own certificate', notBefore, expiresAt }]])
+  const { sha256, notBefore, expiresAt } = own
+  // With the end, because under renewed authorities the same leaf lives longer.
+  return new Map([...authorities, [`${sha256} ${expiresAt}`, { what: 'our own certificate', notBefore, expiresAt }]])
 }

@@ -1,11 +1,12 @@
 import type { TLSSocket } from 'node:tls'
+import type { Certificate } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import type { Reporter } from '../events.ts'
 import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
 import type { Connection, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
 import { beginResponse, type LifePolicy, watchLife } from './connection-life.ts'
-import { describeLongLife } from './material-warnings.ts'
+import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { verifyPeer } from './verify-peer.ts'
 import { type Proof, VerdictCache } from './verdict-cache.ts'
 
@@ -31,7 +32,8 @@ export class PeerConnections {
   readonly #connections = new WeakMap<object, Connection>()
   readonly #open = new Set<Connection>()
   readonly #cache = new VerdictCache()
-  readonly #warned = new WeakSet<Proof>()
+  // By leaf: new authorities make a new proof of it.
+  readonly #warned = new WeakSet<Certificate>()
   readonly #report: Reporter
   readonly #policy: PeerPolicy
   readonly #life: LifePolicy
@@ -162,9 +164,9 @@ export class PeerConnections {
   }
 
   #warn(socket: TLSSocket, proof: Proof, now: number): void {
-    if (this.#warned.has(proof)) return
-    this.#warned.add(proof)
-    const detail = describeLongLife(lifeOf(proof))
+    if (this.#warned.has(proof.leaf)) return
+    this.#warned.add(proof.leaf)
+    const detail = describeLongLife(lifeOf(proof), longCertificateLifetime)
     if (detail === undefined) return
     const about = { ...describeProof(proof), ...addressOf(socket) }
     const reason = 'certificate_long_lived'

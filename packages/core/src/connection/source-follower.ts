@@ -9,6 +9,8 @@ export interface FollowerOptions {
   /** Called after every change, with what holds now, once for all servers. */
   readonly onChange: (accepted: Accepted | undefined) => void
   readonly onNotice: (notice: SourceNotice) => void
+  /** Called when the last server is gone and nothing is followed any more. */
+  readonly onEnd: () => void
 }
 
 /**
@@ -56,14 +58,23 @@ export class SourceFollower {
     this.#stop?.()
     this.#stop = undefined
     this.#stopExpiry()
+    this.#options.onEnd()
   }
 
   #refresh(): void {
     const { material, onChange } = this.#options
     const accepted = material.current(Date.now())
+    const refresh = (): void => this.#refresh()
     this.#stopExpiry()
-    if (accepted !== undefined) this.#stopExpiry = callAt(accepted.own.expiresAt, () => this.#refresh())
+    this.#stopExpiry = accepted === undefined ? lookAgain(refresh) : callAt(accepted.own.expiresAt, refresh)
     for (const apply of this.#servers) apply(accepted)
     onChange(accepted)
   }
+}
+
+// Nobody tells that a clock which ran ahead was set right, nor does every source that it has recovered. In a length of
+// time and not at a moment, because of that clock.
+function lookAgain(refresh: () => void): () => void {
+  const timer = setTimeout(refresh, 60_000).unref()
+  return () => clearTimeout(timer)
 }

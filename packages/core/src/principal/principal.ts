@@ -19,7 +19,7 @@ let mint: (facts: PrincipalFacts) => Principal
  * computed once per connection and shared by its requests.
  */
 export class Principal {
-  /** The SPIFFE ID as text, or the common name. */
+  /** The SPIFFE ID as text, or where callers have none their common name or DNS name. */
   readonly name: string
   declare readonly spiffeId?: SpiffeId
   declare readonly trustDomain?: string

@@ -16,10 +16,13 @@ let create: (kind: SubjectNameKind, authorities: ReadonlyMap<string, readonly st
 /** How callers are known whose certificates have no SPIFFE ID. Only `commonName` and `dnsName` make one. */
 export class SubjectIdentity {
   readonly kind: SubjectNameKind
+  /** Every name of the list, in its order. */
+  readonly names: readonly string[]
   readonly #authorities: ReadonlyMap<string, readonly string[]>
 
   private constructor(kind: SubjectNameKind, authorities: ReadonlyMap<string, readonly string[]>) {
     this.kind = kind
+    this.names = Object.freeze([...authorities.keys()])
     this.#authorities = authorities
     Object.freeze(this)
   }
@@ -29,13 +32,14 @@ export class SubjectIdentity {
     return this.#authorities.get(name)
   }
 
-  /** Every name of the list, for messages. */
-  get names(): readonly string[] {
-    return [...this.#authorities.keys()]
+  /** A name as the list would spell it: a DNS name in lower case (RFC 4343), a common name as it is. */
+  spell(name: string): string {
+    return this.kind === 'dnsName' ? name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : name
   }
 
   static {
-    create = (kind, authorities) => new SubjectIdentity(kind, authorities)
+    create = (kind: SubjectNameKind, authorities: ReadonlyMap<string, readonly string[]>): SubjectIdentity =>
+      new SubjectIdentity(kind, authorities)
   }
 }
 
@@ -44,7 +48,8 @@ export class SubjectIdentity {
  * with `subjectPrincipalRegex` and a `UserDetailsService`. A certificate has to have exactly one common name, byte for
  * byte one of the list; one that has a `spiffe://` name is refused, whatever its common name is.
  *
- * @throws {ConfigurationError} `option_invalid` for an empty list, an empty name, or authorities that are no strings
+ * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that no certificate should have (empty,
+ * with invisible characters or spaces at its ends, or a SPIFFE ID), or for authorities that are no such text
  * @example
  * const source = await fileSource({ key: 'tls.key', cert: 'tls.crt', ca: 'ca.crt' })
  * const identity = commonName({ authorities: { 'core-api': ['SERVICE_CORE_API'], 'analytics-service': ['SERVICE_ANALYTICS'] } })
@@ -53,7 +58,7 @@ export class SubjectIdentity {
 export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
   return create(
     'commonName',
-    parseAuthorities(options, 'commonName', isCommonName, 'a common name of 1 to 64 characters'),
+    parseAuthorities(options, 'commonName', isCommonName, 'a common name: 1 to 64 visible characters, no SPIFFE ID'),
   )
 }
 
@@ -62,8 +67,8 @@ export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
  * certificate has to have exactly one DNS name; the case of its letters does not matter (RFC 4343), and a wildcard names
  * nobody.
  *
- * @throws {ConfigurationError} `option_invalid` for an empty list, a name that is no lower-case host name, or
- * authorities that are no strings
+ * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that is no lower-case host name (an address
+ * is none), or for authorities that are no such text as `hasAuthority` takes
  * @example dnsName({ authorities: { 'order-service.prod.internal': ['SERVICE_ORDER'] } })
  */
 export function dnsName(options: SubjectIdentityOptions): SubjectIdentity {
@@ -87,21 +92,32 @@ function parseAuthorities(
   const entries = Object.entries(authorities).map(([name, list]): readonly [string, readonly string[]] => {
     if (!isName(name))
       refuse(`${where}: authorities: found the name ${describeValue(name)}, expected ${expected}`, name)
-    const isEmpty = Array.isArray(list) && list.length === 0
-    return [name, isEmpty ? [] : parseStringList(list, `${where}: authorities['${name}']`)]
+    return [name, parseAuthorityList(list, `${where}: authorities['${name}']`)]
   })
   return new Map(entries)
 }
 
-/** RFC 5280 appendix A.1 bounds a common name at 64 characters. */
-function isCommonName(name: string): boolean {
-  return name.length >= 1 && name.length <= 64 && !/\p{Cc}/u.test(name) && name.trim() === name
+function parseAuthorityList(list: unknown, where: string): readonly string[] {
+  const isEmpty = Array.isArray(list) && list.length === 0
+  const names = isEmpty ? [] : parseStringList(list, where)
+  const bad = names.find((name) => name.trim() !== name || /\p{Cc}/u.test(name))
+  if (bad === undefined) return Object.freeze(names)
+  return refuse(`${where}: found ${describeValue(bad)}, expected no space at either end and no control character`, bad)
 }
 
+/**
+ * RFC 5280 appendix A.1 bounds a common name at 64 characters. A SPIFFE ID that nobody proved must never look like one
+ * that somebody did.
+ */
+function isCommonName(name: string): boolean {
+  return /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u.test(name) && name.trim() === name && !/^spiffe:/i.test(name)
+}
+
+/** Letters, digits, hyphens and underscores between single periods; the last label of an address is a number. */
 function isDnsName(name: string): boolean {
-  return (
-    name.length <= 253 && /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/.test(name)
-  )
+  const labels = name.split('.')
+  const areLabels = labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label) && !/^-|-$/.test(label))
+  return name.length <= 253 && areLabels && !/^\d+$/.test(labels.at(-1) ?? '')
 }
 
 function refuse(message: string, value?: string): never {

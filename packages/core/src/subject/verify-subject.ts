@@ -1,6 +1,7 @@
-import { type Certificate, clientAuth, type serverAuth } from '../certificate/certificate.ts'
+import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
 import { describeCertificate, quoteText } from '../certificate/describe.ts'
 import { verifyPath } from '../certificate/path.ts'
+import { judgeName } from '../certificate/subtrees.ts'
 import { checkUsages } from '../svid/check-usages.ts'
 import { completeChain, decodeChain } from '../svid/presented-chain.ts'
 import { type ChainRefusal, Refused } from '../svid/refusal.ts'
@@ -29,10 +30,16 @@ type SubjectRefusal =
   | 'several_dns_names'
   | 'name_unknown'
 
-/** The proof, or why there is none. */
+interface NoProof {
+  readonly ok: false
+  readonly reason: SubjectRefusal
+  readonly detail: string
+}
+
+/** The proof, or why there is none; then with the name that the leaf claims, where it can be shown as it is. */
 export type SubjectVerdict =
   | { readonly ok: true; readonly subject: X509Subject }
-  | { readonly ok: false; readonly reason: SubjectRefusal; readonly detail: string; readonly name?: string }
+  | (NoProof & { readonly name?: string })
 
 /**
  * Verifies the chain of a peer of a CA without SPIFFE: one name from a closed list, a leaf that may do what an SVID may
@@ -45,35 +52,32 @@ export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): S
     const presented = decodeChain(claim.chain)
     const [leaf] = presented
     refuseSpiffeId(leaf)
-    name = identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf)
-    if (identity.find(name) === undefined) {
-      refuse('name_unknown', `${quoteText(name)} is none of ${identity.names.slice(0, 20).join(', ')}`)
-    }
+    name = identity.spell(identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf))
+    checkListed(name, identity)
     checkUsages(leaf, true)
     const proved = verifyCaPath(presented, claim, clientAuth)
+    if (identity.kind === 'commonName') checkHostConstraints(name, proved.path)
     return { ok: true, subject: mintX509Subject({ name, leaf, bundle: claim.ca, ...proved }) }
   } catch (error) {
-    if (!isRefused(error)) throw error
-    const { reason, detail } = error
-    return { ok: false, reason, detail, ...(name !== undefined && { name }) }
+    return { ...describeRefusal(error), ...(name !== undefined && isShowable(name) && { name }) }
   }
 }
 
 /** What of a path matters once it is verified. */
-export interface CaPath {
+interface CaPath {
   readonly path: readonly Certificate[]
   readonly expiresAt: number
 }
 
-/**
- * Verifies our own chain, whose names matter to callers only: leaf and path for the server's side.
- *
- * @throws {Refused}
- */
-export function verifyOwnChain(claim: SubjectClaim, usage: typeof serverAuth): CaPath {
-  const presented = decodeChain(claim.chain)
-  refuseSpiffeId(presented[0])
-  return verifyCaPath(presented, claim, usage)
+/** Verifies our own chain for the server's side. What its names and its other usages are worth is for its peers to say. */
+export function verifyOwnChain(claim: SubjectClaim): ({ readonly ok: true } & CaPath) | NoProof {
+  try {
+    const presented = decodeChain(claim.chain)
+    refuseSpiffeId(presented[0])
+    return { ok: true, ...verifyCaPath(presented, claim, serverAuth) }
+  } catch (error) {
+    return describeRefusal(error)
+  }
 }
 
 /** The same proof under another bundle, when the authority at the end of its path is in that bundle as well. */
@@ -84,8 +88,18 @@ export function carryOverSubject(subject: X509Subject, bundle: CaBundle): X509Su
   return mintX509Subject({ name, leaf, path, bundle, expiresAt })
 }
 
-/** Whether a refusal ended a checklist of this file. */
-export function isRefused(error: unknown): error is Refused<SubjectRefusal> {
+// A name that nobody has proved can be long, and hide what turns it into another one for the reader of a log.
+function isShowable(name: string): boolean {
+  return /^[^\p{C}\p{Zl}\p{Zp}]{1,253}$/u.test(name)
+}
+
+function describeRefusal(error: unknown): NoProof {
+  if (!isRefused(error)) throw error
+  const { reason, detail } = error
+  return { ok: false, reason, detail }
+}
+
+function isRefused(error: unknown): error is Refused<SubjectRefusal> {
   return error instanceof Refused
 }
 
@@ -103,13 +117,10 @@ function verifyCaPath(
 
 // Whoever has a SPIFFE ID is known by it alone: a CA of SPIFFE need not watch over common names.
 function refuseSpiffeId(leaf: Certificate): void {
-  const names = leaf.subjectAlternativeName?.names ?? []
-  const id = names.find(({ type, value }) => type === 'uri' && typeof value === 'string' && /^spiffe:/i.test(value))
+  const id = readNames(leaf, 'uri').find((uri) => /^ *spiffe:/i.test(uri))
   if (id === undefined) return
-  refuse(
-    'spiffe_id_present',
-    `${describeCertificate(leaf)} has the SPIFFE ID ${quoteText(String(id.value))}; use bundles instead of ca`,
-  )
+  const found = `${describeCertificate(leaf)} has the SPIFFE ID ${quoteText(id)}`
+  refuse('spiffe_id_present', `${found}; for certificates with SPIFFE IDs make the source from bundles instead of ca`)
 }
 
 function readCommonName(leaf: Certificate): string {
@@ -120,13 +131,37 @@ function readCommonName(leaf: Certificate): string {
 }
 
 function readDnsName(leaf: Certificate): string {
-  const names = leaf.subjectAlternativeName?.names ?? []
-  const [name, ...more] = names.flatMap(({ type, value }) =>
-    type === 'dns' && typeof value === 'string' ? [value] : [],
-  )
+  const [name, ...more] = readNames(leaf, 'dns')
   if (name === undefined) return refuse('no_dns_name', 'found no DNS name, expected exactly one')
   if (more.length > 0) refuse('several_dns_names', `found ${more.length + 1} DNS names, expected exactly one`)
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  return name
+}
+
+function readNames({ subjectAlternativeName }: Certificate, wanted: 'uri' | 'dns'): readonly string[] {
+  return (subjectAlternativeName?.names ?? []).flatMap((name) => (name.type === wanted ? [name.value] : []))
+}
+
+function checkListed(name: string, identity: SubjectIdentity): void {
+  if (identity.find(name) !== undefined) return
+  const more = identity.names.length > 20 ? ', …' : ''
+  refuse('name_unknown', `${quoteText(name)} is none of ${identity.names.slice(0, 20).join(', ')}${more}`)
+}
+
+// DNS constraints bind no common name (RFC 5280 §4.2.1.10), and the path holds against them only what looks like a host
+// name. Here any common name authenticates: whoever may name hosts of a partner only must not name `core-api`.
+function checkHostConstraints(name: string, path: readonly Certificate[]): void {
+  const host = { type: 'dns', value: name } as const
+  for (const { nameConstraints, subject } of path.slice(1)) {
+    if (nameConstraints === undefined) continue
+    const { permitted, excluded } = nameConstraints
+    const hosts = permitted.filter(({ type }) => type === 'dns')
+    const isPermitted = hosts.length === 0 || hosts.some((base) => judgeName(host, base, 'permitted') === 'inside')
+    if (isPermitted && excluded.every((base) => judgeName(host, base, 'excluded') === 'outside')) continue
+    refuse(
+      'name_constraint_violated',
+      `the common name ${quoteText(name)} is not permitted by ${quoteText(subject.text)}`,
+    )
+  }
 }
 
 function refuse(reason: SubjectRefusal, detail: string): never {

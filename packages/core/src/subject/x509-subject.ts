@@ -3,7 +3,7 @@ import type { CaBundle } from '../trust/ca-bundle.ts'
 
 /** What the verifier has proved of a chain of a CA without SPIFFE. */
 export interface SubjectProof {
-  /** The one common name or DNS name, as the certificate spells it. */
+  /** The one common name or DNS name, as the list of names spells it. */
   readonly name: string
   readonly leaf: Certificate
   /** Leaf first, authority last. */

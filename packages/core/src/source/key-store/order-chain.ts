@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { CertificateError } from '../errors.ts'
+import { CertificateError } from '../../errors.ts'
 
 /**
  * Puts the certificates of a store in order for the handshake: that of its private key, then its issuers as far as they

@@ -1,5 +1,5 @@
 import forge from 'node-forge'
-import { CertificateError } from '../errors.ts'
+import { CertificateError } from '../../errors.ts'
 import { orderChain } from './order-chain.ts'
 
 /** What a PKCS#12 store holds. */

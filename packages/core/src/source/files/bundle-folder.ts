@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SourceError } from '../errors.ts'
-import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+import { SourceError } from '../../errors.ts'
+import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 import type { PlannedFile } from './file-plan.ts'
 import { explainFailure } from './read-file.ts'
 

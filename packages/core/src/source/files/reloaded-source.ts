@@ -1,11 +1,11 @@
-import { CertificateError, type CountersignErrorCode, SourceError } from '../errors.ts'
-import type { SourceNotice, X509Source } from '../trust/x509-source.ts'
+import { CertificateError, type CountersignErrorCode, SourceError } from '../../errors.ts'
+import type { SourceNotice, X509Source } from '../../trust/x509-source.ts'
 import type { FilePlan } from './file-plan.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { findOpenMode } from './key-permission.ts'
 import type { MaterialLoader } from './material-loader.ts'
 import { ReloadSchedule } from './reload-schedule.ts'
-import type { ReplaceableSource } from './replaceable-source.ts'
+import type { ReplaceableSource } from '../replaceable-source.ts'
 import { findInterests } from './watch-interests.ts'
 
 /** Holds the material of files and exchanges it when they change; nobody else can. */

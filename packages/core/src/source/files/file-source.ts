@@ -1,4 +1,4 @@
-import type { SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
+import type { SubjectMaterial, SubjectSource, X509Material, X509Source } from '../../trust/x509-source.ts'
 import type { FileSourceOptions, SubjectFileSourceOptions } from './file-options.ts'
 import { type FilePlan, parseFileOptions } from './file-plan.ts'
 import { loadMaterial, loadSubjectMaterial } from './load-material.ts'
@@ -8,7 +8,7 @@ import {
   createReplaceableSource,
   createReplaceableSubjectSource,
   type ReplaceableSource,
-} from './replaceable-source.ts'
+} from '../replaceable-source.ts'
 
 /**
  * A source of X.509 material in files, read anew when they change: by writing, by renaming, by the swap of a symbolic

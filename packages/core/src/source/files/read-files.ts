@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { SourceError } from '../errors.ts'
+import { SourceError } from '../../errors.ts'
 import { listBundles } from './bundle-folder.ts'
 import { describeIdentity } from './file-identity.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { SourceError } from '../errors.ts'
+import { SourceError } from '../../errors.ts'
 import { describeIdentity } from './file-identity.ts'
 
 /** What a file held at one moment. */

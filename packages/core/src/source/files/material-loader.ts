@@ -1,9 +1,11 @@
-import { CertificateError } from '../errors.ts'
+import { CertificateError } from '../../errors.ts'
+import { isKeyStore } from '../key-store/is-key-store.ts'
 import type { FilePlan } from './file-plan.ts'
+import type { LoadableFiles } from './load-material.ts'
 import { readFiles, type ReadFiles } from './read-files.ts'
 
 /** Makes material of files at a moment (epoch milliseconds). */
-export type LoadFiles<Material> = (plan: FilePlan, files: ReadFiles, now: number) => Material
+export type LoadFiles<Material> = (plan: FilePlan, files: LoadableFiles, now: number) => Material
 
 /** Loads the material of a plan again and again, and parses only what it has not parsed already. */
 export class MaterialLoader<Material> {
@@ -25,13 +27,13 @@ export class MaterialLoader<Material> {
   async load(): Promise<Material> {
     const files = await readFiles(this.#plan)
     const last = this.#last
-    const parsed = last?.digest === files.digest && !dependsOnTime(last) ? last : this.#parse(files)
+    const parsed = last?.digest === files.digest && !dependsOnTime(last) ? last : this.#parse(await prepare(files))
     this.#last = parsed
     if (parsed.ok) return parsed.material
     throw parsed.error
   }
 
-  #parse(files: ReadFiles): Parsed<Material> {
+  #parse(files: LoadableFiles): Parsed<Material> {
     const { digest } = files
     try {
       return { ok: true, digest, material: this.#load(this.#plan, files, Date.now()) }
@@ -39,6 +41,16 @@ export class MaterialLoader<Material> {
       return { ok: false, digest, error }
     }
   }
+}
+
+async function prepare(files: ReadFiles): Promise<LoadableFiles> {
+  if (![...files.bytes.values()].some(isKeyStore)) return { ...files, decodeKeyStore: refuseKeyStores }
+  const { decodeKeyStore } = await import('../key-store/key-store.ts')
+  return { ...files, decodeKeyStore }
+}
+
+function refuseKeyStores(): never {
+  throw new CertificateError('key_store_malformed', 'found no PKCS#12 store among the files, expected one')
 }
 
 /** What came of the files with this digest. */

@@ -1,24 +1,29 @@
 import type { KeyObject } from 'node:crypto'
-import type { Certificate } from '../certificate/certificate.ts'
-import { parseCertificates } from '../certificate/pem.ts'
-import { CertificateError } from '../errors.ts'
-import { X509Bundle } from '../trust/bundle.ts'
-import { CaBundle } from '../trust/ca-bundle.ts'
-import type { SubjectMaterial, X509Material } from '../trust/x509-source.ts'
-import { assembleMaterial } from './create-material.ts'
-import { assembleSubjectMaterial } from './create-subject-material.ts'
+import type { Certificate } from '../../certificate/certificate.ts'
+import { parseCertificates } from '../../certificate/pem.ts'
+import { CertificateError } from '../../errors.ts'
+import { X509Bundle } from '../../trust/bundle.ts'
+import { CaBundle } from '../../trust/ca-bundle.ts'
+import type { SubjectMaterial, X509Material } from '../../trust/x509-source.ts'
+import { assembleMaterial } from '../create-material.ts'
+import { assembleSubjectMaterial } from '../create-subject-material.ts'
+import { isKeyStore } from '../key-store/is-key-store.ts'
+import type { KeyStore } from '../key-store/key-store.ts'
+import { parsePrivateKey } from '../private-key.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
-import { isKeyStore } from './is-key-store.ts'
-import { decodeKeyStore } from './key-store.ts'
-import { parsePrivateKey } from './private-key.ts'
 import { listOwn, type ReadFiles } from './read-files.ts'
+
+/** Files that were read, and what opens the PKCS#12 stores among them: its library is loaded only where there are any. */
+export interface LoadableFiles extends ReadFiles {
+  readonly decodeKeyStore: (bytes: Uint8Array, passphrase: string | undefined) => KeyStore
+}
 
 /**
  * Makes X.509 material of files of SPIFFE, valid at `now` (epoch milliseconds).
  *
  * @throws {CertificateError} naming option, path and what is wrong; `bundle_revoked` as `assembleMaterial`
  */
-export function loadMaterial({ own }: FilePlan, files: ReadFiles, now: number): X509Material {
+export function loadMaterial({ own }: FilePlan, files: LoadableFiles, now: number): X509Material {
   const bundles = new Map<string, X509Bundle>()
   if (files.trust.kind === 'bundles') {
     for (const [trustDomain, file] of files.trust.files) {
@@ -35,7 +40,7 @@ export function loadMaterial({ own }: FilePlan, files: ReadFiles, now: number): 
  *
  * @throws {CertificateError} naming option, path and what is wrong
  */
-export function loadSubjectMaterial({ own }: FilePlan, files: ReadFiles, now: number): SubjectMaterial {
+export function loadSubjectMaterial({ own }: FilePlan, files: LoadableFiles, now: number): SubjectMaterial {
   const caFiles = [...files.trust.files.values()]
   // Each by itself first, for errors that name the file.
   const authorities = caFiles.flatMap((file) =>
@@ -52,7 +57,7 @@ interface OwnParts {
   readonly certificates: readonly Certificate[]
 }
 
-function readOwn(own: OwnPlan, files: ReadFiles): OwnParts {
+function readOwn(own: OwnPlan, files: LoadableFiles): OwnParts {
   if (own.kind === 'store') return inFile(own.keyStore, () => readKeyStore(own.keyStore, files))
   const key = inFile(own.key, () => {
     refuseKeyStore(bytesOf(own.key, files))
@@ -65,10 +70,10 @@ function readOwn(own: OwnPlan, files: ReadFiles): OwnParts {
   return { key, certificates }
 }
 
-function readKeyStore(file: PlannedFile, files: ReadFiles): OwnParts {
+function readKeyStore(file: PlannedFile, files: LoadableFiles): OwnParts {
   const bytes = bytesOf(file, files)
   if (!isKeyStore(bytes)) refuse('found no PKCS#12 store, expected one; for PEM and DER write key and cert')
-  const { key, certificates } = decodeKeyStore(bytes, passphraseOf(file, files))
+  const { key, certificates } = files.decodeKeyStore(bytes, passphraseOf(file, files))
   if (key === undefined) return refuse('found a trust store, expected a key store with a private key and its chain')
   return { key: parsePrivateKey(key), certificates: parseCertificates(Buffer.concat(certificates)) }
 }
@@ -82,17 +87,17 @@ function refuse(message: string): never {
 }
 
 /** What bundles are made of: a trust store gives its certificates, anything else is read as it is. */
-function readAuthorities(file: PlannedFile, files: ReadFiles): Buffer {
+function readAuthorities(file: PlannedFile, files: LoadableFiles): Buffer {
   const bytes = bytesOf(file, files)
   if (!isKeyStore(bytes)) return bytes
-  return Buffer.concat(decodeKeyStore(bytes, passphraseOf(file, files)).certificates)
+  return Buffer.concat(files.decodeKeyStore(bytes, passphraseOf(file, files)).certificates)
 }
 
-function bytesOf({ path }: { readonly path: string }, { bytes }: ReadFiles): Buffer {
+function bytesOf({ path }: { readonly path: string }, { bytes }: LoadableFiles): Buffer {
   return bytes.get(path) ?? Buffer.alloc(0)
 }
 
-function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: ReadFiles): string | undefined {
+function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: LoadableFiles): string | undefined {
   if (passphraseFile === undefined) return passphrase
   return bytesOf({ path: passphraseFile }, files)
     .toString('utf8')

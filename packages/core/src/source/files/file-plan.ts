@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { ConfigurationError } from '../errors.ts'
-import { describeValue, isRecord, parseOptions } from '../options.ts'
-import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+import { ConfigurationError } from '../../errors.ts'
+import { describeValue, isRecord, parseOptions } from '../../options.ts'
+import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 
 /** A file to read and where it was asked for. */
 export interface PlannedFile {

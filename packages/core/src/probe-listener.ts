@@ -1,0 +1,179 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { ConfigurationError } from './errors.ts'
+import type { Health } from './health.ts'
+import { describeValue } from './options.ts'
+import { parseProbeOptions, type Probe, type ProbeOptions } from './probe-options.ts'
+
+/** Answers health probes until it is closed. */
+export interface ProbeListener {
+  /** The one that was taken, where 0 was asked for. */
+  readonly port: number
+  /** Stops listening and ends open connections at once. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Serves health probes over plain HTTP/1.1, on a port of their own, to whoever has no certificate: 200 or 503 for GET
+ * and HEAD on the given paths, 405 for other methods there, 404 for everything else. One request a connection.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, and
+ * `option_invalid` with the cause for a port or host that cannot be listened on
+ */
+export async function probeListener(
+  guard: { health(): Pick<Health, 'isServing'> },
+  options: ProbeOptions,
+): Promise<ProbeListener> {
+  const { port, host, paths } = parseProbeOptions(options)
+  const isServing = (): boolean => guard.health().isServing
+  const checks = new Map([...paths].map(([path, probe]) => [path, createCheck(probe, isServing)]))
+  const server = createServer(limits)
+  // No answer depends on a body or on anything else that may be expected (RFC 9110 §10.1.1).
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => void answer(checks, request, response))
+  }
+  server.maxRequestsPerSocket = 1
+  server.setTimeout(idleTimeout)
+  boundConnections(server)
+  await listen(server, port, host)
+  const address = server.address()
+  const close = createClose(server)
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const limits = {
+  maxHeaderSize: 4096,
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  // Node looks for connections beyond their time every 30 seconds unless told otherwise.
+  connectionsCheckingInterval: 1000,
+} as const
+
+/** Milliseconds: twice what a check may take. */
+const idleTimeout = 10_000
+
+interface Answer {
+  readonly status: 200 | 404 | 405 | 503
+  readonly word?: 'live' | 'ready' | 'unready'
+}
+
+type Check = () => Promise<Answer>
+
+async function answer(
+  checks: ReadonlyMap<string, Check>,
+  { url = '', method = '' }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // The target as it was sent: whatever would have to be read first, decoded or resolved, is another path.
+  const check = checks.get(url.split('?', 1)[0] ?? '')
+  const isRead = method === 'GET' || method === 'HEAD'
+  const { status, word } = check === undefined ? notFound : isRead ? await check() : notAllowed
+  const body = word === undefined ? '' : JSON.stringify({ status: word })
+  response.writeHead(status, {
+    'content-length': body.length,
+    'cache-control': 'no-store',
+    connection: 'close',
+    ...(word !== undefined && { 'content-type': 'application/json' }),
+    ...(status === 405 && { allow: 'GET, HEAD' }),
+  })
+  response.end(body)
+}
+
+const notFound: Answer = { status: 404 }
+const notAllowed: Answer = { status: 405 }
+const live: Answer = { status: 200, word: 'live' }
+const ready: Answer = { status: 200, word: 'ready' }
+const unready: Answer = { status: 503, word: 'unready' }
+
+function createCheck(probe: Probe, isServing: () => boolean): Check {
+  if (probe === 'live') return () => Promise.resolve(live)
+  const isFine = probe === 'ready' ? () => true : shareRunning(probe)
+  return async () => {
+    try {
+      return isServing() && (await isFine()) ? ready : unready
+    } catch {
+      return unready
+    }
+  }
+}
+
+// Strangers may ask as often as they like; the application is asked once at a time.
+function shareRunning(check: () => unknown): () => Promise<boolean> {
+  let running: Promise<boolean> | undefined
+  const run = async (): Promise<boolean> => {
+    const timeout = new AbortController()
+    try {
+      const { signal } = timeout
+      return (await Promise.race([check(), wait(longestCheck, false, { ref: false, signal })])) === true
+    } finally {
+      timeout.abort()
+    }
+  }
+  return () => {
+    running ??= run().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+}
+
+/** Milliseconds. */
+const longestCheck = 5000
+
+// The oldest makes room, so that whoever holds connections open cannot keep the kubelet out: it needs but a moment.
+function boundConnections(server: Server): void {
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    for (const oldest of open) {
+      if (open.size < mostConnections) break
+      open.delete(oldest)
+      oldest.destroy()
+    }
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+}
+
+const mostConnections = 64
+
+function listen(server: Server, port: number, host: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error): void => reject(explainListening(error, port, host))
+    server.once('error', refuse)
+    server.listen({ port, ...(host !== undefined && { host }) }, () => {
+      server.off('error', refuse)
+      // A connection that could not be accepted must not end the service.
+      server.on('error', () => undefined)
+      resolve()
+    })
+  })
+}
+
+function explainListening(cause: Error, port: number, host: string | undefined): ConfigurationError {
+  const code = 'code' in cause ? String(cause.code) : cause.message
+  const expected = expectedPorts.get(code)
+  const [option, value] = host === undefined || expected !== undefined ? ['port', port] : ['host', host]
+  const message = `probeListener: ${option}: found ${describeValue(value)} (${code}), expected ${expected ?? 'an address of this machine'}`
+  return new ConfigurationError('option_invalid', message, { value, cause })
+}
+
+const expectedPorts: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'one that nobody listens on; take another one, here and in the manifest'],
+  ['EACCES', 'one that this process may listen on, from 1024 on'],
+])
+
+function createClose(server: Server): () => Promise<void> {
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return () => (closed ??= close())
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server, type ServerOptions } from 'node:https'
+import type { TestContext } from 'node:test'
+import { type ConnectionOptions, TLSSocket } from 'node:tls'
+import { type GuardOptions, isDenial } from '@countersign/core'
+import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
+import { type Service, start, type Variant } from '../adapters/frameworks.ts'
+
+/*
+ * One service twice, with Node's TLS alone and under guard, and a client for both that keeps its session.
+ */
+
+/** What Node says of the connection that a request came on. */
+export interface Told {
+  readonly authorized: boolean
+  readonly resumed: boolean
+  /** The alternative names of the certificate as Node prints them; null without a certificate. */
+  readonly names: string | null
+}
+
+/** What Node says of a peer that it lets in as this workload. */
+export function letIn(spiffeId: string, resumed = false): Told {
+  return { authorized: true, resumed, names: `URI:${spiffeId}` }
+}
+
+/** Serves with mTLS by Node's options alone; every request that comes through is answered with what Node says. */
+export async function serveBare(context: TestContext, options: ServerOptions): Promise<BareService> {
+  const server = createServer({ requestCert: true, rejectUnauthorized: true, ...options }, ({ socket }, response) => {
+    assert.ok(socket instanceof TLSSocket)
+    const { subjectaltname } = socket.getPeerCertificate()
+    const told: Told = {
+      authorized: socket.authorized,
+      resumed: socket.isSessionReused(),
+      names: subjectaltname ?? null,
+    }
+    response.end(JSON.stringify(told))
+  })
+  // Node ends idle connections after 5 seconds, which would look like what a guard does.
+  server.keepAliveTimeout = 72_000
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const running = new Running(server, async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  })
+  context.after(() => running.close())
+  return { running, server, as: (svid) => running.as(svid) }
+}
+
+/** The service without a guard. */
+export interface BareService {
+  readonly running: Running
+  readonly server: Server
+  as(svid: TestSvid | null): Peer
+}
+
+/** Key and chain of this SVID and the authorities to hold peers against, in Node's words. */
+export function optionsOf(
+  { keyPem, certificatePem }: TestSvid,
+  ...authorities: readonly { readonly bundlePem: string }[]
+): { readonly key: string; readonly cert: string; readonly ca: string[] } {
+  return { key: keyPem, cert: certificatePem, ca: authorities.map(({ bundlePem }) => bundlePem) }
+}
+
+/** Serves under guard; every request that is allowed is answered with the name of its principal. */
+export async function serveGuarded(
+  context: TestContext,
+  options: GuardOptions,
+  tlsVersion: Variant['tlsVersion'] = 'TLSv1.3',
+): Promise<Service> {
+  const variant = { name: 'without a framework', framework: 'Express', http2: false, tlsVersion } as const
+  const service = await start(variant, options, async (guard, handled) => {
+    const running = await serve(guard, (request, response) => {
+      const verdict = guard.admit(request)
+      if (!isDenial(verdict)) {
+        handled.push(`${request.method} ${request.url}`)
+        return response.end(JSON.stringify(verdict.name))
+      }
+      const answer = guard.answer(verdict, request)
+      return answer === undefined ? undefined : response.writeHead(answer.status, answer.headers).end(answer.body)
+    })
+    Object.assign(running.server, { keepAliveTimeout: 72_000 })
+    return running
+  })
+  context.after(() => service.running.close())
+  return service
+}
+
+/** What a client learnt from one request on a connection of its own. */
+export interface Asked {
+  /** The body, or undefined when the connection ended without an answer. */
+  readonly answer: unknown
+  /** To resume with. */
+  readonly session: Buffer | undefined
+  /** The serial number of the server's certificate; a resumed connection shows none. */
+  readonly serial: bigint | undefined
+}
+
+/** Sends one request as this peer, with the session of an earlier connection where one is given. */
+export async function ask(peer: Peer, options: ConnectionOptions = {}, earlier?: Buffer): Promise<Asked> {
+  let received = ''
+  let session: Buffer | undefined
+  let serial: bigint | undefined
+  try {
+    const socket = await peer.connect({ ...options, ...(earlier !== undefined && { session: earlier }) })
+    session = socket.getSession()
+    // In TLS 1.3 the one that can be resumed comes behind the handshake.
+    socket.on('session', (given: Buffer) => (session = given))
+    socket.on('data', (data: Buffer) => (received += data.toString('latin1')))
+    serial = serialOf(socket.getPeerCertificate().serialNumber)
+    socket.write('GET /internal/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve))
+  } catch {
+    // In TLS 1.2 it is the handshake itself that fails.
+  }
+  const body = received.split('\r\n\r\n')[1]
+  const answer: unknown = body === undefined ? undefined : JSON.parse(body)
+  return { answer, session, serial }
+}
+
+/** A serial number from the hex digits that the testkit and Node write differently. */
+export function serialOf(hex: string | undefined): bigint | undefined {
+  return hex === undefined ? undefined : BigInt(`0x${hex}`)
+}
