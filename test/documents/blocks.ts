@@ -1,6 +1,6 @@
 /** A fenced block of a Markdown document. */
 export interface Block {
-  /** What stands behind the opening fence: `ts run`, `text printed by explain.ts`. */
+  /** What stands behind the opening fence: `ts run`, `sh run openssl`, `text printed by explain.ts`. */
   readonly info: string
   readonly code: string
   /** Of the opening fence, from 1: where to look when the block is wrong. */
@@ -32,4 +32,11 @@ export function readFileName({ code, line }: Block): string {
 /** What a block says that it prints: the comment behind each `console.log(…)`. */
 export function readPrinted({ code }: Block): readonly string[] {
   return [...code.matchAll(/^console\.log\(.*\) \/\/ (.+)$/gm)].map(([, printed = '']) => printed)
+}
+
+/** The program that a block of shell commands needs: `sh run openssl`. */
+export function readProgram({ info, line }: Block): string {
+  const [, program] = /^sh run ([a-z]+)$/.exec(info) ?? []
+  if (program === undefined) throw new Error(`line ${line}: found '${info}', expected such as: sh run openssl`)
+  return program
 }

@@ -1,21 +1,28 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { root } from './page.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const documents = ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md']
+const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+const documents = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  ...pages.map((name) => `docs/${name}`),
+]
 
 for (const name of documents) {
   const text = readFileSync(join(root, name), 'utf8')
 
   test(`${name} links only to files and headings that exist`, () => {
-    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => toAnchor(heading))
     const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
     const broken = targets.filter((target) => {
       if (target.startsWith('https://')) return false
-      return target.startsWith('#') ? !headings.includes(target.slice(1)) : !existsSync(join(root, target))
+      const [file = '', anchor] = target.split('#')
+      const path = file === '' ? join(root, name) : join(root, dirname(name), file)
+      return !existsSync(path) || (anchor !== undefined && !readAnchors(path).includes(anchor))
     })
 
     assert.deepEqual(broken, [])
@@ -31,6 +38,15 @@ for (const name of documents) {
     )
   })
 }
+
+test('README.md links to every page of docs/', () => {
+  const text = readFileSync(join(root, 'README.md'), 'utf8')
+
+  assert.deepEqual(
+    pages.filter((name) => !text.includes(`](docs/${name})`)),
+    [],
+  )
+})
 
 test('ARCHITECTURE.md names every folder of core and every file beside them, and no others', () => {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
@@ -61,6 +77,12 @@ function readScripts(): readonly string[] {
   const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   assert.ok(typeof manifest === 'object' && manifest !== null && 'scripts' in manifest)
   return Object.keys(manifest.scripts ?? {})
+}
+
+/** Of every heading in a document; a comment in a shell block is none. */
+function readAnchors(path: string): readonly string[] {
+  const text = readFileSync(path, 'utf8').replaceAll(/^```[^]*?^```$/gm, '')
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => toAnchor(heading))
 }
 
 /** The anchor that GitHub gives a heading. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Guard, X509Source } from '@countersign/core'
 
 /** A property of something that was loaded, received or parsed. */
 export function read(value: unknown, name: string): unknown {
@@ -21,6 +22,16 @@ export function parseObject(json: string): object {
 export function asObject(value: unknown): object {
   assert.ok(typeof value === 'object' && value !== null)
   return value
+}
+
+/** Whether a value that a block exports is a source. */
+export function isSource(value: unknown): value is X509Source {
+  return typeof value === 'object' && value !== null && 'onUpdate' in value
+}
+
+/** Whether a value that a block exports is a guard. */
+export function isGuard(value: unknown): value is Guard {
+  return typeof value === 'object' && value !== null && 'explain' in value
 }
 
 function isFunction(value: unknown): value is (...given: readonly unknown[]) => unknown {

@@ -1,51 +1,26 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
-import { channels, type Guard } from '@countersign/core'
-import { readBlocks, readFileName, readPrinted } from './blocks.ts'
-import { asObject, parseObject, read, readFunction } from './read.ts'
-import { createWorkbench, production, root, type Workbench } from './workbench.ts'
+import { channels, type Guard, type SourceNotice, type X509Material } from '@countersign/core'
+import { hear } from './hear.ts'
+import { readPage, root } from './page.ts'
+import { asObject, isGuard, isSource, parseObject, read, readFunction } from './read.ts'
+import { testBlocks, testPrinted } from './test-page.ts'
+import { createWorkbench, production, type Workbench } from './workbench.ts'
 
-const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const blocks = readBlocks(readme)
-const runnable = new Map(blocks.filter(({ info }) => info === 'ts run').map((block) => [readFileName(block), block]))
+const page = readPage('README.md')
+const { text: readme, blocks, runnable } = page
 
 let bench: Workbench
 before(async () => {
-  bench = await createWorkbench(blocks)
+  bench = await createWorkbench(page)
 })
 after(() => bench.close())
 
-test('every TypeScript block compiles', () => {
-  const compilerOptions = {
-    composite: false,
-    declarationMap: false,
-    noEmit: true,
-    isolatedDeclarations: false,
-    rewriteRelativeImportExtensions: false,
-    allowImportingTsExtensions: true,
-    rootDir: root,
-  }
-  bench.write(
-    'tsconfig.json',
-    JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }),
-  )
-
-  const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', bench.folder], { encoding: 'utf8' })
-
-  assert.equal(status, 0, `blocks are named by file name or by their line in README.md:\n${stdout}`)
-})
-
-test('every TypeScript block is marked as one that is run or one that is only compiled', () => {
-  const infos = blocks.map(({ info }) => info).filter((info) => /^(?:ts|typescript|js|javascript)\b/.test(info))
-
-  assert.deepEqual([...new Set(infos)].toSorted(), ['ts', 'ts run'])
-  assert.equal(runnable.size, infos.filter((info) => info === 'ts run').length, 'each file name stands once')
-})
+testBlocks(page, () => bench)
+testPrinted(page, () => bench, ['rules.ts', 'watch.ts', 'app.test.ts', 'mtls.test.ts'])
 
 test('the Fastify service lets in whom its rules and routes name', async () => {
   const running = await bench.start('server.ts', 'app')
@@ -84,15 +59,6 @@ test('the Express service lets in whom its rules and routes name', async () => {
   assert.equal((await coreApi.fetch('/uncovered')).status, 403)
   await assert.rejects(running.as(null).fetch('/internal/refunds', { method: 'POST' }))
 })
-
-for (const name of ['rules.ts', 'watch.ts', 'app.test.ts', 'mtls.test.ts']) {
-  test(`${name} runs and prints what its comments say`, async () => {
-    const block = runnable.get(name)
-    assert.ok(block !== undefined, `README.md has no block to be run that begins with // ${name}`)
-
-    assert.deepEqual(await bench.capture(name), readPrinted(block))
-  })
-}
 
 test('an explanation is printed as the page shows it', async () => {
   await bench.capture('rules.ts')
@@ -200,22 +166,23 @@ test('the answer and the log line of a denial are what the page shows', async ()
   assert.deepEqual(Object.keys({ name: '', ...asObject(event) }).toSorted(), Object.keys(shownLine ?? {}).toSorted())
 })
 
-test('rotating-source.ts takes new files on SIGHUP and keeps what it has when they are broken', async (t) => {
-  const source = read(await bench.load('rotating-source.ts'), 'source')
-  const errors = t.mock.method(console, 'error', () => undefined)
+test('source.ts takes new files, and keeps what it has while they do not fit together', async () => {
+  const source = read(await bench.load('source.ts'), 'source')
+  assert.ok(isSource(source))
   const next = await bench.authority.issue(`${production}/billing`)
-  const readSerialNumber = (): unknown => read(read(read(source, 'current'), 'svid'), 'serialNumber')
 
   bench.write('svid.0.pem', next.certificatePem)
-  process.emit('SIGHUP')
-  assert.equal(errors.mock.callCount(), 1, 'the key is still the old one')
-  assert.notEqual(readSerialNumber(), next.serialNumber)
+  await hear<SourceNotice>(
+    (listener) => source.onNotice?.(listener),
+    ({ code }) => code === 'key_mismatch',
+  )
+  assert.notEqual(source.current.svid.serialNumber, next.serialNumber)
   bench.write('svid.0.key', next.keyPem)
-  process.emit('SIGHUP')
-  assert.equal(errors.mock.callCount(), 1)
-  assert.equal(readSerialNumber(), next.serialNumber)
-
-  process.removeAllListeners('SIGHUP')
+  await hear<X509Material>(
+    (listener) => source.onUpdate(listener),
+    ({ svid }) => svid.serialNumber === next.serialNumber,
+  )
+  assert.equal(source.current.svid.serialNumber, next.serialNumber)
 })
 
 test('watch.ts counts denials by their reason', async () => {
@@ -231,8 +198,4 @@ async function loadGuard(): Promise<Guard> {
   const guard = read(await bench.load('rules.ts'), 'guard')
   assert.ok(isGuard(guard))
   return guard
-}
-
-function isGuard(value: unknown): value is Guard {
-  return typeof value === 'object' && value !== null && 'explain' in value
 }

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Server } from 'node:net'
 import { join } from 'node:path'
 import { mock } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
+import { format } from 'node:util'
 import { type Authority, createAuthority, Running } from '@countersign/testkit'
-import { type Block, readFileName } from './blocks.ts'
+import { type Page, root } from './page.ts'
 import { read } from './read.ts'
-
-/** The folder of the repository. */
-export const root: string = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The namespace of the service on the page, and of most of its callers. */
 export const production = 'spiffe://saas.example/ns/production/sa'
@@ -21,6 +20,8 @@ export interface Workbench {
   readonly authority: Authority
   readonly write: (name: string, text: string) => void
   readonly load: (name: string) => Promise<unknown>
+  /** What the compiler finds wrong with the blocks. */
+  readonly compile: () => string
   /** Runs a block once and gives the lines that it printed. */
   readonly capture: (name: string) => Promise<readonly string[]>
   /** Runs a block that listens, on a free port of loopback instead of where it says; `variable` is its application or server. */
@@ -28,12 +29,12 @@ export interface Workbench {
   readonly close: () => Promise<void>
 }
 
-/** Writes the blocks into a new folder and makes that the current one. */
-export async function createWorkbench(blocks: readonly Block[]): Promise<Workbench> {
+/** Writes the blocks into a new folder and makes that the current one; so there is one for each process. */
+export async function createWorkbench({ blocks, runnable }: Page): Promise<Workbench> {
   // Below test/, so that the blocks find the packages as any application does; what is in dist/ nobody commits.
   mkdirSync(join(root, 'test/dist'), { recursive: true })
-  const folder = mkdtempSync(join(root, 'test/dist/readme-'))
-  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text)
+  const folder = mkdtempSync(join(root, 'test/dist/page-'))
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text, { mode: 0o600 })
   const load = (name: string): Promise<unknown> => import(new URL(name, pathToFileURL(`${folder}/`)).href)
   const printed = new Map<string, readonly string[]>()
   const started: Running[] = []
@@ -44,10 +45,8 @@ export async function createWorkbench(blocks: readonly Block[]): Promise<Workben
   write('svid.0.pem', svid.certificatePem)
   write('bundle.0.pem', authority.bundlePem)
   write('package.json', '{ "type": "module" }')
-  for (const block of blocks) {
-    if (block.info === 'ts run') write(readFileName(block), block.code)
-    if (block.info === 'ts') write(`line-${block.line}.ts`, block.code)
-  }
+  for (const [name, { code }] of runnable) write(name, code)
+  for (const { info, code, line } of blocks) if (info === 'ts') write(`line-${line}.ts`, code)
   process.chdir(folder)
 
   return {
@@ -55,13 +54,22 @@ export async function createWorkbench(blocks: readonly Block[]): Promise<Workben
     authority,
     write,
     load,
+    compile: () => {
+      write(
+        'tsconfig.json',
+        JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] }),
+      )
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' })
+      return status === 0 ? '' : `${stdout}${stderr}` || `the compiler ended with ${status}`
+    },
     capture: async (name) => {
       const lines = printed.get(name) ?? (await captureLines(() => load(name)))
       printed.set(name, lines)
       return lines
     },
     start: async (name, variable) => {
-      const code = blocks.find((block) => block.code.startsWith(`// ${name}\n`))?.code ?? ''
+      const code = runnable.get(name)?.code ?? ''
       assert.ok(code.includes('8443') && code.includes("'0.0.0.0'"), `${name} listens on 8443 of every address`)
       const free = code.replace('8443', '0').replace("'0.0.0.0'", "'127.0.0.1'")
       write(`free-${name}`, `${free}\nexport { ${variable} }\n`)
@@ -77,9 +85,19 @@ export async function createWorkbench(blocks: readonly Block[]): Promise<Workben
   }
 }
 
+const compilerOptions = {
+  composite: false,
+  declarationMap: false,
+  noEmit: true,
+  isolatedDeclarations: false,
+  rewriteRelativeImportExtensions: false,
+  allowImportingTsExtensions: true,
+  rootDir: root,
+}
+
 async function captureLines(run: () => Promise<unknown>): Promise<readonly string[]> {
   const lines: string[] = []
-  const log = mock.method(console, 'log', (...values: readonly unknown[]) => void lines.push(values.join(' ')))
+  const log = mock.method(console, 'log', (...values: readonly unknown[]) => void lines.push(format(...values)))
   try {
     await run()
   } finally {

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { after, before } from 'node:test'
+import { fileSource, type SourceNotice } from '@countersign/core'
+import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
+import { hear } from './hear.ts'
+import { readPage } from './page.ts'
+import { isGuard, isSource, parseObject, read } from './read.ts'
+import { findMissing, testBlocks, testPrinted, testShell } from './test-page.ts'
+import { createWorkbench, production, type Workbench } from './workbench.ts'
+
+const page = readPage('docs/certificates-from-files.md')
+const noOpenssl = findMissing('openssl')
+const noKeytool = findMissing('keytool')
+
+let bench: Workbench
+before(async () => {
+  bench = await createWorkbench(page)
+})
+after(() => bench.close())
+
+testBlocks(page, () => bench)
+testShell(page, () => bench)
+
+for (const [name, skip] of [
+  ['openssl-source.ts', noOpenssl],
+  ['keytool-source.ts', noKeytool],
+  ['encrypted-source.ts', noOpenssl],
+] as const) {
+  test(`${name} loads what the commands made, without a word`, { skip }, async (context) => {
+    const source = read(await bench.load(name), 'source')
+    assert.ok(isSource(source))
+    context.after(() => source.close())
+    const notices: SourceNotice[] = []
+    source.onNotice?.((notice) => notices.push(notice))
+
+    assert.equal(String(source.current.svid.spiffeId), `${production}/billing`)
+    assert.equal(source.current.bundles.get('saas.example')?.authorities.length, 1)
+    assert.deepEqual(notices, [])
+  })
+}
+
+test('the workload of a CA without SPIFFE is known by either of its names', { skip: noOpenssl }, async () => {
+  const orderService = {
+    ...(await bench.authority.issue(`${production}/order-service`)),
+    keyPem: readBench('order-service.key'),
+    certificatePem: readBench('order-service.crt'),
+  }
+  const loaded = await bench.load('by-name.ts')
+  assert.equal(await call(read(loaded, 'byCommonName'), orderService), 'order-service')
+  assert.equal(await call(read(loaded, 'byHostName'), orderService), 'order-service.prod.internal')
+})
+
+test('a folder holds the bundle of a partner as a bundle document', { skip: noOpenssl }, async (context) => {
+  const partner = await createAuthority('partner.example')
+  const { certificateDer } = partner
+  const jwk = new X509Certificate(certificateDer).publicKey.export({ format: 'jwk' })
+  const key = { ...jwk, use: 'x509-svid', x5c: [certificateDer.toString('base64')] }
+  mkdirSync(join(bench.folder, 'bundles'))
+  copyFileSync(join(bench.folder, 'authority.pem'), join(bench.folder, 'bundles/saas.example.pem'))
+  bench.write('bundles/partner.example.json', JSON.stringify({ keys: [key] }))
+  const loaded = await bench.load('federation.ts')
+  const [source, guard] = [read(loaded, 'source'), read(loaded, 'guard')]
+  assert.ok(isSource(source) && isGuard(guard))
+  context.after(() => source.close())
+
+  const explain = (caller: string): string =>
+    guard.explain({ caller, method: 'GET', path: '/partners/1' }).decision.effect
+  assert.equal(explain('spiffe://partner.example/ns/sales/sa/orders'), 'allow')
+  assert.equal(explain(`${production}/core-api`), 'deny')
+  assert.equal(explain('spiffe://unknown.example/ns/sales/sa/orders'), 'deny')
+})
+
+test('a broken set is reported as the page shows it', { skip: noOpenssl }, async () => {
+  const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
+  mkdirSync(join(bench.folder, 'run'))
+  const [key, cert, bundle] = ['tls.key', 'tls.crt', 'authority.pem'].map((name) => {
+    const path = join(bench.folder, 'run', name)
+    copyFileSync(join(bench.folder, name), path)
+    return path
+  })
+  assert.ok(key !== undefined && cert !== undefined && bundle !== undefined)
+  await using source = await fileSource({ key, cert, bundles: { 'saas.example': bundle } })
+  writeFileSync(cert, readBench('order-service.crt'))
+  const notice = await hear<SourceNotice>(
+    (listener) => source.onNotice?.(listener),
+    ({ outcome }) => outcome === 'refused',
+  )
+
+  const detail = notice.detail.replaceAll(`${bench.folder}/run/`, '/run/tls/')
+  assert.deepEqual({ name: 'countersign', type: 'source', ...notice, detail, at: 0 }, { ...shown, at: 0 })
+})
+
+test('the codes that the page lists are all those that a file can have', () => {
+  const table = page.text.slice(page.text.indexOf('| `code` |'))
+  const listed = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code),
+  )
+  const errors = readFileSync(new URL('../../packages/core/src/errors.ts', import.meta.url), 'utf8')
+  const declared = (name: string): readonly string[] => {
+    const [, union = ''] = new RegExp(`type ${name} =\\n((?: {2}\\| '\\w+'\\n)+)`).exec(errors) ?? []
+    return [...union.matchAll(/'(\w+)'/g)].map(([, code = '']) => code)
+  }
+  const elsewhere = ['certificate_trailing_bytes', 'certificate_unsupported']
+  const ofFiles = [...declared('CertificateErrorCode'), ...declared('SourceErrorCode')].filter(
+    (code) => !/^source_|^update_|^key_readable|^certificate_long|^watching_/.test(code) && !elsewhere.includes(code),
+  )
+
+  assert.deepEqual(listed.filter((code) => code !== 'code').toSorted(), [...new Set(ofFiles)].toSorted())
+})
+
+testPrinted(page, () => bench, ['look.ts'], noOpenssl)
+
+function readBench(name: string): string {
+  return readFileSync(join(bench.folder, name), 'utf8')
+}
+
+/** Calls a service under this guard by TLS, and gives the name of the principal. */
+async function call(guard: unknown, caller: TestSvid): Promise<string> {
+  assert.ok(isGuard(guard))
+  await using running = await serve(guard, (request, response) => {
+    const verdict = guard.admit(request)
+    response.end('name' in verdict ? verdict.name : '')
+  })
+  return await (await running.as(caller).fetch('/orders/1')).text()
+}

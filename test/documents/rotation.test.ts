@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { get, type Agent } from 'node:https'
+import test, { after, before, type TestContext } from 'node:test'
+import { channels, type CountersignEvent, createGuard, permitAll, SpiffeId, type X509Source } from '@countersign/core'
+import { serve, type Running } from '@countersign/testkit'
+import { readPage } from './page.ts'
+import { asObject, isGuard, isSource, parseObject, read, readFunction } from './read.ts'
+import { testBlocks, testPrinted } from './test-page.ts'
+import { createWorkbench, production, type Workbench } from './workbench.ts'
+
+const page = readPage('docs/rotation.md')
+const server = SpiffeId.parse(`${production}/billing`)
+
+let bench: Workbench
+before(async () => {
+  bench = await createWorkbench(page)
+})
+after(() => bench.close())
+
+testBlocks(page, () => bench)
+testPrinted(page, () => bench, ['health.ts'])
+
+test('the probes answer without a certificate', async (context) => {
+  const code = page.runnable.get('probes.ts')?.code ?? ''
+  assert.ok(code.includes('port: 8081'))
+  bench.write('free-probes.ts', code.replace('port: 8081', "port: 0, host: '127.0.0.1'"))
+  const probes = asObject(read(await bench.load('free-probes.ts'), 'probes'))
+  context.after(() => readFunction(probes, 'close').call(probes))
+
+  const ask = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${String(read(probes, 'port'))}${path}`)
+  assert.equal((await ask('/livez')).status, 200)
+  assert.equal((await ask('/readyz')).status, 200)
+  assert.equal((await ask('/')).status, 404)
+})
+
+test('the probes of the manifest are those of the program', () => {
+  const manifest = page.blocks.find(({ info }) => info === 'yaml')?.code ?? ''
+  const program = page.runnable.get('probes.ts')?.code ?? ''
+  for (const shown of ['8081', '/livez', '/readyz']) {
+    assert.ok(manifest.includes(shown) && program.includes(shown), shown)
+  }
+})
+
+test('a certificate of which less than a fifth is left is reported as the page shows it', async () => {
+  const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
+  const now = Date.now()
+  const svid = await bench.authority.issue(`${production}/billing`, { notBefore: now - 9_000_000, ttlSeconds: 1000 })
+  const source = await bench.authority.source(`${production}/billing`, { svid })
+  const [event] = await listen(channels.source, async () => {
+    await using _ = await start(source)
+  }).then((events) => events.filter(({ outcome }) => outcome === 'expiring'))
+  const told = { name: 'countersign', ...event }
+
+  assert.deepEqual(Object.keys(told), Object.keys(shown))
+  const varying = { at: 0, expiresAt: 0, detail: '' }
+  assert.deepEqual({ ...told, ...varying }, { ...shown, ...varying })
+  const withoutDate = (detail: unknown): string => String(detail).replace(/\d{4}-\S+Z/, '')
+  assert.equal(withoutDate(read(told, 'detail')), withoutDate(read(shown, 'detail')))
+})
+
+test('a caller shows its new certificate after the rotation, by https and by undici', async (context) => {
+  const source = await bench.authority.source(`${production}/core-api`)
+  const running = await startClosed(context)
+  const currentAgent = readFunction(await bench.load('https-caller.ts'), 'followWithAgents')(source, server)
+  const fetchAs = readFunction(await bench.load('undici-caller.ts'), 'createFetch')(source, server)
+  assert.ok(typeof currentAgent === 'function' && typeof fetchAs === 'function')
+  const agents = new Set<Agent>()
+  context.after(() => agents.forEach((agent) => agent.destroy()))
+  const callBoth = async (): Promise<readonly unknown[]> => {
+    const agent: unknown = Reflect.apply(currentAgent, undefined, [])
+    assert.ok(isAgent(agent))
+    agents.add(agent)
+    const response: unknown = await Reflect.apply(fetchAs, undefined, [running.url])
+    return [await statusOf(running.url, agent), read(response, 'status')]
+  }
+  const next = await bench.authority.issue(`${production}/core-api`)
+  const serials = await listen(channels.authentication, async () => {
+    assert.deepEqual(await callBoth(), [200, 200])
+    source.replace({ svid: next })
+    assert.deepEqual(await callBoth(), [200, 200])
+  }).then((events) => events.map((event) => read(event, 'serialNumber')))
+
+  assert.equal(serials.length, 4)
+  assert.notEqual(serials[0], next.serialNumber)
+  assert.deepEqual([serials[0], serials[3]], [serials[1], serials[2]])
+  assert.equal(serials[3], next.serialNumber)
+})
+
+test('a caller accepts no other server of the same trust domain', async (context) => {
+  const source = await bench.authority.source(`${production}/core-api`)
+  const running = await startClosed(context)
+  const other = SpiffeId.parse(`${production}/invoices`)
+  const fetchAs = readFunction(await bench.load('undici-caller.ts'), 'createFetch')(source, other)
+  assert.ok(typeof fetchAs === 'function')
+
+  await assert.rejects(Promise.resolve<unknown>(Reflect.apply(fetchAs, undefined, [running.url])))
+})
+
+test('a source of your own takes what fits together, and keeps what it has otherwise', async () => {
+  const first = await bench.authority.issue(`${production}/billing`)
+  const next = await bench.authority.issue(`${production}/billing`)
+  const bundles = { 'saas.example': bench.authority.bundlePem }
+  const inputs = [
+    { key: first.keyPem, cert: first.certificatePem, bundles },
+    { key: first.keyPem, cert: next.certificatePem, bundles },
+    { key: next.keyPem, cert: next.certificatePem, bundles },
+  ]
+  const openSource = readFunction(await bench.load('own-source.ts'), 'openSource')
+  const opened = await openSource(() => Promise.resolve(inputs.shift()))
+  const source = read(opened, 'source')
+  const renew = readFunction(opened, 'renew')
+  assert.ok(isSource(source))
+
+  await assert.rejects(Promise.resolve(renew()), { code: 'key_mismatch' })
+  assert.equal(source.current.svid.serialNumber, first.serialNumber)
+  await renew()
+  assert.equal(source.current.svid.serialNumber, next.serialNumber)
+})
+
+function start(source: X509Source): Promise<Running> {
+  const guard = createGuard({ source, rules: [{ path: '/**', allow: permitAll() }], log: () => undefined })
+  return serve(guard, (request, response) => {
+    assert.ok(isGuard(guard))
+    response.statusCode = 'name' in guard.admit(request) ? 200 : 403
+    response.end()
+  })
+}
+
+async function startClosed(context: TestContext): Promise<Running> {
+  const running = await start(await bench.authority.source(server.toString()))
+  context.after(() => running.close())
+  return running
+}
+
+async function statusOf(url: string, agent: Agent): Promise<number | undefined> {
+  const request = get(url, { agent })
+  const received: readonly unknown[] = await once(request, 'response')
+  const [response] = received
+  readFunction(response, 'resume').call(response)
+  return Number(read(response, 'statusCode'))
+}
+
+async function listen(
+  channel: string,
+  run: () => Promise<void>,
+): Promise<readonly (CountersignEvent & { outcome?: string })[]> {
+  const events: CountersignEvent[] = []
+  const note = (event: unknown): void => void (isEvent(event) && events.push(event))
+  subscribe(channel, note)
+  try {
+    await run()
+  } finally {
+    unsubscribe(channel, note)
+  }
+  return events
+}
+
+function isEvent(value: unknown): value is CountersignEvent {
+  return typeof value === 'object' && value !== null && 'type' in value
+}
+
+function isAgent(value: unknown): value is Agent {
+  return typeof value === 'object' && value !== null && 'freeSockets' in value
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import test from 'node:test'
+import { type Block, readPrinted, readProgram } from './blocks.ts'
+import type { Page } from './page.ts'
+import type { Workbench } from './workbench.ts'
+
+/** Tests that hold for every document: its TypeScript blocks are marked, and compile. */
+export function testBlocks(page: Page, bench: () => Workbench): void {
+  test('every TypeScript block compiles', () => {
+    const findings = bench().compile()
+
+    assert.equal(findings, '', `blocks are named by file name or by their line in ${page.name}`)
+  })
+
+  test('every TypeScript block is marked as one that is run or one that is only compiled', () => {
+    const infos = page.blocks.map(({ info }) => info).filter((info) => /^(?:ts|typescript|js|javascript)\b/.test(info))
+
+    assert.deepEqual([...new Set(infos)].toSorted(), ['ts', 'ts run'])
+    assert.equal(page.runnable.size, infos.filter((info) => info === 'ts run').length, 'each file name stands once')
+  })
+}
+
+/** Tests that these blocks print what their comments say; `skip` says why they cannot. */
+export function testPrinted(
+  page: Page,
+  bench: () => Workbench,
+  names: readonly string[],
+  skip: string | false = false,
+): void {
+  for (const name of names) {
+    test(`${name} runs and prints what its comments say`, { skip }, async () => {
+      const block = page.runnable.get(name)
+      assert.ok(block !== undefined, `${page.name} has no block to be run that begins with // ${name}`)
+
+      assert.deepEqual(await bench().capture(name), readPrinted(block))
+    })
+  }
+}
+
+/** Tests that the shell blocks of a document run as they stand, in their order; what they leave is there for later tests. */
+export function testShell(page: Page, bench: () => Workbench): void {
+  for (const block of page.blocks.filter(({ info }) => info.startsWith('sh run'))) {
+    const program = readProgram(block)
+    test(`the commands of ${program} in line ${block.line} run`, { skip: findMissing(program) }, () => {
+      runShell(block, bench().folder)
+    })
+  }
+}
+
+/** Why what needs this program is skipped, or false. */
+export function findMissing(program: string): string | false {
+  const { status, stdout } = spawnSync(program, [program === 'openssl' ? 'version' : '-help'], { encoding: 'utf8' })
+  if (status !== 0) return `no ${program} on the PATH`
+  // Some systems have another program of that name, which knows other options.
+  return program === 'openssl' && !stdout.startsWith('OpenSSL ') ? `openssl is ${stdout.trim()}` : false
+}
+
+function runShell({ code, line }: Block, folder: string): void {
+  const { status, stderr } = spawnSync('sh', ['-euc', code], { cwd: folder, encoding: 'utf8' })
+  assert.equal(status, 0, `line ${line}:\n${stderr}`)
+}
