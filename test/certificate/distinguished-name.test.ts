@@ -36,11 +36,11 @@ test('reads the same text out of every string type', () => {
   assert.deepEqual(decode(name(wide)).commonNames, ['core'])
 })
 
-test('keeps a value that is no text in hexadecimal, and takes it for no common name', () => {
+test('keeps a value that is no text in hexadecimal, and gives it as an empty common name', () => {
   const decoded = decode(name(attribute('CN=x', 0x1c), attribute('E=x', 0x1c)))
 
   assert.equal(decoded.text, 'emailAddress=#1c0178,CN=#1c0178')
-  assert.deepEqual(decoded.commonNames, [])
+  assert.deepEqual(decoded.commonNames, [''])
 })
 
 const same: readonly (readonly [what: string, one: Buffer, other: Buffer])[] = [

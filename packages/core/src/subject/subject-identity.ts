@@ -115,9 +115,8 @@ function isCommonName(name: string): boolean {
 
 /** Letters, digits, hyphens and underscores between single periods; the last label of an address is a number. */
 function isDnsName(name: string): boolean {
-  const labels = name.split('.')
-  const areLabels = labels.every((label) => /^[a-z0-9_-]{1,63}$/.test(label) && !/^-|-$/.test(label))
-  return name.length <= 253 && areLabels && !/^\d+$/.test(labels.at(-1) ?? '')
+  const areLabels = name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label) && !/^-|-$/.test(label))
+  return name.length <= 253 && areLabels && !/(?:^|\.)\d+$/.test(name)
 }
 
 function refuse(message: string, value?: string): never {
