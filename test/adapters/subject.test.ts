@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { allow, countersign as countersignExpress } from '@countersign/express'
+import { allow, countersign as countersignExpress, createServer } from '@countersign/express'
 import countersign from '@countersign/fastify'
 import {
   authenticated,
   type AuthenticationEvent,
+  ConfigurationError,
   createGuard,
   denyAll,
   dnsName,
@@ -211,13 +213,15 @@ describe('over the life of a connection', () => {
 })
 
 test('knows a caller by its DNS name where the guard was made so', async () => {
-  const byDnsName = dnsName({ authorities: { 'order-service.prod.internal': ['SERVICE_CORE_API'] } })
+  const byDnsName = dnsName({
+    authorities: { 'order-service.prod.internal': ['SERVICE_CORE_API'], 'billing.prod.internal': [] },
+  })
   for (const variant of perFramework) {
     await using service = await startArticle(variant, { identity: byDnsName })
     const named = await issueNamed('anybody', { dnsNames: ['Order-Service.prod.internal'] })
     const { name, authorities } = await readJson(await service.as(named).fetch('/internal/billing/invoices'))
     assert.deepEqual({ name, authorities }, { name: 'order-service.prod.internal', authorities: ['SERVICE_CORE_API'] })
-    const twice = await issueNamed('x', { dnsNames: ['order-service.prod.internal', 'localhost'] })
+    const twice = await issueNamed('x', { dnsNames: ['order-service.prod.internal', 'billing.prod.internal'] })
     assert.deepEqual(await callAll(service, twice), allEnded)
     assert.deepEqual(await callAll(service, await issueNamed('order-service.prod.internal')), allEnded)
     assert.deepEqual(new Set(reasonsOf(service)), new Set(['several_dns_names', 'no_dns_name']))
@@ -236,24 +240,30 @@ test('a route of Fastify that asks for SPIFFE IDs does not start', async () => {
   }
 })
 
-test('a route of Express that asks for SPIFFE IDs lets nobody pass', async () => {
+test('a route of Express that asks for SPIFFE IDs does not start, and lets nobody pass where nobody checked it', async () => {
   const handled: string[] = []
-  const listen = (guard: Guard): Promise<Running> => {
+  const createApp = (guard: Guard): express.Express => {
     const app = express()
-    // Otherwise Express writes the error to standard error.
-    app.set('env', 'test')
     app.use(countersignExpress(guard))
     app.get('/internal/health', allow(inNamespace('production')), ({ url }, response) => {
       handled.push(url)
       response.end()
     })
-    return serve(guard, app)
+    return app
   }
+  const guard = createGuard({ source: files.source, identity, rules })
+  const server = createServer(guard, createApp(guard)).listen(0, '127.0.0.1')
+  const [error] = await once(server, 'error')
+  assert.ok(error instanceof ConfigurationError)
+  assert.equal(error.code, 'rule_invalid')
+
   const [variant] = variants
   assert.ok(variant !== undefined)
+  const listen = (own: Guard): Promise<Running> => serve(own, createApp(own))
   await using service = await start(variant, { source: files.source, identity, rules }, listen)
-  const { status } = await service.as(await issueNamed('core-api')).fetch('/internal/health')
-  assert.ok(status >= 500)
+  const response = await service.as(await issueNamed('core-api')).fetch('/internal/health')
+  assert.equal(response.status, 503)
+  assert.doesNotMatch(await response.text(), /SPIFFE|inNamespace/)
   assert.deepEqual(handled, [])
 })
 

@@ -62,11 +62,10 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     assert.deepEqual(await service.call('order.chain', '/payments/1'), [200, order])
   })
 
-  test('a caller with several host names is not known by one of them, a caller with only one is', async () => {
+  test('a caller with several host names is known by the one that is in the list', async () => {
     const byDnsName = dnsName({ authorities: { [order]: ['SERVICE_ORDER'] } })
     await using service = await start({ key: at('payment.key'), cert: at('payment.chain'), ca }, byDnsName)
-    await assert.rejects(service.call('order.chain', '/payments/1'))
-    assert.ok(service.reasons.includes('several_dns_names'))
+    assert.deepEqual(await service.call('order.chain', '/payments/1'), [200, order])
     assert.deepEqual(await service.call('order-alone.chain', '/payments/1'), [200, order])
   })
 

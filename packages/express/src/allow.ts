@@ -1,12 +1,15 @@
 import {
   type CompiledRequirement,
   ConfigurationError,
+  type Denial,
   type Guard,
+  type GuardedRequest,
   isDenial,
   parseRequirement,
+  type Principal,
   type Requirement,
 } from '@countersign/core'
-import { admissions } from './admission.ts'
+import { type Admission, admissions } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -25,6 +28,11 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
   }
   // The local trust domain is the guard's, and which guard that is a request tells.
   const compiled = new WeakMap<Guard, CompiledRequirement>()
+  const compile = (guard: Guard): CompiledRequirement => {
+    const made = compiled.get(guard) ?? guard.compileRoute(parsed, 'allow')
+    compiled.set(guard, made)
+    return made
+  }
   const middleware: Middleware = (request, response, next) => {
     const admission = admissions.get(request)
     if (admission === undefined) {
@@ -51,11 +59,11 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
           'request_rewritten',
           'a middleware behind countersign() changed method or path; mount it before',
         )
-      : guard.admitRoute(view, principal, findCompiled(compiled, guard, parsed))
+      : admitRoute(admission, view, compile)
     if (isDenial(verdict)) sendDenial(guard, verdict, view, response)
     else next()
   }
-  narrowing.add(middleware)
+  narrowing.set(middleware, compile)
   return middleware
 }
 
@@ -64,16 +72,26 @@ export function isAllow(middleware: object): boolean {
   return narrowing.has(middleware)
 }
 
-const narrowing = new WeakSet<object>()
+/**
+ * Checks at start what a middleware that `allow` made demands of this guard's callers.
+ *
+ * @throws {ConfigurationError} `rule_invalid` for what none of them can ever have
+ */
+export function checkAllow(middleware: object, guard: Guard): void {
+  narrowing.get(middleware)?.(guard)
+}
 
-function findCompiled(
-  compiled: WeakMap<Guard, CompiledRequirement>,
-  guard: Guard,
-  requirement: Requirement,
-): CompiledRequirement {
-  const known = compiled.get(guard)
-  if (known !== undefined) return known
-  const made = guard.compileRoute(requirement, 'allow')
-  compiled.set(guard, made)
-  return made
+const narrowing = new WeakMap<object, (guard: Guard) => CompiledRequirement>()
+
+function admitRoute(
+  { guard, principal }: Admission,
+  view: GuardedRequest,
+  compile: (guard: Guard) => CompiledRequirement,
+): Principal | Denial {
+  try {
+    return guard.admitRoute(view, principal, compile(guard))
+  } catch (error) {
+    // Without `createServer` nobody has checked it at start, and Express would tell the caller what is wrong.
+    return guard.deny(view, principal, 'evaluation_error', error instanceof Error ? error.message : String(error))
+  }
 }

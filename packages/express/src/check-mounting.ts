@@ -1,5 +1,5 @@
-import { ConfigurationError } from '@countersign/core'
-import { isAllow } from './allow.ts'
+import { ConfigurationError, type Guard } from '@countersign/core'
+import { checkAllow, isAllow } from './allow.ts'
 import { findGuard } from './countersign.ts'
 import { readLayers, type RouterLayer } from './walk-routers.ts'
 
@@ -12,6 +12,21 @@ export function checkMounting(app: object): ConfigurationError | undefined {
     `createServer: route ${path} is registered before countersign(guard) and would answer every caller; mount app.use(countersign(guard)) first`,
     { value: path },
   )
+}
+
+/** The error of a route whose `allow` asks for what no caller of this guard can have, if there is one. */
+export function checkAllows(app: object, guard: Guard): unknown {
+  try {
+    for (const layer of readLayers(app)) visit(layer, guard)
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+function visit({ handle, stack }: RouterLayer, guard: Guard): void {
+  checkAllow(handle, guard)
+  for (const layer of stack) visit(layer, guard)
 }
 
 function findUnguarded(layers: readonly RouterLayer[], mountPath: string): string | undefined {

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
 import type { Guard } from '@countersign/core'
-import { checkMounting } from './check-mounting.ts'
+import { checkAllows, checkMounting } from './check-mounting.ts'
 import { readAppWay } from './read-way.ts'
 
 /**
@@ -18,7 +18,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
   guard.attach(server, { way: () => readAppWay(app) })
   server.prependListener('listening', () => {
-    const error = checkMounting(app) ?? checkRules(guard, app)
+    const error = checkMounting(app) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return
     // The callback of `listen` still asks for the address; no connection is accepted before the next tick.
     process.nextTick(() => server.close())

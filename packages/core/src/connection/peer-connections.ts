@@ -44,9 +44,10 @@ export class PeerConnections {
     this.#policy = policy
     this.#life = {
       onExpiry: policy.onExpiry,
-      reportExpiry: ({ socket }, expiresAt) => {
+      reportExpiry: ({ socket, verdict }, expiresAt) => {
         const detail = `the certificate expired at ${new Date(expiresAt).toISOString()} while its connection was open`
-        this.#reportVerdict(socket, { ok: false, reason: 'identity_expired', detail }, Date.now())
+        const about = verdict.ok ? nameOf(verdict.proof) : {}
+        this.#reportVerdict(socket, { ok: false, reason: 'identity_expired', detail, ...about }, Date.now())
       },
     }
   }

@@ -64,8 +64,8 @@ export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
 
 /**
  * Knows callers by the DNS name among their certificate's subject alternative names, otherwise like `commonName`. A
- * certificate has to have exactly one DNS name; the case of its letters does not matter (RFC 4343), and a wildcard names
- * nobody.
+ * certificate may have several, of which exactly one has to be in the list; the case of letters does not matter
+ * (RFC 4343), and a wildcard names nobody.
  *
  * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that is no lower-case host name (an address
  * is none), or for authorities that are no such text as `hasAuthority` takes

@@ -52,7 +52,7 @@ export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): S
     const presented = decodeChain(claim.chain)
     const [leaf] = presented
     refuseSpiffeId(leaf)
-    name = identity.spell(identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf))
+    name = identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf, identity)
     checkListed(name, identity)
     checkUsages(leaf, true)
     const proved = verifyCaPath(presented, claim, clientAuth)
@@ -130,11 +130,13 @@ function readCommonName(leaf: Certificate): string {
   return name
 }
 
-function readDnsName(leaf: Certificate): string {
-  const [name, ...more] = readNames(leaf, 'dns')
-  if (name === undefined) return refuse('no_dns_name', 'found no DNS name, expected exactly one')
-  if (more.length > 0) refuse('several_dns_names', `found ${more.length + 1} DNS names, expected exactly one`)
-  return name
+// A server's certificate often has several, `order-service` beside `order-service.prod.internal`: the list says which
+// one is meant, and two of the list are two callers.
+function readDnsName(leaf: Certificate, identity: SubjectIdentity): string {
+  const names = [...new Set(readNames(leaf, 'dns').map((name) => identity.spell(name)))]
+  const [name, ...more] = names.filter((each) => identity.find(each) !== undefined)
+  if (more.length > 0) refuse('several_dns_names', `found ${more.length + 1} names of the list, expected exactly one`)
+  return name ?? names[0] ?? refuse('no_dns_name', 'found no DNS name, expected exactly one of the list')
 }
 
 function readNames({ subjectAlternativeName }: Certificate, wanted: 'uri' | 'dns'): readonly string[] {
