@@ -30,7 +30,7 @@ export function readUncalledFunctions(folder) {
 }
 
 function isOurs(url) {
-  return url.startsWith('file:') && /^packages\/[^/]+\/(?:dist|src)\//.test(fromRoot(fileURLToPath(url)))
+  return url.startsWith('file:') && /^packages\/[^/]+\/src\//.test(fromRoot(fileURLToPath(url)))
 }
 
 /** From an offset in the code that ran to `file:line:column` in its source; helpers of the compiler have none. */

@@ -53,6 +53,8 @@ describe(
           const peer = service.as(shortLived)
           assert.equal((await peer.fetch('/internal/health')).status, 200)
           await ended
+          // On HTTP/2 the announced end comes first, and a connection for the rest of the time may follow it.
+          await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
           await assert.rejects(peer.fetch('/internal/health'))
           assert.deepEqual(service.handled, ['GET /internal/health'])
         },
@@ -109,8 +111,7 @@ describe(
         const peer = service.as(svid)
         assert.equal((await peer.fetch('/internal/health')).status, 200)
         withdrawable.withdraw()
-        const response = await peer.fetch('/internal/health')
-        assert.equal(response.status, 503)
+        await assert.rejects(peer.fetch('/internal/health'))
         await assert.rejects(service.as(svid).fetch('/internal/health'))
         assert.deepEqual(service.handled, ['GET /internal/health'])
       })

@@ -66,5 +66,32 @@ test('decides nothing and says so when a source throws an error of its own', () 
 
 test('decides nothing when a source goes on offering an SVID that has expired', () => {
   const expired = { ...good.current, svid: { ...good.current.svid, expiresAt: Date.now() - 1 } }
-  assert.equal(reasonOf(() => expired).reason, 'source_unavailable')
+  const { reason, events } = reasonOf(() => expired)
+  assert.equal(reason, 'source_unavailable')
+  assert.ok(events.some((event) => event.type === 'source' && event.code === 'source_expired'))
+})
+
+test('does not go back to what the source withdrew when the next update is refused', async () => {
+  const elsewhere = await createAuthority('other.example')
+  const other = await elsewhere.source('spiffe://other.example/ns/production/sa/billing')
+  let offer = (): X509Material => good.current
+  const events: CountersignEvent[] = []
+  const guard = createGuard({ source: createOwnSource(() => offer()), rules, log: (event) => events.push(event) })
+  const reason = (): string => {
+    const verdict = guard.admit(request)
+    return 'effect' in verdict ? verdict.reason : 'allowed'
+  }
+  offer = () => {
+    throw new TypeError('no agent')
+  }
+  assert.equal(reason(), 'source_unavailable')
+  offer = () => other.current
+  assert.equal(reason(), 'source_unavailable')
+  assert.equal(reason(), 'source_unavailable')
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'source' ? [event.outcome] : [])),
+    ['lost', 'refused'],
+  )
+  offer = () => good.current
+  assert.equal(reason(), 'unauthenticated')
 })

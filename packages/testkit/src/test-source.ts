@@ -3,6 +3,7 @@ import {
   createReplaceableSource,
   type ReplaceableSource,
   SourceError,
+  type SourceNotice,
   type X509Material,
 } from '@countersign/core'
 import { injectedCaller, type InjectingSource } from '@countersign/core/testing'
@@ -76,6 +77,10 @@ class RotatingSource implements TestSource {
 
   onUpdate(listener: (material: X509Material) => void): () => void {
     return this.#source.onUpdate(listener)
+  }
+
+  onNotice(listener: (notice: SourceNotice) => void): () => void {
+    return this.#source.onNotice(listener)
   }
 
   replace({ svid = this.#svid, bundles }: SourceReplacement): void {

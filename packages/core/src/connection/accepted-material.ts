@@ -44,6 +44,7 @@ export class AcceptedMaterial {
   readonly #report: Reporter
   #offered: X509Material | SubjectMaterial | undefined
   #accepted: Accepted | undefined
+  #last: Accepted | undefined
   #isLost = false
   readonly #warned = new WeakSet<readonly Certificate[]>()
 
@@ -59,29 +60,36 @@ export class AcceptedMaterial {
     if (offered === undefined) return undefined
     if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
     const accepted = this.#accepted
-    return accepted !== undefined && now < accepted.own.expiresAt ? accepted : undefined
+    if (accepted === undefined) return undefined
+    const { expiresAt } = accepted.own
+    // A source that is not ours may go on offering it.
+    if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
+    this.#isLost = false
+    return accepted
   }
 
   /** What was taken last, whether or not it still holds. */
   get last(): Accepted | undefined {
-    return this.#accepted
+    return this.#last
   }
 
   #read(now: number): X509Material | SubjectMaterial | undefined {
     try {
-      const offered = this.#source.current
-      this.#isLost = false
-      return offered
+      return this.#source.current
     } catch (error) {
-      const wasLost = this.#isLost
-      // Before the report: a log that asks for the guard's health comes back to here.
-      this.#isLost = true
-      if (!wasLost) {
-        const { code, message } = toSourceError(error)
-        this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: message })
-      }
-      return undefined
+      // What was withdrawn must not come back with an update that is refused.
+      this.#offered = undefined
+      this.#accepted = undefined
+      return this.#lose(now, toSourceError(error))
     }
+  }
+
+  #lose(now: number, { code, message }: Pick<SourceError, 'code' | 'message'>): undefined {
+    const wasLost = this.#isLost
+    // Before the report: a log that asks for the guard's health comes back to here.
+    this.#isLost = true
+    if (!wasLost) this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: message })
+    return undefined
   }
 
   #takeOrRefuse(offered: X509Material | SubjectMaterial, now: number): void {
@@ -91,7 +99,7 @@ export class AcceptedMaterial {
     } catch (error) {
       // A source that is not ours can offer anything; what was there stays.
       const { message } = toSourceError(error)
-      const detail = `${message}; what was there stays`
+      const detail = `${message}; ${this.#accepted === undefined ? 'there is no other' : 'what was there stays'}`
       this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail })
     }
   }
@@ -103,8 +111,9 @@ export class AcceptedMaterial {
     const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
     if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
-    const before = this.#accepted?.own
+    const before = this.#last?.own
     this.#accepted = { own, trust, ownIntermediates }
+    this.#last = this.#accepted
     const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
     if (own.sha256 !== before?.sha256) this.#warnOfLongLife(own, now)
@@ -162,6 +171,11 @@ function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTr
     throw new SourceError('update_refused', found)
   }
   return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
+}
+
+function describeExpiry(expiresAt: number): Pick<SourceError, 'code' | 'message'> {
+  const message = `our own certificate expired at ${new Date(expiresAt).toISOString()}, and the source offers no other`
+  return { code: 'source_expired', message }
 }
 
 function toSourceError(cause: unknown): SourceError {

@@ -67,7 +67,7 @@ export class OwnLife {
     }
     this.#told = told
     if (soonest !== Infinity) this.#stop = callAt(soonest, () => this.#next(Date.now()))
-    // Last, because who is told may put new material in place before he returns.
+    // Last: a listener may put new material in place at once.
     for (const expiring of due) this.#tell(expiring)
   }
 }

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { after, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { channels } from '@countersign/core'
+import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import {
+  analyticsService,
+  billing,
+  coreApi,
+  reasonsOf,
+  type Service,
+  start,
+  type Variant,
+  variants,
+} from './frameworks.ts'
+import { keepCalling } from './keep-calling.ts'
+import { type Lasting, openAllLasting } from './lasting.ts'
+import { startLasting } from './lasting-service.ts'
+
+describe(
+  'promise 6: rotation of our key, certificate or bundles loses no request and needs no restart; only a peer whose certificate expired or whose authority was withdrawn is cut',
+  { concurrency: true },
+  async () => {
+    const authority = await createAuthority('saas.example')
+    const partner = await createAuthority('partner.example')
+    const svid = await authority.issue(coreApi)
+    const partnerSvid = await partner.issue('spiffe://partner.example/ns/production/sa/importer')
+    const trustDomains = ['saas.example', 'partner.example']
+
+    for (const variant of variants) {
+      test(`the handshake after a rotation shows the new certificate, and no request fails across 30 rotations (${variant.name})`, async () => {
+        const source = await authority.source(billing)
+        await using service = await startLasting(variant, { source })
+        const lasting = await openAllLasting(service, variant, svid)
+        const kept = service.as(svid)
+        const keptCalls = keepCalling(() => kept.fetch('/internal/health'))
+        const freshCalls = keepCalling(async () => {
+          await using peer = service.as(svid)
+          return await peer.fetch('/internal/health')
+        })
+        for (let count = 0; count < 30; count += 1) {
+          const issuer = count % 2 === 0 ? authority : await authority.intermediate({ name: `intermediate ${count}` })
+          const next = await issuer.issue(billing)
+          source.replace({ svid: next })
+          assert.equal(await shownSerial(service, variant, svid, authority), BigInt(`0x${next.serialNumber}`))
+        }
+        for (const statuses of [await keptCalls(), await freshCalls()]) {
+          assert.ok(statuses.length > 10)
+          assert.deepEqual([...new Set(statuses)], [200])
+        }
+        await assertUntouched(lasting)
+        assert.deepEqual(reasonsOf(service), [])
+      })
+
+      test(`what a withdrawn authority vouched for ends without a further request, all else goes on (${variant.name})`, async () => {
+        const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
+        const source = await authority.source(billing, { federated: [withdrawn, partner] })
+        await using service = await startLasting(variant, { source, trustDomains })
+        const leaving = await openAllLasting(service, variant, await withdrawn.issue(analyticsService))
+        const staying = [
+          ...(await openAllLasting(service, variant, svid)),
+          ...(await openAllLasting(service, variant, partnerSvid)),
+        ]
+        const accepted = service.authorized.length
+
+        source.replace({ bundles: { 'saas.example': authority, 'partner.example': partner } })
+        await Promise.all(leaving.map(({ ended }) => ended))
+        await assertUntouched(staying)
+        assert.deepEqual(
+          reasonsOf(service),
+          leaving.map(() => 'unknown_authority'),
+        )
+        assert.equal(service.authorized.length, accepted)
+      })
+
+      test(`connections of a trust domain end when the source has its bundle no more (${variant.name})`, async () => {
+        const source = await authority.source(billing, { federated: [partner] })
+        await using service = await startLasting(variant, { source, trustDomains })
+        const leaving = await openAllLasting(service, variant, partnerSvid)
+        const staying = await openAllLasting(service, variant, svid)
+
+        source.replace({ bundles: { 'saas.example': authority } })
+        await Promise.all(leaving.map(({ ended }) => ended))
+        await assertUntouched(staying)
+        assert.equal(reasonsOf(service).length, leaving.length)
+      })
+
+      test(`an authority that is added ends nothing, and nobody is verified again (${variant.name})`, async () => {
+        const id = `spiffe://saas.example/ns/production/sa/${variant.name.replaceAll(/[^A-Za-z0-9]/g, '-')}`
+        const accepted: unknown[] = []
+        const note = (event: unknown): void => {
+          if (typeof event === 'object' && event !== null && Reflect.get(event, 'spiffeId') === id) accepted.push(event)
+        }
+        subscribe(channels.authentication, note)
+        after(() => unsubscribe(channels.authentication, note))
+        const source = await authority.source(billing)
+        await using service = await startLasting(variant, { source })
+        const lasting = await openAllLasting(service, variant, await authority.issue(id))
+        assert.equal(accepted.length, lasting.length)
+
+        const added = await createAuthority('saas.example', { name: 'added' })
+        source.replace({ bundles: { 'saas.example': [authority, added] } })
+        assert.equal((await service.as(await added.issue(analyticsService)).fetch('/internal/health')).status, 200)
+        await assertUntouched(lasting)
+        assert.equal(accepted.length, lasting.length)
+        assert.deepEqual(reasonsOf(service), [])
+      })
+
+      test(`a peer whose certificate has expired is cut (${variant.name})`, async () => {
+        const source = await authority.source(billing)
+        await using service = await start(variant, { source })
+        const shortLived = await authority.issue(coreApi, { ttlSeconds: 2 })
+        const [leaving, staying] = [service.as(shortLived), service.as(svid)]
+        const calls = keepCalling(() => staying.fetch('/internal/health'))
+        while (Date.now() < shortLived.expiresAt + 1000) {
+          await leaving.fetch('/internal/health').catch(() => undefined)
+          source.replace({ svid: await authority.issue(billing) })
+          await wait(100)
+        }
+        await assert.rejects(leaving.fetch('/internal/health'))
+        assert.deepEqual([...new Set(await calls())], [200])
+      })
+    }
+  },
+)
+
+async function assertUntouched(lasting: readonly Lasting[]): Promise<void> {
+  await Promise.all(lasting.map(({ more }) => more()))
+  assert.deepEqual(
+    lasting.filter(({ isOpen }) => !isOpen()),
+    [],
+  )
+}
+
+/** The serial number that a peer sees which verifies the server against this authority alone. */
+async function shownSerial(
+  service: Service,
+  variant: Variant,
+  svid: TestSvid,
+  { bundlePem }: Authority,
+): Promise<bigint> {
+  const { tlsVersion } = variant
+  const peer = service.running.as(svid, { minVersion: tlsVersion, maxVersion: tlsVersion })
+  const socket = await peer.connect({ ca: bundlePem, rejectUnauthorized: true, checkServerIdentity: () => undefined })
+  return BigInt(`0x${socket.getPeerCertificate().serialNumber}`)
+}
