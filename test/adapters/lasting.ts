@@ -9,7 +9,7 @@ import type { Service, Variant } from './frameworks.ts'
 export type LastingKind = 'idle connection' | 'long response' | 'server-sent events' | 'upgraded socket'
 
 /** What can be kept open in a variant, each on a connection of its own. */
-export function lastingKinds({ http2 }: Variant): readonly LastingKind[] {
+function lastingKinds({ http2 }: Variant): readonly LastingKind[] {
   const kinds = ['idle connection', 'long response', 'server-sent events'] as const
   return http2 ? kinds : [...kinds, 'upgraded socket']
 }

@@ -253,7 +253,8 @@ test('a route of Express that asks for SPIFFE IDs does not start, and lets nobod
   }
   const guard = createGuard({ source: files.source, identity, rules })
   const server = createServer(guard, createApp(guard)).listen(0, '127.0.0.1')
-  const [error] = await once(server, 'error')
+  const emitted: readonly unknown[] = await once(server, 'error')
+  const error = emitted[0]
   assert.ok(error instanceof ConfigurationError)
   assert.equal(error.code, 'rule_invalid')
 

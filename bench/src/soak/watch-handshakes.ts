@@ -15,9 +15,9 @@ export function watchHandshakes(options: RequestOptions): { stop(): Promise<Hand
   const serialNumbers = new Set<string>()
   let handshakes = 0
   let failures = 0
-  let isStopped = false
+  const stopped = new AbortController()
   const watch = async (): Promise<void> => {
-    while (!isStopped) {
+    while (!stopped.signal.aborted) {
       try {
         serialNumbers.add(await readSerialNumber(options))
         handshakes += 1
@@ -30,7 +30,7 @@ export function watchHandshakes(options: RequestOptions): { stop(): Promise<Hand
   const watching = watch()
   return {
     stop: async () => {
-      isStopped = true
+      stopped.abort()
       await watching
       return { handshakes, failures, serialNumbers: [...serialNumbers] }
     },

@@ -143,7 +143,7 @@ export class AcceptedMaterial {
 }
 
 /** What an event tells of our own certificate. */
-export function describeOwn(own: OwnCertificate): {
+function describeOwn(own: OwnCertificate): {
   readonly serialNumber: string
   readonly expiresAt: number
   readonly spiffeId?: string

@@ -1,7 +1,7 @@
 import type { Certificate } from '../certificate/certificate.ts'
 
 /** What is proved of a peer, whoever proved it. */
-export interface PeerProof {
+interface PeerProof {
   readonly leaf: Certificate
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
