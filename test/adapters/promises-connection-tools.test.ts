@@ -131,8 +131,8 @@ describe(
         async () => {
           const source = await authority.source(billing)
           await using service = await start(variant, { source })
-          const stored = await store(await authority.issue(coreApi, { ttlSeconds: 2 }))
-          const { lines, code } = await askWithCurl(service, variant, stored, ['--rate', '15/m'])
+          const stored = await store(await authority.issue(coreApi, { ttlSeconds: 5 }))
+          const { lines, code } = await askWithCurl(service, variant, stored, ['--rate', '8/m'])
           assert.deepEqual(lines, ['200', '000'])
           assert.notEqual(code, 0)
           assert.equal(service.handled.length, 1)

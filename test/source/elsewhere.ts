@@ -14,7 +14,8 @@ export interface Elsewhere {
 /** The account of `elsewhere` where we are root, whom no permission stops; undefined for our own. */
 export const otherAccount: number | undefined = process.getuid?.() === 0 ? 65_534 : undefined
 
-const entry = import.meta.resolve('@countersign/core')
+// Built, since another process reads no TypeScript.
+const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
 /** Why nothing can be asked elsewhere; false where it can. */
 export const skipElsewhere: string | false = findObstacle()

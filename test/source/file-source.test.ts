@@ -21,7 +21,8 @@ import {
   writePrivate,
 } from './files.ts'
 
-const entry = import.meta.resolve('@countersign/core')
+// Built, since another process reads no TypeScript.
+const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
 test('gives key, chain and bundles of its files', async (context) => {
   const { source, svid, notices } = await startService(context)
