@@ -15,7 +15,7 @@ describe(
 
     for (const variant of variants) {
       test(`serves until our own certificate expires, then ends everything and refuses handshakes (${variant.name})`, async () => {
-        const source = await authority.source(billing, { ttlSeconds: 2 })
+        const source = await authority.source(billing, { ttlSeconds: 4 })
         await using service = await startLasting(variant, { source })
         const end = source.svid.expiresAt + 1000
         const lasting = await openAllLasting(service, variant, svid)

@@ -132,7 +132,7 @@ describe('the service map of the article', () => {
       const reasons = new Set(reasonsOf(service))
       reasons.delete('identity_invalid')
       assert.deepEqual([...reasons], ['name_unknown', 'several_common_names', 'spiffe_id_present', 'no_common_name'])
-      assert.equal(refusalsOf(service)[0]?.name, 'intruder')
+      assert.equal(refusalsOf(service)[0]?.subject, 'intruder')
       assert.deepEqual(await callAll(service, null), allEnded)
       assert.deepEqual(await callAll(service, await issueNamed('core-api', {}, await createCa('Example CA'))), allEnded)
       assert.ok(!service.authorized.includes(false))

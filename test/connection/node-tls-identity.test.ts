@@ -204,7 +204,8 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
       assert.equal((await ask(guarded.as(await ours.issue(coreApi, options)))).answer, undefined)
       const event = guarded.events.at(-1)
       assert.ok(event?.type === 'authentication')
-      assert.deepEqual([event.reason, event.detail], ['handshake_failed', 'INVALID_PURPOSE'])
+      assert.equal(event.reason, 'handshake_failed')
+      assert.match(event.detail ?? '', /^INVALID_PURPOSE: /)
       assert.equal(await verifyIssued(options), reason)
     }
     assert.deepEqual(guarded.authorized, [])
@@ -258,7 +259,8 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     if (!socket.closed) await once(socket, 'close')
     const event = guarded.events.at(-1)
     assert.ok(event?.type === 'authentication')
-    assert.deepEqual([event.reason, event.detail], ['handshake_failed', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])
+    assert.equal(event.reason, 'handshake_failed')
+    assert.match(event.detail ?? '', /^UNABLE_TO_VERIFY_LEAF_SIGNATURE: /)
   })
 })
 

@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
-import { fileSource, type SourceNotice } from '@countersign/core'
+import { promisify } from 'node:util'
+import { fileSource, type SourceNotice, type X509Material } from '@countersign/core'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
 import { hear } from './hear.ts'
 import { readPage } from './page.ts'
-import { isGuard, isSource, parseObject, read } from './read.ts'
-import { findMissing, testBlocks, testPrinted, testShell } from './test-page.ts'
+import { isGuard, isSource, parseObject, read, readFunction } from './read.ts'
+import { findMissing, runShell, testBlocks, testPrinted, testShell } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
 
 const page = readPage('docs/certificates-from-files.md')
 const noOpenssl = findMissing('openssl')
 const noKeytool = findMissing('keytool')
+const noCurl = noOpenssl !== false ? noOpenssl : findMissing('curl')
 
 let bench: Workbench
 before(async () => {
@@ -22,7 +25,7 @@ before(async () => {
 after(() => bench.close())
 
 testBlocks(page, () => bench)
-testShell(page, () => bench)
+testShell(page, () => bench, ['openssl', 'keytool'])
 
 for (const [name, skip] of [
   ['openssl-source.ts', noOpenssl],
@@ -42,15 +45,61 @@ for (const [name, skip] of [
   })
 }
 
+for (const [name, skip, made] of [
+  ['openssl-source.ts', noOpenssl, 'for name in billing core-api'],
+  ['keytool-source.ts', noKeytool, 'svid-keystore.new'],
+] as const) {
+  test(`${name} takes what the same commands make when they are run again`, { skip }, async (context) => {
+    const source = read(await bench.load(`${name}?renewed`), 'source')
+    assert.ok(isSource(source))
+    context.after(() => source.close())
+    const { serialNumber } = source.current.svid
+    const renewal = page.blocks.find(({ info, code }) => info.startsWith('sh run') && code.includes(made))
+    assert.ok(renewal !== undefined)
+    const updated = hear<X509Material>(
+      (listener) => source.onUpdate(listener),
+      ({ svid }) => svid.serialNumber !== serialNumber,
+    )
+    runShell(renewal, bench.folder)
+
+    assert.equal(String((await updated).svid.spiffeId), `${production}/billing`)
+  })
+}
+
+test('curl is answered by the service of the README as the page shows it', { skip: noCurl }, async (context) => {
+  const { runnable } = readPage('README.md')
+  const server = runnable.get('server.ts')?.code ?? ''
+  assert.ok(server.includes('8443'))
+  bench.write('source.ts', page.runnable.get('openssl-source.ts')?.code ?? '')
+  bench.write('app.ts', runnable.get('app.ts')?.code ?? '')
+  bench.write('server.ts', `${server.replace('8443', '0').replace('0.0.0.0', '127.0.0.1')}\nexport { app, source }\n`)
+  const loaded = await bench.load('server.ts')
+  const app = read(loaded, 'app')
+  context.after(async () => {
+    await readFunction(app, 'close').call(app)
+    await readFunction(read(loaded, 'source'), 'close').call(read(loaded, 'source'))
+  })
+  const listening = read(app, 'server')
+  const port = String(read(readFunction(listening, 'address').call(listening), 'port'))
+
+  const command = page.blocks.find(({ info }) => info === 'sh run curl')?.code ?? ''
+  assert.ok(command.includes(':8443/'))
+  const { stdout } = await promisify(execFile)('sh', ['-euc', command.replace(':8443/', `:${port}/`)], {
+    cwd: bench.folder,
+  })
+
+  assert.equal(`${stdout}\n`, page.blocks.find(({ info }) => info === 'text printed by curl')?.code)
+})
+
 test('the workload of a CA without SPIFFE is known by either of its names', { skip: noOpenssl }, async () => {
-  const orderService = {
-    ...(await bench.authority.issue(`${production}/order-service`)),
-    keyPem: readBench('order-service.key'),
-    certificatePem: readBench('order-service.crt'),
+  const analytics = {
+    ...(await bench.authority.issue(`${production}/analytics-service`)),
+    keyPem: readBench('analytics-service.key'),
+    certificatePem: readBench('analytics-service.crt'),
   }
   const loaded = await bench.load('by-name.ts')
-  assert.equal(await call(read(loaded, 'byCommonName'), orderService), 'order-service')
-  assert.equal(await call(read(loaded, 'byHostName'), orderService), 'order-service.prod.internal')
+  assert.equal(await call(read(loaded, 'byCommonName'), analytics), 'analytics-service')
+  assert.equal(await call(read(loaded, 'byHostName'), analytics), 'analytics-service.prod.internal')
 })
 
 test('a folder holds the bundle of a partner as a bundle document', { skip: noOpenssl }, async (context) => {
@@ -76,14 +125,16 @@ test('a folder holds the bundle of a partner as a bundle document', { skip: noOp
 test('a broken set is reported as the page shows it', { skip: noOpenssl }, async () => {
   const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
   mkdirSync(join(bench.folder, 'run'))
-  const [key, cert, bundle] = ['tls.key', 'tls.crt', 'authority.pem'].map((name) => {
+  const place = (made: string, name: string): string => {
     const path = join(bench.folder, 'run', name)
-    copyFileSync(join(bench.folder, name), path)
+    copyFileSync(join(bench.folder, made), path)
     return path
-  })
-  assert.ok(key !== undefined && cert !== undefined && bundle !== undefined)
+  }
+  const key = place('billing.key', 'tls.key')
+  const cert = place('billing.crt', 'tls.crt')
+  const bundle = place('authority.pem', 'authority.pem')
   await using source = await fileSource({ key, cert, bundles: { 'saas.example': bundle } })
-  writeFileSync(cert, readBench('order-service.crt'))
+  writeFileSync(cert, readBench('core-api.crt'))
   const notice = await hear<SourceNotice>(
     (listener) => source.onNotice?.(listener),
     ({ outcome }) => outcome === 'refused',
@@ -105,7 +156,9 @@ test('the codes that the page lists are all those that a file can have', () => {
   }
   const elsewhere = ['certificate_trailing_bytes', 'certificate_unsupported']
   const ofFiles = [...declared('CertificateErrorCode'), ...declared('SourceErrorCode')].filter(
-    (code) => !/^source_|^update_|^key_readable|^certificate_long|^watching_/.test(code) && !elsewhere.includes(code),
+    (code) =>
+      !/^source_|^update_|^key_readable|^certificate_long|^spiffe_id_|^watching_/.test(code) &&
+      !elsewhere.includes(code),
   )
 
   assert.deepEqual(listed.filter((code) => code !== 'code').toSorted(), [...new Set(ofFiles)].toSorted())
@@ -124,5 +177,5 @@ async function call(guard: unknown, caller: TestSvid): Promise<string> {
     const verdict = guard.admit(request)
     response.end('name' in verdict ? verdict.name : '')
   })
-  return await (await running.as(caller).fetch('/orders/1')).text()
+  return await (await running.as(caller).fetch('/internal/billing/1')).text()
 }

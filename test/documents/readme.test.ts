@@ -40,7 +40,7 @@ test('the Fastify service lets in whom its rules and routes name', async () => {
 
 test('the Fastify service refuses the start for a route that no rule covers', async () => {
   const createApp = readFunction(await bench.load('app.ts'), 'createApp')
-  const app = await createApp(await bench.authority.source(`${production}/billing`))
+  const app = read(await createApp(await bench.authority.source(`${production}/billing`)), 'app')
   const get = readFunction(app, 'get').bind(app)
 
   assert.throws(() => get('/forgotten', () => 'reached'), { code: 'route_uncovered' })

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { get, type Agent } from 'node:https'
 import test, { after, before, type TestContext } from 'node:test'
 import { channels, type CountersignEvent, createGuard, permitAll, SpiffeId, type X509Source } from '@countersign/core'
+import countersign from '@countersign/fastify'
 import { serve, type Running } from '@countersign/testkit'
+import Fastify from 'fastify'
 import { readPage } from './page.ts'
 import { asObject, isGuard, isSource, parseObject, read, readFunction } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
@@ -118,6 +120,43 @@ test('a source of your own takes what fits together, and keeps what it has other
   await renew()
   assert.equal(source.current.svid.serialNumber, next.serialNumber)
 })
+
+for (const [name, deadline, outcome] of [
+  ['shut-down.ts', '20_000', 200],
+  ['shut-down-soon.ts', '100', 'cut'],
+] as const) {
+  test(`a shutdown whose deadline is ${deadline} ms leaves a running request ${outcome}`, async () => {
+    const code = page.runnable.get('shut-down.ts')?.code ?? ''
+    assert.ok(code.includes('20_000'))
+    bench.write(name, code.replace('20_000', deadline))
+    const shutDown = readFunction(await bench.load(name), 'shutDown')
+    const source = await bench.authority.source(server.toString())
+    const guard = createGuard({ source, rules: [{ path: '/**', allow: permitAll() }], log: () => undefined })
+    const app = Fastify({ https: guard.tlsOptions() })
+    await app.register(countersign, { guard })
+    const arrivals = new EventEmitter()
+    app.get('/', async () => {
+      const answered = once(arrivals, 'answer')
+      arrivals.emit('request')
+      await answered
+      return 'answered'
+    })
+    await using running = await serve(guard, app)
+    const arrived = once(arrivals, 'request')
+    const peer = running.as(await bench.authority.issue(`${production}/core-api`))
+    const response = peer.fetch('/').then(
+      ({ status }) => status,
+      () => 'cut',
+    )
+    await arrived
+
+    const down = shutDown(app, source)
+    if (outcome === 200) arrivals.emit('answer')
+    assert.equal(await response, outcome)
+    await down
+    assert.throws(() => source.current, { code: 'source_closed' })
+  })
+}
 
 function start(source: X509Source): Promise<Running> {
   const guard = createGuard({ source, rules: [{ path: '/**', allow: permitAll() }], log: () => undefined })

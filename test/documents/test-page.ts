@@ -38,10 +38,11 @@ export function testPrinted(
   }
 }
 
-/** Tests that the shell blocks of a document run as they stand, in their order; what they leave is there for later tests. */
-export function testShell(page: Page, bench: () => Workbench): void {
+/** Tests that a document's shell blocks for these programs run as they stand, in their order; what they leave is there for later tests. */
+export function testShell(page: Page, bench: () => Workbench, programs: readonly string[]): void {
   for (const block of page.blocks.filter(({ info }) => info.startsWith('sh run'))) {
     const program = readProgram(block)
+    if (!programs.includes(program)) continue
     test(`the commands of ${program} in line ${block.line} run`, { skip: findMissing(program) }, () => {
       runShell(block, bench().folder)
     })
@@ -50,13 +51,20 @@ export function testShell(page: Page, bench: () => Workbench): void {
 
 /** Why what needs this program is skipped, or false. */
 export function findMissing(program: string): string | false {
-  const { status, stdout } = spawnSync(program, [program === 'openssl' ? 'version' : '-help'], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(program, [questions.get(program) ?? '--version'], { encoding: 'utf8' })
   if (status !== 0) return `no ${program} on the PATH`
   // Some systems have another program of that name, which knows other options.
   return program === 'openssl' && !stdout.startsWith('OpenSSL ') ? `openssl is ${stdout.trim()}` : false
 }
 
-function runShell({ code, line }: Block, folder: string): void {
+/** What makes a program say that it is there. */
+const questions: ReadonlyMap<string, string> = new Map([
+  ['openssl', 'version'],
+  ['keytool', '-help'],
+])
+
+/** Runs a shell block; the process waits. */
+export function runShell({ code, line }: Block, folder: string): void {
   const { status, stderr } = spawnSync('sh', ['-euc', code], { cwd: folder, encoding: 'utf8' })
   assert.equal(status, 0, `line ${line}:\n${stderr}`)
 }

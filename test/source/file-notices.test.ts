@@ -49,7 +49,11 @@ describe('a failure', { concurrency: true }, () => {
       const next = await authority.issue(spiffeId)
       writeFiles(folder, next)
       await awaitSvid(source, next)
-      assert.deepEqual([notices.length, updates.length], [1, 1])
+      assert.equal(updates.length, 1)
+      assert.deepEqual(
+        notices.map(({ outcome }) => outcome),
+        ['refused', 'recovered'],
+      )
     })
   }
 })
@@ -57,18 +61,49 @@ describe('a failure', { concurrency: true }, () => {
 test('reports the same failure again once the files were good in between, without an update for them', async (context) => {
   const { source, folder, notices, updates } = await startService(context)
   const [key, away] = [join(folder, 'tls.key'), join(folder, 'away')]
-  for (const times of [1, 2]) {
+  for (const times of [1, 3]) {
     renameSync(key, away)
     while (notices.length < times) await wait(20)
     renameSync(away, key)
-    await wait(300)
+    while (notices.length < times + 1) await wait(20)
   }
   assert.deepEqual(
-    notices.map(({ code }) => code),
-    ['file_missing', 'file_missing'],
+    notices.map(({ outcome, code }) => [outcome, code]),
+    [
+      ['refused', 'file_missing'],
+      ['recovered', undefined],
+      ['refused', 'file_missing'],
+      ['recovered', undefined],
+    ],
   )
   assert.equal(updates.length, 0)
   assert.ok(source.current)
+})
+
+test('takes our own new certificate although the bundle of a partner is broken, which stays as it was', async (context) => {
+  const partner = await createAuthority('partner.example')
+  const folder = createFolder(context)
+  writeFiles(folder, await authority.issue(spiffeId))
+  const partners = join(folder, 'partner.pem')
+  writeFileSync(partners, partner.bundlePem)
+  const { bundles, ...own } = optionsFor(folder)
+  const { source, notices } = await openSource(
+    context,
+    fileSource({ ...own, bundles: { ...bundles, 'partner.example': partners } }),
+  )
+  const before = source.current.bundles.get('partner.example')
+  cut(partners)
+  await awaitNotice(source, 'certificate_malformed')
+  const next = await authority.issue(spiffeId)
+  writeFiles(folder, next)
+  await awaitSvid(source, next)
+  assert.equal(source.current.bundles.get('partner.example'), before)
+  writeFileSync(partners, partner.bundlePem)
+  while (notices.length < 2) await wait(20)
+  assert.deepEqual(
+    notices.map(({ outcome }) => outcome),
+    ['refused', 'recovered'],
+  )
 })
 
 test('takes a certificate whose time had not come once it has, though nothing was written since', async (context) => {

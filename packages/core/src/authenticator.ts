@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './connection/accepted-material.ts'
+import { describeHandshake, findAddress } from './connection/describe-handshake.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
 import type { PeerVerdict } from './connection/connection.ts'
 import { type ConnectedRequest, PeerConnections } from './connection/peer-connections.ts'
@@ -80,14 +81,14 @@ export class Authenticator {
   }
 
   /** Reports a handshake that OpenSSL refused before we saw a connection. */
-  reportHandshake(error: Error, socket: TLSSocket, now: number): void {
-    const { authorizationError, remoteAddress } = socket
-    // Node says `null` here as well as undefined, and its types say Error where it gives a word.
-    const reason: unknown = Reflect.get(error, 'reason')
-    const found = typeof reason === 'string' ? reason : error.message
-    const detail = authorizationError ? String(authorizationError) : found
+  reportHandshake(error: Error, socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
+    const remoteAddress = findAddress(socket)
     const from = remoteAddress === undefined ? {} : { remoteAddress }
-    this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'handshake_failed', detail, ...from })
+    const why =
+      accepted === undefined
+        ? { reason: 'source_unavailable', detail: 'there is no valid certificate of our own to answer with' }
+        : { reason: 'handshake_failed', detail: describeHandshake(error, socket) }
+    this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
   }
 
   #authenticateInjected(request: ConnectedRequest, accepted: Accepted, now: number): Principal | Denial {

@@ -43,6 +43,7 @@ export type SourceErrorCode =
   | 'files_unstable'
   | 'key_readable_by_all'
   | 'certificate_long_lived'
+  | 'spiffe_id_changed'
   | 'watching_failed'
 
 /** Why a configuration does not start. */

@@ -13,7 +13,7 @@ export interface AuthenticationEvent {
   /** The SPIFFE ID of an accepted peer; of a refused one only what its certificate claims, where it could be read. */
   readonly spiffeId?: string
   /** The common name or DNS name, where peers are known by that; of a refused one what its certificate claims. */
-  readonly name?: string
+  readonly subject?: string
   readonly serialNumber?: string
   /** Epoch milliseconds, for an accepted peer. */
   readonly expiresAt?: number
@@ -47,8 +47,8 @@ export interface DenialEvent {
 /** The source of X.509 material changed or failed, or what it gave will expire. Published on `countersign:source`. */
 export interface SourceEvent {
   readonly type: 'source'
-  /** `refused`: an update was bad and what was there stays; `lost`: nobody is authenticated until there is a valid certificate of our own again; `expiring`: a certificate comes near its end. */
-  readonly outcome: 'updated' | 'refused' | 'lost' | 'warning' | 'expiring'
+  /** `refused`: an update was bad and what was there stays; `lost`: nobody is authenticated until there is a valid certificate of our own again; `recovered`: either of these is over; `expiring`: a certificate comes near its end. */
+  readonly outcome: 'updated' | 'refused' | 'lost' | 'recovered' | 'warning' | 'expiring'
   readonly at: number
   readonly detail: string
   readonly code?: CountersignErrorCode

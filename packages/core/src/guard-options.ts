@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types'
 import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
 import { describeValue, isRecord, parseDuration, parseOptions, parseStringList } from './options.ts'
@@ -74,6 +75,7 @@ export interface ParsedGuardOptions {
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
+  if (isPromise(source)) refuse('source', 'a promise', 'what it resolves to; write await before fileSource()')
   if (!isRecord(source) || typeof source.onUpdate !== 'function')
     refuse('source', source, 'a source such as fileSource()')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")

@@ -74,7 +74,8 @@ export class Guard {
       material: this.#material,
       onChange: (accepted) => {
         this.#authenticator.connections.endUnproved(accepted)
-        ownLife.watch(accepted, Date.now())
+        // What was reported meanwhile may have brought newer material.
+        ownLife.watch(this.#material.current(Date.now()), Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
       onEnd: () => ownLife.watch(undefined, Date.now()),
@@ -105,11 +106,13 @@ export class Guard {
       )
     }
     checkServer(server, { minVersion, isOurs: (value) => isObject(value) && this.#made.has(value) })
-    this.#attached.add(server)
     attachServer(server, {
       connections: this.#authenticator.connections,
       accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
-      refuseHandshake: (error, socket) => this.#authenticator.reportHandshake(error, socket, Date.now()),
+      refuseHandshake: (error, socket) => {
+        const now = Date.now()
+        this.#authenticator.reportHandshake(error, socket, this.#material.current(now), now)
+      },
       begin: (request, response) => this.#authenticator.begin(request, response),
       follow: (apply) =>
         this.#follower.add((accepted) => {
@@ -123,6 +126,7 @@ export class Guard {
       }),
       isLoopbackOnly: isInjectingSource(source),
     })
+    this.#attached.add(server)
   }
 
   /**

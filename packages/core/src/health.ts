@@ -13,7 +13,7 @@ export interface Health {
   readonly isServing: boolean
   /** Epoch milliseconds: of our own certificate, the last one where there is none now. */
   readonly expiresAt?: number
-  /** Epoch milliseconds: when material was last taken from the source. */
+  /** Epoch milliseconds: when material was last taken from the source, or was found good again after it had been refused. */
   readonly lastUpdate?: number
   /** The last thing that went wrong with the source, also when it has recovered since: compare `at`. */
   readonly lastError?: { readonly at: number; readonly code?: string; readonly detail: string }
@@ -26,7 +26,7 @@ export class HealthRecord {
 
   /** Notes an event of the source. */
   note({ outcome, at, code, detail }: SourceEvent): void {
-    if (outcome === 'updated') this.#lastUpdate = at
+    if (outcome === 'updated' || outcome === 'recovered') this.#lastUpdate = at
     if (outcome === 'refused' || outcome === 'lost') {
       this.#lastError = Object.freeze({ at, detail, ...(code !== undefined && { code }) })
     }

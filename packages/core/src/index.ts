@@ -55,6 +55,7 @@ export { parseBundleMap } from './trust/bundle-map.ts'
 export { CaBundle } from './trust/ca-bundle.ts'
 export { commonName, dnsName, type SubjectIdentity, type SubjectIdentityOptions } from './subject/subject-identity.ts'
 export type {
+  NoticingSource,
   OwnCertificate,
   OwnSvid,
   SourceNotice,

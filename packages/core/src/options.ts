@@ -91,8 +91,9 @@ export function ignoreRejection(value: unknown): void {
   if (isPromise(value)) value.catch(() => undefined)
 }
 
-/** A short picture of a value for an error message: never more than 80 characters, never an object's content. */
+/** A short picture of a value for an error message: never more than 80 characters, never an object's content or a key. */
 export function describeValue(value: unknown): string {
+  if (typeof value === 'string' && value.includes('-----BEGIN')) return 'PEM text'
   if (typeof value === 'string') return `'${value.length > 80 ? `${value.slice(0, 77)}…` : value}'`
   if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean') {
     return String(value)

@@ -30,13 +30,16 @@ export async function probeListener(
   const isServing = (): boolean => guard.health().isServing
   const checks = new Map([...paths].map(([path, probe]) => [path, createCheck(probe, isServing)]))
   const server = createServer(limits)
+  const noteAsking = boundConnections(server)
   // No answer depends on a body or on anything else that may be expected (RFC 9110 §10.1.1).
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
-    server.on(event, (request: IncomingMessage, response: ServerResponse) => void answer(checks, request, response))
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+      noteAsking(request.socket)
+      void answer(checks, request, response)
+    })
   }
   server.maxRequestsPerSocket = 1
   server.setTimeout(idleTimeout)
-  boundConnections(server)
   await listen(server, port, host)
   const address = server.address()
   const close = createClose(server)
@@ -126,18 +129,28 @@ function shareRunning(check: () => unknown): () => Promise<boolean> {
 /** Milliseconds. */
 const longestCheck = 5000
 
-// The oldest makes room, so that whoever holds connections open cannot keep the kubelet out: it needs but a moment.
-function boundConnections(server: Server): void {
-  const open = new Set<Socket>()
+// The oldest makes room, so that whoever holds connections open cannot keep the kubelet out: it needs but a moment. Those
+// that wait for an answer come last: a check of the application may take its time. Gives what tells which these are.
+function boundConnections(server: Server): (socket: Socket) => void {
+  const silent = new Set<Socket>()
+  const asking = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
-    for (const oldest of open) {
-      if (open.size < mostConnections) break
-      open.delete(oldest)
-      oldest.destroy()
+    for (const open of [silent, asking]) {
+      for (const oldest of open) {
+        if (silent.size + asking.size < mostConnections) break
+        open.delete(oldest)
+        oldest.destroy()
+      }
     }
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    silent.add(socket)
+    socket.once('close', () => {
+      silent.delete(socket)
+      asking.delete(socket)
+    })
   })
+  return (socket) => {
+    if (silent.delete(socket)) asking.add(socket)
+  }
 }
 
 const mostConnections = 64
@@ -148,6 +161,8 @@ function listen(server: Server, port: number, host: string | undefined): Promise
     server.once('error', refuse)
     server.listen({ port, ...(host !== undefined && { host }) }, () => {
       server.off('error', refuse)
+      // It answers for a service; where that has ended, nobody has to be told that it is ready.
+      server.unref()
       // A connection that could not be accepted must not end the service.
       server.on('error', () => undefined)
       resolve()

@@ -48,6 +48,9 @@ export function parseProbeOptions(input: unknown): ParsedProbeOptions {
 }
 
 function parsePaths(input: unknown): ReadonlyMap<string, Probe> {
+  if (!isRecord(input) && !Array.isArray(input)) {
+    return refuse('paths', input, "{ '/livez': 'live', '/readyz': 'ready' }, or a list of paths that all ask 'ready'")
+  }
   const entries = isRecord(input)
     ? Object.entries(input)
     : parseStringList(input, 'probeListener: paths').map((path) => [path, 'ready'] as const)

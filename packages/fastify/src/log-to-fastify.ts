@@ -1,11 +1,36 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { CountersignEvent } from '@countersign/core'
+import type { AuthenticationEvent, CountersignEvent, SourceEvent } from '@countersign/core'
 
-/** Writes events to Fastify's logger: failures of the source as errors, refused peers and denials as warnings. */
+/**
+ * Writes events to Fastify's logger: an update that was refused and a loss as errors, refused peers, denials and whatever
+ * somebody should look at as warnings, what is usual as information.
+ */
 export function logToFastify(log: FastifyBaseLogger): (event: CountersignEvent) => void {
   return (event) => {
-    if (event.type === 'source') log.error({ countersign: event }, `source: ${event.detail}`)
-    else if (event.type === 'denial') log.warn({ countersign: event }, `denied: ${event.reason}`)
-    else log.warn({ countersign: event }, `peer refused: ${event.reason}`)
+    const level = levelOf(event)
+    log[level]({ countersign: event }, describe(event))
   }
+}
+
+function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
+  if (event.type !== 'source') return 'warn'
+  if (event.outcome === 'refused') return 'error'
+  // Whoever closes the source knows it.
+  if (event.outcome === 'lost') return event.code === 'source_closed' ? 'info' : 'error'
+  if (event.outcome === 'warning') return 'warn'
+  // Half is when most issuers renew.
+  return event.outcome === 'expiring' && event.remaining !== 0.5 ? 'warn' : 'info'
+}
+
+function describe(event: CountersignEvent): string {
+  if (event.type === 'denial') return `denied: ${event.reason}`
+  return event.type === 'source' ? describeSource(event) : describePeer(event)
+}
+
+function describeSource({ outcome, detail }: SourceEvent): string {
+  return `source ${outcome}: ${detail}`
+}
+
+function describePeer({ outcome, reason = '' }: AuthenticationEvent): string {
+  return outcome === 'refused' ? `peer refused: ${reason}` : `peer accepted: ${reason}`
 }

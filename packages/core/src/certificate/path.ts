@@ -100,9 +100,12 @@ function listIssuers(child: Certificate, path: readonly Certificate[], search: S
     path.some((used) => isSameName(used.subject, candidate.subject) && used.publicKey.equals(candidate.publicKey))
   const likelihood = (candidate: Certificate): number =>
     (candidate.subjectKeyId === child.authorityKeyId ? 2 : 0) + (search.authorities.has(candidate.sha256) ? 1 : 0)
-  return search.candidates
-    .filter((candidate) => isSameName(candidate.subject, child.issuer) && !isUsed(candidate))
-    .toSorted((one, other) => likelihood(other) - likelihood(one))
+  return (
+    search.candidates
+      .filter((candidate) => isSameName(candidate.subject, child.issuer) && !isUsed(candidate))
+      // Of an authority that was renewed with its key, the path by the old certificate would end first.
+      .toSorted((one, other) => likelihood(other) - likelihood(one) || other.notAfter - one.notAfter)
+  )
 }
 
 /** A refusal of an issuer that did sign tells more than any of one that did not, or that is not known at all. */

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls'
 import type { Certificate } from '../certificate/certificate.ts'
 import { parseCertificates } from '../certificate/pem.ts'
 import { ConfigurationError, SourceError } from '../errors.ts'
@@ -8,6 +9,7 @@ import { createSvidTrust } from '../svid/svid-trust.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
 import { describeIndistinct, describeLongLife, longCertificateLifetime } from './material-warnings.ts'
+import { createTlsOptions } from './tls-options.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** Material that the guard works with, and what of it concerns peers. */
@@ -47,6 +49,8 @@ export class AcceptedMaterial {
   #last: Accepted | undefined
   #isLost = false
   readonly #warned = new WeakSet<readonly Certificate[]>()
+  /** Trust domains that have no authority, as was told. */
+  #without: ReadonlySet<string> = new Set()
 
   constructor(source: GuardSource, policy: MaterialPolicy, report: Reporter) {
     this.#source = source
@@ -64,7 +68,7 @@ export class AcceptedMaterial {
     const { expiresAt } = accepted.own
     // A source that is not ours may go on offering it.
     if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
-    this.#isLost = false
+    this.#recover(accepted, now)
     return accepted
   }
 
@@ -92,6 +96,13 @@ export class AcceptedMaterial {
     return undefined
   }
 
+  #recover({ own }: Accepted, now: number): void {
+    if (!this.#isLost) return
+    this.#isLost = false
+    const detail = 'there is a valid certificate of our own again'
+    this.#report({ type: 'source', outcome: 'recovered', at: now, detail, ...describeOwn(own) })
+  }
+
   #takeOrRefuse(offered: X509Material | SubjectMaterial, now: number): void {
     this.#offered = offered
     try {
@@ -112,12 +123,35 @@ export class AcceptedMaterial {
     if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
     const before = this.#last?.own
-    this.#accepted = { own, trust, ownIntermediates }
-    this.#last = this.#accepted
+    const accepted = { own, trust, ownIntermediates }
+    checkServable(accepted)
+    this.#accepted = accepted
+    this.#last = accepted
     const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
     if (own.sha256 !== before?.sha256) this.#warnOfLongLife(own, now)
+    if (before !== undefined) this.#warnOfOtherName(before, own, now)
     this.#warnOfBundles(offered, now)
+    this.#warnOfNoAuthorities(offered, now)
+  }
+
+  #warnOfOtherName(before: OwnCertificate, own: OwnCertificate, now: number): void {
+    const [was, is] = [describeOwn(before).spiffeId, describeOwn(own).spiffeId]
+    if (was === is) return
+    const detail = `our own SPIFFE ID was ${was} and is ${is}; namespaces and rules stay those of the start`
+    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'spiffe_id_changed', detail })
+  }
+
+  #warnOfNoAuthorities(offered: X509Material | SubjectMaterial, now: number): void {
+    const { realm } = this.#policy
+    if (realm.kind === 'subject' || 'ca' in offered) return
+    const without = realm.trustDomains.filter((name) => (offered.bundles.get(name)?.authorities.length ?? 0) === 0)
+    for (const trustDomain of without) {
+      if (this.#without.has(trustDomain)) continue
+      const detail = `${trustDomain} has no authority any more, so none of its callers is authenticated`
+      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'bundle_empty', detail })
+    }
+    this.#without = new Set(without)
   }
 
   #warnOfLongLife(own: OwnCertificate, now: number): void {
@@ -171,6 +205,18 @@ function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTr
     throw new SourceError('update_refused', found)
   }
   return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
+}
+
+// OpenSSL has demands of its own, also on certificates of our chain that no path needs. What a server cannot take must
+// not come as far as a server: its exception there would end the process.
+function checkServable(accepted: Accepted): void {
+  try {
+    createSecureContext(createTlsOptions(accepted, 'TLSv1.3'))
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause)
+    const message = `OpenSSL refuses to present our own certificate: found ${found}, expected a chain of what peers need and no more`
+    throw new SourceError('update_refused', message, { cause })
+  }
 }
 
 function describeExpiry(expiresAt: number): Pick<SourceError, 'code' | 'message'> {

@@ -1,6 +1,7 @@
 import { Server as TlsServer, type TLSSocket } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import { refusedListeners } from './check-server.ts'
+import { noteAddress } from './describe-handshake.ts'
 import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
 
@@ -27,9 +28,11 @@ export type BypassGate = (event: string, request: unknown, response: unknown) =>
 /** Ties a checked server to the guard: from here on its certificate, its connections and its upgrades are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, accept, refuseHandshake, follow } = attachment
+  refuseListeners(server)
   // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
   server.prependListener('secureConnection', accept)
   server.prependListener('session', (session: Parameters<PeerConnections['link']>[0]) => connections.link(session))
+  server.on('connection', noteAddress)
   server.on('tlsClientError', refuseHandshake)
   if (attachment.isLoopbackOnly) {
     if (server.listening) refuseOtherAddresses(server)
@@ -54,16 +57,20 @@ function followSource(server: TlsServer, follow: Attachment['follow']): void {
   })
 }
 
-// What was checked at start stays true: every way to loosen it later throws.
-function refuseChanges(server: TlsServer): void {
-  for (const name of ['setSecureContext', 'setTicketKeys', 'addContext']) {
-    Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
-  }
+// First of all, so that a server which is refused is left as it was, and can be attached once it is mended.
+function refuseListeners(server: TlsServer): void {
   const streamListeners = server.listenerCount('stream')
   if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
   if (server.listenerCount('request') > 1) refuse("a second 'request' listener receives requests that no guard saw")
   if (streamListeners === 1 && server.listenerCount('request') === 0) {
     refuse("a 'stream' listener receives HTTP/2 requests that no guard saw; listen for 'request'")
+  }
+}
+
+// What was checked at start stays true: every way to loosen it later throws.
+function refuseChanges(server: TlsServer): void {
+  for (const name of ['setSecureContext', 'setTicketKeys', 'addContext']) {
+    Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
   }
   server.on('newListener', (event: string | symbol) => {
     if (event === 'request' && server.listenerCount('request') > 0) {

@@ -1,6 +1,6 @@
 import { constants } from 'node:http2'
 import { callAt } from './long-timer.ts'
-import type { Connection, EndableResponse } from './connection.ts'
+import type { Connection, EndableExchange, EndableRequest, EndableResponse } from './connection.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** How a connection ends with its peer's certificate. */
@@ -18,6 +18,7 @@ export interface LifePolicy {
 export function watchLife(connection: Connection, proof: Proof, policy: LifePolicy): () => void {
   const { expiresAt } = proof
   const expire = (): void => endExpired(connection, policy, expiresAt)
+  connection.isUnwatched = false
   if (policy.onExpiry === 'refuse') return callAt(expiresAt, expire)
   const now = Date.now()
   const announceAt = announcementOf(proof)
@@ -32,14 +33,35 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
   return () => stop()
 }
 
-/** Lets a request begin on a connection: its response announces an end that is near. */
-export function beginResponse(connection: Connection, response: EndableResponse, policy: LifePolicy): void {
+/** Lets an exchange begin on a connection: its response announces an end that is near. */
+export function beginExchange(
+  connection: Connection,
+  { request, response }: { readonly request: EndableRequest; readonly response: EndableResponse },
+  policy: LifePolicy,
+): void {
   if (connection.isEnding && connection.session === undefined) response.shouldKeepAlive = false
-  if (policy.onExpiry === 'refuse') {
-    const running = connection.running ?? new Set()
-    connection.running = running.add(response)
-    response.once('close', () => running.delete(response))
+  if (policy.onExpiry === 'close') return
+  rewatchLife(connection, policy)
+  const running = connection.running ?? new Set()
+  connection.running = running
+  const track = (half: EndableExchange, onClose?: () => void): void => {
+    running.add(half)
+    half.once('close', () => {
+      running.delete(half)
+      onClose?.()
+    })
   }
+  // A handler may answer early and read on.
+  track(response, () => {
+    if (!request.complete && !request.destroyed) track(request)
+  })
+}
+
+/** Watches a connection again whose certificate had expired by a clock that ran ahead, and holds now that it is set. */
+export function rewatchLife(connection: Connection, policy: LifePolicy): void {
+  const { isUnwatched, verdict } = connection
+  if (!isUnwatched || !verdict.ok || Date.now() >= verdict.proof.expiresAt) return
+  connection.stopWatch = watchLife(connection, verdict.proof, policy)
 }
 
 // Epoch milliseconds: from then on the end of a connection is announced.
@@ -55,12 +77,13 @@ function endExpired(connection: Connection, policy: LifePolicy, expiresAt: numbe
     connection.socket.destroy()
     return
   }
+  connection.isUnwatched = true
   // Further requests are answered 403, each for itself; what was let in before may not go on for longer.
   const running = connection.running ?? new Set()
-  if (running.size > 0) policy.reportExpiry(connection, expiresAt)
-  for (const response of running) {
-    // On HTTP/2 `destroy` says that all is well, and a response cut short would look complete.
-    if (response.close === undefined) response.destroy()
-    else response.close(constants.NGHTTP2_INTERNAL_ERROR)
-  }
+  if (running.size === 0) return
+  policy.reportExpiry(connection, expiresAt)
+  // On HTTP/1 the socket itself: a handler may have taken it from its response.
+  if (connection.session === undefined) connection.socket.destroy()
+  // On HTTP/2 `destroy` says that all is well, and a response cut short would look complete.
+  for (const half of running) half.close?.(constants.NGHTTP2_INTERNAL_ERROR)
 }

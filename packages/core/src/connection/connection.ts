@@ -17,8 +17,10 @@ export interface Connection {
   isUpgraded: boolean
   /** Set shortly before the peer's certificate expires: every response announces the end from then on. */
   isEnding: boolean
-  /** The responses that are being sent, where they have to be found at expiry. */
-  running: Set<EndableResponse> | undefined
+  /** The exchanges that are not at their end, where they have to be found at expiry. */
+  running: Set<EndableExchange> | undefined
+  /** Set when the certificate has expired and the connection stayed open: nothing waits for its end any more. */
+  isUnwatched: boolean
   /** Ends the timers that wait for the peer's certificate to expire. */
   stopWatch: () => void
 }
@@ -29,11 +31,21 @@ export interface EndableSession {
   close(): void
 }
 
-/** What is needed of a response to end it; Node's HTTP/1 and HTTP/2 responses both have it. */
-export interface EndableResponse {
-  shouldKeepAlive?: boolean
+/** What is needed of a half of an exchange to know its end, and to bring it about on HTTP/2. */
+export interface EndableExchange {
   /** Of HTTP/2 alone: resets the stream with this code. */
   close?(code: number): void
-  destroy(): void
   once(event: 'close', listener: () => void): void
+}
+
+/** What is needed of a response; Node's HTTP/1 and HTTP/2 responses both have it. */
+export interface EndableResponse extends EndableExchange {
+  shouldKeepAlive?: boolean
+}
+
+/** What is needed of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
+export interface EndableRequest extends EndableExchange {
+  /** Whether all of its body was received. */
+  readonly complete: boolean
+  readonly destroyed: boolean
 }

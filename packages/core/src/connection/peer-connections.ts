@@ -4,11 +4,12 @@ import { endOfValidity } from '../certificate/path-checks.ts'
 import type { Reporter } from '../events.ts'
 import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
-import type { Connection, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
-import { beginResponse, type LifePolicy, watchLife } from './connection-life.ts'
+import type { Connection, EndableRequest, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
+import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
+import { readChain } from './read-chain.ts'
 import { verifyPeer } from './verify-peer.ts'
-import { type Proof, VerdictCache } from './verdict-cache.ts'
+import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
 
 /** What the guard needs of a request to find its connection; Node's HTTP/1 and HTTP/2 requests both have it. */
 export interface ConnectedRequest {
@@ -38,6 +39,7 @@ export class PeerConnections {
   readonly #policy: PeerPolicy
   readonly #life: LifePolicy
   #stopSweep: () => void = () => undefined
+  #sweeps = 0
 
   constructor(report: Reporter, policy: PeerPolicy) {
     this.#report = report
@@ -76,9 +78,9 @@ export class PeerConnections {
   }
 
   /** Told of each request before anybody answers it. */
-  begin(request: ConnectedRequest, response: EndableResponse): void {
+  begin(request: ConnectedRequest & EndableRequest, response: EndableResponse): void {
     const connection = this.find(request)
-    if (connection !== undefined) beginResponse(connection, response, this.#life)
+    if (connection !== undefined) beginExchange(connection, { request, response }, this.#life)
   }
 
   /** The verdict as of now: reached again only when the bundle that proved the peer is another object. */
@@ -88,7 +90,7 @@ export class PeerConnections {
     const { trust, ownIntermediates } = accepted
     connection.accepted = accepted
     if (trust.holds(verdict.proof)) return verdict
-    const again = this.#cache.verifyAgain(verdict.proof, { trust, additional: ownIntermediates, now })
+    const again = this.#verifyAgain(connection.socket, verdict.proof, { trust, additional: ownIntermediates, now })
     connection.verdict = again
     if (!again.ok) this.#reportVerdict(connection.socket, again, now)
     else if (again.proof.expiresAt !== verdict.proof.expiresAt) {
@@ -102,6 +104,7 @@ export class PeerConnections {
   /** Remembers that no further request will come on this connection to be decided. */
   markUpgraded(connection: Connection): void {
     connection.isUpgraded = true
+    rewatchLife(connection, this.#life)
   }
 
   /**
@@ -111,10 +114,14 @@ export class PeerConnections {
    */
   endUnproved(accepted: Accepted | undefined): void {
     this.#stopSweep()
+    this.#sweeps += 1
+    const number = this.#sweeps
     const waiting = this.#open.values()
     const sweep = (): void => {
       const endOfTurn = performance.now() + sweepTurn
       for (const connection of waiting) {
+        // A log that is told of a peer may have brought newer material, and with it a sweep of its own.
+        if (number !== this.#sweeps) return
         if (accepted === undefined || !this.verdictOf(connection, accepted, Date.now()).ok) connection.socket.destroy()
         if (performance.now() < endOfTurn) continue
         const next = setImmediate(sweep)
@@ -135,6 +142,19 @@ export class PeerConnections {
     return this.#limit(this.#cache.verify(claim))
   }
 
+  #verifyAgain(socket: TLSSocket, proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerVerdict {
+    const again = this.#cache.verifyAgain(proof, claim)
+    if (again.ok) return again
+    // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now.
+    const leafDer = proof.leaf.der
+    const presented = this.#cache.verify({
+      ...claim,
+      leafDer,
+      readChain: () => [leafDer, ...readChain(socket).slice(1)],
+    })
+    return presented.ok ? presented : again
+  }
+
   #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted): void {
     const connection: Connection = {
       socket,
@@ -144,6 +164,7 @@ export class PeerConnections {
       isUpgraded: false,
       isEnding: false,
       running: undefined,
+      isUnwatched: false,
       stopWatch: () => undefined,
     }
     this.#connections.set(socket, connection)
@@ -194,8 +215,8 @@ function isConnection(value: unknown): value is Connection {
   return typeof value === 'object' && value !== null && 'verdict' in value && 'accepted' in value
 }
 
-function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly name: string } {
-  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { name: proof.name }
+function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {
+  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
 }
 
 function describeProof(proof: Proof): ReturnType<typeof nameOf> & {

@@ -42,7 +42,7 @@ export class VerdictCache {
     const { leafDer, trust, now } = claim
     const sha256 = createHash('sha256').update(leafDer).digest('hex')
     const kept = this.#proofs.get(sha256)
-    if (kept !== undefined && now < kept.expiresAt) {
+    if (kept !== undefined && isWithinDates(kept, now)) {
       const proof = trust.holds(kept) ? kept : this.#keep(sha256, trust.carryOver(kept), trust)
       if (proof !== undefined) return { ok: true, proof }
     }
@@ -81,6 +81,11 @@ export class VerdictCache {
   #readIssuers(): readonly Certificate[] {
     return [...this.#issuers.values()].flatMap((issuers) => [...issuers.values()].toReversed())
   }
+}
+
+// A clock that was set back finds certificates of the future.
+function isWithinDates({ path, expiresAt }: Proof, now: number): boolean {
+  return now < expiresAt && path.every(({ notBefore }) => now >= notBefore)
 }
 
 /** Candidates besides the presented ones; more would be tried in vain for every new peer. */

@@ -47,8 +47,8 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   replace(material: Material): void {
     if (this.#isClosed) return
     const next = this.#kind.keepUnchanged(this.#last, material)
-    this.#standing = this.#standing.filter(({ outcome }) => outcome === 'warning')
     if (next === this.#held) return
+    this.#standing = this.#standing.filter(isWarning)
     this.#held = next
     this.#last = next
     this.#loss = undefined
@@ -65,7 +65,8 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   notify(notice: Omit<SourceNotice, 'at'>): void {
     if (this.#isClosed) return
     const told = Object.freeze({ ...notice, at: Date.now() })
-    this.#standing = [...this.#standing, told].slice(-mostStanding)
+    this.#standing =
+      notice.outcome === 'recovered' ? this.#standing.filter(isWarning) : [...this.#standing, told].slice(-mostStanding)
     for (const listener of this.#notices) tell(listener, told)
   }
 
@@ -80,6 +81,10 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function isWarning({ outcome }: SourceNotice): boolean {
+  return outcome === 'warning'
 }
 
 /** How many notices a late listener is told of. */

@@ -43,7 +43,17 @@ function explain(bytes: Buffer, isDer: boolean, passphrase: string | undefined, 
       ? new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase with it')
       : new CertificateError('passphrase_wrong', 'key: the passphrase does not open the encrypted key', { cause })
   }
-  return new CertificateError('key_malformed', 'key: found no private key, expected PEM or PKCS#8 DER', { cause })
+  const found = describeContent(bytes, isDer)
+  return new CertificateError('key_malformed', `key: found ${found}, expected a private key as PEM or PKCS#8 DER`, {
+    cause,
+  })
+}
+
+function describeContent(bytes: Buffer, isDer: boolean): string {
+  if (isDer) return 'DER that is no private key, or a part of one'
+  const [, label = ''] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(bytes.toString('latin1')) ?? []
+  if (label === '') return 'no PEM'
+  return label.endsWith('PRIVATE KEY') ? 'a private key that is broken or cut off' : `PEM of a ${label.toLowerCase()}`
 }
 
 function isEncryptedPem(bytes: Buffer): boolean {

@@ -1,11 +1,16 @@
 import type { SourceError } from '../errors.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
-import type { OwnCertificate, SourceNotice, SubjectMaterial, X509Material, X509Source } from '../trust/x509-source.ts'
+import type {
+  NoticingSource,
+  OwnCertificate,
+  SourceNotice,
+  SubjectMaterial,
+  X509Material,
+} from '../trust/x509-source.ts'
 import { HeldMaterial } from './held-material.ts'
 
 /** A source whose owner replaces what it holds: the common half of every source that is alive. */
-export interface ReplaceableSource<Material = X509Material> extends X509Source<Material> {
-  onNotice(listener: (notice: SourceNotice) => void): () => void
+export interface ReplaceableSource<Material = X509Material> extends NoticingSource<Material> {
   /**
    * Puts other material in place and tells the listeners, unless nothing changed. Bundles of equal content stay the
    * same objects. Does nothing once the source is closed: an update may be on its way at that moment.

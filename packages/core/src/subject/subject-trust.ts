@@ -10,7 +10,9 @@ export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): Pee
     authorities: ca.authorities,
     verify: (claim) => {
       const verdict = verifySubject({ ...claim, ca }, identity)
-      return verdict.ok ? { ok: true, proof: verdict.subject } : verdict
+      if (verdict.ok) return { ok: true, proof: verdict.subject }
+      const { name, ...why } = verdict
+      return name === undefined ? why : { ...why, subject: name }
     },
     holds: ({ bundle }) => bundle === ca,
     carryOver: (subject) => carryOverSubject(subject, ca),

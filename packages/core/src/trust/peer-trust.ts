@@ -28,7 +28,7 @@ export type PeerTrustVerdict<Proof extends PeerProof> =
       readonly detail: string
       /** What the leaf claims to be, where it could be read. */
       readonly spiffeId?: string
-      readonly name?: string
+      readonly subject?: string
     }
 
 /** What peers are held against at one time, and what was proved under it. Immutable. */

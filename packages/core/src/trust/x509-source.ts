@@ -27,13 +27,19 @@ export interface X509Source<Material = X509Material> {
 /** A source of certificates of a CA without SPIFFE. A guard takes one together with `identity` only. */
 export type SubjectSource = X509Source<SubjectMaterial>
 
+/** A source that does have something to say besides new material. */
+export interface NoticingSource<Material = X509Material> extends X509Source<Material> {
+  onNotice(listener: (notice: SourceNotice) => void): () => void
+}
+
 /** What happened to a source that is no new material. */
 export interface SourceNotice {
-  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `warning`: it works, but somebody should look. */
-  readonly outcome: 'refused' | 'lost' | 'warning'
+  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `recovered`: what was refused is good again; `warning`: it works, but somebody should look. */
+  readonly outcome: 'refused' | 'lost' | 'recovered' | 'warning'
   /** Epoch milliseconds. */
   readonly at: number
-  readonly code: CountersignErrorCode
+  /** Why, but for what has recovered. */
+  readonly code?: CountersignErrorCode
   /** What was found, what was expected and what to do; never a key. */
   readonly detail: string
 }

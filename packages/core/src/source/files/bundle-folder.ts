@@ -9,12 +9,13 @@ import { explainFailure } from './read-file.ts'
  * Lists the bundle files of a folder by trust domain, in a fixed order.
  *
  * @throws {SourceError} `file_missing` or `file_forbidden` for the folder; `file_unsuitable` for a file in its place, a
- * folder without a bundle file and one with two of a trust domain
+ * folder without a bundle file, with more than 1024, and one with two of a trust domain
  */
 export async function listBundles(path: string): Promise<ReadonlyMap<string, PlannedFile>> {
-  const names = await listNames(path)
+  const names = (await listNames(path)).filter(isBundleFile).toSorted()
+  if (names.length > mostBundles) refuse(path, `${names.length} bundles`, `expected at most ${mostBundles}`)
   const files = new Map<string, PlannedFile>()
-  for (const name of names.filter(isBundleFile).toSorted()) {
+  for (const name of names) {
     const trustDomain = name.slice(0, name.lastIndexOf('.'))
     const other = files.get(trustDomain)
     if (other !== undefined) {
@@ -25,6 +26,9 @@ export async function listBundles(path: string): Promise<ReadonlyMap<string, Pla
   if (files.size === 0) refuse(path, 'no bundle', 'expected files named <trust domain>.pem, .crt, .json or .p12')
   return files
 }
+
+/** The names of more authorities pass no handshake, and to find that out by reading them would hold up the service. */
+const mostBundles = 1024
 
 /** Whether a file of this name is the bundle of a trust domain: hidden files are what writers leave behind. */
 export function isBundleFile(name: string): boolean {

@@ -111,6 +111,10 @@ function parseLocation(option: string, input: unknown): PlannedFile {
 }
 
 function parsePath(option: string, input: unknown): string {
+  // Whoever takes the path of a key for the key itself must not find it in his log.
+  if (typeof input === 'string' && input.includes('-----BEGIN')) {
+    return refuse(`${option}: found PEM text, expected the path of a file; what is in no file goes to staticSource()`)
+  }
   // `fs` refuses NUL with an error of its own; and no path of a system call has one.
   if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
   return refuse(`${option}: found ${describeValue(input)}, expected the path of a file`)

@@ -1,4 +1,4 @@
-import type { SubjectMaterial, SubjectSource, X509Material, X509Source } from '../../trust/x509-source.ts'
+import type { NoticingSource, SubjectMaterial, X509Material } from '../../trust/x509-source.ts'
 import type { FileSourceOptions, SubjectFileSourceOptions } from './file-options.ts'
 import { type FilePlan, parseFileOptions } from './file-plan.ts'
 import { loadMaterial, loadSubjectMaterial } from './load-material.ts'
@@ -27,11 +27,11 @@ import {
  * read
  * @throws {CertificateError} for what is in them, naming option and path
  */
-export function fileSource(options: FileSourceOptions): Promise<X509Source>
-export function fileSource(options: SubjectFileSourceOptions): Promise<SubjectSource>
+export function fileSource(options: FileSourceOptions): Promise<NoticingSource>
+export function fileSource(options: SubjectFileSourceOptions): Promise<NoticingSource<SubjectMaterial>>
 export async function fileSource(
   options: FileSourceOptions | SubjectFileSourceOptions,
-): Promise<X509Source | SubjectSource> {
+): Promise<NoticingSource | NoticingSource<SubjectMaterial>> {
   const plan = parseFileOptions(options)
   return plan.trust.kind === 'ca' ? openSource(plan, subject) : openSource(plan, spiffe)
 }
@@ -45,9 +45,9 @@ interface Kind<Material> {
 const spiffe: Kind<X509Material> = { load: loadMaterial, hold: createReplaceableSource }
 const subject: Kind<SubjectMaterial> = { load: loadSubjectMaterial, hold: createReplaceableSubjectSource }
 
-async function openSource<Material>(plan: FilePlan, { load, hold }: Kind<Material>): Promise<X509Source<Material>> {
+async function openSource<Material>(plan: FilePlan, { load, hold }: Kind<Material>): Promise<NoticingSource<Material>> {
   const loader = new MaterialLoader(plan, load)
-  const source = new ReloadedSource(plan, loader, hold(await loader.load()))
+  const source = new ReloadedSource(plan, loader, hold((await loader.load()).material))
   await source.start()
   return source
 }

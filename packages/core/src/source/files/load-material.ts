@@ -18,21 +18,52 @@ export interface LoadableFiles extends ReadFiles {
   readonly decodeKeyStore: (bytes: Uint8Array, passphrase: string | undefined) => KeyStore
 }
 
+/** When files are loaded, and what was made of them before. */
+export interface LoadContext<Material> {
+  /** Epoch milliseconds. */
+  readonly now: number
+  readonly last: Material | undefined
+}
+
+/** What was made of files, and what of them was passed over because it is broken. */
+export interface Loaded<Material> {
+  readonly material: Material
+  readonly refusals: readonly CertificateError[]
+}
+
 /**
  * Makes X.509 material of files of SPIFFE, valid at `now` (epoch milliseconds).
  *
+ * A bundle that is broken is left as it was in `last`: a partner's file must not keep our own certificate from being
+ * renewed.
+ *
  * @throws {CertificateError} naming option, path and what is wrong; `bundle_revoked` as `assembleMaterial`
  */
-export function loadMaterial({ own }: FilePlan, files: LoadableFiles, now: number): X509Material {
+export function loadMaterial(
+  { own }: FilePlan,
+  files: LoadableFiles,
+  { now, last }: LoadContext<X509Material>,
+): Loaded<X509Material> {
   const bundles = new Map<string, X509Bundle>()
+  const refusals: CertificateError[] = []
   if (files.trust.kind === 'bundles') {
     for (const [trustDomain, file] of files.trust.files) {
-      const bundle = inFile(file, () => X509Bundle.parse(trustDomain, readAuthorities(file, files)))
-      bundles.set(trustDomain, bundle)
+      try {
+        bundles.set(
+          trustDomain,
+          inFile(file, () => X509Bundle.parse(trustDomain, readAuthorities(file, files))),
+        )
+      } catch (error) {
+        const before = last?.bundles.get(trustDomain)
+        if (before === undefined || !(error instanceof CertificateError)) throw error
+        refusals.push(error)
+        bundles.set(trustDomain, before)
+      }
     }
   }
   const parts = { ...readOwn(own, files), bundles }
-  return inFiles([...listOwn(own), ...files.trust.files.values()], () => assembleMaterial(parts, now))
+  const material = inFiles([...listOwn(own), ...files.trust.files.values()], () => assembleMaterial(parts, now))
+  return { material, refusals }
 }
 
 /**
@@ -40,7 +71,11 @@ export function loadMaterial({ own }: FilePlan, files: LoadableFiles, now: numbe
  *
  * @throws {CertificateError} naming option, path and what is wrong
  */
-export function loadSubjectMaterial({ own }: FilePlan, files: LoadableFiles, now: number): SubjectMaterial {
+export function loadSubjectMaterial(
+  { own }: FilePlan,
+  files: LoadableFiles,
+  { now }: LoadContext<SubjectMaterial>,
+): Loaded<SubjectMaterial> {
   const caFiles = [...files.trust.files.values()]
   // Each by itself first, for errors that name the file.
   const authorities = caFiles.flatMap((file) =>
@@ -48,7 +83,8 @@ export function loadSubjectMaterial({ own }: FilePlan, files: LoadableFiles, now
   )
   const ca = inFiles(caFiles, () => CaBundle.parse(Buffer.concat(authorities)))
   const parts = { ...readOwn(own, files), ca }
-  return inFiles([...listOwn(own), ...caFiles], () => assembleSubjectMaterial(parts, now))
+  const material = inFiles([...listOwn(own), ...caFiles], () => assembleSubjectMaterial(parts, now))
+  return { material, refusals: [] }
 }
 
 interface OwnParts {

@@ -1,17 +1,22 @@
 import { CertificateError } from '../../errors.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
 import type { FilePlan } from './file-plan.ts'
-import type { LoadableFiles } from './load-material.ts'
+import type { LoadableFiles, LoadContext, Loaded } from './load-material.ts'
 import { readFiles, type ReadFiles } from './read-files.ts'
 
-/** Makes material of files at a moment (epoch milliseconds). */
-export type LoadFiles<Material> = (plan: FilePlan, files: LoadableFiles, now: number) => Material
+/** Makes material of files. */
+export type LoadFiles<Material> = (
+  plan: FilePlan,
+  files: LoadableFiles,
+  context: LoadContext<Material>,
+) => Loaded<Material>
 
 /** Loads the material of a plan again and again, and parses only what it has not parsed already. */
 export class MaterialLoader<Material> {
   readonly #plan: FilePlan
   readonly #load: LoadFiles<Material>
   #last: Parsed<Material> | undefined
+  #lastGood: Material | undefined
 
   constructor(plan: FilePlan, load: LoadFiles<Material>) {
     this.#plan = plan
@@ -24,19 +29,21 @@ export class MaterialLoader<Material> {
    * @throws {SourceError} for a file that cannot be read, as `readFiles`
    * @throws {CertificateError} for what is in them
    */
-  async load(): Promise<Material> {
+  async load(): Promise<Loaded<Material>> {
     const files = await readFiles(this.#plan)
     const last = this.#last
     const parsed = last?.digest === files.digest && !dependsOnTime(last) ? last : this.#parse(await prepare(files))
     this.#last = parsed
-    if (parsed.ok) return parsed.material
-    throw parsed.error
+    if (!parsed.ok) throw parsed.error
+    this.#lastGood = parsed.loaded.material
+    return parsed.loaded
   }
 
   #parse(files: LoadableFiles): Parsed<Material> {
     const { digest } = files
     try {
-      return { ok: true, digest, material: this.#load(this.#plan, files, Date.now()) }
+      const context = { now: Date.now(), last: this.#lastGood }
+      return { ok: true, digest, loaded: this.#load(this.#plan, files, context) }
     } catch (error) {
       return { ok: false, digest, error }
     }
@@ -55,7 +62,7 @@ function refuseKeyStores(): never {
 
 /** What came of the files with this digest. */
 type Parsed<Material> =
-  | { readonly ok: true; readonly digest: string; readonly material: Material }
+  | { readonly ok: true; readonly digest: string; readonly loaded: Loaded<Material> }
   | { readonly ok: false; readonly digest: string; readonly error: unknown }
 
 /** A certificate that is not valid yet will be, and a clock that was wrong is set: the same bytes may be good later. */

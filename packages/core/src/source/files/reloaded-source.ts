@@ -1,5 +1,5 @@
 import { CertificateError, type CountersignErrorCode, SourceError } from '../../errors.ts'
-import type { SourceNotice, X509Source } from '../../trust/x509-source.ts'
+import type { NoticingSource, SourceNotice } from '../../trust/x509-source.ts'
 import type { FilePlan } from './file-plan.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { findOpenMode } from './key-permission.ts'
@@ -9,7 +9,7 @@ import type { ReplaceableSource } from '../replaceable-source.ts'
 import { findInterests } from './watch-interests.ts'
 
 /** Holds the material of files and exchanges it when they change; nobody else can. */
-export class ReloadedSource<Material> implements X509Source<Material> {
+export class ReloadedSource<Material> implements NoticingSource<Material> {
   readonly #plan: FilePlan
   readonly #loader: MaterialLoader<Material>
   readonly #held: ReplaceableSource<Material>
@@ -59,8 +59,11 @@ export class ReloadedSource<Material> implements X509Source<Material> {
   async #reload(isRepetition: boolean): Promise<boolean> {
     let isSuspect = false
     try {
-      this.#held.replace(await this.#loader.load())
-      this.#reported = undefined
+      const { material, refusals } = await this.#loader.load()
+      this.#held.replace(material)
+      const [refusal] = refusals
+      if (refusal === undefined) this.#recover()
+      else isSuspect = !this.#refuse(refusal, isRepetition)
     } catch (error) {
       isSuspect = !this.#refuse(error, isRepetition)
     }
@@ -80,6 +83,14 @@ export class ReloadedSource<Material> implements X509Source<Material> {
     if (isRevoked) this.#held.withdraw(new SourceError('bundle_revoked', detail, { value: error.value, cause: error }))
     else this.#held.notify({ outcome: 'refused', code, detail })
     return true
+  }
+
+  #recover(): void {
+    if (this.#reported === undefined) return
+    const wasRefused = !this.#reported.startsWith('bundle_revoked')
+    this.#reported = undefined
+    // After a loss the new material says it.
+    if (wasRefused) this.#held.notify({ outcome: 'recovered', detail: 'the files are good again' })
   }
 
   async #warnOfOpenKey(): Promise<void> {

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { createAuthority, serve } from '@countersign/testkit'
+
+test('an open connection outlives its authority when its peer presented what leads to the next one', async (context) => {
+  const old = await createAuthority('saas.example', { name: 'old' })
+  const next = await createAuthority('saas.example', { name: 'next' })
+  const issuer = await (await next.crossSign(old)).intermediate()
+  const ours = 'spiffe://saas.example/ns/production/sa/billing'
+  const source = await old.source(ours)
+  const refused: string[] = []
+  const guard = createGuard({
+    source,
+    rules: [{ path: '/**', allow: authenticated() }],
+    log: (event) => event.type === 'authentication' && refused.push(event.reason ?? ''),
+  })
+  const running = await serve(guard, (request, response) => {
+    response.writeHead(isDenial(guard.admit(request)) ? 403 : 200).end()
+  })
+  context.after(() => running.close())
+  const svid = await issuer.issue('spiffe://saas.example/ns/production/sa/core-api')
+  const socket = await running.as(svid).connect()
+  let text = ''
+  const ask = async (): Promise<string> => {
+    text = ''
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await new Promise((resolve) => socket.once('data', resolve).once('close', resolve))
+    return text.slice(0, 12)
+  }
+  socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
+  assert.equal(await ask(), 'HTTP/1.1 200')
+  source.replace({ svid: await next.issue(ours), bundles: { 'saas.example': next } })
+  assert.equal(await ask(), 'HTTP/1.1 200')
+  assert.deepEqual(refused, [])
+})

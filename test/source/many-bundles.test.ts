@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileSource, SourceError } from '@countersign/core'
+import { authority, createFolder, optionsFor, spiffeId, writeFiles } from './files.ts'
+
+test('refuses a folder with more bundles than any handshake can carry before it reads one of them', async (context) => {
+  const folder = createFolder(context)
+  writeFiles(folder, await authority.issue(spiffeId))
+  const bundles = join(folder, 'bundles')
+  mkdirSync(bundles)
+  // Nobody could make sense of what is in them.
+  for (let count = 0; count < 1025; count += 1) writeFileSync(join(bundles, `partner-${count}.example.pem`), 'x')
+  await assert.rejects(
+    fileSource({ ...optionsFor(folder), bundles }),
+    (error) => error instanceof SourceError && error.code === 'file_unsuitable' && error.value === bundles,
+  )
+})
