@@ -7,7 +7,7 @@ import { hex, integer, nullValue, objectIdentifier, sequence, tlv } from './enco
 import { encodeCertificate, type Fields, keyPair, type KeyType, type Signer, signer, signerOf } from './issue.ts'
 
 function verdictOf(by: Signer, key: KeyObject, fields: Partial<Fields> = {}): string {
-  return verifySignature(decodeCertificate(encodeCertificate({ signer: by, ...fields })), key)
+  return verifySignature(decodeCertificate(encodeCertificate({ signer: by, ...fields })).signature, key)
 }
 
 const hashes = ['sha256', 'sha384', 'sha512'] as const

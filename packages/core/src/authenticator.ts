@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './connection/accepted-material.ts'
+import { describeEnd } from './connection/describe-end.ts'
 import { describeHandshake, findAddress } from './connection/describe-handshake.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
 import type { PeerVerdict } from './connection/connection.ts'
@@ -107,7 +108,7 @@ export class Authenticator {
     if (!verdict.ok) return createDenial('identity_invalid', `${verdict.reason}: ${verdict.detail}`)
     const { proof } = verdict
     if (now >= proof.expiresAt) {
-      return createDenial('identity_expired', `expired at ${new Date(proof.expiresAt).toISOString()}`)
+      return createDenial('identity_expired', describeEnd(proof))
     }
     const known = this.#principals.get(proof)
     if (known !== undefined) return known

@@ -11,12 +11,14 @@ export type SpiffeIdErrorCode =
   | 'trailing_slash'
   | 'too_long'
 
-/** Why bytes are no certificate, key or bundle that Countersign works with. */
+/** Why bytes are no certificate, revocation list, key or bundle that Countersign works with. */
 export type CertificateErrorCode =
   | 'certificate_missing'
   | 'certificate_malformed'
   | 'certificate_trailing_bytes'
   | 'certificate_unsupported'
+  | 'crl_malformed'
+  | 'crl_unsupported'
   | 'key_malformed'
   | 'key_mismatch'
   | 'bundle_empty'
@@ -45,6 +47,13 @@ export type SourceErrorCode =
   | 'certificate_long_lived'
   | 'spiffe_id_changed'
   | 'watching_failed'
+  | 'agent_unreachable'
+  | 'agent_denied'
+  | 'agent_refused'
+  | 'agent_unsupported'
+  | 'agent_failed'
+  | 'message_malformed'
+  | 'svid_withdrawn'
 
 /** Why a configuration does not start. */
 export type ConfigurationErrorCode =
@@ -83,7 +92,7 @@ export class CountersignError<Code extends CountersignErrorCode = CountersignErr
 /** Thrown where text is expected to be a SPIFFE ID or a trust domain name and is not (SPIFFE-ID §2). */
 export class SpiffeIdError extends CountersignError<SpiffeIdErrorCode> {}
 
-/** Thrown where bytes are expected to be a certificate, a key or a bundle and are not, or break a limit. */
+/** Thrown where a certificate, a revocation list, a key or a bundle is expected and the bytes are none, or break a limit. */
 export class CertificateError extends CountersignError<CertificateErrorCode> {}
 
 /** Thrown by a source that has no X.509 material (any more). */

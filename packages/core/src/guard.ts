@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
 import { Authenticator } from './authenticator.ts'
 import { createBypassGate } from './bypass-gate.ts'
@@ -149,6 +150,15 @@ export class Guard {
     const facts = { principal, method, target, headers, reading, alsoReading, routeAllow }
     const decision = decide(this.rules, facts)
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+  }
+
+  /**
+   * Who is on the other end of a connection of an attached server, at this moment: for protocols other than HTTP, where
+   * each message that matters should ask anew. Gives the principal, or the denial, which is not reported. Never throws.
+   */
+  authenticate(socket: TLSSocket): Principal | Denial {
+    const now = Date.now()
+    return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.current(now), now)
   }
 
   /** What `admit` left open for routers that choose the route later: the route's own requirement. */

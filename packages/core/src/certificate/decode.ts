@@ -3,10 +3,17 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import 'reflect-metadata'
 import { X509Certificate } from '@peculiar/x509'
 import { CertificateError } from '../errors.ts'
-import type { Certificate, CertificateSignature } from './certificate.ts'
+import type { Certificate } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed, splitDer } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
-import { decodeBytes, decodeObjectIdentifier, decodeTime, decodeUnsigned } from './der-values.ts'
+import {
+  decodeAlgorithm,
+  decodeBytes,
+  decodeObjectIdentifier,
+  decodeSerialNumber,
+  decodeTime,
+  decodeUnsigned,
+} from './der-values.ts'
 import { decodeDistinguishedName, isSameName } from './distinguished-name.ts'
 import { type CertificateExtensions, decodeExtensions } from './extensions.ts'
 
@@ -121,23 +128,6 @@ function decodeVersion(fields: DerReader): number {
   inside.end()
   if (version !== 2 && version !== 3) refuseMalformed('version', `the number ${version - 1}`, '1 or 2, or none')
   return version
-}
-
-/** Serials that RFC 5280 §4.1.2.2 forbids are common and harm nothing here: they only name a certificate to people. */
-function decodeSerialNumber({ content }: DerElement): string {
-  return content
-    .toString('hex')
-    .replace(/^(?:00)+(?=..)/, '')
-    .padStart(2, '0')
-}
-
-function decodeAlgorithm({ content }: DerElement): Pick<CertificateSignature, 'algorithm' | 'parameters'> {
-  const fields = new DerReader(content, 'signatureAlgorithm')
-  const algorithm = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'signatureAlgorithm')
-  if (fields.done) return { algorithm }
-  const parameters = fields.nextOfAny().encoded
-  fields.end()
-  return { algorithm, parameters }
 }
 
 const ecPublicKey = '1.2.840.10045.2.1'

@@ -1,4 +1,6 @@
+import type { CertificateSignature } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed } from './der.ts'
+import { DerReader } from './der-reader.ts'
 
 /**
  * The dotted text of an OBJECT IDENTIFIER (X.690 §8.19), each arc in its shortest form; not longer than 64 bytes,
@@ -84,6 +86,32 @@ export function decodeNamedBits({ content }: DerElement, where: string): readonl
   const set = bits.filter((bit) => ((value >> BigInt(length * 8 - 1 - bit)) & 1n) === 1n)
   if (set.length === 0) refuseMalformed(where, 'no bit set', 'at least one')
   return set
+}
+
+/**
+ * The serial number of a certificate, in a certificate or in a revocation list: lower-case hex without leading bytes
+ * that say nothing. Numbers that RFC 5280 §4.1.2.2 forbids are common and pass: zero, negative, padded, long ones. The
+ * sign is lost, so that two numbers can look the same, but no number looks different in a list and in a certificate.
+ */
+export function decodeSerialNumber({ content }: DerElement): string {
+  return content
+    .toString('hex')
+    .replace(/^(?:(?:00)+(?=..)|(?:ff)+(?=[89a-f]))/, '')
+    .padStart(2, '0')
+}
+
+/**
+ * An AlgorithmIdentifier (RFC 5280 §4.1.1.2), its parameters as they were encoded.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeAlgorithm({ content }: DerElement): Pick<CertificateSignature, 'algorithm' | 'parameters'> {
+  const fields = new DerReader(content, 'signatureAlgorithm')
+  const algorithm = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'signatureAlgorithm')
+  if (fields.done) return { algorithm }
+  const parameters = fields.nextOfAny().encoded
+  fields.end()
+  return { algorithm, parameters }
 }
 
 /**

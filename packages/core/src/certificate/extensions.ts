@@ -59,7 +59,16 @@ export function decodeExtensions(elements: readonly DerElement[]): CertificateEx
   return { ...fields, unknownCriticalExtensions }
 }
 
-function decodeExtension(element: DerElement): { type: string; critical: boolean; value: Buffer } {
+/**
+ * One extension (RFC 5280 §4.1), its value still encoded.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeExtension(element: DerElement): {
+  readonly type: string
+  readonly critical: boolean
+  readonly value: Buffer
+} {
   const fields = enterOnly(element.encoded, derTag.sequence, 'extension')
   const type = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'extension')
   const critical = fields.nextIf(derTag.boolean)
@@ -139,8 +148,13 @@ function decodeSubjectKeyId(value: Buffer): string {
   return decodeOnly(value, derTag.octetString, 'subjectKeyIdentifier').content.toString('hex')
 }
 
-/** RFC 5280 §4.2.1.1; an issuer and serial number may stand beside the key id and are no help in finding a path. */
-function decodeAuthorityKeyId(value: Buffer): { authorityKeyId?: string } {
+/**
+ * The key that signed (RFC 5280 §4.2.1.1, and §5.2.1 for revocation lists); an issuer and serial number may stand
+ * beside the key id and are no help in finding a path.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function decodeAuthorityKeyId(value: Buffer): { readonly authorityKeyId?: string } {
   const fields = enterOnly(value, derTag.sequence, 'authorityKeyIdentifier')
   const keyId = fields.nextIf(0x80)
   fields.nextIf(0xa1)

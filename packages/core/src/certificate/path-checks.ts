@@ -34,7 +34,7 @@ export function checkLeaf({ leaf, usage, now }: PathRequest): Refusal | undefine
 export function checkSignature(child: Certificate, issuer: Certificate): Refusal | undefined {
   const weakKey = checkKey(issuer)
   if (weakKey !== undefined) return weakKey
-  const verdict = verifySignature(child, issuer.publicKey)
+  const verdict = verifySignature(child.signature, issuer.publicKey)
   if (verdict === 'valid') return undefined
   const detail = `signature ${child.signature.algorithm} on ${describeCertificate(child)} by ${describeCertificate(issuer)}`
   return refuse(signatureRefusals[verdict], detail)

@@ -1,21 +1,20 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
-import type { Certificate, SignatureRefusal } from './certificate.ts'
+import type { CertificateSignature, SignatureRefusal } from './certificate.ts'
 import { parsePssParameters } from './pss-parameters.ts'
 
 /** What a signature check found; a refused algorithm is found before any key is asked. */
 export type SignatureVerdict = 'valid' | 'invalid' | SignatureRefusal
 
 /**
- * Verifies the signature over a certificate with its issuer's key. Only what is listed here verifies anything: RSA
- * (PKCS #1 v1.5 and PSS) and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519.
+ * Verifies the signature over a certificate or a revocation list with its issuer's key. Only what is listed here
+ * verifies anything: RSA (PKCS #1 v1.5 and PSS) and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.1.1.3
  */
-export function verifySignature(child: Certificate, issuerKey: KeyObject): SignatureVerdict {
-  const { algorithm, parameters, algorithmsAgree, signedBytes, value } = child.signature
-  if (weakAlgorithms.has(algorithm)) return 'weak_algorithm'
-  const scheme = algorithm === rsaPss ? findPssScheme(parameters) : findScheme(algorithm, parameters)
+export function verifySignature(signature: CertificateSignature, issuerKey: KeyObject): SignatureVerdict {
+  const scheme = chooseScheme(signature)
   if (typeof scheme === 'string') return scheme
+  const { algorithmsAgree, signedBytes, value } = signature
   if (!algorithmsAgree) return 'invalid'
   if (!scheme.keyTypes.includes(issuerKey.asymmetricKeyType)) return 'invalid'
   try {
@@ -25,6 +24,15 @@ export function verifySignature(child: Certificate, issuerKey: KeyObject): Signa
     // OpenSSL throws for a key of id-RSASSA-PSS that is restricted to other parameters than these.
     return 'invalid'
   }
+}
+
+/** How signatures of this algorithm are verified, or why none is, whatever the key. */
+export function chooseScheme({
+  algorithm,
+  parameters,
+}: Pick<CertificateSignature, 'algorithm' | 'parameters'>): SignatureScheme | SignatureRefusal {
+  if (weakAlgorithms.has(algorithm)) return 'weak_algorithm'
+  return algorithm === rsaPss ? findPssScheme(parameters) : findScheme(algorithm, parameters)
 }
 
 /**
@@ -41,6 +49,7 @@ export function isStrongKey(key: KeyObject): boolean {
   return isSaneExponent && modulusLength >= 2048 && modulusLength <= 8192
 }
 
+/** What Node has to be told to verify a signature. */
 interface SignatureScheme {
   readonly keyTypes: readonly KeyObject['asymmetricKeyType'][]
   /** Null where the algorithm has its own. */

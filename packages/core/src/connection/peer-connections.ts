@@ -6,6 +6,7 @@ import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
 import type { Connection, EndableRequest, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
 import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
+import { describeEnd } from './describe-end.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { readChain } from './read-chain.ts'
 import { verifyPeer } from './verify-peer.ts'
@@ -47,7 +48,8 @@ export class PeerConnections {
     this.#life = {
       onExpiry: policy.onExpiry,
       reportExpiry: ({ socket, verdict }, expiresAt) => {
-        const detail = `the certificate expired at ${new Date(expiresAt).toISOString()} while its connection was open`
+        const end = verdict.ok ? describeEnd(verdict.proof) : `it expired at ${new Date(expiresAt).toISOString()}`
+        const detail = `${end} while its connection was open`
         const about = verdict.ok ? nameOf(verdict.proof) : {}
         this.#reportVerdict(socket, { ok: false, reason: 'identity_expired', detail, ...about }, Date.now())
       },

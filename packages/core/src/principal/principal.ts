@@ -30,7 +30,10 @@ export class Principal {
   /** Derived ones first, then those of the application; without duplicates. */
   readonly authorities: readonly string[]
   readonly credential: 'x509-svid' | 'x509-subject'
-  /** Epoch milliseconds: the moment from which some certificate of the verified path is no longer valid. */
+  /**
+   * Epoch milliseconds: the moment from which some certificate of the verified path is no longer valid, or the
+   * revocation lists that speak for one are stale.
+   */
   readonly expiresAt: number
   readonly #authorities: ReadonlySet<string>
 

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { type Certificate, serverAuth } from '../certificate/certificate.ts'
+import { endOfValidity } from '../certificate/path-checks.ts'
 import { parseCertificates } from '../certificate/pem.ts'
 import { CertificateError, ConfigurationError } from '../errors.ts'
 import { describeValue, isRecord } from '../options.ts'
@@ -23,8 +24,8 @@ export interface MaterialInput {
 
 /**
  * Turns key, chain and bundles into X.509 material that cannot be wrong: the key fits the leaf, the chain is an
- * X.509-SVID under the bundle of its own trust domain and valid at `now` (epoch milliseconds), and the bundles can be
- * offered in a handshake.
+ * X.509-SVID under the bundle of its own trust domain, valid at `now` (epoch milliseconds) and in no revocation list of
+ * that bundle, and the bundles can be offered in a handshake.
  *
  * @throws {CertificateError} saying which of this does not hold
  * @throws {SpiffeIdError} for a bundle under a bad trust domain name
@@ -57,7 +58,9 @@ export function assembleMaterial({ key, certificates, bundles }: MaterialParts, 
   checkKeyFits(key, certificates[0])
   for (const { trustDomain, authorities } of bundles.values()) checkSelfSigned(trustDomain, authorities)
   checkNameBytes([...bundles.values()].flatMap(({ authorities }) => authorities))
-  const { spiffeId, leaf, expiresAt } = verifyOwn(certificates, bundles, now)
+  const { spiffeId, leaf, path } = verifyOwn(certificates, bundles, now)
+  // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
+  const expiresAt = Math.min(...path.map(endOfValidity))
   const own = createOwnCertificate({ key, certificates: [leaf, ...certificates.slice(1)], expiresAt })
   return Object.freeze({ svid: Object.freeze({ ...own, spiffeId }), bundles })
 }
@@ -99,7 +102,7 @@ function verifyOwn(
   now: number,
 ): X509Svid {
   const chain = certificates.map(({ der }) => der)
-  const verdict = verifySvid({ chain, bundles, usage: serverAuth, now })
+  const verdict = verifySvid({ chain, bundles, usage: serverAuth, mayLackRevocation: true, now })
   if (verdict.ok) return verdict.svid
   const trustDomain = /^spiffe:\/\/([^/]+)/.exec(verdict.spiffeId ?? '')?.[1] ?? ''
   if (bundles.get(trustDomain)?.authorities.length === 0) {

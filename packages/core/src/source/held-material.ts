@@ -12,7 +12,7 @@ export interface MaterialKind<Material> {
 export class HeldMaterial<Material> implements X509Source<Material> {
   readonly #kind: MaterialKind<Material>
   #held: Material | undefined
-  #last: Material
+  #last: Material | undefined
   /** Why nothing is held. */
   #loss: SourceError | undefined
   #isClosed = false
@@ -20,14 +20,14 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   readonly #notices = new Set<(notice: SourceNotice) => void>()
   #standing: readonly SourceNotice[] = []
 
-  constructor(material: Material, kind: MaterialKind<Material>) {
+  constructor(material: Material | undefined, kind: MaterialKind<Material>) {
     this.#kind = kind
     this.#held = material
     this.#last = material
   }
 
   get current(): Material {
-    if (this.#held === undefined) throw this.#loss ?? new SourceError('source_empty', 'the source has no material')
+    if (this.#held === undefined) throw this.#loss ?? new SourceError('source_empty', 'the source has no material yet')
     const { expiresAt } = this.#kind.certificateOf(this.#held)
     if (Date.now() < expiresAt) return this.#held
     throw new SourceError('source_expired', `our own certificate expired at ${new Date(expiresAt).toISOString()}`)
@@ -46,7 +46,7 @@ export class HeldMaterial<Material> implements X509Source<Material> {
 
   replace(material: Material): void {
     if (this.#isClosed) return
-    const next = this.#kind.keepUnchanged(this.#last, material)
+    const next = this.#last === undefined ? material : this.#kind.keepUnchanged(this.#last, material)
     if (next === this.#held) return
     this.#standing = this.#standing.filter(isWarning)
     this.#held = next

@@ -24,9 +24,9 @@ export interface ReplaceableSource<Material = X509Material> extends NoticingSour
 
 /**
  * Creates a source that holds this material until its owner replaces or withdraws it. From the moment its SVID expires,
- * `current` throws.
+ * `current` throws; without material it does so until the first `replace`.
  */
-export function createReplaceableSource(material: X509Material): ReplaceableSource {
+export function createReplaceableSource(material?: X509Material): ReplaceableSource {
   return new HeldMaterial(material, { certificateOf: ({ svid }) => svid, keepUnchanged })
 }
 

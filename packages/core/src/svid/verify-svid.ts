@@ -3,6 +3,7 @@ import { describeCertificate, quoteText } from '../certificate/describe.ts'
 import { verifyPath } from '../certificate/path.ts'
 import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
+import { checkRevocation, type RevocationRefusal } from './check-revocation.ts'
 import { checkUsages } from './check-usages.ts'
 import { completeChain, decodeChain } from './presented-chain.ts'
 import { type ChainRefusal, Refused } from './refusal.ts'
@@ -18,6 +19,11 @@ export interface SvidClaim {
   readonly additional?: readonly Certificate[]
   /** The side of the handshake that the peer is on; default `clientAuth`. */
   readonly usage?: typeof clientAuth | typeof serverAuth
+  /**
+   * Lets pass a certificate on which no current revocation list speaks, never one that is listed. For our own chain,
+   * whose holder gains nothing by it; default false.
+   */
+  readonly mayLackRevocation?: boolean
   /** Epoch milliseconds. */
   readonly now: number
 }
@@ -32,6 +38,7 @@ type SvidRefusal =
   | 'alternative_name_not_critical'
   | 'trust_domain_unknown'
   | 'signing_certificate_spiffe_id'
+  | RevocationRefusal
 
 /** The proof, or why there is none. */
 export type SvidVerdict =
@@ -46,8 +53,8 @@ export type SvidVerdict =
 
 /**
  * Verifies a presented chain as X509-SVID §5 demands: the leaf by its checklist, the path by RFC 5280 §6, under the
- * bundle of the trust domain that the leaf's own SPIFFE ID names and no other. Never throws, whatever the
- * bytes of the chain.
+ * bundle of the trust domain that the leaf's own SPIFFE ID names and no other, and the revocation lists of that
+ * bundle, if there are any. Never throws, whatever the bytes of the chain.
  *
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#5-validation
  */
@@ -66,7 +73,7 @@ export function verifySvid(claim: SvidClaim): SvidVerdict {
 }
 
 function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certificate[]], claim: SvidClaim): X509Svid {
-  const { bundles, additional = [], usage = clientAuth, now } = claim
+  const { bundles, additional = [], usage = clientAuth, mayLackRevocation = false, now } = claim
   const [leaf] = presented
   checkLeaf(leaf, spiffeId)
   const bundle = bundles.get(spiffeId.trustDomain)
@@ -75,18 +82,22 @@ function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certi
   const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
   if (!verdict.ok) return refuse(verdict.reason, verdict.detail)
   for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
-  const { path, expiresAt } = verdict
-  return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
+  const { path } = verdict
+  // RFC 5280 §6.1.3 a 3. A path that is refused here is the end: another one, over issuers that revoked nobody, is not
+  // looked for.
+  const staleAt = checkRevocation(path, bundle.revocation, { mayLack: mayLackRevocation, now })
+  return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt: Math.min(verdict.expiresAt, staleAt) })
 }
 
 /**
  * The same proof under another bundle of the same trust domain, when the authority at the end of its path is in that
- * bundle as well: then nothing of what was verified has changed. Undefined otherwise.
+ * bundle as well, and the same revocation lists: then nothing of what was verified has changed. Undefined otherwise.
  */
 export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509Svid | undefined {
   const { spiffeId, leaf, path, expiresAt } = svid
   const authority = path.at(-1)
   if (bundle?.trustDomain !== spiffeId.trustDomain) return undefined
+  if (bundle.revocation.fingerprint !== svid.bundle.revocation.fingerprint) return undefined
   if (!bundle.authorities.some(({ sha256 }) => sha256 === authority?.sha256)) return undefined
   return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
 }

@@ -10,7 +10,10 @@ export interface SvidProof {
   readonly path: readonly Certificate[]
   /** The bundle that proved it; another object proves nothing any more. */
   readonly bundle: X509Bundle
-  /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
+  /**
+   * Epoch milliseconds: the moment from which some certificate of the path is no longer valid, or the revocation lists
+   * that speak for one are stale.
+   */
   readonly expiresAt: number
 }
 

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
+import type { Crl } from '../certificate/crl.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { fingerprintAuthorities, parseAuthorities } from './authorities.ts'
 import { type BundleDocument, isBundleDocument, parseBundleDocument } from './bundle-document.ts'
+import { RevocationLists } from './revocation-lists.ts'
 import { type JsonValue, parseStrictJson } from './strict-json.ts'
 
 // Set by the class itself: nothing else reaches its constructor.
@@ -15,17 +18,27 @@ export class X509Bundle {
   readonly trustDomain: string
   /** Empty for a SPIFFE bundle document without any: then nobody of this trust domain is authenticated (§4.1.3). */
   readonly authorities: readonly Certificate[]
-  /** Equal for bundles of the same authorities, whatever their order, sequence number and refresh hint. */
+  /** Certificate revocation lists of the authorities and of intermediates below them; none unless they were added. */
+  readonly revocation: RevocationLists
+  /**
+   * Equal for bundles of the same authorities and revocation lists, whatever their order, sequence number and refresh
+   * hint.
+   */
   readonly fingerprint: string
   /** The sequence number of a SPIFFE bundle document (§4.1.1); a smaller one than before is an older bundle. */
   readonly sequence: bigint | undefined
   /** After how many seconds the publisher wants to be asked again (§4.1.2): at least 1, undefined without a usable hint. */
   readonly refreshHintSeconds: number | undefined
 
-  private constructor(trustDomain: string, { authorities, sequence, refreshHintSeconds }: BundleDocument) {
+  private constructor(
+    trustDomain: string,
+    { authorities, sequence, refreshHintSeconds }: BundleDocument,
+    revocation: RevocationLists = new RevocationLists([], false),
+  ) {
     this.trustDomain = trustDomain
     this.authorities = authorities
-    this.fingerprint = fingerprintAuthorities(trustDomain, authorities)
+    this.revocation = revocation
+    this.fingerprint = fingerprintContent(fingerprintAuthorities(trustDomain, authorities), revocation)
     this.sequence = sequence
     this.refreshHintSeconds = refreshHintSeconds
     Object.freeze(this)
@@ -49,6 +62,22 @@ export class X509Bundle {
     return new X509Bundle(name, { authorities, sequence: undefined, refreshHintSeconds: undefined })
   }
 
+  /** Whether a certificate of this trust domain authenticates nobody without a current revocation list of its issuer. */
+  get requiresCrl(): boolean {
+    return this.revocation.areRequired
+  }
+
+  /**
+   * The same bundle with these revocation lists in place of those that it had. By default every certificate needs one
+   * from then on, also when there is none: a trust domain that has revocation lists must not lose them unnoticed. That
+   * demand is never taken back.
+   *
+   * @param isRequired false for lists that speak for the certificates of their own issuers only
+   */
+  withRevocation(crls: readonly Crl[], isRequired: boolean = true): X509Bundle {
+    return new X509Bundle(this.trustDomain, this, new RevocationLists(crls, isRequired || this.requiresCrl))
+  }
+
   static {
     mint = (trustDomain: string, content: BundleDocument): X509Bundle => new X509Bundle(trustDomain, content)
   }
@@ -61,4 +90,8 @@ export class X509Bundle {
  */
 export function createBundle(trustDomain: string, document: JsonValue): X509Bundle {
   return mint(trustDomain, parseBundleDocument(trustDomain, document))
+}
+
+function fingerprintContent(authorities: string, { fingerprint }: RevocationLists): string {
+  return fingerprint === '' ? authorities : createHash('sha256').update(`${authorities}\n${fingerprint}`).digest('hex')
 }

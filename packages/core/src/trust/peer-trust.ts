@@ -5,7 +5,7 @@ interface PeerProof {
   readonly leaf: Certificate
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
-  /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
+  /** Epoch milliseconds: the moment from which some certificate of the path, or what says it is not revoked, is no longer valid. */
   readonly expiresAt: number
 }
 

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { CertificateError } from '../errors.ts'
+import type { CertificateSignature, DistinguishedName } from './certificate.ts'
+import { type DerElement, derTag, refuseMalformed } from './der.ts'
+import { DerReader, enterOnly } from './der-reader.ts'
+import { decodeAlgorithm, decodeBytes, decodeSerialNumber, decodeTime, decodeUnsigned } from './der-values.ts'
+import { decodeDistinguishedName } from './distinguished-name.ts'
+import { decodeAuthorityKeyId, decodeExtension } from './extensions.ts'
+import { chooseScheme } from './signature.ts'
+
+/**
+ * A certificate revocation list that names every certificate which its issuer has revoked (RFC 5280 §5): decoded from
+ * the DER once, immutable. Who signed it is not verified yet.
+ */
+export interface Crl {
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly sha256: string
+  readonly issuer: DistinguishedName
+  /** Epoch milliseconds: the first moment at which the list counts. */
+  readonly thisUpdate: number
+  /** Epoch milliseconds: the first moment at which the list is stale. */
+  readonly nextUpdate: number
+  /** The serial numbers of the revoked certificates, spelt as in `Certificate`. */
+  readonly revoked: ReadonlySet<string>
+  /** Lower-case hex. */
+  readonly authorityKeyId?: string
+  readonly signature: CertificateSignature
+}
+
+/** The most bytes of a list; they hold 52,000 revoked certificates at most, 28,000 with serial numbers of 20 bytes. */
+const maxCrlBytes = 1024 * 1024
+
+/**
+ * Reads one revocation list from its DER, by the letter of RFC 5280 §5.1 and X.690, and copies its bytes. A list that
+ * speaks for some certificates only, that changes another list, or that says critically what we do not process, is no
+ * answer to the question whether a certificate is revoked, and therefore refused.
+ *
+ * @throws {CertificateError} `crl_malformed`, or `crl_unsupported` for a list of more than 1 MiB, without nextUpdate,
+ * with an extension that makes it partial, indirect or a delta, with an unknown critical extension, or signed by an
+ * algorithm that verifies nothing here
+ * @see https://www.rfc-editor.org/rfc/rfc5280#section-5
+ */
+export function decodeCrl(input: Uint8Array): Crl {
+  if (input.length > maxCrlBytes) refuse(`${input.length} bytes`, `at most ${maxCrlBytes}`)
+  try {
+    // A copy, so that nobody can change the bytes after they were checked.
+    return decode(Buffer.from(input))
+  } catch (cause) {
+    if (!(cause instanceof CertificateError) || cause.code !== 'certificate_malformed') throw cause
+    throw new CertificateError('crl_malformed', `revocation list: ${cause.message}`, { cause })
+  }
+}
+
+function decode(der: Buffer): Crl {
+  const outer = enterOnly(der, derTag.sequence, 'certificateList')
+  const signed = outer.next(derTag.sequence)
+  const algorithm = outer.next(derTag.sequence)
+  const value = decodeBytes(outer.next(derTag.bitString), 'signatureValue')
+  outer.end()
+
+  const fields = new DerReader(signed.content, 'tbsCertList')
+  const version = decodeVersion(fields.nextIf(derTag.integer))
+  // §5.1.1.2
+  if (!fields.next(derTag.sequence).encoded.equals(algorithm.encoded)) {
+    refuseMalformed('tbsCertList', 'another signature algorithm inside than outside', 'the same')
+  }
+  const issuer = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'issuer')
+  const thisUpdate = decodeTime(fields.nextOfAny(), 'thisUpdate')
+  const next = fields.nextIf(derTag.utcTime) ?? fields.nextIf(derTag.generalizedTime)
+  const entries = fields.nextIf(derTag.sequence)
+  const wrapped = fields.nextIf(0xa0)
+  fields.end()
+  if (version === 1 && wrapped !== undefined) refuseMalformed('tbsCertList', 'extensions in version 1', 'none')
+  // §5.1.2.5: the syntax may leave it out, an issuer may not, and without it no list would ever be stale.
+  if (next === undefined) return refuse('no nextUpdate', 'the moment at which the list is stale')
+
+  const signature = { ...decodeAlgorithm(algorithm), algorithmsAgree: true, signedBytes: signed.encoded, value }
+  // Left unsaid, the list would look like nobody's.
+  const scheme = chooseScheme(signature)
+  if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a sound one')
+  return {
+    sha256: createHash('sha256').update(der).digest('hex'),
+    issuer,
+    thisUpdate,
+    nextUpdate: decodeTime(next, 'nextUpdate'),
+    revoked: decodeEntries(entries, version),
+    ...(wrapped && decodeListExtensions(wrapped)),
+    signature,
+  }
+}
+
+/** §5.1.2.1; the version's number as people say it. */
+function decodeVersion(element: DerElement | undefined): 1 | 2 {
+  if (element === undefined) return 1
+  const version = decodeUnsigned(element, 'version') + 1
+  return version === 2 ? 2 : refuseMalformed('version', `the number ${version - 1}`, '1, or none')
+}
+
+/** §5.1.2.6; an empty list of entries has no place there, and several authorities write one. */
+function decodeEntries(element: DerElement | undefined, version: 1 | 2): ReadonlySet<string> {
+  const revoked = new Set<string>()
+  if (element === undefined) return revoked
+  const entries = new DerReader(element.content, 'revokedCertificates')
+  while (!entries.done) {
+    const entry = entries.enter(derTag.sequence, 'revokedCertificates')
+    const serialNumber = decodeSerialNumber(entry.next(derTag.integer))
+    decodeTime(entry.nextOfAny(), 'revocationDate')
+    const extensions = entry.nextIf(derTag.sequence)
+    entry.end()
+    if (extensions !== undefined) {
+      if (version === 1) refuseMalformed('revokedCertificates', 'extensions in version 1', 'none')
+      for (const { type, critical } of decodeExtensions(extensions.encoded)) {
+        if (critical || type === certificateIssuer) refuse(`the extension ${type} of an entry`, 'none that we heed')
+      }
+    }
+    // Whatever the reason: a certificate that is on hold is as good as revoked.
+    revoked.add(serialNumber)
+  }
+  return revoked
+}
+
+/** §5.3.3: the certificate of an entry is another issuer's than the list's, and so are those of all that follow. */
+const certificateIssuer = '2.5.29.29'
+
+/** §5.2.4 and §5.2.5: such a list is a part of one. They have to be critical, and mean the same where they are not. */
+const partialListExtensions: ReadonlySet<string> = new Set(['2.5.29.27', '2.5.29.28'])
+
+/** §5.2.1 */
+const authorityKeyIdentifier = '2.5.29.35'
+
+function decodeListExtensions(wrapper: DerElement): Pick<Crl, 'authorityKeyId'> {
+  let keyId: Pick<Crl, 'authorityKeyId'> = {}
+  for (const { type, critical, value } of decodeExtensions(wrapper.content)) {
+    if (type === authorityKeyIdentifier) keyId = decodeAuthorityKeyId(value)
+    else if (critical || partialListExtensions.has(type)) {
+      refuse(`the extension ${type}`, 'a complete list of its issuer, for certificates of every kind')
+    }
+  }
+  return keyId
+}
+
+function decodeExtensions(encoded: Buffer): readonly ReturnType<typeof decodeExtension>[] {
+  const extensions = enterOnly(encoded, derTag.sequence, 'crlExtensions').rest().map(decodeExtension)
+  const types = new Set(extensions.map(({ type }) => type))
+  if (types.size < extensions.length) refuseMalformed('crlExtensions', 'an extension twice', 'each at most once')
+  return extensions
+}
+
+function refuse(found: string, expected: string): never {
+  throw new CertificateError('crl_unsupported', `revocation list: found ${found}, expected ${expected}`)
+}

@@ -1,0 +1,9 @@
+import { endOfValidity } from '../certificate/path-checks.ts'
+import type { Proof } from './verdict-cache.ts'
+
+/** What ended with a proof, and when: a certificate of its path, or a revocation list that spoke for one. */
+export function describeEnd({ path, expiresAt }: Proof): string {
+  const isExpired = path.some((certificate) => endOfValidity(certificate) <= expiresAt)
+  const what = isExpired ? 'the certificate expired' : 'the revocation list for the certificate was stale'
+  return `${what} at ${new Date(expiresAt).toISOString()}`
+}

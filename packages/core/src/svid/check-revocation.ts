@@ -1,0 +1,63 @@
+import type { Certificate } from '../certificate/certificate.ts'
+import { describeCertificate } from '../certificate/describe.ts'
+import type { RevocationLists } from '../trust/revocation-lists.ts'
+import { Refused } from './refusal.ts'
+
+/** Why revocation lists stand against a path. */
+export type RevocationRefusal = 'revoked' | 'revocation_unknown'
+
+/**
+ * Looks every certificate of a verified path but the authority up in the current revocation lists of its issuer (RFC
+ * 5280 §6.3). That an authority is withdrawn is said by the bundle. Where several lists of one issuer are current, none
+ * of them may name the certificate.
+ *
+ * Gives the moment at which the first of the lists that were needed is stale, in epoch milliseconds: Infinity for none.
+ *
+ * @param path leaf first, authority last
+ * @see https://www.rfc-editor.org/rfc/rfc5280#section-6.3
+ */
+export function checkRevocation(
+  path: readonly Certificate[],
+  lists: RevocationLists,
+  { mayLack, now }: { readonly mayLack: boolean; readonly now: number },
+): number {
+  if (lists.fingerprint === '') return Infinity
+  let staleAt = Infinity
+  let child: Certificate | undefined
+  for (const issuer of path) {
+    if (child !== undefined) staleAt = Math.min(staleAt, checkCertificate(child, issuer, { lists, mayLack, now }))
+    child = issuer
+  }
+  return staleAt
+}
+
+function checkCertificate(
+  certificate: Certificate,
+  issuer: Certificate,
+  { lists, mayLack, now }: { readonly lists: RevocationLists; readonly mayLack: boolean; readonly now: number },
+): number {
+  const issued = lists.listIssued(issuer)
+  if (issued.length === 0 && !lists.areRequired) return Infinity
+  const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
+  if (current.some(({ revoked }) => revoked.has(certificate.serialNumber))) {
+    const found = `${describeCertificate(certificate)} with serial number ${certificate.serialNumber}`
+    throw new Refused<RevocationRefusal>(
+      'revoked',
+      `${found} is in the revocation list of ${describeCertificate(issuer)}`,
+    )
+  }
+  if (current.length > 0) return Math.max(...current.map(({ nextUpdate }) => nextUpdate))
+  if (mayLack) return Infinity
+  throw new Refused<RevocationRefusal>('revocation_unknown', describeLack(issuer, lists))
+}
+
+function describeLack(issuer: Certificate, lists: RevocationLists): string {
+  const expected = `expected a current revocation list of ${describeCertificate(issuer)}`
+  const issued = lists.listIssued(issuer)
+  if (issued.length > 0) {
+    const end = Math.max(...issued.map(({ nextUpdate }) => nextUpdate))
+    return `${expected}, found one until ${new Date(end).toISOString()}`
+  }
+  const isBarred = lists.crls.some((crl) => lists.judge(crl, issuer) === 'not_entitled')
+  return isBarred ? `${expected}, found one and no cRLSign in its key usage` : `${expected}, found none`
+}

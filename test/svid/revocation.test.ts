@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { decodeCrl } from '../../packages/core/src/certificate/crl.ts'
+import { endOfValidity } from '../../packages/core/src/certificate/path-checks.ts'
+import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
+import { carryOver, type SvidVerdict } from '../../packages/core/src/svid/verify-svid.ts'
+import type { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
+import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { crlOf } from '../trust/crls.ts'
+import { authority, callerId, decodeAll, reasonOf, verify } from './claims.ts'
+
+const now = Math.floor(Date.now() / 1000) * 1000
+const svid = await authority.issue(callerId)
+const lower = await authority.intermediate()
+const svidBelow = await lower.issue(callerId)
+
+/** The bundle of saas.example with these lists, which every certificate needs. */
+function bundleWith(crls: readonly Uint8Array[], isRequired?: boolean, by: Authority = authority): X509Bundle {
+  return X509Bundle.parse('saas.example', by.bundlePem).withRevocation(crls.map(decodeCrl), isRequired)
+}
+
+/** The verdict on an SVID under the bundle of saas.example with these lists. */
+function verifyWith(
+  { certificates }: TestSvid,
+  crls: readonly Uint8Array[],
+  {
+    isRequired,
+    ...changed
+  }: { readonly isRequired?: boolean; readonly now?: number; readonly mayLackRevocation?: boolean } = {},
+): SvidVerdict {
+  return verify(certificates, { bundles: new Map([['saas.example', bundleWith(crls, isRequired)]]), now, ...changed })
+}
+
+function svidOf(verdict: SvidVerdict): X509Svid {
+  assert.ok(verdict.ok)
+  return verdict.svid
+}
+
+test('asks for no list under a bundle that has none', () => {
+  const found = svidOf(verify(svid.certificates))
+  assert.equal(found.expiresAt, Math.min(...found.path.map(endOfValidity)))
+  assert.equal(found.bundle.requiresCrl, false)
+})
+
+test('accepts a certificate that the current list of its issuer does not name', async () => {
+  const other = await authority.issue(callerId)
+  assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [other] })])), 'ok')
+})
+
+test('refuses a certificate that the list of its issuer names', () => {
+  const verdict = verifyWith(svid, [crlOf(authority, { revoked: [svid] })])
+  assert.equal(reasonOf(verdict), 'revoked')
+  assert.equal(!verdict.ok && verdict.spiffeId, callerId)
+})
+
+test('refuses every certificate of a trust domain that has lists and of its issuer none', async () => {
+  const stranger = await createAuthority('saas.example', { name: 'stranger' })
+  const twin = await createAuthority('saas.example')
+  for (const [what, crls] of [
+    ['no list', []],
+    ['a list of another name', [crlOf(stranger)]],
+    ['a list of the same name by another key', [crlOf(twin)]],
+    ['a list of the intermediate below', [crlOf(lower)]],
+  ] as const) {
+    assert.equal(reasonOf(verifyWith(svid, crls)), 'revocation_unknown', what)
+  }
+})
+
+test('heeds a list from thisUpdate on and until nextUpdate', () => {
+  const crl = crlOf(authority, { thisUpdate: now + 60_000, nextUpdate: now + 120_000 })
+  for (const [moment, reason] of [
+    [now + 59_999, 'revocation_unknown'],
+    [now + 60_000, 'ok'],
+    [now + 119_999, 'ok'],
+    [now + 120_000, 'revocation_unknown'],
+    [NaN, 'not_yet_valid'],
+  ] as const) {
+    assert.equal(reasonOf(verifyWith(svid, [crl], { now: moment })), reason, String(moment - now))
+  }
+})
+
+test('heeds no list of an issuer that may not sign lists', async () => {
+  const barred = await createAuthority('saas.example', { keyUsages: ['keyCertSign'] })
+  const { certificates } = await barred.issue(callerId)
+  const bundles = new Map([['saas.example', bundleWith([crlOf(barred)], true, barred)]])
+  assert.equal(reasonOf(verify(certificates, { bundles, now })), 'revocation_unknown')
+})
+
+test('lets the proof end when the list is stale, or the certificate where that is sooner', () => {
+  const nextUpdate = now + 60_000
+  assert.equal(svidOf(verifyWith(svid, [crlOf(authority, { nextUpdate })])).expiresAt, nextUpdate)
+  const found = svidOf(verifyWith(svid, [crlOf(authority, { nextUpdate: now + 365 * 86_400_000 })]))
+  assert.equal(found.expiresAt, Math.min(...found.path.map(endOfValidity)))
+})
+
+test('takes the longest of several current lists, and what any of them revokes', () => {
+  const short = crlOf(authority, { nextUpdate: now + 60_000 })
+  const long = crlOf(authority, { nextUpdate: now + 120_000 })
+  const stale = crlOf(authority, { nextUpdate: now - 1000, revoked: [svid] })
+  const naming = crlOf(authority, { nextUpdate: now + 60_000, revoked: [svid] })
+  assert.equal(svidOf(verifyWith(svid, [short, long, stale])).expiresAt, now + 120_000)
+  assert.equal(reasonOf(verifyWith(svid, [long, naming])), 'revoked')
+})
+
+test('looks up every certificate of the path but the authority, each in the list of its own issuer', async () => {
+  const [leaf, middle, top] = decodeAll([...svidBelow.certificates, authority.certificateDer])
+  assert.ok(leaf && middle && top)
+  const verdictOf = (upper: readonly { readonly serialNumber: string }[], below: typeof upper): string =>
+    reasonOf(verifyWith(svidBelow, [crlOf(authority, { revoked: upper }), crlOf(lower, { revoked: below })]))
+  assert.equal(verdictOf([], []), 'ok')
+  assert.equal(verdictOf([], [leaf]), 'revoked')
+  assert.equal(verdictOf([middle], []), 'revoked')
+  assert.equal(verdictOf([leaf], [middle]), 'ok')
+  assert.equal(verdictOf([top], [top]), 'ok')
+  assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(authority)])), 'revocation_unknown')
+  assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(lower)])), 'revocation_unknown')
+})
+
+test('lets the proof end with the first of the lists on its path', () => {
+  const crls = [crlOf(authority, { nextUpdate: now + 120_000 }), crlOf(lower, { nextUpdate: now + 60_000 })]
+  assert.equal(svidOf(verifyWith(svidBelow, crls)).expiresAt, now + 60_000)
+})
+
+test('does not look for another path when one is refused by revocation', async () => {
+  const next = await createAuthority('saas.example', { name: 'next' })
+  const crossed = await next.crossSign(lower)
+  const chain = [...svidBelow.certificates, crossed.certificateDer]
+  const bundleOf = (...revoked: readonly { readonly serialNumber: string }[]): X509Bundle =>
+    X509Bundle.parse('saas.example', `${authority.bundlePem}${next.bundlePem}`).withRevocation(
+      [crlOf(authority, { revoked }), crlOf(next, { revoked }), crlOf(lower)].map(decodeCrl),
+    )
+  const verdictOf = (bundle: X509Bundle): SvidVerdict =>
+    verify(chain, { bundles: new Map([['saas.example', bundle]]), now })
+  const [, used] = svidOf(verdictOf(bundleOf())).path
+  assert.ok(used)
+  assert.equal(reasonOf(verdictOf(bundleOf(used))), 'revoked')
+})
+
+test('asks of a bundle that requires no list only those issuers for one that have one', () => {
+  const isRequired = false
+  assert.equal(reasonOf(verifyWith(svid, [crlOf(lower)], { isRequired })), 'ok')
+  assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(lower)], { isRequired })), 'ok')
+  assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(lower, { revoked: [svidBelow] })], { isRequired })), 'revoked')
+  const stale = crlOf(lower, { nextUpdate: now - 1000 })
+  assert.equal(reasonOf(verifyWith(svidBelow, [stale], { isRequired })), 'revocation_unknown')
+})
+
+test('lets our own chain lack a list, and never be in one', () => {
+  const mayLackRevocation = true
+  const stale = crlOf(authority, { nextUpdate: now - 1000 })
+  for (const crls of [[], [stale]]) {
+    const found = svidOf(verifyWith(svid, crls, { mayLackRevocation }))
+    assert.equal(found.expiresAt, Math.min(...found.path.map(endOfValidity)))
+  }
+  assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [svid] })], { mayLackRevocation })), 'revoked')
+})
+
+test('carries a proof over to another bundle only with the same lists', async () => {
+  const crl = crlOf(authority)
+  const proof = svidOf(verifyWith(svid, [crl]))
+  const wider = await createAuthority('saas.example', { name: 'wider' })
+  const both = X509Bundle.parse('saas.example', `${authority.bundlePem}${wider.bundlePem}`)
+  assert.equal(carryOver(proof, both.withRevocation([decodeCrl(crl)]))?.expiresAt, proof.expiresAt)
+  assert.equal(carryOver(proof, both.withRevocation([])), undefined)
+  assert.equal(carryOver(proof, both), undefined)
+  assert.equal(carryOver(proof, undefined), undefined)
+  assert.equal(carryOver(proof, bundleWith([crl], true, wider)), undefined)
+  assert.equal(carryOver(proof, both.withRevocation([decodeCrl(crl)], false)), undefined)
+  assert.equal(carryOver(svidOf(verify(svid.certificates)), both.withRevocation([])), undefined)
+})
+
+test('says of a peer why it has no proof', () => {
+  const trust = createSvidTrust(new Map([['saas.example', bundleWith([crlOf(authority, { revoked: [svid] })])]]))
+  const verdict = trust.verify({ chain: svid.certificates, additional: [], now })
+  assert.equal(verdict.ok || verdict.reason, 'revoked')
+})
