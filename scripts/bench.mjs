@@ -2,7 +2,7 @@
 import { build, install, runAttached } from './setup.mjs'
 
 install()
-build('packages/core', 'packages/testkit', 'packages/fastify', 'packages/express')
+build('packages/core', 'packages/testkit', 'packages/fastify', 'packages/express', 'packages/workload-api')
 process.exitCode = await runAttached(process.execPath, [
   '--import',
   'tsx',

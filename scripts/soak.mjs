@@ -1,8 +1,8 @@
-/** `npm run soak`: a service under load while its certificate files are replaced every second. */
+/** `npm run soak`: a service under load while its certificate is replaced every second, by files and by an agent. */
 import { build, install, runAttached } from './setup.mjs'
 
 install()
-build('packages/core', 'packages/testkit', 'packages/fastify', 'packages/express')
+build('packages/core', 'packages/testkit', 'packages/fastify', 'packages/express', 'packages/workload-api')
 process.exitCode = await runAttached(process.execPath, [
   '--import',
   'tsx',

@@ -157,8 +157,9 @@ test('the codes that the page lists are all those that a file can have', () => {
   const elsewhere = ['certificate_trailing_bytes', 'certificate_unsupported', 'crl_malformed', 'crl_unsupported']
   const ofFiles = [...declared('CertificateErrorCode'), ...declared('SourceErrorCode')].filter(
     (code) =>
-      !/^source_|^update_|^key_readable|^certificate_long|^spiffe_id_|^watching_|^agent_|^message_|^svid_withdrawn/.test(code) &&
-      !elsewhere.includes(code),
+      !/^source_|^update_|^key_readable|^certificate_long|^spiffe_id_|^watching_|^agent_|^message_|^svid_withdrawn/.test(
+        code,
+      ) && !elsewhere.includes(code),
   )
 
   assert.deepEqual(listed.filter((code) => code !== 'code').toSorted(), [...new Set(ofFiles)].toSorted())

@@ -22,9 +22,10 @@ const folders = [
 // The files at the root that every folder may import; they in turn need no folder at run time.
 const shared = ['errors.ts', 'options.ts', 'events.ts']
 
-// Each library has one importing file, its door. A framework is no library here: adapters import its types anywhere,
-// and nothing but its types.
+// Each library has one importing file, its door; a name that ends in a slash is a folder of which every file is one.
+// A framework is no library here: adapters import its types anywhere, and nothing but its types.
 const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
   core: {
     '@peculiar/x509': 'certificate/decode.ts',
     'reflect-metadata': 'certificate/decode.ts',
@@ -34,14 +35,22 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
-  testkit: { '@peculiar/x509': 'sign-certificate.ts', 'reflect-metadata': 'sign-certificate.ts' },
+  testkit: {
+    '@grpc/grpc-js': 'workload-api/workload-server.ts',
+    '@peculiar/x509': 'sign-certificate.ts',
+    jose: 'workload-api/jwt-authority.ts',
+    'reflect-metadata': 'sign-certificate.ts',
+  },
+  'workload-api': { '@grpc/grpc-js': 'wire/', '@grpc/proto-loader': 'wire/' },
 }
 
 const frameworks: Readonly<Record<string, readonly string[]>> = {
+  cli: [],
   core: [],
   express: ['express', 'express-serve-static-core'],
   fastify: ['fastify'],
   testkit: ['fastify'],
+  'workload-api': [],
 }
 
 const longest = 300
@@ -126,7 +135,7 @@ for (const [name, own] of Object.entries(doors)) {
       for (const { specifier, typeOnly } of imports) {
         const library = libraryOf(specifier)
         if (library === undefined || (typeOnly && frameworks[name]?.includes(library))) continue
-        importers.set(library, (importers.get(library) ?? new Set()).add(file))
+        importers.set(library, (importers.get(library) ?? new Set()).add(doorOf(file, own[library])))
       }
     }
     const found = Object.fromEntries([...importers].map(([library, files]) => [library, [...files].toSorted()]))
@@ -135,6 +144,15 @@ for (const [name, own] of Object.entries(doors)) {
     assert.deepEqual(found, expected, 'a library has exactly the door that the table at the top of this test names')
   })
 }
+
+test("testkit's main entry loads nothing of its embedded Workload API", () => {
+  const crossings = readSources('testkit')
+    .filter(({ file }) => !file.startsWith('workload-api/'))
+    .flatMap(({ imports }) => imports.map(({ specifier }) => specifier))
+    .filter((specifier) => specifier.startsWith('./workload-api/') || specifier.startsWith('@countersign/workload-api'))
+
+  assert.deepEqual(crossings, [])
+})
 
 test(`no source file is longer than ${longest} lines`, () => {
   const names = Object.keys(doors)
@@ -202,6 +220,11 @@ function placeOf(file: string): number | undefined {
   if (!file.includes('/')) return undefined
   const place = folders.indexOf(file.split('/')[0] ?? '')
   return place === -1 ? folders.length : place
+}
+
+/** The door that a file belongs to, where that is a folder; else the file itself. */
+function doorOf(file: string, door: string | undefined): string {
+  return door?.endsWith('/') === true && file.startsWith(door) ? door : file
 }
 
 function libraryOf(specifier: string): string | undefined {

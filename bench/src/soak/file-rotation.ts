@@ -1,16 +1,8 @@
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Authority, createAuthority } from '@countersign/testkit'
-
-/** The files of a service, and what they held so far. */
-export interface Rotation {
-  /** Signs for all, through an intermediate authority or itself. */
-  readonly authority: Authority
-  /** Of every certificate that was ever in place, the first included; upper-case hex as Node shows it. */
-  readonly serialNumbers: readonly string[]
-  /** Puts a new key and certificate in place, every second time of a new intermediate authority. */
-  next(): Promise<void>
-}
+import { createAuthority } from '@countersign/testkit'
+import type { Rotation } from './rotation.ts'
 
 /** Names of the files in the folder, as cert-manager writes them. */
 export const files = { key: 'tls.key', cert: 'tls.crt', bundle: 'ca.crt' } as const
@@ -19,9 +11,9 @@ export const files = { key: 'tls.key', cert: 'tls.crt', bundle: 'ca.crt' } as co
  * Writes the first files. Each later set comes as the kubelet brings it: in a folder of its own, into which a link is
  * turned at once.
  */
-export async function createRotation(folder: string): Promise<Rotation> {
+export async function createFileRotation(): Promise<Rotation> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-soak-'))
   const authority = await createAuthority('saas.example', { ttlSeconds: 86_400 })
-  const serialNumbers: string[] = []
   let signer = authority
   let count = 0
   const next = async (): Promise<void> => {
@@ -35,10 +27,10 @@ export async function createRotation(folder: string): Promise<Rotation> {
     await symlink(generation, join(folder, '..data_tmp'))
     await rename(join(folder, '..data_tmp'), join(folder, '..data'))
     if (count > 1) await rm(join(folder, `..generation-${count - 2}`), { recursive: true })
-    serialNumbers.push(svid.serialNumber.toUpperCase())
     count += 1
   }
   await next()
   for (const file of Object.values(files)) await symlink(join('..data', file), join(folder, file))
-  return { authority, serialNumbers, next }
+  const close = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  return { how: 'files', place: folder, authority, next, close }
 }

@@ -1,11 +1,13 @@
-/** `npm run soak`: requests at a steady rate over kept connections while the service's files are replaced. */
+/** `npm run soak`: requests at a steady rate over kept connections while the service's certificate is replaced every second. */
 import { parseArgs } from 'node:util'
 import { formatReport, isFlawless } from './report.ts'
+import { hows } from './rotation.ts'
 import { soak } from './soak.ts'
 
 const { values } = parseArgs({
   options: {
     framework: { type: 'string', default: 'Fastify' },
+    how: { type: 'string', default: 'both' },
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
   },
@@ -14,13 +16,19 @@ const { framework } = values
 if (framework !== 'Fastify' && framework !== 'Express')
   throw new Error(`--framework: found ${framework}, expected Fastify or Express`)
 
-const report = await soak({
-  framework,
-  seconds: parseCount('seconds', values.seconds),
-  rate: parseCount('rate', values.rate),
-})
-console.log(formatReport(report))
-process.exitCode = isFlawless(report) ? 0 : 1
+const chosen = hows.filter((how) => how === values.how || values.how === 'both')
+if (chosen.length === 0) throw new Error(`--how: found ${values.how}, expected ${hows.join(', ')} or both`)
+
+for (const how of chosen) {
+  const report = await soak({
+    framework,
+    how,
+    seconds: parseCount('seconds', values.seconds),
+    rate: parseCount('rate', values.rate),
+  })
+  console.log(`${formatReport(report)}\n`)
+  if (!isFlawless(report)) process.exitCode = 1
+}
 
 function parseCount(name: string, text: string): number {
   const count = Number(text)

@@ -1,13 +1,15 @@
 import type { Framework } from '../subject.ts'
+import type { Rotation } from './rotation.ts'
 
 /** What a soak found. */
 export interface SoakReport {
   readonly framework: Framework
+  readonly how: Rotation['how']
   readonly seconds: number
   /** Answered as they should be. */
   readonly requests: number
   readonly failures: number
-  /** New sets of files. */
+  /** New certificates. */
   readonly rotations: number
   /** Of these, how many a new connection saw. */
   readonly rotationsSeen: number
@@ -27,14 +29,24 @@ export function isFlawless(report: SoakReport): boolean {
 
 /** A report as lines for people. */
 export function formatReport(report: SoakReport): string {
-  const { framework, seconds, requests, failures, rotations, rotationsSeen, handshakes, handshakeFailures, memory } =
-    report
+  const {
+    framework,
+    how,
+    seconds,
+    requests,
+    failures,
+    rotations,
+    rotationsSeen,
+    handshakes,
+    handshakeFailures,
+    memory,
+  } = report
   const growth = growthOf(report)
   const [first = 0, last = 0] = [memory[0], memory.at(-1)]
   return [
-    `${framework}, ${seconds} s`,
+    `${framework}, by ${how}, ${seconds} s`,
     `requests on kept connections   ${requests} (${Math.round(requests / seconds)} a second), ${failures} failed`,
-    `rotations of the files         ${rotations}, ${rotationsSeen} of them seen by a new connection`,
+    `rotations of the certificate   ${rotations}, ${rotationsSeen} of them seen by a new connection`,
     `new connections                ${handshakes}, ${handshakeFailures} failed`,
     `memory of the service          ${toMiB(first)} at first, ${toMiB(last)} at last; ${(growth * 100).toFixed(1)} % from the first third to the last`,
     isFlawless(report)

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Framework } from '../subject.ts'
+import type { Rotation } from './rotation.ts'
 
 /** The service of a soak, seen from the process that loads it. */
 export class SoakServer {
@@ -14,10 +15,10 @@ export class SoakServer {
   }
 
   /** Starts it and waits until it listens. */
-  static async start(framework: Framework, folder: string): Promise<SoakServer> {
+  static async start(framework: Framework, { how, place }: Rotation): Promise<SoakServer> {
     const file = fileURLToPath(new URL('./soak-server.ts', import.meta.url))
     const execArgv = [...process.execArgv, '--expose-gc']
-    const child = fork(file, [framework, folder], { execArgv })
+    const child = fork(file, [framework, how, place], { execArgv })
     const port = await receive(child)
     if (typeof port === 'number') return new SoakServer(child, port)
     throw new Error('found something else, expected a port from the server')

@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import autocannon from 'autocannon'
 import type { Framework } from '../subject.ts'
 import { callerId, path } from '../workload.ts'
-import { createRotation, type Rotation } from './rotation.ts'
+import { createAgentRotation } from './agent-rotation.ts'
+import { createFileRotation } from './file-rotation.ts'
+import type { Rotation } from './rotation.ts'
 import type { SoakReport } from './report.ts'
 import { SoakServer } from './soak-server-process.ts'
 import { watchHandshakes } from './watch-handshakes.ts'
@@ -13,22 +12,23 @@ import { watchHandshakes } from './watch-handshakes.ts'
 /** What a soak runs. */
 export interface SoakOptions {
   readonly framework: Framework
+  readonly how: Rotation['how']
   /** As long as it takes, and as many rotations. */
   readonly seconds: number
   /** Requests a second, over all connections. */
   readonly rate: number
 }
 
-/** Runs a service in a process of its own, loads it over kept connections, and replaces its files every second. */
-export async function soak({ framework, seconds, rate }: SoakOptions): Promise<SoakReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-soak-'))
+/** Runs a service in a process of its own, loads it over kept connections, and replaces its certificate every second. */
+export async function soak({ framework, how, seconds, rate }: SoakOptions): Promise<SoakReport> {
+  const rotation = await (how === 'files' ? createFileRotation() : createAgentRotation())
   try {
-    const rotation = await createRotation(folder)
-    const server = await SoakServer.start(framework, folder)
+    const server = await SoakServer.start(framework, rotation)
     try {
-      const caller = await rotation.authority.issue(callerId, { ttlSeconds: seconds + 3600 })
+      const { authority } = rotation
+      const caller = await authority.issue(callerId, { ttlSeconds: seconds + 3600 })
       const identity = { key: caller.keyPem, cert: caller.certificatePem }
-      const handshakes = watchHandshakes({ ...identity, port: server.port, path, ca: rotation.authority.bundlePem })
+      const handshakes = watchHandshakes({ ...identity, port: server.port, path, ca: authority.bundlePem })
       const load = autocannon({
         url: `https://127.0.0.1:${server.port}${path}`,
         connections: 16,
@@ -41,11 +41,12 @@ export async function soak({ framework, seconds, rate }: SoakOptions): Promise<S
       const seen = await handshakes.stop()
       return {
         framework,
+        how,
         seconds,
         requests: result['2xx'],
         failures: result.errors + result.timeouts + result.non2xx + result.resets,
-        rotations: rotation.serialNumbers.length - 1,
-        rotationsSeen: seen.serialNumbers.filter((serial) => rotation.serialNumbers.includes(serial)).length - 1,
+        rotations: seconds,
+        rotationsSeen: seen.serialNumbers.length - 1,
         handshakes: seen.handshakes,
         handshakeFailures: seen.failures,
         memory: await server.readMemory(),
@@ -54,7 +55,7 @@ export async function soak({ framework, seconds, rate }: SoakOptions): Promise<S
       await server.stop()
     }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rotation.close()
   }
 }
 

@@ -47,6 +47,9 @@ export async function createAuthorities(): Promise<Authorities> {
   return { ours, partner, stranger }
 }
 
+/** The name of the service itself. */
+export const serviceId: string = `${production}/billing-service`
+
 /** What the service itself holds: its SVID and both bundles. */
 export async function createSource(authorities: Authorities): Promise<TestSource> {
   const svid = await issueService(authorities)
@@ -56,7 +59,7 @@ export async function createSource(authorities: Authorities): Promise<TestSource
 /** Issues the service's own SVID, for a day, with host names for clients such as curl. */
 export function issueService({ ours }: Authorities): Promise<TestSvid> {
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] }
-  return ours.issue(`${production}/billing-service`, { ttlSeconds: day, ...names })
+  return ours.issue(serviceId, { ttlSeconds: day, ...names })
 }
 
 /** Issues what a caller shows in the handshake, valid for a day unless the caller's line says otherwise; null is none. */

@@ -1,7 +1,11 @@
 import { isatty } from 'node:tty'
-import { createAuthorities, createSource } from './callers.ts'
+import { startAgent } from '@countersign/testkit/workload-api'
+import { workloadApiSource } from '@countersign/workload-api'
+import { rotateByAgent } from './agent-rotation.ts'
+import { createAuthorities, serviceId } from './callers.ts'
+import { rotateByFiles } from './file-rotation.ts'
 import { isExpected, makeCalls } from './make-calls.ts'
-import { isSmooth, rotateUnderCalls } from './rotation.ts'
+import { isSmooth } from './rotation.ts'
 import { serve } from './serve.ts'
 import { startServices } from './services.ts'
 import { formatDifferences, formatRotations, formatTable } from './table.ts'
@@ -18,7 +22,11 @@ if (given.length === 0) {
 
 async function demonstrate(): Promise<number> {
   const authorities = await createAuthorities()
-  const source = await createSource(authorities)
+  await using agent = await startAgent({
+    authorities: [authorities.ours, authorities.partner],
+    entries: [{ spiffeId: serviceId, federatesWith: ['partner.example'] }],
+  })
+  await using source = await workloadApiSource({ endpoint: agent.endpoint })
   const services = await startServices({ source, trustDomains: ['saas.example', 'partner.example'] })
   const results = await makeCalls(services, authorities)
   await Promise.all(services.map((service) => service.close()))
@@ -26,7 +34,7 @@ async function demonstrate(): Promise<number> {
   const display = { isTerminal: isatty(process.stdout.fd), columns: process.stdout.columns }
   for (const line of formatTable(results, display)) console.log(line)
   console.log()
-  const rotations = await rotateUnderCalls(authorities)
+  const rotations = (await Promise.all([rotateByFiles(authorities), rotateByAgent(authorities)])).flat()
   for (const line of formatRotations(rotations, display)) console.log(line)
   console.log()
   if (results.every(isExpected) && rotations.every(isSmooth)) {

@@ -44,7 +44,7 @@ interface OpenCaller {
 
 async function openCaller(name: CallerName, { port }: Service, authorities: Authorities): Promise<OpenCaller> {
   const svid = await issueFor(name, authorities)
-  return { svid, client: new Client({ port, svid, ca: authorities.ours.bundlePem }) }
+  return { svid, client: new Client({ port, credentials: { svid, ca: authorities.ours.bundlePem } }) }
 }
 
 type Finding = Pick<Result, 'found' | 'detail'>

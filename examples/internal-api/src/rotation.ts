@@ -1,94 +1,100 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileSource } from '@countersign/core'
-import { type Authorities, issueFor, issueService } from './callers.ts'
-import { Client } from './client.ts'
+import type { X509Source } from '@countersign/core'
+import { Client, type Credentials } from './client.ts'
 import { type Framework, type Service, startServices } from './services.ts'
 
-/** What one service did while its files were replaced under continuous calls. */
+/** A way in which the certificate of a service changes. */
+export interface Rotating {
+  /** For people: `by files`. */
+  readonly how: string
+  readonly source: X509Source
+  /** What a caller shows and trusts, at this moment; the same object until that changes. */
+  readonly credentials: () => Credentials
+  /** Has the certificate change a few times. */
+  readonly change: () => Promise<void>
+}
+
+/** What one service did while its certificate was replaced under continuous calls. */
 export interface RotationResult {
+  readonly how: string
   readonly framework: Framework
   readonly calls: number
   readonly failures: number
   /** Of the service's certificates, in the order in which new connections saw them. */
   readonly serialNumbers: readonly string[]
-  /** How often the files were replaced. */
+  /** How often the certificate was replaced. */
   readonly rotations: number
 }
 
-/** Whether no call failed and every certificate that was written was served. */
+/** Whether no call failed and every certificate was served. */
 export function isSmooth({ calls, failures, serialNumbers, rotations }: RotationResult): boolean {
   return calls > 0 && failures === 0 && serialNumbers.length === rotations + 1
 }
 
-/** Starts both services on files, replaces these files a few times while callers never stop, and counts. */
-export async function rotateUnderCalls(authorities: Authorities): Promise<readonly RotationResult[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-'))
-  try {
-    await writeIdentity(folder, authorities)
-    await writeFile(join(folder, 'bundle.pem'), authorities.ours.bundlePem)
-    await using source = await fileSource({
-      key: join(folder, 'svid.key'),
-      cert: join(folder, 'svid.pem'),
-      bundles: { 'saas.example': join(folder, 'bundle.pem') },
-    })
-    const services = await startServices({ source, trustDomains: ['saas.example'] })
-    const isOver = new AbortController()
-    const calling = services.map((service) => callContinuously(service, authorities, isOver.signal))
-    for (let count = 0; count < rotations; count += 1) {
-      await setTimeout(400)
-      const served = new Promise<void>((resolve) => void source.onUpdate(() => resolve()))
-      await writeIdentity(folder, authorities)
-      await served
-    }
-    await setTimeout(400)
-    isOver.abort()
-    const results = await Promise.all(calling)
-    await Promise.all(services.map((service) => service.close()))
-    return results
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+/** Starts both services, has their certificate change while callers never stop, and counts. */
+export async function rotateUnderCalls(rotating: Rotating): Promise<readonly RotationResult[]> {
+  const { how, source, change } = rotating
+  const services = await startServices({ source, trustDomains: [source.current.svid.spiffeId.trustDomain] })
+  const isOver = new AbortController()
+  let rotations = 0
+  const stop = source.onUpdate(() => (rotations += 1))
+  const calling = services.map((service) => callContinuously(service, rotating, isOver.signal))
+  await setTimeout(settling)
+  await change()
+  await setTimeout(settling)
+  stop()
+  isOver.abort()
+  const counts = await Promise.all(calling)
+  await Promise.all(services.map((service) => service.close()))
+  return counts.map((count) => ({ how, rotations, ...count }))
 }
 
-const rotations = 4
+/** Milliseconds in which new connections see what is new. */
+const settling = 400
 
-// Each file is written beside its place and then renamed, so that no half of one is ever read. Between the two renames
-// key and certificate do not belong together: the source waits for the second.
-async function writeIdentity(folder: string, authorities: Authorities): Promise<void> {
-  const { keyPem, certificatePem } = await issueService(authorities)
-  const files = { 'svid.key': keyPem, 'svid.pem': certificatePem }
-  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, `${file}.new`), text, { mode: 0o600 })
-  for (const file of Object.keys(files)) await rename(join(folder, `${file}.new`), join(folder, file))
+/** Waits until the source was updated so often. */
+export async function awaitUpdates(source: X509Source, count: number): Promise<void> {
+  let left = count
+  await new Promise<void>((resolve) => {
+    const stop = source.onUpdate(() => {
+      left -= 1
+      if (left > 0) return
+      stop()
+      resolve()
+    })
+  })
 }
 
 async function callContinuously(
   { framework, port }: Service,
-  authorities: Authorities,
+  { credentials }: Rotating,
   isOver: AbortSignal,
-): Promise<RotationResult> {
-  const svid = await issueFor('core-api', authorities)
-  const options = { port, svid, ca: authorities.ours.bundlePem }
-  const kept = new Client(options)
+): Promise<Omit<RotationResult, 'how' | 'rotations'>> {
+  let shown = credentials()
+  let kept = new Client({ port, credentials: shown })
   const serialNumbers = new Set<string>()
   let calls = 0
   let failures = 0
   const call = async (client: Client): Promise<void> => {
     calls += 1
-    const answer = await client.read('/internal/billing/invoices').catch(() => undefined)
+    const answer = await client.read('/internal/health').catch(() => undefined)
     if (answer?.status !== 200) failures += 1
     else serialNumbers.add(answer.serialNumber)
   }
   while (!isOver.aborted) {
-    // On the connection that outlives every rotation, and on a new one.
+    if (credentials() !== shown) {
+      // The caller's own certificate was replaced as well: what it showed before ends with that one.
+      kept.close()
+      shown = credentials()
+      kept = new Client({ port, credentials: shown })
+    }
+    // On the connection that outlives every rotation of the service, and on a new one.
     for (let count = 0; count < 10; count += 1) await call(kept)
-    const fresh = new Client(options)
+    const fresh = new Client({ port, credentials: shown })
     await call(fresh)
     fresh.close()
     await setTimeout(20)
   }
   kept.close()
-  return { framework, calls, failures, serialNumbers: [...serialNumbers], rotations }
+  return { framework, calls, failures, serialNumbers: [...serialNumbers] }
 }

@@ -37,13 +37,12 @@ export function formatTable(results: readonly Result[], { isTerminal, columns }:
 export function formatRotations(results: readonly RotationResult[], { isTerminal }: Display): readonly string[] {
   const { bold, green, red } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
   const lines = results.map((result) => {
-    const { framework, calls, failures, rotations, serialNumbers } = result
-    const outcome = `${calls} calls, ${failures} failed`
-    const seen = serialNumbers.map((serialNumber) => serialNumber.slice(-6).toLowerCase()).join(' ')
+    const { how, framework, calls, failures, rotations, serialNumbers } = result
+    const seen = serialNumbers.map((serialNumber) => `…${serialNumber.slice(-6).toLowerCase()}`).join(' ')
     const color = isSmooth(result) ? green : red
-    return `${framework}  ${color(outcome)}, files replaced ${rotations} times, serial numbers seen: …${seen.replaceAll(' ', ' …')}`
+    return `${framework}  ${color(`${calls} calls, ${failures} failed`)}, ${how}, replaced ${rotations} times, serial numbers seen: ${seen}`
   })
-  return [bold('rotation of the service by files, under continuous calls'), ...lines]
+  return [bold('rotation of the service under continuous calls'), ...lines]
 }
 
 /** One line for each call that was not answered as expected. */

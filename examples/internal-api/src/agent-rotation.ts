@@ -1,0 +1,54 @@
+import { X509Certificate } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import type { X509Material } from '@countersign/core'
+import { startAgent } from '@countersign/testkit/workload-api'
+import { workloadApiSource } from '@countersign/workload-api'
+import { type Authorities, issueFor, serviceId } from './callers.ts'
+import type { Credentials } from './client.ts'
+import { awaitUpdates, rotateUnderCalls, type RotationResult } from './rotation.ts'
+
+/** Runs both services on an agent: that of this machine where `SPIFFE_ENDPOINT_SOCKET` names one, else one of our own. */
+export function rotateByAgent(authorities: Authorities): Promise<readonly RotationResult[]> {
+  const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
+  return endpoint === '' ? rotateByOwnAgent(authorities) : rotateByMachinesAgent(endpoint)
+}
+
+async function rotateByOwnAgent(authorities: Authorities): Promise<readonly RotationResult[]> {
+  const { ours } = authorities
+  await using agent = await startAgent({ authority: ours, entries: [{ spiffeId: serviceId, ttlSeconds: 5 }] })
+  await using source = await workloadApiSource({ endpoint: agent.endpoint })
+  const credentials = { svid: await issueFor('core-api', authorities), ca: ours.bundlePem }
+  return await rotateUnderCalls({
+    how: 'by the Workload API, SVIDs of 5 seconds',
+    source,
+    credentials: () => credentials,
+    change: () => awaitUpdates(source, 3),
+  })
+}
+
+// Its SVIDs may live for an hour, so that none need change while we look. The service calls itself.
+async function rotateByMachinesAgent(endpoint: string): Promise<readonly RotationResult[]> {
+  await using source = await workloadApiSource({ endpoint })
+  const known = new WeakMap<X509Material, Credentials>()
+  const credentials = (): Credentials => {
+    const { current } = source
+    const shown = known.get(current) ?? toCredentials(current)
+    known.set(current, shown)
+    return shown
+  }
+  const how = `by the agent at ${endpoint}`
+  return await rotateUnderCalls({
+    how,
+    source,
+    credentials,
+    change: () => Promise.race([awaitUpdates(source, 1), setTimeout(8000)]),
+  })
+}
+
+function toCredentials({ svid, bundles }: X509Material): Credentials {
+  const authorities = bundles.get(svid.spiffeId.trustDomain)?.authorities ?? []
+  return {
+    svid: { keyPem: svid.exportPrivateKey(), certificatePem: svid.certificatePem },
+    ca: authorities.map(({ der }) => new X509Certificate(der).toString()).join(''),
+  }
+}

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import type { Context } from './context.ts'
+import type { DevFlags } from './dev/dev-options.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { FetchOptions } from './fetch/run-fetch.ts'
+import { commandHelp, devHelp, fetchHelp } from './help.ts'
+
+/** Runs the command that the arguments name, and gives the exit code (see `exitCodes`). */
+export async function runCommandLine(args: readonly string[], context: Context): Promise<number> {
+  let exitCode: number = exitCodes.ok
+  const program = createProgram(context, (code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    // It has been told already; help and version that were asked for come this way as well.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    const { reportFailure } = await import('./failure.ts')
+    return reportFailure(error, context)
+  }
+}
+
+// What a command needs is loaded when it runs: gRPC and certificates take half a second, and help needs neither.
+function createProgram(context: Context, end: (exitCode: number) => void): Command {
+  const program = new Command('countersign')
+    .description('SPIFFE on a laptop: an agent to develop against, and a look at what an agent gives.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      // Each text ends with a line end, which a screen adds itself.
+      writeOut: (text) => context.output.line(text.trimEnd()),
+      writeErr: (text) => context.errors.line(text.trimEnd()),
+      outputError: (text, write) => write(toOneLine(text)),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText('after', commandHelp)
+
+  program
+    .command('dev')
+    .description('Run a Workload API on a Unix socket. For development, never for production.')
+    .option('--trust-domain <name>', 'the trust domain of the services', 'dev.example')
+    .option('--service <ns/sa>', 'namespace and service account that get an SVID; repeatable', collect)
+    .option('--ttl <time>', 'the life of an SVID: 60s, 10m, 1h; it is replaced at half of it', '1h')
+    .option('--federate <name>', 'another trust domain, whose bundle is delivered too; repeatable', collect)
+    .option('--socket <path>', 'where to listen (default: in $XDG_RUNTIME_DIR, else in a new folder)')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', devHelp)
+    .action(async (flags: DevFlags) => {
+      const { runDev } = await import('./dev/run-dev.ts')
+      end(await runDev(flags, context))
+    })
+
+  program
+    .command('fetch')
+    .description('Show what an agent gives us: SPIFFE ID, serial number, expiry, chain, bundles, hint.')
+    .option('--socket <uri>', 'where the agent is (default: $SPIFFE_ENDPOINT_SOCKET)')
+    .option('--watch', 'stay, and show each update')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', fetchHelp)
+    .action(async (options: FetchOptions) => {
+      const { runFetch } = await import('./fetch/run-fetch.ts')
+      end(await runFetch(options, context))
+    })
+
+  return program
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}
+
+// The parser begins with "error:" and puts its suggestion on a line of its own.
+function toOneLine(text: string): string {
+  return `countersign: ${text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')}`
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const content: unknown = JSON.parse(text)
+  const version = typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined
+  return typeof version === 'string' ? version : 'unknown'
+}

@@ -1,0 +1,109 @@
+import { isAbsolute, resolve } from 'node:path'
+import { ConfigurationError, parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/core'
+
+/** What `countersign dev` takes, as it stands on the command line. */
+export interface DevFlags {
+  readonly trustDomain: string
+  /** `<namespace>/<service account>` each. */
+  readonly service?: readonly string[]
+  readonly ttl: string
+  readonly federate?: readonly string[]
+  readonly socket?: string
+  readonly json?: boolean
+}
+
+/** Options that cannot be wrong any more. */
+export interface DevOptions {
+  readonly trustDomain: string
+  /** At least one, all different. */
+  readonly services: readonly DevService[]
+  readonly ttlSeconds: number
+  /** Other trust domains, all different. */
+  readonly federatesWith: readonly string[]
+  /** Absolute; undefined leaves the place to `chooseEndpoint`. */
+  readonly socketPath: string | undefined
+  readonly json: boolean
+}
+
+/** A workload that gets an SVID. */
+interface DevService {
+  readonly spiffeId: string
+  /** `<namespace>/<service account>`: everybody on the socket gets all SVIDs, and chooses among them by this. */
+  readonly hint: string
+}
+
+/**
+ * Checks every option.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseDevFlags(flags: DevFlags): DevOptions {
+  const { service = [], federate = [], json = false } = flags
+  const trustDomain = parseName('--trust-domain', flags.trustDomain)
+  if (service.length === 0) refuse('--service', 'none', 'at least one, such as production/core-api')
+  const federatesWith = federate.map((name) => parseName('--federate', name))
+  if (federatesWith.includes(trustDomain)) refuse('--federate', trustDomain, 'another trust domain than our own')
+  return {
+    trustDomain,
+    services: refuseRepeated('--service', service).map((name) => parseService(name, trustDomain)),
+    ttlSeconds: parseTtl(flags.ttl),
+    federatesWith: refuseRepeated('--federate', federatesWith),
+    socketPath: flags.socket === undefined ? undefined : parseSocketPath(flags.socket),
+    json,
+  }
+}
+
+function parseName(option: string, text: string): string {
+  try {
+    return parseTrustDomain(text)
+  } catch (error) {
+    if (!(error instanceof SpiffeIdError)) throw error
+    throw new ConfigurationError('option_invalid', `${option}: ${error.message}`, { value: text, cause: error })
+  }
+}
+
+function parseService(text: string, trustDomain: string): DevService {
+  const segments = text.split('/')
+  const [namespace = '', serviceAccount = ''] = segments
+  if (segments.length === 2 && isSegment(namespace) && isSegment(serviceAccount)) {
+    const spiffeId = SpiffeId.parse(`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`)
+    return { spiffeId: spiffeId.toString(), hint: text }
+  }
+  return refuse('--service', text, '<namespace>/<service account> of letters, digits, dots, dashes and underscores')
+}
+
+// SPIFFE-ID §2.2, for a message that names the option.
+function isSegment(text: string): boolean {
+  return /^[A-Za-z0-9._-]+$/.test(text) && text !== '.' && text !== '..'
+}
+
+/** Our authority lives for a year; an SVID that is not soon replaced would not show whether a service follows rotation. */
+const longestTtlSeconds = 24 * 3600
+
+function parseTtl(text: string): number {
+  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([smh])$/.exec(text) ?? []
+  const seconds = Number(count) * (unitSeconds.get(unit) ?? 0)
+  if (seconds >= 1 && seconds <= longestTtlSeconds) return seconds
+  return refuse('--ttl', text, 'a time from 1s to 24h, such as 60s, 10m or 1h')
+}
+
+const unitSeconds: ReadonlyMap<string, number> = new Map([
+  ['s', 1],
+  ['m', 60],
+  ['h', 3600],
+])
+
+function parseSocketPath(text: string): string {
+  if (text === '' || /^[a-z]+:/.test(text)) refuse('--socket', text, 'the path of a socket, such as /tmp/agent.sock')
+  return isAbsolute(text) ? text : resolve(text)
+}
+
+function refuseRepeated(option: string, values: readonly string[]): readonly string[] {
+  const repeated = values.find((value, index) => values.indexOf(value) !== index)
+  return repeated === undefined ? values : refuse(option, `${repeated} twice`, 'each once')
+}
+
+function refuse(option: string, found: string, expected: string): never {
+  const shown = found.length > 80 ? `${found.slice(0, 79)}…` : found
+  throw new ConfigurationError('option_invalid', `${option}: found '${shown}', expected ${expected}`, { value: found })
+}

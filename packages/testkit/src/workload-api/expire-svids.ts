@@ -1,0 +1,34 @@
+import { SpiffeId } from '@countersign/core'
+import type { AgentContent } from './agent-state.ts'
+import type { Answer, JwtSvidFields, X509SvidFields } from './answer.ts'
+import { encodePrivateKey } from './encode-private-key.ts'
+import { issueHeldSvid } from './held-svid.ts'
+import { readAudience } from './jwt-authority.ts'
+
+/** Puts an expired SVID in the place of each, X.509 or JWT; the rest of the answer stays. */
+export async function expireSvids(answer: Answer, content: AgentContent): Promise<Answer> {
+  if (answer.kind === 'FetchX509SVID') {
+    const svids = await Promise.all(answer.message.svids.map((svid) => expireX509(svid, content)))
+    return { ...answer, message: { ...answer.message, svids } }
+  }
+  if (answer.kind !== 'FetchJWTSVID') return answer
+  const svids = await Promise.all(answer.message.svids.map((svid) => expireJwt(svid, content)))
+  return { ...answer, message: { svids } }
+}
+
+// An ID that is not held was made up by another fault before this one.
+async function expireX509(svid: X509SvidFields, { held, keys }: AgentContent): Promise<X509SvidFields> {
+  const entry = held.find((one) => one.svid.spiffeId === svid.spiffe_id)?.entry
+  if (entry === undefined) return svid
+  const authority = keys.get(SpiffeId.parse(entry.spiffeId).trustDomain)?.x509
+  if (authority === undefined) return svid
+  const expired = (await issueHeldSvid(entry, authority, ['expired'])).svid
+  return { ...svid, x509_svid: Buffer.concat(expired.certificates), x509_svid_key: encodePrivateKey(expired.keyPem) }
+}
+
+async function expireJwt(svid: JwtSvidFields, { held, keys }: AgentContent): Promise<JwtSvidFields> {
+  const id = held.find((one) => one.svid.spiffeId === svid.spiffe_id)?.svid.spiffeId
+  const jwt = id === undefined ? undefined : keys.get(SpiffeId.parse(id).trustDomain)?.jwt
+  if (jwt === undefined || id === undefined) return svid
+  return { ...svid, svid: await jwt.sign(id, readAudience(svid.svid), -3600) }
+}

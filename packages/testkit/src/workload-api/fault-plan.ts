@@ -1,0 +1,67 @@
+import { ConfigurationError } from '@countersign/core'
+import type { WorkloadMethod } from '@countersign/workload-api/wire'
+import { type AgentFault, agentFaults } from './agent-faults.ts'
+import type { AgentContent } from './agent-state.ts'
+import type { Answer } from './answer.ts'
+import type { CallFacts } from './open-call.ts'
+
+/** How far a fault reaches. */
+export interface FailOptions {
+  /** How many answers it spoils; default all of them, until `heal`. */
+  readonly times?: number
+  /** Default every method that the fault makes sense for. */
+  readonly method?: WorkloadMethod
+  /** Milliseconds: for `slow` how late an answer is, default 1000; for `no_socket` how long, default until `heal`. */
+  readonly delayMs?: number
+}
+
+/** A fault that spoils answers. */
+export type AnswerFault = Exclude<AgentFault, 'no_socket'>
+
+/** The faults in force. */
+export class FaultPlan {
+  #standing: readonly Standing[] = []
+
+  /**
+   * Adds a fault after those in force, so that it sees what they left.
+   *
+   * @throws {ConfigurationError} `option_invalid` for a name that is no fault, and for `times` below one
+   */
+  add(name: AnswerFault, { times = Infinity, method, delayMs = 1000 }: FailOptions): void {
+    if (!Object.hasOwn(agentFaults, name)) {
+      throw refuseOption('fault', name, `one of no_socket, ${Object.keys(agentFaults).join(', ')}`)
+    }
+    if (!(times >= 1)) throw refuseOption('times', String(times), 'a number from 1 on')
+    this.#standing = [...this.#standing, { name, method, delayMs, left: times }]
+  }
+
+  /** Ends all faults, or those of this name. */
+  lift(name?: AgentFault): void {
+    this.#standing = name === undefined ? [] : this.#standing.filter((standing) => standing.name !== name)
+  }
+
+  /** Spoils an answer. A fault that had nothing to do with it is not counted. Answers must not overlap. */
+  async apply(answer: Answer, facts: CallFacts, content: AgentContent): Promise<Answer> {
+    let spoilt = answer
+    for (const standing of this.#standing) {
+      if (standing.method !== undefined && standing.method !== facts.method) continue
+      const context = { delayMs: standing.delayMs, isStream: facts.isStream, content }
+      const before = spoilt
+      spoilt = await agentFaults[standing.name](before, context)
+      if (spoilt !== before) standing.left -= 1
+    }
+    this.#standing = this.#standing.filter(({ left }) => left > 0)
+    return spoilt
+  }
+}
+
+interface Standing {
+  readonly name: AnswerFault
+  readonly method: WorkloadMethod | undefined
+  readonly delayMs: number
+  left: number
+}
+
+function refuseOption(where: string, value: string, expected: string): ConfigurationError {
+  return new ConfigurationError('option_invalid', `${where}: found '${value}', expected ${expected}`, { value })
+}

@@ -1,0 +1,36 @@
+import type { Authority } from '../authority.ts'
+import type { SvidFault } from '../svid-faults.ts'
+import type { TestSvid } from '../svid.ts'
+import type { RegistrationEntry } from './registration-entry.ts'
+
+/** An SVID that the agent gives out now, and when the next one is due. */
+export interface HeldSvid {
+  readonly entry: RegistrationEntry
+  readonly svid: TestSvid
+  /** Epoch milliseconds: half of its life. */
+  readonly renewAt: number
+}
+
+/** The life of X.509-SVIDs, in seconds. */
+export function ttlOf(entry: RegistrationEntry): number {
+  return entry.ttlSeconds ?? 3600
+}
+
+/** Issues the SVID of an entry, with its faults and these. */
+export async function issueHeldSvid(
+  entry: RegistrationEntry,
+  authority: Authority,
+  faults: readonly SvidFault[] = [],
+): Promise<HeldSvid> {
+  const now = Date.now()
+  const ttl = ttlOf(entry) * 1000
+  // The part of notAfter below a second is cut off, which would leave next to nothing of a life of one second.
+  const notAfter = Math.ceil((now + ttl) / 1000) * 1000
+  const svid = await authority.issue(entry.spiffeId, {
+    now,
+    ttlSeconds: (notAfter - now) / 1000,
+    ...(entry.keyType && { keyType: entry.keyType }),
+    faults: [...(entry.faults ?? []), ...faults],
+  })
+  return { entry, svid, renewAt: now + ttl / 2 }
+}

@@ -1,0 +1,63 @@
+import { ConfigurationError, SpiffeId } from '@countersign/core'
+import type { KeyType } from '../key.ts'
+import type { SvidFault } from '../svid-faults.ts'
+import type { BundleAuthority } from '../test-source.ts'
+
+/** What the agent gives to everybody who asks, as a registration entry of SPIRE does to the workload that it matches. */
+export interface RegistrationEntry {
+  /** With a path, in a trust domain of the agent. */
+  readonly spiffeId: string
+  /**
+   * The life of its X.509-SVIDs, from 1 on; default 3600, as SPIRE's. They are replaced at half of it. A certificate
+   * counts whole seconds, so one may live up to a second longer. JWT-SVIDs live as long, and at most 300 seconds.
+   */
+  readonly ttlSeconds?: number
+  /** Default none. At most 1024 bytes (SPIFFE Workload API §8). */
+  readonly hint?: string
+  /**
+   * Trust domains whose bundles come with it: names of the agent's own, which follow their rotation, or authorities from
+   * elsewhere, which have X.509 bundles only. Default none.
+   */
+  readonly federatesWith?: readonly (string | BundleAuthority)[]
+  /** Default `P-256`. */
+  readonly keyType?: KeyType
+  /** Named defects of its certificates; default none. */
+  readonly faults?: readonly SvidFault[]
+}
+
+/**
+ * Copies entries after checking that the agent can serve them.
+ *
+ * @throws {SpiffeIdError} for text that is no SPIFFE ID
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseEntries(
+  entries: readonly RegistrationEntry[],
+  trustDomains: readonly string[],
+): readonly RegistrationEntry[] {
+  return entries.map((entry, index) => {
+    const where = `entries[${index}]`
+    const { spiffeId, ttlSeconds = 1, hint = '', federatesWith = [] } = entry
+    const { trustDomain, path } = SpiffeId.parse(spiffeId)
+    if (path === '') throw refuseEntry(`${where}.spiffeId`, spiffeId, 'an ID with a path')
+    checkTrustDomain(`${where}.spiffeId`, trustDomain, trustDomains)
+    if (!Number.isFinite(ttlSeconds) || ttlSeconds < 1) {
+      throw refuseEntry(`${where}.ttlSeconds`, String(ttlSeconds), 'a number from 1 on')
+    }
+    if (Buffer.byteLength(hint) > 1024)
+      throw refuseEntry(`${where}.hint`, `${hint.slice(0, 40)}…`, 'at most 1024 bytes')
+    for (const partner of federatesWith) {
+      if (typeof partner === 'string') checkTrustDomain(`${where}.federatesWith`, partner, trustDomains)
+    }
+    return { ...entry, federatesWith: [...federatesWith] }
+  })
+}
+
+function checkTrustDomain(where: string, name: string, known: readonly string[]): void {
+  if (known.includes(name)) return
+  throw refuseEntry(where, name, `one of the agent's trust domains (${known.join(', ')})`)
+}
+
+function refuseEntry(where: string, value: string, expected: string): ConfigurationError {
+  return new ConfigurationError('option_invalid', `${where}: found '${value}', expected ${expected}`, { value })
+}

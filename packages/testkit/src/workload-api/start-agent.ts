@@ -1,0 +1,47 @@
+import { join } from 'node:path'
+import { ConfigurationError } from '@countersign/core'
+import { Agent } from './agent.ts'
+import { type AgentAddress, parseAgentAddress } from './agent-address.ts'
+import { type AgentOptions, findAuthorities } from './agent-options.ts'
+import { AgentProcess } from './agent-process.ts'
+import { AgentState } from './agent-state.ts'
+import { createSocketFolder } from './socket-place.ts'
+import { createKeys } from './trust-domain-keys.ts'
+
+/**
+ * Starts a SPIFFE Workload API in this process: a real gRPC server with authorities in memory. Never use it in
+ * production: it attests nobody, and gives every SVID and its key to everybody who reaches it. That is why it listens on
+ * a socket of mode 0600 or on the loopback.
+ *
+ * @example
+ * await using agent = await startAgent({
+ *   trustDomain: 'saas.example',
+ *   entries: [{ spiffeId: 'spiffe://saas.example/ns/production/sa/billing', ttlSeconds: 60 }],
+ * })
+ * const source = await workloadApiSource({ endpoint: agent.endpoint })
+ * @throws {SpiffeIdError} for text that is no SPIFFE ID or trust domain name
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { entries = [], endpoint, crls = [], faults = [] } = options
+  const state = new AgentState(await createKeys(await findAuthorities(options)))
+  state.crls = [...crls]
+  await state.replaceEntries(entries)
+  const isLate = faults.some(({ name }) => name === 'no_socket')
+  if (isLate && endpoint?.startsWith('tcp:') && endpoint.endsWith(':0')) {
+    const message = `endpoint: found '${endpoint}' beside no_socket, expected a port that is known before it is open`
+    throw new ConfigurationError('option_invalid', message, { value: endpoint })
+  }
+  const given = endpoint === undefined ? undefined : parseAgentAddress(endpoint)
+  const folder = given === undefined ? await createSocketFolder() : undefined
+  const address: AgentAddress = given ?? { transport: 'unix', path: join(folder ?? '', 'agent.sock') }
+  const agent = new Agent(new AgentProcess(state, address), folder)
+  try {
+    for (const { name, ...reach } of faults) await agent.fail(name, reach)
+    if (!isLate) await agent.start()
+  } catch (error) {
+    await agent.close()
+    throw error
+  }
+  return agent
+}

@@ -1,0 +1,70 @@
+import { isIP } from 'node:net'
+import { ConfigurationError } from '@countersign/core'
+
+/** Where an agent listens. */
+export type EndpointAddress =
+  | { readonly transport: 'unix'; readonly path: string }
+  | { readonly transport: 'tcp'; readonly host: string; readonly port: number }
+
+/** The environment variable that names the endpoint (SPIFFE Workload Endpoint §4). */
+const endpointVariable = 'SPIFFE_ENDPOINT_SOCKET'
+
+/**
+ * Reads the address of a Workload Endpoint: `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. A host is an IP
+ * address, because a name could lead to another machine's agent.
+ *
+ * @throws {ConfigurationError} `option_invalid` for anything else
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_Endpoint.md#4-locating-the-endpoint
+ */
+export function parseEndpointAddress(text: string, where: string = 'endpoint'): EndpointAddress {
+  const [, unixPath] = /^unix:(?:\/\/)?(\/[^/?#][^?#]*)$/.exec(text) ?? []
+  if (unixPath !== undefined) return { transport: 'unix', path: decodePath(unixPath, text, where) }
+  const [, bracketed, plain, digits] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/?#@[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  const isAddress = bracketed === undefined ? isIP(plain ?? '') === 4 : isIP(bracketed) === 6
+  if (isAddress && port >= 1 && port <= 65_535) return { transport: 'tcp', host: bracketed ?? plain ?? '', port }
+  return refuse(text, where)
+}
+
+/**
+ * The endpoint that was asked for, else that of the environment.
+ *
+ * @throws {ConfigurationError} `option_invalid` when neither is there, or it is no address
+ */
+export function findEndpoint(
+  endpoint: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): EndpointAddress {
+  if (endpoint !== undefined) return parseEndpointAddress(endpoint)
+  const text = environment[endpointVariable]
+  if (text !== undefined && text !== '') return parseEndpointAddress(text, endpointVariable)
+  const message = `endpoint: found neither the option nor ${endpointVariable} in the environment, expected one such as unix:///run/spire/agent.sock`
+  throw new ConfigurationError('option_invalid', message)
+}
+
+/** The address as text, for messages. */
+export function formatEndpoint(address: EndpointAddress): string {
+  if (address.transport === 'unix') return `unix://${address.path}`
+  const { host, port } = address
+  return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+// RFC 3986 §2.1: a space in the path of a URI is written %20, and a NUL %00, at which the operating system would cut it.
+function decodePath(path: string, text: string, where: string): string {
+  const decoded = decode(path)
+  return decoded === undefined || /\p{Cc}/u.test(decoded) ? refuse(text, where) : decoded
+}
+
+function decode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return undefined
+  }
+}
+
+function refuse(text: string, where: string): never {
+  const found = text.length > 80 ? `${text.slice(0, 77)}…` : text
+  const expected = 'unix:///absolute/path or tcp://<IP address>:<port>, without anything else'
+  throw new ConfigurationError('option_invalid', `${where}: found '${found}', expected ${expected}`, { value: text })
+}

@@ -1,0 +1,15 @@
+export { type EndpointAddress, formatEndpoint, parseEndpointAddress } from './endpoint/endpoint-address.ts'
+export type { JwtSvid } from './jwt/jwt-svid.ts'
+export { AgentError } from './wire/agent-error.ts'
+export {
+  createWorkloadApiClient,
+  type JwtSvidRequest,
+  type JwtValidationRequest,
+  type ValidatedJwt,
+  type Watcher,
+  type WorkloadApiClient,
+  type WorkloadApiClientOptions,
+} from './workload-api-client.ts'
+export type { AgentSvid } from './x509/read-update.ts'
+export type { WorkloadApiSourceOptions } from './x509/source-options.ts'
+export { workloadApiSource } from './x509/workload-api-source.ts'

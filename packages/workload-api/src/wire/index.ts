@@ -1,0 +1,1 @@
+export { workloadService, type WorkloadMethod } from './service.ts'

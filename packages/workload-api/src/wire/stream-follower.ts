@@ -1,0 +1,82 @@
+import type { EndpointAddress } from '../endpoint/endpoint-address.ts'
+import type { AgentError } from './agent-error.ts'
+import { Backoff } from './backoff.ts'
+import type { WorkloadMethod } from './service.ts'
+import { WorkloadStub } from './workload-stub.ts'
+
+/** What a follower follows, and whom it tells. */
+export interface FollowerOptions {
+  readonly address: EndpointAddress
+  readonly method: WorkloadMethod
+  /** Told of each message. */
+  readonly onMessage: (value: unknown) => void
+  /** Told of each failure; a final one is the last word. */
+  readonly onFailure: (error: AgentError) => void
+  /** The longest time between two attempts, in milliseconds. */
+  readonly maxRetryMs: number
+}
+
+/**
+ * Keeps a stream of the agent open: opens it again at once when the agent ends one that has lasted, after a while when it
+ * fails or ends early, and never when the failure is final (SPIFFE Workload API §4.2, Workload Endpoint §6).
+ */
+export class StreamFollower {
+  readonly #options: FollowerOptions
+  readonly #backoff: Backoff
+  #stop: () => void = () => undefined
+  #isClosed = false
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#backoff = new Backoff(Math.min(leastRetryMs, options.maxRetryMs), options.maxRetryMs)
+    this.#open()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#stop()
+  }
+
+  #open(): void {
+    if (this.#isClosed) return
+    const { address, method, onMessage, onFailure } = this.#options
+    const stub = new WorkloadStub(address)
+    const openedAt = performance.now()
+    let wasHeard = false
+    // An agent that ends each stream as soon as it is open would else be asked in a circle.
+    const hasLasted = (): boolean => {
+      stub.close()
+      if (!wasHeard || performance.now() - openedAt < leastRetryMs) return false
+      this.#backoff.reset()
+      return true
+    }
+    const cancel = stub.watch(
+      method,
+      {},
+      {
+        message: (value) => {
+          wasHeard = true
+          onMessage(value)
+        },
+        end: () => this.#openAfter(hasLasted() ? 0 : this.#backoff.next()),
+        fail: (error) => {
+          hasLasted()
+          onFailure(error)
+          if (!error.isFinal) this.#openAfter(this.#backoff.next())
+        },
+      },
+    )
+    this.#stop = () => {
+      cancel()
+      stub.close()
+    }
+  }
+
+  #openAfter(milliseconds: number): void {
+    if (this.#isClosed) return
+    const timer = setTimeout(() => this.#open(), milliseconds)
+    this.#stop = () => clearTimeout(timer)
+  }
+}
+
+const leastRetryMs = 250

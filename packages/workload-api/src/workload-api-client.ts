@@ -1,0 +1,213 @@
+import {
+  applyCrls,
+  ConfigurationError,
+  parseTrustDomain,
+  SourceError,
+  SpiffeId,
+  type X509Bundle,
+} from '@countersign/core'
+import { checkMilliseconds, checkNames, refuseOption } from './check-options.ts'
+import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'
+import { type JwtSvid, readJwtSvid } from './jwt/jwt-svid.ts'
+import type { AgentError } from './wire/agent-error.ts'
+import { parseJwtBundles, parseJwtSvids, parseValidation, parseX509Bundles, parseX509Svids } from './wire/messages.ts'
+import { refuseMessage } from './wire/refuse-message.ts'
+import type { WorkloadMethod } from './wire/service.ts'
+import { StreamFollower } from './wire/stream-follower.ts'
+import { WorkloadStub } from './wire/workload-stub.ts'
+import { type AgentSvid, readFederated, readSvids } from './x509/read-update.ts'
+
+/** What `createWorkloadApiClient` takes. */
+export interface WorkloadApiClientOptions {
+  /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. Default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
+  readonly endpoint?: string
+  /** How long one call may take, in milliseconds. Default 5,000: the agent is on this machine. */
+  readonly timeoutMs?: number
+}
+
+/** Who watches a stream of the agent. */
+export interface Watcher<Update> {
+  readonly onUpdate: (update: Update) => void
+  /** Told of each failure and of each message that cannot be used. Default: nobody is. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** A token that the agent found good. */
+export interface ValidatedJwt {
+  readonly spiffeId: SpiffeId
+  /** As JSON. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Creates a client for the calls of the Workload API that are no source: single SVIDs and bundles, and JWT-SVIDs. A guard
+ * needs `workloadApiSource`.
+ *
+ * @throws {ConfigurationError} `option_invalid` without an endpoint, or with one that is no address; `option_unknown`
+ */
+export function createWorkloadApiClient(options: WorkloadApiClientOptions = {}): WorkloadApiClient {
+  const where = 'createWorkloadApiClient'
+  checkNames(options, ['endpoint', 'timeoutMs'], where)
+  const { endpoint, timeoutMs = 5000 } = options
+  if (endpoint !== undefined && typeof endpoint !== 'string') refuseOption(where, 'endpoint', endpoint, 'text')
+  checkMilliseconds(where, 'timeoutMs', timeoutMs)
+  return new WorkloadApiClient(findEndpoint(endpoint), timeoutMs)
+}
+
+/** A client of one agent; each call connects by itself, so there is nothing to close but what is watched. */
+export class WorkloadApiClient {
+  /** Where the agent is looked for. */
+  readonly endpoint: string
+  readonly #address: EndpointAddress
+  readonly #timeoutMs: number
+
+  /** Called by `createWorkloadApiClient`. */
+  constructor(address: EndpointAddress, timeoutMs: number) {
+    this.#address = address
+    this.#timeoutMs = timeoutMs
+    this.endpoint = formatEndpoint(address)
+  }
+
+  /**
+   * Every SVID that the agent gives this workload, once.
+   *
+   * @throws {AgentError} without an answer; {SourceError} `message_malformed` or {CertificateError} for one that is unusable
+   */
+  async fetchX509Svids(): Promise<readonly AgentSvid[]> {
+    return readSvids(parseX509Svids(await this.#first('FetchX509SVID')))
+  }
+
+  /** The same for as long as the process wants: gives the function that ends it. */
+  watchX509Svids(watcher: Watcher<readonly AgentSvid[]>): () => void {
+    return this.#watch('FetchX509SVID', watcher, (value) => readSvids(parseX509Svids(value)))
+  }
+
+  /**
+   * The bundles of all trust domains that the agent knows, by name; for workloads that verify others and have no SVID.
+   *
+   * @throws as `fetchX509Svids`
+   */
+  async fetchX509Bundles(): Promise<ReadonlyMap<string, X509Bundle>> {
+    return readX509Bundles(await this.#first('FetchX509Bundles'))
+  }
+
+  /** The same for as long as the process wants: gives the function that ends it. */
+  watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
+    return this.#watch('FetchX509Bundles', watcher, readX509Bundles)
+  }
+
+  /**
+   * A JWT-SVID for these audiences (SPIFFE Workload API §6.2.1): the first that the agent gives, or that of `spiffeId`.
+   *
+   * @throws {ConfigurationError} `option_invalid` for an empty audience
+   * @throws as `fetchX509Svids`
+   */
+  async fetchJwtSvid({ audience, spiffeId = '' }: JwtSvidRequest): Promise<JwtSvid> {
+    if (audience.length === 0 || audience.includes('')) {
+      throw new ConfigurationError(
+        'option_invalid',
+        'audience: found none or an empty one, expected who the token is for',
+      )
+    }
+    const entries = parseJwtSvids(await this.#call('FetchJWTSVID', { audience, spiffe_id: spiffeId }))
+    const [entry] = entries
+    return readJwtSvid(entry ?? refuseMessage('svids: found none, expected at least one'))
+  }
+
+  /**
+   * The JWT authorities of each trust domain, as a JWK set in JSON.
+   *
+   * @throws as `fetchX509Svids`
+   */
+  async fetchJwtBundles(): Promise<ReadonlyMap<string, string>> {
+    const bundles = parseJwtBundles(await this.#first('FetchJWTBundles'))
+    return new Map([...bundles].map(([id, bytes]) => [parseTrustDomain(id), readJwkSet(id, bytes)]))
+  }
+
+  /**
+   * Has the agent validate a token that somebody showed (SPIFFE Workload API §6.2.3).
+   *
+   * @throws {AgentError} `agent_refused` for a token that is not good; the reason is in the message
+   * @throws {SourceError} `message_malformed` for an answer without SPIFFE ID or claims
+   */
+  async validateJwtSvid({ audience, token }: JwtValidationRequest): Promise<ValidatedJwt> {
+    const value = await this.#call('ValidateJWTSVID', { audience, svid: token })
+    const { spiffeId, claims } = parseValidation(value)
+    if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
+    return Object.freeze({ spiffeId: SpiffeId.parse(spiffeId), claims })
+  }
+
+  async #call(method: WorkloadMethod, request: object): Promise<unknown> {
+    const stub = new WorkloadStub(this.#address)
+    try {
+      return await stub.call(method, request, this.#timeoutMs)
+    } finally {
+      stub.close()
+    }
+  }
+
+  #first(method: WorkloadMethod): Promise<unknown> {
+    const stub = new WorkloadStub(this.#address)
+    return new Promise<unknown>((resolve, reject) => {
+      const stop = stub.watch(
+        method,
+        {},
+        {
+          message: (value) => {
+            resolve(value)
+            stop()
+          },
+          end: () => reject(new SourceError('agent_failed', `${method} at ${this.endpoint}: ended without a message`)),
+          fail: reject,
+        },
+        this.#timeoutMs,
+      )
+    }).finally(() => stub.close())
+  }
+
+  #watch<Update>(method: WorkloadMethod, watcher: Watcher<Update>, read: (value: unknown) => Update): () => void {
+    const { onUpdate, onError = () => undefined } = watcher
+    const follower = new StreamFollower({
+      address: this.#address,
+      method,
+      maxRetryMs: 10_000,
+      onFailure: (error: AgentError) => onError(error),
+      onMessage: (value) => {
+        let update: Update
+        try {
+          update = read(value)
+        } catch (error) {
+          onError(error)
+          return
+        }
+        onUpdate(update)
+      },
+    })
+    return () => follower.close()
+  }
+}
+
+/** What a JWT-SVID is asked for. */
+export interface JwtSvidRequest {
+  /** Who the token is for; at least one. */
+  readonly audience: readonly string[]
+  /** Which of our SPIFFE IDs it is about. Default: the agent's choice. */
+  readonly spiffeId?: string
+}
+
+/** A token and who it has to be for. */
+export interface JwtValidationRequest {
+  /** Our own audience. */
+  readonly audience: string
+  readonly token: string
+}
+
+function readX509Bundles(value: unknown): ReadonlyMap<string, X509Bundle> {
+  const { bundles, crls } = parseX509Bundles(value)
+  return applyCrls(readFederated(bundles), crls, new Set())
+}
+
+function readJwkSet(id: string, bytes: Buffer): string {
+  if (bytes.length === 0) refuseMessage(`the JWT bundle of ${id} is empty, expected a JWK set`)
+  return bytes.toString('utf8')
+}

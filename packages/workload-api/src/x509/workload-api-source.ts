@@ -1,0 +1,166 @@
+import {
+  createReplaceableSource,
+  CountersignError,
+  type NoticingSource,
+  type ReplaceableSource,
+  SourceError,
+  type SourceNotice,
+  type X509Material,
+} from '@countersign/core'
+import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
+import type { AgentError } from '../wire/agent-error.ts'
+import { parseX509Svids } from '../wire/messages.ts'
+import { StreamFollower } from '../wire/stream-follower.ts'
+import { parseSourceOptions, type WorkloadApiSourceOptions } from './source-options.ts'
+import { readSvid } from './read-update.ts'
+
+/**
+ * A source that the agent on this machine keeps up to date: X.509-SVID, key and bundles come by the SPIFFE Workload API
+ * and are replaced before they expire, without a restart and without a file.
+ *
+ * When the agent goes away, the last SVID serves until it expires; when it says that this workload has none (any more),
+ * there is none from that moment on, and the source goes on asking. What it cannot use is reported by `onNotice`, and what
+ * was there stays. Keeps the process alive until it is closed.
+ *
+ * @example const source = await workloadApiSource()
+ * @throws {ConfigurationError} `option_invalid` without an endpoint, or with one that is no address
+ * @throws {SourceError} `agent_unreachable`, `agent_denied`, `agent_refused`, `agent_unsupported`, `agent_failed` or
+ * `svid_withdrawn` when there is no SVID within `timeoutMs`, naming endpoint, gRPC status and likely cause;
+ * {CertificateError} or `message_malformed` when all that came was unusable
+ * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_API.md#5-x509-svid-profile
+ */
+export async function workloadApiSource(options: WorkloadApiSourceOptions = {}): Promise<NoticingSource> {
+  const { endpoint, startWithoutSvid, timeoutMs, ...rest } = parseSourceOptions(options)
+  const address = findEndpoint(endpoint)
+  const source = new AgentSource({ ...rest, address })
+  if (startWithoutSvid) return source
+  try {
+    await source.waitForFirst(timeoutMs, formatEndpoint(address))
+    return source
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+type AgentSourceOptions = Pick<ConstructorParameters<typeof StreamFollower>[0], 'address' | 'maxRetryMs'> & {
+  readonly hint: string | undefined
+}
+
+class AgentSource implements NoticingSource {
+  readonly #held: ReplaceableSource = createReplaceableSource()
+  readonly #follower: StreamFollower
+  readonly #hint: string | undefined
+  /** Trust domains that have supplied a revocation list. */
+  readonly #demanded = new Set<string>()
+  /** What is wrong and was said already; undefined while all is well. */
+  #reported: string | undefined
+  #isLost = true
+  #last: CountersignError | undefined
+  #settleFirst: (error?: CountersignError) => void = () => undefined
+
+  constructor({ hint, ...following }: AgentSourceOptions) {
+    this.#hint = hint
+    this.#follower = new StreamFollower({
+      ...following,
+      method: 'FetchX509SVID',
+      onMessage: (value) => this.#take(value),
+      onFailure: (error) => this.#fail(error),
+    })
+  }
+
+  get current(): X509Material {
+    return this.#held.current
+  }
+
+  onUpdate(listener: (material: X509Material) => void): () => void {
+    return this.#held.onUpdate(listener)
+  }
+
+  onNotice(listener: (notice: SourceNotice) => void): () => void {
+    return this.#held.onNotice(listener)
+  }
+
+  /** Waits for the first SVID, or says why there is none. */
+  async waitForFirst(timeoutMs: number, endpoint: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const error = await new Promise<CountersignError | undefined>((resolve) => {
+      this.#settleFirst = resolve
+      timer = setTimeout(() => resolve(this.#last ?? nothingHeard(endpoint)), timeoutMs)
+    })
+    clearTimeout(timer)
+    this.#settleFirst = () => undefined
+    if (error === undefined) return
+    const message = `found no SVID within ${timeoutMs} ms: ${error.message}`
+    throw error instanceof SourceError
+      ? new SourceError(error.code, message, { value: error.value, cause: error })
+      : error
+  }
+
+  close(): Promise<void> {
+    this.#follower.close()
+    return this.#held.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #take(value: unknown): void {
+    try {
+      const material = readSvid(parseX509Svids(value), { hint: this.#hint, demanded: this.#demanded })
+      for (const { trustDomain, requiresCrl } of material.bundles.values()) {
+        if (requiresCrl) this.#demanded.add(trustDomain)
+      }
+      this.#held.replace(material)
+      this.#isLost = false
+      this.#recover()
+      this.#settleFirst()
+    } catch (error) {
+      if (!isCountersignError(error)) throw error
+      this.#last = error
+      // What a message leaves out is withdrawn by it (SPIFFE Workload API §4.4).
+      if (error instanceof SourceError && error.code === 'svid_withdrawn') this.#withdraw(error)
+      else this.#report('refused', error)
+    }
+  }
+
+  #fail(error: AgentError): void {
+    this.#last = error
+    if (error.isFinal) this.#settleFirst(error)
+    // §5.2.1: there is no identity any more. Others go on with what they have.
+    if (error.code === 'agent_denied') this.#withdraw(error)
+    else this.#report(error.isFinal ? 'refused' : 'warning', error)
+  }
+
+  #withdraw(error: SourceError): void {
+    if (this.#isLost) {
+      this.#report('refused', error)
+      return
+    }
+    this.#isLost = true
+    this.#reported = error.code
+    this.#held.withdraw(error)
+  }
+
+  /** Once for each reason: an agent that is away is asked again and again. */
+  #report(outcome: 'refused' | 'warning', { code, message }: CountersignError): void {
+    if (code === this.#reported) return
+    this.#reported = code
+    this.#held.notify({ outcome, code, detail: message })
+  }
+
+  #recover(): void {
+    if (this.#reported === undefined) return
+    this.#reported = undefined
+    this.#held.notify({ outcome: 'recovered', detail: 'the agent gives an SVID that can be used' })
+  }
+}
+
+function nothingHeard(endpoint: string): SourceError {
+  return new SourceError('agent_unreachable', `nothing was heard from ${endpoint}; does an agent answer there?`)
+}
+
+function isCountersignError(error: unknown): error is CountersignError {
+  return error instanceof CountersignError
+}

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import test from 'node:test'
+import { createAuthority } from '@countersign/testkit'
+import { type Agent, startAgent } from '@countersign/testkit/workload-api'
+import { createWorkloadApiClient } from '@countersign/workload-api'
+import { readJsonLines, readRecords } from './read-json-lines.ts'
+import { runCommand, startCommand } from './run-command.ts'
+
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+
+test('shows a block for each SVID: SPIFFE ID, hint, serial, expiry, chain and bundles', async () => {
+  await using agent = await startAgentWithPartner()
+  const { exitCode, output, errors } = await runCommand(['fetch', '--socket', agent.endpoint])
+
+  assert.equal(errors, '')
+  assert.equal(exitCode, 0)
+  const blocks = output.trimEnd().split('\n\n')
+  assert.equal(blocks.length, 2)
+  const [, second] = await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()
+  for (const [block, id, hint] of [
+    [blocks[0] ?? '', coreApi, 'none'],
+    [blocks[1] ?? '', billing, 'internal'],
+  ] as const) {
+    assert.ok(block.startsWith(`${id}\n`))
+    assert.match(block, new RegExp(`^  hint +${hint}$`, 'm'))
+    assert.match(block, /^ {2}expires +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, in (?:9 m|10 m)(?: \d+ s)?$/m)
+    assert.match(block, /^ {2}chain +2 certificates$/m)
+    assert.match(block, /^ {2}bundle +saas\.example, 1 X\.509 authority$/m)
+    assert.match(block, /^ {2}bundle +partner\.example \(federated\), 1 X\.509 authority$/m)
+  }
+  assert.ok(blocks[1]?.includes(`serial   ${second?.material.svid.serialNumber}\n`))
+})
+
+test('the JSON of an SVID names every certificate of the chain and of the bundles', async () => {
+  await using agent = await startAgentWithPartner()
+  const { output } = await runCommand(['fetch', '--socket', agent.endpoint, '--json'])
+
+  const [svid] = readJsonLines(output)
+  const own = (await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids())[0]?.material.svid
+  assert.equal(svid?.['serialNumber'], own?.serialNumber)
+  assert.equal(svid?.['expiresAt'], new Date(own?.expiresAt ?? 0).toISOString().replace('.000Z', 'Z'))
+  const [leaf, intermediate, ...more] = readRecords(svid?.['chain'])
+  const fields = ['subject', 'issuer', 'serialNumber', 'sha256', 'notBefore', 'notAfter']
+  assert.deepEqual(Object.keys(leaf ?? {}), fields)
+  assert.equal(leaf?.['sha256'], own?.sha256)
+  assert.equal(leaf?.['issuer'], intermediate?.['subject'])
+  assert.deepEqual(more, [])
+  const [root] = readRecords(readRecords(svid?.['bundles'])[0]?.['authorities'])
+  assert.equal(root?.['subject'], intermediate?.['issuer'])
+})
+
+test('a private key is in no output of any command', async () => {
+  await using agent = await startAgentWithPartner()
+  const variables = { SPIFFE_ENDPOINT_SOCKET: agent.endpoint }
+  const svids = await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()
+  const keys = svids.map(({ material }) => material.svid.exportPrivateKey().split('\n')[1] ?? '')
+  await using watch = startCommand(['fetch', '--watch'], variables)
+  await using watchJson = startCommand(['fetch', '--watch', '--json'], variables)
+  await using dev = startCommand(['dev', '--service', 'production/core-api', '--ttl', '2s', '--json'])
+  await Promise.all([watch.waitFor(/billing/), watchJson.waitFor(/billing/), dev.waitFor(/rotated/)])
+  const finished = await Promise.all([runCommand(['fetch'], variables), runCommand(['fetch', '--json'], variables)])
+  await Promise.all([watch.stop(), watchJson.stop(), dev.stop()])
+
+  for (const { output, errors } of [...finished, watch, watchJson, dev]) {
+    assert.notEqual(output, '')
+    for (const key of keys) assert.ok(key !== '' && !`${output}${errors}`.includes(key))
+    // How base64 of each PKCS#8 with a key on P-256 begins.
+    assert.ok(!/PRIVATE KEY|MIGHAgEA/.test(`${output}${errors}`))
+  }
+})
+
+test('an agent that is not there is told with endpoint, status and likely cause, and exit code 1', async () => {
+  const { exitCode, output, errors } = await runCommand(['fetch', '--socket', 'unix:///nowhere/agent.sock'])
+
+  assert.equal(exitCode, 1)
+  assert.equal(output, '')
+  assert.match(errors, /^countersign: .*unix:\/\/\/nowhere\/agent\.sock.*UNAVAILABLE.*running.*\n$/)
+})
+
+test('an agent that knows no entry for us is told with PERMISSION_DENIED and exit code 1', async () => {
+  await using agent = await startAgent({ trustDomain: 'saas.example', entries: [] })
+  const { exitCode, errors } = await runCommand(['fetch', '--socket', agent.endpoint])
+
+  assert.equal(exitCode, 1)
+  assert.match(errors, /^countersign: .*PERMISSION_DENIED.*entry.*\n$/)
+})
+
+test('an SVID that no service could use is a failure with exit code 1', async () => {
+  await using agent = await startAgentWithPartner()
+  await agent.fail('wrong_key')
+  const { exitCode, output, errors } = await runCommand(['fetch', '--socket', agent.endpoint])
+
+  assert.equal(exitCode, 1)
+  assert.equal(output, '')
+  assert.match(errors, /^countersign: .+\n$/)
+})
+
+test('a hint cannot command the terminal or forge a line', async () => {
+  const hint = 'a\u001b[2Jb\nserial 00\u202ec'
+  await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: coreApi, hint }] })
+  const plain = await runCommand(['fetch', '--socket', agent.endpoint])
+  const json = await runCommand(['fetch', '--socket', agent.endpoint, '--json'])
+
+  for (const { output } of [plain, json]) assert.ok(!/[\p{Cc}\p{Cf}]/u.test(output.replaceAll('\n', '')))
+  assert.ok(!/^serial/m.test(plain.output))
+  assert.equal(readJsonLines(json.output)[0]?.['hint'], hint)
+})
+
+test('--watch shows each rotation of dev as a line, and SIGINT ends it with 0', async () => {
+  await using dev = startCommand(['dev', '--service', 'production/core-api', '--ttl', '2s'])
+  const [, endpoint = ''] = await dev.waitFor(/^export SPIFFE_ENDPOINT_SOCKET=(.+)\n/)
+  await using watch = startCommand(['fetch', '--watch'], { SPIFFE_ENDPOINT_SOCKET: endpoint })
+  await watch.waitFor(/^\S+ {2}update 3 .*\n/m)
+
+  assert.equal(await watch.stop('SIGINT'), 0)
+  assert.equal(watch.errors, '')
+  const lines = watch.output.trimEnd().split('\n')
+  assert.ok(lines.every((line) => / expires \S+Z, (?:in \d s|expired )/.test(line)))
+  assert.equal(new Set(lines.map((line) => / serial (\S+) /.exec(line)?.[1])).size, lines.length)
+  assert.equal(await dev.stop(), 0)
+})
+
+test('--watch --json numbers the updates and tells what went wrong, on stdout as well', async () => {
+  await using agent = await startAgentWithPartner()
+  await using watch = startCommand(['fetch', '--watch', '--json', '--socket', agent.endpoint])
+  await watch.waitFor(/"update":1.*billing/)
+  await agent.rotate()
+  await watch.waitFor(/"update":2.*billing/)
+  await agent.setEntries([])
+  await watch.waitFor(/"failure"/)
+  await agent.setEntries([{ spiffeId: coreApi }])
+  await watch.waitFor(/"update":3/)
+
+  assert.equal(await watch.stop('SIGINT'), 0)
+  const events = readJsonLines(watch.output)
+  assert.deepEqual(
+    events.map(({ event, update, grpcStatus }) => [event, update ?? grpcStatus]),
+    [...[1, 1, 2, 2].map((update) => ['svid', update]), ['failure', 'PERMISSION_DENIED'], ['svid', 3]],
+  )
+  assert.match(watch.errors, /^countersign: .*PERMISSION_DENIED.*\n$/)
+})
+
+test('--watch goes on while the agent is away, and says so once', async () => {
+  await using agent = await startAgentWithPartner()
+  await using watch = startCommand(['fetch', '--watch', '--socket', agent.endpoint])
+  await watch.waitFor(/update 1 .*billing/)
+  await agent.stop()
+  await watch.waitFor(/UNAVAILABLE/, 'errors')
+  await agent.start()
+  await watch.waitFor(/update 2 .*billing/)
+
+  assert.equal(await watch.stop(), 0)
+  assert.match(watch.errors, /^(?:countersign: .*\n)+$/)
+})
+
+test('--watch ends with 1 when the agent refuses the question itself', async () => {
+  await using agent = await startAgentWithPartner()
+  await agent.fail('invalid_argument')
+  const { exitCode, errors } = await runCommand(['fetch', '--watch', '--socket', agent.endpoint])
+
+  assert.equal(exitCode, 1)
+  assert.match(errors, /^countersign: .*INVALID_ARGUMENT.*\n$/)
+})
+
+test('a reader that has gone is no failure of fetch', async () => {
+  await using agent = await startAgentWithPartner()
+  await using fetch = startCommand(['fetch', '--watch', '--socket', agent.endpoint])
+  await fetch.waitFor(/update 1 /)
+  fetch.child.stdout.destroy()
+  await agent.rotate()
+
+  assert.equal(await fetch.wait(), 0)
+  assert.equal(fetch.errors, '')
+  assert.ok(existsSync(new URL(agent.endpoint.replace('unix:', 'file:'))))
+})
+
+/** Two SVIDs from an intermediate, for ten minutes, beside a federated trust domain. */
+async function startAgentWithPartner(): Promise<Agent> {
+  const root = await createAuthority('saas.example')
+  const partner = await createAuthority('partner.example')
+  return startAgent({
+    authority: await root.intermediate(),
+    entries: [
+      { spiffeId: coreApi, ttlSeconds: 600, federatesWith: [partner] },
+      { spiffeId: billing, ttlSeconds: 600, federatesWith: [partner], hint: 'internal' },
+    ],
+  })
+}

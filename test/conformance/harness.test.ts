@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createAuthority, type SvidFault } from '@countersign/testkit'
+import { startAgent } from '@countersign/testkit/workload-api'
+import { Harness } from './start-harness.ts'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const partnerId = 'spiffe://partner.example/partner'
+
+// What no peer may show (X509-SVID §5.2, RFC 5280 §6).
+const wrongs: readonly SvidFault[] = [
+  'two_uri_sans',
+  'no_uri_san',
+  'no_path',
+  'invalid_spiffe_id',
+  'https_uri_san',
+  'nul_in_uri',
+  'foreign_trust_domain',
+  'ca_leaf',
+  'key_cert_sign',
+  'crl_sign',
+  'no_digital_signature',
+  'no_key_usage',
+  'server_auth_only',
+  'expired',
+  'not_yet_valid',
+  'unknown_critical_extension',
+  'bad_signature',
+  'self_signed',
+]
+
+// A process takes a second to start: what belongs to one agent is asked of one harness.
+
+test('EP: prints version and ports, then READY, and ends with SIGTERM', async (context) => {
+  await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  const { lines } = harness
+  assert.equal(lines[0], 'SPIFFE_HARNESS_VERSION=1')
+  assert.match(lines[1] ?? '', /^SPIFFE_X509_PORT=\d+$/)
+  assert.match(lines[2] ?? '', /^SPIFFE_CONTROL_PORT=\d+$/)
+  assert.equal(lines[3], 'READY')
+  assert.ok(agent.calls.every(({ hasHeader }) => hasHeader))
+  assert.equal(await harness.stop(), 0)
+  assert.equal(harness.lines.length, 4)
+})
+
+test('EP: never becomes ready at an address with an authority', async (context) => {
+  const harness = new Harness(context, 'unix://tmp/agent.sock')
+  assert.notEqual(await harness.ended(), 0)
+  assert.ok(!harness.lines.includes('READY'))
+})
+
+test('EP: becomes ready at an agent that is unavailable first, and then denies', async (context) => {
+  await using agent = await startAgent({
+    trustDomain: 'saas.example',
+    entries: [{ spiffeId: billing }],
+    endpoint: 'tcp://127.0.0.1:0',
+    faults: [
+      { name: 'unavailable', times: 2 },
+      { name: 'permission_denied', times: 1 },
+    ],
+  })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  assert.equal(agent.calls.length, 3)
+})
+
+test('WA, XS: shows the newest SVID, keeps it through a bad message, and none after PermissionDenied', async (context) => {
+  const authority = await createAuthority('saas.example')
+  await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
+  const peer = await authority.issue(coreApi)
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  const first = (await harness.meet(peer)).shown
+  assert.ok(first !== undefined)
+
+  await agent.rotate()
+  const second = await until(
+    () => harness.meet(peer),
+    ({ shown }) => shown !== undefined && !shown.equals(first),
+  )
+  assert.equal(second.told, `${coreApi}\n`)
+
+  await agent.fail('empty_key', { times: 1 })
+  assert.deepEqual(await harness.meet(peer), second)
+
+  await agent.setEntries([])
+  await until(
+    () => harness.meet(peer),
+    ({ told, shown }) => told === '' && shown === undefined,
+  )
+  await agent.setEntries([{ spiffeId: billing }])
+  await until(
+    () => harness.meet(peer),
+    ({ told }) => told === `${coreApi}\n`,
+  )
+})
+
+test('XV: tells a valid peer its ID, and ends every other without a byte', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const stranger = await createAuthority('saas.example')
+  await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  assert.equal((await harness.meet(await authority.issue(coreApi))).told, `${coreApi}\n`)
+  assert.equal((await harness.meet(null)).told, '')
+  assert.equal((await harness.meet(await stranger.issue(coreApi))).told, '')
+  for (const fault of wrongs) {
+    const { told } = await harness.meet(await authority.issue(coreApi, { faults: [fault] }))
+    assert.equal(told, '', `${fault} was let in`)
+  }
+})
+
+test('XF: lets a federated peer in while its bundle is there, under its own name alone', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const partner = await createAuthority('partner.example')
+  await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  const peer = await partner.issue(partnerId)
+  assert.equal((await harness.meet(peer)).told, '')
+
+  await agent.setEntries([{ spiffeId: billing, federatesWith: [partner] }])
+  await until(
+    () => harness.meet(peer),
+    ({ told }) => told === `${partnerId}\n`,
+  )
+  const forged = await partner.issue(coreApi, { faults: ['foreign_trust_domain'] })
+  assert.equal((await harness.meet(forged)).told, '')
+
+  await agent.setEntries([{ spiffeId: billing }])
+  await until(
+    () => harness.meet(peer),
+    ({ told }) => told === '',
+  )
+})
+
+test('the control port answers 200, 422 and 501 by what was asked', async (context) => {
+  await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  assert.equal((await harness.ask('GET', '/v1/info')).status, 200)
+  assert.equal((await harness.ask('POST', '/v1/x509/dial', { address: '127.0.0.1:1' })).status, 501)
+
+  const fetched = await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'], spiffe_id: billing })
+  assert.equal(fetched.status, 200)
+  assert.ok(typeof fetched.body === 'object' && fetched.body !== null && 'token' in fetched.body)
+  const { token } = fetched.body
+  const valid = await harness.ask('POST', '/v1/jwt/validate', { token, audience: 'conformance' })
+  assert.equal(valid.status, 200)
+  assert.ok(typeof valid.body === 'object' && valid.body !== null && 'spiffe_id' in valid.body)
+  assert.equal(valid.body.spiffe_id, billing)
+
+  assert.equal((await harness.ask('POST', '/v1/jwt/validate', { token, audience: 'other' })).status, 422)
+  assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: [] })).status, 422)
+  await agent.fail('unavailable')
+  assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'] })).status, 500)
+  await agent.heal()
+  await agent.fail('unimplemented', { method: 'FetchJWTSVID' })
+  assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'] })).status, 501)
+})
+
+async function until<Value>(look: () => Promise<Value>, isRight: (value: Value) => boolean): Promise<Value> {
+  for (;;) {
+    const value = await look()
+    if (isRight(value)) return value
+  }
+}

@@ -1,0 +1,36 @@
+import { createServer } from 'node:net'
+import { workloadApiSource } from '@countersign/workload-api'
+import { createControl } from './control.ts'
+import { listen } from './listen.ts'
+import { PeerPort } from './peer-port.ts'
+
+// What the SPIFFE Conformance Test Suite starts: it speaks to the agent named by SPIFFE_ENDPOINT_SOCKET, shows what it
+// got there to peers, and ends with SIGTERM. It uses what every service may use, and nothing else.
+
+// The suite waits ten seconds for READY, also where the agent comes late.
+const source = await workloadApiSource({ startWithoutSvid: true, maxRetryMs: 1000 })
+const peers = new PeerPort(source)
+const front = createServer((socket) => peers.take(socket))
+const control = createControl()
+
+const x509Port = await listen(front)
+const controlPort = await listen(control)
+say('SPIFFE_HARNESS_VERSION=1', `SPIFFE_X509_PORT=${x509Port}`, `SPIFFE_CONTROL_PORT=${controlPort}`)
+
+source.onNotice(({ outcome, detail }) => void process.stderr.write(`${outcome}: ${detail}\n`))
+const stopWaiting = source.onUpdate(() => {
+  stopWaiting()
+  say('READY')
+})
+
+process.once('SIGTERM', () => {
+  front.close()
+  control.close()
+  control.closeAllConnections()
+  peers.close()
+  void source.close()
+})
+
+function say(...lines: readonly string[]): void {
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''))
+}

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { X509Bundle } from '@countersign/core'
+import { createAuthority } from '@countersign/testkit'
+import { type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
+import { billing, coreApi, startBillingAgent } from './agent-service.ts'
+import { waitUntil } from './waiting.ts'
+
+const audience = ['spiffe://saas.example/ns/production/sa/ledger']
+
+test('gives every SVID once, with hints', async (context) => {
+  const entries = [{ spiffeId: billing }, { spiffeId: coreApi, hint: 'internal' }]
+  const { endpoint } = await startBillingAgent(context, { entries })
+  const svids = await createWorkloadApiClient({ endpoint }).fetchX509Svids()
+  assert.deepEqual(
+    svids.map(({ hint, material }) => [hint, material.svid.spiffeId.toString()]),
+    [
+      ['', billing],
+      ['internal', coreApi],
+    ],
+  )
+})
+
+test('W-2: watches all SVIDs until it is told to end', async (context) => {
+  const agent = await startBillingAgent(context)
+  const seen: (readonly AgentSvid[])[] = []
+  const stop = createWorkloadApiClient({ endpoint: agent.endpoint }).watchX509Svids({
+    onUpdate: (svids) => seen.push(svids),
+  })
+  await waitUntil(() => seen.length === 1)
+  await agent.setEntries([{ spiffeId: coreApi }, { spiffeId: billing }])
+  await waitUntil(() => seen.length === 2)
+  assert.deepEqual(
+    seen.map((svids) => svids.map(({ material }) => material.svid.spiffeId.toString())),
+    [[billing], [coreApi, billing]],
+  )
+  stop()
+  await agent.rotate()
+  await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()
+  assert.equal(seen.length, 2)
+})
+
+test('W-4: a watcher hears of a message that it cannot use, and of the next one that it can', async (context) => {
+  const agent = await startBillingAgent(context)
+  const seen: unknown[] = []
+  const errors: unknown[] = []
+  const stop = createWorkloadApiClient({ endpoint: agent.endpoint }).watchX509Svids({
+    onUpdate: (svids) => seen.push(svids),
+    onError: (error) => errors.push(error),
+  })
+  context.after(stop)
+  await waitUntil(() => seen.length === 1)
+  await agent.fail('empty_key')
+  await waitUntil(() => errors.length === 1)
+  await agent.heal()
+  await waitUntil(() => seen.length === 2)
+  const [error] = errors
+  assert.ok(error instanceof Error && 'code' in error && error.code === 'message_malformed')
+})
+
+test('E-8: a watcher without an ear for errors still asks again', async (context) => {
+  const agent = await startBillingAgent(context, { faults: [{ name: 'permission_denied', times: 2 }] })
+  const seen: unknown[] = []
+  context.after(
+    createWorkloadApiClient({ endpoint: agent.endpoint }).watchX509Svids({ onUpdate: (svids) => seen.push(svids) }),
+  )
+  await waitUntil(() => seen.length === 1)
+})
+
+test('W-13: gives the X.509 bundles by trust domain, and watches them', async (context) => {
+  const partner = await createAuthority('partner.example')
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const agent = await startBillingAgent(context, { entries })
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  const bundles = await client.fetchX509Bundles()
+  assert.deepEqual([...bundles.keys()].toSorted(), ['partner.example', 'saas.example'])
+  assert.deepEqual(
+    bundles.get('partner.example')?.authorities.map(({ der }) => Buffer.from(der)),
+    [partner.certificateDer],
+  )
+
+  const seen: ReadonlyMap<string, X509Bundle>[] = []
+  context.after(client.watchX509Bundles({ onUpdate: (update) => seen.push(update) }))
+  await waitUntil(() => seen.length === 1)
+  await agent.setEntries([{ spiffeId: billing }])
+  await waitUntil(() => seen.length === 2)
+  assert.deepEqual([...(seen[1]?.keys() ?? [])], ['saas.example'])
+})
+
+for (const [fault, code] of [
+  ['empty_bundle', 'message_malformed'],
+  ['broken_bundle', 'certificate_malformed'],
+] as const) {
+  test(`W-4, W-13: X.509 bundles with ${fault} are refused`, async (context) => {
+    const { endpoint } = await startBillingAgent(context, { faults: [{ name: fault }] })
+    await assert.rejects(createWorkloadApiClient({ endpoint }).fetchX509Bundles(), { code })
+  })
+}
+
+test('W-3: an agent that has no bundle (any more) leaves nothing to trust', async (context) => {
+  const { endpoint } = await startBillingAgent(context, { faults: [{ name: 'no_bundles' }] })
+  const client = createWorkloadApiClient({ endpoint })
+  assert.equal((await client.fetchX509Bundles()).size, 0)
+  assert.equal((await client.fetchJwtBundles()).size, 0)
+})
+
+test('W-12, W-13: gives the JWT authorities apart from those of X.509, by trust domain', async (context) => {
+  const { endpoint } = await startBillingAgent(context)
+  const client = createWorkloadApiClient({ endpoint })
+  const sets = await client.fetchJwtBundles()
+  assert.deepEqual([...sets.keys()], ['saas.example'])
+  const set: unknown = JSON.parse(sets.get('saas.example') ?? '')
+  assert.ok(typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys))
+  assert.equal(set.keys.length, 1)
+  assert.ok(!JSON.stringify(set).includes('x5c'))
+})
+
+test('W-15: a JWT-SVID is that of the SPIFFE ID that was asked for, else the first', async (context) => {
+  const entries = [{ spiffeId: billing }, { spiffeId: coreApi, hint: 'internal' }]
+  const { endpoint } = await startBillingAgent(context, { entries })
+  const client = createWorkloadApiClient({ endpoint })
+  const first = await client.fetchJwtSvid({ audience })
+  assert.deepEqual([first.spiffeId.toString(), first.hint], [billing, ''])
+  const chosen = await client.fetchJwtSvid({ audience, spiffeId: coreApi })
+  assert.deepEqual([chosen.spiffeId.toString(), chosen.hint], [coreApi, 'internal'])
+  await assert.rejects(client.fetchJwtSvid({ audience, spiffeId: 'spiffe://saas.example/stranger' }), {
+    code: 'agent_denied',
+  })
+})
+
+test('W-14: the agent validates a token for the audience that it was made for, and for no other', async (context) => {
+  const { endpoint } = await startBillingAgent(context)
+  const client = createWorkloadApiClient({ endpoint })
+  const { token } = await client.fetchJwtSvid({ audience })
+  const { spiffeId, claims } = await client.validateJwtSvid({ audience: audience[0] ?? '', token })
+  assert.equal(spiffeId.toString(), billing)
+  assert.equal(claims['sub'], billing)
+  assert.equal(typeof claims['exp'], 'number')
+  const refusal = { code: 'agent_refused', grpcCode: 'INVALID_ARGUMENT' }
+  await assert.rejects(client.validateJwtSvid({ audience: 'somebody else', token }), refusal)
+  await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token: `${token}x` }), refusal)
+})
+
+for (const [fault, code] of [
+  ['no_svids', 'message_malformed'],
+  ['empty_spiffe_id', 'message_malformed'],
+  ['empty_svid', 'message_malformed'],
+  ['broken_message', 'agent_failed'],
+] as const) {
+  test(`W-4: a JWT-SVID with ${fault} is refused`, async (context) => {
+    const { endpoint } = await startBillingAgent(context, { faults: [{ name: fault }] })
+    await assert.rejects(createWorkloadApiClient({ endpoint }).fetchJwtSvid({ audience }), { code })
+  })
+}
+
+for (const fault of ['empty_spiffe_id', 'empty_claims'] as const) {
+  test(`W-4: a validation with ${fault} proves nothing`, async (context) => {
+    const agent = await startBillingAgent(context)
+    const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+    const { token } = await client.fetchJwtSvid({ audience })
+    await agent.fail(fault)
+    await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token }), { code: 'message_malformed' })
+  })
+}
+
+test('W-14: an expired token is none', async (context) => {
+  const { endpoint } = await startBillingAgent(context, { faults: [{ name: 'expired_svid' }] })
+  const client = createWorkloadApiClient({ endpoint })
+  const { token } = await client.fetchJwtSvid({ audience })
+  await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token }), { code: 'agent_refused' })
+})
+
+test('E-9: a profile that the agent does not offer is said as such', async (context) => {
+  const faults = [{ name: 'unimplemented', method: 'FetchJWTSVID' }] as const
+  const { endpoint } = await startBillingAgent(context, { faults })
+  const client = createWorkloadApiClient({ endpoint })
+  await assert.rejects(client.fetchJwtSvid({ audience }), { code: 'agent_unsupported', grpcCode: 'UNIMPLEMENTED' })
+  assert.equal((await client.fetchX509Svids()).length, 1)
+})

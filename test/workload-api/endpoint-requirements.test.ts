@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Agent } from '@countersign/testkit/workload-api'
+import { AgentError, createWorkloadApiClient, workloadApiSource } from '@countersign/workload-api'
+import { billing, openSource, startBillingAgent, startService } from './agent-service.ts'
+import { nextNotice, nextOutcome, pause, waitUntil } from './waiting.ts'
+
+for (const endpoint of [undefined, 'tcp://127.0.0.1:0'] as const) {
+  test(`E-1: speaks gRPC without TLS, on ${endpoint === undefined ? 'a Unix socket' : 'TCP'}`, async (context) => {
+    const agent = await startBillingAgent(context, endpoint === undefined ? {} : { endpoint })
+    const source = await openSource(context, agent)
+    assert.equal(source.current.svid.spiffeId.toString(), billing)
+    assert.match(agent.endpoint, endpoint === undefined ? /^unix:/ : /^tcp:/)
+  })
+}
+
+test('E-2: sends the header with every method', async (context) => {
+  const { agent } = await startService(context)
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  await client.fetchX509Svids()
+  await client.fetchX509Bundles()
+  await client.fetchJwtBundles()
+  const { token } = await client.fetchJwtSvid({ audience: ['billing'] })
+  await client.validateJwtSvid({ audience: 'billing', token })
+  assert.deepEqual(
+    new Set(agent.calls.map(({ method }) => method)),
+    new Set(['FetchX509SVID', 'FetchX509Bundles', 'FetchJWTBundles', 'FetchJWTSVID', 'ValidateJWTSVID']),
+  )
+  assert.ok(agent.calls.every(({ hasHeader }) => hasHeader))
+})
+
+test('E-3: a source without options finds the agent by SPIFFE_ENDPOINT_SOCKET', async (context) => {
+  const agent = await startBillingAgent(context)
+  process.env['SPIFFE_ENDPOINT_SOCKET'] = agent.endpoint
+  context.after(() => delete process.env['SPIFFE_ENDPOINT_SOCKET'])
+  await using source = await workloadApiSource()
+  assert.equal(source.current.svid.spiffeId.toString(), billing)
+})
+
+for (const [row, fault, code, grpcCode] of [
+  ['E-6', 'invalid_argument', 'agent_refused', 'INVALID_ARGUMENT'],
+  ['E-9', 'unimplemented', 'agent_unsupported', 'UNIMPLEMENTED'],
+] as const) {
+  test(`${row}: ${fault} at the start is said at once, and not asked again`, async (context) => {
+    const agent = await startBillingAgent(context, { faults: [{ name: fault }] })
+    await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, maxRetryMs: 5 }), (error) => {
+      assert.ok(error instanceof Error && 'code' in error && error.cause instanceof AgentError)
+      assert.deepEqual([error.code, error.cause.grpcCode], [code, grpcCode])
+      assert.ok(error.message.includes(agent.endpoint) && error.message.includes(grpcCode))
+      return true
+    })
+    await expectNoFurtherCall(agent)
+  })
+
+  test(`${row}: ${fault} while a source is open ends the asking; what is there goes on`, async (context) => {
+    const { agent, source } = await startService(context)
+    const before = source.current
+    await agent.fail(fault)
+    const notice = await nextNotice(source)
+    assert.deepEqual([notice.outcome, notice.code], ['refused', code])
+    await expectNoFurtherCall(agent)
+    assert.equal(source.current, before)
+  })
+}
+
+test('E-7: Unavailable at the start is asked again until the agent answers', async (context) => {
+  const agent = await startBillingAgent(context, { faults: [{ name: 'unavailable', times: 3 }] })
+  const source = await openSource(context, agent)
+  assert.equal(source.current.svid.spiffeId.toString(), billing)
+  assert.equal(agent.calls.length, 4)
+})
+
+test('E-7: Unavailable is reported once for as long as it lasts, and each time that it begins', async (context) => {
+  const { agent, source } = await startService(context)
+  const told: string[] = []
+  source.onNotice(({ outcome, code }) => told.push(code ?? outcome))
+  for (const round of [1, 2]) {
+    const calls = agent.calls.length
+    await agent.fail('unavailable')
+    await waitUntil(() => agent.calls.length > calls + 3)
+    const recovered = nextOutcome(source, 'recovered')
+    await agent.heal()
+    await recovered
+    assert.equal(told.length, round * 2)
+  }
+  assert.deepEqual(told, ['agent_unreachable', 'recovered', 'agent_unreachable', 'recovered'])
+})
+
+test('E-8: PermissionDenied at the start is asked again until there is an entry', async (context) => {
+  const agent = await startBillingAgent(context, { entries: [] })
+  const opening = openSource(context, agent)
+  await waitUntil(() => agent.calls.length > 2)
+  await agent.setEntries([{ spiffeId: billing }])
+  assert.equal((await opening).current.svid.spiffeId.toString(), billing)
+})
+
+test('E-8: PermissionDenied for as long as the source waits is said with its likely cause', async (context) => {
+  const agent = await startBillingAgent(context, { entries: [] })
+  await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, timeoutMs: 1000 }), (error) => {
+    assert.ok(error instanceof Error && 'code' in error)
+    assert.equal(error.code, 'agent_denied')
+    for (const part of ['1000 ms', agent.endpoint, 'PERMISSION_DENIED', 'registration entry']) {
+      assert.ok(error.message.includes(part), `found no '${part}' in: ${error.message}`)
+    }
+    return true
+  })
+})
+
+// A source that asks again does it within 20 ms.
+async function expectNoFurtherCall(agent: Agent): Promise<void> {
+  const { length } = agent.calls
+  await agent.heal()
+  await pause(200)
+  assert.equal(agent.calls.length, length)
+}

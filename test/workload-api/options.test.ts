@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createWorkloadApiClient, workloadApiSource } from '@countersign/workload-api'
+
+const endpoint = 'unix:///run/nobody-listens-here.sock'
+
+for (const [what, options] of [
+  ['an empty hint, which no agent could mean', { hint: '' }],
+  ['W-10: a hint of 1025 bytes', { hint: 'a'.repeat(1025) }],
+  ['W-10: a hint whose characters are few and whose bytes are many', { hint: '€'.repeat(342) }],
+  ['a timeout of no time', { timeoutMs: 0 }],
+  ['a timeout that is no number', { timeoutMs: Number.NaN }],
+  ['a timeout that no timer can wait for', { timeoutMs: 2 ** 31 }],
+  ['a retry time of no time', { maxRetryMs: 0 }],
+  ['a retry time without end', { maxRetryMs: Infinity }],
+] as const) {
+  test(`a source refuses ${what}`, async () => {
+    await assert.rejects(workloadApiSource({ endpoint, ...options }), { code: 'option_invalid' })
+  })
+}
+
+for (const [what, options] of [
+  ['text for a number', { timeoutMs: '5s' }],
+  ['a number for text', { hint: 1 }],
+  ['an address that is no text', { endpoint: new URL('unix:///run/agent.sock') }],
+  ['text for true or false', { startWithoutSvid: 'yes' }],
+] as const) {
+  test(`a source refuses ${what}`, async () => {
+    await assert.rejects(callUntyped(options), { code: 'option_invalid' })
+  })
+}
+
+test('a source refuses an unknown option and names it', async () => {
+  await assert.rejects(callUntyped({ endpoint, timeout: 5000 }), { code: 'option_unknown', value: 'timeout' })
+})
+
+test('a client refuses an unknown option and an address that is no text', () => {
+  const call: (options: object) => unknown = createWorkloadApiClient
+  assert.throws(() => call({ endpoint, hint: 'internal' }), { code: 'option_unknown', value: 'hint' })
+  assert.throws(() => call({ endpoint: 1 }), { code: 'option_invalid', value: 1 })
+})
+
+for (const timeoutMs of [0, -1, Number.NaN, Infinity]) {
+  test(`a client refuses a timeout of ${timeoutMs}`, () => {
+    assert.throws(() => createWorkloadApiClient({ endpoint, timeoutMs }), { code: 'option_invalid' })
+  })
+}
+
+for (const audience of [[], [''], ['billing', '']]) {
+  test(`W-15: a JWT-SVID is never asked for without an audience: ${JSON.stringify(audience)}`, async () => {
+    await assert.rejects(createWorkloadApiClient({ endpoint }).fetchJwtSvid({ audience }), { code: 'option_invalid' })
+  })
+}
+
+// What a program in JavaScript could pass.
+function callUntyped(options: object): Promise<unknown> {
+  const call: (options: object) => Promise<unknown> = workloadApiSource
+  return call(options)
+}

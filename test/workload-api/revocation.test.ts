@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createAuthority, type TestSvid } from '@countersign/testkit'
+import { createWorkloadApiClient } from '@countersign/workload-api'
+import { crlOf } from '../trust/crls.ts'
+import { billing, coreApi, startBillingAgent, startService } from './agent-service.ts'
+import { type Served, serveSource, waitForEnd } from './served.ts'
+import { nextNotice, nextUpdate } from './waiting.ts'
+
+const authority = await createAuthority('saas.example')
+const partner = await createAuthority('partner.example')
+const caller = await authority.issue(coreApi)
+const bystander = await authority.issue('spiffe://saas.example/ns/production/sa/analytics')
+const foreign = await partner.issue('spiffe://partner.example/ns/production/sa/partner')
+
+test('W-11: a list of the agent cuts whom it names and refuses it; others go on', async (context) => {
+  const { agent, source } = await startService(context, { authority })
+  const served = await serveSource(context, source)
+  const open = await served.running.as(caller).connect()
+  open.resume()
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, bystander)], [true, true])
+  const next = nextUpdate(source)
+  await agent.setCrls([crlOf(authority, { revoked: [caller] })])
+  await next
+  await waitForEnd(open)
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, bystander)], [false, true])
+})
+
+test('W-11: a trust domain whose list is missing in a later message lets nobody in, until there is one', async (context) => {
+  const crls = [crlOf(authority)]
+  const { agent, source } = await startService(context, { authority, crls })
+  const served = await serveSource(context, source)
+  assert.equal(await isLetIn(served, caller), true)
+  const without = nextUpdate(source)
+  await agent.setCrls([])
+  await without
+  assert.equal(await isLetIn(served, caller), false)
+  // The demand outlives the message that made it, and the one after that.
+  const rotated = nextUpdate(source)
+  await agent.rotate()
+  await rotated
+  assert.equal(await isLetIn(served, caller), false)
+  const again = nextUpdate(source)
+  await agent.setCrls(crls)
+  await again
+  assert.equal(await isLetIn(served, caller), true)
+})
+
+test('W-11: a list that is stale lets nobody in', async (context) => {
+  const now = Date.now()
+  const crls = [crlOf(authority, { thisUpdate: now - 7_200_000, nextUpdate: now - 3_600_000 })]
+  const { source } = await startService(context, { authority, crls })
+  const served = await serveSource(context, source)
+  assert.equal(await isLetIn(served, caller), false)
+})
+
+test('W-11: a list speaks for the trust domain of its issuer alone', async (context) => {
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const crls = [crlOf(partner, { revoked: [foreign] })]
+  const { source } = await startService(context, { authority, entries, crls })
+  const served = await serveSource(context, source, ['saas.example', 'partner.example'])
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
+})
+
+test('W-11: a list for an SVID of ours that we did not choose demands none of our own trust domain', async (context) => {
+  const entries = [{ spiffeId: billing }, { spiffeId: 'spiffe://partner.example/billing' }]
+  const crls = [crlOf(partner)]
+  const { source } = await startService(context, { authorities: [authority, partner], entries, crls })
+  const served = await serveSource(context, source)
+  assert.equal(await isLetIn(served, caller), true)
+})
+
+test('W-11, W-4: a list that cannot be read refuses the whole message', async (context) => {
+  const { agent, source } = await startService(context, { authority })
+  const before = source.current
+  await agent.setCrls([Buffer.from('no list')])
+  const notice = await nextNotice(source)
+  assert.deepEqual([notice.outcome, notice.code], ['refused', 'crl_malformed'])
+  assert.equal(source.current, before)
+})
+
+test('W-11: the same lists again wake nobody', async (context) => {
+  const crls = [crlOf(authority)]
+  const { agent, source } = await startService(context, { authority, crls })
+  const before = source.current
+  await agent.setCrls([...crls])
+  const rotated = nextUpdate(source)
+  await agent.rotate()
+  const { bundles } = await rotated
+  assert.equal(bundles.get('saas.example'), before.bundles.get('saas.example'))
+})
+
+test('W-11: single bundles come with their lists', async (context) => {
+  const { endpoint } = await startBillingAgent(context, { authority, crls: [crlOf(authority)] })
+  const client = createWorkloadApiClient({ endpoint })
+  const [svid] = await client.fetchX509Svids()
+  const bundles = await client.fetchX509Bundles()
+  assert.equal(bundles.get('saas.example')?.requiresCrl, true)
+  assert.equal(svid?.material.bundles.get('saas.example')?.requiresCrl, true)
+})
+
+async function isLetIn({ running }: Served, svid: TestSvid): Promise<boolean> {
+  await using peer = running.as(svid)
+  return await peer.fetch('/').then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+}
