@@ -85,7 +85,5 @@ function toOneLine(text: string): string {
 
 function readVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  const content: unknown = JSON.parse(text)
-  const version = typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined
-  return typeof version === 'string' ? version : 'unknown'
+  return /^ {2}"version": "(.+)"/m.exec(text)?.[1] ?? 'unknown'
 }
