@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
 import { createFolder } from './create-folder.ts'
@@ -57,6 +59,50 @@ test('the socket of a dev that was killed is replaced', async (t) => {
   await dev.waitFor(/^export /)
   assert.equal((await runCommand(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
   assert.equal(await dev.stop(), 0)
+  assert.ok(!existsSync(socket))
+})
+
+// Elsewhere a full queue looks like a dead server.
+const isLinux = process.platform === 'linux'
+
+test('the socket of a server that is too busy to accept is refused and stays', { skip: !isLinux }, async (t) => {
+  const socket = join(createFolder(t), 'agent.sock')
+  const listen = `require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => console.log())`
+  const busy = spawn(process.execPath, ['-e', listen, socket], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const waiting: Socket[] = []
+  t.after(() => {
+    for (const connection of waiting) connection.destroy()
+    busy.kill('SIGKILL')
+  })
+  await once(busy.stdout, 'data')
+  busy.kill('SIGSTOP')
+  for (let isFull = false; !isFull;) {
+    const connection = connect(socket)
+    waiting.push(connection)
+    isFull = await once(connection, 'connect').then(
+      () => false,
+      () => true,
+    )
+  }
+  const inode = statSync(socket).ino
+  const { exitCode } = await runCommand(['dev', '--service', 'production/core-api', '--socket', socket])
+
+  assert.equal(exitCode, 1)
+  assert.equal(statSync(socket).ino, inode)
+})
+
+test('what has taken the place of a socket that was removed stays when its first owner ends', async (t) => {
+  const socket = join(createFolder(t), 'agent.sock')
+  const args = ['dev', '--service', 'production/core-api', '--socket', socket]
+  await using first = startCommand(args)
+  await first.waitFor(/^export /)
+  rmSync(socket)
+  await using second = startCommand(args)
+  await second.waitFor(/^export /)
+
+  assert.equal(await first.stop(), 0)
+  assert.equal((await runCommand(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
+  assert.equal(await second.stop(), 0)
   assert.ok(!existsSync(socket))
 })
 

@@ -97,10 +97,25 @@ test('lets the proof end when the list is stale, or the certificate where that i
 test('takes the longest of several current lists, and what any of them revokes', () => {
   const short = crlOf(authority, { nextUpdate: now + 60_000 })
   const long = crlOf(authority, { nextUpdate: now + 120_000 })
-  const stale = crlOf(authority, { nextUpdate: now - 1000, revoked: [svid] })
+  const stale = crlOf(authority, { thisUpdate: now - 120_000, nextUpdate: now - 1000, revoked: [svid] })
   const naming = crlOf(authority, { nextUpdate: now + 60_000, revoked: [svid] })
   assert.equal(svidOf(verifyWith(svid, [short, long, stale])).expiresAt, now + 120_000)
   assert.equal(reasonOf(verifyWith(svid, [long, naming])), 'revoked')
+})
+
+test('does not forget, when the newest list is stale, whom it revoked while an older list is current', () => {
+  const older = crlOf(authority, { thisUpdate: now - 120_000, nextUpdate: now + 120_000 })
+  const newest = crlOf(authority, { thisUpdate: now - 60_000, nextUpdate: now - 1000, revoked: [svid] })
+  assert.equal(reasonOf(verifyWith(svid, [older, newest])), 'revoked')
+  assert.equal(reasonOf(verifyWith(svid, [newest])), 'revoked')
+  assert.equal(reasonOf(verifyWith(svid, [newest], { mayLackRevocation: true })), 'revoked')
+})
+
+test('lets the proof end when another list of the issuer begins to count', () => {
+  const current = crlOf(authority, { nextUpdate: now + 120_000 })
+  const next = crlOf(authority, { thisUpdate: now + 60_000, nextUpdate: now + 180_000, revoked: [svid] })
+  assert.equal(svidOf(verifyWith(svid, [current, next])).expiresAt, now + 60_000)
+  assert.equal(reasonOf(verifyWith(svid, [current, next], { now: now + 60_000 })), 'revoked')
 })
 
 test('looks up every certificate of the path but the authority, each in the list of its own issuer', async () => {

@@ -9,9 +9,10 @@ export type RevocationRefusal = 'revoked' | 'revocation_unknown'
 /**
  * Looks every certificate of a verified path but the authority up in the current revocation lists of its issuer (RFC
  * 5280 §6.3). That an authority is withdrawn is said by the bundle. Where several lists of one issuer are current, none
- * of them may name the certificate.
+ * of them may name the certificate, and neither may a stale one that is newer than all of them.
  *
- * Gives the moment at which the first of the lists that were needed is stale, in epoch milliseconds: Infinity for none.
+ * Gives the moment at which the first of the lists that were needed is stale, or at which another list of an issuer
+ * begins to count, in epoch milliseconds: Infinity for none.
  *
  * @param path leaf first, authority last
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-6.3
@@ -39,14 +40,20 @@ function checkCertificate(
   const issued = lists.listIssued(issuer)
   if (issued.length === 0 && !lists.areRequired) return Infinity
   const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
-  if (current.some(({ revoked }) => revoked.has(certificate.serialNumber))) {
+  // A stale list is no reason to go back to what was known before it.
+  const newest = Math.max(...current.map(({ thisUpdate }) => thisUpdate))
+  const newer = issued.filter(({ thisUpdate }) => newest < thisUpdate && thisUpdate <= now)
+  if ([...current, ...newer].some(({ revoked }) => revoked.has(certificate.serialNumber))) {
     const found = `${describeCertificate(certificate)} with serial number ${certificate.serialNumber}`
     throw new Refused<RevocationRefusal>(
       'revoked',
       `${found} is in the revocation list of ${describeCertificate(issuer)}`,
     )
   }
-  if (current.length > 0) return Math.max(...current.map(({ nextUpdate }) => nextUpdate))
+  if (current.length > 0) {
+    const coming = issued.filter(({ thisUpdate }) => now < thisUpdate).map(({ thisUpdate }) => thisUpdate)
+    return Math.min(Math.max(...current.map(({ nextUpdate }) => nextUpdate)), ...coming)
+  }
   if (mayLack) return Infinity
   throw new Refused<RevocationRefusal>('revocation_unknown', describeLack(issuer, lists))
 }

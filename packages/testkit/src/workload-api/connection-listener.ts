@@ -1,13 +1,14 @@
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { ConfigurationError } from '@countersign/core'
 import { type AgentAddress, formatAgentAddress } from './agent-address.ts'
-import { clearSocketPlace, closeToOthers } from './socket-place.ts'
+import { clearSocketPlace, nameBeside, placeSocket, removeSocket } from './socket-place.ts'
 
 /** Listens at one address and can cut everything that came in there. */
 export class ConnectionListener {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  #removeSocket: () => Promise<void> = () => Promise.resolve()
 
   constructor(onConnection: (socket: Socket) => void) {
     this.#server = createServer((socket) => {
@@ -25,16 +26,13 @@ export class ConnectionListener {
   async listen(address: AgentAddress): Promise<AgentAddress> {
     if (address.transport === 'unix') await clearSocketPlace(address.path)
     try {
-      this.#server.listen(
-        address.transport === 'unix' ? { path: address.path } : { host: '127.0.0.1', port: address.port },
-      )
-      await once(this.#server, 'listening')
+      if (address.transport === 'unix') await this.#listenAt(address.path)
+      else await this.#bind({ host: '127.0.0.1', port: address.port })
     } catch (cause) {
       const endpoint = formatAgentAddress(address)
       const message = `endpoint: found that ${endpoint} cannot be listened at, expected a free address that this account may use`
       throw new ConfigurationError('option_invalid', message, { value: endpoint, cause })
     }
-    if (address.transport === 'unix') await closeToOthers(address.path)
     const bound = this.#server.address()
     return typeof bound === 'object' && bound !== null ? { transport: 'tcp', port: bound.port } : address
   }
@@ -43,8 +41,29 @@ export class ConnectionListener {
   async close(): Promise<void> {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
-    this.#server.close()
-    for (const socket of this.#sockets) socket.destroy()
-    await closed
+    try {
+      await this.#removeSocket()
+    } finally {
+      this.#server.close()
+      for (const socket of this.#sockets) socket.destroy()
+      await closed
+    }
+  }
+  // Node removes what lies where it bound, whosever that is by then, so it binds elsewhere.
+  async #listenAt(path: string): Promise<void> {
+    const bound = nameBeside(path)
+    await this.#bind({ path: bound })
+    try {
+      const inode = await placeSocket(bound, path)
+      this.#removeSocket = () => removeSocket(path, inode)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  async #bind(options: ListenOptions): Promise<void> {
+    this.#server.listen(options)
+    await once(this.#server, 'listening')
   }
 }

@@ -1,5 +1,5 @@
-import type { EndpointAddress } from '../endpoint/endpoint-address.ts'
-import type { AgentError } from './agent-error.ts'
+import { type EndpointAddress, formatEndpoint } from '../endpoint/endpoint-address.ts'
+import { AgentError } from './agent-error.ts'
 import { Backoff } from './backoff.ts'
 import type { WorkloadMethod } from './service.ts'
 import { WorkloadStub } from './workload-stub.ts'
@@ -50,23 +50,36 @@ export class StreamFollower {
       this.#backoff.reset()
       return true
     }
+    const fail = (error: AgentError): void => {
+      clearTimeout(silence)
+      hasLasted()
+      onFailure(error)
+      if (!error.isFinal) this.#openAfter(this.#backoff.next())
+    }
     const cancel = stub.watch(
       method,
       {},
       {
         message: (value) => {
+          clearTimeout(silence)
           wasHeard = true
           onMessage(value)
         },
-        end: () => this.#openAfter(hasLasted() ? 0 : this.#backoff.next()),
-        fail: (error) => {
-          hasLasted()
-          onFailure(error)
-          if (!error.isFinal) this.#openAfter(this.#backoff.next())
+        end: () => {
+          clearTimeout(silence)
+          this.#openAfter(hasLasted() ? 0 : this.#backoff.next())
         },
+        fail,
       },
     )
+    // §5.2.1: the first message comes at once. An agent that takes the call and says nothing is none.
+    const silence = setTimeout(() => {
+      cancel()
+      const details = `the stream is open for ${mostSilenceMs / 1000} seconds without a message`
+      fail(new AgentError({ method, code: 'DEADLINE_EXCEEDED', details, endpoint: formatEndpoint(address) }))
+    }, mostSilenceMs)
     this.#stop = () => {
+      clearTimeout(silence)
       cancel()
       stub.close()
     }
@@ -80,3 +93,4 @@ export class StreamFollower {
 }
 
 const leastRetryMs = 250
+const mostSilenceMs = 30_000

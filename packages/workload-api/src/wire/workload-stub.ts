@@ -30,6 +30,9 @@ export class WorkloadStub {
       'grpc.enable_http_proxy': 0,
       // Each stub is one attempt: what another one found must not keep this one from connecting.
       'grpc.use_local_subchannel_pool': 1,
+      // A frozen agent is noticed; servers punish whoever asks more often than each five minutes.
+      'grpc.keepalive_time_ms': 310_000,
+      'grpc.keepalive_timeout_ms': 20_000,
       'grpc.service_config_disable_resolution': 1,
     })
   }
@@ -85,7 +88,12 @@ export class WorkloadStub {
   }
 
   #explain(name: WorkloadMethod, { code, details }: ServiceError): AgentError {
-    return new AgentError({ method: name, code: status[code], details, endpoint: formatEndpoint(this.#address) })
+    return new AgentError({
+      method: name,
+      code: status[code] ?? `status ${String(code)}`,
+      details,
+      endpoint: formatEndpoint(this.#address),
+    })
   }
 }
 

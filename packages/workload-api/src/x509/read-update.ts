@@ -95,7 +95,12 @@ function listSvids({ svids }: X509SvidsMessage): readonly X509SvidEntry[] {
     }
   }
   // §5.2.1: of several with one hint the first counts.
-  return svids.filter(({ hint }, index) => hint === '' || svids.findIndex((other) => other.hint === hint) === index)
+  const seen = new Set<string>()
+  return svids.filter(({ hint }) => {
+    const isFirst = hint === '' || !seen.has(hint)
+    seen.add(hint)
+    return isFirst
+  })
 }
 
 function readMaterial(entry: X509SvidEntry, offer: Offer, now: number): X509Material {
