@@ -112,11 +112,8 @@ class AgentSource implements NoticingSource {
       for (const { trustDomain, requiresCrl } of material.bundles.values()) {
         if (requiresCrl) this.#demanded.add(trustDomain)
       }
-      const wasLost = this.#isLost
       this.#held.replace(material)
       this.#isLost = false
-      // After a loss the new material says it.
-      if (wasLost) this.#reported = undefined
       this.#recover()
       this.#settleFirst()
     } catch (error) {
