@@ -1,67 +1,75 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { CountersignError } from '@countersign/core'
+import { CountersignError, type X509Source } from '@countersign/core'
 import { createWorkloadApiClient } from '@countersign/workload-api'
+import { dial } from './dial.ts'
 
-/** Answers what the suite asks over HTTP, in JSON: 200, 422 for what was rejected, 500, 501 for what is not offered. */
-export function createControl(): Server {
+/** Answers what the suite asks over HTTP, in JSON: `ok`, `rejected`, `error` or `unsupported`, each with its status. */
+export function createControl(source: X509Source): Server {
+  const offers = createOffers(source)
   return createServer((request, response) => {
-    answer(request).then(
-      ({ status, body }) => {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    answer(offers, request).then(
+      (body) => {
+        response.writeHead(statusOf[body.status], { 'content-type': 'application/json' }).end(JSON.stringify(body))
       },
       (error: unknown) => response.destroy(error instanceof Error ? error : undefined),
     )
   })
 }
 
+const statusOf = { ok: 200, rejected: 422, error: 500, unsupported: 501 } as const
+
 interface Answer {
-  readonly status: 200 | 422 | 500 | 501
-  readonly body: unknown
+  readonly status: keyof typeof statusOf
+  /** For people. */
+  readonly message?: string
 }
 
-async function answer(request: IncomingMessage): Promise<Answer> {
+type Offers = ReadonlyMap<string, (request: IncomingMessage) => object | Promise<object>>
+
+async function answer(offers: Offers, request: IncomingMessage): Promise<Answer> {
   try {
     const offered = offers.get(`${request.method} ${request.url}`)
-    if (offered === undefined) return { status: 501, body: { error: 'not offered' } }
-    return { status: 200, body: await offered(request) }
+    return offered === undefined ? { status: 'unsupported' } : { ...(await offered(request)), status: 'ok' }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    return { status: statusOf(error), body: { error: message } }
+    return { status: judge(error), message }
   }
 }
 
-type Offer = (request: IncomingMessage) => unknown
-
-const offers: ReadonlyMap<string, Offer> = new Map<string, Offer>([
-  ['GET /v1/info', () => ({ name: 'countersign', language: 'typescript' })],
-  [
-    'POST /v1/jwt/fetch',
-    async (request) => {
-      const body = await readBody(request)
-      const spiffeId = readText(body, 'spiffe_id')
-      const svid = await createWorkloadApiClient().fetchJwtSvid({ audience: readTexts(body, 'audience'), spiffeId })
-      return { token: svid.token, spiffe_id: svid.spiffeId.toString() }
-    },
-  ],
-  [
-    'POST /v1/jwt/validate',
-    async (request) => {
-      const body = await readBody(request)
-      const asked = { token: readText(body, 'token'), audience: readText(body, 'audience') }
-      const { spiffeId, claims } = await createWorkloadApiClient().validateJwtSvid(asked)
-      return { spiffe_id: spiffeId.toString(), claims }
-    },
-  ],
-])
-
-function statusOf(error: unknown): 422 | 500 | 501 {
-  if (!(error instanceof CountersignError)) return error instanceof SyntaxError ? 422 : 500
-  if (error.code === 'agent_unsupported') return 501
-  return rejections.has(String(error.code)) ? 422 : 500
+function createOffers(source: X509Source): Offers {
+  return new Map<string, (request: IncomingMessage) => object | Promise<object>>([
+    ['GET /v1/info', () => ({ sdk: 'countersign', language: 'typescript' })],
+    ['POST /v1/x509/dial', async (request) => dial(source, readText(await readBody(request), 'address'))],
+    [
+      'POST /v1/jwt/fetch',
+      async (request) => {
+        const body = await readBody(request)
+        const asked = { audience: readTexts(body, 'audience'), spiffeId: readText(body, 'spiffe_id') }
+        const { spiffeId, token, hint } = await createWorkloadApiClient().fetchJwtSvid(asked)
+        return { svids: [{ spiffe_id: spiffeId.toString(), token, hint }] }
+      },
+    ],
+    [
+      'POST /v1/jwt/validate',
+      async (request) => {
+        const body = await readBody(request)
+        const asked = { token: readText(body, 'token'), audience: readText(body, 'audience') }
+        const { spiffeId, claims } = await createWorkloadApiClient().validateJwtSvid(asked)
+        return { spiffe_id: spiffeId.toString(), claims }
+      },
+    ],
+  ])
 }
 
-const rejections: ReadonlySet<string> = new Set(['agent_refused', 'agent_denied', 'option_invalid'])
+function judge(error: unknown): Answer['status'] {
+  if (!(error instanceof CountersignError)) return 'error'
+  if (error.code === 'agent_unsupported') return 'unsupported'
+  return rejections.has(String(error.code)) ? 'rejected' : 'error'
+}
+
+// A request that is broken is no rejection: then no negative test would prove anything.
+const rejections: ReadonlySet<string> = new Set(['agent_refused', 'agent_denied', 'server_untrusted'])
 
 async function readBody(request: IncomingMessage): Promise<object> {
   const body: unknown = await json(request)

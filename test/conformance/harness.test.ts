@@ -30,6 +30,9 @@ const wrongs: readonly SvidFault[] = [
   'self_signed',
 ]
 
+// Of a server it is the other usage that may not be alone.
+const wrongsOfServers = [...wrongs.filter((fault) => fault !== 'server_auth_only'), 'client_auth_only'] as const
+
 // A process takes a second to start: what belongs to one agent is asked of one harness.
 
 test('EP: prints version and ports, then READY, and ends with SIGTERM', async (context) => {
@@ -137,30 +140,69 @@ test('XF: lets a federated peer in while its bundle is there, under its own name
   )
 })
 
+test('XV, XF: dials a server of any ID, and rejects every that proves none', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const stranger = await createAuthority('saas.example')
+  const partner = await createAuthority('partner.example')
+  await using agent = await startAgent({ authority, entries: [{ spiffeId: billing, federatesWith: [partner] }] })
+  const harness = new Harness(context, agent.endpoint)
+  await harness.read('READY')
+  for (const svid of [await authority.issue(coreApi), await partner.issue(partnerId)]) {
+    const { status, body } = await harness.dial(svid)
+    assert.deepEqual({ status, body }, { status: 200, body: { spiffe_id: svid.spiffeId, status: 'ok' } })
+  }
+  for (const fault of wrongsOfServers) {
+    const { status } = await harness.dial(await authority.issue(coreApi, { faults: [fault] }))
+    assert.equal(status, 422, `${fault} was let in`)
+  }
+  const forgeries = [
+    await stranger.issue(coreApi),
+    await partner.issue(partnerId, { faults: ['foreign_trust_domain'], uris: [coreApi] }),
+  ]
+  for (const svid of forgeries) assert.equal((await harness.dial(svid)).status, 422)
+
+  await agent.setEntries([{ spiffeId: billing }])
+  const theirs = await partner.issue(partnerId)
+  await until(
+    () => harness.dial(theirs),
+    ({ status }) => status === 422,
+  )
+})
+
 test('the control port answers 200, 422 and 501 by what was asked', async (context) => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })
   const harness = new Harness(context, agent.endpoint)
   await harness.read('READY')
   assert.equal((await harness.ask('GET', '/v1/info')).status, 200)
-  assert.equal((await harness.ask('POST', '/v1/x509/dial', { address: '127.0.0.1:1' })).status, 501)
+  assert.equal((await harness.ask('POST', '/v1/x509/dial', { address: '127.0.0.1:1' })).status, 500)
+  assert.equal((await harness.ask('POST', '/v1/none')).status, 501)
 
   const fetched = await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'], spiffe_id: billing })
   assert.equal(fetched.status, 200)
-  assert.ok(typeof fetched.body === 'object' && fetched.body !== null && 'token' in fetched.body)
-  const { token } = fetched.body
+  const token = readToken(fetched.body)
   const valid = await harness.ask('POST', '/v1/jwt/validate', { token, audience: 'conformance' })
   assert.equal(valid.status, 200)
   assert.ok(typeof valid.body === 'object' && valid.body !== null && 'spiffe_id' in valid.body)
   assert.equal(valid.body.spiffe_id, billing)
 
   assert.equal((await harness.ask('POST', '/v1/jwt/validate', { token, audience: 'other' })).status, 422)
-  assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: [] })).status, 422)
+  assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: [] })).status, 500)
   await agent.fail('unavailable')
   assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'] })).status, 500)
   await agent.heal()
   await agent.fail('unimplemented', { method: 'FetchJWTSVID' })
   assert.equal((await harness.ask('POST', '/v1/jwt/fetch', { audience: ['conformance'] })).status, 501)
 })
+
+function readToken(body: unknown): unknown {
+  assert.ok(
+    typeof body === 'object' && body !== null && 'status' in body && 'svids' in body && Array.isArray(body.svids),
+  )
+  assert.equal(body.status, 'ok')
+  const svid: unknown = body.svids[0]
+  assert.ok(typeof svid === 'object' && svid !== null && 'token' in svid && 'hint' in svid)
+  return svid.token
+}
 
 async function until<Value>(look: () => Promise<Value>, isRight: (value: Value) => boolean): Promise<Value> {
   for (;;) {

@@ -11,7 +11,7 @@ import { PeerPort } from './peer-port.ts'
 const source = await workloadApiSource({ startWithoutSvid: true, maxRetryMs: 1000 })
 const peers = new PeerPort(source)
 const front = createServer((socket) => peers.take(socket))
-const control = createControl()
+const control = createControl(source)
 
 const x509Port = await listen(front)
 const controlPort = await listen(control)

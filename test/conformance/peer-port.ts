@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net'
-import { createServer, type Server } from 'node:tls'
-import { createGuard, isDenial, type X509Material, type X509Source } from '@countersign/core'
+import type { Server } from 'node:tls'
+import { createTlsServer } from '@countersign/client'
+import { authenticated, type X509Material, type X509Source } from '@countersign/core'
 
 /**
  * Tells each peer who it is: `<SPIFFE ID>\n` and the end, to anybody of a trust domain that the source has a bundle of;
  * to everybody else the end without a byte.
  *
- * A guard is made for certain trust domains. The suite lets everybody in whom the agent gives a bundle for, and adds
- * bundles while it runs, so that there is one guard after the other.
+ * A server is made for certain trust domains. The suite lets everybody in whom the agent gives a bundle for, and adds
+ * bundles while it runs, so that there is one server after the other.
  */
 export class PeerPort {
   readonly #sockets = new Set<Socket>()
@@ -41,13 +42,7 @@ export class PeerPort {
 }
 
 function serve(source: X509Source, trustDomains: readonly string[]): Server {
-  const guard = createGuard({ source, trustDomains })
-  const server = createServer(guard.tlsOptions(), (socket) => {
-    socket.on('error', () => undefined)
-    const verdict = guard.authenticate(socket)
-    if (isDenial(verdict)) socket.destroy()
-    else socket.end(`${verdict.name}\n`)
+  return createTlsServer(source, { callers: authenticated(), trustDomains }, (socket) => {
+    socket.end(`${socket.principal.name}\n`)
   })
-  guard.attach(server)
-  return server
 }

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
-import { connect } from 'node:tls'
+import { connect, createServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import type { TestSvid } from '@countersign/testkit'
+import { listen } from './listen.ts'
 
 /** The harness as the suite sees it: what it prints and what its ports answer. */
 export class Harness {
@@ -56,6 +57,22 @@ export class Harness {
     })
     const told = await buffer(socket).catch(() => Buffer.alloc(0))
     return { told: told.toString(), shown }
+  }
+
+  /** Has it call a server that shows this SVID. */
+  async dial(svid: TestSvid): Promise<{ readonly status: number; readonly body: unknown }> {
+    const server = createServer({
+      key: svid.keyPem,
+      cert: svid.certificatePem,
+      requestCert: true,
+      rejectUnauthorized: false,
+    })
+    server.on('secureConnection', (socket) => socket.on('error', () => undefined))
+    try {
+      return await this.ask('POST', '/v1/x509/dial', { address: `127.0.0.1:${await listen(server)}` })
+    } finally {
+      server.close()
+    }
   }
 
   /** Asks the control port. */

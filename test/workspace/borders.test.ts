@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 
-// The way of a request through packages/core/src: a folder imports only folders to its left.
+// The way of a request through packages/core/src, and what uses it from the other side: a folder imports only folders to
+// its left.
 const folders = [
   'spiffe-id',
   'certificate',
@@ -17,6 +18,7 @@ const folders = [
   'connection',
   'principal',
   'decision',
+  'outgoing',
 ]
 
 // The files at the root that every folder may import; they in turn need no folder at run time.
@@ -25,6 +27,7 @@ const shared = ['errors.ts', 'options.ts', 'events.ts']
 // Each library has one importing file, its door; a name that ends in a slash is a folder of which every file is one.
 // A framework is no library here: adapters import its types anywhere, and nothing but its types.
 const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  client: { undici: 'fetch/' },
   cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
   core: {
     '@peculiar/x509': 'certificate/decode.ts',
@@ -46,6 +49,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 const frameworks: Readonly<Record<string, readonly string[]>> = {
   cli: [],
+  client: [],
   core: [],
   express: ['express', 'express-serve-static-core'],
   fastify: ['fastify'],

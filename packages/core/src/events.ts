@@ -22,6 +22,8 @@ export interface AuthenticationEvent {
   /** The reason in words. Never sent to the peer. */
   readonly detail?: string
   readonly remoteAddress?: string
+  /** Host and port that we called: there only where the peer is a server, and the event one of a dialer. */
+  readonly server?: string
 }
 
 /** A request was denied. Published on `countersign:denial`; `id` is what the caller was told. */

@@ -1,13 +1,13 @@
-import { isPromise } from 'node:util/types'
 import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
-import { describeValue, isRecord, parseDuration, parseOptions, parseStringList } from './options.ts'
+import { describeValue, parseDuration, parseOptions, parseStringList } from './options.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { Denial } from './decision/denial.ts'
 import { perRoute } from './decision/requirement.ts'
 import type { Rule } from './decision/rule.ts'
 import { compileRules, type RuleSet } from './decision/rules.ts'
-import type { GuardSource, Realm } from './connection/accepted-material.ts'
+import type { GuardRealm, GuardSource } from './connection/accepted-material.ts'
+import { checkSource, parseTlsVersion } from './connection/source-options.ts'
 import { describeLongLife } from './connection/material-warnings.ts'
 import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
 import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
@@ -59,7 +59,7 @@ export interface ParsedGuardOptions {
   readonly source: GuardSource
   readonly rules: RuleSet
   readonly hasOwnRules: boolean
-  readonly realm: Realm
+  readonly realm: GuardRealm
   /** Undefined with a CA without SPIFFE. */
   readonly localTrustDomain: string | undefined
   readonly namespaces: ReadonlySet<string>
@@ -75,9 +75,7 @@ export interface ParsedGuardOptions {
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
-  if (isPromise(source)) refuse('source', 'a promise', 'what it resolves to; write await before fileSource()')
-  if (!isRecord(source) || typeof source.onUpdate !== 'function')
-    refuse('source', source, 'a source such as fileSource()')
+  checkSource(source, 'createGuard: source')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
     if (value !== undefined && typeof value !== 'function') refuse(name, value, 'a function')
@@ -94,7 +92,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     namespaces: 'ca' in material ? new Set() : parseNamespaces(options.namespaces, material),
     maxCertificateLifetime: parseLifetime(options, 'ca' in material ? material.certificate : material.svid),
     authorities,
-    minVersion: parseMinVersion(options.tls),
+    minVersion: parseTlsVersion(options.tls, 'createGuard: tls'),
     onExpiry,
     log,
     formatDenial,
@@ -115,7 +113,7 @@ const knownOptions: readonly string[] = [
   'formatDenial',
 ]
 
-function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): Realm {
+function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): GuardRealm {
   const { identity } = options
   if (!('ca' in material)) {
     if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')
@@ -159,13 +157,6 @@ function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<st
   }
   const { namespace } = readAccount(svid.spiffeId)
   return new Set(namespace === undefined ? [] : [namespace])
-}
-
-function parseMinVersion(input: unknown): MinVersion {
-  if (input === undefined) return 'TLSv1.3'
-  const { minVersion = 'TLSv1.3' } = parseOptions(input, ['minVersion'], 'createGuard: tls')
-  if (minVersion === 'TLSv1.3' || minVersion === 'TLSv1.2') return minVersion
-  return refuse('tls.minVersion', minVersion, "'TLSv1.3' or 'TLSv1.2'")
 }
 
 function refuse(option: string, found: unknown, expected: string): never {

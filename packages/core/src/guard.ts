@@ -161,6 +161,20 @@ export class Guard {
     return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.current(now), now)
   }
 
+  /**
+   * The way of a connection that carries no HTTP: authentication, then the rules for the path `/` and no method. Gives
+   * the principal, or the denial, which is reported already. Never throws, never waits.
+   */
+  admitConnection(socket: TLSSocket): Principal | Denial {
+    const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
+    const principal = this.authenticate(socket)
+    if (isDenial(principal)) return this.#deny(request, principal, null)
+    const target = parsePath('/')
+    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
+    const decision = decide(this.rules, { principal, method: '', target, headers: {}, reading: exactReading })
+    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+  }
+
   /** What `admit` left open for routers that choose the route later: the route's own requirement. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '', headers } = request

@@ -27,8 +27,16 @@ export {
 export { parseRequirement } from './decision/parse-requirement.ts'
 export type { CustomTest, RequestFacts, RequestHeaders, Requirement } from './decision/requirement.ts'
 export type { Rule } from './decision/rule.ts'
-export { CertificateError, ConfigurationError, CountersignError, SourceError, SpiffeIdError } from './errors.ts'
+export {
+  CallError,
+  CertificateError,
+  ConfigurationError,
+  CountersignError,
+  SourceError,
+  SpiffeIdError,
+} from './errors.ts'
 export type {
+  CallErrorCode,
   CertificateErrorCode,
   ConfigurationErrorCode,
   CountersignErrorCode,
@@ -40,6 +48,10 @@ export { type AttachOptions, createGuard, type Guard, isDenial } from './guard.t
 export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
 export type { GuardedRequest, RequestWay } from './guarded-request.ts'
 export type { Health } from './health.ts'
+export { createDialer, type Dial, type Dialer } from './outgoing/dialer.ts'
+export { type DialerOptions, dialerOptionNames } from './outgoing/dialer-options.ts'
+export type { HostNames, ServerNames } from './outgoing/server-names.ts'
+export type { DialTlsOptions } from './outgoing/server-check.ts'
 export type { VerifiedPeer } from './principal/create-principal.ts'
 export type { Principal } from './principal/principal.ts'
 export type { ProbeListener } from './probe-listener.ts'

@@ -71,12 +71,18 @@ export function parseStringList(input: unknown, where: string): readonly string[
  */
 export function parseDuration(input: unknown, where: string): number {
   if (typeof input === 'number' && Number.isFinite(input) && input >= 60_000) return input
-  const [, count = '', unit = ''] = (typeof input === 'string' && /^([1-9]\d{0,6})([dhms])$/.exec(input)) || []
-  const milliseconds = durationUnits.get(unit)
-  if (milliseconds !== undefined) return Number(count) * milliseconds
+  const milliseconds = typeof input === 'string' ? readDuration(input) : undefined
+  if (milliseconds !== undefined) return milliseconds
   const expected = "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'"
   const message = `${where}: found ${describeValue(input)}, expected ${expected}`
   throw new ConfigurationError('option_invalid', message, { value: input })
+}
+
+/** The milliseconds of text such as `'90d'` or `'45s'`, or undefined for any other. */
+export function readDuration(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^([1-9]\d{0,6})([dhms])$/.exec(text) ?? []
+  const milliseconds = durationUnits.get(unit)
+  return milliseconds === undefined ? undefined : Number(count) * milliseconds
 }
 
 const durationUnits: ReadonlyMap<string, number> = new Map([

@@ -5,6 +5,7 @@ import { ConfigurationError, SourceError } from '../errors.ts'
 import type { Reporter } from '../events.ts'
 import type { SubjectIdentity } from '../subject/subject-identity.ts'
 import { createSubjectTrust } from '../subject/subject-trust.ts'
+import { createServerTrust, type ExpectedServers } from '../svid/server-trust.ts'
 import { createSvidTrust } from '../svid/svid-trust.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
@@ -22,9 +23,17 @@ export interface Accepted {
 }
 
 /** What a guard was pinned to at its start. */
-export type Realm =
+export type GuardRealm =
   | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
   | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
+
+/** What a guard or a dialer was pinned to. */
+export type Realm =
+  | GuardRealm
+  /** The peers are servers that we call. */
+  | ({ readonly kind: 'servers'; readonly localTrustDomain: string } & ExpectedServers)
+  /** Peers are held against something else; only our own certificate is used. */
+  | { readonly kind: 'own' }
 
 /** What a guard demands of its material. */
 export interface MaterialPolicy {
@@ -144,7 +153,7 @@ export class AcceptedMaterial {
 
   #warnOfNoAuthorities(offered: X509Material | SubjectMaterial, now: number): void {
     const { realm } = this.#policy
-    if (realm.kind === 'subject' || 'ca' in offered) return
+    if (realm.kind === 'subject' || realm.kind === 'own' || 'ca' in offered) return
     const without = realm.trustDomains.filter((name) => (offered.bundles.get(name)?.authorities.length ?? 0) === 0)
     for (const trustDomain of without) {
       if (this.#without.has(trustDomain)) continue
@@ -191,6 +200,7 @@ function ownOf(material: X509Material | SubjectMaterial): OwnCertificate {
 }
 
 function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTrust<Proof> {
+  if (realm.kind === 'own') return createSvidTrust(new Map())
   if (realm.kind === 'subject') {
     if ('ca' in material) return createSubjectTrust(material.ca, realm.identity)
     throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
@@ -199,11 +209,12 @@ function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTr
     throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
   }
   const { svid, bundles } = material
-  const { localTrustDomain, trustDomains } = realm
+  const { localTrustDomain, trustDomains, kind } = realm
   if (svid.spiffeId.trustDomain !== localTrustDomain) {
     const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
     throw new SourceError('update_refused', found)
   }
+  if (kind === 'servers') return createServerTrust(bundles, realm)
   return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
 }
 

@@ -1,14 +1,14 @@
 import { constants } from 'node:http2'
 import { callAt } from './long-timer.ts'
-import type { Connection, EndableExchange, EndableRequest, EndableResponse } from './connection.ts'
+import type { Connection, EndableExchange, EndableRequest, EndableResponse, PeerRefusal } from './connection.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** How a connection ends with its peer's certificate. */
 export interface LifePolicy {
   /** `close` announces the end and then ends the connection; `refuse` leaves it open and ends what runs on it. */
   readonly onExpiry: 'close' | 'refuse'
-  /** Told when the certificate has expired while its connection was open. */
-  readonly reportExpiry: (connection: Connection, expiresAt: number) => void
+  /** Told when the certificate has expired while its connection was open; says so in words. */
+  readonly reportExpiry: (connection: Connection, expiresAt: number) => PeerRefusal
 }
 
 /**
@@ -21,13 +21,12 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
   connection.isUnwatched = false
   if (policy.onExpiry === 'refuse') return callAt(expiresAt, expire)
   const now = Date.now()
-  const announceAt = announcementOf(proof)
+  const announceAt = announcementOf({ notBefore: proof.leaf.notBefore, expiresAt })
   connection.isEnding = now >= announceAt
   // A peer that connects this late could ask nothing if GOAWAY came at once.
   let stop = callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
     connection.isEnding = true
-    // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
-    connection.session?.close()
+    connection.announce()
     stop = callAt(expiresAt, expire)
   })
   return () => stop()
@@ -64,17 +63,22 @@ export function rewatchLife(connection: Connection, policy: LifePolicy): void {
   connection.stopWatch = watchLife(connection, verdict.proof, policy)
 }
 
-// Epoch milliseconds: from then on the end of a connection is announced.
-function announcementOf({ leaf, expiresAt }: Proof): number {
-  return expiresAt - Math.min((expiresAt - leaf.notBefore) / 10, longestAnnouncement)
+/** Epoch milliseconds: from then on the end of a connection is announced. */
+export function announcementOf({ notBefore, expiresAt }: Life): number {
+  return expiresAt - Math.min((expiresAt - notBefore) / 10, longestAnnouncement)
+}
+
+/** Epoch milliseconds, both. */
+interface Life {
+  readonly notBefore: number
+  readonly expiresAt: number
 }
 
 const longestAnnouncement = 30_000
 
 function endExpired(connection: Connection, policy: LifePolicy, expiresAt: number): void {
   if (policy.onExpiry === 'close' || connection.isUpgraded) {
-    policy.reportExpiry(connection, expiresAt)
-    connection.socket.destroy()
+    connection.end(policy.reportExpiry(connection, expiresAt))
     return
   }
   connection.isUnwatched = true

@@ -6,8 +6,19 @@ import type { Proof } from './verdict-cache.ts'
 /** The verdict on a chain, or why no chain was looked at. */
 export type PeerVerdict = PeerTrustVerdict<Proof>
 
+/** Why a peer proves nothing (any more). */
+export type PeerRefusal = Extract<PeerVerdict, { readonly ok: false }>
+
+/** What a connection does with what is found about its peer. */
+export interface ConnectionEnd {
+  /** Ends the connection, whatever runs on it. */
+  readonly end: (why: PeerRefusal) => void
+  /** Told shortly before the peer's certificate expires: what runs may end, and nothing new should begin. */
+  readonly announce: () => void
+}
+
 /** One connection and the verdict on its peer, kept with the material under which it was last reached. */
-export interface Connection {
+export interface Connection extends ConnectionEnd {
   readonly socket: TLSSocket
   verdict: PeerVerdict
   accepted: Accepted

@@ -1,15 +1,23 @@
 import type { TLSSocket } from 'node:tls'
 import type { Certificate } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
-import type { Reporter } from '../events.ts'
+import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
-import type { Connection, EndableRequest, EndableResponse, EndableSession, PeerVerdict } from './connection.ts'
+import type {
+  Connection,
+  ConnectionEnd,
+  EndableRequest,
+  EndableResponse,
+  EndableSession,
+  PeerRefusal,
+  PeerVerdict,
+} from './connection.ts'
 import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
 import { describeEnd } from './describe-end.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { readChain } from './read-chain.ts'
-import { verifyPeer } from './verify-peer.ts'
+import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
 
 /** What the guard needs of a request to find its connection; Node's HTTP/1 and HTTP/2 requests both have it. */
@@ -24,6 +32,8 @@ export interface PeerPolicy {
   readonly onExpiry: 'close' | 'refuse'
   /** Milliseconds; a peer whose certificate lives longer is refused. */
   readonly maxCertificateLifetime: number | undefined
+  /** What events tell of where a peer is. Default: its address. */
+  readonly describeSocket?: (socket: TLSSocket) => Pick<AuthenticationEvent, 'remoteAddress' | 'server'>
 }
 
 /**
@@ -51,18 +61,25 @@ export class PeerConnections {
         const end = verdict.ok ? describeEnd(verdict.proof) : `it expired at ${new Date(expiresAt).toISOString()}`
         const detail = `${end} while its connection was open`
         const about = verdict.ok ? nameOf(verdict.proof) : {}
-        this.#reportVerdict(socket, { ok: false, reason: 'identity_expired', detail, ...about }, Date.now())
+        const expired: PeerRefusal = { ok: false, reason: 'identity_expired', detail, ...about }
+        this.#reportVerdict(socket, expired, Date.now())
+        return expired
       },
     }
   }
 
-  /** Verifies the peer of a new connection and remembers the verdict; ends the connection if there is no proof. */
-  accept(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
+  /**
+   * Verifies the peer of a new connection and remembers the verdict; ends the connection if there is no proof. Without
+   * `ends` the end of the connection is that of its socket or its HTTP/2 session.
+   */
+  accept(socket: TLSSocket, accepted: Accepted | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
     const verdict = this.#limit(verifyPeer(socket, accepted, this.#cache, now))
-    if (accepted !== undefined) this.#remember(socket, verdict, accepted)
+    if (accepted !== undefined) this.#remember(socket, verdict, accepted, ends)
     this.#reportVerdict(socket, verdict, now)
-    if (!verdict.ok) socket.destroy()
-    else this.#warn(socket, verdict.proof, now)
+    if (verdict.ok) this.#warn(socket, verdict.proof, now)
+    else if (ends === undefined) socket.destroy()
+    else ends.end(verdict)
+    return verdict
   }
 
   /** Makes the connection findable from an HTTP/2 session, whose requests never show the socket itself. */
@@ -124,7 +141,8 @@ export class PeerConnections {
       for (const connection of waiting) {
         // A log that is told of a peer may have brought newer material, and with it a sweep of its own.
         if (number !== this.#sweeps) return
-        if (accepted === undefined || !this.verdictOf(connection, accepted, Date.now()).ok) connection.socket.destroy()
+        const verdict = accepted === undefined ? withoutMaterial : this.verdictOf(connection, accepted, Date.now())
+        if (!verdict.ok) connection.end(verdict)
         if (performance.now() < endOfTurn) continue
         const next = setImmediate(sweep)
         this.#stopSweep = () => clearImmediate(next)
@@ -157,9 +175,12 @@ export class PeerConnections {
     return presented.ok ? presented : again
   }
 
-  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted): void {
+  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted, ends: ConnectionEnd | undefined): void {
     const connection: Connection = {
       socket,
+      end: ends?.end ?? (() => socket.destroy()),
+      // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
+      announce: ends?.announce ?? (() => connection.session?.close()),
       verdict,
       accepted,
       session: undefined,
@@ -192,18 +213,22 @@ export class PeerConnections {
     this.#warned.add(proof.leaf)
     const detail = describeLongLife(lifeOf(proof), longCertificateLifetime)
     if (detail === undefined) return
-    const about = { ...describeProof(proof), ...addressOf(socket) }
+    const about = { ...describeProof(proof), ...this.#locate(socket) }
     const reason = 'certificate_long_lived'
     this.#report({ type: 'authentication', outcome: 'warning', at: now, reason, detail, ...about })
   }
 
+  #locate(socket: TLSSocket): Pick<AuthenticationEvent, 'remoteAddress' | 'server'> {
+    return this.#policy.describeSocket?.(socket) ?? addressOf(socket)
+  }
+
   #reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number): void {
     if (verdict.ok) {
-      const about = { ...describeProof(verdict.proof), ...addressOf(socket) }
+      const about = { ...describeProof(verdict.proof), ...this.#locate(socket) }
       this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about })
     } else {
       const { ok: _, ...why } = verdict
-      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...addressOf(socket) })
+      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...this.#locate(socket) })
     }
   }
 }
@@ -232,6 +257,7 @@ function lifeOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfte
   return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
 }
 
-function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
+/** The address of a peer, where its socket still knows it. */
+export function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
   return remoteAddress === undefined ? {} : { remoteAddress }
 }

@@ -1,14 +1,21 @@
+import { clientAuth } from '../certificate/certificate.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
-import { carryOver, verifySvid } from './verify-svid.ts'
+import { carryOver, type SvidClaim, verifySvid } from './verify-svid.ts'
 import type { X509Svid } from './x509-svid.ts'
 
-/** Peers are held against the bundle of the trust domain that their own SPIFFE ID names. */
-export function createSvidTrust(bundles: ReadonlyMap<string, X509Bundle>): PeerTrust<X509Svid> {
+/**
+ * Peers are held against the bundle of the trust domain that their own SPIFFE ID names. `usage` is the side of the
+ * handshake that they are on; by default they are callers.
+ */
+export function createSvidTrust(
+  bundles: ReadonlyMap<string, X509Bundle>,
+  usage: NonNullable<SvidClaim['usage']> = clientAuth,
+): PeerTrust<X509Svid> {
   return {
     authorities: [...bundles.values()].flatMap(({ authorities }) => authorities),
     verify: (claim) => {
-      const verdict = verifySvid({ ...claim, bundles })
+      const verdict = verifySvid({ ...claim, bundles, usage })
       return verdict.ok ? { ok: true, proof: verdict.svid } : verdict
     },
     holds: (svid) => bundles.get(svid.spiffeId.trustDomain) === svid.bundle,

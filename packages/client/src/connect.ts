@@ -1,0 +1,112 @@
+import { isIP, type LookupFunction } from 'node:net'
+import { type ConnectionOptions, connect as connectSocket, type TLSSocket } from 'node:tls'
+import { CallError, type Dialer, type Principal } from '@countersign/core'
+
+/** Where to connect to, and what to speak there. */
+export interface Target {
+  readonly host: string
+  readonly port: number
+  /** A Unix socket in place of host and port. */
+  readonly path?: string | undefined
+  /** The name that the server is asked for (SNI); default: the host, if it is a name. */
+  readonly servername?: string | undefined
+  /** The protocols that are offered (ALPN). */
+  readonly protocols?: readonly string[] | undefined
+  readonly family?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly lookup?: LookupFunction | undefined
+  /** Milliseconds for the connection and the handshake together. */
+  readonly timeoutMs: number
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A connection whose server is verified, and who it is; null where servers have host names. */
+export interface Connected {
+  readonly socket: TLSSocket
+  readonly principal: Principal | null
+}
+
+/**
+ * Connects, and gives the connection only once its server is verified: until then nothing is written. Rejects with a
+ * `CallError`. Later errors of the socket reach whoever listens for them, and end no process where nobody does.
+ */
+export async function connect(dialer: Dialer, target: Target): Promise<Connected> {
+  const server = describe(target)
+  const { signal, timeoutMs } = target
+  signal?.throwIfAborted()
+  const dial = dialer.begin(server)
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ ...endpointOf(target), ...dial.tlsOptions })
+    const abort = (): void => {
+      socket.destroy()
+      settle()
+      reject(
+        signal?.reason instanceof Error ? signal.reason : unreachable(server, 'the call was given up', 'ABORT_ERR'),
+      )
+    }
+    const timer = setTimeout(() => {
+      socket.destroy(unreachable(server, `no handshake within ${timeoutMs} ms`, 'ETIMEDOUT'))
+    }, timeoutMs)
+    const settle = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+    const fail = (error: Error): void => {
+      settle()
+      reject(error instanceof CallError ? error : explain(error, server, socket))
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    socket.on('error', fail)
+    socket.once('close', () => fail(unreachable(server, 'it ended the connection', 'ECONNRESET')))
+    socket.once('secureConnect', () => {
+      const principal = dial.accept(socket)
+      // Its error follows.
+      if (principal === undefined) return
+      settle()
+      resolve({ socket, principal })
+    })
+  })
+}
+
+/** Host and port, or the path of the socket, for messages. */
+export function describe({ host, port, path }: Pick<Target, 'host' | 'port' | 'path'>): string {
+  return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
+}
+
+function endpointOf(target: Target): ConnectionOptions {
+  const { host, port, path, protocols, family, localAddress, lookup } = target
+  // An address is no server name (RFC 6066 §3).
+  const servername = target.servername ?? (isIP(host) === 0 ? host : '')
+  return {
+    ...(path === undefined ? { host, port } : { path }),
+    ...(servername !== '' && { servername }),
+    ...(protocols !== undefined && { ALPNProtocols: [...protocols] }),
+    ...(family !== undefined && { family }),
+    ...(localAddress !== undefined && { localAddress }),
+    ...(lookup !== undefined && { lookup }),
+  }
+}
+
+function unreachable(server: string, found: string, reason: string, cause?: unknown): CallError {
+  return new CallError('server_unreachable', `${server} cannot be reached: ${found}`, { reason, server, cause })
+}
+
+// What Node found before the server could be verified by us.
+function explain(cause: Error, server: string, { authorizationError }: TLSSocket): CallError {
+  const code: unknown = Reflect.get(cause, 'code')
+  const reason = typeof code === 'string' ? code : 'ERR'
+  // Node says `null` here as well as undefined, and its types say Error where it gives a word.
+  if (!authorizationError) return unreachable(server, messageOf(cause), reason, cause)
+  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const message = `${server} is trusted, but is not the host that was to be called: ${cause.message}`
+    return new CallError('server_unexpected', message, { reason, server, cause })
+  }
+  return new CallError('server_untrusted', `${server} is not trusted: ${messageOf(cause)}`, { reason, server, cause })
+}
+
+// Where several addresses were tried, the message of the whole is empty.
+function messageOf(cause: Error): string {
+  if (!(cause instanceof AggregateError)) return cause.message
+  return cause.errors.map((error: unknown) => (error instanceof Error ? error.message : String(error))).join(', ')
+}

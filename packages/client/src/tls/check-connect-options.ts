@@ -1,0 +1,20 @@
+import { ConfigurationError } from '@countersign/core'
+import { describeValue, parseStringList } from '@countersign/core/options'
+import type { ConnectTlsOptions } from './connect-tls.ts'
+
+/**
+ * Checks where to connect to.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkConnectOptions({ host, port, servername, protocols }: ConnectTlsOptions): void {
+  if (typeof host !== 'string' || host === '') refuse('host', host, 'a host name or an address')
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) refuse('port', port, 'a port from 1 to 65535')
+  if (servername !== undefined && typeof servername !== 'string') refuse('servername', servername, 'a host name')
+  if (protocols !== undefined) parseStringList(protocols, 'connectTls: protocols')
+}
+
+function refuse(option: string, found: unknown, expected: string): never {
+  const message = `connectTls: ${option}: found ${describeValue(found)}, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message, { value: found })
+}

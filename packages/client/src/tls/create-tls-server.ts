@@ -1,0 +1,68 @@
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import {
+  ConfigurationError,
+  createGuard,
+  type GuardOptions,
+  isDenial,
+  type Principal,
+  type Rule,
+} from '@countersign/core'
+import { describeValue, parseOptions } from '@countersign/core/options'
+
+/** What `createTlsServer` takes: who may connect, and of a guard's options those that concern connections. */
+export interface TlsServerOptions extends Pick<GuardOptions, (typeof guardOptionNames)[number]> {
+  /** Who may connect: patterns of SPIFFE IDs, or a requirement such as `hasAuthority('SERVICE_core-api')`. */
+  readonly callers: Rule['allow']
+}
+
+const guardOptionNames = [
+  'authorities',
+  'identity',
+  'log',
+  'maxCertificateLifetime',
+  'namespaces',
+  'tls',
+  'trustDomains',
+] as const
+
+/** A connection of a verified caller. */
+export type CallerSocket = TLSSocket & {
+  /** Who is calling. The connection ends when this does not hold any more. */
+  readonly principal: Principal
+}
+
+/**
+ * Creates a server for protocols without HTTP. `onPeer` is called for each connection whose caller is verified and among
+ * `callers`; every other is ended before a byte is read or written, and reported. A connection ends when its caller's
+ * certificate expires or its authority is withdrawn. Our own certificate follows the source.
+ *
+ * @throws {ConfigurationError} naming option, value and remedy
+ * @throws {SourceError} when the source has no valid certificate
+ * @example
+ * const server = createTlsServer(source, { callers: ['spiffe://saas.example/ns/production/sa/billing'] }, (socket) => {
+ *   socket.end(`hello ${socket.principal.name}\n`)
+ * })
+ * server.listen(7000)
+ */
+export function createTlsServer(
+  source: GuardOptions['source'],
+  options: TlsServerOptions,
+  onPeer: (socket: CallerSocket) => void,
+): Server {
+  if (typeof onPeer !== 'function') {
+    const message = `createTlsServer: onPeer: found ${describeValue(onPeer)}, expected a function that takes a socket`
+    throw new ConfigurationError('option_invalid', message, { value: onPeer })
+  }
+  parseOptions(options, ['callers', ...guardOptionNames], 'createTlsServer')
+  const { callers, ...guardOptions } = options
+  const guard = createGuard({ ...guardOptions, source, rules: [{ path: '/**', allow: callers }] })
+  const server = createServer(guard.tlsOptions(), (socket) => {
+    // A peer that breaks off must not end the process of a server that does not listen for it.
+    socket.on('error', () => undefined)
+    const principal = guard.admitConnection(socket)
+    if (isDenial(principal)) socket.destroy()
+    else onPeer(Object.assign(socket, { principal }))
+  })
+  guard.attach(server)
+  return server
+}

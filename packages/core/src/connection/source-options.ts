@@ -1,0 +1,32 @@
+import { isPromise } from 'node:util/types'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue, isRecord, parseOptions } from '../options.ts'
+import type { GuardSource } from './accepted-material.ts'
+import type { MinVersion } from './tls-options.ts'
+
+/**
+ * Refuses what is no source, above all the promise of one.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkSource(source: unknown, where: string): asserts source is GuardSource {
+  if (isPromise(source)) refuse(where, 'a promise', 'what it resolves to; write await before fileSource()')
+  if (isRecord(source) && typeof source.onUpdate === 'function') return
+  refuse(where, describeValue(source), 'a source such as fileSource()')
+}
+
+/**
+ * Reads the option `tls`.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown`
+ */
+export function parseTlsVersion(input: unknown, where: string): MinVersion {
+  if (input === undefined) return 'TLSv1.3'
+  const { minVersion = 'TLSv1.3' } = parseOptions(input, ['minVersion'], where)
+  if (minVersion === 'TLSv1.3' || minVersion === 'TLSv1.2') return minVersion
+  return refuse(`${where}.minVersion`, describeValue(minVersion), "'TLSv1.3' or 'TLSv1.2'", minVersion)
+}
+
+function refuse(where: string, found: string, expected: string, value?: unknown): never {
+  throw new ConfigurationError('option_invalid', `${where}: found ${found}, expected ${expected}`, { value })
+}

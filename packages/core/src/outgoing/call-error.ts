@@ -1,0 +1,24 @@
+import type { PeerRefusal } from '../connection/connection.ts'
+import { CallError } from '../errors.ts'
+import { serverUnexpected } from '../svid/server-trust.ts'
+
+/** The error of a call whose server was refused; `expected` is who was to be called. */
+export function createRefusalError(server: string, why: PeerRefusal, expected: string): CallError {
+  const { reason, detail, spiffeId } = why
+  if (reason === serverUnexpected) {
+    const message = `${server} is trusted, but is not a server that was to be called: ${detail}`
+    return new CallError('server_unexpected', message, { reason, server, spiffeId })
+  }
+  const claim = spiffeId === undefined ? '' : `; it claims to be ${spiffeId}`
+  const message = `${server} is not trusted (${reason}): ${detail}${claim}; expected a valid certificate of ${expected}`
+  return new CallError('server_untrusted', message, { reason, server, spiffeId })
+}
+
+/** The error of a call for which there is no valid certificate of our own. */
+export function createOwnCertificateError(
+  server: string,
+  { code, detail }: { readonly code: string; readonly detail: string },
+): CallError {
+  const message = `${server} was not called, because there is no valid certificate of our own: ${detail}`
+  return new CallError('own_certificate_missing', message, { reason: code, server })
+}

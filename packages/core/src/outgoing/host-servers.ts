@@ -1,0 +1,83 @@
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext, type TLSSocket } from 'node:tls'
+import type { Accepted } from '../connection/accepted-material.ts'
+import { announcementOf } from '../connection/connection-life.ts'
+import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
+import { callAt } from '../connection/long-timer.ts'
+import { readChain } from '../connection/read-chain.ts'
+import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
+import { withoutMaterial } from '../connection/verify-peer.ts'
+import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
+
+interface HostConnection {
+  readonly expiresAt: number
+  readonly end: ConnectionEnd['end']
+}
+
+/** Servers that are known by their host name: Node verifies name and chain, and here their certificates' end is kept. */
+export class HostServers implements ServerCheck {
+  readonly #ca: readonly string[]
+  readonly #open = new Map<TLSSocket, HostConnection>()
+
+  constructor(ca: readonly string[]) {
+    this.#ca = ca
+  }
+
+  createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
+    const { key, cert, secureOptions } = createTlsOptions(accepted, minVersion)
+    const secureContext = createSecureContext({ key, cert, ca: [...this.#ca], minVersion, secureOptions })
+    return { secureContext, rejectUnauthorized: true }
+  }
+
+  accept(socket: TLSSocket, accepted: Accepted | undefined, { end, announce }: ConnectionEnd): ServerVerdict {
+    const refusal = findRefusal(socket, accepted)
+    if (refusal !== undefined) {
+      end(refusal)
+      return refusal
+    }
+    const { notBefore, expiresAt } = readLife(socket)
+    const announceAt = announcementOf({ notBefore, expiresAt })
+    const now = Date.now()
+    const stopAnnouncement = callAt(now < announceAt ? announceAt : (now + expiresAt) / 2, announce)
+    const stopExpiry = callAt(expiresAt, () => end(describeExpiry(expiresAt)))
+    this.#open.set(socket, { expiresAt, end })
+    socket.once('close', () => {
+      stopAnnouncement()
+      stopExpiry()
+      this.#open.delete(socket)
+    })
+    return { ok: true, principal: null, expiresAt }
+  }
+
+  holds(socket: TLSSocket, _accepted: Accepted, now: number): boolean {
+    return now < (this.#open.get(socket)?.expiresAt ?? 0)
+  }
+
+  endUnproved(accepted: Accepted | undefined): void {
+    if (accepted !== undefined) return
+    for (const { end } of this.#open.values()) end(withoutMaterial)
+  }
+}
+
+function findRefusal(socket: TLSSocket, accepted: Accepted | undefined): PeerRefusal | undefined {
+  if (accepted === undefined) return withoutMaterial
+  if (socket.isSessionReused()) {
+    return { ok: false, reason: 'session_resumed', detail: 'the session was resumed, expected a full handshake' }
+  }
+  if (socket.authorized) return undefined
+  return { ok: false, reason: 'tls_refused', detail: String(socket.authorizationError) }
+}
+
+function describeExpiry(expiresAt: number): PeerRefusal {
+  const detail = `the certificate expired at ${new Date(expiresAt).toISOString()} while its connection was open`
+  return { ok: false, reason: 'identity_expired', detail }
+}
+
+// Epoch milliseconds: of the leaf, and the earliest end of all that Node found a path through.
+function readLife(socket: TLSSocket): { readonly notBefore: number; readonly expiresAt: number } {
+  const chain = readChain(socket).map((der) => new X509Certificate(der))
+  return {
+    notBefore: Date.parse(chain[0]?.validFrom ?? ''),
+    expiresAt: Math.min(...chain.map(({ validTo }) => Date.parse(validTo) + 1000)),
+  }
+}

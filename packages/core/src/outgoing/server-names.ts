@@ -1,0 +1,93 @@
+import { X509Certificate } from 'node:crypto'
+import { compileCallerPatterns, parseCallerPattern } from '../decision/pattern.ts'
+import { ConfigurationError } from '../errors.ts'
+import { describeValue, isRecord, parseOptions, parseStringList } from '../options.ts'
+import type { ExpectedServers } from '../svid/server-trust.ts'
+import type { SubjectMaterial, X509Material } from '../trust/x509-source.ts'
+
+/** The servers that may be called: SPIFFE IDs or patterns of them, or whoever has the host name that is called. */
+export type ServerNames = readonly string[] | HostNames
+
+/** Servers with ordinary host names: name and chain are verified as browsers do, and our own certificate is presented. */
+export interface HostNames {
+  readonly dns: true
+  /** The authorities of those servers, as PEM. There is no default: `tls.rootCertificates` are those of the public Web. */
+  readonly ca: string | Uint8Array | readonly (string | Uint8Array)[]
+}
+
+/** Server names that cannot be wrong any more. */
+export type ParsedServerNames =
+  | ({ readonly kind: 'workloads' } & ExpectedServers)
+  | { readonly kind: 'hosts'; readonly ca: readonly string[] }
+
+/**
+ * Reads `servers`. An empty list is an error, and so is a SPIFFE ID of a trust domain that `material` has no bundle of:
+ * such a server could never be verified.
+ *
+ * @throws {ConfigurationError} `option_invalid`, or `rule_invalid` for text that is no pattern of SPIFFE IDs
+ */
+export function parseServerNames(
+  input: unknown,
+  material: X509Material | SubjectMaterial,
+  where: string,
+): ParsedServerNames {
+  const at = `${where}: servers`
+  if (isRecord(input)) return parseHostNames(input, at)
+  const patterns = parseStringList(input, at)
+  if ('ca' in material) {
+    const message = `${at}: found SPIFFE IDs, expected { dns: true, ca }: the source is made from ca and has no bundles`
+    throw new ConfigurationError('option_invalid', message)
+  }
+  const trustDomains = new Set(patterns.map((pattern, index) => parsePattern(pattern, `${at}[${index}]`)))
+  for (const trustDomain of trustDomains) {
+    if (material.bundles.has(trustDomain)) continue
+    const known = [...material.bundles.keys()].join(', ')
+    const message = `${at}: found ${trustDomain}, expected a trust domain that the source has a bundle of (${known})`
+    throw new ConfigurationError('option_invalid', message, { value: trustDomain })
+  }
+  return {
+    kind: 'workloads',
+    trustDomains: [...trustDomains],
+    isExpected: compileCallerPatterns(patterns),
+    expected: patterns.length === 1 ? String(patterns[0]) : `one of ${patterns.join(', ')}`,
+  }
+}
+
+function parsePattern(pattern: string, where: string): string {
+  const expected = pattern.startsWith('spiffe://')
+    ? /^spiffe:\/\/[^/]*$/.test(pattern) && `a path, or '${pattern}/**' for every workload of the trust domain`
+    : "a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y', or { dns: true, ca } in place of the list for host names"
+  if (expected !== false) refuse(where, pattern, expected)
+  return parseCallerPattern(pattern, where).trustDomain
+}
+
+function parseHostNames(input: object, where: string): ParsedServerNames {
+  const { dns, ca } = parseOptions(input, ['dns', 'ca'], where)
+  if (dns !== true) refuse(`${where}.dns`, dns, 'true, or a list of SPIFFE IDs in place of the object')
+  const given: readonly unknown[] = Array.isArray(ca) ? ca : [ca]
+  if (given.length === 0) refuse(`${where}.ca`, ca, 'at least one authority')
+  return { kind: 'hosts', ca: given.map((pem) => parseAuthorities(pem, `${where}.ca`)) }
+}
+
+// By Node's reader and not by ours, which is stricter than some authorities of the public Web are old.
+function parseAuthorities(input: unknown, where: string): string {
+  const expected = 'authorities as PEM; tls.rootCertificates are those of the public Web'
+  if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuse(where, input, expected)
+  const pem = typeof input === 'string' ? input : Buffer.from(input).toString('latin1')
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) refuse(where, 'no certificate', expected)
+  try {
+    for (const block of blocks) void new X509Certificate(block)
+  } catch (cause) {
+    throw new ConfigurationError('option_invalid', `${where}: found a broken certificate, expected ${expected}`, {
+      cause,
+    })
+  }
+  return blocks.join('\n')
+}
+
+function refuse(where: string, found: unknown, expected: string): never {
+  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(found)}, expected ${expected}`, {
+    value: found,
+  })
+}

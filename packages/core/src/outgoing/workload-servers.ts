@@ -1,0 +1,56 @@
+import { createSecureContext, type TLSSocket } from 'node:tls'
+import type { Accepted } from '../connection/accepted-material.ts'
+import type { ConnectionEnd } from '../connection/connection.ts'
+import { PeerConnections } from '../connection/peer-connections.ts'
+import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
+import type { AuthenticationEvent, Reporter } from '../events.ts'
+import { createPrincipal } from '../principal/create-principal.ts'
+import { X509Svid } from '../svid/x509-svid.ts'
+import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
+
+/** Servers that are known by their SPIFFE ID: verified by the same code as callers are, from the other side. */
+export class WorkloadServers implements ServerCheck {
+  readonly #connections: PeerConnections
+
+  constructor(report: Reporter, describeSocket: (socket: TLSSocket) => Pick<AuthenticationEvent, 'server'>) {
+    this.#connections = new PeerConnections(report, {
+      onExpiry: 'close',
+      maxCertificateLifetime: undefined,
+      describeSocket,
+    })
+  }
+
+  createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
+    const { key, cert, ca, secureOptions } = createTlsOptions(accepted, minVersion)
+    return {
+      secureContext: createSecureContext({ key, cert, ca, minVersion, secureOptions }),
+      // Not the last word: `accept` refuses whatever OpenSSL refused. But first it verifies the chain itself, so that an
+      // error says who answered and what was wrong, which OpenSSL's does not.
+      rejectUnauthorized: false,
+      // X509-SVID §5: the name of a workload is its SPIFFE ID; its host names prove nothing.
+      checkServerIdentity: () => undefined,
+    }
+  }
+
+  accept(socket: TLSSocket, accepted: Accepted | undefined, ends: ConnectionEnd): ServerVerdict {
+    const verdict = this.#connections.accept(socket, accepted, Date.now(), ends)
+    if (!verdict.ok) return verdict
+    const { proof } = verdict
+    const principal = proof instanceof X509Svid ? createPrincipal(proof, withoutAuthorities) : null
+    return { ok: true, principal, expiresAt: proof.expiresAt }
+  }
+
+  holds(socket: TLSSocket, accepted: Accepted, now: number): boolean {
+    const connection = this.#connections.find({ httpVersionMajor: 1, socket })
+    if (connection === undefined) return false
+    const verdict = this.#connections.verdictOf(connection, accepted, now)
+    return verdict.ok && now < verdict.proof.expiresAt
+  }
+
+  endUnproved(accepted: Accepted | undefined): void {
+    this.#connections.endUnproved(accepted)
+  }
+}
+
+// Authorities are what callers may do here; of a server nothing is asked but who it is.
+const withoutAuthorities = { localTrustDomain: undefined, namespaces: new Set<string>() }
