@@ -220,9 +220,13 @@ test('reads a SPIFFE bundle document, and withdraws what it holds when that revo
   )
   replaceFile(join(folder, 'bundle.pem'), document)
   await awaitMaterial(source, (material) => material.bundles.size === 1)
+  while (notices.length < 2) await wait(20)
   assert.deepEqual(
     notices.map(({ outcome, code }) => [outcome, code]),
-    [['lost', 'bundle_revoked']],
+    [
+      ['lost', 'bundle_revoked'],
+      ['recovered', undefined],
+    ],
   )
 })
 

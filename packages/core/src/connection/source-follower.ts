@@ -22,6 +22,9 @@ export class SourceFollower {
   readonly #servers = new Set<(accepted: Accepted | undefined) => void>()
   #stop: (() => void) | undefined
   #stopExpiry: () => void = () => undefined
+  #isLost = false
+  /** Whether nothing went wrong any more since a loss was over. */
+  #isRecovered = false
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -39,19 +42,24 @@ export class SourceFollower {
   }
 
   #start(): void {
-    const { source, onNotice } = this.#options
+    const { source } = this.#options
     const refresh = (): void => this.#refresh()
     const stopUpdates = source.onUpdate(refresh)
-    const stopNotices = source.onNotice?.((notice) => {
-      // What is lost shows in the material itself.
-      if (notice.outcome === 'lost') refresh()
-      else onNotice(notice)
-    })
+    const stopNotices = source.onNotice?.((notice) => this.#tell(notice))
     this.#stop = () => {
       stopUpdates()
       stopNotices?.()
     }
     refresh()
+  }
+
+  #tell(notice: SourceNotice): void {
+    // That material is lost, and that there is some again, shows in the material itself.
+    if (notice.outcome === 'lost') this.#refresh()
+    else if (notice.outcome !== 'recovered') {
+      this.#isRecovered = false
+      this.#options.onNotice(notice)
+    } else if (!this.#isLost && !this.#isRecovered) this.#options.onNotice(notice)
   }
 
   #end(): void {
@@ -65,6 +73,8 @@ export class SourceFollower {
     const { material, onChange } = this.#options
     const accepted = material.current(Date.now())
     const refresh = (): void => this.#refresh()
+    this.#isRecovered = accepted !== undefined && (this.#isLost || this.#isRecovered)
+    this.#isLost = accepted === undefined
     this.#stopExpiry()
     this.#stopExpiry = accepted === undefined ? lookAgain(refresh) : callAt(accepted.own.expiresAt, refresh)
     for (const apply of this.#servers) apply(accepted)

@@ -34,7 +34,7 @@ export interface NoticingSource<Material = X509Material> extends X509Source<Mate
 
 /** What happened to a source that is no new material. */
 export interface SourceNotice {
-  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `recovered`: what was refused is good again; `warning`: it works, but somebody should look. */
+  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `recovered`: what was refused or lost is good again; `warning`: it works, but somebody should look. */
   readonly outcome: 'refused' | 'lost' | 'recovered' | 'warning'
   /** Epoch milliseconds. */
   readonly at: number

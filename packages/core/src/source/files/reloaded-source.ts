@@ -87,10 +87,8 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
 
   #recover(): void {
     if (this.#reported === undefined) return
-    const wasRefused = !this.#reported.startsWith('bundle_revoked')
     this.#reported = undefined
-    // After a loss the new material says it.
-    if (wasRefused) this.#held.notify({ outcome: 'recovered', detail: 'the files are good again' })
+    this.#held.notify({ outcome: 'recovered', detail: 'the files are good again' })
   }
 
   async #warnOfOpenKey(): Promise<void> {
