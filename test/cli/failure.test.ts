@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ConfigurationError, SpiffeIdError } from '@countersign/core'
 import { AgentError } from '@countersign/workload-api'
-import { waitForEnd } from '../../packages/cli/src/ending.ts'
 import { readFailure } from '../../packages/cli/src/failure.ts'
 
 const denial = { method: 'FetchX509SVID', code: 'PERMISSION_DENIED', details: 'a\nb', endpoint: 'unix:///agent.sock' }
@@ -34,8 +33,4 @@ test('a fault of the program itself is no failure of the agent and is thrown on'
     () => readFailure('text'),
     (error) => error === 'text',
   )
-})
-
-test('a command that is asked to end before it waits does not wait', async () => {
-  await waitForEnd(AbortSignal.abort())
 })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { Agent } from '@countersign/testkit/workload-api'
-import { type WorkloadMethod, workloadService } from '@countersign/workload-api/wire'
+import { loadWorkloadService, type WorkloadMethod, type WorkloadService } from '@countersign/workload-api/wire'
 import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 
 /** How a call ended: the name of the status. */
@@ -46,6 +46,7 @@ export interface ValidationResponse {
 export class RawClient {
   readonly #client: Client
   readonly #metadata = new Metadata()
+  readonly #service = loadWorkloadService()
 
   constructor(context: TestContext, { endpoint }: Agent, hasHeader: boolean = true) {
     if (hasHeader) this.#metadata.set('workload.spiffe.io', 'true')
@@ -78,7 +79,7 @@ export class RawClient {
   }
 
   #watch<Message>(name: WorkloadMethod): RawStream<Message> {
-    const { path, requestSerialize, responseDeserialize } = definitionOf(name)
+    const { path, requestSerialize, responseDeserialize } = definitionOf(this.#service, name)
     const call: ClientReadableStream<Message> = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
@@ -108,7 +109,7 @@ export class RawClient {
   }
 
   #call<Message>(name: WorkloadMethod, request: object): Promise<Message> {
-    const { path, requestSerialize, responseDeserialize } = definitionOf(name)
+    const { path, requestSerialize, responseDeserialize } = definitionOf(this.#service, name)
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest<object, Message>(
         path,
@@ -139,8 +140,8 @@ function nameOf({ code }: ServiceError): string {
   return status[code]
 }
 
-function definitionOf(name: WorkloadMethod): NonNullable<(typeof workloadService)[string]> {
-  const definition = workloadService[name]
+function definitionOf(service: WorkloadService, name: WorkloadMethod): NonNullable<WorkloadService[string]> {
+  const definition = service[name]
   if (definition === undefined) throw new TypeError(`found no ${name}, expected it in the definition`)
   return definition
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { X509Bundle } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
-import { type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
+import { AgentError, type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
+import { loadWorkloadService } from '@countersign/workload-api/wire'
 import { billing, coreApi, startBillingAgent } from './agent-service.ts'
-import { waitUntil } from './waiting.ts'
+import { pause, waitUntil } from './waiting.ts'
 
 const audience = ['spiffe://saas.example/ns/production/sa/ledger']
 
@@ -177,3 +178,33 @@ test('E-9: a profile that the agent does not offer is said as such', async (cont
   await assert.rejects(client.fetchJwtSvid({ audience }), { code: 'agent_unsupported', grpcCode: 'UNIMPLEMENTED' })
   assert.equal((await client.fetchX509Svids()).length, 1)
 })
+
+test('W-16: of the methods only those of X.509 and JWT are spoken, and none of an optional profile', () => {
+  const methods = Object.values(loadWorkloadService()).map(({ path }) => path)
+  assert.deepEqual(methods.toSorted(), [
+    '/SpiffeWorkloadAPI/FetchJWTBundles',
+    '/SpiffeWorkloadAPI/FetchJWTSVID',
+    '/SpiffeWorkloadAPI/FetchX509Bundles',
+    '/SpiffeWorkloadAPI/FetchX509SVID',
+    '/SpiffeWorkloadAPI/ValidateJWTSVID',
+  ])
+})
+
+for (const method of ['FetchX509SVID', 'FetchX509Bundles'] as const) {
+  test(`W-16: an agent without ${method} is asked once, and a watcher told that this is final`, async (context) => {
+    const agent = await startBillingAgent(context, { faults: [{ name: 'unimplemented', method }] })
+    const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+    const errors: unknown[] = []
+    const watcher = { onUpdate: () => assert.fail(), onError: (error: unknown) => errors.push(error) }
+    context.after(method === 'FetchX509SVID' ? client.watchX509Svids(watcher) : client.watchX509Bundles(watcher))
+    await waitUntil(() => errors.length > 0)
+    await agent.heal()
+    // Else the next attempt would come within 250 ms.
+    await pause(600)
+    assert.deepEqual(
+      errors.map((error) => error instanceof AgentError && [error.code, error.isFinal]),
+      [['agent_unsupported', true]],
+    )
+    assert.equal(agent.calls.length, 1)
+  })
+}

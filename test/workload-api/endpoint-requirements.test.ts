@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import type { Agent } from '@countersign/testkit/workload-api'
 import { AgentError, createWorkloadApiClient, workloadApiSource } from '@countersign/workload-api'
+import { Client, credentials, status } from '@grpc/grpc-js'
 import { billing, openSource, startBillingAgent, startService } from './agent-service.ts'
 import { nextNotice, nextOutcome, pause, waitUntil } from './waiting.ts'
 
@@ -105,6 +106,33 @@ test('E-8: PermissionDenied for as long as the source waits is said with its lik
     return true
   })
 })
+
+test('E-10: needs no reflection: works with an agent that does not serve it, and never asks for it', async (context) => {
+  const agent = await startBillingAgent(context)
+  assert.equal(await askForReflection(context, agent), status.UNIMPLEMENTED)
+  const source = await openSource(context, agent)
+  assert.equal(source.current.svid.spiffeId.toString(), billing)
+  assert.equal((await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()).length, 1)
+})
+
+/** The status that a call for the services of an agent ends with. */
+function askForReflection(context: TestContext, { endpoint }: Agent): Promise<status> {
+  const client = new Client(endpoint.replace('unix://', 'unix:'), credentials.createInsecure(), {
+    'grpc.default_authority': 'localhost',
+  })
+  context.after(() => client.close())
+  const call = client.makeBidiStreamRequest(
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    (request: Buffer) => request,
+    (response: Buffer) => response,
+  )
+  return new Promise((resolve) => {
+    call.on('error', () => undefined)
+    call.on('status', ({ code }: { readonly code: status }) => resolve(code))
+    call.resume()
+    call.end()
+  })
+}
 
 // A source that asks again does it within 20 ms.
 async function expectNoFurtherCall(agent: Agent): Promise<void> {

@@ -40,6 +40,17 @@ test('a client refuses an unknown option and an address that is no text', () => 
   assert.throws(() => call({ endpoint: 1 }), { code: 'option_invalid', value: 1 })
 })
 
+test('source and client refuse options that are no object', async () => {
+  for (const options of [null, 'unix:///run/agent.sock', [endpoint]]) {
+    assert.throws(() => void Reflect.apply(createWorkloadApiClient, undefined, [options]), {
+      code: 'option_invalid',
+      value: options,
+    })
+    const open = async (): Promise<void> => void (await Reflect.apply(workloadApiSource, undefined, [options]))
+    await assert.rejects(open, { code: 'option_invalid', value: options })
+  }
+})
+
 for (const timeoutMs of [0, -1, Number.NaN, Infinity]) {
   test(`a client refuses a timeout of ${timeoutMs}`, () => {
     assert.throws(() => createWorkloadApiClient({ endpoint, timeoutMs }), { code: 'option_invalid' })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { X509Bundle } from '@countersign/core'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
-import { createWorkloadApiClient } from '@countersign/workload-api'
+import { type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
 import { crlOf } from '../trust/crls.ts'
 import { billing, coreApi, startBillingAgent, startService } from './agent-service.ts'
 import { type Served, serveSource, waitForEnd } from './served.ts'
-import { nextNotice, nextUpdate } from './waiting.ts'
+import { nextNotice, nextUpdate, waitUntil } from './waiting.ts'
 
 const authority = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')
@@ -97,6 +98,44 @@ test('W-11: single bundles come with their lists', async (context) => {
   const bundles = await client.fetchX509Bundles()
   assert.equal(bundles.get('saas.example')?.requiresCrl, true)
   assert.equal(svid?.material.bundles.get('saas.example')?.requiresCrl, true)
+})
+
+test('W-11: whoever watches all SVIDs is told of a demand for as long as the watch lasts, and no longer', async (context) => {
+  const agent = await startBillingAgent(context, { authority, crls: [crlOf(authority)] })
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  const seen: (readonly AgentSvid[])[] = []
+  context.after(client.watchX509Svids({ onUpdate: (svids) => seen.push(svids) }))
+  await waitUntil(() => seen.length === 1)
+  await agent.setCrls([])
+  await waitUntil(() => seen.length === 2)
+  await agent.rotate()
+  await waitUntil(() => seen.length === 3)
+  const demands = seen.map(([svid]) => svid?.material.bundles.get('saas.example')?.requiresCrl)
+  assert.deepEqual(demands, [true, true, true])
+
+  const later: (readonly AgentSvid[])[] = []
+  context.after(client.watchX509Svids({ onUpdate: (svids) => later.push(svids) }))
+  await waitUntil(() => later.length === 1)
+  assert.equal(later[0]?.[0]?.material.bundles.get('saas.example')?.requiresCrl, false)
+})
+
+test('W-11: whoever watches all bundles is told of the demands of those trust domains that supplied a list', async (context) => {
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const agent = await startBillingAgent(context, { authority, entries, crls: [crlOf(partner)] })
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  const seen: ReadonlyMap<string, X509Bundle>[] = []
+  context.after(client.watchX509Bundles({ onUpdate: (bundles) => seen.push(bundles) }))
+  await waitUntil(() => seen.length === 1)
+  await agent.setCrls([])
+  await waitUntil(() => seen.length === 2)
+  const demands = seen.map((bundles) =>
+    ['saas.example', 'partner.example'].map((name) => bundles.get(name)?.requiresCrl),
+  )
+  assert.deepEqual(demands, [
+    [false, true],
+    [false, true],
+  ])
+  assert.equal((await client.fetchX509Bundles()).get('partner.example')?.requiresCrl, false)
 })
 
 async function isLetIn({ running }: Served, svid: TestSvid): Promise<boolean> {

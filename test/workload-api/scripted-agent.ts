@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { workloadService } from '@countersign/workload-api/wire'
+import { loadWorkloadService } from '@countersign/workload-api/wire'
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -41,10 +41,11 @@ export async function startScriptedAgent(
     answer(refusal, messages[0])
   }
   const implementation: Record<string, typeof stream | typeof unary> = {}
-  for (const [name, { responseStream }] of Object.entries(workloadService)) {
+  const service = loadWorkloadService()
+  for (const [name, { responseStream }] of Object.entries(service)) {
     implementation[name] = responseStream ? stream : unary
   }
-  server.addService(workloadService, implementation)
+  server.addService(service, implementation)
   const path = join(folder, 'agent.sock')
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>

@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events'
+
 /** How a command that stays learns that it is to end. */
 export interface Ending {
   /**
@@ -7,8 +9,16 @@ export interface Ending {
   readonly stayUntilEnded: () => AbortSignal
 }
 
+/** What is listened to of a process. */
+export interface EndingProcess extends Listened {
+  readonly stdout: Listened
+  readonly stderr: Listened
+}
+
+type Listened = Pick<EventEmitter, 'on'>
+
 /** Listens to the signals of the process, and takes a reader that has gone (`countersign fetch | head -1`) for no error. */
-export function createEnding(process: NodeJS.Process): Ending {
+export function createEnding(process: EndingProcess): Ending {
   const controller = new AbortController()
   const end = (): void => controller.abort()
   for (const stream of [process.stdout, process.stderr]) {

@@ -1,17 +1,5 @@
 import { ConfigurationError } from '@countersign/core'
-
-/**
- * Checks that options are an object without an unknown name.
- *
- * @throws {ConfigurationError} `option_unknown` or `option_invalid`
- */
-export function checkNames(options: object, known: readonly string[], where: string): void {
-  if (typeof options !== 'object' || options === null) refuseOption(where, 'options', options, 'an object')
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  const message = `${where}: unknown option '${unknown}'; known are ${known.join(', ')}`
-  throw new ConfigurationError('option_unknown', message, { value: unknown })
-}
+import { describeValue } from '@countersign/core/options'
 
 /**
  * Checks a time that a timer can wait for.
@@ -25,8 +13,6 @@ export function checkMilliseconds(where: string, option: string, value: number):
 
 /** Refuses the value of an option. */
 export function refuseOption(where: string, option: string, found: unknown, expected: string): never {
-  const shown = typeof found === 'string' ? `'${found.slice(0, 80)}'` : String(found)
-  throw new ConfigurationError('option_invalid', `${where}: ${option}: found ${shown}, expected ${expected}`, {
-    value: found,
-  })
+  const message = `${where}: ${option}: found ${describeValue(found)}, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message, { value: found })
 }

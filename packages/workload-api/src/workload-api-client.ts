@@ -6,16 +6,17 @@ import {
   SpiffeId,
   type X509Bundle,
 } from '@countersign/core'
-import { checkMilliseconds, checkNames, refuseOption } from './check-options.ts'
+import { parseOptions } from '@countersign/core/options'
+import { checkMilliseconds, refuseOption } from './check-options.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'
 import { type JwtSvid, readJwtSvid } from './jwt/jwt-svid.ts'
 import type { AgentError } from './wire/agent-error.ts'
 import { parseJwtBundles, parseJwtSvids, parseValidation, parseX509Bundles, parseX509Svids } from './wire/messages.ts'
 import { refuseMessage } from './wire/refuse-message.ts'
-import type { WorkloadMethod } from './wire/service.ts'
+import { loadWorkloadService, type WorkloadMethod, type WorkloadService } from './wire/service.ts'
 import { StreamFollower } from './wire/stream-follower.ts'
 import { WorkloadStub } from './wire/workload-stub.ts'
-import { type AgentSvid, readFederated, readSvids } from './x509/read-update.ts'
+import { type AgentSvid, noteDemands, readFederated, readSvids } from './x509/read-update.ts'
 
 /** What `createWorkloadApiClient` takes. */
 export interface WorkloadApiClientOptions {
@@ -47,11 +48,11 @@ export interface ValidatedJwt {
  */
 export function createWorkloadApiClient(options: WorkloadApiClientOptions = {}): WorkloadApiClient {
   const where = 'createWorkloadApiClient'
-  checkNames(options, ['endpoint', 'timeoutMs'], where)
+  parseOptions(options, ['endpoint', 'timeoutMs'], where)
   const { endpoint, timeoutMs = 5000 } = options
   if (endpoint !== undefined && typeof endpoint !== 'string') refuseOption(where, 'endpoint', endpoint, 'text')
   checkMilliseconds(where, 'timeoutMs', timeoutMs)
-  return new WorkloadApiClient(findEndpoint(endpoint), timeoutMs)
+  return new WorkloadApiClient(findEndpoint(endpoint), loadWorkloadService(), timeoutMs)
 }
 
 /** A client of one agent; each call connects by itself, so there is nothing to close but what is watched. */
@@ -59,11 +60,13 @@ export class WorkloadApiClient {
   /** Where the agent is looked for. */
   readonly endpoint: string
   readonly #address: EndpointAddress
+  readonly #service: WorkloadService
   readonly #timeoutMs: number
 
   /** Called by `createWorkloadApiClient`. */
-  constructor(address: EndpointAddress, timeoutMs: number) {
+  constructor(address: EndpointAddress, service: WorkloadService, timeoutMs: number) {
     this.#address = address
+    this.#service = service
     this.#timeoutMs = timeoutMs
     this.endpoint = formatEndpoint(address)
   }
@@ -77,9 +80,17 @@ export class WorkloadApiClient {
     return readSvids(parseX509Svids(await this.#first('FetchX509SVID')))
   }
 
-  /** The same for as long as the process wants: gives the function that ends it. */
+  /**
+   * The same for as long as the process wants: gives the function that ends it. Once a trust domain has supplied a
+   * revocation list, its bundle demands one in every later update.
+   */
   watchX509Svids(watcher: Watcher<readonly AgentSvid[]>): () => void {
-    return this.#watch('FetchX509SVID', watcher, (value) => readSvids(parseX509Svids(value)))
+    const demanded = new Set<string>()
+    return this.#watch('FetchX509SVID', watcher, (value) => {
+      const svids = readSvids(parseX509Svids(value), demanded)
+      for (const { material } of svids) noteDemands(demanded, material.bundles)
+      return svids
+    })
   }
 
   /**
@@ -88,12 +99,17 @@ export class WorkloadApiClient {
    * @throws as `fetchX509Svids`
    */
   async fetchX509Bundles(): Promise<ReadonlyMap<string, X509Bundle>> {
-    return readX509Bundles(await this.#first('FetchX509Bundles'))
+    return readX509Bundles(await this.#first('FetchX509Bundles'), new Set())
   }
 
-  /** The same for as long as the process wants: gives the function that ends it. */
+  /** The same for as long as the process wants, with the demands of `watchX509Svids`: gives the function that ends it. */
   watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
-    return this.#watch('FetchX509Bundles', watcher, readX509Bundles)
+    const demanded = new Set<string>()
+    return this.#watch('FetchX509Bundles', watcher, (value) => {
+      const bundles = readX509Bundles(value, demanded)
+      noteDemands(demanded, bundles)
+      return bundles
+    })
   }
 
   /**
@@ -138,7 +154,7 @@ export class WorkloadApiClient {
   }
 
   async #call(method: WorkloadMethod, request: object): Promise<unknown> {
-    const stub = new WorkloadStub(this.#address)
+    const stub = new WorkloadStub(this.#address, this.#service)
     try {
       return await stub.call(method, request, this.#timeoutMs)
     } finally {
@@ -147,7 +163,7 @@ export class WorkloadApiClient {
   }
 
   #first(method: WorkloadMethod): Promise<unknown> {
-    const stub = new WorkloadStub(this.#address)
+    const stub = new WorkloadStub(this.#address, this.#service)
     return new Promise<unknown>((resolve, reject) => {
       const stop = stub.watch(
         method,
@@ -169,6 +185,7 @@ export class WorkloadApiClient {
     const { onUpdate, onError = () => undefined } = watcher
     const follower = new StreamFollower({
       address: this.#address,
+      service: this.#service,
       method,
       maxRetryMs: 10_000,
       onFailure: (error: AgentError) => onError(error),
@@ -202,9 +219,9 @@ export interface JwtValidationRequest {
   readonly token: string
 }
 
-function readX509Bundles(value: unknown): ReadonlyMap<string, X509Bundle> {
+function readX509Bundles(value: unknown, demanded: ReadonlySet<string>): ReadonlyMap<string, X509Bundle> {
   const { bundles, crls } = parseX509Bundles(value)
-  return applyCrls(readFederated(bundles), crls, new Set())
+  return applyCrls(readFederated(bundles), crls, demanded)
 }
 
 function readJwkSet(id: string, bytes: Buffer): string {

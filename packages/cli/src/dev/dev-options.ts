@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import { ConfigurationError, parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/core'
+import { readDuration } from '@countersign/core/options'
 
 /** What `countersign dev` takes, as it stands on the command line. */
 export interface DevFlags {
@@ -81,17 +82,10 @@ function isSegment(text: string): boolean {
 const longestTtlSeconds = 24 * 3600
 
 function parseTtl(text: string): number {
-  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([smh])$/.exec(text) ?? []
-  const seconds = Number(count) * (unitSeconds.get(unit) ?? 0)
+  const seconds = (readDuration(text) ?? 0) / 1000
   if (seconds >= 1 && seconds <= longestTtlSeconds) return seconds
   return refuse('--ttl', text, 'a time from 1s to 24h, such as 60s, 10m or 1h')
 }
-
-const unitSeconds: ReadonlyMap<string, number> = new Map([
-  ['s', 1],
-  ['m', 60],
-  ['h', 3600],
-])
 
 function parseSocketPath(text: string): string {
   if (text === '' || /^[a-z]+:/.test(text)) refuse('--socket', text, 'the path of a socket, such as /tmp/agent.sock')

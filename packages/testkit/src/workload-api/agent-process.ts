@@ -1,5 +1,5 @@
 import { SourceError } from '@countersign/core'
-import type { WorkloadMethod } from '@countersign/workload-api/wire'
+import { loadWorkloadService, type WorkloadMethod } from '@countersign/workload-api/wire'
 import { type AgentAddress, formatAgentAddress } from './agent-address.ts'
 import type { AgentState } from './agent-state.ts'
 import { createAnswer } from './create-answer.ts'
@@ -21,6 +21,7 @@ export class AgentProcess {
   readonly #calls: AgentCall[] = []
   // One thing after another: a rotation must not fall between the making of an answer and its sending.
   readonly #inTurn = createQueue()
+  readonly #service = loadWorkloadService()
   #address: AgentAddress
   #server: WorkloadServer | undefined
   #timer: NodeJS.Timeout | undefined
@@ -91,7 +92,7 @@ export class AgentProcess {
     // It may have been closed while this waited for its turn.
     if (this.#isClosed || this.#server !== undefined) return
     await this.state.advance(Date.now())
-    const server = new WorkloadServer((call) => this.#accept(call))
+    const server = new WorkloadServer(this.#service, (call) => this.#accept(call))
     this.#address = await server.listen(this.#address)
     this.#server = server
     this.#arm()

@@ -49,6 +49,7 @@ export class ConnectionListener {
       await closed
     }
   }
+
   // Node removes what lies where it bound, whosever that is by then, so it binds elsewhere.
   async #listenAt(path: string): Promise<void> {
     const bound = nameBeside(path)

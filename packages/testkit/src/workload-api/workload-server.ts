@@ -1,11 +1,10 @@
-import { workloadService, type WorkloadMethod } from '@countersign/workload-api/wire'
+import type { WorkloadMethod, WorkloadService } from '@countersign/workload-api/wire'
 import {
   type sendUnaryData,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
   type ServerWritableStream,
-  type ServiceDefinition,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
@@ -21,9 +20,9 @@ export class WorkloadServer {
   readonly #onCall: (call: OpenCall) => void
 
   /** Called for every call, which is answered through its `deliver`. */
-  constructor(onCall: (call: OpenCall) => void) {
+  constructor(service: WorkloadService, onCall: (call: OpenCall) => void) {
     this.#onCall = onCall
-    this.#server.addService(createDefinition(), this.#createImplementation())
+    this.#server.addService(letBytesPass(service), this.#createImplementation())
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())
     this.#listener = new ConnectionListener((socket) => injector.injectConnection(socket))
   }
@@ -83,8 +82,8 @@ type IncomingCall = ServerWritableStream<WorkloadRequest, object> | ServerUnaryC
 const header = 'workload.spiffe.io'
 
 // Bytes pass as they are, so that a fault can send what no message is.
-function createDefinition(): ServiceDefinition {
-  const entries = Object.entries(workloadService).map(([name, definition]): [string, typeof definition] => [
+function letBytesPass(service: WorkloadService): WorkloadService {
+  const entries = Object.entries(service).map(([name, definition]): [string, typeof definition] => [
     name,
     {
       ...definition,

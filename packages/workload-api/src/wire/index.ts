@@ -1,1 +1,1 @@
-export { workloadService, type WorkloadMethod } from './service.ts'
+export { loadWorkloadService, type WorkloadMethod, type WorkloadService } from './service.ts'

@@ -1,5 +1,6 @@
+import { isRecord } from '@countersign/core/options'
 import { parseStruct } from './parse-struct.ts'
-import { isRecord, refuseMessage } from './refuse-message.ts'
+import { refuseMessage } from './refuse-message.ts'
 
 /** One SVID of an X509SVIDResponse; a field that the message leaves out is empty. */
 export interface X509SvidEntry {

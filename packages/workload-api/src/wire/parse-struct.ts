@@ -1,4 +1,5 @@
-import { isRecord, refuseMessage } from './refuse-message.ts'
+import { isRecord } from '@countersign/core/options'
+import { refuseMessage } from './refuse-message.ts'
 
 /**
  * Reads a google.protobuf.Struct, a message field by field, as the JSON object that it stands for.

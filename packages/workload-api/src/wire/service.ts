@@ -11,7 +11,17 @@ export type WorkloadMethod =
   | 'ValidateJWTSVID'
 
 /** The gRPC definition of the Workload API: what a server implements and a client calls. */
-export const workloadService: ServiceDefinition = loadService()
+export type WorkloadService = ServiceDefinition
+
+/** Reads the definition from `proto/workload.proto`: by whoever creates a source, a client or an agent, once for each. */
+export function loadWorkloadService(): WorkloadService {
+  const file = fileURLToPath(new URL('../../proto/workload.proto', import.meta.url))
+  // Every field is there, with its default where the message leaves it out, under the name that the standard gives it.
+  const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true, arrays: true, objects: true }))
+  const client = loaded['SpiffeWorkloadAPI']
+  if (typeof client === 'function' && 'service' in client) return client.service
+  throw new Error('found no service SpiffeWorkloadAPI in proto/workload.proto, expected one without a package')
+}
 
 /** How one method is called. */
 export interface WireMethod {
@@ -21,8 +31,8 @@ export interface WireMethod {
 }
 
 /** One method of the definition. */
-export function methodOf(name: WorkloadMethod): WireMethod {
-  const method = workloadService[name]
+export function methodOf(service: WorkloadService, name: WorkloadMethod): WireMethod {
+  const method = service[name]
   if (method === undefined) {
     throw new Error(
       `found no method ${name} in the Workload API's definition, expected proto/workload.proto to have it`,
@@ -30,13 +40,4 @@ export function methodOf(name: WorkloadMethod): WireMethod {
   }
   const { path, requestSerialize, responseDeserialize } = method
   return { path, requestSerialize, responseDeserialize }
-}
-
-function loadService(): ServiceDefinition {
-  const file = fileURLToPath(new URL('../../proto/workload.proto', import.meta.url))
-  // Every field is there, with its default where the message leaves it out, under the name that the standard gives it.
-  const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true, arrays: true, objects: true }))
-  const client = loaded['SpiffeWorkloadAPI']
-  if (typeof client === 'function' && 'service' in client) return client.service
-  throw new Error('found no service SpiffeWorkloadAPI in proto/workload.proto, expected one without a package')
 }

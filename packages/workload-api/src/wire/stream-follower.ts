@@ -1,12 +1,13 @@
 import { type EndpointAddress, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import { AgentError } from './agent-error.ts'
 import { Backoff } from './backoff.ts'
-import type { WorkloadMethod } from './service.ts'
+import type { WorkloadMethod, WorkloadService } from './service.ts'
 import { WorkloadStub } from './workload-stub.ts'
 
 /** What a follower follows, and whom it tells. */
 export interface FollowerOptions {
   readonly address: EndpointAddress
+  readonly service: WorkloadService
   readonly method: WorkloadMethod
   /** Told of each message. */
   readonly onMessage: (value: unknown) => void
@@ -14,6 +15,8 @@ export interface FollowerOptions {
   readonly onFailure: (error: AgentError) => void
   /** The longest time between two attempts, in milliseconds. */
   readonly maxRetryMs: number
+  /** How long an open stream may be without its first message, in milliseconds. Default 30,000: it comes at once. */
+  readonly mostSilenceMs?: number
 }
 
 /**
@@ -39,8 +42,8 @@ export class StreamFollower {
 
   #open(): void {
     if (this.#isClosed) return
-    const { address, method, onMessage, onFailure } = this.#options
-    const stub = new WorkloadStub(address)
+    const { address, service, method, onMessage, onFailure, mostSilenceMs = 30_000 } = this.#options
+    const stub = new WorkloadStub(address, service)
     const openedAt = performance.now()
     let wasHeard = false
     // An agent that ends each stream as soon as it is open would else be asked in a circle.
@@ -75,7 +78,7 @@ export class StreamFollower {
     // §5.2.1: the first message comes at once. An agent that takes the call and says nothing is none.
     const silence = setTimeout(() => {
       cancel()
-      const details = `the stream is open for ${mostSilenceMs / 1000} seconds without a message`
+      const details = `the stream is open for ${mostSilenceMs} ms without a message`
       fail(new AgentError({ method, code: 'DEADLINE_EXCEEDED', details, endpoint: formatEndpoint(address) }))
     }, mostSilenceMs)
     this.#stop = () => {
@@ -93,4 +96,3 @@ export class StreamFollower {
 }
 
 const leastRetryMs = 250
-const mostSilenceMs = 30_000

@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { type EndpointAddress, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import { AgentError } from './agent-error.ts'
-import { methodOf, type WorkloadMethod } from './service.ts'
+import { methodOf, type WorkloadMethod, type WorkloadService } from './service.ts'
 
 /** What a stream tells; after `end` or `fail` it is over. */
 export interface StreamListener {
@@ -17,10 +17,12 @@ const maxMessageBytes = 16 * 1024 * 1024
 /** Speaks to one agent over gRPC; everything that comes back is `unknown` until it is parsed. */
 export class WorkloadStub {
   readonly #address: EndpointAddress
+  readonly #service: WorkloadService
   readonly #client: Client
 
-  constructor(address: EndpointAddress) {
+  constructor(address: EndpointAddress, service: WorkloadService) {
     this.#address = address
+    this.#service = service
     this.#client = new Client(toTarget(address), credentials.createInsecure(), {
       // On a Unix socket the authority would be its path, which HTTP/2 libraries refuse.
       'grpc.default_authority': 'localhost',
@@ -39,7 +41,7 @@ export class WorkloadStub {
 
   /** Opens a stream, for `timeoutMs` if that is given; gives the function that ends it without a further word. */
   watch(name: WorkloadMethod, request: object, listener: StreamListener, timeoutMs?: number): () => void {
-    const { path, requestSerialize, responseDeserialize } = methodOf(name)
+    const { path, requestSerialize, responseDeserialize } = methodOf(this.#service, name)
     const call = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
@@ -68,7 +70,7 @@ export class WorkloadStub {
    * @throws {AgentError}
    */
   call(name: WorkloadMethod, request: object, timeoutMs: number): Promise<unknown> {
-    const { path, requestSerialize, responseDeserialize } = methodOf(name)
+    const { path, requestSerialize, responseDeserialize } = methodOf(this.#service, name)
     const deadline = Date.now() + timeoutMs
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(

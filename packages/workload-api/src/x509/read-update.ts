@@ -20,14 +20,19 @@ export interface AgentSvid {
 /**
  * Reads every SVID of a message (SPIFFE Workload API §5.2.1). It is taken as a whole or not at all.
  *
+ * @param demanded trust domains that have supplied a revocation list before
  * @throws {SourceError} `message_malformed` for a mandatory field at its default (§4.5), or a SPIFFE ID that is not the
  * certificate's
  * @throws {CertificateError} for a key, certificate, bundle or revocation list that cannot be used, an expired or revoked
  * SVID included
  * @throws {SpiffeIdError} for a trust domain that is none
  */
-export function readSvids(message: X509SvidsMessage, now: number = Date.now()): readonly AgentSvid[] {
-  const offer = readOffer(message, new Set())
+export function readSvids(
+  message: X509SvidsMessage,
+  demanded: ReadonlySet<string> = new Set(),
+  now: number = Date.now(),
+): readonly AgentSvid[] {
+  const offer = readOffer(message, demanded)
   return offer.entries.map((entry) => ({ hint: entry.hint, material: readMaterial(entry, offer, now) }))
 }
 
@@ -64,6 +69,13 @@ export function readFederated(bytesById: ReadonlyMap<string, Uint8Array>): Reado
     bundles.set(trustDomain, X509Bundle.parse(trustDomain, bytes))
   }
   return bundles
+}
+
+/** Notes the trust domains that have supplied a revocation list: from the next message on each must have a current one. */
+export function noteDemands(demanded: Set<string>, bundles: ReadonlyMap<string, X509Bundle>): void {
+  for (const { trustDomain, requiresCrl } of bundles.values()) {
+    if (requiresCrl) demanded.add(trustDomain)
+  }
 }
 
 /** What a source wants of a message. */

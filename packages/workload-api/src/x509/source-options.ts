@@ -1,4 +1,5 @@
-import { checkMilliseconds, checkNames, refuseOption } from '../check-options.ts'
+import { parseOptions } from '@countersign/core/options'
+import { checkMilliseconds, refuseOption } from '../check-options.ts'
 
 /** What `workloadApiSource` takes. */
 export interface WorkloadApiSourceOptions {
@@ -29,7 +30,7 @@ export interface ParsedSourceOptions {
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
 export function parseSourceOptions(options: WorkloadApiSourceOptions): ParsedSourceOptions {
-  checkNames(options, ['endpoint', 'hint', 'timeoutMs', 'startWithoutSvid', 'maxRetryMs'], where)
+  parseOptions(options, ['endpoint', 'hint', 'timeoutMs', 'startWithoutSvid', 'maxRetryMs'], where)
   const { endpoint, hint, timeoutMs = 30_000, startWithoutSvid = false, maxRetryMs = 10_000 } = options
   for (const [name, value] of Object.entries({ endpoint, hint })) {
     if (value !== undefined && typeof value !== 'string') refuseOption(where, name, value, 'text')

@@ -10,9 +10,10 @@ import {
 import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import type { AgentError } from '../wire/agent-error.ts'
 import { parseX509Svids } from '../wire/messages.ts'
+import { loadWorkloadService } from '../wire/service.ts'
 import { StreamFollower } from '../wire/stream-follower.ts'
 import { parseSourceOptions, type WorkloadApiSourceOptions } from './source-options.ts'
-import { readSvid } from './read-update.ts'
+import { noteDemands, readSvid } from './read-update.ts'
 
 /**
  * A source that the agent on this machine keeps up to date: X.509-SVID, key and bundles come by the SPIFFE Workload API
@@ -63,6 +64,7 @@ class AgentSource implements NoticingSource {
     this.#hint = hint
     this.#follower = new StreamFollower({
       ...following,
+      service: loadWorkloadService(),
       method: 'FetchX509SVID',
       onMessage: (value) => this.#take(value),
       onFailure: (error) => this.#fail(error),
@@ -109,9 +111,7 @@ class AgentSource implements NoticingSource {
   #take(value: unknown): void {
     try {
       const material = readSvid(parseX509Svids(value), { hint: this.#hint, demanded: this.#demanded })
-      for (const { trustDomain, requiresCrl } of material.bundles.values()) {
-        if (requiresCrl) this.#demanded.add(trustDomain)
-      }
+      noteDemands(this.#demanded, material.bundles)
       this.#held.replace(material)
       this.#isLost = false
       this.#recover()

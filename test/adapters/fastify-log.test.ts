@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { authenticated, createGuard, createReplaceableSource, SourceError } from '@countersign/core'
+import countersign from '@countersign/fastify'
+import { createAuthority } from '@countersign/testkit'
+import Fastify from 'fastify'
+
+const authority = await createAuthority('saas.example')
+const { current } = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+
+test("what happens to a source is in Fastify's log at the level of who must act on it", async () => {
+  const source = createReplaceableSource(current)
+  const stream = new PassThrough({ encoding: 'utf8' })
+  const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })
+  const app = Fastify({ https: guard.tlsOptions(), logger: { stream } })
+  await app.register(countersign, { guard })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  source.notify({ outcome: 'warning', code: 'key_readable_by_all', detail: 'everybody reads it' })
+  source.notify({ outcome: 'refused', code: 'file_missing', detail: 'a file is missing' })
+  source.notify({ outcome: 'recovered', detail: 'the file is back' })
+  source.withdraw(new SourceError('agent_denied', 'no entry'))
+  source.replace(current)
+  await source.close()
+  await app.close()
+
+  const told = String(stream.read())
+    .split('\n')
+    .map((line) => /^\{"level":(\d+).*"countersign":\{"type":"source".*"msg":"source ([a-z]+): /.exec(line))
+    .flatMap((found) => (found === null ? [] : [found.slice(1)]))
+  // Pino's numbers: 30 is information, 40 a warning, 50 an error.
+  assert.deepEqual(told, [
+    ['40', 'warning'],
+    ['50', 'refused'],
+    ['30', 'recovered'],
+    ['50', 'lost'],
+    ['30', 'recovered'],
+    ['30', 'lost'],
+  ])
+})

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { Agent } from '@countersign/testkit/workload-api'
+import { parseEndpointAddress } from '../../packages/workload-api/src/endpoint/endpoint-address.ts'
+import type { AgentError } from '../../packages/workload-api/src/wire/agent-error.ts'
+import { loadWorkloadService } from '../../packages/workload-api/src/wire/service.ts'
+import { StreamFollower } from '../../packages/workload-api/src/wire/stream-follower.ts'
+import { startBillingAgent } from './agent-service.ts'
+import { pause, waitUntil } from './waiting.ts'
+
+// Inner files, because a source waits for 30 s.
+
+test('an agent that takes the call and says nothing is reported, asked again, and heard when it speaks', async (context) => {
+  const agent = await startBillingAgent(context, { faults: [{ name: 'silent', times: 2 }] })
+  const { messages, failures } = follow(context, agent, 100)
+  await waitUntil(() => messages.length === 1)
+  assert.deepEqual(
+    failures.map(({ code, grpcCode, isFinal, endpoint }) => [code, grpcCode, isFinal, endpoint]),
+    [1, 2].map(() => ['agent_unreachable', 'DEADLINE_EXCEEDED', false, agent.endpoint]),
+  )
+  assert.equal(agent.calls.length, 3)
+})
+
+test('a stream that has had its first message may be silent for as long as it likes', async (context) => {
+  const agent = await startBillingAgent(context)
+  const { messages, failures } = follow(context, agent, 1000)
+  await waitUntil(() => messages.length === 1)
+  await pause(1200)
+  assert.deepEqual(failures, [])
+  await agent.rotate()
+  await waitUntil(() => messages.length === 2)
+  assert.equal(agent.calls.length, 1)
+})
+
+test('a follower that is closed while nothing is said reports nothing and asks no more', async (context) => {
+  const agent = await startBillingAgent(context, { faults: [{ name: 'silent' }] })
+  const { follower, failures } = follow(context, agent, 200)
+  await waitUntil(() => agent.calls.length === 1)
+  follower.close()
+  await pause(400)
+  assert.deepEqual([failures.length, agent.calls.length], [0, 1])
+})
+
+interface Followed {
+  readonly follower: StreamFollower
+  readonly messages: readonly unknown[]
+  readonly failures: readonly AgentError[]
+}
+
+function follow(context: TestContext, { endpoint }: Agent, mostSilenceMs: number): Followed {
+  const messages: unknown[] = []
+  const failures: AgentError[] = []
+  const follower = new StreamFollower({
+    address: parseEndpointAddress(endpoint),
+    service: loadWorkloadService(),
+    method: 'FetchX509SVID',
+    maxRetryMs: 20,
+    mostSilenceMs,
+    onMessage: (message) => messages.push(message),
+    onFailure: (error) => failures.push(error),
+  })
+  context.after(() => follower.close())
+  return { follower, messages, failures }
+}
