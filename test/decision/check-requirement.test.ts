@@ -164,7 +164,7 @@ function pass(input: unknown, principal: Principal | null): RequirementFailure |
 
 function request(principal: Principal | null): CheckedRequest {
   const target = { accepted: true, path: '/a b', mayFold: true } as const
-  return { principal, method: 'GET', target, headers: { accept: '*/*' } }
+  return { principal, method: 'GET', target, message: { headers: { accept: '*/*' } } }
 }
 
 function raise(error: Error): never {

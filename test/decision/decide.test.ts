@@ -192,7 +192,7 @@ test('always gives a decision, and the same one for the same request', () => {
 })
 
 function ask(path: string): DecisionRequest {
-  return { principal: coreApi, method: 'GET', target: targetOf(path), headers: {}, reading: exactReading }
+  return { principal: coreApi, method: 'GET', target: targetOf(path), message: { headers: {} }, reading: exactReading }
 }
 
 function route(requirement: Requirement): CompiledRequirement {

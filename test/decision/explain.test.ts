@@ -104,7 +104,7 @@ test('decides as the decision does', () => {
     for (const principal of [coreApi, nobody, null]) {
       for (const method of ['GET', 'POST', 'HEAD']) {
         const request = { principal, method, reading: exactReading }
-        const decision = decide(rules, { ...request, target: targetOf(path), headers: {} })
+        const decision = decide(rules, { ...request, target: targetOf(path), message: { headers: {} } })
         const explained = explainDecision({ ...request, rules, path }).decision
         assert.deepEqual({ ...explained, id: '' }, { ...decision, id: '' })
       }

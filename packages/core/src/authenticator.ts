@@ -68,6 +68,7 @@ export class Authenticator {
 
   /** Told of each request before anybody answers it. */
   begin(request: unknown, response: unknown): void {
+    if (!this.connections.isWatching) return
     if (request instanceof IncomingMessage && response instanceof ServerResponse)
       this.connections.begin(request, response)
     else if (request instanceof Http2ServerRequest && response instanceof Http2ServerResponse) {

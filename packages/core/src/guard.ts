@@ -136,7 +136,7 @@ export class Guard {
    * waits.
    */
   admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
-    const { method = '', url = '', httpVersionMajor, rawHeaders, headers } = request
+    const { method = '', url = '', httpVersionMajor, rawHeaders } = request
     const now = Date.now()
     const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
     const target = this.#parseTarget({ method, url, httpVersionMajor, rawHeaders })
@@ -147,7 +147,7 @@ export class Guard {
     }
     const principal = this.#authenticator.authenticate(request, this.#material.current(now), now)
     if (isDenial(principal)) return this.#deny(request, principal, null)
-    const facts = { principal, method, target, headers, reading, alsoReading, routeAllow }
+    const facts = { principal, method, target, message: request, reading, alsoReading, routeAllow }
     const decision = decide(this.rules, facts)
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
   }
@@ -171,16 +171,16 @@ export class Guard {
     if (isDenial(principal)) return this.#deny(request, principal, null)
     const target = parsePath('/')
     if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
-    const decision = decide(this.rules, { principal, method: '', target, headers: {}, reading: exactReading })
+    const decision = decide(this.rules, { principal, method: '', target, message: request, reading: exactReading })
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
   }
 
   /** What `admit` left open for routers that choose the route later: the route's own requirement. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
-    const { method = '', url = '', headers } = request
+    const { method = '', url = '' } = request
     const target = parsePath(url)
     if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
-    const decision = decideRequirement(requirement, { principal, method, target, headers })
+    const decision = decideRequirement(requirement, { principal, method, target, message: request })
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
   }
 

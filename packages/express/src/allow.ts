@@ -9,7 +9,7 @@ import {
   type Principal,
   type Requirement,
 } from '@countersign/core'
-import { type Admission, admissions } from './admission.ts'
+import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -34,7 +34,7 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
     return made
   }
   const middleware: Middleware = (request, response, next) => {
-    const admission = admissions.get(request)
+    const admission = findAdmission(request)
     if (admission === undefined) {
       // No guard, so no log and no format either; nobody is told more than that.
       response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })

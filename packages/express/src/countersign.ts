@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
-import { admissions } from './admission.ts'
+import { keepAdmission } from './admission.ts'
 import { mayFold, readWay } from './read-way.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -27,13 +27,13 @@ export function countersign(guard: Guard): Middleware {
   const middleware: Middleware = (request, response, next) => {
     const { url, originalUrl } = readTarget(request)
     const read = viewRequest(request, url)
-    const verdict = guard.admit(read, { ...readWay(request, url, rulesMayFold), originalUrl })
+    const way = readWay(request, url, rulesMayFold)
+    const verdict = guard.admit(read, originalUrl === url ? way : { ...way, originalUrl })
     if (isDenial(verdict)) {
       sendDenial(guard, verdict, read, response)
       return
     }
-    admissions.set(request, { guard, principal: verdict, method: request.method, url })
-    Reflect.defineProperty(request, 'principal', { value: verdict, enumerable: true, configurable: true })
+    keepAdmission(request, { guard, principal: verdict, method: request.method, url })
     next()
   }
   guarding.set(middleware, guard)

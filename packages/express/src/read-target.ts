@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { GuardedRequest } from '@countersign/core'
+import type { GuardedRequest, RequestHeaders } from '@countersign/core'
 
 /** The target of a request inside Express. */
 export interface Target {
@@ -9,11 +9,14 @@ export interface Target {
   readonly originalUrl: string
 }
 
+interface RoutedRequest {
+  readonly baseUrl?: unknown
+  readonly originalUrl?: unknown
+}
+
 /** Puts together what Express takes apart when it enters a mounted router. */
-export function readTarget(request: IncomingMessage): Target {
-  const { url = '' } = request
-  const baseUrl: unknown = Reflect.get(request, 'baseUrl')
-  const original: unknown = Reflect.get(request, 'originalUrl')
+export function readTarget(request: IncomingMessage & RoutedRequest): Target {
+  const { url = '', baseUrl, originalUrl: original } = request
   const originalUrl = typeof original === 'string' ? original : url
   if (typeof baseUrl !== 'string' || baseUrl === '') return { url, originalUrl }
   // At the mount path itself Express adds a slash that was not received.
@@ -23,6 +26,35 @@ export function readTarget(request: IncomingMessage): Target {
 
 /** The request as the guard reads it, with the target that the routers match. */
 export function viewRequest(request: IncomingMessage, url: string): GuardedRequest {
-  const { method, headers, rawHeaders, httpVersionMajor, socket } = request
-  return { method, url, headers, rawHeaders, httpVersionMajor, socket }
+  return request.url === url ? request : new MountedRequest(request, url)
+}
+
+class MountedRequest implements GuardedRequest {
+  readonly url: string
+  readonly #request: IncomingMessage
+
+  constructor(request: IncomingMessage, url: string) {
+    this.url = url
+    this.#request = request
+  }
+
+  get method(): string | undefined {
+    return this.#request.method
+  }
+
+  get headers(): RequestHeaders {
+    return this.#request.headers
+  }
+
+  get rawHeaders(): readonly string[] {
+    return this.#request.rawHeaders
+  }
+
+  get httpVersionMajor(): number {
+    return this.#request.httpVersionMajor
+  }
+
+  get socket(): object {
+    return this.#request.socket
+  }
 }

@@ -6,25 +6,50 @@ import { findRootApp, readAppOptions, readLayers, type RouterLayer } from './wal
  * How the routers of the application that handles a request read its path. Routers do not inherit their options from
  * each other, so where a mounted one differs both readings have to agree.
  */
-export function readWay(request: IncomingMessage, url: string, rulesMayFold: boolean): RequestWay {
-  const app = findRootApp(Reflect.get(request, 'app'))
+export function readWay(
+  request: IncomingMessage & { readonly app?: unknown },
+  url: string,
+  rulesMayFold: boolean,
+): RequestWay {
+  const app = findRootApp(request.app)
   // A bare router folds by default, and nothing tells whether this one does.
-  if (app === undefined) return { reading: loose, alsoReading: exact }
+  if (app === undefined) return unknownWay
   // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
-  return rulesMayFold || foldable.test(url) ? readAppWay(app) : { reading: loose }
+  return rulesMayFold || isFoldable(url) ? readAppWay(app) : looseWay
 }
 
 /** Whether two readings of these rules can differ. */
 export function mayFold(rules: Guard['rules']): boolean {
-  return rules.rules.some(({ text }) => foldable.test(text))
+  return rules.rules.some(({ text }) => isFoldable(text))
 }
 
-// Of the path: a query often has capitals, and no router looks at it.
-const foldable = /^[^?]*[A-Z%]|^[^?]*[^/?]\/(?:\?|$)/
+// Of the path: a query often has capitals, and no router looks at it. An escape can stand for a capital.
+function isFoldable(target: string): boolean {
+  for (let index = 0; index < target.length; index += 1) {
+    const code = target.charCodeAt(index)
+    if (code === question) return endsInSlash(target, index)
+    if (code === percent || (code >= upperA && code <= upperZ)) return true
+  }
+  return endsInSlash(target, target.length)
+}
+
+function endsInSlash(target: string, end: number): boolean {
+  return end > 1 && target.charCodeAt(end - 1) === slash
+}
+
+const percent = 0x25
+const slash = 0x2f
+const question = 0x3f
+const upperA = 0x41
+const upperZ = 0x5a
 
 const exact: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
 const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
+
+const unknownWay: RequestWay = Object.freeze({ reading: loose, alsoReading: exact })
+
+const looseWay: RequestWay = Object.freeze({ reading: loose })
 
 /** How the routers of a whole application read, whatever the request. */
 export function readAppWay(app: object): RequestWay {

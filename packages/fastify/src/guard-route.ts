@@ -5,6 +5,7 @@ import {
   type Guard,
   parseFastifyRoute,
   type Reading,
+  type RequestWay,
 } from '@countersign/core'
 
 /**
@@ -35,42 +36,47 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
     }
   }
   const checked = route.config?.allow
-  return {
+  const guarded: GuardedRoute = {
+    way: Object.freeze({ reading, routeAllow: allow }),
+    mayEndEmpty: /:[^/]*$/.test(route.url),
     checkUnchanged: () => {
       if (route.config?.allow === checked) return
       refuse(route, 'config.allow was changed after the route was registered; set it where the route is written')
     },
   }
+  const config: GuardedConfig = { ...route.config, [guardedRoute]: guarded }
+  Reflect.set(route, 'config', config)
+  return guarded
 }
 
 /** A route that was checked when it was registered. */
 export interface GuardedRoute {
+  /** How its requests come to it, when nothing rewrites their targets. */
+  readonly way: RequestWay
+  /** Whether its path ends in a parameter, which may be empty. */
+  readonly mayEndEmpty: boolean
   /** Throws when a later `onRoute` hook changed what was checked: it would be ignored. */
   readonly checkUnchanged: () => void
 }
 
-/** What a route demands, found by its configuration. */
-export function findRouteAllow(config: object): CompiledRequirement | undefined {
-  return isGuarded(config) ? config[routeAllow] : undefined
+/** The route of a request, by its configuration; undefined where no route matches. */
+export function findRoute(config: object): GuardedRoute | undefined {
+  return isGuarded(config) ? config[guardedRoute] : undefined
 }
 
 function compileAllow(guard: Guard, route: RouteOptions): CompiledRequirement | undefined {
   const { config = {} } = route
-  if (!('allow' in config)) return undefined
-  const compiled = guard.compileRoute(config.allow, `route ${describe(route)}: config.allow`)
-  const guarded: GuardedConfig = { ...config, [routeAllow]: compiled }
-  Reflect.set(route, 'config', guarded)
-  return compiled
+  return 'allow' in config ? guard.compileRoute(config.allow, `route ${describe(route)}: config.allow`) : undefined
 }
 
-const routeAllow: unique symbol = Symbol('countersign.routeAllow')
+const guardedRoute: unique symbol = Symbol('countersign.route')
 
 interface GuardedConfig {
-  readonly [routeAllow]: CompiledRequirement
+  readonly [guardedRoute]: GuardedRoute
 }
 
 function isGuarded(config: object): config is GuardedConfig {
-  return routeAllow in config
+  return guardedRoute in config
 }
 
 function refuse(route: RouteOptions, finding: string): never {

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
-import { findRouteAllow, guardRoute, type GuardedRoute } from './guard-route.ts'
+import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
 import { logToFastify } from './log-to-fastify.ts'
+import { createConfigReader, readOriginalUrl } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
 
 /** What the plugin is registered with. */
@@ -52,11 +53,16 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     for (const server of findFurtherServers(app)) guard.attach(server, attachOptions)
     done()
   })
+  const readConfig = createConfigReader()
+  const noRoute = Object.freeze({ reading })
   app.addHook('onRequest', (request, reply, done) => {
-    const { raw, originalUrl, routeOptions } = request
-    const admitted = guard.admit(raw, { reading, originalUrl, routeAllow: findRouteAllow(routeOptions.config) })
+    const { raw } = request
+    const route = findRoute(readConfig(request))
+    const way = route?.way ?? noRoute
+    const originalUrl = readOriginalUrl(raw)
+    const admitted = guard.admit(raw, originalUrl === undefined ? way : { ...way, originalUrl })
     const verdict =
-      !isDenial(admitted) && slipsPastRule(guard, request, reading)
+      route?.mayEndEmpty === true && !isDenial(admitted) && slipsPastRule(guard, request, reading)
         ? guard.deny(
             raw,
             admitted,

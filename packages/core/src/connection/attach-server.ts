@@ -85,16 +85,27 @@ function refuseChanges(server: TlsServer): void {
 // middleware, and a listener that destroys the socket does not stop the next one.
 function interceptRequests(server: TlsServer, { begin, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
-  if (typeof emit !== 'function') refuse('it has no emit function')
-  const guarded = (event: string | symbol, ...values: readonly unknown[]): boolean => {
-    if (event === 'request') begin(values[0], values[1])
-    else if (typeof event === 'string' && bypasses.has(event)) {
-      begin(values[0], values[1])
-      if (!admit(event, values[0], values[1])) return true
+  if (!isEmit(emit)) refuse('it has no emit function')
+  const guarded: Emit = (event, ...values) => {
+    const [request, response] = values
+    if (event === 'request') {
+      begin(request, response)
+      // Without the list: this one comes with every request.
+      return emit.call(server, event, request, response)
     }
-    return Reflect.apply(emit, server, [event, ...values]) === true
+    if (typeof event === 'string' && bypasses.has(event)) {
+      begin(request, response)
+      if (!admit(event, request, response)) return true
+    }
+    return emit.call(server, event, ...values)
   }
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
+}
+
+type Emit = (this: unknown, event: string | symbol, ...values: readonly unknown[]) => boolean
+
+function isEmit(value: unknown): value is Emit {
+  return typeof value === 'function'
 }
 
 const bypasses: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])

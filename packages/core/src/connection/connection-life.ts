@@ -9,6 +9,8 @@ export interface LifePolicy {
   readonly onExpiry: 'close' | 'refuse'
   /** Told when the certificate has expired while its connection was open; says so in words. */
   readonly reportExpiry: (connection: Connection, expiresAt: number) => PeerRefusal
+  /** Told when `isEnding` of a connection was set, to either value. */
+  readonly noteEnding: (connection: Connection) => void
 }
 
 /**
@@ -23,9 +25,11 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
   const now = Date.now()
   const announceAt = announcementOf({ notBefore: proof.leaf.notBefore, expiresAt })
   connection.isEnding = now >= announceAt
+  policy.noteEnding(connection)
   // A peer that connects this late could ask nothing if GOAWAY came at once.
   let stop = callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
     connection.isEnding = true
+    policy.noteEnding(connection)
     connection.announce()
     stop = callAt(expiresAt, expire)
   })

@@ -19,6 +19,8 @@ export interface ConnectionEnd {
 
 /** One connection and the verdict on its peer, kept with the material under which it was last reached. */
 export interface Connection extends ConnectionEnd {
+  /** Whose connection it is: of one guard or dialer alone. */
+  readonly owner: object
   readonly socket: TLSSocket
   verdict: PeerVerdict
   accepted: Accepted

@@ -27,6 +27,14 @@ export interface ConnectedRequest {
   readonly stream?: { readonly session?: object | undefined } | undefined
 }
 
+// On the socket or the session itself: looking there costs a request less than any map. A symbol that only this file
+// knows, and nothing of a request can set.
+const connectionOf: unique symbol = Symbol('countersign.connection')
+
+interface Carrier {
+  readonly [connectionOf]?: Connection
+}
+
 /** How peers are treated once they are verified. */
 export interface PeerPolicy {
   readonly onExpiry: 'close' | 'refuse'
@@ -41,8 +49,8 @@ export interface PeerPolicy {
  * looks the verdict up. What is not in here was never verified.
  */
 export class PeerConnections {
-  readonly #connections = new WeakMap<object, Connection>()
   readonly #open = new Set<Connection>()
+  readonly #ending = new Set<Connection>()
   readonly #cache = new VerdictCache()
   // By leaf: new authorities make a new proof of it.
   readonly #warned = new WeakSet<Certificate>()
@@ -65,6 +73,10 @@ export class PeerConnections {
         this.#reportVerdict(socket, expired, Date.now())
         return expired
       },
+      noteEnding: (connection) => {
+        if (connection.isEnding) this.#ending.add(connection)
+        else this.#ending.delete(connection)
+      },
     }
   }
 
@@ -85,15 +97,19 @@ export class PeerConnections {
   /** Makes the connection findable from an HTTP/2 session, whose requests never show the socket itself. */
   link(session: EndableSession & { readonly socket: object }): void {
     // Node's stand-in for the socket of a session passes unknown properties through.
-    const connection: unknown = Reflect.get(session.socket, connectionOfSocket)
-    if (!isConnection(connection)) return
+    const connection = this.#read(session.socket)
+    if (connection === undefined) return
     connection.session = session
-    this.#connections.set(session, connection)
+    carry(session, connection)
   }
 
   find(request: ConnectedRequest): Connection | undefined {
-    const key = request.httpVersionMajor < 2 ? request.socket : request.stream?.session
-    return key === undefined ? undefined : this.#connections.get(key)
+    return this.#read(request.httpVersionMajor < 2 ? request.socket : request.stream?.session)
+  }
+
+  /** Whether a request that begins has to be told of, because its connection may end while it runs. */
+  get isWatching(): boolean {
+    return this.#policy.onExpiry === 'refuse' || this.#ending.size > 0
   }
 
   /** Told of each request before anybody answers it. */
@@ -162,6 +178,12 @@ export class PeerConnections {
     return this.#limit(this.#cache.verify(claim))
   }
 
+  // What another guard verified proves nothing here.
+  #read(carrier: Carrier | undefined): Connection | undefined {
+    const connection = carrier?.[connectionOf]
+    return connection?.owner === this ? connection : undefined
+  }
+
   #verifyAgain(socket: TLSSocket, proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerVerdict {
     const again = this.#cache.verifyAgain(proof, claim)
     if (again.ok) return again
@@ -177,6 +199,7 @@ export class PeerConnections {
 
   #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted, ends: ConnectionEnd | undefined): void {
     const connection: Connection = {
+      owner: this,
       socket,
       end: ends?.end ?? (() => socket.destroy()),
       // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
@@ -190,14 +213,14 @@ export class PeerConnections {
       isUnwatched: false,
       stopWatch: () => undefined,
     }
-    this.#connections.set(socket, connection)
-    Reflect.defineProperty(socket, connectionOfSocket, { value: connection })
+    carry(socket, connection)
     if (!verdict.ok) return
     this.#open.add(connection)
     connection.stopWatch = watchLife(connection, verdict.proof, this.#life)
     socket.once('close', () => {
       this.#open.delete(connection)
       connection.stopWatch()
+      this.#ending.delete(connection)
     })
   }
 
@@ -236,10 +259,8 @@ export class PeerConnections {
 /** Milliseconds that one turn of a sweep may take: less than a handshake does. */
 const sweepTurn = 2
 
-const connectionOfSocket: unique symbol = Symbol('countersign.connection')
-
-function isConnection(value: unknown): value is Connection {
-  return typeof value === 'object' && value !== null && 'verdict' in value && 'accepted' in value
+function carry(carrier: object, connection: Connection): void {
+  Reflect.defineProperty(carrier, connectionOf, { value: connection })
 }
 
 function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {

@@ -10,7 +10,8 @@ export interface CheckedRequest {
   readonly principal: Principal | null
   readonly method: string
   readonly target: CanonicalTarget
-  readonly headers: RequestHeaders
+  /** Whose headers custom requirements ask for: Node puts them together only when they are read. */
+  readonly message: { readonly headers: RequestHeaders }
 }
 
 /** Why a requirement was not met. */
@@ -150,9 +151,9 @@ export function checkCustom(name: string, test: CustomTest): RequirementTest {
     reason: 'custom_refused',
     detail: `custom requirement '${name}' returned false`,
   })
-  return ({ principal, method, target, headers }) => {
-    const facts: RequestFacts = Object.freeze({ principal, method, path: target.path, headers })
+  return ({ principal, method, target, message }) => {
     try {
+      const facts: RequestFacts = Object.freeze({ principal, method, path: target.path, headers: message.headers })
       const answer: unknown = test(facts)
       if (answer === true) return undefined
       if (answer === false) return refused

@@ -1,4 +1,5 @@
 import type { Principal } from '../principal/principal.ts'
+import type { RequestHeaders } from './requirement.ts'
 import { type DecisionRequest, decideRequirement, decideRules } from './decide.ts'
 import { createDenial, type Decision } from './denial.ts'
 import { describeRequirement } from './describe-requirement.ts'
@@ -8,12 +9,12 @@ import type { RuleSet } from './rules.ts'
 import { createTargetParser } from './target.ts'
 
 /** A request that need not exist, to be decided with reasons. */
-export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'headers'> {
+export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'message'> {
   readonly rules: RuleSet
   /** The target as it would be sent, percent-encoded, with or without a query. */
   readonly path: string
   /** Default: none; only custom requirements look at them. */
-  readonly headers?: DecisionRequest['headers']
+  readonly headers?: RequestHeaders
 }
 
 /** What one layer said of a request. A layer behind one that denies is skipped. */
@@ -42,7 +43,7 @@ export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainR
     const because = `${target.reason}: ${target.detail}`
     return explain(createDenial(target.reason, target.detail), [explainLayer('target', 'deny', because)])
   }
-  const request: DecisionRequest = { ...rest, target, headers }
+  const request: DecisionRequest = { ...rest, target, message: { headers } }
   const ruling = decideRules(rules, request)
   const layers = [
     explainLayer('target', 'pass', `the path is ${target.path}`),

@@ -125,7 +125,10 @@ export class Dialer {
     if (this.#material.current(now) === undefined) throw createOwnCertificateError(server, this.#loss)
     if (now < this.#soonest) return
     for (const [socket, { expiresAt }] of this.#calls) {
-      if (now >= expiresAt) socket.destroy(this.refusalOf(socket))
+      if (now < expiresAt) continue
+      // Under other authorities its certificate may have come to hold for longer.
+      const refusal = this.refusalOf(socket)
+      if (refusal !== undefined) socket.destroy(refusal)
     }
     this.#soonest = Math.min(...[...this.#calls.values()].map(({ expiresAt }) => expiresAt).filter((end) => end > now))
   }

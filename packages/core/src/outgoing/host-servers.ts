@@ -35,9 +35,9 @@ export class HostServers implements ServerCheck {
       end(refusal)
       return refusal
     }
-    const { notBefore, expiresAt } = readLife(socket)
-    const announceAt = announcementOf({ notBefore, expiresAt })
     const now = Date.now()
+    const { notBefore, expiresAt } = readLife(socket, now)
+    const announceAt = announcementOf({ notBefore, expiresAt })
     const stopAnnouncement = callAt(now < announceAt ? announceAt : (now + expiresAt) / 2, announce)
     const stopExpiry = callAt(expiresAt, () => end(describeExpiry(expiresAt)))
     this.#open.set(socket, { expiresAt, end })
@@ -73,11 +73,18 @@ function describeExpiry(expiresAt: number): PeerRefusal {
   return { ok: false, reason: 'identity_expired', detail }
 }
 
-// Epoch milliseconds: of the leaf, and the earliest end of all that Node found a path through.
-function readLife(socket: TLSSocket): { readonly notBefore: number; readonly expiresAt: number } {
-  const chain = readChain(socket).map((der) => new X509Certificate(der))
+// Epoch milliseconds: of the leaf, and the earliest end of all that Node may have found a path through. What expired
+// before was beside it, such as the old root's word for a new one that is an authority itself.
+function readLife(socket: TLSSocket, now: number): { readonly notBefore: number; readonly expiresAt: number } {
+  const [leaf, ...others] = readChain(socket).map((der) => new X509Certificate(der))
+  const ends = others.map(endOf).filter((end) => now < end)
   return {
-    notBefore: Date.parse(chain[0]?.validFrom ?? ''),
-    expiresAt: Math.min(...chain.map(({ validTo }) => Date.parse(validTo) + 1000)),
+    notBefore: Date.parse(leaf?.validFrom ?? ''),
+    expiresAt: Math.min(leaf === undefined ? now : endOf(leaf), ...ends),
   }
+}
+
+// A certificate is valid for the whole of its last second.
+function endOf({ validTo }: X509Certificate): number {
+  return Date.parse(validTo) + 1000
 }

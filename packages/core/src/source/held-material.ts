@@ -13,6 +13,8 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   readonly #kind: MaterialKind<Material>
   #held: Material | undefined
   #last: Material | undefined
+  /** Epoch milliseconds: of what is held. */
+  #expiresAt = 0
   /** Why nothing is held. */
   #loss: SourceError | undefined
   #isClosed = false
@@ -24,13 +26,15 @@ export class HeldMaterial<Material> implements X509Source<Material> {
     this.#kind = kind
     this.#held = material
     this.#last = material
+    this.#expiresAt = material === undefined ? 0 : kind.certificateOf(material).expiresAt
   }
 
   get current(): Material {
     if (this.#held === undefined) throw this.#loss ?? new SourceError('source_empty', 'the source has no material yet')
-    const { expiresAt } = this.#kind.certificateOf(this.#held)
-    if (Date.now() < expiresAt) return this.#held
-    throw new SourceError('source_expired', `our own certificate expired at ${new Date(expiresAt).toISOString()}`)
+    // Kept apart, because every request asks.
+    if (Date.now() < this.#expiresAt) return this.#held
+    const ended = new Date(this.#expiresAt).toISOString()
+    throw new SourceError('source_expired', `our own certificate expired at ${ended}`)
   }
 
   onUpdate(listener: (material: Material) => void): () => void {
@@ -51,6 +55,7 @@ export class HeldMaterial<Material> implements X509Source<Material> {
     this.#standing = this.#standing.filter(isWarning)
     this.#held = next
     this.#last = next
+    this.#expiresAt = this.#kind.certificateOf(next).expiresAt
     this.#loss = undefined
     for (const listener of this.#updates) tell(listener, next)
   }
