@@ -5,6 +5,7 @@ import { workloadApiSource } from '@countersign/workload-api'
 import { startExpress } from '../express-server.ts'
 import { startFastify } from '../fastify-server.ts'
 import { rules } from '../workload.ts'
+import { recordMemory } from './record-memory.ts'
 import { files } from './file-rotation.ts'
 
 const [, , framework, how, place = ''] = process.argv
@@ -13,12 +14,7 @@ const guard = createGuard({ source, rules })
 const start = framework === 'Express' ? startExpress : startFastify
 const port = await start(guard, 'countersign', { count: () => undefined })
 
-const memory: number[] = []
-setInterval(() => {
-  globalThis.gc?.()
-  const { heapUsed, external } = process.memoryUsage()
-  memory.push(heapUsed + external)
-}, 2000).unref()
+const memory = recordMemory()
 
 process.on('message', () => process.send?.(memory))
 process.once('disconnect', () => process.exit())
