@@ -1,0 +1,72 @@
+import { text } from 'node:stream/consumers'
+import { connectTls, createFetch, type Fetch } from '@countersign/client'
+import { CallError, type X509Source } from '@countersign/core'
+import { idOf, type Workloads } from './workloads.ts'
+
+/** Something that must not work, or must change nothing. */
+export interface Attempt {
+  readonly what: string
+  readonly expected: string
+  readonly found: string
+}
+
+/** The ports of the services. */
+export interface Ports {
+  readonly billing: number
+  readonly ledger: number
+}
+
+/** Tries to get past the order of the chain, as services that were taken over might. */
+export async function* attempt({ sources }: Workloads, ports: Ports): AsyncGenerator<Attempt> {
+  const { storefront, 'core-api': coreApi } = sources
+  await using asCoreApi = createFetch(coreApi, { servers: [idOf('billing')] })
+  await using asStorefront = createFetch(storefront, { servers: [idOf('billing')] })
+  const invoiceUrl = `https://127.0.0.1:${ports.billing}/invoices/mara`
+
+  const answer = await askLedger(coreApi, ports.ledger)
+  yield { what: 'core-api calls the ledger', expected: nothing, found: answer }
+
+  const code = await statusOf(asCoreApi(`https://127.0.0.1:${ports.ledger}/invoices/mara`)).catch(codeOf)
+  yield { what: 'core-api calls billing, and the ledger is there', expected: 'server_unexpected', found: code }
+
+  const headers = { 'x-forwarded-client-cert': `URI=${idOf('month-end')}` }
+  const invoice: unknown = await (await asCoreApi(invoiceUrl, { headers })).json()
+  const claim = 'core-api calls billing and says in a header that it is month-end'
+  yield { what: `${claim}: billing sees`, expected: idOf('core-api'), found: readName(invoice) }
+
+  const monthEndUrl = `https://127.0.0.1:${ports.billing}/month-end`
+  const monthEnd = await statusOf(asCoreApi(monthEndUrl, { method: 'POST', headers }))
+  yield { what: `${claim}, where only month-end may`, expected: '403', found: monthEnd }
+
+  const skipped = await statusOf(asStorefront(invoiceUrl))
+  yield { what: 'the storefront calls billing itself', expected: '403', found: skipped }
+}
+
+const nothing = 'ended without an answer'
+
+function readName(invoice: unknown): string {
+  const isNamed = typeof invoice === 'object' && invoice !== null && 'seenByBilling' in invoice
+  return isNamed ? String(invoice.seenByBilling) : 'nobody'
+}
+
+async function statusOf(response: ReturnType<Fetch>): Promise<string> {
+  const { status, body } = await response
+  await body?.cancel()
+  return String(status)
+}
+
+async function askLedger(source: X509Source, port: number): Promise<string> {
+  try {
+    const socket = await connectTls(source, { servers: [idOf('ledger')], host: '127.0.0.1', port })
+    socket.write('mara\n')
+    return (await text(socket)) || nothing
+  } catch (error) {
+    // How the end is seen depends on whether it comes before the line is sent.
+    return ['ECONNRESET', 'EPIPE'].includes(codeOf(error)) ? nothing : codeOf(error)
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof CallError) return error.code
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}

@@ -1,0 +1,27 @@
+import { TLSSocket } from 'node:tls'
+
+/** Serial numbers of the certificates of both ends of a connection. */
+export interface SerialNumbers {
+  readonly own: string
+  readonly peer: string
+}
+
+/** Reads them from the open connection, and so what was really shown. */
+export function serialNumbersOf(socket: TLSSocket): SerialNumbers {
+  return {
+    own: socket.getX509Certificate()?.serialNumber ?? '',
+    peer: socket.getPeerX509Certificate()?.serialNumber ?? '',
+  }
+}
+
+/** Prints what one end of a connection knows of the other. */
+export function print(name: string, what: string, ends: TLSSocket | SerialNumbers, further = ''): void {
+  const { own, peer } = ends instanceof TLSSocket ? serialNumbersOf(ends) : ends
+  const line = `${name}  ${what}  serial ${shorten(peer)}, own serial ${shorten(own)}`
+  console.log(further === '' ? line : `${line}  ${further}`)
+}
+
+/** The end of a serial number: enough to tell two apart. */
+export function shorten(serialNumber: string): string {
+  return `…${serialNumber.slice(-6).toLowerCase()}`
+}

@@ -1,0 +1,16 @@
+import type { Server } from 'node:tls'
+import { createTlsServer } from '@countersign/client'
+import type { CountersignEvent, X509Source } from '@countersign/core'
+import { print } from './print.ts'
+import { neighbourOf } from './workloads.ts'
+
+/** What service-b answers. */
+export const greeting = 'hello from service-b'
+
+/** Creates service-b: it greets service-a, and ends the connection of everybody else before a byte. */
+export function createServiceB(source: X509Source, log: (event: CountersignEvent) => void): Server {
+  return createTlsServer(source, { callers: [neighbourOf(source, 'service-a')], log }, (socket) => {
+    print('service-b', `peer ${socket.principal.name}`, socket)
+    socket.end(`${greeting}\n`)
+  })
+}

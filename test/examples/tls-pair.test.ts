@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import test, { afterEach } from 'node:test'
+import { type Agent, startAgent } from '@countersign/testkit/workload-api'
+import { type Finished, runExample, type Started, startExample } from './start-example.ts'
+
+const names = ['service-a', 'service-b', 'service-c']
+
+afterEach(() => {
+  delete process.env['SPIFFE_ENDPOINT_SOCKET']
+})
+
+test('the TLS pair greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third', async () => {
+  const finished = await runExample('tls-pair', '--ttl', '3')
+
+  assert.equal(finished.errors, '')
+  assert.equal(finished.exitCode, 0, finished.output)
+  assert.match(finished.output.trimEnd().split('\n').at(-1) ?? '', /^as expected: 5 connections, 4 rotations /)
+  checkPair(finished, { trustDomain: 'saas.example', connections: 5 })
+})
+
+test('the TLS pair takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
+  const agent = await startOwnAgent(3)
+  context.after(() => agent.close())
+  const finished = await runExample('tls-pair')
+
+  assert.equal(finished.exitCode, 0, finished.output + finished.errors)
+  assert.ok(finished.output.includes(`SVIDs come from the agent at ${agent.endpoint}`))
+  checkPair(finished, { trustDomain: 'demo.example', connections: 5 })
+})
+
+test('the TLS pair waits for no rotation of SVIDs that live for an hour', async (context) => {
+  const agent = await startOwnAgent(3600)
+  context.after(() => agent.close())
+  const finished = await runExample('tls-pair')
+
+  assert.equal(finished.exitCode, 0, finished.output + finished.errors)
+  checkPair(finished, { trustDomain: 'demo.example', connections: 1 })
+})
+
+test('the two halves of the TLS pair run as processes of their own', async (context) => {
+  const agent = await startOwnAgent(4)
+  context.after(() => agent.close())
+  const serviceB = await startAs('service-b', /listens on 127\.0\.0\.1:\d+\n/, '--port', '0')
+  context.after(() => serviceB.stop())
+  const port = /127\.0\.0\.1:(\d+)/.exec(serviceB.output)?.[1] ?? ''
+  const serviceA = await startAs('service-a', /(?:hello from service-b[^]*){2}\n/, '--port', port)
+  await serviceA.stop()
+
+  const [first, second] = [...serviceA.output.matchAll(/own serial (\S+)/g)].map(([, serial]) => serial)
+  assert.ok(serviceA.output.includes('peer spiffe://demo.example/ns/demo/sa/service-b'))
+  assert.notEqual(first, second)
+})
+
+test('the TLS pair answers what it does not know with its usage', async () => {
+  for (const args of [['service-d'], ['--ttl', '1'], ['--ttl', '3600'], ['--port', 'x'], ['--tls', '1']]) {
+    const { exitCode, output, errors } = await runExample('tls-pair', ...args)
+    assert.equal(exitCode, 2, args.join(' '))
+    assert.equal(output, '')
+    assert.match(errors, /\nusage: /)
+  }
+})
+
+function checkPair(
+  { output }: Finished,
+  { trustDomain, connections }: { readonly trustDomain: string; readonly connections: number },
+): void {
+  const sideOf = (name: string, peer: string): readonly (readonly string[])[] => {
+    const who = `spiffe://${trustDomain}/ns/demo/sa/${peer}`
+    const lines = output.split('\n').filter((line) => line.startsWith(`${name}  peer ${who}  `))
+    return lines.map((line) => [...line.matchAll(/…[0-9a-f]{6}/g)].map(([serial]) => serial))
+  }
+  const ofA = sideOf('service-a', 'service-b')
+  const ofB = sideOf('service-b', 'service-a')
+
+  assert.equal(ofA.length, connections)
+  assert.equal(output.match(/it says "hello from service-b"/g)?.length, connections)
+  assert.equal(new Set(ofA.map(([, own]) => own)).size, connections, 'each connection has an SVID of its own')
+  assert.deepEqual(
+    ofB.map(([peer, own]) => [own, peer]),
+    ofA,
+    'each side sees what the other shows',
+  )
+  assert.ok(output.includes(`gets no byte; service-b reports caller_not_listed: spiffe://${trustDomain}/`))
+  assert.match(output, /service-c where service-b should be: server_unexpected\n/)
+}
+
+async function startOwnAgent(ttlSeconds: number): Promise<Agent> {
+  const entries = names.map((name) => ({
+    spiffeId: `spiffe://demo.example/ns/demo/sa/${name}`,
+    hint: `demo/${name}`,
+    ttlSeconds,
+  }))
+  const agent = await startAgent({ trustDomain: 'demo.example', entries })
+  process.env['SPIFFE_ENDPOINT_SOCKET'] = agent.endpoint
+  return agent
+}
+
+async function startAs(name: string, until: RegExp, ...args: readonly string[]): Promise<Started> {
+  process.env['SVID_HINT'] = `demo/${name}`
+  try {
+    return await startExample('tls-pair', until, name, ...args)
+  } finally {
+    delete process.env['SVID_HINT']
+  }
+}
