@@ -33,19 +33,22 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   server.prependListener('secureConnection', accept)
   server.prependListener('session', (session: Parameters<PeerConnections['link']>[0]) => connections.link(session))
   server.on('connection', noteAddress)
-  server.on('tlsClientError', refuseHandshake)
+  server.on('tlsClientError', (error, socket) => {
+    // What breaks off after the end is no attack, and the source may be closed by then.
+    if (follower.isFollowing) refuseHandshake(error, socket)
+  })
   if (attachment.isLoopbackOnly) {
     if (server.listening) refuseOtherAddresses(server)
     server.prependListener('listening', () => refuseOtherAddresses(server))
   }
-  followSource(server, follow)
+  const follower = followSource(server, follow)
   refuseChanges(server)
   interceptRequests(server, attachment)
 }
 
 // From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
 // again.
-function followSource(server: TlsServer, follow: Attachment['follow']): void {
+function followSource(server: TlsServer, follow: Attachment['follow']): { readonly isFollowing: boolean } {
   const start = (): (() => void) => follow((options) => TlsServer.prototype.setSecureContext.call(server, options))
   let stop: (() => void) | undefined = start()
   server.on('close', () => {
@@ -55,6 +58,11 @@ function followSource(server: TlsServer, follow: Attachment['follow']): void {
   server.prependListener('listening', () => {
     stop ??= start()
   })
+  return {
+    get isFollowing() {
+      return stop !== undefined
+    },
+  }
 }
 
 // First of all, so that a server which is refused is left as it was, and can be attached once it is mended.
