@@ -1,4 +1,5 @@
-import { get } from 'node:https'
+import { request as requestHttps } from 'node:https'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { createAgent, createDispatcher, createFetch, type ServerNames } from '@countersign/client'
@@ -11,16 +12,32 @@ export type Call = (url: string) => Promise<string>
 /** Makes a way of calling. */
 export type Caller = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Call
 
-/** Every way of calling over HTTP, by name. */
-export const callers: readonly (readonly [name: string, caller: Caller])[] = [
+/** What a request may have besides its URL. */
+export interface SendInit {
+  readonly method?: 'GET' | 'POST'
+  readonly body?: string | AsyncIterable<string>
+  readonly signal?: AbortSignal
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Sends a request, and gives the body of the answer as soon as its head is there. */
+export type Send = (url: string, init?: SendInit) => Promise<AsyncIterable<unknown>>
+
+/** Makes a way of sending. */
+export type Sender = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Send
+
+/** Every way of sending over HTTP, by name. */
+export const senders: readonly (readonly [name: string, sender: Sender])[] = [
   [
     'agent',
     (context, source, servers) => {
       const agent = createAgent(source, { servers })
       context.after(() => agent.destroy())
-      return (url) =>
+      return (url, { body = '', ...init } = {}) =>
         new Promise((resolve, reject) => {
-          get(url, { agent }, (response) => resolve(text(response))).on('error', reject)
+          const outgoing = requestHttps(url, { agent, ...init }, resolve).on('error', reject)
+          if (typeof body === 'string') outgoing.end(body)
+          else Readable.from(body).pipe(outgoing)
         })
     },
   ],
@@ -29,7 +46,12 @@ export const callers: readonly (readonly [name: string, caller: Caller])[] = [
     (context, source, servers) => {
       const fetch = createFetch(source, { servers })
       context.after(() => fetch.close())
-      return async (url) => (await fetch(url)).text()
+      return async (url, init = {}) => {
+        const body = typeof init.body === 'object' ? toBytes(init.body) : init.body
+        const { method = 'GET', headers = {}, signal = null } = init
+        const given = { method, headers, signal, ...(body !== undefined && { body, duplex: 'half' as const }) }
+        return (await fetch(url, given)).body ?? emptyBody()
+      }
     },
   ],
   [
@@ -37,7 +59,28 @@ export const callers: readonly (readonly [name: string, caller: Caller])[] = [
     (context, source, servers) => {
       const dispatcher = createDispatcher(source, { servers })
       context.after(() => dispatcher.destroy())
-      return async (url) => (await request(url, { dispatcher })).body.text()
+      return async (url, { body, signal, ...init } = {}) => {
+        const given = typeof body === 'object' ? Readable.from(body) : body
+        const outgoing = { ...init, ...(given !== undefined && { body: given }), ...(signal && { signal }) }
+        return (await request(url, { ...outgoing, dispatcher })).body
+      }
     },
   ],
 ]
+
+/** Every way of calling over HTTP, by name. */
+export const callers: readonly (readonly [name: string, caller: Caller])[] = senders.map(([name, sender]) => [
+  name,
+  (context, source, servers) => {
+    const send = sender(context, source, servers)
+    return async (url) => text(await send(url))
+  },
+])
+
+async function* toBytes(parts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) yield Buffer.from(part)
+}
+
+async function* emptyBody(): AsyncGenerator<string> {
+  // No chunk.
+}

@@ -1,9 +1,9 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import type { TestContext } from 'node:test'
-import { X509Certificate } from 'node:crypto'
 import type { TestSvid } from '@countersign/testkit'
 
 /** A server on loopback that shows whatever certificate it is given, asks for one and refuses nobody. */
@@ -11,31 +11,43 @@ export class LoopbackServer {
   readonly url: string
   readonly port: number
   readonly requests: IncomingMessage[] = []
+  /** How many connections were made. */
+  attempts = 0
+  /** How many handshakes were completed. */
+  handshakes = 0
   readonly #server: Server
+  readonly #options: ServerOptions
   readonly #sockets = new Set<TLSSocket>()
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, options: ServerOptions) {
     this.#server = server
+    this.#options = options
     this.port = port
     this.url = `https://127.0.0.1:${port}`
     server.on('secureConnection', (socket) => {
+      this.handshakes += 1
       this.#sockets.add(socket)
       socket.on('error', () => undefined)
       socket.once('close', () => this.#sockets.delete(socket))
     })
+    server.on('connection', () => (this.attempts += 1))
     server.on('request', (request) => this.requests.push(request))
   }
 
-  static async start(context: TestContext, svid: TestSvid, answer: RequestListener = greet): Promise<LoopbackServer> {
-    const server = createServer(
-      { key: svid.keyPem, cert: svid.certificatePem, requestCert: true, rejectUnauthorized: false },
-      answer,
-    )
+  /** `options` are for TLS, and stand beside those that show the SVID. */
+  static async start(
+    context: TestContext,
+    svid: TestSvid,
+    answer: RequestListener = greet,
+    options: ServerOptions = {},
+  ): Promise<LoopbackServer> {
+    const shown = { key: svid.keyPem, cert: svid.certificatePem }
+    const server = createServer({ requestCert: true, rejectUnauthorized: false, ...options, ...shown }, answer)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     const address = server.address()
     const port = address !== null && typeof address === 'object' ? address.port : 0
-    const started = new LoopbackServer(server, port)
+    const started = new LoopbackServer(server, port, options)
     context.after(() => started.close())
     return started
   }
@@ -45,9 +57,24 @@ export class LoopbackServer {
     return this.#sockets.size
   }
 
+  /** The ends of the connections that are open. */
+  get sockets(): readonly TLSSocket[] {
+    return [...this.#sockets]
+  }
+
   /** Shows another certificate in handshakes from now on. */
   show(svid: TestSvid): void {
-    this.#server.setSecureContext({ key: svid.keyPem, cert: svid.certificatePem })
+    this.#server.setSecureContext({ ...this.#options, key: svid.keyPem, cert: svid.certificatePem })
+  }
+
+  /** Calls back for each handshake that is complete. */
+  onHandshake(listener: (socket: TLSSocket) => void): void {
+    this.#server.on('secureConnection', listener)
+  }
+
+  /** Calls back for each handshake that this server breaks off. */
+  onRefusedHandshake(listener: () => void): void {
+    this.#server.on('tlsClientError', listener)
   }
 
   close(): void {
@@ -62,8 +89,7 @@ export const greet: RequestListener = (request, response) => {
 }
 
 /** The serial number of the certificate that the caller showed, lower-case hex. */
-export function callerOf(request: IncomingMessage): string {
-  const { socket } = request
+export function callerOf({ socket }: { readonly socket: object }): string {
   const shown: unknown = Reflect.get(socket, 'getPeerX509Certificate')
   if (typeof shown !== 'function') return ''
   const certificate: unknown = Reflect.apply(shown, socket, [])

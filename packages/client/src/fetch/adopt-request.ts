@@ -1,5 +1,11 @@
 import { FormData, Request, type RequestInit } from 'undici'
 
+/** What a request may have: as undici takes it, and besides it forms and headers of Node's built-in classes. */
+export interface FetchInit extends Omit<RequestInit, 'body' | 'headers'> {
+  readonly body?: RequestInit['body'] | globalThis.FormData
+  readonly headers?: RequestInit['headers'] | globalThis.Headers
+}
+
 /** A request in undici's own classes. */
 export interface AdoptedRequest {
   readonly input: string | URL | Request
@@ -12,13 +18,16 @@ export interface AdoptedRequest {
  */
 export function adoptRequest(
   input: string | URL | Request | globalThis.Request,
-  init: RequestInit = {},
+  { body, headers, ...init }: FetchInit = {},
 ): AdoptedRequest {
-  const { body, ...rest } = init
-  const own: RequestInit = body instanceof globalThis.FormData ? { ...rest, body: adoptForm(body) } : init
+  const own: RequestInit = {
+    ...init,
+    ...(body !== undefined && { body: body instanceof globalThis.FormData ? adoptForm(body) : body }),
+    ...(headers !== undefined && { headers: headers instanceof globalThis.Headers ? [...headers] : headers }),
+  }
   if (!(input instanceof globalThis.Request) || input instanceof Request) return { input, init: own }
-  const { url, method, headers, body: stream, redirect, signal } = input
-  const carried: RequestInit = { method, headers: [...headers], redirect, signal }
+  const { url, method, body: stream, redirect, signal, integrity } = input
+  const carried: RequestInit = { method, headers: [...input.headers], redirect, signal, integrity }
   // Its form, if it is one, is text by now, and the headers say so.
   return { input: url, init: { ...carried, ...(stream !== null && { body: stream, duplex: 'half' }), ...own } }
 }

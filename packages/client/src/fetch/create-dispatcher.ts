@@ -1,6 +1,7 @@
+import { setMaxListeners } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import { CallError, createDialer, type Dialer, type SubjectSource, type X509Source } from '@countersign/core'
-import { Agent, buildConnector, Dispatcher } from 'undici'
+import { Agent, type buildConnector, Dispatcher, errors } from 'undici'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'
 
@@ -15,6 +16,7 @@ export interface DispatcherOptions extends ClientOptions, Pick<Agent.Options, (t
 
 const agentOptionNames = [
   'bodyTimeout',
+  'connections',
   'headersTimeout',
   'keepAliveMaxTimeout',
   'keepAliveTimeout',
@@ -66,12 +68,19 @@ interface Generation {
 class DialingDispatcher extends Dispatcher {
   readonly #dialer: Dialer
   readonly #transport: Transport
+  // The ends of those that still carry something.
+  readonly #retired = new Set<Promise<unknown>>()
+  readonly #open = new Set<TLSSocket>()
+  readonly #ending = new AbortController()
   #generation: Generation
+  #isClosed = false
 
   constructor(dialer: Dialer, transport: Transport) {
     super()
     this.#dialer = dialer
     this.#transport = transport
+    // One listener for each connection that is being made.
+    setMaxListeners(0, this.#ending.signal)
     this.#generation = this.#createGeneration()
     dialer.onStale((socket) => {
       if (this.#generation.sockets.has(socket)) this.#retire()
@@ -88,14 +97,21 @@ class DialingDispatcher extends Dispatcher {
 
   /** Waits for what runs; takes no further request. */
   override async close(done?: () => void): Promise<void> {
-    await this.#generation.agent.close()
+    this.#isClosed = true
+    await Promise.all([...this.#retired, this.#generation.agent.close()])
     this.#dialer.close()
     done?.()
   }
 
   override async destroy(error?: Error | null | (() => void), done?: () => void): Promise<void> {
+    this.#isClosed = true
     this.#dialer.close()
-    await this.#generation.agent.destroy(typeof error === 'function' ? null : (error ?? null))
+    const reason = typeof error === 'function' ? null : (error ?? null)
+    const ended = this.#generation.agent.destroy(reason)
+    this.#ending.abort()
+    // Undici's own agent, once it is closing, has forgotten its connections.
+    for (const socket of this.#open) socket.destroy(reason ?? new errors.ClientDestroyedError())
+    await ended
     if (typeof error === 'function') error()
     else done?.()
   }
@@ -110,31 +126,46 @@ class DialingDispatcher extends Dispatcher {
 
   // Its idle connections end now; what runs on the others, or waits for one, goes on to its end.
   #retire(): void {
+    // What is closed already takes no further request.
+    if (this.#isClosed) return
     const { agent } = this.#generation
     this.#generation = this.#createGeneration()
-    void agent.close()
+    const end = agent.close().finally(() => this.#retired.delete(end))
+    this.#retired.add(end)
   }
 
   #createConnector(sockets: WeakSet<TLSSocket>): buildConnector.connector {
     const { timeoutMs, protocols } = this.#transport
-    return ({ hostname, port, servername, localAddress }, done) => {
-      const target = {
+    const open = async ({ hostname, port, servername, localAddress }: buildConnector.Options): Promise<TLSSocket> => {
+      const { socket } = await connect(this.#dialer, {
         host: hostname,
         port: port === '' ? 443 : Number(port),
         servername,
         localAddress: localAddress ?? undefined,
         protocols,
         timeoutMs,
-      }
-      connect(this.#dialer, target).then(
-        ({ socket }) => {
-          if (this.#dialer.isKept(socket)) sockets.add(socket)
-          socket.setNoDelay(true)
-          done(null, socket)
-        },
-        (error: unknown) => done(error instanceof Error ? error : new Error('the connection failed'), null),
-      )
+        signal: this.#ending.signal,
+      })
+      this.#open.add(socket)
+      socket.once('close', () => this.#open.delete(socket))
+      socket.setNoDelay(true)
+      return socket
     }
+    const serve = async (options: buildConnector.Options, done: buildConnector.Callback): Promise<void> => {
+      let socket: TLSSocket
+      try {
+        socket = await open(options)
+      } catch (error) {
+        done(error instanceof Error ? error : new Error('the connection failed'), null)
+        return
+      }
+      const isKept = this.#dialer.isKept(socket)
+      if (isKept) sockets.add(socket)
+      done(null, socket)
+      // Rotated during the handshake: undici would give it further requests.
+      if (!isKept && this.#generation.sockets === sockets) this.#retire()
+    }
+    return (options, done) => void serve(options, done)
   }
 }
 

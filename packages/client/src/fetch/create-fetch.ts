@@ -1,11 +1,11 @@
 import { CallError, ConfigurationError, type SubjectSource, type X509Source } from '@countersign/core'
-import { type Dispatcher, fetch, type Request, type RequestInit, type Response } from 'undici'
-import { adoptRequest } from './adopt-request.ts'
+import { type Dispatcher, fetch, type Request, type Response } from 'undici'
+import { adoptRequest, type FetchInit } from './adopt-request.ts'
 import { createDialingDispatcher, type DispatcherOptions } from './create-dispatcher.ts'
 
 /** What `createFetch` gives: `fetch`, and how to end it. */
 export interface Fetch {
-  (input: string | URL | Request | globalThis.Request, init?: RequestInit): Promise<Response>
+  (input: string | URL | Request | globalThis.Request, init?: FetchInit): Promise<Response>
   /** Waits for what runs, and ends. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -27,7 +27,7 @@ export interface Fetch {
 export function createFetch(source: X509Source | SubjectSource, options: DispatcherOptions): Fetch {
   const dispatcher = createDialingDispatcher(source, options, 'createFetch')
   const isByHost = !Array.isArray(options.servers)
-  const call = async (input: string | URL | Request | globalThis.Request, init?: RequestInit): Promise<Response> => {
+  const call = async (input: string | URL | Request | globalThis.Request, init?: FetchInit): Promise<Response> => {
     if (init?.dispatcher !== undefined) refuseDispatcher()
     const adopted = adoptRequest(input, init)
     const carrier = isByHost ? bindToOrigin(dispatcher, adopted.input) : dispatcher

@@ -1,12 +1,14 @@
-import type { ClientRequest } from 'node:http'
-import { Agent, type AgentOptions as HttpsAgentOptions } from 'node:https'
+import { setMaxListeners } from 'node:events'
+import { ClientRequest, IncomingMessage } from 'node:http'
+import type { Agent, AgentOptions as HttpsAgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { createDialer, type Dialer, type X509Source } from '@countersign/core'
 import type { SubjectSource } from '@countersign/core'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'
-import { readTarget } from './read-target.ts'
+import { callNode, CountingAgent } from './counting-agent.ts'
+import { readTarget, refuseCopies } from './read-target.ts'
 
 /** What `createAgent` takes: how servers are known, and of Node's own agent how connections are shared. */
 export interface AgentOptions extends ClientOptions, Pick<HttpsAgentOptions, (typeof agentOptionNames)[number]> {}
@@ -38,14 +40,15 @@ export function createAgent(source: X509Source | SubjectSource, options: AgentOp
   return new DialingAgent(createDialer(source, dialer, 'createAgent'), timeoutMs, rest)
 }
 
-class DialingAgent extends Agent {
+class DialingAgent extends CountingAgent {
   readonly #dialer: Dialer
   readonly #timeoutMs: number
   readonly #idle = new Set<Duplex>()
+  #ending = createEnding()
 
   constructor(dialer: Dialer, timeoutMs: number, options: HttpsAgentOptions) {
     // The cache of sessions belongs to Node's way to connect, which is not used; none is kept in any case.
-    super({ ...options, keepAlive: true, maxCachedSessions: 0 })
+    super({ ...options, keepAlive: true, maxCachedSessions: 0, checkServerIdentity: refuseCopies })
     this.#dialer = dialer
     this.#timeoutMs = timeoutMs
     dialer.onStale((socket) => {
@@ -53,24 +56,30 @@ class DialingAgent extends Agent {
     })
     // Before Node's own listener, which would give it to the next request that waits.
     this.prependListener('free', (socket: Duplex) => {
-      if (socket instanceof TLSSocket && !dialer.isKept(socket)) socket.destroy()
+      if (socket instanceof TLSSocket && !this.#isUsable(socket)) socket.destroy()
     })
   }
 
-  override createConnection(options: unknown, done?: (error: Error | null, stream: Duplex) => void): undefined {
-    this.#connect(options).then(
-      (socket) => done?.(null, socket),
-      // Node reads the error alone.
-      (error: unknown) => Reflect.apply(done ?? ignore, undefined, [error]),
-    )
+  /** Node's own, which its types leave out: told of every request, also of those that get a kept connection. */
+  addRequest(request: ClientRequest, options: unknown): void {
+    try {
+      readTarget(options)
+    } catch (error) {
+      failRequest(request, error)
+      return
+    }
+    callNode('addRequest', this, [request, options])
+  }
+
+  override createConnection(options: unknown, done: Made = ignore): undefined {
+    void this.#connect(options, done)
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
     // Its types say that it gives nothing.
     const keeps: unknown = super.keepSocketAlive(socket)
-    if (keeps !== true || !(socket instanceof TLSSocket) || !this.#dialer.isKept(socket)) return false
+    if (keeps !== true || !(socket instanceof TLSSocket) || !this.#isUsable(socket)) return false
     this.#idle.add(socket)
-    socket.once('close', () => this.#idle.delete(socket))
     return true
   }
 
@@ -78,20 +87,68 @@ class DialingAgent extends Agent {
     this.#idle.delete(socket)
     super.reuseSocket(socket, request)
     const refusal = socket instanceof TLSSocket ? this.#dialer.refusalOf(socket) : undefined
+    if (refusal === undefined) return
     // The clock was set, or the source has no news: the request gets the error, and is not sent.
-    if (refusal !== undefined) socket.destroy(refusal)
+    request.destroy(refusal)
+    socket.destroy(refusal)
   }
 
   override destroy(): void {
     this.#dialer.close()
+    this.#ending.abort('the agent was destroyed')
+    this.#ending = createEnding()
     super.destroy()
   }
 
-  async #connect(options: unknown): Promise<TLSSocket> {
+  #isUsable(socket: TLSSocket): boolean {
+    return this.#dialer.isKept(socket) && this.#dialer.refusalOf(socket) === undefined
+  }
+
+  async #connect(options: unknown, done: Made): Promise<void> {
+    let socket: TLSSocket
+    try {
+      socket = await this.#open(options)
+    } catch (error) {
+      // Node reads the error alone.
+      Reflect.apply(done, undefined, [error])
+      return
+    }
+    done(null, socket)
+  }
+
+  async #open(options: unknown): Promise<TLSSocket> {
     const target = readTarget(options)
-    const { socket } = await connect(this.#dialer, { ...target, protocols: ['http/1.1'], timeoutMs: this.#timeoutMs })
+    const { signal } = this.#ending
+    const protocols = ['http/1.1']
+    const { socket } = await connect(this.#dialer, { ...target, protocols, timeoutMs: this.#timeoutMs, signal })
+    socket.once('close', () => this.#idle.delete(socket))
+    // Before Node's own listener, which takes the end of a socket for that of a body that has no other.
+    socket.prependListener('error', (error: Error) => failAnswer(socket, error))
     return socket
   }
+}
+
+/** What Node is told of a connection that was to be made. */
+type Made = (error: Error | null, stream: Duplex) => void
+
+function createEnding(): AbortController {
+  const ending = new AbortController()
+  // One for each connection that is being made.
+  setMaxListeners(0, ending.signal)
+  return ending
+}
+
+// Before it has a connection, Node has no other way to fail a request; its types leave out that there may be no socket.
+function failRequest(request: ClientRequest, error: unknown): void {
+  const tell: unknown = Reflect.get(request, 'onSocket')
+  if (typeof tell === 'function') Reflect.apply(tell, request, [null, error])
+}
+
+// The answer that is being received, where Node keeps it.
+function failAnswer(socket: TLSSocket, error: Error): void {
+  const request: unknown = Reflect.get(socket, '_httpMessage')
+  const answer: unknown = request instanceof ClientRequest ? Reflect.get(request, 'res') : undefined
+  if (answer instanceof IncomingMessage && !answer.complete) answer.destroy(error)
 }
 
 function ignore(): void {

@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import { CallError } from '@countersign/core'
 import { isRecord } from '@countersign/core/options'
 import { describe, type Target } from '../connect.ts'
@@ -23,12 +24,25 @@ export function readTarget(options: unknown): Omit<Target, 'protocols' | 'timeou
   }
   if (options.method === 'CONNECT') refuse(target, 'CONNECT', 'a request of the service itself, not through a proxy')
   for (const name of decided) {
+    // Some clients, got among them, name Node's own check at every request.
+    if (options[name] === checkServerIdentity || options[name] === refuseCopies) continue
     if (options[name] !== undefined && options[name] !== null) refuse(target, name, 'that of the source')
   }
   if (options.rejectUnauthorized === false)
     refuse(target, 'rejectUnauthorized: false', 'none: every server is verified')
   return target
 }
+
+/**
+ * Stands among the options of the agent for those who make an agent of their own out of them, as axios does for a proxy
+ * that it finds in the environment: that one would verify no SPIFFE ID.
+ */
+export function refuseCopies(): Error {
+  return new CallError('call_unsuitable', copied, { reason: 'options_copied', server: 'the server' })
+}
+
+const copied =
+  'found a connection with options of our agent that it did not make, expected none: nobody would be verified; tell the HTTP client to use no proxy, axios by proxy: false'
 
 const decided = ['ca', 'cert', 'checkServerIdentity', 'key', 'passphrase', 'pfx', 'secureContext', 'session'] as const
 

@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import { createDialer, type Principal, type SubjectSource, type X509Source } from '@countersign/core'
+import { createDialer, type Dialer, type Principal, type SubjectSource, type X509Source } from '@countersign/core'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'
 import { checkConnectOptions } from './check-connect-options.ts'
@@ -14,6 +14,11 @@ export interface ConnectTlsOptions extends ClientOptions {
   readonly protocols?: readonly string[]
   /** Ends the attempt to connect; once there is a connection it ends nothing. */
   readonly signal?: AbortSignal
+  /**
+   * Called once when another connection should take the place of this one: our certificate was replaced, or a tenth of
+   * the life of the server's remains, at most 30 seconds.
+   */
+  readonly onStale?: () => void
 }
 
 /** A connection to a verified server. */
@@ -24,7 +29,8 @@ export type ServerSocket = TLSSocket & {
 
 /**
  * Connects to a server without HTTP. The connection is destroyed with a `CallError` once its server's certificate expires
- * or its authority is withdrawn. It outlives our own certificate: whoever keeps it open connects anew after a rotation.
+ * or its authority is withdrawn. It outlives our own certificate: whoever keeps it open connects anew when
+ * `onStale` is called.
  *
  * @throws {ConfigurationError} naming option, value and remedy
  * @throws {SourceError} when the source has no valid certificate
@@ -37,17 +43,29 @@ export async function connectTls(
   source: X509Source | SubjectSource,
   options: ConnectTlsOptions,
 ): Promise<ServerSocket> {
-  const further = ['host', 'port', 'servername', 'protocols', 'signal']
+  const further = ['host', 'port', 'servername', 'protocols', 'signal', 'onStale']
   const { dialer: dialerOptions, timeoutMs } = parseClientOptions(options, further, 'connectTls')
   checkConnectOptions(options)
-  const { host, port, servername, protocols, signal } = options
+  const { host, port, servername, protocols, signal, onStale } = options
   const dialer = createDialer(source, dialerOptions, 'connectTls')
   try {
     const { socket, principal } = await connect(dialer, { host, port, servername, protocols, timeoutMs, signal })
     socket.once('close', () => dialer.close())
+    if (onStale !== undefined) tellOnce(dialer, socket, onStale)
     return Object.assign(socket, { principal })
   } catch (error) {
     dialer.close()
     throw error
   }
+}
+
+function tellOnce(dialer: Dialer, socket: TLSSocket, onStale: () => void): void {
+  const stop = dialer.onStale(() => {
+    stop()
+    onStale()
+  })
+  // Rotated during the handshake; not before whoever called has the socket.
+  if (dialer.isKept(socket)) return
+  stop()
+  setImmediate(onStale)
 }

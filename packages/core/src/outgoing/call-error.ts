@@ -14,6 +14,12 @@ export function createRefusalError(server: string, why: PeerRefusal, expected: s
   return new CallError('server_untrusted', message, { reason, server, spiffeId })
 }
 
+/** The error of a call by what was closed: it would not learn of a rotation any more. */
+export function createClosedError(server: string): CallError {
+  const message = `${server} was not called: found an agent that was closed or destroyed, expected one that is open; create another`
+  return new CallError('call_unsuitable', message, { reason: 'closed', server })
+}
+
 /** The error of a call for which there is no valid certificate of our own. */
 export function createOwnCertificateError(
   server: string,

@@ -7,7 +7,7 @@ import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { CallError } from '../errors.ts'
 import { createReporter, type Reporter } from '../events.ts'
 import type { Principal } from '../principal/principal.ts'
-import { createOwnCertificateError, createRefusalError } from './call-error.ts'
+import { createClosedError, createOwnCertificateError, createRefusalError } from './call-error.ts'
 import { type DialerOptions, type ParsedDialerOptions, parseDialerOptions } from './dialer-options.ts'
 import { HostServers } from './host-servers.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
@@ -46,6 +46,7 @@ export class Dialer {
   readonly #calls = new Map<TLSSocket, Call>()
   readonly #staleListeners = new Set<(socket: TLSSocket) => void>()
   readonly #stop: () => void
+  #isClosed = false
   #tls: { readonly accepted: Accepted; readonly options: DialTlsOptions } | undefined
   #loss: { readonly code: string; readonly detail: string } = {
     code: withoutMaterial.reason,
@@ -82,9 +83,11 @@ export class Dialer {
   /**
    * Begins a connection to `server` (host and port, for messages and events).
    *
-   * @throws {CallError} `own_certificate_missing` when there is no valid certificate of our own
+   * @throws {CallError} `own_certificate_missing` when there is no valid certificate of our own; `call_unsuitable` after
+   * `close`
    */
   begin(server: string): Dial {
+    if (this.#isClosed) throw createClosedError(server)
     const accepted = this.#material.current(Date.now())
     if (accepted === undefined) throw createOwnCertificateError(server, this.#loss)
     return {
@@ -133,8 +136,9 @@ export class Dialer {
     this.#soonest = Math.min(...[...this.#calls.values()].map(({ expiresAt }) => expiresAt).filter((end) => end > now))
   }
 
-  /** Ends following the source. Connections that are open end as they would have; new ones can still be made. */
+  /** Ends following the source: no connection can be made any more, and those that are open are followed no longer. */
   close(): void {
+    this.#isClosed = true
     this.#stop()
     this.#staleListeners.clear()
   }

@@ -1,0 +1,72 @@
+import type { ClientRequest } from 'node:http'
+import { Agent, type RequestOptions } from 'node:https'
+import { Socket } from 'node:net'
+
+/** What Node is told of a connection that was to be made. */
+type Made = (error: Error | null, socket?: Socket) => void
+
+/**
+ * An agent for connections that take a while to be made. Node's own counts a connection only once it is there, so that a
+ * burst of requests would go beyond `maxSockets`; and it leaves requests waiting for ever when the connection that they
+ * wait for cannot be made.
+ */
+export class CountingAgent extends Agent {
+  readonly #failed = new WeakSet<ClientRequest>()
+
+  /** Node's own, which its types leave out: makes a connection for a request. */
+  createSocket(request: ClientRequest, options: RequestOptions, done: Made): void {
+    const name = this.getName(options)
+    const placeholder = this.#reserve(name)
+    const made: Made = (error, socket) => {
+      if (!error) {
+        this.#release(name, placeholder)
+        done(null, socket)
+        return
+      }
+      this.#forget(name, request)
+      // Two connections may have been made for the same request.
+      if (!this.#failed.has(request)) done(error)
+      this.#failed.add(request)
+      // Also makes a connection for the next request that waits.
+      callNode('removeSocket', this, [placeholder, options])
+    }
+    callNode('createSocket', this, [request, options, made])
+  }
+
+  #reserve(name: string): Socket {
+    const placeholder = new Socket({ writable: false })
+    const open = this.sockets[name]
+    if (open === undefined) Reflect.set(this.sockets, name, [placeholder])
+    else open.push(placeholder)
+    this.#addToTotal(1)
+    return placeholder
+  }
+
+  #release(name: string, placeholder: Socket): void {
+    const open = this.sockets[name] ?? []
+    const index = open.indexOf(placeholder)
+    if (index === -1) return
+    open.splice(index, 1)
+    this.#addToTotal(-1)
+  }
+
+  #forget(name: string, request: ClientRequest): void {
+    const waiting = this.requests[name]
+    const index = waiting?.indexOf(request) ?? -1
+    if (waiting === undefined || index === -1) return
+    waiting.splice(index, 1)
+    // Node takes for granted that a list which is there has an entry.
+    if (waiting.length === 0) Reflect.deleteProperty(this.requests, name)
+  }
+
+  #addToTotal(count: number): void {
+    const total: unknown = Reflect.get(this, 'totalSocketCount')
+    if (typeof total === 'number') Reflect.set(this, 'totalSocketCount', total + count)
+  }
+}
+
+/** Calls a method of Node's agent that its types leave out. */
+export function callNode(method: 'addRequest' | 'createSocket' | 'removeSocket', agent: Agent, given: unknown[]): void {
+  const own: unknown = Reflect.get(Agent.prototype, method)
+  if (typeof own === 'function') Reflect.apply(own, agent, given)
+}

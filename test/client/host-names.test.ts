@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { connectTls, createAgent, createDispatcher, createFetch, type HostNames } from '@countersign/client'
+import { ConfigurationError, fileSource } from '@countersign/core'
+import { createAuthority } from '@countersign/testkit'
+import { senders } from './callers.ts'
+import { expectCallError } from './expect-call-error.ts'
+import { LoopbackServer } from './loopback-server.ts'
+import { until } from './until.ts'
+
+const anyId = 'spiffe://web.example/server'
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+
+const saas = await createAuthority('saas.example')
+const web = await createAuthority('web.example', { spiffeId: false })
+const source = await saas.source(coreApi)
+const servers: HostNames = { dns: true, ca: web.bundlePem }
+
+for (const [way, sender] of senders) {
+  test(`${way}: a server that has the name of its host is called, by our SVID`, async (context) => {
+    const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
+    const send = sender(context, source, servers)
+    assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
+    const byAddress = await LoopbackServer.start(context, await web.issue(anyId, { ipAddresses: ['127.0.0.1'] }))
+    assert.equal(await text(await send(byAddress.url)), source.svid.serialNumber)
+  })
+
+  test(`${way}: a server without the name of its host, or of another authority, is refused`, async (context) => {
+    const send = sender(context, source, servers)
+    const named = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['billing.example'] }))
+    await expectCallError(send(`https://localhost:${named.port}`), {
+      code: 'server_unexpected',
+      reason: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    })
+    const other = await createAuthority('web.example')
+    const foreign = await LoopbackServer.start(context, await other.issue(anyId, { dnsNames: ['localhost'] }))
+    await expectCallError(send(`https://localhost:${foreign.port}`), { code: 'server_untrusted' })
+    const old = await web.issue(anyId, { dnsNames: ['localhost'], faults: ['expired'] })
+    const late = await LoopbackServer.start(context, old)
+    await expectCallError(send(`https://localhost:${late.port}`), {
+      code: 'server_untrusted',
+      reason: 'CERT_HAS_EXPIRED',
+    })
+    assert.equal(named.requests.length + foreign.requests.length + late.requests.length, 0)
+  })
+
+  test(`${way}: a host's connection ends with its certificate, and is not kept until then`, async (context) => {
+    const send = sender(context, source, servers)
+    const short = await web.issue(anyId, { dnsNames: ['localhost'], ttlSeconds: 2 })
+    const server = await LoopbackServer.start(context, short, (request, response) => {
+      if (request.url === '/slow') response.write('a beginning')
+      else response.end('done')
+    })
+    const url = `https://localhost:${server.port}`
+    const slow = send(`${url}/slow`).then(text)
+    await until(() => server.requests.length === 1)
+    const failing = expectCallError(slow, { code: 'server_untrusted', reason: 'identity_expired' })
+    await text(await send(url))
+    assert.equal(server.connections, 2)
+    await until(() => server.connections === 1)
+    assert.ok(Date.now() < short.expiresAt)
+    await failing
+  })
+
+  test(`${way}: what runs to a host ends with our own certificate`, async (context) => {
+    const own = await saas.source(coreApi)
+    const send = sender(context, own, servers)
+    const shown = await web.issue(anyId, { dnsNames: ['localhost'] })
+    const server = await LoopbackServer.start(context, shown, (_request, response) => response.write('a beginning'))
+    const running = send(`https://localhost:${server.port}`).then(text)
+    await until(() => server.requests.length === 1)
+    own.withdraw()
+    await expectCallError(running, { code: 'own_certificate_missing' })
+  })
+
+  test(`${way}: a certificate beside the path, which has expired, does not end the connection of a host`, async (context) => {
+    const send = sender(context, source, servers)
+    const old = await createAuthority('web.example', { name: 'an older root' })
+    const crossed = await old.crossSign(web, { faults: ['expired'] })
+    const server = await LoopbackServer.start(context, await crossed.issue(anyId, { dnsNames: ['localhost'] }))
+    assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
+    assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
+  })
+
+  test(`${way}: a source that is made from a CA calls hosts, and no SPIFFE IDs`, async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), 'host-names-'))
+    context.after(() => rm(folder, { recursive: true }))
+    const own = await web.issue('spiffe://web.example/own', { faults: ['no_uri_san'], subject: { CN: 'core-api' } })
+    const [key, cert, ca] = ['key.pem', 'cert.pem', 'ca.pem'].map((name) => join(folder, name))
+    assert.ok(key !== undefined && cert !== undefined && ca !== undefined)
+    await writeFile(key, own.keyPem, { mode: 0o600 })
+    await writeFile(cert, own.certificatePem)
+    await writeFile(ca, web.bundlePem)
+    const files = await fileSource({ key, cert, ca })
+    context.after(() => files.close())
+    const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
+    assert.equal(
+      await text(await sender(context, files, servers)(`https://localhost:${server.port}`)),
+      own.serialNumber,
+    )
+    assert.throws(() => sender(context, files, [coreApi]), isInvalid)
+  })
+}
+
+test('fetch: a redirect to another host is refused, one within the host is followed', async (context) => {
+  const shown = await web.issue(anyId, { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
+  const other = await LoopbackServer.start(context, shown)
+  const server = await LoopbackServer.start(context, shown, (request, response) => {
+    const location = request.url === '/far' ? other.url : `https://localhost:${server.port}/end`
+    if (request.url === '/end') response.end('the end')
+    else response.writeHead(302, { location }).end()
+  })
+  const fetch = createFetch(source, { servers })
+  context.after(() => fetch.close())
+  const url = `https://localhost:${server.port}`
+  await expectCallError(fetch(`${url}/far`), { code: 'server_unexpected', reason: 'redirect_refused' })
+  assert.equal(other.handshakes, 0)
+  assert.equal(await (await fetch(`${url}/near`)).text(), 'the end')
+})
+
+test('connectTls: a server with a host name has no principal', async (context) => {
+  const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
+  const socket = await connectTls(source, { servers, host: 'localhost', port: server.port })
+  assert.equal(socket.principal, null)
+  socket.destroy()
+  const wrong = connectTls(source, { servers, host: '127.0.0.1', port: server.port, servername: 'billing.example' })
+  await expectCallError(wrong, { code: 'server_unexpected', reason: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+})
+
+/** No authorities, each in its own way. */
+const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
+  ['garbage', { dns: true, ca: 'garbage' }],
+  ['a broken certificate', { dns: true, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }],
+  ['an empty list', { dns: true, ca: [] }],
+  ['an empty text', { dns: true, ca: '' }],
+  ['one good and one bad', { dns: true, ca: [web.bundlePem, 'garbage'] }],
+  ['none', { dns: true }],
+  ['a key', { dns: true, ca: web.keyPem }],
+  ['a boolean', { dns: true, ca: true }],
+  ['dns: false', { dns: false, ca: web.bundlePem }],
+  ['no dns', { ca: web.bundlePem }],
+]
+
+for (const [what, bad] of badAuthorities) {
+  test(`servers with host names and ${what} are refused at start`, () => {
+    for (const create of [createAgent, createFetch, createDispatcher]) {
+      assert.throws(() => Reflect.apply(create, undefined, [source, { servers: bad }]), isInvalid)
+    }
+  })
+}
+
+function isInvalid(error: unknown): boolean {
+  return error instanceof ConfigurationError && error.code === 'option_invalid'
+}

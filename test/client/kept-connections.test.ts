@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import type { RequestListener } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { describe, test } from 'node:test'
+import { createAuthority } from '@countersign/testkit'
+import { senders } from './callers.ts'
+import { expectCallError } from './expect-call-error.ts'
+import { greet, LoopbackServer } from './loopback-server.ts'
+import { until } from './until.ts'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const expired = { code: 'server_untrusted', reason: 'identity_expired' } as const
+
+const saas = await createAuthority('saas.example')
+const successor = await createAuthority('saas.example')
+
+// How far an answer has come when the certificate of its server expires.
+const endings: readonly (readonly [what: string, begin: RequestListener])[] = [
+  ['before it answers', () => undefined],
+  ['in the midst of a chunked body', (_request, response) => response.write('a beginning')],
+  [
+    'in the midst of a body of known length',
+    (_request, response) => response.writeHead(200, { 'content-length': '100' }).write('a beginning'),
+  ],
+  [
+    'in the midst of a body that ends with its connection',
+    (_request, response) => {
+      response.useChunkedEncodingByDefault = false
+      response.shouldKeepAlive = false
+      response.writeHead(200, { connection: 'close' }).write('a beginning')
+    },
+  ],
+]
+
+for (const [way, sender] of senders) {
+  test(`${way}: a kept connection is not used again near the end of its server's certificate`, async (context) => {
+    const send = sender(context, await saas.source(coreApi), [billing])
+    // Of twelve seconds, ten of which are past, the last tenth is 1.2.
+    const short = await saas.issue(billing, { ttlSeconds: 2 })
+    const server = await LoopbackServer.start(context, short)
+    await text(await send(server.url))
+    assert.equal(server.connections, 1)
+    await until(() => server.connections === 0)
+    assert.ok(Date.now() < short.expiresAt)
+    server.show(await saas.issue(billing))
+    await text(await send(server.url))
+    assert.equal(server.handshakes, 2)
+  })
+
+  test(`${way}: a kept connection is not used after the clock was set beyond its server's certificate`, async (context) => {
+    const send = sender(context, await saas.source(coreApi, { ttlSeconds: 36_000 }), [billing])
+    const server = await LoopbackServer.start(context, await saas.issue(billing))
+    await text(await send(server.url))
+    context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_700_000 })
+    // Some look for another server first, which has the same certificate.
+    await expectCallError(send(server.url), { code: 'server_untrusted' })
+    assert.equal(server.requests.length, 1)
+  })
+
+  test(`${way}: when the server's authority is withdrawn, what runs fails and what is kept is closed`, async (context) => {
+    const source = await saas.source(coreApi)
+    const send = sender(context, source, [billing])
+    const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
+      if (request.url === '/slow') response.write('a beginning')
+      else greet(request, response)
+    })
+    const running = readAll(send(`${server.url}/slow`))
+    await until(() => server.requests.length === 1)
+    await text(await send(server.url))
+    assert.equal(server.connections, 2)
+    const failing = expectCallError(running, { code: 'server_untrusted', reason: 'signature_invalid' })
+    source.replace({ svid: await successor.issue(coreApi), bundles: { 'saas.example': successor } })
+    await failing
+    await until(() => server.connections === 0)
+    await expectCallError(send(server.url), { code: 'server_untrusted', reason: 'signature_invalid' })
+    assert.equal(server.requests.length, 2)
+  })
+
+  test(`${way}: new bundles that keep the server's authority leave its connection alone`, async (context) => {
+    const source = await saas.source(coreApi)
+    const send = sender(context, source, [billing])
+    const server = await LoopbackServer.start(context, await saas.issue(billing))
+    await text(await send(server.url))
+    source.replace({ bundles: { 'saas.example': [saas, successor] } })
+    await text(await send(server.url))
+    source.replace({ bundles: { 'saas.example': [saas] } })
+    await text(await send(server.url))
+    assert.equal(server.connections, server.handshakes)
+  })
+}
+
+describe('a certificate that expires', { concurrency: true }, () => {
+  for (const [way, sender] of senders) {
+    for (const [what, begin] of endings) {
+      test(`${way}: a request whose server's certificate expires ${what} fails`, async (context) => {
+        const send = sender(context, await saas.source(coreApi), [billing])
+        const short = await saas.issue(billing, { ttlSeconds: 2 })
+        const server = await LoopbackServer.start(context, short, begin)
+        await expectCallError(readAll(send(server.url)), expired)
+        await until(() => server.connections === 0)
+        assert.equal(server.requests.length, 1)
+      })
+    }
+  }
+})
+
+async function readAll(answer: Promise<AsyncIterable<unknown>>): Promise<void> {
+  for await (const chunk of await answer) assert.ok(chunk !== undefined)
+}

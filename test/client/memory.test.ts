@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, get } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import { createAgent } from '@countersign/client'
+import { createAuthority } from '@countersign/testkit'
+import { senders } from './callers.ts'
+import { LoopbackServer } from './loopback-server.ts'
+import { until } from './until.ts'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const servers = [billing]
+
+const saas = await createAuthority('saas.example')
+const svids = await Promise.all(Array.from({ length: 51 }, () => saas.issue(coreApi)))
+
+for (const [way, sender] of senders) {
+  test(`${way}: 2,000 requests and 50 rotations leave no connection but the last, and warn of nothing`, async (context) => {
+    const warnings = collectWarnings(context)
+    const source = await saas.source(coreApi)
+    const send = sender(context, source, servers)
+    const server = await LoopbackServer.start(context, await saas.issue(billing))
+    for (let count = 0; count < 2000; count += 1) {
+      if (count % 40 === 0) source.replace({ svid: svids[count / 40] ?? source.svid })
+      await text(await send(server.url))
+    }
+    source.replace({ svid: svids[50] ?? source.svid })
+    await until(() => server.connections === 0)
+    assert.equal(server.requests.length, 2000)
+    assert.deepEqual(warnings, [])
+  })
+}
+
+test('a kept connection gathers no listeners', async (context) => {
+  const agent = createAgent(await saas.source(coreApi), { servers })
+  context.after(() => agent.destroy())
+  const svid = await saas.issue(billing)
+  const server = createServer({ key: svid.keyPem, cert: svid.certificatePem }, (_request, response) => response.end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  const counts: unknown[] = []
+  for (let count = 0; count < 20; count += 1) {
+    await new Promise<void>((resolve, reject) => {
+      get(`https://127.0.0.1:${port}`, { agent }, (response) => response.resume().once('close', resolve)).on(
+        'error',
+        reject,
+      )
+    })
+    await until(() => Object.keys(agent.freeSockets).length === 1)
+    const [socket] = Object.values(agent.freeSockets).flat()
+    counts.push(socket?.eventNames().map((name) => socket.listenerCount(name)))
+  }
+  assert.deepEqual(counts[19], counts[1])
+})
+
+function collectWarnings(context: TestContext): readonly string[] {
+  const warnings: string[] = []
+  const listener = (warning: Error): void => void warnings.push(warning.name)
+  process.on('warning', listener)
+  context.after(() => process.off('warning', listener))
+  return warnings
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, get } from 'node:https'
+import { test } from 'node:test'
+import { connectTls, createAgent, createFetch } from '@countersign/client'
+import { createAuthority } from '@countersign/testkit'
+import { expectCallError } from './expect-call-error.ts'
+import { LoopbackServer } from './loopback-server.ts'
+import { billing, connectTo, coreApi, saas, start } from './tls-pair.ts'
+
+test('a bare connection tells once that our certificate was replaced', async (context) => {
+  const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })
+  const source = await saas.source(coreApi)
+  let told = 0
+  const socket = await connectTo(context, source, { port, onStale: () => (told += 1) })
+  assert.equal(told, 0)
+  source.replace({ svid: await saas.issue(coreApi) })
+  source.replace({ svid: await saas.issue(coreApi) })
+  assert.deepEqual([told, socket.destroyed], [1, false])
+})
+
+test('a bare connection tells that the certificate of its server comes to its end, before it does', async (context) => {
+  const { port } = await start(context, await saas.source(billing, { ttlSeconds: 4 }), { callers: [coreApi] })
+  const states: boolean[] = []
+  const socket = await connectTo(context, await saas.source(coreApi), {
+    port,
+    onStale: () => states.push(socket.destroyed),
+  })
+  await new Promise((resolve) => socket.once('close', resolve))
+  assert.deepEqual(states, [false])
+})
+
+test('a bare connection says nothing when the bundle changes', async (context) => {
+  const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })
+  const source = await saas.source(coreApi)
+  let told = 0
+  await connectTo(context, source, { port, onStale: () => (told += 1) })
+  source.replace({ bundles: { 'saas.example': [saas, await createAuthority('saas.example')] } })
+  assert.equal(told, 0)
+})
+
+test('onStale has to be a function', async () => {
+  const options: object = { servers: [billing], host: '127.0.0.1', port: 1, onStale: 'now' }
+  const source = await saas.source(coreApi)
+  const refused = Promise.resolve(Reflect.apply(connectTls, undefined, [source, options]))
+  await assert.rejects(refused, { code: 'option_invalid' })
+})
+
+test('what was closed makes no connection any more', async (context) => {
+  const server = await LoopbackServer.start(context, await saas.issue(billing))
+  const source = await saas.source(coreApi)
+  const agent = createAgent(source, { servers: [billing] })
+  agent.destroy()
+  const errors: readonly unknown[] = await once(get(server.url, { agent }), 'error')
+  assert.deepEqual(
+    [Reflect.get(Object(errors[0]), 'code'), Reflect.get(Object(errors[0]), 'reason')],
+    ['call_unsuitable', 'closed'],
+  )
+  const fetch = createFetch(source, { servers: [billing] })
+  await fetch.close()
+  await assert.rejects(fetch(server.url))
+  assert.equal(server.requests.length, 0)
+})
+
+test('an agent that is made of the options of ours reaches nobody', async (context) => {
+  const server = await LoopbackServer.start(context, await saas.issue(billing, { dnsNames: ['localhost'] }))
+  const agent = createAgent(await saas.source(coreApi), { servers: [billing] })
+  const copy = new Agent({ ...agent.options, ca: saas.bundlePem })
+  context.after(() => {
+    agent.destroy()
+    copy.destroy()
+  })
+  const answered = new Promise((resolve, reject) => {
+    get(`https://localhost:${server.port}`, { agent: copy }, resolve).on('error', reject)
+  })
+  await expectCallError(answered, { code: 'call_unsuitable', reason: 'options_copied' })
+  assert.equal(server.requests.length, 0)
+})
