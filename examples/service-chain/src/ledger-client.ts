@@ -20,7 +20,7 @@ export class LedgerClient {
 
   /** The line that answers; rejects with a `CallError` when the ledger cannot be used. */
   async ask(customer: string): Promise<string> {
-    if (this.#connection?.isUsable(this.#source.current.svid) === false) this.close()
+    if (this.#connection?.isOpen === false) this.close()
     const connection = this.#connection ?? (await (this.#opening ??= this.#open()))
     return connection.ask(customer)
   }
@@ -33,9 +33,13 @@ export class LedgerClient {
 
   async #open(): Promise<LedgerConnection> {
     try {
-      const { svid } = this.#source.current
-      const where = { servers: [idOf('ledger')], host: '127.0.0.1', port: this.#port }
-      this.#connection = new LedgerConnection(await connectTls(this.#source, where), svid)
+      const socket = await connectTls(this.#source, {
+        servers: [idOf('ledger')],
+        host: '127.0.0.1',
+        port: this.#port,
+        onStale: () => this.close(),
+      })
+      this.#connection = new LedgerConnection(socket)
       return this.#connection
     } finally {
       this.#opening = undefined

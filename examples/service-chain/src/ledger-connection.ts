@@ -1,21 +1,14 @@
 import { createInterface } from 'node:readline'
 import type { ServerSocket } from '@countersign/client'
-import type { OwnSvid } from '@countersign/core'
 
 /** A connection to the ledger: lines go out, and are answered in their order. */
 export class LedgerConnection {
   readonly #socket: ServerSocket
-  readonly #svid: OwnSvid
-  readonly #retiresAt: number
   readonly #waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = []
   #isEnding = false
 
-  /** `svid` is the one of ours that the connection was made with. */
-  constructor(socket: ServerSocket, svid: OwnSvid) {
-    const now = Date.now()
+  constructor(socket: ServerSocket) {
     this.#socket = socket
-    this.#svid = svid
-    this.#retiresAt = now + ((socket.principal?.expiresAt ?? now) - now) * 0.9
     let failure = new Error('the ledger ended the connection')
     const lines = createInterface({ input: socket })
     // It repeats those of the socket, such as the end of the ledger's certificate.
@@ -31,9 +24,9 @@ export class LedgerConnection {
     })
   }
 
-  /** Whether it may be asked more: it shows our current SVID, and the certificate of the ledger is not near its end. */
-  isUsable(current: OwnSvid): boolean {
-    return !this.#socket.destroyed && this.#svid === current && Date.now() < this.#retiresAt
+  /** Whether it can be asked more. */
+  get isOpen(): boolean {
+    return !this.#isEnding && !this.#socket.destroyed
   }
 
   /** Sends a line and gives the one that answers it. */
