@@ -145,7 +145,7 @@ export class Guard {
       const original = parsePath(originalUrl)
       if (!original.accepted) return this.#deny(request, createDenial(original.reason, original.detail), null)
     }
-    const principal = this.#authenticator.authenticate(request, this.#material.current(now), now)
+    const principal = this.#authenticator.authenticate(request, this.#material.latest(now), now)
     if (isDenial(principal)) return this.#deny(request, principal, null)
     const facts = { principal, method, target, message: request, reading, alsoReading, routeAllow }
     const decision = decide(this.rules, facts)
@@ -158,7 +158,7 @@ export class Guard {
    */
   authenticate(socket: TLSSocket): Principal | Denial {
     const now = Date.now()
-    return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.current(now), now)
+    return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
   }
 
   /**

@@ -57,6 +57,7 @@ export class AcceptedMaterial {
   #accepted: Accepted | undefined
   #last: Accepted | undefined
   #isLost = false
+  #isTold = false
   readonly #warned = new WeakSet<readonly Certificate[]>()
   /** Trust domains that have no authority, as was told. */
   #without: ReadonlySet<string> = new Set()
@@ -79,6 +80,23 @@ export class AcceptedMaterial {
     if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
     this.#recover(accepted, now)
     return accepted
+  }
+
+  /**
+   * The same for each request. A source that tells of everything is not asked again while it is followed: asking it costs
+   * a look at the clock, which is more than all else that is done here.
+   */
+  latest(now: number): Accepted | undefined {
+    const accepted = this.#accepted
+    if (!this.#isTold || this.#isLost || accepted === undefined || now >= accepted.own.expiresAt) {
+      return this.current(now)
+    }
+    return accepted
+  }
+
+  /** Said by whoever follows the source: from now on `current` is asked after each change, or no longer. */
+  noteFollowed(isFollowed: boolean): void {
+    this.#isTold = isFollowed && this.#source.onNotice !== undefined
   }
 
   /** What was taken last, whether or not it still holds. */

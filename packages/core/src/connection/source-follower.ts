@@ -50,6 +50,7 @@ export class SourceFollower {
       stopUpdates()
       stopNotices?.()
     }
+    this.#options.material.noteFollowed(true)
     refresh()
   }
 
@@ -65,6 +66,7 @@ export class SourceFollower {
   #end(): void {
     this.#stop?.()
     this.#stop = undefined
+    this.#options.material.noteFollowed(false)
     this.#stopExpiry()
     this.#options.onEnd()
   }

@@ -1,4 +1,5 @@
 import type { SegmentPattern } from './path-pattern.ts'
+import { Recent } from './recent.ts'
 
 /** What an index needs to know of a rule. */
 export interface IndexedRule {
@@ -26,11 +27,23 @@ export function createRuleIndex<Rule extends IndexedRule>(
 ): RuleIndex<Rule> {
   const root = createNode<Rule>()
   for (const rule of rules) insert(root, rule, patternOf(rule))
+  const found = new Map<string, Recent<Rule | typeof nothing>>()
   return {
-    find: (path, method) => walk(root, path, 1, false, method, undefined),
+    find: (path, method) => {
+      const recent = found.get(method) ?? new Recent()
+      const known = recent.find(path)
+      if (known !== undefined) return known === nothing ? undefined : known
+      found.set(method, recent)
+      const rule = walk(root, path, 1, false, method, undefined)
+      recent.keep(path, rule ?? nothing)
+      return rule
+    },
     findContaining: ({ path, rest }, method) => walk(root, path, 1, rest, method, undefined),
   }
 }
+
+// No rule is an answer, too.
+const nothing: unique symbol = Symbol('nothing')
 
 interface Node<Rule> {
   literals: Map<string, Node<Rule>> | undefined

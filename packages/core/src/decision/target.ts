@@ -1,3 +1,4 @@
+import { Recent } from './recent.ts'
 import { isUriHost } from './uri-host.ts'
 
 /** What of a request is needed to tell whether it can be read in one way only. */
@@ -69,8 +70,9 @@ export const commonMethods: readonly string[] = Object.freeze([
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
 export function createTargetParser(knownMethods: ReadonlySet<string>): TargetParser {
-  // Nearly every request names the host that the one before it named.
+  // Nearly every request names the host that the one before it named, and a path that was read before.
   let lastHost: string | undefined
+  const targets = new Recent<CanonicalTarget>()
   return ({ method, url, httpVersionMajor, rawHeaders }) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
     const host = findHost(rawHeaders, httpVersionMajor)
@@ -79,7 +81,11 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
       if (!isUriHost(host)) return refuse('bad_host', 'expected Host to be a name or address and at most a port')
       lastHost = host
     }
-    return parsePath(url)
+    const known = targets.find(url)
+    if (known !== undefined) return known
+    const target = parsePath(url)
+    // A query makes nearly every target another one.
+    return target.accepted && !url.includes('?') ? targets.keep(url, target) : target
   }
 }
 

@@ -101,7 +101,7 @@ export class Dialer {
   refusalOf(socket: TLSSocket): CallError | undefined {
     const now = Date.now()
     const server = this.#serverOf(socket)
-    const accepted = this.#material.current(now)
+    const accepted = this.#material.latest(now)
     if (accepted === undefined) return createOwnCertificateError(server, this.#loss)
     if (this.#servers.holds(socket, accepted, now)) return undefined
     return this.#refuse(server, { ok: false, reason: 'identity_expired', detail: 'its certificate has expired' })
@@ -125,7 +125,7 @@ export class Dialer {
    */
   check(server: string): void {
     const now = Date.now()
-    if (this.#material.current(now) === undefined) throw createOwnCertificateError(server, this.#loss)
+    if (this.#material.latest(now) === undefined) throw createOwnCertificateError(server, this.#loss)
     if (now < this.#soonest) return
     for (const [socket, { expiresAt }] of this.#calls) {
       if (now < expiresAt) continue
