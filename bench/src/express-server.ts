@@ -2,25 +2,30 @@ import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
 import { callers, type Guard } from '@countersign/core'
 import { allow, countersign, createServer } from '@countersign/express'
-import express from 'express'
-import type { CpuMeter } from './cpu-meter.ts'
-import { isListed } from './handwritten-check.ts'
-import type { Check } from './subject.ts'
+import express, { type RequestHandler } from 'express'
+import { checkExpress } from './express-checks.ts'
+import type { Check, Meter, ServerVariant } from './subject.ts'
 import { callerId, path } from './workload.ts'
 
 /** Starts an Express server with one route; gives its port. TLS is the same whatever the check. */
-export async function startExpress(guard: Guard, check: Check, meter: CpuMeter): Promise<number> {
+export async function startExpress(
+  guard: Guard,
+  check: Check,
+  meter: Meter,
+  { refusal }: ServerVariant = {},
+): Promise<number> {
   const app = express()
   if (check === 'countersign') app.use(countersign(guard))
-  if (check === 'handwritten') {
-    app.use((request, response, next) => {
-      if (isListed(request.socket, request.path)) next()
-      else response.status(403).json({ title: 'Forbidden' })
-    })
-  }
-  app.get(path, ...(check === 'countersign' ? [allow(callers(callerId))] : []), (_request, response) => {
+  const other = checkExpress(check)
+  if (other !== undefined) app.use(other)
+  const narrowed: readonly RequestHandler[] = check === 'countersign' ? [allow(callers(callerId))] : []
+  app.get(path, ...narrowed, (_request, response) => {
     meter.count()
-    response.json({ invoices: [] })
+    if (refusal === undefined) response.json({ invoices: [] })
+    else {
+      response.writeHead(403, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+      response.end(refusal)
+    }
   })
   const server = check === 'countersign' ? createServer(guard, app) : createHttpsServer(guard.tlsOptions(), app)
   server.listen(0, '127.0.0.1')

@@ -1,14 +1,20 @@
 import countersign from '@countersign/fastify'
 import type { Guard } from '@countersign/core'
-import Fastify from 'fastify'
-import type { CpuMeter } from './cpu-meter.ts'
+import Fastify, { type FastifyInstance, type RouteShorthandOptions } from 'fastify'
 import { isListed } from './handwritten-check.ts'
-import type { Check } from './subject.ts'
+import type { Check, Meter, ServerVariant } from './subject.ts'
 import { callerId, path } from './workload.ts'
 
 /** Starts a Fastify server with one route; gives its port. TLS is the same whatever the check. */
-export async function startFastify(guard: Guard, check: Check, meter: CpuMeter): Promise<number> {
-  const app = Fastify({ https: guard.tlsOptions() })
+export async function startFastify(
+  guard: Guard,
+  check: Check,
+  meter: Meter,
+  { http = 1, refusal }: ServerVariant = {},
+): Promise<number> {
+  // The types of HTTP/2 differ, and nothing that is used here does.
+  const protocol: object = http === 2 ? { http2: true } : {}
+  const app: FastifyInstance = Fastify({ ...protocol, https: guard.tlsOptions() })
   if (check === 'countersign') await app.register(countersign, { guard })
   if (check === 'handwritten') {
     app.addHook('onRequest', (request, reply, done) => {
@@ -16,9 +22,14 @@ export async function startFastify(guard: Guard, check: Check, meter: CpuMeter):
       else reply.code(403).send({ title: 'Forbidden' })
     })
   }
-  app.get(path, check === 'countersign' ? { config: { allow: [callerId] } } : {}, (_request, reply) => {
+  const options: RouteShorthandOptions = check === 'countersign' ? { config: { allow: [callerId] } } : {}
+  app.get(path, options, (_request, reply) => {
     meter.count()
-    reply.send({ invoices: [] })
+    if (refusal === undefined) reply.send({ invoices: [] })
+    else {
+      reply.code(403).headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+      reply.send(Buffer.from(refusal))
+    }
   })
   return Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
 }

@@ -136,10 +136,10 @@ export class Guard {
    * waits.
    */
   admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
-    const { method = '', url = '', httpVersionMajor, rawHeaders } = request
+    const { method = '', url } = request
     const now = Date.now()
     const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
-    const target = this.#parseTarget({ method, url, httpVersionMajor, rawHeaders })
+    const target = this.#parseTarget(request)
     if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), null)
     if (originalUrl !== undefined && originalUrl !== url) {
       const original = parsePath(originalUrl)

@@ -4,9 +4,9 @@ import { isUriHost } from './uri-host.ts'
 /** What of a request is needed to tell whether it can be read in one way only. */
 export interface TargetRequest {
   /** As received: HTTP methods are case-sensitive (RFC 9110 §9.1). */
-  readonly method: string
+  readonly method?: string | undefined
   /** The request target as received; on HTTP/2 the `:path`. */
-  readonly url: string
+  readonly url?: string | undefined
   /** 1 for HTTP/1.x; from 2 on `:authority` takes the place of `Host`. */
   readonly httpVersionMajor: number
   /** Names and values in turn, as Node's `rawHeaders` lists them: only there a second `Host` is still seen. */
@@ -73,7 +73,7 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
   // Nearly every request names the host that the one before it named, and a path that was read before.
   let lastHost: string | undefined
   const targets = new Recent<CanonicalTarget>()
-  return ({ method, url, httpVersionMajor, rawHeaders }) => {
+  return ({ method = '', url = '', httpVersionMajor, rawHeaders }) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
     const host = findHost(rawHeaders, httpVersionMajor)
     if (typeof host !== 'string') return host
