@@ -1,0 +1,35 @@
+import clientCertificateAuth from 'client-certificate-auth'
+import type { RequestHandler } from 'express'
+import passport from 'passport'
+import { Strategy } from 'passport-client-cert'
+import { isListed, isListedName } from './handwritten-check.ts'
+import type { Check } from './subject.ts'
+import { path } from './workload.ts'
+
+/** The middleware of a check that is not Countersign, as its documents show it; all ask the same list. */
+export function checkExpress(check: Check): RequestHandler | undefined {
+  return middlewares[check]?.()
+}
+
+const middlewares: Readonly<Partial<Record<Check, () => RequestHandler>>> = {
+  handwritten: () => (request, response, next) => {
+    if (isListed(request.socket, request.path)) next()
+    else response.status(403).json({ title: 'Forbidden' })
+  },
+  'client-certificate-auth': () =>
+    clientCertificateAuth(({ subjectaltname = '' }) => isListedName(subjectaltname, path)),
+  'passport-client-cert': () => {
+    passport.use(
+      new Strategy(({ subjectaltname = '' }, done) => {
+        done(null, isListedName(subjectaltname, path) ? { name: subjectaltname } : false)
+      }),
+    )
+    return toHandler(passport.authenticate('client-cert', { session: false }))
+  },
+}
+
+// Its types say that it gives anything.
+function toHandler(middleware: unknown): RequestHandler {
+  if (typeof middleware !== 'function') throw new Error('found no function, expected a middleware')
+  return (request, response, next) => void Reflect.apply(middleware, undefined, [request, response, next])
+}

@@ -1,0 +1,96 @@
+import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs'
+import { newEnforcer, newModelFromString, StringAdapter } from 'casbin'
+import micromatch from 'micromatch'
+import type { Call } from '../measure/time-calls.ts'
+import { callerId, path, writeRules } from '../workload.ts'
+
+/** What else answers "may it?" in Node, and how many rules it is asked with at most, so that the measuring ends. */
+export const engines = ['regular expressions', 'globs', 'casbin', 'cedar-wasm'] as const
+export type Engine = (typeof engines)[number]
+
+/**
+ * Makes the call that asks an engine whether the caller may read `path`, with as many rules of the same paths. Casbin and
+ * Cedar answer more general questions, and are asked in the cheapest way that they offer.
+ */
+export async function createEngine(engine: Engine, count: number): Promise<Call> {
+  const call = await creators[engine](patternsOf(count))
+  if (call()) return call
+  throw new Error(`${engine}: found a denial, expected the caller to pass`)
+}
+
+const authority = 'SERVICE_core-api'
+
+const creators: Readonly<Record<Engine, (patterns: readonly string[]) => Promise<() => boolean> | (() => boolean)>> = {
+  'regular expressions': (patterns) => searchList(patterns.map((pattern) => createTest(toExpression(pattern)))),
+  globs: (patterns) => searchList(patterns.map((pattern) => micromatch.matcher(pattern))),
+  casbin: createCasbin,
+  'cedar-wasm': createCedar,
+}
+
+// The first that matches decides, as people write it: a loop over a list.
+function searchList(tests: readonly ((path: string) => boolean)[]): () => boolean {
+  const authorities = new Set([authority])
+  const list = tests.map((test) => ({ test, authority }))
+  return () => {
+    for (const rule of list) if (rule.test(path)) return authorities.has(rule.authority)
+    return false
+  }
+}
+
+async function createCasbin(patterns: readonly string[]): Promise<() => boolean> {
+  const model = newModelFromString(`
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = r.sub == p.sub && r.act == p.act && keyMatch2(r.obj, p.obj)`)
+  const policies = patterns.map(
+    (pattern) => `p, ${authority}, ${pattern.replace('/**', '/*').replaceAll('/*/', '/:any/')}, GET`,
+  )
+  const enforcer = await newEnforcer(model, new StringAdapter(policies.join('\n')))
+  return () => enforcer.enforceSync(authority, path, 'GET')
+}
+
+function createCedar(patterns: readonly string[]): () => boolean {
+  const policies = patterns.map(
+    (pattern) =>
+      `permit(principal in Authority::"${authority}", action == Action::"GET", resource) when { context.path like "${pattern.replace('/**', '/*')}" };`,
+  )
+  const parsed = preparsePolicySet('bench', { staticPolicies: policies.join('\n') })
+  if (parsed.type === 'failure') throw new Error('found policies that Cedar refuses')
+  const request = {
+    principal: { type: 'Workload', id: callerId },
+    action: { type: 'Action', id: 'GET' },
+    resource: { type: 'Service', id: 'billing' },
+    context: { path },
+    preparsedPolicySetId: 'bench',
+    entities: [
+      { uid: { type: 'Workload', id: callerId }, attrs: {}, parents: [{ type: 'Authority', id: authority }] },
+      { uid: { type: 'Authority', id: authority }, attrs: {}, parents: [] },
+    ],
+  }
+  return () => {
+    const answer = statefulIsAuthorized(request)
+    return answer.type === 'success' && answer.response.decision === 'allow'
+  }
+}
+
+function patternsOf(count: number): readonly string[] {
+  return writeRules(count).rules.map((rule) => rule.path)
+}
+
+function createTest(expression: RegExp): (path: string) => boolean {
+  return (text) => expression.test(text)
+}
+
+function toExpression(pattern: string): RegExp {
+  return new RegExp(
+    `^${pattern
+      .replaceAll('.', '\\.')
+      .replace(/\/\*\*$/, '(?:/.*)?')
+      .replaceAll('/*', '/[^/]+')}$`,
+  )
+}

@@ -1,0 +1,113 @@
+/** Measures calls in a process of its own, which nothing else has warmed or filled. Answers rounds by subject. */
+import { type GuardedRequest, isDenial } from '@countersign/core'
+import { isListed } from '../handwritten-check.ts'
+import { answerMessages, hasNames } from '../measure/child-process.ts'
+import { countBytes } from '../measure/count-bytes.ts'
+import { type Call, timeCalls } from '../measure/time-calls.ts'
+import { callerId, issueIdentities, path, rules, writeRules } from '../workload.ts'
+import { createEngine } from './engines.ts'
+import type { FunctionTask, Rounds } from './function-task.ts'
+import { type OpenRequest, openRequest } from './open-request.ts'
+
+answerMessages(hasNames<FunctionTask>('kind', 'rounds'), async (task) => ({
+  answer: await measure(task),
+  next: () => undefined,
+}))
+
+function measure(task: FunctionTask): Promise<Rounds> {
+  if (task.kind === 'engine') return measureEngine(task)
+  if ('counts' in task) return measureRules(task, task.kind === 'again' ? admitAgain : admitInTurn)
+  return task.kind === 'call' ? measureCall(task.rounds) : measureBytes(task.rounds)
+}
+
+async function measureCall(rounds: number): Promise<Rounds> {
+  const opened = await openRequest(await issueIdentities(), rules)
+  const { guard, request, close } = opened
+  if (!isListed(request.socket, path)) throw new Error('found the hand-written check to refuse the caller')
+  const times = timeCalls(
+    {
+      allowed: () => guard.admit(request),
+      denied: deny(opened),
+      handwritten: () => isListed(request.socket, path),
+    },
+    rounds,
+  )
+  await close()
+  return times
+}
+
+async function measureBytes(rounds: number): Promise<Rounds> {
+  const opened = await openRequest(await issueIdentities(), rules)
+  const { guard, request, close } = opened
+  const routeAllow = guard.compileRoute([callerId], 'the route')
+  const bytes = {
+    allowed: countBytes(() => guard.admit(request), rounds),
+    'allowed, with the route': countBytes(() => guard.admit(request, { routeAllow }), rounds),
+    denied: countBytes(deny(opened), rounds),
+    handwritten: countBytes(() => isListed(request.socket, path), rounds),
+  }
+  await close()
+  return bytes
+}
+
+async function measureRules(
+  { rounds, counts }: { readonly rounds: number; readonly counts: readonly number[] },
+  admit: (open: OpenRequest, paths: readonly string[]) => Call,
+): Promise<Rounds> {
+  const identities = await issueIdentities()
+  const calls: Record<string, Call> = {}
+  const opened: OpenRequest[] = []
+  for (const count of counts) {
+    const { rules: table, paths } = writeRules(count)
+    const open = await openRequest(identities, count === 0 ? undefined : table)
+    calls[count] = admit(open, paths)
+    opened.push(open)
+  }
+  const times = timeCalls(calls, rounds)
+  for (const { close } of opened) await close()
+  return times
+}
+
+// Alone in its process: an engine that fills memory makes every call beside it slower.
+async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { kind: 'engine' }>): Promise<Rounds> {
+  if (engine !== 'Countersign') return timeCalls({ [engine]: await createEngine(engine, count) }, rounds)
+  const { guard, request, close } = await openRequest(await issueIdentities(), writeRules(count).rules)
+  const times = timeCalls({ [engine]: () => guard.admit(request) }, rounds)
+  await close()
+  return times
+}
+
+function deny({ guard, request }: OpenRequest): Call {
+  const { httpVersionMajor, socket, headers, rawHeaders } = request
+  const denied = { method: 'GET', url: '/elsewhere', httpVersionMajor, socket, headers, rawHeaders }
+  if (!isDenial(guard.admit(denied))) throw new Error('found a request to pass, expected a denial')
+  return () => guard.admit(denied)
+}
+
+// Without rules the route decides.
+function admitAgain({ guard, request }: OpenRequest): Call {
+  if (guard.hasOwnRules) return () => guard.admit(request)
+  const routeAllow = guard.compileRoute([callerId], 'the route')
+  return () => guard.admit(request, { routeAllow })
+}
+
+function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]): Call {
+  const { method, httpVersionMajor, socket, headers, rawHeaders } = request
+  const requests = Array.from({ length: requestCount }, (_, index): GuardedRequest => {
+    const url = copyText(paths[index % paths.length] ?? path)
+    return { method, url, httpVersionMajor, socket, headers, rawHeaders }
+  })
+  let next = 0
+  return () => {
+    next = next + 1 < requests.length ? next + 1 : 0
+    return guard.admit(requests[next] ?? request)
+  }
+}
+
+// As many for few rules as for many, so that what fetching the requests from memory costs is the same.
+const requestCount = 10_000
+
+// A joined string is a tree of its parts; what Node's parser gives is one piece, and quicker to read.
+function copyText(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}

@@ -1,0 +1,142 @@
+import { MeasuredProcess } from '../measure/child-process.ts'
+import { countingOptions } from '../measure/count-bytes.ts'
+import { type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
+import type { Row, Table } from '../report/result.ts'
+import { engines } from './engines.ts'
+import { type FunctionTask, isRounds } from './function-task.ts'
+
+/** What one call of `guard.admit` costs, in time and in memory, and what other engines take to decide the same. */
+export async function measureFunctions(): Promise<readonly Table[]> {
+  return [
+    await measureCall(),
+    await measureBytes(),
+    await measureRules(),
+    await measureRulesInTurn(),
+    ...(await measureEngines()),
+  ]
+}
+
+async function measureCall(): Promise<Table> {
+  const times = await run([{ kind: 'call', rounds: 20 }])
+  const figure = (what: string, name: string): Row => ({
+    what,
+    unit: 'ns',
+    spread: spreadOf(times(name)),
+    ratio: ratioOf(times(name), times('allowed')),
+  })
+  return {
+    title: 'Authenticate and decide, one call, 3 rules',
+    against: 'Countersign',
+    rows: [
+      {
+        what: 'Countersign, allowed',
+        unit: 'ns',
+        spread: spreadOf(times('allowed')),
+        budget: { line: 'authenticate and decide, one call', what: '3 rules, allowed', most: 500, of: 'figure' },
+      },
+      figure('Countersign, denied, with its event', 'denied'),
+      figure('hand-written check', 'handwritten'),
+    ],
+  }
+}
+
+async function measureBytes(): Promise<Table> {
+  const bytes = await run([{ kind: 'bytes', rounds: 5 }], { execArgv: countingOptions })
+  const figure = (what: string, name: string): Row => ({ what, unit: 'B', spread: spreadOf(bytes(name)) })
+  const budgeted = (what: string, name: string): Row => ({
+    ...figure(what, name),
+    budget: { line: 'an allowed decision allocates', what, most: 0, of: 'figure' },
+  })
+  return {
+    title: 'Heap that one call allocates',
+    rows: [
+      budgeted('Countersign, allowed', 'allowed'),
+      budgeted("Countersign, allowed, with the route's own requirement", 'allowed, with the route'),
+      figure('Countersign, denied, with its event', 'denied'),
+      figure('hand-written check', 'handwritten'),
+    ],
+  }
+}
+
+const counts = [10, 0, 100, 1000, 10_000]
+
+async function measureRules(): Promise<Table> {
+  const times = await run([{ kind: 'again', rounds: 20, counts }])
+  return {
+    title: 'Authenticate and decide by number of rules, one path',
+    against: '10 rules',
+    note: 'Without rules the route decides.',
+    rows: counts.map((count): Row => {
+      const row = describe(count, times)
+      if (count !== 10_000) return row
+      return {
+        ...row,
+        budget: {
+          line: 'decision at 10,000 rules against 10',
+          what: 'one path, with authentication',
+          most: 1.5,
+          of: 'ratio',
+        },
+      }
+    }),
+  }
+}
+
+async function measureRulesInTurn(): Promise<Table> {
+  const inTurn = counts.filter((count) => count > 0)
+  const times = await run([{ kind: 'in turn', rounds: 20, counts: inTurn }])
+  return {
+    title: 'The same for each rule in turn',
+    against: '10 rules',
+    note: 'No rule is asked twice before all others were: what grows is the time to fetch a large table from memory.',
+    rows: inTurn.map((count) => describe(count, times)),
+  }
+}
+
+function describe(count: number, times: (name: string) => Generations): Row {
+  const own = times(String(count))
+  const row: Row = { what: `${count.toLocaleString('en')} rules`, unit: 'ns', spread: spreadOf(own) }
+  return count === 10 ? row : { ...row, ratio: ratioOf(own, times('10')) }
+}
+
+const all = ['Countersign', ...engines] as const
+
+async function measureEngines(): Promise<readonly Table[]> {
+  const tables: Table[] = []
+  for (const count of [10, 100, 1000, 10_000]) {
+    const times = await run(
+      all.map((engine) => ({ kind: 'engine', rounds: 7, count, engine })),
+      { generations: 2 },
+    )
+    tables.push({
+      title: `Other engines at ${count.toLocaleString('en')} rules`,
+      against: 'Countersign',
+      ...(count === 10 && {
+        note: 'The same paths; the one that is asked for is decided by the rule in the middle. Countersign authenticates as well. Casbin (`enforceSync`, `keyMatch2`) and Cedar (a policy set parsed ahead) answer more general questions: the shape is what compares.',
+      }),
+      rows: all.map((name): Row => {
+        const row: Row = { what: name, unit: 'ns', spread: spreadOf(times(name)) }
+        return name === 'Countersign' ? row : { ...row, ratio: ratioOf(times(name), times('Countersign')) }
+      }),
+    })
+  }
+  return tables
+}
+
+/** Runs each task in a process of its own, and all of them again for each generation. */
+async function run(
+  tasks: readonly FunctionTask[],
+  { execArgv = [], generations = 4 }: { readonly execArgv?: readonly string[]; readonly generations?: number } = {},
+): Promise<(name: string) => Generations> {
+  const found: Map<string, (readonly number[])[]> = new Map()
+  for (let generation = 0; generation < generations; generation += 1) {
+    for (const task of tasks) {
+      const file = new URL('./function-process.js', import.meta.url)
+      const { process, answer } = await MeasuredProcess.start(file, task, { execArgv })
+      await process.stop()
+      if (!isRounds(answer)) throw new Error('found something else, expected rounds by subject')
+      for (const [name, rounds] of Object.entries(answer)) found.set(name, [...(found.get(name) ?? []), rounds])
+    }
+  }
+  return (name) => found.get(name) ?? []
+}

@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http'
+import { type Guard, type Rule, createGuard, isDenial, staticSource } from '@countersign/core'
+import { serve } from '@countersign/testkit'
+import { callerId, type Identities, path } from '../workload.ts'
+
+/** A request that has arrived over mTLS and is not answered, so that its connection stays open. */
+export interface OpenRequest {
+  readonly guard: Guard
+  readonly request: IncomingMessage
+  readonly close: () => Promise<void>
+}
+
+/** Starts a server with these rules, sends it a request as the caller, and holds that. Without rules the route decides. */
+export async function openRequest(identities: Identities, rules: readonly Rule[] | undefined): Promise<OpenRequest> {
+  const source = staticSource(identities.server)
+  const guard = createGuard({ source, log: () => undefined, ...(rules !== undefined && { rules }) })
+  let receive: (request: IncomingMessage) => void = ignore
+  const received = new Promise<IncomingMessage>((resolve) => {
+    receive = resolve
+  })
+  const running = await serve(guard, (request) => receive(request))
+  // Never answered: it ends, with an error, when the server does.
+  running.as(identities.caller).fetch(path).catch(ignore)
+  const request = await received
+  const way = rules === undefined ? { routeAllow: guard.compileRoute([callerId], 'the route') } : {}
+  const verdict = guard.admit(request, way)
+  if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to pass`)
+  return { guard, request, close: () => running.close() }
+}
+
+function ignore(): void {}

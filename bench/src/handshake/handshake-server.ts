@@ -1,0 +1,22 @@
+/** A server in a process of its own that ends each connection as soon as it stands. Answers its port, then its time so far. */
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import { createGuard, permitAll, staticSource } from '@countersign/core'
+import { answerMessages, hasNames, processorTime } from '../measure/child-process.ts'
+import type { HandshakeTask } from './handshake-case.ts'
+
+answerMessages(hasNames<HandshakeTask>('isGuarded', 'material'), async ({ isGuarded, material }) => {
+  const guard = createGuard({
+    source: staticSource(material),
+    trustDomains: Object.keys(material.bundles),
+    rules: [{ path: '/**', allow: permitAll() }],
+  })
+  const server = createServer(guard.tlsOptions(), (_request, response) => response.end())
+  if (isGuarded) guard.attach(server)
+  server.on('secureConnection', (socket) => socket.end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('found a server without a port')
+  return { answer: address.port, next: processorTime }
+})

@@ -1,0 +1,37 @@
+import type { MaterialInput } from '@countersign/core'
+import { type Authority, createAuthority, createKey } from '@countersign/testkit'
+import type { HandshakeCase } from './handshake-case.ts'
+
+/** The certificates of one comparison. */
+export interface Leaves {
+  readonly server: MaterialInput
+  /** For all of them: only the certificates have to be distinct, and keys are dear. */
+  readonly keyPem: string
+  /** Chains of as many workloads as asked, PEM. */
+  readonly chains: readonly string[]
+}
+
+/** Issues certificates to the server and to `count` peers, the peers all in the last of the trust domains. */
+export async function issueLeaves(
+  { keyType, hasIntermediate, trustDomains }: HandshakeCase,
+  count: number,
+): Promise<Leaves> {
+  const names = Array.from({ length: trustDomains }, (_, index) =>
+    index === 0 ? 'saas.example' : `partner-${index}.example`,
+  )
+  const roots: Authority[] = []
+  for (const name of names) roots.push(await createAuthority(name, { keyType }))
+  const [own] = roots
+  const last = roots.at(-1)
+  if (own === undefined || last === undefined) throw new Error('expected at least one trust domain')
+  const issuer = hasIntermediate ? await last.intermediate({ keyType }) : last
+  const key = await createKey(keyType)
+  const { keyPem, certificatePem } = await own.issue('spiffe://saas.example/ns/production/sa/billing', { keyType })
+  const chains: string[] = []
+  for (let index = 0; index < count; index += 1) {
+    const id = `spiffe://${last.trustDomain}/ns/production/sa/worker-${index}`
+    chains.push((await issuer.issue(id, { key })).certificatePem)
+  }
+  const bundles = Object.fromEntries(roots.map((root) => [root.trustDomain, root.bundlePem]))
+  return { server: { key: keyPem, cert: certificatePem, bundles }, keyPem: key.pem, chains }
+}

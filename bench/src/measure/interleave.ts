@@ -1,0 +1,55 @@
+import type { Generations } from './spread.ts'
+
+/** How long to measure. */
+export interface Plan {
+  /** Fresh sets of processes. */
+  readonly generations: number
+  /** Rounds of each generation that are not counted, until compilers have settled. */
+  readonly warmUp: number
+  /** Counted rounds of each generation. */
+  readonly rounds: number
+  /** Turns of every subject in a round; its value is their mean. Short turns share a slow moment of the machine among all. */
+  readonly turns: number
+}
+
+/** Something that lives for one generation and can be measured again and again. */
+export interface Subject {
+  measure(): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Measures subjects in turns, each round beginning with another. Gives each one's rounds by generation. */
+export async function interleave<Name extends string>(
+  names: readonly Name[],
+  start: (name: Name) => Promise<Subject>,
+  { generations, warmUp, rounds, turns }: Plan,
+): Promise<Readonly<Record<Name, Generations>>>
+export async function interleave(
+  names: readonly string[],
+  start: (name: string) => Promise<Subject>,
+  { generations, warmUp, rounds, turns }: Plan,
+): Promise<Readonly<Record<string, Generations>>> {
+  const measured: readonly { readonly name: string; readonly rounds: number[][] }[] = names.map((name) => ({
+    name,
+    rounds: [],
+  }))
+  for (let generation = 0; generation < generations; generation += 1) {
+    const subjects = []
+    for (const { name, rounds: all } of measured) {
+      const values: number[] = []
+      all.push(values)
+      subjects.push({ subject: await start(name), values, sum: 0 })
+    }
+    for (let round = -warmUp; round < rounds; round += 1) {
+      for (const each of subjects) each.sum = 0
+      for (let turn = 0; turn < turns; turn += 1) {
+        const first = (round + warmUp + turn) % subjects.length
+        for (const each of [...subjects.slice(first), ...subjects.slice(0, first)])
+          each.sum += await each.subject.measure()
+      }
+      if (round >= 0) for (const { values, sum } of subjects) values.push(sum / turns)
+    }
+    for (const { subject } of subjects) await subject.stop()
+  }
+  return Object.fromEntries(measured.map(({ name, rounds: all }) => [name, all]))
+}

@@ -1,0 +1,46 @@
+import { MeasuredProcess } from '../measure/child-process.ts'
+import { type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
+import type { Budget, Row, Table } from '../report/result.ts'
+
+/** What the process that does it is told. */
+export interface CacheTask {
+  /** Numbers of workloads after which the memory is read. */
+  readonly counts: readonly number[]
+}
+
+/** What the memory of a guard is like while more and more workloads, each with a certificate of its own, are verified. */
+export async function measureCache(): Promise<Table> {
+  const task: CacheTask = { counts }
+  const file = new URL('./cache-process.js', import.meta.url)
+  const { process, answer } = await MeasuredProcess.start(file, task, { execArgv: ['--expose-gc'] })
+  await process.stop()
+  if (!Array.isArray(answer)) throw new Error('found something else, expected bytes by number of certificates')
+  const read = (count: number): Generations => {
+    const rounds: unknown = answer[counts.indexOf(count)]
+    return [Array.isArray(rounds) ? rounds.filter((value) => typeof value === 'number') : []]
+  }
+  const rows = counts.map((count): Row => {
+    const row: Row = { what: `${count.toLocaleString('en')} SVIDs`, unit: 'MiB', spread: spreadOf(read(count)) }
+    if (count <= bound) return row
+    const ratio = ratioOf(read(count), read(bound))
+    return { ...row, ratio, ...(count === counts.at(-1) && { budget }) }
+  })
+  return {
+    title: 'Heap after as many different SVIDs',
+    against: '4,096 SVIDs',
+    note: 'Beyond what the process had before the first one. 4,096 verdicts are kept, and what is older is dropped.',
+    rows,
+  }
+}
+
+// The verdicts that are kept.
+const bound = 4096
+
+const counts = [1000, bound, 10_000, 30_000, 100_000]
+
+const budget: Budget = {
+  line: 'caches are bounded',
+  what: 'heap after 100,000 SVIDs against 4,096',
+  most: 1.1,
+  of: 'ratio',
+}

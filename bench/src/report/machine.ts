@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+
+/** What the figures were measured on, one line each: nothing that names the machine or where things lie on it. */
+export function describeMachine(): readonly string[] {
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor'
+  return [
+    `${model}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
+    `${type()} ${release()}`,
+    `Node.js ${process.versions.node}, OpenSSL ${process.versions.openssl}, V8 ${process.versions.v8}`,
+  ]
+}
+
+/** Name and version of every package that stands beside Countersign. */
+export async function listPackages(): Promise<readonly string[]> {
+  return Promise.all(
+    [
+      'fastify',
+      'express',
+      'client-certificate-auth',
+      'passport',
+      'passport-client-cert',
+      'casbin',
+      '@cedar-policy/cedar-wasm',
+      'undici',
+    ].map(async (name) => `${name} ${await readVersion(name)}`),
+  )
+}
+
+async function readVersion(name: string): Promise<string> {
+  const paths = createRequire(import.meta.url).resolve.paths(name) ?? []
+  for (const path of paths) {
+    try {
+      const found: unknown = JSON.parse(await readFile(`${path}/${name}/package.json`, 'utf8'))
+      if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version)
+    } catch {
+      // Not in this folder; the next one may have it.
+    }
+  }
+  return 'not found'
+}

@@ -1,0 +1,151 @@
+import { interleave, type Plan } from '../measure/interleave.ts'
+import { ratioOf, spreadOf } from '../measure/spread.ts'
+import type { Budget, Table } from '../report/result.ts'
+import type { Check } from '../subject.ts'
+import { type Identities, issueIdentities } from '../workload.ts'
+import type { RequestCase } from './request-case.ts'
+import { startRequestSubject } from './request-subject.ts'
+
+/** The server's processor time for each request, over kept connections. */
+export async function measureRequests(): Promise<readonly Table[]> {
+  const identities = await issueIdentities()
+  const tables: Table[] = []
+  for (const comparison of comparisons) tables.push(await compare(comparison, identities))
+  return tables
+}
+
+/** Servers that are measured in turns, the first of which is what the others are held against. */
+interface Comparison {
+  readonly title: string
+  readonly note?: string
+  readonly base: Omit<RequestCase, 'check'>
+  readonly subjects: readonly (Partial<RequestCase> & { readonly what: string; readonly check: Check })[]
+  /** A turn is as many requests. */
+  readonly requests: number
+  readonly plan: Plan
+}
+
+const usual = { http: 1, connections: 16, rules: 3, isAllowed: true, logs: false } as const
+const fastify = { framework: 'Fastify', ...usual } as const
+const express = { framework: 'Express', ...usual } as const
+
+const bare = { what: 'bare', check: 'none' } as const
+const guarded = { what: 'Countersign', check: 'countersign' } as const
+const handwritten = { what: 'hand-written check', check: 'handwritten' } as const
+
+const long: Plan = { generations: 4, warmUp: 4, rounds: 8, turns: 8 }
+const short: Plan = { ...long, generations: 3, rounds: 7 }
+
+const comparisons: readonly Comparison[] = [
+  {
+    title: 'Fastify: HTTP/1.1, 16 connections, 3 rules, allowed',
+    base: fastify,
+    subjects: [bare, guarded, handwritten],
+    requests: 400,
+    plan: long,
+  },
+  {
+    title: 'Express: HTTP/1.1, 16 connections, 3 rules, allowed',
+    base: express,
+    subjects: [
+      bare,
+      guarded,
+      handwritten,
+      { what: 'client-certificate-auth', check: 'client-certificate-auth' },
+      { what: 'passport-client-cert', check: 'passport-client-cert' },
+    ],
+    requests: 200,
+    plan: long,
+  },
+  {
+    title: 'Fastify: HTTP/2',
+    note: 'As above but for the protocol; 16 sessions, one stream at a time on each. Express 5 speaks no HTTP/2.',
+    base: { ...fastify, http: 2 },
+    subjects: [bare, guarded, handwritten],
+    requests: 200,
+    plan: short,
+  },
+  {
+    title: 'Fastify: 256 connections',
+    base: { ...fastify, connections: 256 },
+    subjects: [bare, guarded],
+    requests: 1024,
+    plan: { ...short, turns: 4 },
+  },
+  {
+    title: 'Express: 256 connections',
+    base: { ...express, connections: 256 },
+    subjects: [bare, guarded],
+    requests: 512,
+    plan: { ...short, turns: 4 },
+  },
+  {
+    title: 'Fastify: number of rules',
+    note: 'Without rules each route decides for itself (`perRoute()`).',
+    base: fastify,
+    subjects: [
+      bare,
+      { ...guarded, what: '0 rules', rules: 0 },
+      { ...guarded, what: '1,000 rules', rules: 1000 },
+      { ...guarded, what: '10,000 rules', rules: 10_000 },
+    ],
+    requests: 400,
+    plan: short,
+  },
+  {
+    title: 'Express: number of rules',
+    note: 'Express does not report its routes, so that they cannot decide for themselves.',
+    base: express,
+    subjects: [
+      bare,
+      { ...guarded, what: '1,000 rules', rules: 1000 },
+      { ...guarded, what: '10,000 rules', rules: 10_000 },
+    ],
+    requests: 200,
+    plan: short,
+  },
+  {
+    title: 'Fastify: denied',
+    note: 'The bare server answers 403 with a body of the same size. By default a denial is a line of JSON on standard error.',
+    base: { ...fastify, isAllowed: false },
+    subjects: [bare, guarded, { ...guarded, what: 'Countersign, with its log', logs: true }],
+    requests: 400,
+    plan: short,
+  },
+  {
+    title: 'Express: denied',
+    base: { ...express, isAllowed: false },
+    subjects: [bare, guarded, { ...guarded, what: 'Countersign, with its log', logs: true }],
+    requests: 200,
+    plan: short,
+  },
+]
+
+async function compare(comparison: Comparison, identities: Identities): Promise<Table> {
+  const { title, note, base, subjects, requests, plan } = comparison
+  const times = await interleave(
+    subjects.map(({ what }) => what),
+    (name) => {
+      const { check = 'none', ...rest } = subjects.find(({ what }) => what === name) ?? {}
+      return startRequestSubject({ ...base, ...rest, check }, identities, requests)
+    },
+    plan,
+  )
+  const none = times[bare.what] ?? []
+  const rows = subjects.map((subject) => {
+    const { what, check } = subject
+    const own = times[what] ?? []
+    const figure = { what, unit: 'µs', spread: spreadOf(own) } as const
+    if (what === bare.what) return figure
+    const ratio = ratioOf(own, none)
+    if (check !== 'countersign' || !base.isAllowed) return { ...figure, ratio }
+    const budget: Budget = {
+      line: 'server CPU per request, keep-alive mTLS',
+      what: what === guarded.what ? title : `${base.framework}: ${what}`,
+      most: 1.05,
+      of: 'ratio',
+    }
+    return { ...figure, ratio, budget }
+  })
+  return { title, against: bare.what, ...(note !== undefined && { note }), rows }
+}

@@ -1,0 +1,40 @@
+import { expectNumber, MeasuredProcess } from '../measure/child-process.ts'
+import type { Subject } from '../measure/interleave.ts'
+import { type Identities, path } from '../workload.ts'
+import { openHttp1Load } from './http1-load.ts'
+import { openHttp2Load } from './http2-load.ts'
+import type { RequestCase, RequestTask } from './request-case.ts'
+
+/** Starts a server in its own process with open connections to it. Each turn gives its microseconds for each request. */
+export async function startRequestSubject(
+  requestCase: RequestCase,
+  { server, caller }: Identities,
+  requests: number,
+): Promise<Subject> {
+  const task: RequestTask = { ...requestCase, material: server }
+  const started = await MeasuredProcess.start(new URL('./request-server.js', import.meta.url), task, {
+    isMute: requestCase.logs,
+  })
+  const options = {
+    host: '127.0.0.1',
+    port: expectNumber(started.answer),
+    key: caller.keyPem,
+    cert: caller.certificatePem,
+    // Who the server is, is not what is measured.
+    rejectUnauthorized: false,
+  }
+  const { connections, http, isAllowed } = requestCase
+  const open = http === 2 ? openHttp2Load : openHttp1Load
+  const load = await open(options, connections, { path, status: isAllowed ? 200 : 403 })
+  return {
+    measure: async () => {
+      const before = await started.process.askNumber('time')
+      await load.send(requests)
+      return ((await started.process.askNumber('time')) - before) / requests
+    },
+    stop: async () => {
+      load.close()
+      await started.process.stop()
+    },
+  }
+}

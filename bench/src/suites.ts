@@ -1,0 +1,57 @@
+import { measureFunctions } from './function/measure-functions.ts'
+import { measureHandshakes } from './handshake/measure-handshakes.ts'
+import { measureMemory } from './memory/measure-memory.ts'
+import { measureOutgoing } from './outgoing/measure-outgoing.ts'
+import type { Table } from './report/result.ts'
+import { measureRequests } from './request/measure-requests.ts'
+import { measureRotations } from './rotation/measure-rotations.ts'
+import { measureStarts } from './start/measure-starts.ts'
+
+/** One part of `npm run bench`. */
+export interface Suite {
+  readonly name: string
+  /** What RESULTS.md says above its tables. */
+  readonly intro: string
+  readonly measure: () => Promise<readonly Table[]>
+}
+
+/** All parts, in the order in which they run. */
+export const suites: readonly Suite[] = [
+  {
+    name: 'request',
+    intro:
+      "The server's processor time for each request over kept mTLS connections, each of which waits for an answer before it sends the next request.",
+    measure: measureRequests,
+  },
+  {
+    name: 'function',
+    intro: 'Calls over and over in a process of their own, on a request that has arrived over mTLS.',
+    measure: measureFunctions,
+  },
+  {
+    name: 'handshake',
+    intro:
+      "The server's processor time for each new connection over TLS 1.3: a full handshake with certificates on both sides, and its end; no request. *Never seen*: every connection shows another certificate.",
+    measure: measureHandshakes,
+  },
+  {
+    name: 'rotation',
+    intro: 'How soon a new SVID is served. Connections that are open stay open.',
+    measure: measureRotations,
+  },
+  {
+    name: 'memory',
+    intro: 'What Countersign holds for each open connection and for each workload that it has verified.',
+    measure: measureMemory,
+  },
+  {
+    name: 'start',
+    intro: 'How much longer a service takes to start.',
+    measure: measureStarts,
+  },
+  {
+    name: 'outgoing',
+    intro: "The client's processor time for each request that it sends over mTLS, with its answer.",
+    measure: measureOutgoing,
+  },
+]
