@@ -100,6 +100,11 @@ export function createReporter(log: () => (event: CountersignEvent) => void): Re
   }
 }
 
+/** Whether anybody listens to the channel of such events: of those that go nowhere else, none has to be made otherwise. */
+export function hasSubscribers(type: CountersignEvent['type']): boolean {
+  return byType[type].hasSubscribers
+}
+
 /** The log of last resort: one line of JSON on standard error. */
 export function logToStandardError(event: CountersignEvent): void {
   process.stderr.write(`${JSON.stringify({ name: 'countersign', ...event })}\n`)

@@ -1,27 +1,41 @@
 import type { IncomingMessage } from 'node:http'
 import type { Guard, Principal } from '@countersign/core'
 
-/** What `countersign()` decided about a request, for `allow()` to build on. */
-export interface Admission {
+/** What is known of a request that passed `countersign()`, for `allow()` to build on. */
+export class Admission {
+  readonly #request: object
   readonly guard: Guard
   readonly principal: Principal
   readonly method: string | undefined
   /** The target that was decided. */
   readonly url: string
+
+  constructor(request: IncomingMessage, url: string, guard: Guard, principal: Principal) {
+    this.#request = request
+    this.guard = guard
+    this.principal = principal
+    this.method = request.method
+    this.url = url
+  }
+
+  /** The admission in a property of a request, if it is one, and that request's own. */
+  static read(found: unknown, request: object): Admission | undefined {
+    if (typeof found !== 'object' || found === null || !(#request in found)) return undefined
+    return found.#request === request ? found : undefined
+  }
 }
 
-// On the request itself, which costs less than any map; nothing of a request can set a symbol that only this file knows.
-const admissionOf: unique symbol = Symbol('countersign.admission')
-
+// Express changes the prototype of each request, after which Node is slow to take up properties: a symbol costs more than
+// twice of what a name does, and a weak map no less than a symbol. Nobody can put anything there but what was made here.
 interface Admitted {
-  [admissionOf]?: Admission
+  _countersign?: unknown
   readonly principal?: unknown
   readonly app?: { readonly request?: object }
 }
 
 /** Notes what was decided about a request, and lets the application read who sent it. */
 export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission): void {
-  request[admissionOf] = admission
+  request._countersign = admission
   // Already so for all but the first request of an application, unless somebody put another principal in the way.
   if (request.principal === admission.principal) return
   showPrincipals(request)
@@ -31,7 +45,7 @@ export function keepAdmission(request: IncomingMessage & Admitted, admission: Ad
 
 /** What was decided about a request, if `countersign()` has seen it. */
 export function findAdmission(request: IncomingMessage & Admitted): Admission | undefined {
-  return request[admissionOf]
+  return Admission.read(request._countersign, request)
 }
 
 // Express gives each application a prototype of its requests: a property there is defined once, and not for each.
@@ -40,7 +54,7 @@ function showPrincipals(request: Admitted): void {
   if (prototype === null || request.app?.request !== prototype) return
   Reflect.defineProperty(prototype, 'principal', {
     get(this: Admitted) {
-      return this[admissionOf]?.principal
+      return Admission.read(this._countersign, this)?.principal
     },
     enumerable: true,
     configurable: true,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
-import { keepAdmission } from './admission.ts'
+import { Admission, keepAdmission } from './admission.ts'
 import { mayFold, readWay } from './read-way.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -33,7 +33,7 @@ export function countersign(guard: Guard): Middleware {
       sendDenial(guard, verdict, read, response)
       return
     }
-    keepAdmission(request, { guard, principal: verdict, method: request.method, url })
+    keepAdmission(request, new Admission(request, url, guard, verdict))
     next()
   }
   guarding.set(middleware, guard)

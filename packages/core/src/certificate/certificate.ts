@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { PublicKeyInfo } from './public-key.ts'
 
 /** The extended key usages that service-to-service TLS is about (RFC 5280 §4.2.1.12). */
 export const serverAuth = '1.3.6.1.5.5.7.3.1'
@@ -68,6 +69,8 @@ export interface Certificate {
   readonly notBefore: number
   /** Epoch milliseconds of the last valid second; RFC 5280 §4.1.2.5 counts that second as valid. */
   readonly notAfter: number
+  readonly keyInfo: PublicKeyInfo
+  /** Made of `keyInfo` when it is first asked for. */
   readonly publicKey: KeyObject
   readonly signature: CertificateSignature
   /** Absent when the certificate has no basicConstraints: then it is no CA (RFC 5280 §4.2.1.9). */

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 // @peculiar/x509 throws on import unless a Reflect polyfill is there before it.
 import 'reflect-metadata'
 import { X509Certificate } from '@peculiar/x509'
@@ -6,16 +6,10 @@ import { CertificateError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed, splitDer } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
-import {
-  decodeAlgorithm,
-  decodeBytes,
-  decodeObjectIdentifier,
-  decodeSerialNumber,
-  decodeTime,
-  decodeUnsigned,
-} from './der-values.ts'
+import { decodeAlgorithm, decodeBytes, decodeSerialNumber, decodeTime, decodeUnsigned } from './der-values.ts'
 import { decodeDistinguishedName, isSameName } from './distinguished-name.ts'
 import { type CertificateExtensions, decodeExtensions } from './extensions.ts'
+import { createKey, decodePublicKeyInfo } from './public-key.ts'
 
 /**
  * Reads exactly one X.509 certificate from its DER, by the letter of RFC 5280 §4.1 and X.690, and copies its bytes.
@@ -25,6 +19,19 @@ import { type CertificateExtensions, decodeExtensions } from './extensions.ts'
  * `certificate_missing` for no bytes
  */
 export function decodeCertificate(input: Uint8Array): Certificate {
+  const certificate = decodeLeaf(input)
+  // Now and not when it is asked to verify something.
+  void certificate.publicKey
+  return certificate
+}
+
+/**
+ * The same for a certificate that signs nothing here: its key is read, but is made only if somebody asks for it, because
+ * that costs as much as the rest. Then `publicKey` throws what `decodeCertificate` would have thrown.
+ *
+ * @throws {CertificateError} as `decodeCertificate`
+ */
+export function decodeLeaf(input: Uint8Array): Certificate {
   const der = copySingle(input)
   const outer = enterOnly(der, derTag.sequence, 'certificate')
   const signed = outer.next(derTag.sequence)
@@ -42,7 +49,7 @@ export function decodeCertificate(input: Uint8Array): Certificate {
   const notAfter = decodeTime(validity.nextOfAny(), 'notAfter')
   validity.end()
   const subject = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'subject')
-  const publicKey = decodePublicKey(fields.next(derTag.sequence))
+  const keyInfo = decodePublicKeyInfo(fields.next(derTag.sequence))
   const uniqueIds = [fields.nextIf(0x81), fields.nextIf(0x82)]
   const wrapped = fields.nextIf(0xa3)
   fields.end()
@@ -53,15 +60,19 @@ export function decodeCertificate(input: Uint8Array): Certificate {
     refuseMalformed('tbsCertificate', `extensions in version ${version}`, 'them in version 3 only')
   }
 
+  let publicKey: KeyObject | undefined
   return {
     der,
-    sha256: createHash('sha256').update(der).digest('hex'),
+    sha256: hash('sha256', der),
     serialNumber,
     subject,
     issuer,
     notBefore,
     notAfter,
-    publicKey,
+    keyInfo,
+    get publicKey() {
+      return (publicKey ??= createKey(keyInfo))
+    },
     signature: {
       ...decodeAlgorithm(algorithm),
       algorithmsAgree: algorithm.encoded.equals(signedAlgorithm.encoded),
@@ -128,33 +139,6 @@ function decodeVersion(fields: DerReader): number {
   inside.end()
   if (version !== 2 && version !== 3) refuseMalformed('version', `the number ${version - 1}`, '1 or 2, or none')
   return version
-}
-
-const ecPublicKey = '1.2.840.10045.2.1'
-
-/**
- * RFC 3279 §2.3, RFC 5480 §2.1.1, RFC 8410 §4. The key is not taken from `new X509Certificate(der)` of `node:crypto`:
- * that looks for PEM first, and finds it inside a DER field that an attacker has filled with PEM.
- */
-function decodePublicKey({ encoded, content }: DerElement): KeyObject {
-  const fields = new DerReader(content, 'subjectPublicKeyInfo')
-  const algorithm = fields.enter(derTag.sequence, 'subjectPublicKeyInfo')
-  const type = decodeObjectIdentifier(algorithm.next(derTag.objectIdentifier), 'subjectPublicKeyInfo')
-  const parameters = algorithm.done ? undefined : algorithm.nextOfAny()
-  algorithm.end()
-  decodeBytes(fields.next(derTag.bitString), 'subjectPublicKey')
-  fields.end()
-  // A curve given by its numbers can be P-256 in all but the base point, which makes any public key the forger's own.
-  if (type === ecPublicKey && parameters?.tag !== derTag.objectIdentifier) {
-    throw new CertificateError('certificate_unsupported', 'subjectPublicKeyInfo: found a curve without a name')
-  }
-  try {
-    return createPublicKey({ key: encoded, format: 'der', type: 'spki' })
-  } catch (cause) {
-    throw new CertificateError('certificate_unsupported', 'subjectPublicKeyInfo: found a key that Node cannot read', {
-      cause,
-    })
-  }
 }
 
 function decodeWrappedExtensions(wrapper: DerElement | undefined): CertificateExtensions {

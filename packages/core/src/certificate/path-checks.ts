@@ -2,7 +2,8 @@ import { anyExtendedKeyUsage, type Certificate } from './certificate.ts'
 import { describeCertificate } from './describe.ts'
 import { findNameViolation } from './name-constraints.ts'
 import type { PathRefusal, PathRequest, Refusal } from './path-request.ts'
-import { isStrongKey, type SignatureVerdict, verifySignature } from './signature.ts'
+import { describeKey, isStrongKey } from './public-key.ts'
+import { type SignatureVerdict, verifySignature } from './signature.ts'
 
 /** The most certificates that a peer may present, leaf included. */
 export const maxChainCertificates = 16
@@ -76,13 +77,11 @@ const signatureRefusals: Readonly<Record<Exclude<SignatureVerdict, 'valid'>, Pat
 }
 
 function checkKey(certificate: Certificate): Refusal | undefined {
-  if (isStrongKey(certificate.publicKey)) return undefined
-  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey
-  const size = asymmetricKeyDetails?.modulusLength ?? asymmetricKeyDetails?.namedCurve ?? ''
+  if (isStrongKey(certificate.keyInfo)) return undefined
   const expected = 'RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519'
   return refuse(
     'weak_key',
-    `key ${asymmetricKeyType} ${size} of ${describeCertificate(certificate)}, expected ${expected}`,
+    `key ${describeKey(certificate.keyInfo)} of ${describeCertificate(certificate)}, expected ${expected}`,
   )
 }
 

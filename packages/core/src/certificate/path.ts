@@ -97,7 +97,7 @@ function climb(child: Certificate, path: readonly Certificate[], search: Search)
 /** The candidates with the issuer's name, most likely ones first; one entity is never twice in a path. */
 function listIssuers(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] {
   const isUsed = (candidate: Certificate): boolean =>
-    path.some((used) => isSameName(used.subject, candidate.subject) && used.publicKey.equals(candidate.publicKey))
+    path.some((used) => isSameName(used.subject, candidate.subject) && used.keyInfo.der.equals(candidate.keyInfo.der))
   const likelihood = (candidate: Certificate): number =>
     (candidate.subjectKeyId === child.authorityKeyId ? 2 : 0) + (search.authorities.has(candidate.sha256) ? 1 : 0)
   return (

@@ -35,20 +35,6 @@ export function chooseScheme({
   return algorithm === rsaPss ? findPssScheme(parameters) : findScheme(algorithm, parameters)
 }
 
-/**
- * Whether a key is one that we let vouch for anything: RSA of 2048 to 8192 bits with a sane exponent, the NIST curves
- * P-256, P-384 and P-521, and Ed25519. The upper bounds keep a stranger's key from costing us long computations; an
- * exponent of 1 would make every message its own signature.
- */
-export function isStrongKey(key: KeyObject): boolean {
-  const { modulusLength = 0, publicExponent = 0n, namedCurve = '' } = { ...key.asymmetricKeyDetails }
-  const type = key.asymmetricKeyType
-  if (type === 'ec') return strongCurves.has(namedCurve)
-  if (type !== 'rsa' && type !== 'rsa-pss') return type === 'ed25519'
-  const isSaneExponent = publicExponent >= 3n && publicExponent < 1n << 32n && publicExponent % 2n === 1n
-  return isSaneExponent && modulusLength >= 2048 && modulusLength <= 8192
-}
-
 /** What Node has to be told to verify a signature. */
 interface SignatureScheme {
   readonly keyTypes: readonly KeyObject['asymmetricKeyType'][]
@@ -56,8 +42,6 @@ interface SignatureScheme {
   readonly hash: string | null
   readonly options: { readonly padding?: number; readonly saltLength?: number }
 }
-
-const strongCurves: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
 
 const rsaPss = '1.2.840.113549.1.1.10'
 

@@ -2,7 +2,8 @@ import type { KeyObject } from 'node:crypto'
 import type { Certificate } from './certificate.ts'
 import type { Crl } from './crl.ts'
 import { isSameName } from './distinguished-name.ts'
-import { isStrongKey, verifySignature } from './signature.ts'
+import { isStrongKey } from './public-key.ts'
+import { verifySignature } from './signature.ts'
 
 /** Whether a list is its issuer's: `foreign` is another's, `not_entitled` was signed by that key against its key usage. */
 export type CrlVerdict = 'valid' | 'foreign' | 'not_entitled'
@@ -17,10 +18,10 @@ export type CrlVerdict = 'valid' | 'foreign' | 'not_entitled'
 export function verifyCrlSignature(crl: Crl, issuer: Certificate, signer?: KeyObject): CrlVerdict {
   const { publicKey, keyUsage, subject } = issuer
   if (!isSameName(crl.issuer, subject)) return 'foreign'
-  if (signer?.equals(publicKey) !== true && !isSignedBy(crl, publicKey)) return 'foreign'
+  if (signer?.equals(publicKey) !== true && !isSignedBy(crl, issuer)) return 'foreign'
   return keyUsage?.usages.has('cRLSign') === false ? 'not_entitled' : 'valid'
 }
 
-function isSignedBy({ signature }: Crl, key: KeyObject): boolean {
-  return isStrongKey(key) && verifySignature(signature, key) === 'valid'
+function isSignedBy({ signature }: Crl, { keyInfo, publicKey }: Certificate): boolean {
+  return isStrongKey(keyInfo) && verifySignature(signature, publicKey) === 'valid'
 }

@@ -22,6 +22,8 @@ export interface Connection extends ConnectionEnd {
   /** Whose connection it is: of one guard or dialer alone. */
   readonly owner: object
   readonly socket: TLSSocket
+  /** What the peer presented besides the path that proved it; DER. */
+  readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
   accepted: Accepted
   /** Where it speaks HTTP/2. */

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { Certificate } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
-import type { AuthenticationEvent, Reporter } from '../events.ts'
+import { type AuthenticationEvent, hasSubscribers, type Reporter } from '../events.ts'
 import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
 import type {
@@ -16,7 +16,7 @@ import type {
 import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
 import { describeEnd } from './describe-end.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
-import { readChain } from './read-chain.ts'
+import { showCaller, type ShownChain } from './read-chain.ts'
 import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
 
@@ -42,6 +42,8 @@ export interface PeerPolicy {
   readonly maxCertificateLifetime: number | undefined
   /** What events tell of where a peer is. Default: its address. */
   readonly describeSocket?: (socket: TLSSocket) => Pick<AuthenticationEvent, 'remoteAddress' | 'server'>
+  /** What Node shows of a peer. Default: of a caller. */
+  readonly showPeer?: (socket: TLSSocket) => ShownChain | undefined
 }
 
 /**
@@ -85,7 +87,8 @@ export class PeerConnections {
    * `ends` the end of the connection is that of its socket or its HTTP/2 session.
    */
   accept(socket: TLSSocket, accepted: Accepted | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
-    const verdict = this.#limit(verifyPeer(socket, accepted, this.#cache, now))
+    const { showPeer = showCaller } = this.#policy
+    const verdict = this.#limit(verifyPeer(socket, accepted, { cache: this.#cache, showPeer }, now))
     if (accepted !== undefined) this.#remember(socket, verdict, accepted, ends)
     this.#reportVerdict(socket, verdict, now)
     if (verdict.ok) this.#warn(socket, verdict.proof, now)
@@ -125,7 +128,7 @@ export class PeerConnections {
     const { trust, ownIntermediates } = accepted
     connection.accepted = accepted
     if (trust.holds(verdict.proof)) return verdict
-    const again = this.#verifyAgain(connection.socket, verdict.proof, { trust, additional: ownIntermediates, now })
+    const again = this.#verifyAgain(connection, verdict.proof, { trust, additional: ownIntermediates, now })
     connection.verdict = again
     if (!again.ok) this.#reportVerdict(connection.socket, again, now)
     else if (again.proof.expiresAt !== verdict.proof.expiresAt) {
@@ -184,16 +187,18 @@ export class PeerConnections {
     return connection?.owner === this ? connection : undefined
   }
 
-  #verifyAgain(socket: TLSSocket, proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerVerdict {
+  #verifyAgain(
+    { extras }: Connection,
+    proof: Proof,
+    asked: Omit<KeptClaim, 'leafDer' | 'readChain' | 'extras'>,
+  ): PeerVerdict {
+    const claim = { ...asked, extras }
     const again = this.#cache.verifyAgain(proof, claim)
-    if (again.ok) return again
+    if (again.ok || extras.length === 0) return again
     // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now.
     const leafDer = proof.leaf.der
-    const presented = this.#cache.verify({
-      ...claim,
-      leafDer,
-      readChain: () => [leafDer, ...readChain(socket).slice(1)],
-    })
+    const path = proof.path.slice(0, -1).map(({ der }) => der)
+    const presented = this.#cache.verify({ ...claim, leafDer, readChain: () => [...path, ...extras] })
     return presented.ok ? presented : again
   }
 
@@ -201,6 +206,7 @@ export class PeerConnections {
     const connection: Connection = {
       owner: this,
       socket,
+      extras: verdict.ok ? this.#cache.extrasOf(verdict.proof) : [],
       end: ends?.end ?? (() => socket.destroy()),
       // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
       announce: ends?.announce ?? (() => connection.session?.close()),
@@ -247,6 +253,8 @@ export class PeerConnections {
 
   #reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number): void {
     if (verdict.ok) {
+      // It goes to the channel alone, and putting it together costs as much as looking the verdict up.
+      if (!hasSubscribers('authentication')) return
       const about = { ...describeProof(verdict.proof), ...this.#locate(socket) }
       this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about })
     } else {

@@ -1,20 +1,54 @@
+import type { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { maxChainCertificates } from '../certificate/path-checks.ts'
 
-/** The DER of the certificate that the peer proved to hold the key of, or undefined when it presented none. */
-export function readLeaf(socket: TLSSocket): Buffer | undefined {
-  // The short form: it leaves the chain where it is, which `getPeerX509Certificate()` does not on Node 20 and 22.
-  return socket.getPeerCertificate().raw
+/** What Node shows of a peer's certificates. */
+export interface ShownChain {
+  /** The DER of the certificate that the peer proved to hold the key of. */
+  readonly leaf: Buffer
+  /** The DER of the chain, leaf first, in each form in which Node may have it: the next one where the last was too short. */
+  readonly chains: readonly (() => readonly Buffer[])[]
 }
 
 /**
- * The DER of what Node shows of the peer's chain, leaf first. Some versions of Node 24 show the leaf alone, and all
+ * What a caller presented, or undefined when it presented nothing. Some versions of Node 24 show the leaf alone, and all
  * leave out what OpenSSL could not connect.
+ *
+ * The cheaper call comes first. On Node 20 and 22 it takes the chain away from the other one, and has it then; on others
+ * it has none, and the other one does.
  */
-export function readChain(socket: TLSSocket): readonly Buffer[] {
+export function showCaller(socket: TLSSocket): ShownChain | undefined {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  return { leaf: certificate.raw, chains: [() => walkIssuers(certificate), () => readDetailedChain(socket)] }
+}
+
+/**
+ * What a server presented. On the side of a client the cheaper call would take the leaf itself away from everybody who
+ * asks later.
+ */
+export function showServer(socket: TLSSocket): ShownChain | undefined {
+  // Its types say that there always is one.
+  const leaf: Buffer | undefined = socket.getPeerCertificate().raw
+  return leaf === undefined ? undefined : { leaf, chains: [() => readDetailedChain(socket)] }
+}
+
+function walkIssuers(leaf: X509Certificate): readonly Buffer[] {
+  const chain: Buffer[] = []
+  let certificate: X509Certificate | undefined = leaf
+  // One more than allowed, so that the limit is refused where it is checked; a self-signed end may point at itself.
+  while (certificate !== undefined && chain.length <= maxChainCertificates) {
+    chain.push(certificate.raw)
+    const issuer: X509Certificate | undefined = certificate.issuerCertificate
+    certificate = issuer === certificate ? undefined : issuer
+  }
+  return chain
+}
+
+/** The DER of what Node shows of a chain, leaf first, where it has not been taken away. */
+export function readDetailedChain(socket: TLSSocket): readonly Buffer[] {
   const chain: Buffer[] = []
   let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
-  // One more than allowed, so that the limit is refused where it is checked; a self-signed end points at itself.
   while (certificate?.raw !== undefined && chain.length <= maxChainCertificates) {
     chain.push(certificate.raw)
     const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate

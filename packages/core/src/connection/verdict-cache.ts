@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import type { X509Subject } from '../subject/x509-subject.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
@@ -18,6 +18,8 @@ export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
   readonly leafDer: Uint8Array
   /** DER, leaf first; asked for only when the leaf is new, because reading it from the socket is dear. */
   readonly readChain: () => readonly Uint8Array[]
+  /** What was presented besides, where that is known from before. */
+  readonly extras?: readonly Uint8Array[]
   readonly trust: PeerTrust<Proof>
 }
 
@@ -27,7 +29,7 @@ export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
  * nobody can fill the memory with them.
  */
 export class VerdictCache {
-  readonly #proofs = new Map<string, Proof>()
+  readonly #kept = new Map<string, Kept>()
   // The intermediates of verified paths: some Node versions do not show those that a peer presents.
   readonly #issuers = new Map<string, Map<string, Certificate>>()
 
@@ -40,36 +42,48 @@ export class VerdictCache {
   /** The verdict on a chain, from memory where it can be. */
   verify(claim: KeptClaim): PeerTrustVerdict<Proof> {
     const { leafDer, trust, now } = claim
-    const sha256 = createHash('sha256').update(leafDer).digest('hex')
-    const kept = this.#proofs.get(sha256)
-    if (kept !== undefined && isWithinDates(kept, now)) {
-      const proof = trust.holds(kept) ? kept : this.#keep(sha256, trust.carryOver(kept), trust)
+    const sha256 = hash('sha256', leafDer)
+    const kept = this.#kept.get(sha256)
+    if (kept !== undefined && isWithinDates(kept.proof, now)) {
+      const { proof: held, extras } = kept
+      const proof = trust.holds(held) ? held : this.#keep(sha256, trust.carryOver(held), extras, trust)
       if (proof !== undefined) return { ok: true, proof }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
     const additional = [...claim.additional, ...this.#readIssuers()]
-    const verdict = trust.verify({ chain: claim.readChain(), additional, now })
-    if (verdict.ok) this.#keep(sha256, verdict.proof, trust)
-    else this.#proofs.delete(sha256)
+    const chain = claim.readChain()
+    const verdict = trust.verify({ chain, additional, now })
+    if (verdict.ok) this.#keep(sha256, verdict.proof, claim.extras ?? listExtras(chain, verdict.proof), trust)
+    else this.#kept.delete(sha256)
     return verdict
+  }
+
+  /** What a verified peer presented besides its path: under other authorities it may lead to one of them. DER. */
+  extrasOf({ leaf }: Proof): readonly Uint8Array[] {
+    return this.#kept.get(leaf.sha256)?.extras ?? none
   }
 
   /** Verifies again what was verified before, after a change of bundles. */
   verifyAgain(proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerTrustVerdict<Proof> {
     const { leaf, path } = proof
     // It may have fallen out of memory since; what it proved is known all the same.
-    if (!this.#proofs.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.trust)
+    if (!this.#kept.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.extras ?? none, claim.trust)
     const chain = path.slice(0, -1)
     // With the old authority: a new one may have cross-signed it.
     const additional = [...path.slice(-1), ...claim.additional]
     return this.verify({ ...claim, additional, leafDer: leaf.der, readChain: () => chain.map(({ der }) => der) })
   }
 
-  #keep(sha256: string, proof: Proof | undefined, trust: PeerTrust<Proof>): Proof | undefined {
+  #keep(
+    sha256: string,
+    proof: Proof | undefined,
+    extras: readonly Uint8Array[],
+    trust: PeerTrust<Proof>,
+  ): Proof | undefined {
     if (proof === undefined) return undefined
-    this.#proofs.delete(sha256)
-    if (proof.path.reduce((sum, { der }) => sum + der.length, 0) > maxKeptBytes) return proof
-    keepBounded(this.#proofs, sha256, proof, this.#limit)
+    this.#kept.delete(sha256)
+    if (countBytes(extras) + countBytes(proof.path.map(({ der }) => der)) > maxKeptBytes) return proof
+    keepBounded(this.#kept, sha256, { proof, extras }, this.#limit)
     const realm = trust.realmOf(proof)
     // Apart by trust domain, so that none can push out those of another.
     const issuers = this.#issuers.get(realm) ?? new Map<string, Certificate>()
@@ -86,6 +100,22 @@ export class VerdictCache {
 // A clock that was set back finds certificates of the future.
 function isWithinDates({ path, expiresAt }: Proof, now: number): boolean {
   return now < expiresAt && path.every(({ notBefore }) => now >= notBefore)
+}
+
+interface Kept {
+  readonly proof: Proof
+  readonly extras: readonly Uint8Array[]
+}
+
+const none: readonly Uint8Array[] = Object.freeze([])
+
+function listExtras(chain: readonly Uint8Array[], { path }: Proof): readonly Uint8Array[] {
+  const extras = chain.filter((shown) => !path.some(({ der }) => der.equals(shown)))
+  return extras.length === 0 ? none : extras
+}
+
+function countBytes(certificates: readonly Uint8Array[]): number {
+  return certificates.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** Candidates besides the presented ones; more would be tried in vain for every new peer. */

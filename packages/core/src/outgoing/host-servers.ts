@@ -4,7 +4,7 @@ import type { Accepted } from '../connection/accepted-material.ts'
 import { announcementOf } from '../connection/connection-life.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import { callAt } from '../connection/long-timer.ts'
-import { readChain } from '../connection/read-chain.ts'
+import { readDetailedChain } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
@@ -76,7 +76,7 @@ function describeExpiry(expiresAt: number): PeerRefusal {
 // Epoch milliseconds: of the leaf, and the earliest end of all that Node may have found a path through. What expired
 // before was beside it, such as the old root's word for a new one that is an authority itself.
 function readLife(socket: TLSSocket, now: number): { readonly notBefore: number; readonly expiresAt: number } {
-  const [leaf, ...others] = readChain(socket).map((der) => new X509Certificate(der))
+  const [leaf, ...others] = readDetailedChain(socket).map((der) => new X509Certificate(der))
   const ends = others.map(endOf).filter((end) => now < end)
   return {
     notBefore: Date.parse(leaf?.validFrom ?? ''),

@@ -2,6 +2,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls'
 import type { Accepted } from '../connection/accepted-material.ts'
 import type { ConnectionEnd } from '../connection/connection.ts'
 import { PeerConnections } from '../connection/peer-connections.ts'
+import { showServer } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { createPrincipal } from '../principal/create-principal.ts'
@@ -17,6 +18,7 @@ export class WorkloadServers implements ServerCheck {
       onExpiry: 'close',
       maxCertificateLifetime: undefined,
       describeSocket,
+      showPeer: showServer,
     })
   }
 

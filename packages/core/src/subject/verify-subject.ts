@@ -49,7 +49,7 @@ export type SubjectVerdict =
 export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): SubjectVerdict {
   let name: string | undefined
   try {
-    const presented = decodeChain(claim.chain)
+    const presented = decodeChain(claim.chain, [...(claim.additional ?? []), ...claim.ca.authorities])
     const [leaf] = presented
     refuseSpiffeId(leaf)
     name = identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf, identity)
@@ -72,7 +72,7 @@ interface CaPath {
 /** Verifies our own chain for the server's side. What its names and its other usages are worth is for its peers to say. */
 export function verifyOwnChain(claim: SubjectClaim): ({ readonly ok: true } & CaPath) | NoProof {
   try {
-    const presented = decodeChain(claim.chain)
+    const presented = decodeChain(claim.chain, [...(claim.additional ?? []), ...claim.ca.authorities])
     refuseSpiffeId(presented[0])
     return { ok: true, ...verifyCaPath(presented, claim, serverAuth) }
   } catch (error) {

@@ -1,11 +1,17 @@
 import type { Certificate } from '../certificate/certificate.ts'
-import { decodeCertificate } from '../certificate/decode.ts'
+import { decodeCertificate, decodeLeaf } from '../certificate/decode.ts'
 import { isSameName } from '../certificate/distinguished-name.ts'
 import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.ts'
 import { Refused } from './refusal.ts'
 
-/** Decodes what a peer presented, leaf first, within the limits of a chain. */
-export function decodeChain(chain: readonly Uint8Array[]): readonly [Certificate, ...Certificate[]] {
+/**
+ * Decodes what a peer presented, leaf first, within the limits of a chain. What is among `known` is taken from there:
+ * Node shows the authority of every peer, too, and decoding it each time would cost as much as the leaf.
+ */
+export function decodeChain(
+  chain: readonly Uint8Array[],
+  known: Iterable<Certificate> = [],
+): readonly [Certificate, ...Certificate[]] {
   if (chain.length > maxChainCertificates) {
     const detail = `found ${chain.length} certificates, expected at most ${maxChainCertificates}`
     throw new Refused('too_many_certificates', detail)
@@ -16,12 +22,19 @@ export function decodeChain(chain: readonly Uint8Array[]): readonly [Certificate
   }
   const [leaf, ...rest] = chain
   if (leaf === undefined) throw new Refused('certificate_missing', 'the peer presented no certificate')
-  return [decode(leaf), ...rest.map(decode)]
+  const decoded = [decode(leaf, decodeLeaf)] as const
+  if (rest.length === 0) return decoded
+  const others = [...known]
+  return [...decoded, ...rest.map((der) => find(der, others) ?? decode(der, decodeCertificate))]
 }
 
-function decode(der: Uint8Array): Certificate {
+function find(der: Uint8Array, known: readonly Certificate[]): Certificate | undefined {
+  return known.find((certificate) => certificate.der.equals(der))
+}
+
+function decode(der: Uint8Array, read: (der: Uint8Array) => Certificate): Certificate {
   try {
-    return decodeCertificate(der)
+    return read(der)
   } catch (error) {
     // Whatever went wrong with these bytes, they prove nothing.
     throw new Refused('certificate_malformed', String(error))

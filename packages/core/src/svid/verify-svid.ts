@@ -61,7 +61,7 @@ export type SvidVerdict =
 export function verifySvid(claim: SvidClaim): SvidVerdict {
   let spiffeId: SpiffeId | undefined
   try {
-    const presented = decodeChain(claim.chain)
+    const presented = decodeChain(claim.chain, listKnown(claim))
     const [leaf] = presented
     spiffeId = readSpiffeId(leaf)
     return { ok: true, svid: verifyAs(spiffeId, presented, claim) }
@@ -70,6 +70,11 @@ export function verifySvid(claim: SvidClaim): SvidVerdict {
     const { reason, detail } = error
     return { ok: false, reason, detail, ...(spiffeId && { spiffeId: spiffeId.toString() }) }
   }
+}
+
+function* listKnown({ bundles, additional = [] }: SvidClaim): Iterable<Certificate> {
+  yield* additional
+  for (const { authorities } of bundles.values()) yield* authorities
 }
 
 function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certificate[]], claim: SvidClaim): X509Svid {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { parseCertificates } from '../certificate/pem.ts'
-import { isStrongKey } from '../certificate/signature.ts'
+import { isStrongKey } from '../certificate/public-key.ts'
 import { CertificateError } from '../errors.ts'
 
 /** The most X.509 authorities that a bundle may hold; each is a candidate that a hostile chain can make us try. */
@@ -68,5 +68,5 @@ function checkAuthority(name: string, authority: Certificate): void {
   }
   if (authority.basicConstraints?.cA !== true) refuse('is no CA, expected basicConstraints with cA')
   if (authority.keyUsage?.usages.has('keyCertSign') === false) refuse('has a key usage without keyCertSign')
-  if (!isStrongKey(authority.publicKey)) refuse('has a weak or unsupported key')
+  if (!isStrongKey(authority.keyInfo)) refuse('has a weak or unsupported key')
 }
