@@ -12,24 +12,31 @@ export function decodeObjectIdentifier({ content }: DerElement, where: string): 
   if (content.length === 0 || content.length > 64) {
     refuseMalformed(where, `an object identifier of ${content.length} bytes`, '1 to 64')
   }
-  const arcs: bigint[] = []
-  let arc = 0n
-  let isFirstByte = true
-  for (const byte of content) {
-    if (isFirstByte && byte === 0x80) refuseMalformed(where, 'a padded object identifier', 'the shortest form')
-    arc = (arc << 7n) | BigInt(byte & 0x7f)
-    isFirstByte = byte < 0x80
-    if (!isFirstByte) continue
-    arcs.push(...(arcs.length === 0 ? splitFirstArcs(arc) : [arc]))
-    arc = 0n
+  let text = ''
+  let start = 0
+  for (const [index, byte] of content.entries()) {
+    if (index === start && byte === 0x80) {
+      refuseMalformed(where, 'a padded object identifier', 'the shortest form')
+    }
+    if (byte >= 0x80) continue
+    const arc = readArc(content, start, index)
+    text += start === 0 ? describeFirstArcs(arc) : `.${arc}`
+    start = index + 1
   }
-  if (!isFirstByte) refuseMalformed(where, 'an object identifier cut off in an arc', 'a complete one')
-  return arcs.join('.')
+  if (start < content.length) refuseMalformed(where, 'an object identifier cut off in an arc', 'a complete one')
+  return text
 }
 
-function splitFirstArcs(value: bigint): readonly bigint[] {
-  const first = value < 40n ? 0n : value < 80n ? 1n : 2n
-  return [first, value - 40n * first]
+// In numbers as far as they are exact, because nearly every arc is small.
+function readArc(content: Buffer, start: number, end: number): number | bigint {
+  const bytes = content.subarray(start, end + 1)
+  if (bytes.length <= 7) return bytes.reduce((arc, byte) => arc * 128 + (byte & 0x7f), 0)
+  return bytes.reduce((arc, byte) => (arc << 7n) | BigInt(byte & 0x7f), 0n)
+}
+
+function describeFirstArcs(value: number | bigint): string {
+  const first = value < 40 ? 0 : value < 80 ? 1 : 2
+  return `${first}.${typeof value === 'bigint' ? value - BigInt(40 * first) : value - 40 * first}`
 }
 
 /**

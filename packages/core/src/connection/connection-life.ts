@@ -1,5 +1,5 @@
 import { constants } from 'node:http2'
-import { callAt } from './long-timer.ts'
+import type { Moments } from './moments.ts'
 import type { Connection, EndableExchange, EndableRequest, EndableResponse, PeerRefusal } from './connection.ts'
 import type { Proof } from './verdict-cache.ts'
 
@@ -7,6 +7,8 @@ import type { Proof } from './verdict-cache.ts'
 export interface LifePolicy {
   /** `close` announces the end and then ends the connection; `refuse` leaves it open and ends what runs on it. */
   readonly onExpiry: 'close' | 'refuse'
+  /** What waits for the ends of certificates. */
+  readonly moments: Moments
   /** Told when the certificate has expired while its connection was open; says so in words. */
   readonly reportExpiry: (connection: Connection, expiresAt: number) => PeerRefusal
   /** Told when `isEnding` of a connection was set, to either value. */
@@ -21,17 +23,18 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
   const { expiresAt } = proof
   const expire = (): void => endExpired(connection, policy, expiresAt)
   connection.isUnwatched = false
-  if (policy.onExpiry === 'refuse') return callAt(expiresAt, expire)
+  const { moments } = policy
+  if (policy.onExpiry === 'refuse') return moments.callAt(expiresAt, expire)
   const now = Date.now()
   const announceAt = announcementOf({ notBefore: proof.leaf.notBefore, expiresAt })
   connection.isEnding = now >= announceAt
   policy.noteEnding(connection)
   // A peer that connects this late could ask nothing if GOAWAY came at once.
-  let stop = callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
+  let stop = moments.callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
     connection.isEnding = true
     policy.noteEnding(connection)
     connection.announce()
-    stop = callAt(expiresAt, expire)
+    stop = moments.callAt(expiresAt, expire)
   })
   return () => stop()
 }

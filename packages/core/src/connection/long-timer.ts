@@ -14,4 +14,5 @@ export function callAt(moment: number, callback: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-const longestWait = 60_000
+/** Milliseconds until the clock is looked at again. */
+export const longestWait = 60_000

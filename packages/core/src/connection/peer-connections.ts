@@ -16,6 +16,7 @@ import type {
 import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
 import { describeEnd } from './describe-end.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
+import { Moments } from './moments.ts'
 import { showCaller, type ShownChain } from './read-chain.ts'
 import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
@@ -67,6 +68,7 @@ export class PeerConnections {
     this.#policy = policy
     this.#life = {
       onExpiry: policy.onExpiry,
+      moments: new Moments(),
       reportExpiry: ({ socket, verdict }, expiresAt) => {
         const end = verdict.ok ? describeEnd(verdict.proof) : `it expired at ${new Date(expiresAt).toISOString()}`
         const detail = `${end} while its connection was open`

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { maxChainCertificates } from '../certificate/path-checks.ts'
+import { readLeaf } from './read-leaf.ts'
 
 /** What Node shows of a peer's certificates. */
 export interface ShownChain {
@@ -14,13 +15,13 @@ export interface ShownChain {
  * What a caller presented, or undefined when it presented nothing. Some versions of Node 24 show the leaf alone, and all
  * leave out what OpenSSL could not connect.
  *
- * The cheaper call comes first. On Node 20 and 22 it takes the chain away from the other one, and has it then; on others
- * it has none, and the other one does.
+ * Of the two calls that show a chain the cheaper one comes first. On Node 20 and 22 it takes the chain away from the
+ * other one, and has it then; on others it has none, and the other one does.
  */
 export function showCaller(socket: TLSSocket): ShownChain | undefined {
-  const certificate = socket.getPeerX509Certificate()
-  if (certificate === undefined) return undefined
-  return { leaf: certificate.raw, chains: [() => walkIssuers(certificate), () => readDetailedChain(socket)] }
+  const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
+  if (leaf === undefined) return undefined
+  return { leaf, chains: [() => walkIssuers(socket.getPeerX509Certificate()), () => readDetailedChain(socket)] }
 }
 
 /**
@@ -33,9 +34,9 @@ export function showServer(socket: TLSSocket): ShownChain | undefined {
   return leaf === undefined ? undefined : { leaf, chains: [() => readDetailedChain(socket)] }
 }
 
-function walkIssuers(leaf: X509Certificate): readonly Buffer[] {
+function walkIssuers(leaf: X509Certificate | undefined): readonly Buffer[] {
   const chain: Buffer[] = []
-  let certificate: X509Certificate | undefined = leaf
+  let certificate = leaf
   // One more than allowed, so that the limit is refused where it is checked; a self-signed end may point at itself.
   while (certificate !== undefined && chain.length <= maxChainCertificates) {
     chain.push(certificate.raw)

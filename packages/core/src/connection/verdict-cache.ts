@@ -53,6 +53,8 @@ export class VerdictCache {
     const additional = [...claim.additional, ...this.#readIssuers()]
     const chain = claim.readChain()
     const verdict = trust.verify({ chain, additional, now })
+    // It is under this name that it would be found again.
+    if (verdict.ok && verdict.proof.leaf.sha256 !== sha256) return otherLeaf
     if (verdict.ok) this.#keep(sha256, verdict.proof, claim.extras ?? listExtras(chain, verdict.proof), trust)
     else this.#kept.delete(sha256)
     return verdict
@@ -106,6 +108,12 @@ interface Kept {
   readonly proof: Proof
   readonly extras: readonly Uint8Array[]
 }
+
+const otherLeaf: PeerTrustVerdict<Proof> = Object.freeze({
+  ok: false,
+  reason: 'certificate_mismatch',
+  detail: 'Node shows a chain of another certificate than that of the handshake',
+})
 
 const none: readonly Uint8Array[] = Object.freeze([])
 
