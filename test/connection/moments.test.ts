@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Moments } from '../../packages/core/src/connection/moments.ts'
+
+const minute = 60_000
+
+test('calls back at moments near and far, each once and not before', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  const moments = new Moments()
+  const called: string[] = []
+  const ahead: readonly (readonly [string, number])[] = [
+    ['near', 1000],
+    ['in a minute', minute],
+    ['beyond', minute + 1],
+    ['far', 90 * minute],
+    ['farther than a timer can wait', 40 * 24 * 60 * minute],
+  ]
+  for (const [name, wait] of ahead) moments.callAt(Date.now() + wait, () => called.push(name))
+  let now = 0
+  for (const [name, wait] of ahead) {
+    advance(context.mock.timers, wait - 1 - now)
+    assert.ok(!called.includes(name), `${name} came early`)
+    advance(context.mock.timers, 1)
+    now = wait
+    assert.equal(called.at(-1), name)
+  }
+  assert.equal(called.length, ahead.length)
+})
+
+test('never calls back what was ended, near or far', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  const moments = new Moments()
+  const called: number[] = []
+  const stops = [minute / 2, 2 * minute, 3 * minute].map((wait) =>
+    moments.callAt(Date.now() + wait, () => called.push(wait)),
+  )
+  stops[0]?.()
+  stops[1]?.()
+  advance(context.mock.timers, 2.5 * minute)
+  // By now it has a timer of its own.
+  stops[2]?.()
+  advance(context.mock.timers, 10 * minute)
+  assert.deepEqual(called, [])
+})
+
+test('notices within a minute that the clock was set', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+  const moments = new Moments()
+  let called = 0
+  moments.callAt(Date.now() + 10 * 60 * minute, () => (called += 1))
+  context.mock.timers.setTime(Date.now() + 11 * 60 * minute)
+  advance(context.mock.timers, minute)
+  assert.equal(called, 1)
+})
+
+test('keeps no process alive', () => {
+  new Moments().callAt(Date.now() + 10 * minute, () => undefined)
+  assert.deepEqual(
+    process.getActiveResourcesInfo().filter((name) => name === 'Timeout'),
+    [],
+  )
+})
+
+// In steps, because a timer that a timer sets is not due within one step of the mock.
+function advance(timers: { tick(milliseconds: number): void }, milliseconds: number): void {
+  for (let left = milliseconds; left > 0; left -= minute) timers.tick(Math.min(left, minute))
+}
