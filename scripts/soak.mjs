@@ -2,7 +2,14 @@
 import { build, install, runAttached } from './setup.mjs'
 
 install()
-build('packages/core', 'packages/testkit', 'packages/fastify', 'packages/express', 'packages/workload-api', 'packages/client')
+build(
+  'packages/core',
+  'packages/testkit',
+  'packages/fastify',
+  'packages/express',
+  'packages/workload-api',
+  'packages/client',
+)
 process.exitCode = await runAttached(process.execPath, [
   '--import',
   'tsx',

@@ -13,7 +13,7 @@ export type Call = (url: string) => Promise<string>
 export type Caller = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Call
 
 /** What a request may have besides its URL. */
-export interface SendInit {
+interface SendInit {
   readonly method?: 'GET' | 'POST'
   readonly body?: string | AsyncIterable<string>
   readonly signal?: AbortSignal
@@ -21,7 +21,7 @@ export interface SendInit {
 }
 
 /** Sends a request, and gives the body of the answer as soon as its head is there. */
-export type Send = (url: string, init?: SendInit) => Promise<AsyncIterable<unknown>>
+type Send = (url: string, init?: SendInit) => Promise<AsyncIterable<unknown>>
 
 /** Makes a way of sending. */
 export type Sender = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Send

@@ -109,7 +109,7 @@ test('what was retired before a dispatcher is closed is waited for, and what is 
     await ended
     assert.equal(await outcome, way === 'close' ? 'late' : 'ended')
     await until(() => server.connections === 0)
-    await assert.rejects(request(server.url, { dispatcher }), { name: /Client(Closed|Destroyed)Error/ })
+    await assert.rejects(request(server.url, { dispatcher }), { code: 'call_unsuitable', reason: 'closed' })
   }
 })
 

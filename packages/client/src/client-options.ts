@@ -31,6 +31,7 @@ export function parseClientOptions(
     const found = `${where}: timeoutMs: found ${describeValue(timeoutMs)}`
     throw new ConfigurationError('option_invalid', `${found}, expected milliseconds from 1 to ${longestTimeout}`)
   }
+  for (const [name, value] of Object.entries(rest)) checkLimit(name, value, where)
   const { servers, tls, log } = options
   return {
     dialer: { servers, ...(tls !== undefined && { tls }), ...(log !== undefined && { log }) },
@@ -41,6 +42,27 @@ export function parseClientOptions(
 
 // As long as `setTimeout` can wait.
 const longestTimeout = 2_147_483_647
+
+// Of what is handed on: Node and undici take nonsense for no limit, or find it at the first request.
+function checkLimit(name: string, value: unknown, where: string): void {
+  const least = leasts.get(name)
+  if (value === undefined || least === undefined || (typeof value === 'number' && value >= least)) return
+  const message = `${where}: ${name}: found ${describeValue(value)}, expected a number from ${least}`
+  throw new ConfigurationError('option_invalid', message, { value })
+}
+
+const leasts: ReadonlyMap<string, number> = new Map([
+  ['connections', 1],
+  ['maxFreeSockets', 1],
+  ['maxSockets', 1],
+  ['maxTotalSockets', 1],
+  ['bodyTimeout', 0],
+  ['headersTimeout', 0],
+  ['keepAliveMaxTimeout', 0],
+  ['keepAliveMsecs', 0],
+  ['keepAliveTimeout', 0],
+  ['timeout', 0],
+])
 
 function refuseProxies(options: unknown, where: string): void {
   if (!isRecord(options)) return

@@ -97,7 +97,7 @@ function explain(cause: Error, server: string, { authorizationError }: TLSSocket
   const code: unknown = Reflect.get(cause, 'code')
   const reason = typeof code === 'string' ? code : 'ERR'
   // Node says `null` here as well as undefined, and its types say Error where it gives a word.
-  if (!authorizationError) return unreachable(server, messageOf(cause), reason, cause)
+  if (!authorizationError) return unreachable(server, remedies.get(reason) ?? messageOf(cause), reason, cause)
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const message = `${server} is trusted, but is not the host that was to be called: ${cause.message}`
     return new CallError('server_unexpected', message, { reason, server, cause })
@@ -105,8 +105,21 @@ function explain(cause: Error, server: string, { authorizationError }: TLSSocket
   return new CallError('server_untrusted', `${server} is not trusted: ${messageOf(cause)}`, { reason, server, cause })
 }
 
+// OpenSSL's own words say nothing of what to do.
+const remedies: ReadonlyMap<string, string> = new Map([
+  [
+    'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+    "found no TLS 1.3, expected it; update the server, or allow it by tls: { minVersion: 'TLSv1.2' }",
+  ],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'found something that is not TLS, expected TLS; is it a port for http?'],
+  [
+    'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+    'found none of the protocols that were offered, expected one; for HTTP/2 alone set allowH2: true of fetch and dispatcher',
+  ],
+])
+
 // Where several addresses were tried, the message of the whole is empty.
 function messageOf(cause: Error): string {
-  if (!(cause instanceof AggregateError)) return cause.message
+  if (!(cause instanceof AggregateError)) return cause.message.trim()
   return cause.errors.map((error: unknown) => (error instanceof Error ? error.message : String(error))).join(', ')
 }

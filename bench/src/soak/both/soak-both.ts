@@ -14,9 +14,14 @@ export async function soakBoth(framework: Framework, seconds: number, rate: numb
   const authority = await createAuthority('saas.example', { ttlSeconds: 86_400 })
   await using serving = await startAgent({ authority, entries: [entry(servedId)] })
   await using calling = await startAgent({ authority, entries: [entry(callerId)] })
-  const server = start('server.ts', [framework, serving.endpoint])
+  const server = start(new URL('./server.ts', import.meta.url), [framework, serving.endpoint])
   const port = await receive(server, (found) => typeof found === 'number')
-  const client = start('client.ts', [calling.endpoint, String(port), String(seconds), String(rate)])
+  const client = start(new URL('./client.ts', import.meta.url), [
+    calling.endpoint,
+    String(port),
+    String(seconds),
+    String(rate),
+  ])
   await receive(client, (found) => found === 'ready')
   const finished = receive(client, isCallerFindings)
   await rotate([serving, calling], authority, seconds)
@@ -48,12 +53,11 @@ async function rotate(agents: readonly Agent[], authority: Authority, seconds: n
   }
 }
 
-function start(file: string, args: readonly string[]): ChildProcess {
-  const path = fileURLToPath(new URL(`./${file}`, import.meta.url))
-  const child = fork(path, [...args], { execArgv: [...process.execArgv, '--expose-gc'] })
+function start(file: URL, args: readonly string[]): ChildProcess {
+  const child = fork(fileURLToPath(file), [...args], { execArgv: [...process.execArgv, '--expose-gc'] })
   child.once('exit', (code) => {
     // Thrown, because whoever waits for a message of it would wait for ever.
-    if (code !== 0) throw new Error(`${file} ended with ${code}`)
+    if (code !== 0) throw new Error(`${file.pathname.split('/').at(-1)} ended with ${code}`)
   })
   return child
 }

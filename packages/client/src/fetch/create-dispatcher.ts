@@ -89,9 +89,12 @@ class DialingDispatcher extends Dispatcher {
 
   override dispatch(options: Agent.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const origin = String(options.origin)
-    if (!origin.startsWith('https://')) refuse(origin, `a request without TLS`, 'https')
-    if (options.method === 'CONNECT') refuse(origin, 'CONNECT', 'a request of the service itself, not through a proxy')
-    this.#dialer.check(origin)
+    if (this.#isClosed) refuse('closed', origin, 'a client that was closed', 'one that is open; create another')
+    if (!origin.startsWith('https://')) refuse('request_refused', origin, 'a request without TLS', 'https')
+    if (options.method === 'CONNECT') {
+      refuse('request_refused', origin, 'CONNECT', 'a request of the service itself, not through a proxy')
+    }
+    this.#dialer.check(() => serverOf(origin))
     return this.#generation.agent.dispatch(options, handler)
   }
 
@@ -169,7 +172,15 @@ class DialingDispatcher extends Dispatcher {
   }
 }
 
-function refuse(server: string, found: string, expected: string): never {
+function refuse(reason: string, origin: string, found: string, expected: string): never {
+  const server = serverOf(origin)
   const message = `${server} was not called: found ${found}, expected ${expected}`
-  throw new CallError('call_unsuitable', message, { reason: 'request_refused', server })
+  throw new CallError('call_unsuitable', message, { reason, server })
+}
+
+// Host and port, as in every other error.
+function serverOf(origin: string): string {
+  if (!URL.canParse(origin)) return origin
+  const { protocol, hostname, port } = new URL(origin)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
 }

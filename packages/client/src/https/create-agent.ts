@@ -48,7 +48,14 @@ class DialingAgent extends CountingAgent {
 
   constructor(dialer: Dialer, timeoutMs: number, options: HttpsAgentOptions) {
     // The cache of sessions belongs to Node's way to connect, which is not used; none is kept in any case.
-    super({ ...options, keepAlive: true, maxCachedSessions: 0, checkServerIdentity: refuseCopies })
+    // The last two are for copies of the options, so that the environment cannot make those verify nobody.
+    super({
+      ...options,
+      keepAlive: true,
+      maxCachedSessions: 0,
+      checkServerIdentity: refuseCopies,
+      rejectUnauthorized: true,
+    })
     this.#dialer = dialer
     this.#timeoutMs = timeoutMs
     dialer.onStale((socket) => {

@@ -8,7 +8,7 @@ import type { ConnectTlsOptions } from './connect-tls.ts'
  * @throws {ConfigurationError} `option_invalid`
  */
 export function checkConnectOptions({ host, port, servername, protocols, onStale }: ConnectTlsOptions): void {
-  if (typeof host !== 'string' || host === '') refuse('host', host, 'a host name or an address')
+  if (typeof host !== 'string' || !/^[^/\s]+$/.test(host)) refuse('host', host, 'a host name or an address')
   if (!Number.isInteger(port) || port < 1 || port > 65_535) refuse('port', port, 'a port from 1 to 65535')
   if (servername !== undefined && typeof servername !== 'string') refuse('servername', servername, 'a host name')
   if (onStale !== undefined && typeof onStale !== 'function') refuse('onStale', onStale, 'a function')

@@ -1,7 +1,16 @@
 import type { TLSSocket } from 'node:tls'
-import { createDialer, type Dialer, type Principal, type SubjectSource, type X509Source } from '@countersign/core'
+import {
+  CallError,
+  createDialer,
+  type Dialer,
+  type DialerOptions,
+  type Principal,
+  SourceError,
+  type SubjectSource,
+  type X509Source,
+} from '@countersign/core'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
-import { connect } from '../connect.ts'
+import { connect, describe } from '../connect.ts'
 import { checkConnectOptions } from './check-connect-options.ts'
 
 /** What `connectTls` takes. */
@@ -33,8 +42,7 @@ export type ServerSocket = TLSSocket & {
  * `onStale` is called.
  *
  * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid certificate
- * @throws {CallError} when the server cannot be reached, or is refused
+ * @throws {CallError} when the server cannot be reached or is refused, or the source has no valid certificate
  * @example
  * const socket = await connectTls(source, { servers: ['spiffe://saas.example/ns/production/sa/ledger'], host: 'ledger', port: 7000 })
  * console.log(socket.principal?.name)
@@ -47,7 +55,7 @@ export async function connectTls(
   const { dialer: dialerOptions, timeoutMs } = parseClientOptions(options, further, 'connectTls')
   checkConnectOptions(options)
   const { host, port, servername, protocols, signal, onStale } = options
-  const dialer = createDialer(source, dialerOptions, 'connectTls')
+  const dialer = openDialer(source, dialerOptions, describe({ host, port }))
   try {
     const { socket, principal } = await connect(dialer, { host, port, servername, protocols, timeoutMs, signal })
     socket.once('close', () => dialer.close())
@@ -56,6 +64,17 @@ export async function connectTls(
   } catch (error) {
     dialer.close()
     throw error
+  }
+}
+
+// Whoever connects anew does so while the service runs: then a source without a certificate is no error of the start.
+function openDialer(source: X509Source | SubjectSource, options: DialerOptions, server: string): Dialer {
+  try {
+    return createDialer(source, options, 'connectTls')
+  } catch (cause) {
+    if (!(cause instanceof SourceError)) throw cause
+    const message = `${server} was not called, because there is no valid certificate of our own: ${cause.message}`
+    throw new CallError('own_certificate_missing', message, { reason: cause.code, server, cause })
   }
 }
 

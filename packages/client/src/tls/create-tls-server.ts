@@ -4,6 +4,7 @@ import {
   createGuard,
   type GuardOptions,
   isDenial,
+  parseRequirement,
   type Principal,
   type Rule,
 } from '@countersign/core'
@@ -55,6 +56,7 @@ export function createTlsServer(
   }
   parseOptions(options, ['callers', ...guardOptionNames], 'createTlsServer')
   const { callers, ...guardOptions } = options
+  parseRequirement(callers, 'createTlsServer: callers')
   const guard = createGuard({ ...guardOptions, source, rules: [{ path: '/**', allow: callers }] })
   const server = createServer(guard.tlsOptions(), (socket) => {
     // A peer that breaks off must not end the process of a server that does not listen for it.

@@ -13,14 +13,14 @@ interface Entry {
  */
 export class Moments {
   readonly #far = new Set<Entry>()
-  #timer: NodeJS.Timeout | undefined
+  #isWaiting = false
 
   /** Calls back at a moment (epoch milliseconds); gives the function that ends it. */
   callAt(moment: number, callback: () => void): () => void {
     if (moment - Date.now() <= longestWait) return callAt(moment, callback)
     const entry: Entry = { moment, callback, stop: undefined }
     this.#far.add(entry)
-    this.#timer ??= setTimeout(() => this.#look(), longestWait).unref()
+    this.#wait()
     return () => {
       entry.stop?.()
       this.#far.delete(entry)
@@ -29,13 +29,19 @@ export class Moments {
 
   // At the latest the wait before this one began before a moment that is near now.
   #look(): void {
-    this.#timer = undefined
+    this.#isWaiting = false
     const near = Date.now() + longestWait
     for (const entry of this.#far) {
       if (entry.moment > near) continue
       this.#far.delete(entry)
       entry.stop = callAt(entry.moment, entry.callback)
     }
-    if (this.#far.size > 0) this.#timer = setTimeout(() => this.#look(), longestWait).unref()
+    if (this.#far.size > 0) this.#wait()
+  }
+
+  #wait(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    setTimeout(() => this.#look(), longestWait).unref()
   }
 }

@@ -123,9 +123,9 @@ export class Dialer {
    *
    * @throws {CallError} `own_certificate_missing` when there is no valid certificate of our own
    */
-  check(server: string): void {
+  check(describeServer: () => string): void {
     const now = Date.now()
-    if (this.#material.latest(now) === undefined) throw createOwnCertificateError(server, this.#loss)
+    if (this.#material.latest(now) === undefined) throw createOwnCertificateError(describeServer(), this.#loss)
     if (now < this.#soonest) return
     for (const [socket, { expiresAt }] of this.#calls) {
       if (now < expiresAt) continue

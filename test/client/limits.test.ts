@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer as createPlainServer } from 'node:http'
+import { Agent, get } from 'node:https'
+import { test } from 'node:test'
+import { connectTls, createAgent, createDispatcher, createFetch, createTlsServer } from '@countersign/client'
+import { CallError } from '@countersign/core'
+import { LoopbackServer } from './loopback-server.ts'
+import { billing, coreApi, portOf, saas } from './tls-pair.ts'
+
+const source = await saas.source(coreApi)
+const servers = [billing]
+
+for (const [create, name, value] of [
+  [createAgent, 'maxSockets', 0],
+  [createAgent, 'maxSockets', -1],
+  [createAgent, 'maxTotalSockets', Number.NaN],
+  [createAgent, 'maxFreeSockets', '4'],
+  [createAgent, 'timeout', -1],
+  [createFetch, 'connections', 0],
+  [createFetch, 'connections', '4'],
+  [createFetch, 'headersTimeout', '5s'],
+  [createDispatcher, 'bodyTimeout', -1],
+] as const) {
+  test(`${create.name} refuses ${name}: ${String(value)}`, () => {
+    const options: { servers: readonly string[] } = { servers, ...{ [name]: value } }
+    assert.throws(() => create(source, options), { code: 'option_invalid' })
+  })
+}
+
+test('a limit that is none may be said', () => {
+  createAgent(source, { servers, maxSockets: Infinity }).destroy()
+})
+
+test('a closed fetch and a closed dispatcher say that they are closed', async (context) => {
+  const server = await LoopbackServer.start(context, await saas.issue(billing))
+  const fetch = createFetch(source, { servers })
+  await fetch.close()
+  const expected = { code: 'call_unsuitable', reason: 'closed', server: `127.0.0.1:${server.port}` }
+  await assert.rejects(fetch(server.url), expected)
+  const dispatcher = createDispatcher(source, { servers })
+  await dispatcher.destroy()
+  await assert.rejects(dispatcher.request({ origin: server.url, path: '/', method: 'GET' }), expected)
+})
+
+test('an error names host and port, whoever carries the request', async () => {
+  const lost = await saas.source(coreApi)
+  const fetch = createFetch(lost, { servers })
+  lost.withdraw()
+  await assert.rejects(fetch('https://billing.example/'), {
+    code: 'own_certificate_missing',
+    server: 'billing.example:443',
+  })
+  await assert.rejects(fetch('http://billing.example/'), { code: 'call_unsuitable', server: 'billing.example:80' })
+  await fetch.close()
+})
+
+test('a bare connection without a certificate of ours is a call that was not made', async () => {
+  const lost = await saas.source(coreApi)
+  lost.withdraw()
+  const called = connectTls(lost, { servers, host: '127.0.0.1', port: 1 })
+  await assert.rejects(called, { code: 'own_certificate_missing', reason: 'source_empty', server: '127.0.0.1:1' })
+})
+
+test('what speaks no TLS is said to', async (context) => {
+  const plain = createPlainServer().listen(0, '127.0.0.1')
+  await once(plain, 'listening')
+  context.after(() => plain.close())
+  const error = await connectTls(source, { servers, host: '127.0.0.1', port: portOf(plain) }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof CallError)
+  assert.equal(error.code, 'server_unreachable')
+  assert.match(error.message, /is it a port for http\?$/)
+})
+
+for (const callers of [undefined, [], ['core-api'], { hasAuthorty: 'x' }]) {
+  test(`a server without HTTP refuses the callers ${JSON.stringify(callers)} by that name`, () => {
+    const options: object = { callers }
+    assert.throws(
+      () => Reflect.apply(createTlsServer, undefined, [source, options, () => undefined]),
+      /createTlsServer: callers/,
+    )
+  })
+}
+
+test('a copy of the options of an agent verifies, whatever the environment says', async (context) => {
+  const server = await LoopbackServer.start(context, await saas.issue(billing, { dnsNames: ['localhost'] }))
+  const agent = createAgent(source, { servers })
+  const copy = new Agent(agent.options)
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  context.after(() => {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+    agent.destroy()
+    copy.destroy()
+  })
+  const errors: readonly unknown[] = await once(get(`https://localhost:${server.port}`, { agent: copy }), 'error')
+  assert.equal(errors.length, 1)
+  assert.equal(server.requests.length, 0)
+})

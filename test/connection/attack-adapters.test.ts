@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import express from 'express'
+import Fastify from 'fastify'
+import { authenticated, createGuard, type Guard, type Rule } from '@countersign/core'
+import { countersign as guardExpress } from '@countersign/express'
+import { countersign } from '@countersign/fastify'
+import { createAuthority, serve } from '@countersign/testkit'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
+const saas = await createAuthority('saas.example')
+
+async function createQuietGuard(rules: readonly Rule[]): Promise<Guard> {
+  return createGuard({ source: await saas.source(billing), rules, log: () => undefined })
+}
+
+test('Fastify: an empty parameter with a slash in its expression is denied as any other empty one', async () => {
+  const guard = await createQuietGuard([
+    { path: '/files/*', allow: [billing] },
+    { path: '/**', allow: authenticated() },
+  ])
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  app.get('/files/:name(^[^/]*$)', () => assert.fail('the handler ran'))
+  assert.equal((await saas.as(coreApi).inject(app, '/files/a')).statusCode, 403)
+  assert.equal((await saas.as(coreApi).inject(app, '/files/')).statusCode, 403)
+  await app.close()
+})
+
+test('Fastify: a hook that puts another config with the same allow in its place loses nothing of it', async () => {
+  const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  app.addHook('onRoute', (route) => {
+    const { allow = [] } = route.config ?? {}
+    route.config = { allow }
+  })
+  app.get('/invoices', { config: { allow: [billing] } }, () => assert.fail('the handler ran'))
+  // Refusing to start would do as well.
+  const isStarted = await app.ready().then(
+    () => true,
+    () => false,
+  )
+  if (isStarted) assert.equal((await saas.as(coreApi).inject(app, '/invoices')).statusCode, 403)
+  await app.close()
+})
+
+test('Express: a guarded request leaves a route beside the guard as it was', async () => {
+  const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
+  const app = express()
+  app.get('/session', (request, response) => {
+    Object.assign(request, { principal: 'of the session' })
+    response.send(String(Reflect.get(request, 'principal')))
+  })
+  app.use(guardExpress(guard))
+  app.get('/in', (_request, response) => void response.send('in'))
+  await using running = await serve(guard, app)
+  const peer = running.as(await saas.issue(coreApi))
+  assert.equal((await peer.fetch('/session')).status, 200)
+  assert.equal((await peer.fetch('/in')).status, 200)
+  assert.equal((await peer.fetch('/session')).status, 200)
+})
+
+test('denied requests with long queries leave no queries in memory', async () => {
+  const guard = await createQuietGuard([{ path: '/a', allow: [billing] }])
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  await using running = await serve(guard, app)
+  const peer = running.as(await saas.issue(coreApi))
+  const query = 'x'.repeat(15_000)
+  const ask = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index += 1) {
+      const response = await peer.fetch(`/not-for-core-api/${index}?${query}`)
+      assert.equal(response.status, 403)
+      await response.arrayBuffer()
+    }
+  }
+  await ask(100)
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  const measure = (): number => {
+    if (typeof collect === 'function') collect()
+    return process.memoryUsage().heapUsed
+  }
+  const before = measure()
+  await ask(1500)
+  const grown = measure() - before
+  assert.ok(grown < 8 * 1024 * 1024, `the heap grew by ${grown} bytes`)
+})
