@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -156,3 +157,18 @@ for (const [what, bad] of badAuthorities) {
 function isInvalid(error: unknown): boolean {
   return error instanceof ConfigurationError && error.code === 'option_invalid'
 }
+
+test('the header Host has no say in whose certificate is good enough', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const source = await authority.source('spiffe://saas.example/ns/production/sa/core-api')
+  const other = await authority.issue('spiffe://saas.example/other', { dnsNames: ['attacker.example'] })
+  const server = await LoopbackServer.start(context, other)
+  const agent = createAgent(source, { servers: { dns: true, ca: authority.bundlePem } })
+  context.after(() => agent.destroy())
+  const sent = new Promise((resolve, reject) => {
+    const headers = { host: 'attacker.example' }
+    get(`https://localhost:${server.port}`, { agent, headers }, resolve).on('error', reject)
+  })
+  await expectCallError(sent, { code: 'server_unexpected', reason: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  assert.equal(server.requests.length, 0)
+})

@@ -23,7 +23,7 @@ for (const [create, name, value] of [
   [createDispatcher, 'bodyTimeout', -1],
 ] as const) {
   test(`${create.name} refuses ${name}: ${String(value)}`, () => {
-    const options: { servers: readonly string[] } = { servers, ...{ [name]: value } }
+    const options: { servers: readonly string[] } = Object.assign({ servers }, { [name]: value })
     assert.throws(() => create(source, options), { code: 'option_invalid' })
   })
 }

@@ -1,5 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net'
-import { type ConnectionOptions, connect as connectSocket, type TLSSocket } from 'node:tls'
+import { checkServerIdentity, type ConnectionOptions, connect as connectSocket, type TLSSocket } from 'node:tls'
 import { CallError, type Dialer, type Principal } from '@countersign/core'
 
 /** Where to connect to, and what to speak there. */
@@ -10,6 +10,11 @@ export interface Target {
   readonly path?: string | undefined
   /** The name that the server is asked for (SNI); default: the host, if it is a name. */
   readonly servername?: string | undefined
+  /**
+   * The name that the certificate has to have where servers are known by it; default: the host. Never the header `Host`,
+   * which a gateway may pass on from anybody.
+   */
+  readonly name?: string | undefined
   /** The protocols that are offered (ALPN). */
   readonly protocols?: readonly string[] | undefined
   readonly family?: number | undefined
@@ -37,7 +42,12 @@ export async function connect(dialer: Dialer, target: Target): Promise<Connected
   signal?.throwIfAborted()
   const dial = dialer.begin(server)
   return new Promise((resolve, reject) => {
-    const socket = connectSocket({ ...endpointOf(target), ...dial.tlsOptions })
+    const name = target.name ?? target.host
+    const socket = connectSocket({
+      ...endpointOf(target),
+      checkServerIdentity: (_asked, certificate) => checkServerIdentity(name, certificate),
+      ...dial.tlsOptions,
+    })
     const abort = (): void => {
       socket.destroy()
       settle()

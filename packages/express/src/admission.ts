@@ -56,6 +56,13 @@ function showPrincipals(request: Admitted): void {
     get(this: Admitted) {
       return Admission.read(this._countersign, this)?.principal
     },
+    // Where nobody was admitted, the name is free, as it was before.
+    set(this: Admitted, value: unknown) {
+      if (Admission.read(this._countersign, this) !== undefined) {
+        throw new TypeError('request.principal: found an assignment, expected none: it is who was proved to be calling')
+      }
+      Reflect.defineProperty(this, 'principal', { value, enumerable: true, configurable: true, writable: true })
+    },
     enumerable: true,
     configurable: true,
   })

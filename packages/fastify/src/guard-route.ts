@@ -38,10 +38,13 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
   const checked = route.config?.allow
   const guarded: GuardedRoute = {
     way: Object.freeze({ reading, routeAllow: allow }),
-    mayEndEmpty: /:[^/]*$/.test(route.url),
+    hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
-      if (route.config?.allow === checked) return
-      refuse(route, 'config.allow was changed after the route was registered; set it where the route is written')
+      if (route.config?.allow === checked && findRoute(route.config ?? {}) === guarded) return
+      refuse(
+        route,
+        'config was replaced, or config.allow changed, after the route was registered; set it where the route is written, and add to it by { ...route.config, … }',
+      )
     },
   }
   const config: GuardedConfig = { ...route.config, [guardedRoute]: guarded }
@@ -53,8 +56,8 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
 export interface GuardedRoute {
   /** How its requests come to it, when nothing rewrites their targets. */
   readonly way: RequestWay
-  /** Whether its path ends in a parameter, which may be empty. */
-  readonly mayEndEmpty: boolean
+  /** Whether its path may end in a parameter, which can be empty. */
+  readonly hasParameter: boolean
   /** Throws when a later `onRoute` hook changed what was checked: it would be ignored. */
   readonly checkUnchanged: () => void
 }

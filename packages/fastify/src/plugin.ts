@@ -62,7 +62,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const originalUrl = readOriginalUrl(raw)
     const admitted = guard.admit(raw, originalUrl === undefined ? way : { ...way, originalUrl })
     const verdict =
-      route?.mayEndEmpty === true && !isDenial(admitted) && slipsPastRule(guard, request, reading)
+      route?.hasParameter === true && !isDenial(admitted) && slipsPastRule(guard, request, reading)
         ? guard.deny(
             raw,
             admitted,

@@ -27,6 +27,8 @@ export class CountingAgent extends Agent {
       // Two connections may have been made for the same request.
       if (!this.#failed.has(request)) done(error)
       this.#failed.add(request)
+      // Node counts down only when a socket closes, and this one never was.
+      this.#addToTotal(-1)
       // Also makes a connection for the next request that waits.
       callNode('removeSocket', this, [placeholder, options])
     }

@@ -57,7 +57,15 @@ export async function connectTls(
   const { host, port, servername, protocols, signal, onStale } = options
   const dialer = openDialer(source, dialerOptions, describe({ host, port }))
   try {
-    const { socket, principal } = await connect(dialer, { host, port, servername, protocols, timeoutMs, signal })
+    const { socket, principal } = await connect(dialer, {
+      host,
+      port,
+      servername,
+      name: servername,
+      protocols,
+      timeoutMs,
+      signal,
+    })
     socket.once('close', () => dialer.close())
     if (onStale !== undefined) tellOnce(dialer, socket, onStale)
     return Object.assign(socket, { principal })

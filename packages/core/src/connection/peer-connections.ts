@@ -1,8 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { Certificate } from '../certificate/certificate.ts'
-import { endOfValidity } from '../certificate/path-checks.ts'
 import { type AuthenticationEvent, hasSubscribers, type Reporter } from '../events.ts'
-import { X509Svid } from '../svid/x509-svid.ts'
 import type { Accepted } from './accepted-material.ts'
 import type {
   Connection,
@@ -15,6 +13,7 @@ import type {
 } from './connection.ts'
 import { beginExchange, type LifePolicy, rewatchLife, watchLife } from './connection-life.ts'
 import { describeEnd } from './describe-end.ts'
+import { addressOf, describeProof, lifeOf, nameOf } from './describe-peer.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { Moments } from './moments.ts'
 import { showCaller, type ShownChain } from './read-chain.ts'
@@ -190,18 +189,30 @@ export class PeerConnections {
   }
 
   #verifyAgain(
-    { extras }: Connection,
+    { socket, extras }: Connection,
     proof: Proof,
     asked: Omit<KeptClaim, 'leafDer' | 'readChain' | 'extras'>,
   ): PeerVerdict {
     const claim = { ...asked, extras }
     const again = this.#cache.verifyAgain(proof, claim)
-    if (again.ok || extras.length === 0) return again
-    // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now.
+    if (again.ok) return again
+    // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now. On
+    // this connection it may have been another rest than on the one whose verdict was kept.
     const leafDer = proof.leaf.der
     const path = proof.path.slice(0, -1).map(({ der }) => der)
-    const presented = this.#cache.verify({ ...claim, leafDer, readChain: () => [...path, ...extras] })
+    const shown = extras.length === 0 ? this.#showAgain(socket) : extras
+    if (shown.length === 0) return again
+    const presented = this.#cache.verify({ ...asked, leafDer, readChain: () => [...path, ...shown] })
     return presented.ok ? presented : again
+  }
+
+  #showAgain(socket: TLSSocket): readonly Uint8Array[] {
+    const { showPeer = showCaller } = this.#policy
+    for (const readChain of showPeer(socket)?.chains ?? []) {
+      const others = readChain().slice(1)
+      if (others.length > 0) return others
+    }
+    return []
   }
 
   #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted, ends: ConnectionEnd | undefined): void {
@@ -271,24 +282,4 @@ const sweepTurn = 2
 
 function carry(carrier: object, connection: Connection): void {
   Reflect.defineProperty(carrier, connectionOf, { value: connection })
-}
-
-function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {
-  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
-}
-
-function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
-  readonly serialNumber: string
-  readonly expiresAt: number
-} {
-  return { ...nameOf(proof), serialNumber: proof.leaf.serialNumber, expiresAt: proof.expiresAt }
-}
-
-function lifeOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
-  return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
-}
-
-/** The address of a peer, where its socket still knows it. */
-export function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
-  return remoteAddress === undefined ? {} : { remoteAddress }
 }

@@ -46,8 +46,7 @@ function walkIssuers(leaf: X509Certificate | undefined): readonly Buffer[] {
   return chain
 }
 
-/** The DER of what Node shows of a chain, leaf first, where it has not been taken away. */
-export function readDetailedChain(socket: TLSSocket): readonly Buffer[] {
+function readDetailedChain(socket: TLSSocket): readonly Buffer[] {
   const chain: Buffer[] = []
   let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
   while (certificate?.raw !== undefined && chain.length <= maxChainCertificates) {

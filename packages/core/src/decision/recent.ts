@@ -15,7 +15,8 @@ export class Recent<Value> {
   keep(text: string, value: Value): Value {
     if (text.length > longestText) return value
     if (this.#values.size === mostTexts) this.#values.clear()
-    this.#values.set(text, value)
+    // A copy: what was cut out of a longer text keeps the whole of it in memory.
+    this.#values.set(Buffer.from(text).toString(), value)
     return value
   }
 }

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { type Accepted, AcceptedMaterial, type Realm } from '../connection/accepted-material.ts'
 import type { PeerRefusal } from '../connection/connection.ts'
-import { addressOf } from '../connection/peer-connections.ts'
+import { addressOf } from '../connection/describe-peer.ts'
 import { SourceFollower } from '../connection/source-follower.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { CallError } from '../errors.ts'

@@ -1,10 +1,8 @@
-import { X509Certificate } from 'node:crypto'
-import { createSecureContext, type TLSSocket } from 'node:tls'
+import { createSecureContext, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import type { Accepted } from '../connection/accepted-material.ts'
 import { announcementOf } from '../connection/connection-life.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import { callAt } from '../connection/long-timer.ts'
-import { readDetailedChain } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
@@ -74,17 +72,23 @@ function describeExpiry(expiresAt: number): PeerRefusal {
 }
 
 // Epoch milliseconds: of the leaf, and the earliest end of all that Node may have found a path through. What expired
-// before was beside it, such as the old root's word for a new one that is an authority itself.
+// before was beside it, such as the old root's word for a new one that is an authority itself. By Node's own words for
+// the certificates of the handshake: a reader of their bytes may find another certificate inside them.
 function readLife(socket: TLSSocket, now: number): { readonly notBefore: number; readonly expiresAt: number } {
-  const [leaf, ...others] = readDetailedChain(socket).map((der) => new X509Certificate(der))
-  const ends = others.map(endOf).filter((end) => now < end)
+  const leaf = socket.getPeerCertificate(true)
+  const ends: number[] = []
+  let issuer: DetailedPeerCertificate | undefined = leaf.issuerCertificate
+  for (let last = leaf; issuer !== undefined && issuer !== last; issuer = issuer.issuerCertificate) {
+    ends.push(endOf(issuer))
+    last = issuer
+  }
   return {
-    notBefore: Date.parse(leaf?.validFrom ?? ''),
-    expiresAt: Math.min(leaf === undefined ? now : endOf(leaf), ...ends),
+    notBefore: Date.parse(leaf.valid_from),
+    expiresAt: Math.min(endOf(leaf), ...ends.filter((end) => now < end)),
   }
 }
 
-// A certificate is valid for the whole of its last second.
-function endOf({ validTo }: X509Certificate): number {
-  return Date.parse(validTo) + 1000
+// A certificate is valid for the whole of its last second. Whatever is no date ends at once.
+function endOf({ valid_to: end }: DetailedPeerCertificate): number {
+  return (Date.parse(end) || 0) + 1000
 }

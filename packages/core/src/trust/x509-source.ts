@@ -15,8 +15,9 @@ export interface X509Source<Material = X509Material> {
   onUpdate(listener: (material: Material) => void): () => void
   /**
    * Calls the listener with everything that the source has to say besides new material; first, at once, with what it
-   * said since it took the material that it holds. A source that never has anything to say may leave it out. Gives the
-   * function that ends it.
+   * said since it took the material that it holds. A source that never has anything to say may leave it out. One that has
+   * it has to tell of everything, above all `lost`: a guard that follows it does not ask `current` for each request any
+   * more. Gives the function that ends it.
    */
   onNotice?(listener: (notice: SourceNotice) => void): () => void
   /** Ends all activity; afterwards `current` throws. */

@@ -1,0 +1,27 @@
+import type { TLSSocket } from 'node:tls'
+import { endOfValidity } from '../certificate/path-checks.ts'
+import { X509Svid } from '../svid/x509-svid.ts'
+import type { Proof } from './verdict-cache.ts'
+
+/** What events call a verified peer. */
+export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {
+  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
+}
+
+/** What events tell of a verified peer. */
+export function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
+  readonly serialNumber: string
+  readonly expiresAt: number
+} {
+  return { ...nameOf(proof), serialNumber: proof.leaf.serialNumber, expiresAt: proof.expiresAt }
+}
+
+/** The life of a peer's own certificate. */
+export function lifeOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
+  return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
+}
+
+/** The address of a peer, where its socket still knows it. */
+export function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
+  return remoteAddress === undefined ? {} : { remoteAddress }
+}
