@@ -54,12 +54,15 @@ async function call(way: () => Promise<unknown>): Promise<void> {
 
 process.send?.('ready')
 const start = performance.now()
-const running: Promise<void>[] = []
+// Those that are answered are let go: a list of all would be what grows.
+const running = new Set<Promise<void>>()
 for (let sent = 0; sent < Number(rate) * Number(seconds); sent += 1) {
   const due = start + (sent * 1000) / Number(rate)
   if (due > performance.now()) await setTimeout(due - performance.now())
   const way = ways[sent % ways.length] ?? ways[0]
-  running.push(call(way))
+  const sending = call(way)
+  running.add(sending)
+  void sending.then(() => running.delete(sending))
 }
 await Promise.all(running)
 process.send?.({

@@ -1,6 +1,4 @@
 import type { TLSSocket } from 'node:tls'
-import { derTag } from '../certificate/der.ts'
-import { enterOnly } from '../certificate/der-reader.ts'
 
 /**
  * The DER of a peer's certificate, out of the TLS session: of all that Node offers it is the only one that does not make
@@ -20,14 +18,29 @@ export function readLeaf(socket: TLSSocket): Buffer | undefined {
   }
 }
 
-// SSL_SESSION of OpenSSL, which has stood like this since SSLeay: peer is [3] EXPLICIT Certificate.
+// SSL_SESSION of OpenSSL, which has stood like this since SSLeay: peer is [3] EXPLICIT Certificate. By offsets, because an
+// object for each field would cost as much as the rest; what is found is no more than a name to look up, and whatever
+// else than the peer's certificate stood there would be found under none.
 function findPeer(session: Buffer): Buffer | undefined {
-  const fields = enterOnly(session, derTag.sequence, 'session')
-  while (!fields.done) {
-    const { tag, content } = fields.nextOfAny()
-    if (tag === peer) return Buffer.from(content)
+  let offset = countHeader(session, 0)
+  while (offset < session.length) {
+    const start = offset + countHeader(session, offset)
+    const end = start + countContent(session, offset)
+    if (session[offset] === peer) return Buffer.from(session.subarray(start, end))
+    offset = end
   }
   return undefined
 }
 
 const peer = 0xa3
+
+// Of tag and length; a length of its own length follows from 0x80 on (X.690 §8.1.3).
+function countHeader(bytes: Buffer, offset: number): number {
+  const first = bytes.readUInt8(offset + 1)
+  return first < 0x80 ? 2 : 2 + (first & 0x7f)
+}
+
+function countContent(bytes: Buffer, offset: number): number {
+  const first = bytes.readUInt8(offset + 1)
+  return first < 0x80 ? first : bytes.readUIntBE(offset + 2, first & 0x7f)
+}
