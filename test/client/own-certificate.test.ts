@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createAgent, createDispatcher, createFetch, connectTls } from '@countersign/client'
+import { createAgent, createDispatcher, createFetch } from '@countersign/client'
 import { SourceError, type X509Source } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 import { senders } from './callers.ts'
@@ -80,7 +80,6 @@ const creations: readonly (readonly [name: string, create: (source: X509Source) 
   ['createAgent', (source) => createAgent(source, { servers })],
   ['createFetch', (source) => createFetch(source, { servers })],
   ['createDispatcher', (source) => createDispatcher(source, { servers })],
-  ['connectTls', (source) => connectTls(source, { servers, host: '127.0.0.1', port: 1 })],
 ]
 
 for (const [name, create] of creations) {

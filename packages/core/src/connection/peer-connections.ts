@@ -161,7 +161,7 @@ export class PeerConnections {
       for (const connection of waiting) {
         // A log that is told of a peer may have brought newer material, and with it a sweep of its own.
         if (number !== this.#sweeps) return
-        const verdict = accepted === undefined ? withoutMaterial : this.verdictOf(connection, accepted, Date.now())
+        const verdict = accepted === undefined ? withoutMaterial : this.#judge(connection, accepted)
         if (!verdict.ok) connection.end(verdict)
         if (performance.now() < endOfTurn) continue
         const next = setImmediate(sweep)
@@ -170,6 +170,15 @@ export class PeerConnections {
       }
     }
     sweep()
+  }
+
+  // In a sweep nobody stands behind to catch: an exception would end the process.
+  #judge(connection: Connection, accepted: Accepted): PeerVerdict {
+    try {
+      return this.verdictOf(connection, accepted, Date.now())
+    } catch (error) {
+      return { ok: false, reason: 'verification_failed', detail: String(error) }
+    }
   }
 
   /** The verdict on a chain that came without TLS; for sources made for tests. */

@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import { maxChainCertificates } from '../certificate/path-checks.ts'
 import { readLeaf } from './read-leaf.ts'
 
@@ -29,8 +29,9 @@ export function showCaller(socket: TLSSocket): ShownChain | undefined {
  * asks later.
  */
 export function showServer(socket: TLSSocket): ShownChain | undefined {
-  // Its types say that there always is one.
-  const leaf: Buffer | undefined = socket.getPeerCertificate().raw
+  // Its types say that there always is one; a socket that is destroyed has null.
+  const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
+  const leaf = certificate?.raw
   return leaf === undefined ? undefined : { leaf, chains: [() => readDetailedChain(socket)] }
 }
 
@@ -48,7 +49,7 @@ function walkIssuers(leaf: X509Certificate | undefined): readonly Buffer[] {
 
 function readDetailedChain(socket: TLSSocket): readonly Buffer[] {
   const chain: Buffer[] = []
-  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  let certificate: DetailedPeerCertificate | null | undefined = socket.getPeerCertificate(true)
   while (certificate?.raw !== undefined && chain.length <= maxChainCertificates) {
     chain.push(certificate.raw)
     const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate

@@ -5,8 +5,9 @@ import type { TLSSocket } from 'node:tls'
  * objects of the peer's whole chain, which costs more than looking the verdict up. Undefined where it is not there.
  */
 export function readLeaf(socket: TLSSocket): Buffer | undefined {
-  const session = socket.getSession()
-  if (session === undefined) return undefined
+  // Its types leave out that a socket which is destroyed has null.
+  const session: Buffer | null | undefined = socket.getSession()
+  if (!session) return undefined
   try {
     return findPeer(session)
   } catch {
