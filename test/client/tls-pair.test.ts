@@ -131,3 +131,15 @@ test('createTlsServer refuses a listener that is no function', async () => {
 function isSocket(value: unknown): value is ServerSocket {
   return typeof value === 'object' && value !== null && 'principal' in value
 }
+
+test('a caller that proves nothing is reported once', async (context) => {
+  const stranger = await saas.issue(coreApi, { faults: ['two_uri_sans'] })
+  const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
+  const { keyPem: key, certificatePem: cert } = stranger
+  const socket = connectDirectly({ port, host: '127.0.0.1', key, cert, rejectUnauthorized: false })
+  await new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve))
+  assert.deepEqual(
+    server.events.map((event) => ('reason' in event ? event.reason : event.type)),
+    ['several_uri_sans'],
+  )
+})

@@ -61,6 +61,8 @@ export function createTlsServer(
   const server = createServer(guard.tlsOptions(), (socket) => {
     // A peer that breaks off must not end the process of a server that does not listen for it.
     socket.on('error', () => undefined)
+    // Refused by the guard, and reported: a denial would be the same again.
+    if (socket.destroyed) return
     const principal = guard.admitConnection(socket)
     if (isDenial(principal)) socket.destroy()
     else onPeer(Object.assign(socket, { principal }))
