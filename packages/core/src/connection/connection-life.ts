@@ -25,18 +25,15 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
   connection.isUnwatched = false
   const { moments } = policy
   if (policy.onExpiry === 'refuse') return moments.callAt(expiresAt, expire)
-  const now = Date.now()
-  const announceAt = announcementOf({ notBefore: proof.leaf.notBefore, expiresAt })
-  connection.isEnding = now >= announceAt
+  const life = { notBefore: proof.leaf.notBefore, expiresAt }
+  connection.isEnding = Date.now() >= announcementOf(life)
   policy.noteEnding(connection)
-  // A peer that connects this late could ask nothing if GOAWAY came at once.
-  let stop = moments.callAt(connection.isEnding ? (now + expiresAt) / 2 : announceAt, () => {
+  const announce = (): void => {
     connection.isEnding = true
     policy.noteEnding(connection)
     connection.announce()
-    stop = moments.callAt(expiresAt, expire)
-  })
-  return () => stop()
+  }
+  return watchEnd(life, moments, { announce, expire })
 }
 
 /** Lets an exchange begin on a connection: its response announces an end that is near. */
@@ -70,8 +67,27 @@ export function rewatchLife(connection: Connection, policy: LifePolicy): void {
   connection.stopWatch = watchLife(connection, verdict.proof, policy)
 }
 
-/** Epoch milliseconds: from then on the end of a connection is announced. */
-export function announcementOf({ notBefore, expiresAt }: Life): number {
+/**
+ * Announces the end of a certificate's life, and then its end itself. Gives the function that ends the watch. Where the
+ * announcement was due before, half of the rest is left: a peer that connects this late could ask nothing otherwise.
+ */
+export function watchEnd(
+  life: Life,
+  moments: Moments,
+  { announce, expire }: { readonly announce: () => void; readonly expire: () => void },
+): () => void {
+  const { expiresAt } = life
+  const now = Date.now()
+  const announceAt = announcementOf(life)
+  let stop = moments.callAt(now < announceAt ? announceAt : (now + expiresAt) / 2, () => {
+    stop = moments.callAt(expiresAt, expire)
+    announce()
+  })
+  return () => stop()
+}
+
+// Epoch milliseconds: from then on the end of a connection is announced.
+function announcementOf({ notBefore, expiresAt }: Life): number {
   return expiresAt - Math.min((expiresAt - notBefore) / 10, longestAnnouncement)
 }
 

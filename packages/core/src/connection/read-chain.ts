@@ -1,5 +1,4 @@
-import type { X509Certificate } from 'node:crypto'
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { maxChainCertificates } from '../certificate/path-checks.ts'
 import { readLeaf } from './read-leaf.ts'
 
@@ -21,7 +20,10 @@ export interface ShownChain {
 export function showCaller(socket: TLSSocket): ShownChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
   if (leaf === undefined) return undefined
-  return { leaf, chains: [() => walkIssuers(socket.getPeerX509Certificate()), () => readDetailedChain(socket)] }
+  return {
+    leaf,
+    chains: [() => walkIssuers(socket.getPeerX509Certificate()), () => walkIssuers(socket.getPeerCertificate(true))],
+  }
 }
 
 /**
@@ -32,27 +34,21 @@ export function showServer(socket: TLSSocket): ShownChain | undefined {
   // Its types say that there always is one; a socket that is destroyed has null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => readDetailedChain(socket)] }
+  return leaf === undefined ? undefined : { leaf, chains: [() => walkIssuers(socket.getPeerCertificate(true))] }
 }
 
-function walkIssuers(leaf: X509Certificate | undefined): readonly Buffer[] {
+interface Shown {
+  readonly raw?: Buffer
+  readonly issuerCertificate?: Shown | undefined
+}
+
+function walkIssuers(leaf: Shown | null | undefined): readonly Buffer[] {
   const chain: Buffer[] = []
   let certificate = leaf
   // One more than allowed, so that the limit is refused where it is checked; a self-signed end may point at itself.
-  while (certificate !== undefined && chain.length <= maxChainCertificates) {
-    chain.push(certificate.raw)
-    const issuer: X509Certificate | undefined = certificate.issuerCertificate
-    certificate = issuer === certificate ? undefined : issuer
-  }
-  return chain
-}
-
-function readDetailedChain(socket: TLSSocket): readonly Buffer[] {
-  const chain: Buffer[] = []
-  let certificate: DetailedPeerCertificate | null | undefined = socket.getPeerCertificate(true)
   while (certificate?.raw !== undefined && chain.length <= maxChainCertificates) {
     chain.push(certificate.raw)
-    const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate
+    const issuer: Shown | undefined = certificate.issuerCertificate
     certificate = issuer === certificate ? undefined : issuer
   }
   return chain

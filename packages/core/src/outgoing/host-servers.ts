@@ -1,8 +1,8 @@
 import { createSecureContext, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import type { Accepted } from '../connection/accepted-material.ts'
-import { announcementOf } from '../connection/connection-life.ts'
+import { watchEnd } from '../connection/connection-life.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
-import { callAt } from '../connection/long-timer.ts'
+import { Moments } from '../connection/moments.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
@@ -16,6 +16,7 @@ interface HostConnection {
 export class HostServers implements ServerCheck {
   readonly #ca: readonly string[]
   readonly #open = new Map<TLSSocket, HostConnection>()
+  readonly #moments = new Moments()
 
   constructor(ca: readonly string[]) {
     this.#ca = ca
@@ -33,15 +34,12 @@ export class HostServers implements ServerCheck {
       end(refusal)
       return refusal
     }
-    const now = Date.now()
-    const { notBefore, expiresAt } = readLife(socket, now)
-    const announceAt = announcementOf({ notBefore, expiresAt })
-    const stopAnnouncement = callAt(now < announceAt ? announceAt : (now + expiresAt) / 2, announce)
-    const stopExpiry = callAt(expiresAt, () => end(describeExpiry(expiresAt)))
+    const life = readLife(socket, Date.now())
+    const { expiresAt } = life
+    const stop = watchEnd(life, this.#moments, { announce, expire: () => end(describeExpiry(expiresAt)) })
     this.#open.set(socket, { expiresAt, end })
     socket.once('close', () => {
-      stopAnnouncement()
-      stopExpiry()
+      stop()
       this.#open.delete(socket)
     })
     return { ok: true, principal: null, expiresAt }
