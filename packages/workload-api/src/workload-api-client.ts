@@ -29,7 +29,10 @@ export interface WorkloadApiClientOptions {
 /** Who watches a stream of the agent. */
 export interface Watcher<Update> {
   readonly onUpdate: (update: Update) => void
-  /** Told of each failure and of each message that cannot be used. Default: nobody is. */
+  /**
+   * Receives each failure and each message that cannot be used. A PermissionDenied that follows an update is passed on once
+   * it is confirmed: denied again after 1 s, or not taken back within 5 s. Default: ignored.
+   */
   readonly onError?: (error: unknown) => void
 }
 
@@ -195,9 +198,10 @@ export class WorkloadApiClient {
           update = read(value)
         } catch (error) {
           onError(error)
-          return
+          return false
         }
         onUpdate(update)
+        return true
       },
     })
     return () => follower.close()
