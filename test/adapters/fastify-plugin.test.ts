@@ -85,6 +85,28 @@ test('does not start without a guard', async () => {
   )
 })
 
+test('does not start with an option that it does not have, or with a guard in place of its options', async () => {
+  const guard = createGuard({ source, rules })
+  for (const [options, refused] of [
+    [{ gaurd: guard }, refusal('option_unknown', /'gaurd'.*'guard'/)],
+    [{ guard, allow: [coreApi] }, refusal('option_unknown', /'allow'/)],
+    [guard, refusal('registration_invalid', /a guard in place of the options/)],
+  ] as const) {
+    const app = Fastify({ https: guard.tlsOptions() })
+    await assert.rejects(async () => {
+      await Promise.resolve<unknown>(Reflect.apply(app.register, app, [countersign, options]))
+    }, refused)
+  }
+})
+
+test("starts with the options that Fastify's own register takes", async () => {
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard, prefix: '/internal', logLevel: 'warn' })
+  app.get('/closed', () => 'x')
+  assert.equal((await authority.as(coreApi).inject(app, '/closed')).statusCode, 403)
+})
+
 test('denies a route whose parameter is empty, which the rule that covers the route does not match', async () => {
   const narrow = [
     { path: '/files/*', allow: hasAuthority('SERVICE_archive') },

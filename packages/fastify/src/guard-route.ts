@@ -7,14 +7,16 @@ import {
   type Reading,
   type RequestWay,
 } from '@countersign/core'
+import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
 
 /**
  * Checks a route when it is registered, and keeps its compiled `allow` with its configuration.
  *
- * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; as
- * `guard.compileRoute` does for a bad `allow`
+ * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; `option_unknown`
+ * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
  */
 export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): GuardedRoute {
+  refuseMisplacedAllow(route, `route ${describe(route)}`)
   const allow = compileAllow(guard, route)
   const methods = [route.method].flat()
   // Requests with other methods are refused as unknown; `app.all` registers some of them.
@@ -40,6 +42,7 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
     way: Object.freeze({ reading, routeAllow: allow }),
     hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
+      refuseMisplacedAllow(route, `route ${describe(route)}`)
       if (route.config?.allow === checked && findRoute(route.config ?? {}) === guarded) return
       refuse(
         route,

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
+import { describeValue, parseOptions } from '@countersign/core/options'
 import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
 import { logToFastify } from './log-to-fastify.ts'
 import { createConfigReader, readOriginalUrl } from './read-request.ts'
@@ -99,10 +100,14 @@ function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: R
 }
 
 function checkOptions(options: unknown): Guard {
-  const guard: unknown = typeof options === 'object' && options !== null ? Reflect.get(options, 'guard') : undefined
+  if (isGuard(options)) return refuse('found a guard in place of the options, expected { guard }')
+  const { guard } = parseOptions(options, ['guard', ...registerOptions], '@countersign/fastify')
   if (isGuard(guard)) return guard
-  return refuse('found no guard in the options, expected { guard } made by createGuard()')
+  return refuse(`guard: found ${describeValue(guard)}, expected what createGuard() returns`)
 }
+
+// Fastify's own, which any plugin may be registered with; they change nothing here.
+const registerOptions = ['prefix', 'logLevel', 'logSerializers']
 
 function isGuard(value: unknown): value is Guard {
   return typeof value === 'object' && value !== null && 'admit' in value && 'attach' in value
