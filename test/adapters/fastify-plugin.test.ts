@@ -51,7 +51,7 @@ test('does not start when a later hook changes the allow of a route, which would
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
   app.addHook('onRoute', (route) => {
-    route.config = { ...route.config, allow: hasAuthority('ADMIN') }
+    route.config = { ...route.config, allow: hasAuthority('SERVICE_admin') }
   })
   app.get('/x', () => 'x')
   await assert.rejects(

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { ConfigurationError } from '../errors.ts'
 import { describeValue, findNearest, parseOptions, parseStringList } from '../options.ts'
-import { compileRequirement, type CompiledRequirement } from './compile-requirement.ts'
+import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import type { Requirement } from './requirement.ts'
 
@@ -35,7 +35,7 @@ export interface CompiledRule {
  *
  * @throws {ConfigurationError} with the place, what was found there and what to write instead
  */
-export function parseRule(input: unknown, index: number, localTrustDomain: string | undefined): CompiledRule {
+export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
   const { path, methods, allow } = parseOptions(input, ['path', 'methods', 'allow'], where)
   const pattern = parsePathPattern(path, `${where}.path`)
@@ -44,7 +44,7 @@ export function parseRule(input: unknown, index: number, localTrustDomain: strin
     text: pattern.rest ? `${pattern.path}/**` : pattern.path,
     pattern,
     methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
-    allow: compileRequirement(allow, { where: `${where}.allow`, localTrustDomain }),
+    allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
   })
 }
 

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors.ts'
 import { describeValue } from '../options.ts'
+import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
 import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
@@ -62,7 +63,7 @@ export class RuleSet {
  * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for a rule that cannot be what its
  * author meant, `rule_unreachable` for one that can never decide
  */
-export function compileRules(input: unknown, context: { readonly localTrustDomain: string | undefined }): RuleSet {
+export function compileRules(input: unknown, context: Omit<RequirementContext, 'where'>): RuleSet {
   if (!Array.isArray(input)) {
     throw new ConfigurationError('option_invalid', `rules: found ${describeValue(input)}, expected a list of rules`, {
       value: input,
@@ -73,7 +74,7 @@ export function compileRules(input: unknown, context: { readonly localTrustDomai
       value: input,
     })
   }
-  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context.localTrustDomain))
+  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context))
   const rules = new RuleSet(Object.freeze(parsed))
   rules.checkReading(exactReading)
   return rules
