@@ -1,4 +1,6 @@
 import './route-types.ts'
 
+export { allow, type AllowHook, type AllowRequest, type RunAllow } from './allow.ts'
 export { countersign, countersign as default, type CountersignPluginOptions } from './plugin.ts'
 export type { MisspeltAllow } from './route-types.ts'
+export type { DenyingReply } from './send-denial.ts'

@@ -3,9 +3,11 @@ import fp from 'fastify-plugin'
 import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
 import { describeValue, parseOptions } from '@countersign/core/options'
 import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
+import { noteGuard } from './guarded-instance.ts'
 import { logToFastify } from './log-to-fastify.ts'
 import { createConfigReader, readOriginalUrl } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
+import { sendDenial } from './send-denial.ts'
 
 /** What the plugin is registered with. */
 export interface CountersignPluginOptions {
@@ -42,6 +44,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   if (app.log.warn !== app.log.error) guard.useDefaultLog(logToFastify(app.log))
   const attachOptions = { routesUpgrade: () => routesUpgrades(app), way: () => ({ reading }) }
   guard.attach(app.server, attachOptions)
+  noteGuard(app, guard)
   app.decorateRequest('principal', null)
   const routes: GuardedRoute[] = []
   app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
@@ -76,11 +79,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
       done()
       return
     }
-    const answer = guard.answer(verdict, raw)
-    // The connection was ended without a word: there is nothing left to send, and no handler may run.
-    if (answer === undefined) reply.hijack()
-    // As bytes: to a text of JSON Fastify adds a charset, which neither the format's author nor RFC 9457 asked for.
-    else reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body))
+    sendDenial(guard, verdict, raw, reply)
   })
 }
 
