@@ -92,7 +92,7 @@ function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: R
   if (!target.endsWith('/')) return false
   if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
   const path = decodeURIComponent(target)
-  const find = (text: string) => guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
+  const find = (text: string) => guard.rules.find(method, { path: text, mayFold: true }, reading)
   const decisive = find(path)
   // No rule names this segment, so that only those are found that take any.
   return decisive !== find(`${path}\0`) && decisive?.pattern.path.endsWith('/') !== true

@@ -5,7 +5,8 @@ import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
 import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
 import type { SegmentPattern } from './path-pattern.ts'
-import { commonMethods, type CanonicalTarget } from './target.ts'
+import type { PathSpelling } from './escaped-path.ts'
+import { commonMethods } from './target.ts'
 
 /** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
 export class RuleSet {
@@ -22,7 +23,7 @@ export class RuleSet {
   }
 
   /** The first rule for a request, or undefined when none covers it and it is denied. */
-  find(method: string, target: CanonicalTarget, reading: Reading): CompiledRule | undefined {
+  find(method: string, target: PathSpelling, reading: Reading): CompiledRule | undefined {
     return this.#index(reading).find(foldTarget(target, reading), method)
   }
 
