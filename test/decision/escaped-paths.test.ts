@@ -140,7 +140,10 @@ test('takes a segment with an encoded slash for one, where the rule accepts it',
   assert.equal(judge(rules, '/projects/ns%2Frepo', fastify), 'allow')
   assert.equal(judge(rules, '/projects/ns%2frepo', express), 'allow')
   assert.equal(judge(rules, '/projects/ns/repo', fastify), 'no_rule')
-  assert.equal(judge([{ path: '/projects/**', allow: authenticated(), ...slash }], '/projects/a%2Fb/c', fastify), 'allow')
+  assert.equal(
+    judge([{ path: '/projects/**', allow: authenticated(), ...slash }], '/projects/a%2Fb/c', fastify),
+    'allow',
+  )
 })
 
 test('refuses an encoded slash where the rule does not accept it, or there is none', () => {

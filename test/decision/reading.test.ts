@@ -55,7 +55,29 @@ test('reads by the letter as Fastify does by default', async () => {
 })
 
 test('folds the case of a path as a regular expression does that ignores case', () => {
-  const letters = ['key', 'KEY', 'Key', '\u212aey', 'café', 'CAFÉ', 'σ', 'ς', 'Σ', 'µ', 'μ', 'ß', 'ẞ', 'ſ', 's', 'S', 'ı', 'i', 'ﬀ', '𐐀', '𐐨']
+  const letters = [
+    'key',
+    'KEY',
+    'Key',
+    '\u212aey',
+    'café',
+    'CAFÉ',
+    'σ',
+    'ς',
+    'Σ',
+    'µ',
+    'μ',
+    'ß',
+    'ẞ',
+    'ſ',
+    's',
+    'S',
+    'ı',
+    'i',
+    'ﬀ',
+    '𐐀',
+    '𐐨',
+  ]
   const fold = (text: string): string =>
     foldTarget(targetOf(`/${encodeURIComponent(text)}`), { foldCase: 'expression', foldTrailingSlash: false })
   for (const pattern of letters) {

@@ -10,7 +10,7 @@ import { requestText } from './raw-connection.ts'
 import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
 
 /** Every character that a rule may name and that can be sent as it is or escaped, and one that has to be escaped. */
-const characters = [..."@$&+,:=!'()~-_.aZ0", 'é']
+const characters = Array.from("@$&+,:=!'()~-_.aZ0é")
 const admin = hasAuthority('SERVICE_admin-ui')
 
 /** Which of two handlers a target reaches: `own` that of a route with a literal, `any` that of the parameter beside it. */
@@ -95,12 +95,16 @@ async function serveFastify(guard: Guard, isGuarded: boolean, routerOptions: obj
   const app = Fastify({ https: guard.tlsOptions(), routerOptions })
   if (isGuarded) await app.register(countersign, { guard })
   // Two colons are one; and a router that ignores case has room for one of two letters.
-  for (const each of characters) app.get(handlers.own(each).replace(':', '::'), (_request, reply) => answer(reply, 'own'))
+  for (const each of characters)
+    app.get(handlers.own(each).replace(':', '::'), (_request, reply) => answer(reply, 'own'))
   app.get(handlers.any, (_request, reply) => answer(reply, 'any'))
   return serve(guard, app)
 }
 
-function answer(reply: { header(name: string, value: string): { send(body: string): unknown } }, name: string): unknown {
+function answer(
+  reply: { header(name: string, value: string): { send(body: string): unknown } },
+  name: string,
+): unknown {
   return reply.header('x-handler', name).send(name)
 }
 

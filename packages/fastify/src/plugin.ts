@@ -1,6 +1,6 @@
-import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import fp from 'fastify-plugin'
-import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
+import { ConfigurationError, type Guard, isDenial, missesCoveringRule } from '@countersign/core'
 import { describeValue, parseOptions } from '@countersign/core/options'
 import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
 import { noteGuard } from './guarded-instance.ts'
@@ -66,7 +66,9 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const originalUrl = readOriginalUrl(raw)
     const admitted = guard.admit(raw, originalUrl === undefined ? way : { ...way, originalUrl })
     const verdict =
-      route?.hasParameter === true && !isDenial(admitted) && slipsPastRule(guard, request, reading)
+      route?.hasParameter === true &&
+      !isDenial(admitted) &&
+      missesCoveringRule(guard.rules, raw, request.params, reading)
         ? guard.deny(
             raw,
             admitted,
@@ -81,21 +83,6 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     }
     sendDenial(guard, verdict, raw, reply)
   })
-}
-
-// `/files/` reaches `/files/:name`, but not the rule `/files/*` that covers it: a later and laxer rule would decide.
-function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: Reading): boolean {
-  if (typeof params !== 'object' || params === null) return false
-  const { method = '', url = '' } = raw
-  const [target = ''] = url.split('?', 1)
-  // Within a path an empty segment is refused, so that only the last parameter can be empty.
-  if (!target.endsWith('/')) return false
-  if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
-  const path = decodeURIComponent(target)
-  const find = (text: string) => guard.rules.find(method, { path: text, mayFold: true }, reading)
-  const decisive = find(path)
-  // No rule names this segment, so that only those are found that take any.
-  return decisive !== find(`${path}\0`) && decisive?.pattern.path.endsWith('/') !== true
 }
 
 function checkOptions(options: unknown): Guard {
