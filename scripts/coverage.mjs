@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { build, fail, install, root, runAttached } from './setup.mjs'
-import { testArguments } from './test-files.mjs'
+import { selectFiles } from './test/select-files.mjs'
 import { readUncalledFunctions } from './uncalled-functions.mjs'
 
 // What decides who a caller is and what it may do is covered whole.
@@ -17,6 +17,7 @@ build()
 // The packages from their sources: of code that ran in two compilations each would count its own branches.
 process.env.TSX_TSCONFIG_PATH = join(root, 'scripts/tsconfig.coverage.json')
 rmSync(join(root, 'coverage'), { recursive: true, force: true })
+const { files, flags } = selectFiles(process.argv.slice(2))
 const code = await runAttached(process.execPath, [
   'node_modules/c8/bin/c8.js',
   '--reporter=json',
@@ -26,7 +27,12 @@ const code = await runAttached(process.execPath, [
   '--exclude-after-remap',
   '--exclude=packages/*/dist/**',
   process.execPath,
-  ...testArguments(process.argv.slice(2)),
+  '--import',
+  'tsx',
+  '--test',
+  '--test-reporter=spec',
+  ...flags,
+  ...files,
 ])
 if (code !== 0) fail('No coverage is reported because the tests failed.')
 process.exitCode = report(readCoverage()) ? 0 : 1

@@ -4,8 +4,8 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { build, cache, fail, install, runAttached, runTool } from './setup.mjs'
-import { testArguments } from './test-files.mjs'
+import { build, cache, fail, install, runTool } from './setup.mjs'
+import { runTests } from './test/run-tests.mjs'
 
 const majors = ['20', '22', '24', '26']
 
@@ -15,7 +15,8 @@ const results = []
 for (const major of majors) {
   const node = installNode(major)
   process.stdout.write(`\nNode.js ${node.version}\n`)
-  const code = await runAttached(node.path, testArguments(process.argv.slice(2)))
+  const code = await runTests(process.argv.slice(2), node.path)
+  if (code === 130) process.exit(code)
   results.push(`Node.js ${node.version.padEnd(10)} ${code === 0 ? 'passed' : 'FAILED'}`)
   if (code !== 0) process.exitCode = 1
 }

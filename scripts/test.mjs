@@ -1,7 +1,7 @@
 /** `npm test`: all tests, or `npm test -- svid fastify --test-name-pattern=rotation` for some. */
-import { build, install, runAttached } from './setup.mjs'
-import { testArguments } from './test-files.mjs'
+import { build, install } from './setup.mjs'
+import { runTests } from './test/run-tests.mjs'
 
 install()
 build()
-process.exitCode = await runAttached(process.execPath, testArguments(process.argv.slice(2)))
+process.exitCode = await runTests(process.argv.slice(2))

@@ -7,6 +7,7 @@ import { mock } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { format } from 'node:util'
 import { type Authority, createAuthority, Running } from '@countersign/testkit'
+import { register } from 'tsx/esm/api'
 import { type Page, root } from './page.ts'
 import { read } from './read.ts'
 
@@ -48,6 +49,8 @@ export async function createWorkbench({ blocks, runnable }: Page): Promise<Workb
   for (const [name, { code }] of runnable) write(name, code)
   for (const { info, code, line } of blocks) if (info === 'ts') write(`line-${line}.ts`, code)
   process.chdir(folder)
+  // The blocks are TypeScript, whatever this file was when it was loaded.
+  register()
 
   return {
     folder,

@@ -201,8 +201,7 @@ export class Guard {
    * @throws {ConfigurationError} with `where`, what was found and what was expected
    */
   compileRoute(allow: unknown, where: string): CompiledRequirement {
-    const { localTrustDomain, callers } = this.#options
-    return compileRouteRequirement(allow, { where, localTrustDomain, callers })
+    return compileRouteRequirement(allow, { where, localTrustDomain: this.#options.localTrustDomain })
   }
 
   /** Decides a request that need not exist, and tells why, layer by layer. */

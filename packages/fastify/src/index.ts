@@ -1,6 +1,14 @@
-import './route-types.ts'
+import type { Principal, Requirement } from '@countersign/core'
 
-export { allow, type AllowHook, type AllowRequest, type RunAllow } from './allow.ts'
 export { countersign, countersign as default, type CountersignPluginOptions } from './plugin.ts'
-export type { MisspeltAllow } from './route-types.ts'
-export type { DenyingReply } from './send-denial.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is calling, by proof; null only before the guard has run. */
+    principal: Principal | null
+  }
+  interface FastifyContextConfig {
+    /** Who may call this route, besides what the rules demand: a requirement or a list of caller patterns. */
+    allow?: Requirement | readonly string[]
+  }
+}

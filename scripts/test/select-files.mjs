@@ -1,12 +1,12 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail, root } from './setup.mjs'
+import { fail, root } from '../setup.mjs'
 
 /**
- * The arguments for `node` that run the tests. Words choose the files whose path contains one of them; what begins
- * with a dash goes to Node's test runner.
+ * Parts what stands behind `npm test --`: words choose the files whose path contains one of them, what begins with a dash
+ * is for Node.
  */
-export function testArguments(given) {
+export function selectFiles(given) {
   const flags = given.filter((argument) => argument.startsWith('-'))
   const words = given.filter((argument) => !argument.startsWith('-'))
   const all = listTestFiles()
@@ -14,7 +14,7 @@ export function testArguments(given) {
   if (files.length === 0) {
     fail(`No test file matches ${words.join(' ') || 'test/*/*.test.ts'}. Flags with a value are written --flag=value.`)
   }
-  return ['--import', 'tsx', '--test', '--test-reporter=spec', ...flags, ...files]
+  return { files, flags }
 }
 
 // Node 20's --test takes no globs, and not every shell expands them.

@@ -1,0 +1,89 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fail, root } from '../setup.mjs'
+
+const folder = join(root, 'test')
+const output = join(folder, 'dist')
+
+/**
+ * Compiles every file under test/ to JavaScript in test/dist, about half a second for all of them, so that no test
+ * process loads a compiler. Types are the business of `tsc -b`, which runs before. Three things differ from the source:
+ *
+ * - An import of a package's source becomes one of what was built from it. A class then exists once, whether a test
+ *   imports it by the package's name or from its inside.
+ * - `import.meta.url` and `import.meta.dirname` stay those of the source, so that the files beside it are found.
+ * - `node:test` becomes `inside/node-test.mjs`, which gives every test a time limit.
+ */
+export async function compileTests() {
+  // Imported late: on a fresh clone it is not installed when this file is loaded.
+  const esbuild = await import('esbuild')
+  const done = await build(esbuild)
+  for (const { path, contents } of done.outputFiles) writeChanged(path, contents)
+}
+
+async function build(esbuild) {
+  try {
+    return await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: listSources(),
+      outdir: output,
+      outbase: folder,
+      write: false,
+      // A bundle in which nothing is bundled: this is how esbuild lets an import be rewritten.
+      bundle: true,
+      treeShaking: false,
+      plugins: [{ name: 'imports', setup: rewriteImports }],
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      sourcemap: 'inline',
+      sourcesContent: false,
+      define: { 'import.meta.url': 'sourceUrl', 'import.meta.dirname': 'sourceFolder' },
+      banner: { js: sourceConstants },
+      logLevel: 'silent',
+    })
+  } catch (error) {
+    return fail(`The tests could not be compiled: ${error.message}`)
+  }
+}
+
+/** Where the JavaScript of a test file is: test/svid/requirements.test.ts → test/dist/svid/requirements.test.js. */
+export function compiledPath(file) {
+  return join(output, file.replace(/^test\//, '').replace(/\.ts$/, '.js'))
+}
+
+const sourceConstants = `
+const sourceUrl = import.meta.url.replace(/\\/test\\/dist\\/(.*)\\.js$/, '/test/$1.ts')
+const sourceFolder = import.meta.dirname.replace(/([\\\\/])dist([\\\\/][^\\\\/]*)$/, '$2')
+`.trim()
+
+function rewriteImports(build) {
+  build.onResolve({ filter: /.*/ }, ({ path, kind }) => {
+    if (kind === 'entry-point') return undefined
+    return { path: rewritten(path), external: true }
+  })
+}
+
+function rewritten(path) {
+  if (path === 'node:test') return '../../../scripts/test/inside/node-test.mjs'
+  const inside = /^\.\.\/\.\.\/packages\/([^/]+)\/src\/(.+)\.ts$/.exec(path)
+  if (inside !== null) return `../../../packages/${inside[1]}/dist/${inside[2]}.js`
+  return path.startsWith('.') ? path.replace(/\.ts$/, '.js') : path
+}
+
+function listSources() {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules' && entry.name !== 'dist')
+    .flatMap(({ name }) => readdirSync(join(folder, name)).map((file) => join(folder, name, file)))
+    .filter((file) => file.endsWith('.ts'))
+}
+
+// What did not change is not written: another run of the tests may be reading it.
+function writeChanged(path, contents) {
+  try {
+    if (readFileSync(path).equals(contents)) return
+  } catch {
+    mkdirSync(dirname(path), { recursive: true })
+  }
+  writeFileSync(path, contents)
+}

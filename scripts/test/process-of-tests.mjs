@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { cache, root } from '../setup.mjs'
+import { compiledPath } from './compile-tests.mjs'
+import { fileTimeout } from './inside/limits.mjs'
+import { readResults } from './results.mjs'
+
+const inside = (name) => join(root, 'scripts/test/inside', name)
+const folder = join(cache, 'test-events', String(process.pid))
+const mostOutput = 256 * 1024
+let started = 0
+
+/** A process that runs one test file, or several that share it. */
+export class ProcessOfTests {
+  #child
+  #output = ''
+  #ended
+  #problem
+
+  constructor(node, flags, files) {
+    mkdirSync(folder, { recursive: true })
+    started += 1
+    const events = join(folder, `${started}.jsonl`)
+    this.#child = spawn(
+      node,
+      [
+        '--enable-source-maps',
+        `--test-reporter=${pathToFileURL(inside('reporter.mjs'))}`,
+        '--test-reporter-destination=stdout',
+        ...flags,
+        inside('run-files.mjs'),
+        ...files.map(compiledPath),
+      ],
+      {
+        cwd: root,
+        // A group of its own, so that it can be ended together with what it has started.
+        detached: process.platform !== 'win32',
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        env: { ...process.env, COUNTERSIGN_TEST_EVENTS: events },
+      },
+    )
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.#output = `${this.#output}${text}`.slice(-mostOutput)))
+    }
+    this.#ended = this.#wait(files, events)
+  }
+
+  /** Resolves to what came of each file once the process has ended. */
+  get results() {
+    return this.#ended
+  }
+
+  /** Kills the process and all that it has started. */
+  kill(problem) {
+    this.#problem ??= problem
+    this.#killGroup()
+  }
+
+  async #wait(files, events) {
+    const start = Date.now()
+    const limit = fileTimeout * Math.max(1, files.length / 4)
+    const timer = setTimeout(() => this.kill(`did not end within ${limit / 1000} seconds and was killed`), limit)
+    const ended = await new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`))
+      this.#child.once('exit', (code, signal) => resolve(code === 0 ? undefined : `ended with ${code ?? signal}`))
+    })
+    clearTimeout(timer)
+    // What a test left running would hold on to ports and processors, and to the pipes that are read here.
+    this.#killGroup()
+    await this.#drain()
+    const text = readText(events)
+    rmSync(events, { force: true })
+    const problem = this.#problem ?? ended
+    return readResults(files, { text, problem, output: this.#output, start, end: Date.now() })
+  }
+
+  #killGroup() {
+    if (this.#child.pid === undefined) return
+    try {
+      process.kill(process.platform === 'win32' ? this.#child.pid : -this.#child.pid, 'SIGKILL')
+    } catch {
+      // There is nothing left of it.
+    }
+  }
+
+  async #drain() {
+    const streams = [this.#child.stdout, this.#child.stderr]
+    const drained = Promise.all(
+      streams.map((stream) => stream.closed || new Promise((resolve) => stream.once('close', resolve))),
+    )
+    // A grandchild in a group of its own may hold them open.
+    let timer
+    await Promise.race([drained, new Promise((resolve) => (timer = setTimeout(resolve, 1000)))])
+    clearTimeout(timer)
+    for (const stream of streams) stream.destroy()
+  }
+}
+
+/** Removes what the processes of this run have written. */
+export function removeEvents() {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

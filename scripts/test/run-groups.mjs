@@ -1,0 +1,26 @@
+import { availableParallelism } from 'node:os'
+import { ProcessOfTests, removeEvents } from './process-of-tests.mjs'
+
+/**
+ * Runs each group of files in a process of its own, several at once, and resolves when all have ended. `concurrency` is
+ * twice the number of processors by default: most tests wait for something half of the time.
+ */
+export async function runGroups(groups, { node, flags, concurrency = 2 * availableParallelism(), signal, onResult }) {
+  const waiting = [...groups]
+  const running = new Set()
+  signal.addEventListener('abort', () => {
+    waiting.length = 0
+    for (const tests of running) tests.kill('was interrupted')
+  })
+  const work = async () => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      const tests = new ProcessOfTests(node, flags, group)
+      running.add(tests)
+      const results = await tests.results
+      running.delete(tests)
+      results.forEach(onResult)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, work))
+  removeEvents()
+}
