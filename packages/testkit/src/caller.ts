@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { runWithChain } from './injected-chain.ts'
+import { ConfigurationError } from '@countersign/core'
+import { type Injection, runWithChain } from './injected-chain.ts'
 import type { TestSvid } from './svid.ts'
 
 /**
@@ -25,6 +26,8 @@ export class Caller {
    * Sends one request through Fastify's `inject` as this caller. The guard's source must be one of the testkit's. The
    * caller counts for this one request, not for requests that its handler injects.
    *
+   * @throws {ConfigurationError} `registration_invalid` when no guard decided the request, whatever was answered: a test
+   * would pass without one
    * @example
    * const response = await authority.as('spiffe://saas.example/ns/production/sa/core-api').inject(app, '/internal/billing')
    * assert.equal(response.statusCode, 200)
@@ -34,7 +37,24 @@ export class Caller {
     // Start-up hooks may inject requests too, and they are not this caller's.
     await app.ready()
     // Fastify dispatches when `then` is called, so that has to happen in here.
-    return runWithChain(certificates, () => app.inject(options).then((response) => response))
+    const injection = await runWithChain(certificates, async () => app.inject(options))
+    refuseUnguarded(injection.outcome)
+    return injection.result
+  }
+}
+
+function refuseUnguarded(outcome: Injection<unknown>['outcome']): void {
+  if (outcome === 'unguarded') {
+    throw new ConfigurationError(
+      'registration_invalid',
+      'inject: found an application that answered without a guard, expected one with `await app.register(countersign, { guard })` before its hooks and routes',
+    )
+  }
+  if (outcome === 'unknown_source') {
+    throw new ConfigurationError(
+      'registration_invalid',
+      'inject: found a guard whose source cannot tell who is calling, expected createGuard({ source }) with a source of the testkit, such as await authority.source(…)',
+    )
   }
 }
 
