@@ -130,6 +130,11 @@ export class Guard {
     this.#attached.add(server)
   }
 
+  /** Whether this guard was attached to a server. */
+  isAttachedTo(server: object): boolean {
+    return this.#attached.has(server)
+  }
+
   /**
    * The way of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
    * away. Gives the principal of a request that passes, or the denial, which is reported already. Never throws, never

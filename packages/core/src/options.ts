@@ -1,4 +1,4 @@
-import { isPromise } from 'node:util/types'
+import { isPromise, isUint8Array } from 'node:util/types'
 import { ConfigurationError } from './errors.ts'
 
 /**
@@ -97,7 +97,10 @@ export function ignoreRejection(value: unknown): void {
   if (isPromise(value)) value.catch(() => undefined)
 }
 
-/** A short picture of a value for an error message: never more than 80 characters, never an object's content or a key. */
+/**
+ * A short picture of a value for an error message: never more than 100 characters, never an object's content or a key. It
+ * names what was most likely forgotten: a call, an instance, an `await`.
+ */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string' && value.includes('-----BEGIN')) return 'PEM text'
   if (typeof value === 'string') return `'${value.length > 80 ? `${value.slice(0, 77)}…` : value}'`
@@ -105,7 +108,29 @@ export function describeValue(value: unknown): string {
     return String(value)
   }
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value === 'function') return describeFunction(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (isPromise(value)) return 'a promise, which was not awaited'
+  if (isUint8Array(value)) return 'bytes'
+  const name = readName(() => Reflect.getPrototypeOf(value)?.constructor)
+  return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`
+}
+
+function describeFunction(value: object): string {
+  const name = readName(() => value)
+  if (/^class\b/.test(Function.prototype.toString.call(value)))
+    return name === undefined ? 'a class' : `the class ${name}`
+  return name === undefined ? 'a function' : `the function ${name}`
+}
+
+// A proxy or a getter may throw; what is described may come from a function that was asked about a request.
+function readName(find: () => object | undefined): string | undefined {
+  try {
+    const name: unknown = Reflect.get(find() ?? {}, 'name')
+    return typeof name === 'string' && /^[\w$]{1,60}$/.test(name) ? name : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The known word nearest to a misspelt one, or undefined when none is near enough to be meant. */

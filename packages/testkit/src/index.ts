@@ -13,7 +13,7 @@ export { Caller, type InjectableApp, type InjectOptions, type InjectResponse } f
 export type { FetchInit } from './exchange.ts'
 export { createKey, type KeyType, type SignatureHash, TestKey } from './key.ts'
 export { Peer, type PeerOptions } from './peer.ts'
-export { Running, type ServableApp, serve, type ServingGuard } from './serve.ts'
+export { type ListeningApp, Running, type ServableApp, serve, type ServingGuard } from './serve.ts'
 export type { IssueOptions, TestSvid } from './svid.ts'
 export type { SvidFault } from './svid-faults.ts'
 export type { BundleAuthority, SourceOptions, SourceReplacement, TestSource } from './test-source.ts'

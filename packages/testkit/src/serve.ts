@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { Server as NetServer } from 'node:net'
 import { ConfigurationError } from '@countersign/core'
+import { describeValue, isRecord } from '@countersign/core/options'
 import { Peer, type PeerOptions } from './peer.ts'
 import type { TestSvid } from './svid.ts'
 
@@ -13,21 +14,12 @@ import type { TestSvid } from './svid.ts'
  * @example
  * await using running = await serve(guard, app)
  * const response = await running.as(svid).fetch('/internal/billing')
- * @throws {ConfigurationError} `server_unsuitable` when the application listens without TLS
+ * @throws {ConfigurationError} `server_unsuitable` when the application listens without TLS, `registration_invalid` when it
+ * is a Fastify instance that is not behind this guard, `option_invalid` for anything that cannot be served
  */
 export async function serve(guard: ServingGuard, app: ServableApp): Promise<Running> {
-  if (typeof app !== 'function') {
-    if (!('setSecureContext' in app.server)) {
-      throw new ConfigurationError(
-        'server_unsuitable',
-        'found an application without TLS, expected one made with { https: guard.tlsOptions() }',
-      )
-    }
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    return new Running(app.server, async () => {
-      await app.close()
-    })
-  }
+  checkArguments(guard, app)
+  if (typeof app !== 'function') return serveFastify(guard, app)
   const server = createServer(guard.tlsOptions(), app)
   guard.attach(server)
   await new Promise<void>((resolve, reject) => {
@@ -35,6 +27,50 @@ export async function serve(guard: ServingGuard, app: ServableApp): Promise<Runn
     server.listen(0, '127.0.0.1', resolve)
   })
   return new Running(server, () => closeServer(server))
+}
+
+async function serveFastify(guard: ServingGuard, app: ListeningApp): Promise<Running> {
+  if (!('setSecureContext' in app.server)) {
+    throw new ConfigurationError(
+      'server_unsuitable',
+      'serve: found an application without TLS, expected one made with { https: guard.tlsOptions() }',
+    )
+  }
+  await app.ready?.()
+  if (guard.isAttachedTo?.(app.server) === false) {
+    await app.close()
+    throw new ConfigurationError(
+      'registration_invalid',
+      'serve: found an application that is not behind this guard, expected one with `await app.register(countersign, { guard })` before its routes',
+    )
+  }
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return new Running(app.server, async () => {
+    await app.close()
+  })
+}
+
+function checkArguments(guard: unknown, app: unknown): void {
+  if (!isServingGuard(guard)) {
+    const found = isServable(guard) ? 'an application in place of the guard' : describeValue(guard)
+    refuse(`serve: found ${found}, expected serve(guard, app) with a guard made by createGuard()`, guard)
+  }
+  if (isServable(app)) return
+  const expected = 'serve(guard, app) with an Express application, a request listener or a Fastify instance'
+  refuse(`serve: found ${isServingGuard(app) ? 'a second guard' : describeValue(app)}, expected ${expected}`, app)
+}
+
+function isServingGuard(value: unknown): value is ServingGuard {
+  return isRecord(value) && typeof value['tlsOptions'] === 'function' && typeof value['attach'] === 'function'
+}
+
+function isServable(value: unknown): value is ServableApp {
+  if (typeof value === 'function') return !/^class\b/.test(Function.prototype.toString.call(value))
+  return isRecord(value) && isRecord(value['server']) && typeof value['listen'] === 'function'
+}
+
+function refuse(message: string, value: unknown): never {
+  throw new ConfigurationError('option_invalid', message, { value })
 }
 
 /** A served application and the peers that call it. */
@@ -85,16 +121,20 @@ export class Running {
 export interface ServingGuard {
   tlsOptions(): ServerOptions
   attach(server: Server): unknown
+  /** Left out by what only looks like a guard; then a Fastify instance is served without a look at its plugin. */
+  isAttachedTo?(server: object): boolean
 }
 
 /** What `serve` can serve: an Express application or another request listener, or a Fastify instance. */
-export type ServableApp =
-  | ((request: IncomingMessage, response: ServerResponse) => unknown)
-  | {
-      readonly server: NetServer
-      listen(options: { host: string; port: number }): PromiseLike<unknown>
-      close(): PromiseLike<unknown>
-    }
+export type ServableApp = ((request: IncomingMessage, response: ServerResponse) => unknown) | ListeningApp
+
+/** What `serve` needs of an application with a server of its own. */
+export interface ListeningApp {
+  readonly server: NetServer
+  ready?(): PromiseLike<unknown>
+  listen(options: { host: string; port: number }): PromiseLike<unknown>
+  close(): PromiseLike<unknown>
+}
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
