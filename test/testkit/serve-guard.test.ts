@@ -30,7 +30,15 @@ describe('serve fails', () => {
       [[Fastify()], /an application in place of the guard/],
       [[guard], /found undefined.*serve\(guard, app\)/],
       [[guard, guard], /a second guard/],
-      [[guard, class Application {}], /class Application/],
+      [
+        [
+          guard,
+          class Application {
+            readonly port = 1
+          },
+        ],
+        /class Application/,
+      ],
       [[guard, null], /found null/],
       [[guard, Promise.resolve(Fastify())], /a promise/],
       [[Promise.resolve(guard), app], /a promise/],
