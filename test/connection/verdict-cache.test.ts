@@ -187,6 +187,32 @@ test('counts a leaf that was verified again among the latest', async () => {
   assert.equal(presenter.reads, 3)
 })
 
+test('counts the bytes of its verdicts, more for those with intermediates and with many names', async () => {
+  const bytesOf = (svid: TestSvid): number => {
+    const presenter = new Presenter()
+    proofOf(presenter.present(svid))
+    return presenter.cache.bytes
+  }
+  const plain = bytesOf(await authority.issue(callerId))
+  const below = bytesOf(await (await authority.intermediate()).issue(callerId))
+  const dnsNames = Array.from({ length: 1000 }, (_, index) => `a${index}`)
+  const named = bytesOf(await authority.issue(callerId, { dnsNames }))
+  assert.ok(plain > 5000 && plain < 10_000, `${plain}`)
+  assert.ok(below > 2 * 5000 && below < 20_000, `${below}`)
+  assert.ok(named > 100_000, `${named}`)
+})
+
+test('keeps no verdict that was reached under a bundle which is gone', async () => {
+  const presenter = new Presenter()
+  const next = await createAuthority('saas.example')
+  for (let count = 0; count < 3; count += 1) proofOf(presenter.present(await authority.issue(callerId)))
+  const before = presenter.cache.bytes
+  proofOf(presenter.present(await next.issue(callerId), { bundles: bundlesOf(authority, next) }))
+  assert.ok(presenter.cache.bytes > before)
+  proofOf(presenter.present(await next.issue(callerId), { bundles: bundlesOf(next) }))
+  assert.ok(presenter.cache.bytes < before)
+})
+
 test('verifies a chain of unusual size each time, and does not keep it', async () => {
   const presenter = new Presenter()
   const value = Buffer.concat([Buffer.of(0x04, 0x82, 0x75, 0x30), Buffer.alloc(30_000)])

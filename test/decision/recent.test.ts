@@ -2,24 +2,55 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compileRules } from '../../packages/core/src/decision/rules.ts'
 import { exactReading } from '../../packages/core/src/decision/reading.ts'
-import { Recent } from '../../packages/core/src/decision/recent.ts'
+import { Recent, RecentMemory } from '../../packages/core/src/decision/recent.ts'
 import { createTargetParser } from '../../packages/core/src/decision/target.ts'
 
-test('remembers what is kept, and nothing of long texts', () => {
-  const recent = new Recent<number>()
-  assert.equal(recent.keep('/a', 1), 1)
+test('remembers what was computed, and nothing of long texts', () => {
+  const recent = new Recent<number>(new RecentMemory())
+  assert.equal(
+    recent.keep('/a', () => 1),
+    1,
+  )
   assert.equal(recent.find('/a'), 1)
-  const long = `/${'a'.repeat(256)}`
-  assert.equal(recent.keep(long, 2), 2)
+  const longest = `/${'a'.repeat(255)}`
+  recent.keep(longest, () => 2)
+  assert.equal(recent.find(longest), 2)
+  const long = `${longest}a`
+  assert.equal(
+    recent.keep(long, () => 3),
+    3,
+  )
   assert.equal(recent.find(long), undefined)
 })
 
-test('begins anew once it is full', () => {
-  const recent = new Recent<number>()
-  for (let index = 0; index < 16_384; index += 1) recent.keep(`/${index}`, index)
-  assert.equal(recent.find('/0'), 0)
-  recent.keep('/one-more', 1)
-  assert.deepEqual([recent.find('/0'), recent.find('/one-more')], [undefined, 1])
+test('begins anew once the memory that several share is used up, whichever of them used it', () => {
+  const memory = new RecentMemory(1000)
+  const [first, second] = [new Recent<number>(memory), new Recent<number>(memory)]
+  first.keep('/a', () => 1)
+  const { bytes } = memory
+  assert.ok(bytes > '/a'.length * 2)
+  second.keep('/b', () => 2)
+  assert.equal(memory.bytes, 2 * bytes)
+  for (let index = 0; first.find('/a') !== undefined; index += 1) {
+    second.keep(`/${index}`, () => index)
+    assert.ok(memory.bytes <= 1000)
+    assert.ok(index < 1000)
+  }
+  assert.equal(second.find('/b'), undefined)
+  assert.ok(memory.bytes > 0)
+})
+
+test('counts longer texts for more, and most of all those that are held twice or in two bytes a character', () => {
+  const bytesOf = (text: string): number => {
+    const memory = new RecentMemory()
+    new Recent<number>(memory).keep(text, () => 1)
+    return memory.bytes
+  }
+  const shortest = bytesOf('')
+  assert.equal(bytesOf('/a&!~') - shortest, 5)
+  for (const text of ['/%C3%A9', '/\u20ac234567', '/\u00e9', '/ ']) {
+    assert.equal(bytesOf(text) - shortest, 4 * text.length, text)
+  }
 })
 
 test('a target is read the same the second time, and refused the second time', () => {

@@ -1,17 +1,22 @@
 import { hash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
+import { retainedBytes } from '../certificate/retained-bytes.ts'
 import type { X509Subject } from '../subject/x509-subject.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
 import type { PeerClaim, PeerTrust, PeerTrustVerdict } from '../trust/peer-trust.ts'
+import { BoundedMap, type MapBounds } from './bounded-map.ts'
 
 /** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */
 export type Proof = X509Svid | X509Subject
 
-/** The most verdicts that are kept; about 4 KiB each. */
-const maxKeptVerdicts = 4096
+/** The verdicts that are kept: about 6 KiB each for an ordinary leaf and as much for each of its intermediates. */
+const verdictBounds: MapBounds = { entries: 4096, bytes: 32 * 1024 * 1024 }
 
-/** A longer chain, in bytes, is verified each time: 4096 verdicts on the longest allowed would take gigabytes. */
+/** A longer chain, in bytes of DER, is verified each time, so that no peer's takes the place of many others. */
 const maxKeptBytes = 16 * 1024
+
+/** Of each trust domain. More candidates besides the presented ones would be tried in vain for every new peer. */
+const issuerBounds: MapBounds = { entries: 32, bytes: 1024 * 1024 }
 
 /** A chain that may have been verified before. */
 export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
@@ -26,27 +31,33 @@ export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
 /**
  * Verifies chains and remembers those that passed, by the leaf's SHA-256 and the bundle object: under the same
  * authorities the same leaf needs no second signature check, only a look at the clock. Refusals are not kept, so that
- * nobody can fill the memory with them.
+ * strangers cannot fill the memory with them. Takes 32 MiB at most, and 1 MiB for each trust domain with intermediates.
  */
 export class VerdictCache {
-  readonly #kept = new Map<string, Kept>()
+  readonly #kept: BoundedMap<Kept>
   // The intermediates of verified paths: some Node versions do not show those that a peer presents.
-  readonly #issuers = new Map<string, Map<string, Certificate>>()
+  readonly #issuers = new Map<string, BoundedMap<Certificate>>()
+  #trust: PeerTrust<Proof> | undefined
 
-  readonly #limit: number
+  constructor(limit: number = verdictBounds.entries) {
+    this.#kept = new BoundedMap({ ...verdictBounds, entries: limit })
+  }
 
-  constructor(limit: number = maxKeptVerdicts) {
-    this.#limit = limit
+  /** About how many bytes the verdicts take. */
+  get bytes(): number {
+    return this.#kept.bytes
   }
 
   /** The verdict on a chain, from memory where it can be. */
   verify(claim: KeptClaim): PeerTrustVerdict<Proof> {
     const { leafDer, trust, now } = claim
     const sha256 = hash('sha256', leafDer)
+    this.#follow(trust)
     const kept = this.#kept.get(sha256)
     if (kept !== undefined && isWithinDates(kept.proof, now)) {
       const { proof: held, extras } = kept
       const proof = trust.holds(held) ? held : this.#keep(sha256, trust.carryOver(held), extras, trust)
+      this.#kept.refresh(sha256)
       if (proof !== undefined) return { ok: true, proof }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
@@ -68,6 +79,7 @@ export class VerdictCache {
   /** Verifies again what was verified before, after a change of bundles. */
   verifyAgain(proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerTrustVerdict<Proof> {
     const { leaf, path } = proof
+    this.#follow(claim.trust)
     // It may have fallen out of memory since; what it proved is known all the same.
     if (!this.#kept.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.extras ?? none, claim.trust)
     const chain = path.slice(0, -1)
@@ -84,18 +96,32 @@ export class VerdictCache {
   ): Proof | undefined {
     if (proof === undefined) return undefined
     this.#kept.delete(sha256)
+    const presented = proof.path.slice(0, -1)
     if (countBytes(extras) + countBytes(proof.path.map(({ der }) => der)) > maxKeptBytes) return proof
-    keepBounded(this.#kept, sha256, { proof, extras }, this.#limit)
+    const bytes = ofVerdict + countBytes(extras) + presented.reduce((sum, each) => sum + retainedBytes(each), 0)
+    this.#kept.set(sha256, { proof, extras }, bytes)
     const realm = trust.realmOf(proof)
     // Apart by trust domain, so that none can push out those of another.
-    const issuers = this.#issuers.get(realm) ?? new Map<string, Certificate>()
+    const issuers = this.#issuers.get(realm) ?? new BoundedMap<Certificate>(issuerBounds)
     this.#issuers.set(realm, issuers)
-    for (const issuer of proof.path.slice(1, -1)) keepBounded(issuers, issuer.sha256, issuer, maxKeptIssuers)
+    for (const issuer of presented.slice(1)) issuers.set(issuer.sha256, issuer, retainedBytes(issuer))
     return proof
   }
 
+  // A proof holds the whole bundle under which it was reached: without this, one verdict each on many updates would keep
+  // many bundles in memory.
+  #follow(trust: PeerTrust<Proof>): void {
+    if (this.#trust === trust) return
+    this.#trust = trust
+    this.#kept.updateAll((kept) => {
+      if (trust.holds(kept.proof)) return kept
+      const proof = trust.carryOver(kept.proof)
+      return proof === undefined ? undefined : { ...kept, proof }
+    })
+  }
+
   #readIssuers(): readonly Certificate[] {
-    return [...this.#issuers.values()].flatMap((issuers) => [...issuers.values()].toReversed())
+    return [...this.#issuers.values()].flatMap((issuers) => issuers.values().toReversed())
   }
 }
 
@@ -126,13 +152,5 @@ function countBytes(certificates: readonly Uint8Array[]): number {
   return certificates.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** Candidates besides the presented ones; more would be tried in vain for every new peer. */
-const maxKeptIssuers = 32
-
-function keepBounded<Value>(kept: Map<string, Value>, key: string, value: Value, most: number): void {
-  for (const oldest of kept.keys()) {
-    if (kept.size < most || kept.has(key)) break
-    kept.delete(oldest)
-  }
-  kept.set(key, value)
-}
+/** Bytes of a verdict besides its certificates. */
+const ofVerdict = 512

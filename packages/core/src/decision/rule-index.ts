@@ -1,5 +1,5 @@
 import type { SegmentPattern } from './path-pattern.ts'
-import { Recent } from './recent.ts'
+import { Recent, RecentMemory } from './recent.ts'
 
 /** What an index needs to know of a rule. */
 export interface IndexedRule {
@@ -20,27 +20,33 @@ export interface RuleIndex<Rule extends IndexedRule> {
   readonly findContaining: (pattern: SegmentPattern, method: string | undefined) => Rule | undefined
 }
 
-/** Builds the index of rules whose patterns were read in one reading. */
+/** Builds the index of rules whose patterns were read in one reading; what it remembers of paths goes into `memory`. */
 export function createRuleIndex<Rule extends IndexedRule>(
   rules: readonly Rule[],
   patternOf: (rule: Rule) => SegmentPattern,
+  memory: RecentMemory = new RecentMemory(),
 ): RuleIndex<Rule> {
   const root = createNode<Rule>()
   for (const rule of rules) insert(root, rule, patternOf(rule))
   const found = new Map<string, Recent<Rule | typeof nothing>>()
   return {
     find: (path, method) => {
-      const recent = found.get(method) ?? new Recent()
-      const known = recent.find(path)
+      const recent = found.get(method)
+      const known = recent?.find(path)
       if (known !== undefined) return known === nothing ? undefined : known
-      found.set(method, recent)
       const rule = walk(root, path, 1, false, method, undefined)
-      recent.keep(path, rule ?? nothing)
+      const remembered = recent ?? (found.size < mostMethods ? new Recent(memory) : undefined)
+      if (remembered === undefined) return rule
+      found.set(method, remembered)
+      remembered.keep(path, () => rule ?? nothing)
       return rule
     },
     findContaining: ({ path, rest }, method) => walk(root, path, 1, rest, method, undefined),
   }
 }
+
+/** A request has one of the known methods; an explanation is asked for with any. */
+const mostMethods = 64
 
 // No rule is an answer, too.
 const nothing: unique symbol = Symbol('nothing')

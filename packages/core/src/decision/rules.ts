@@ -4,6 +4,7 @@ import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
 import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
 import type { SegmentPattern } from './path-pattern.ts'
+import { RecentMemory } from './recent.ts'
 import { commonMethods, type CanonicalTarget } from './target.ts'
 
 /** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
@@ -13,6 +14,8 @@ export class RuleSet {
   /** The methods that a request may have: the common ones and those that a rule names. */
   readonly knownMethods: ReadonlySet<string>
   readonly #indexes: RuleIndex<CompiledRule>[] = []
+  // One for all methods and readings, so that their number does not multiply it.
+  readonly #memory = new RecentMemory()
 
   constructor(rules: readonly CompiledRule[]) {
     this.rules = rules
@@ -50,8 +53,10 @@ export class RuleSet {
   }
 
   #index(reading: Reading): RuleIndex<CompiledRule> {
-    return (this.#indexes[numberReading(reading)] ??= createRuleIndex(this.rules, (rule) =>
-      foldPattern(rule.pattern, reading),
+    return (this.#indexes[numberReading(reading)] ??= createRuleIndex(
+      this.rules,
+      (rule) => foldPattern(rule.pattern, reading),
+      this.#memory,
     ))
   }
 }

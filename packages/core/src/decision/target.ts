@@ -1,4 +1,4 @@
-import { Recent } from './recent.ts'
+import { Recent, RecentMemory } from './recent.ts'
 import { isUriHost } from './uri-host.ts'
 
 /** What of a request is needed to tell whether it can be read in one way only. */
@@ -72,7 +72,7 @@ export const commonMethods: readonly string[] = Object.freeze([
 export function createTargetParser(knownMethods: ReadonlySet<string>): TargetParser {
   // Nearly every request names the host that the one before it named, and a path that was read before.
   let lastHost: string | undefined
-  const targets = new Recent<CanonicalTarget>()
+  const targets = new Recent<CanonicalTarget | TargetRefusal>(new RecentMemory())
   return ({ method = '', url = '', httpVersionMajor, rawHeaders }) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
     const host = findHost(rawHeaders, httpVersionMajor)
@@ -85,7 +85,7 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
     if (known !== undefined) return known
     const target = parsePath(url)
     // A query makes nearly every target another one.
-    return target.accepted && !url.includes('?') ? targets.keep(url, target) : target
+    return target.accepted && !url.includes('?') ? targets.keep(url, parsePath) : target
   }
 }
 

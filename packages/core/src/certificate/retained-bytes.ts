@@ -1,0 +1,36 @@
+import type { Certificate, DistinguishedName, GeneralName } from './certificate.ts'
+
+/**
+ * Estimates the memory that a decoded certificate takes, in bytes, and not less than it does: for caches that are bounded
+ * in bytes. A certificate with many small names takes a multiple of its encoding.
+ */
+export function retainedBytes(certificate: Certificate): number {
+  const { der, subject, issuer, subjectAlternativeName, nameConstraints, extendedKeyUsage } = certificate
+  const names = [
+    ...(subjectAlternativeName?.names ?? []),
+    ...(nameConstraints?.permitted ?? []),
+    ...(nameConstraints?.excluded ?? []),
+  ]
+  return (
+    ofCertificate +
+    2 * der.length +
+    ofDistinguishedName(subject) +
+    ofDistinguishedName(issuer) +
+    names.reduce((sum, name) => sum + ofGeneralName(name), 0) +
+    (extendedKeyUsage?.length ?? 0) * ofText
+  )
+}
+
+function ofGeneralName({ type, value }: GeneralName): number {
+  return ofName + (type === 'directory' ? ofDistinguishedName(value) : 0)
+}
+
+function ofDistinguishedName({ relativeNames, commonNames, emailAddresses }: DistinguishedName): number {
+  return (relativeNames.length + commonNames.length + emailAddresses.length) * ofRelativeName
+}
+
+// Bytes, as measured on Node 20 to 26 with 64-bit pointers, rounded up: an ordinary certificate of a workload takes 5.5 KiB.
+const ofCertificate = 4608
+const ofName = 192
+const ofRelativeName = 288
+const ofText = 224

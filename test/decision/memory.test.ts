@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+
+/** Runs a program that prints by how many MiB the heap grew, in a process of its own that can collect garbage. */
+async function measureGrowth(program: string): Promise<number> {
+  const source = `
+    import { compileRules } from './decision/rules.js'
+    import { createTargetParser } from './decision/target.js'
+    const parse = createTargetParser(new Set(['GET']))
+    const read = (url) => {
+      const target = parse({ method: 'GET', url, httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
+      if (!target.accepted) throw new Error(target.reason)
+      return target
+    }
+    const rules = compileRules([{ path: '/**', allow: { denyAll: true } }], { localTrustDomain: 'saas.example' })
+    const exact = { foldCase: false, foldTrailingSlash: false }
+    const used = () => {
+      for (let turn = 0; turn < 3; turn += 1) gc()
+      return process.memoryUsage().heapUsed
+    }
+    ${program}
+    console.log((used() - before) / 1024 / 1024)
+    // Still in use, so that nothing of it is collected before.
+    parse({ method: 'GET', url: '/', httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
+    rules.find('GET', read('/'), exact)
+  `
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', source], {
+    cwd: new URL('../../packages/core/dist', import.meta.url),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 60_000,
+  })
+  const [printed] = await Promise.all([text(child.stdout), once(child, 'close')])
+  assert.equal(child.exitCode, 0)
+  return Number(printed)
+}
+
+test('what is remembered of paths takes no more for many methods and ways to read them', async () => {
+  const growth = await measureGrowth(`
+    const readings = [false, 'ascii', 'unicode'].flatMap((foldCase) =>
+      [false, true].map((foldTrailingSlash) => ({ foldCase, foldTrailingSlash })))
+    const before = used()
+    for (let index = 0; index < 10_000; index += 1) {
+      const target = read('/' + index + 'a'.repeat(240))
+      for (const method of rules.knownMethods) for (const reading of readings) rules.find(method, target, reading)
+    }
+  `)
+  // Twice 4 MiB, and as much again for what V8 itself needs for them.
+  assert.ok(growth < 16, `${growth} MiB`)
+})
+
+test('a path that was cut out of a long text does not keep that in memory', async () => {
+  const growth = await measureGrowth(`
+    const before = used()
+    for (let index = 0; index < 2000; index += 1) {
+      const long = Buffer.alloc(65_536, 'a')
+      long.write('/' + index + '/')
+      const target = read(long.toString('latin1').slice(0, 200))
+      rules.find('GET', target, exact)
+    }
+  `)
+  // 2000 times 64 KiB would be 125 MiB.
+  assert.ok(growth < 16, `${growth} MiB`)
+})
