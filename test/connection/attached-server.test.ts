@@ -100,6 +100,7 @@ for (const [name, spoil] of [
   ['another secure context', (server: Server) => server.setSecureContext({})],
   ['ticket keys', (server: Server) => server.setTicketKeys(Buffer.alloc(48))],
   ['a context of a name', (server: Server) => server.addContext('a', {})],
+  ['other options', (server: Server) => call(server, 'setOptions', { requestCert: false })],
 ] as const) {
   test(`refuses ${name} on an attached server`, async () => {
     const { guard } = await create()
@@ -108,6 +109,36 @@ for (const [name, spoil] of [
     assert.throws(() => spoil(server), ConfigurationError)
   })
 }
+
+// Deprecated, and in no types any more.
+function call(server: Server, name: string, options: object): unknown {
+  const method: unknown = Reflect.get(server, name)
+  assert.ok(typeof method === 'function')
+  return Reflect.apply(method, server, [options])
+}
+
+test('guards an HTTP/2 server whose request handler is added after attaching', async (context) => {
+  const { guard } = await create()
+  const server = createSecureServer({ ...guard.tlsOptions() })
+  guard.attach(server)
+  const admitted: unknown[] = []
+  server.on('request', (request, response) => {
+    const verdict = guard.admit(request)
+    admitted.push('effect' in verdict ? verdict.reason : verdict.name)
+    response.end()
+  })
+  assert.throws(() => server.on('stream', () => undefined), ConfigurationError)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  await using peer = new Peer(address.port, caller, { http2: true })
+  assert.equal((await peer.fetch('/x')).status, 200)
+  await using stranger = new Peer(address.port, null, { http2: true })
+  await assert.rejects(stranger.fetch('/x'))
+  assert.deepEqual(admitted, [caller.spiffeId])
+})
 
 test("refuses an HTTP/2 server whose requests go to a 'stream' listener", async () => {
   const { guard } = await create()

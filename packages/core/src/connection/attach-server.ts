@@ -42,6 +42,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
     server.prependListener('listening', () => refuseOtherAddresses(server))
   }
   const follower = followSource(server, follow)
+  prepareRequestEvents(server)
   refuseChanges(server)
   interceptRequests(server, attachment)
 }
@@ -75,11 +76,24 @@ function refuseListeners(server: TlsServer): void {
   }
 }
 
+// An HTTP/2 server adds its own 'stream' listener when the first 'request' listener is added. That has to happen before
+// 'stream' listeners are refused, or a handler could not be added after attaching.
+function prepareRequestEvents(server: TlsServer): void {
+  if (server.listenerCount('request') > 0) return
+  server.on('request', ignoreRequest)
+  server.off('request', ignoreRequest)
+}
+
+function ignoreRequest(): void {}
+
 // What was checked at start stays true: every way to loosen it later throws.
 function refuseChanges(server: TlsServer): void {
-  for (const name of ['setSecureContext', 'setTicketKeys', 'addContext']) {
+  for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
     Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
   }
+  // In a worker of node:cluster Node itself calls this at listen, to give every worker the same ticket keys. The guard's
+  // servers issue and accept no tickets, so the keys are left unused.
+  Reflect.defineProperty(server, '_setServerData', { value: () => undefined })
   server.on('newListener', (event: string | symbol) => {
     if (event === 'request' && server.listenerCount('request') > 0) {
       refuse("a further 'request' listener would receive requests that no guard saw")
