@@ -51,7 +51,7 @@ test('does not start when a later hook changes the allow of a route, which would
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
   app.addHook('onRoute', (route) => {
-    route.config = { ...route.config, allow: hasAuthority('ADMIN') }
+    route.config = { ...route.config, allow: hasAuthority('SERVICE_admin') }
   })
   app.get('/x', () => 'x')
   await assert.rejects(
@@ -83,6 +83,28 @@ test('does not start without a guard', async () => {
     },
     refusal('registration_invalid', /createGuard/),
   )
+})
+
+test('does not start with an option that it does not have, or with a guard in place of its options', async () => {
+  const guard = createGuard({ source, rules })
+  for (const [options, refused] of [
+    [{ gaurd: guard }, refusal('option_unknown', /'gaurd'.*'guard'/)],
+    [{ guard, allow: [coreApi] }, refusal('option_unknown', /'allow'/)],
+    [guard, refusal('registration_invalid', /a guard in place of the options/)],
+  ] as const) {
+    const app = Fastify({ https: guard.tlsOptions() })
+    await assert.rejects(async () => {
+      await Promise.resolve<unknown>(Reflect.apply(app.register, app, [countersign, options]))
+    }, refused)
+  }
+})
+
+test("starts with the options that Fastify's own register takes", async () => {
+  const guard = createGuard({ source, rules })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard, prefix: '/internal', logLevel: 'warn' })
+  app.get('/closed', () => 'x')
+  assert.equal((await authority.as(coreApi).inject(app, '/closed')).statusCode, 403)
 })
 
 test('denies a route whose parameter is empty, which the rule that covers the route does not match', async () => {

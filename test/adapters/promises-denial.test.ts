@@ -116,9 +116,13 @@ describe('promise 8: every denial has a reason that an operator can read and a c
 
   for (const variant of variants) {
     test(variant.name, async () => {
-      const source = await authority.source(billing)
-      const rulesOfAll = [...denyingRules, ...rules]
-      await using service = await start(variant, { source: withoutNotices(source), rules: rulesOfAll })
+      const source = await authority.source(billing, { federated: [await createAuthority('partner.example')] })
+      await using service = await start(variant, {
+        source: withoutNotices(source),
+        rules: [...denyingRules, ...rules],
+        trustDomains: ['saas.example', 'partner.example'],
+        authorities: () => [],
+      })
       const peer = service.as(await authority.issue(analyticsService))
       const full = service.as(await authority.issue(coreApi))
       assert.equal((await full.fetch('/internal/health')).status, 200)

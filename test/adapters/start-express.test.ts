@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
-import { createGuard, hasAuthority, perRoute, permitAll, type Rule, serviceAccounts } from '@countersign/core'
+import {
+  anyOf,
+  createGuard,
+  hasAuthority,
+  inTrustDomain,
+  perRoute,
+  permitAll,
+  type Rule,
+  serviceAccounts,
+} from '@countersign/core'
 import { allow, countersign, createServer } from '@countersign/express'
 import { createAuthority, Running } from '@countersign/testkit'
 import express, { type Express, type Request, type Response } from 'express'
@@ -70,6 +79,24 @@ describe('an Express application does not start', () => {
       refusal('registration_invalid', new RegExp(`route ${path} .*app\\.use\\(countersign`))(emitted[0])
       assert.equal(server.listening, false)
     })
+  }
+})
+
+test('an Express application does not start with an allow() that no caller can meet', async () => {
+  for (const [requirement, named] of [
+    [hasAuthority('ADMIN'), /allow\.hasAuthority.*'ADMIN'/],
+    [['spiffe://partner.example/ns/x/sa/y'], /allow\.callers\[0\].*partner\.example/],
+    [anyOf(serviceAccounts('production/core-api'), inTrustDomain('partner.example')), /allow\.anyOf\[1\]/],
+  ] as const) {
+    const guard = createGuard({ source, rules: everybody })
+    const inner = express.Router().get('/y', allow(requirement), answer)
+    const app = express().use(countersign(guard)).use('/x', inner)
+    const server = createServer(guard, app)
+    const failed = once(server, 'error')
+    server.listen(0, '127.0.0.1')
+    const emitted: unknown[] = await failed
+    refusal('rule_invalid', named)(emitted[0])
+    assert.equal(server.listening, false)
   }
 })
 

@@ -133,6 +133,17 @@ describe('a Fastify route that no rule covers does not start', () => {
   })
 })
 
+test('a Fastify route does not start with an allow that no caller can meet', async () => {
+  const { app, guard } = create(everything)
+  await app.register(countersign, { guard })
+  for (const [allow, named] of [
+    [hasAuthority('ADMIN'), /GET \/x: config\.allow\.hasAuthority.*'ADMIN'/],
+    [['spiffe://partner.example/ns/x/sa/y'], /GET \/x: config\.allow\.callers\[0\].*partner\.example/],
+  ] as const) {
+    assert.throws(() => app.get('/x', { config: { allow } }, answer), refusal('rule_invalid', named))
+  }
+})
+
 test('without rules every Fastify route has to say who may call it', async () => {
   const guard = createGuard({ source })
   const app = Fastify({ https: guard.tlsOptions() })

@@ -55,6 +55,8 @@ const policies = (critical: boolean): Buffer =>
   extension('2.5.29.32', sequence(sequence(objectIdentifier('1.2.3.4'))), critical)
 const flip = (signature: Buffer): Buffer => Buffer.from(signature).fill(signature.readUInt8(40) ^ 1, 40, 41)
 
+const strayedSerialNumber = extension('2.5.29.35', sequence(tlv(0x82, Buffer.from('0badcafe', 'hex'))))
+
 /** Wrong or odd in any certificate, leaf or issuer. */
 const changes: readonly Change[] = [
   { trait: 'expired', fields: () => ({ notAfter: time(now - 5 * second) }) },
@@ -81,6 +83,10 @@ const changes: readonly Change[] = [
   { trait: 'no extended key usage', extensions: { extendedKeyUsage: null } },
   { trait: 'serial number zero', fields: () => ({ serialNumber: integer(0) }) },
   { trait: 'serial number negative', fields: () => ({ serialNumber: tlv(0x02, Buffer.from([0xff])) }) },
+  { trait: 'key identifier of another authority', extensions: { authorityKeyId: authorityKeyId('0badcafe') } },
+  { trait: 'no key identifier of the authority', extensions: { authorityKeyId: null } },
+  { trait: 'no key identifier', extensions: { subjectKeyId: null } },
+  { trait: 'serial number of another authority', extensions: { authorityKeyId: strayedSerialNumber } },
   { trait: 'version 1', fields: () => ({ version: Buffer.alloc(0) }) },
   { trait: 'version 1 without extensions', fields: () => ({ version: Buffer.alloc(0), extensions: null }) },
 ]

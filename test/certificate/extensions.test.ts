@@ -135,8 +135,15 @@ test('reads key identifiers, also beside an issuer and serial number or without 
   const without = sequence(tlv(0xa1, generalName.directory(name('O=x'))), tlv(0x82, hex('01')))
 
   assert.equal(decodeWith(extension('2.5.29.14', tlv(0x04, hex('00ab')))).subjectKeyId, '00ab')
-  assert.equal(decodeWith(extension('2.5.29.35', whole)).authorityKeyId, '0aff')
+  const { authorityKeyId, authorityCertificate } = decodeWith(extension('2.5.29.35', whole))
+  assert.equal(authorityKeyId, '0aff')
+  assert.equal(authorityCertificate?.issuer?.text, 'O=x')
+  assert.equal(authorityCertificate.serialNumber, '01')
   assert.equal(decodeWith(extension('2.5.29.35', without)).authorityKeyId, undefined)
+  assert.equal(decodeWith(extension('2.5.29.35', without)).authorityCertificate?.serialNumber, '01')
+  for (const bare of [sequence(tlv(0x80, hex('0aff'))), sequence(tlv(0xa1, generalName.dns('a.example')))]) {
+    assert.equal('authorityCertificate' in decodeWith(extension('2.5.29.35', bare)), false)
+  }
 })
 
 test('lists critical extensions that it does not process and passes over the others', () => {

@@ -15,9 +15,8 @@ import { createRandom } from './random.ts'
  * What OpenSSL accepts and we do not, on purpose: by the trait that a chain must have, with the reason. There is no
  * list the other way round: what OpenSSL refuses of these chains, we refuse.
  *
- * Not among the chains, because the two ask different questions there: the leaf's key usage (svid/ judges it), key
- * identifiers that do not match and issuers of one name (RFC 5280 calls the identifiers a help in finding a path;
- * OpenSSL gives up), the very second of notAfter (valid by RFC 5280 §4.1.2.5, over for OpenSSL), any usage on an
+ * Not among the chains, because the two ask different questions there: the leaf's key usage (svid/ judges it), issuers
+ * of one name without key identifiers (OpenSSL tries the first one only), the very second of notAfter (valid by RFC 5280 §4.1.2.5, over for OpenSSL), any usage on an
  * issuer (good for every purpose by RFC 5280 §4.2.1.12, not for OpenSSL's), and e-mail addresses in a subject that
  * are no IA5String (OpenSSL refuses them below every name constraint, we below those for e-mail).
  */

@@ -7,14 +7,16 @@ import {
   authorityKeyId,
   extension,
   generalName,
+  hex,
   name,
   nameConstraints,
+  sequence,
   subjectKeyId,
   time,
   tlv,
   subjectAlternativeName,
 } from './encode.ts'
-import { entity, issueLeaf, keyPair, now } from './issue.ts'
+import { type Entity, entity, issueLeaf, keyPair, now } from './issue.ts'
 import {
   authority,
   leafOf,
@@ -83,15 +85,72 @@ test('tries every authority of the same name', () => {
   assert.deepEqual(pathOf(verify(leaf, [], namesakes)), [leaf, namesakes[2]])
 })
 
-test('takes key identifiers for a preference, never for a refusal', () => {
-  const extensions = { id: subjectKeyId('aaaa') }
-  const right = authority(root, { extensions })
-  const namesake = authority({ ...root, keys: keyPair('P-256', 5) }, { extensions: { id: subjectKeyId('bbbb') } })
-  const misleading = leafOf(root, { extensions: { id: authorityKeyId('bbbb') } })
-  const unknown = leafOf(root, { extensions: { id: authorityKeyId('cccc') } })
+test('takes no issuer but the one that the authority key identifier names, like OpenSSL', () => {
+  const right = authority(root, { extensions: { id: subjectKeyId('aaaa') } })
+  const renamed = authority(root, { extensions: { id: subjectKeyId('bbbb') } })
+  const bare = authority(root)
+  const by = (...fields: readonly Buffer[]): Certificate =>
+    leafOf(root, { extensions: { id: extension('2.5.29.35', sequence(...fields)) } })
+  const key = (id: string): Buffer => tlv(0x80, hex(id))
+  const serial = (id: string): Buffer => tlv(0x82, hex(id))
+  const issuer = (...names: readonly Buffer[]): Buffer => tlv(0xa1, ...names)
+  const otherIssuer = generalName.directory(name('O=Test', 'CN=elsewhere'))
+  const sameIssuer = generalName.directory(root.name)
 
-  assert.equal(verify(misleading, [], [right, namesake]).ok, true)
-  assert.equal(verify(unknown, [], [namesake, right]).ok, true)
+  assert.deepEqual(pathOf(verify(by(key('aaaa')), [], [renamed, right])).at(1), right)
+  assert.deepEqual(pathOf(verify(by(key('cccc')), [], [right, bare])).at(1), bare)
+  assert.deepEqual(pathOf(verify(by(serial(right.serialNumber)), [], [renamed, right])).at(1), right)
+  assert.equal(verify(by(key('aaaa'), issuer(sameIssuer), serial(right.serialNumber)), [], [right]).ok, true)
+  assert.equal(verify(by(issuer(generalName.dns('a.example'), sameIssuer, otherIssuer)), [], [right]).ok, true)
+  for (const leaf of [
+    by(key('cccc')),
+    by(key('aaaa'), serial(renamed.serialNumber)),
+    by(serial(renamed.serialNumber)),
+    by(key('aaaa'), issuer(otherIssuer), serial(right.serialNumber)),
+    by(issuer(generalName.dns('a.example'), otherIssuer, sameIssuer)),
+  ]) {
+    assert.equal(reasonOf(verify(leaf, [], [right])), 'key_identifier_mismatch')
+  }
+  const verdict = verify(by(key('cccc')), [], [right])
+  assert.match(
+    verdict.ok ? '' : verdict.detail,
+    /key identifier of 'CN=workload,O=Test' names the key cccc, but .* has the key aaaa$/,
+  )
+})
+
+test('does not go beyond 32 signature checks to find the reason of a refusal', () => {
+  const junk = Array.from({ length: 31 }, (_, index) => authority({ ...root, keys: keyPair('P-256', 1 + (index % 3)) }))
+  const strayed = authority(root, { by: middle, extensions: { id: authorityKeyId('bbbb') } })
+  const identified = authority(middle, { extensions: { id: subjectKeyId('aaaa') } })
+  const other = entity('other root', 'P-256', 6)
+  const rescue = authority(root, { by: other })
+
+  assert.equal(verify(leafOf(root), [strayed, rescue], [...junk.slice(3), identified, authority(other)]).ok, true)
+  const verdict = verify(leafOf(root), [strayed, rescue], [...junk, identified, authority(other)])
+  assert.equal(reasonOf(verdict), 'too_many_signature_checks')
+})
+
+test('looks for another path when an intermediate names another issuer', () => {
+  const extensions = { id: authorityKeyId('cccc') }
+  const strayed = authority(middle, { by: root, extensions })
+  const identified = authority(root, { extensions: { id: subjectKeyId('aaaa') } })
+
+  assert.equal(reasonOf(verify(leafOf(middle), [strayed], [identified])), 'key_identifier_mismatch')
+  assert.equal(verify(leafOf(middle), [strayed, middleCertificate], [identified]).ok, true)
+})
+
+test('finds a path through intermediates that all have the name of their authority, with and without key identifiers', () => {
+  const named = (number: number): Entity => ({ ...root, keys: keyPair('P-256', number) })
+  const first = authority(named(3), { by: root })
+  const second = authority(named(4), { by: named(3) })
+  const leaf = leafOf(named(4))
+
+  for (const presented of [
+    [first, second],
+    [second, first],
+  ]) {
+    assert.deepEqual(pathOf(verify(leaf, presented)), [leaf, second, first, rootCertificate])
+  }
 })
 
 test('finds the right authority among 100 of the same name by its key identifier', () => {

@@ -4,7 +4,12 @@ import { ConfigurationError, SpiffeIdError } from '@countersign/core'
 import { AgentError } from '@countersign/workload-api'
 import { readFailure } from '../../packages/cli/src/failure.ts'
 
-const denial = { method: 'FetchX509SVID', code: 'PERMISSION_DENIED', details: 'a\nb', endpoint: 'unix:///agent.sock' }
+const denial = {
+  method: 'FetchX509SVID',
+  code: 'PERMISSION_DENIED',
+  details: 'a\nb',
+  endpoint: 'unix:///agent.sock',
+} as const
 
 test('a wrong command line is exit code 2, and what an agent or the system says is 1', () => {
   const cases: readonly (readonly [error: Error, exitCode: number, code: string])[] = [

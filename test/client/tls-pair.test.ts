@@ -68,7 +68,11 @@ test('callers of another trust domain are let in where it is named, and nowhere 
   const socket = await connectTo(context, theirs, { port: open.port })
   socket.end('hello')
   assert.equal(await text(socket), `${partnerShop} says hello`)
-  const shut = await start(context, source, { callers })
+  assert.throws(() => createTlsServer(source, { callers }, () => undefined), {
+    code: 'rule_invalid',
+    message: /^createTlsServer: callers.*partner\.example/,
+  })
+  const shut = await start(context, source, { callers: [coreApi] })
   const refused = await connectTo(context, theirs, { port: shut.port }).catch((error: unknown) => error)
   if (refused instanceof Error) assert.ok(refused instanceof CallError)
   else if (isSocket(refused)) assert.equal(await received(refused.end('hello')), '')

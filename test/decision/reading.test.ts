@@ -5,7 +5,7 @@ import Fastify from 'fastify'
 import { foldTarget, numberReading, type Reading } from '../../packages/core/src/decision/reading.ts'
 import { targetOf } from './target-of.ts'
 
-const foldings = [false, 'ascii', 'unicode'] as const
+const foldings = [false, 'ascii', 'unicode', 'expression'] as const
 
 // Spellings of `/key` and `/café` with which the two routers are known to differ.
 const spellings = ['/key', '/KEY', '/%E2%84%AAey', '/caf%C3%A9', '/CAF%C3%A9', '/caf%C3%89', '/key/', '/KEY/']
@@ -54,6 +54,39 @@ test('reads by the letter as Fastify does by default', async () => {
   await app.close()
 })
 
+test('folds the case of a path as a regular expression does that ignores case', () => {
+  const letters = [
+    'key',
+    'KEY',
+    'Key',
+    '\u212aey',
+    'café',
+    'CAFÉ',
+    'σ',
+    'ς',
+    'Σ',
+    'µ',
+    'μ',
+    'ß',
+    'ẞ',
+    'ſ',
+    's',
+    'S',
+    'ı',
+    'i',
+    'ﬀ',
+    '𐐀',
+    '𐐨',
+  ]
+  const fold = (text: string): string =>
+    foldTarget(targetOf(`/${encodeURIComponent(text)}`), { foldCase: 'expression', foldTrailingSlash: false })
+  for (const pattern of letters) {
+    for (const text of letters) {
+      assert.equal(fold(pattern) === fold(text), new RegExp(`^${pattern}$`, 'i').test(text), `${pattern} ${text}`)
+    }
+  }
+})
+
 test('keeps the path of a single slash in every reading', () => {
   for (const foldCase of foldings) {
     for (const foldTrailingSlash of [false, true]) {
@@ -73,7 +106,7 @@ test('numbers readings so that equal ones share a number and others do not', () 
     { foldCase, foldTrailingSlash: false },
     { foldCase, foldTrailingSlash: true },
   ])
-  assert.equal(new Set(all.map(numberReading)).size, 6)
+  assert.equal(new Set(all.map(numberReading)).size, 8)
   assert.deepEqual(
     all.map(numberReading),
     all.map((reading) => numberReading({ ...reading })),

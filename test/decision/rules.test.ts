@@ -26,6 +26,12 @@ const refused: readonly (readonly [name: string, rules: unknown, code: Configura
   ['an empty list of methods', [{ path: '/', methods: [], allow }], 'option_invalid'],
   ['a method in lower case', [{ path: '/', methods: ['get'], allow }], 'rule_invalid'],
   ['a method that no request can have', [{ path: '/', methods: ['EVERYTHING'], allow }], 'rule_invalid'],
+  [
+    'an encoded slash for a path that cannot match one',
+    [{ path: '/a/b', allow, allowEncodedSlash: true }],
+    'rule_invalid',
+  ],
+  ['an encoded slash that is not a boolean', [{ path: '/a/*', allow, allowEncodedSlash: 'yes' }], 'rule_invalid'],
   ['a method named twice', [{ path: '/', methods: ['GET', 'POST', 'GET'], allow }], 'rule_invalid'],
 ]
 

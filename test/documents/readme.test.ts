@@ -99,6 +99,7 @@ test('the comments between the rules are true', async () => {
     ['staging/sa/support', '/refunds', 'deny'],
     ['batch/sa/scheduler', '/catalogue/1', 'allow'],
     ['audit/sa/archive', '/exports', 'allow'],
+    ['production/sa/exporter', '/exports', 'allow'],
     ['production/sa/core-api', '/exports', 'deny'],
     ['production/sa/core-api', '/tenants/1', 'deny'],
     ['batch/sa/scheduler', '/status', 'allow'],

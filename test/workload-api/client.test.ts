@@ -4,6 +4,9 @@ import type { X509Bundle } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 import { AgentError, type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
 import { loadWorkloadService } from '@countersign/workload-api/wire'
+import { parseEndpointAddress } from '../../packages/workload-api/src/endpoint/endpoint-address.ts'
+import { parseJwtSvids } from '../../packages/workload-api/src/wire/messages.ts'
+import { WorkloadStub } from '../../packages/workload-api/src/wire/workload-stub.ts'
 import { billing, coreApi, startBillingAgent } from './agent-service.ts'
 import { pause, waitUntil } from './waiting.ts'
 
@@ -164,11 +167,51 @@ for (const fault of ['empty_spiffe_id', 'empty_claims'] as const) {
   })
 }
 
-test('W-14: an expired token is none', async (context) => {
+test('W-14: an expired token is neither issued to us nor valid', async (context) => {
   const { endpoint } = await startBillingAgent(context, { faults: [{ name: 'expired_svid' }] })
   const client = createWorkloadApiClient({ endpoint })
+  await assert.rejects(client.fetchJwtSvid({ audience }), { code: 'message_malformed', message: /expired/ })
+  const stub = new WorkloadStub(parseEndpointAddress(endpoint), loadWorkloadService())
+  context.after(() => stub.close())
+  const [expired] = parseJwtSvids(await stub.call('FetchJWTSVID', { audience, spiffe_id: '' }, 5000))
+  assert.ok(expired !== undefined)
+  await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token: expired.token }), {
+    code: 'agent_refused',
+  })
+})
+
+test('a token that is not valid is said to be that, and not that the endpoint may be no Workload API', async (context) => {
+  const { endpoint } = await startBillingAgent(context)
+  const client = createWorkloadApiClient({ endpoint })
   const { token } = await client.fetchJwtSvid({ audience })
-  await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token }), { code: 'agent_refused' })
+  for (const bad of [`${token}x`, 'not a token', '']) {
+    await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token: bad }), (error) => {
+      assert.ok(error instanceof AgentError)
+      assert.deepEqual([error.code, error.grpcCode, error.isFinal], ['agent_refused', 'INVALID_ARGUMENT', true])
+      assert.match(error.message, /the token is not valid/)
+      assert.doesNotMatch(error.message, /Workload API/)
+      return true
+    })
+  }
+})
+
+test('an empty audience and text that is not a SPIFFE ID are options of ours, which no agent is asked about', async (context) => {
+  const agent = await startBillingAgent(context)
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  const refusal = { name: 'ConfigurationError', code: 'option_invalid' }
+  await assert.rejects(client.validateJwtSvid({ audience: '', token: 'a.b.c' }), refusal)
+  await assert.rejects(client.fetchJwtSvid({ audience: [] }), refusal)
+  await assert.rejects(client.fetchJwtSvid({ audience: ['ledger', ''] }), refusal)
+  await assert.rejects(client.fetchJwtSvid({ audience, spiffeId: 'billing' }), { ...refusal, value: 'billing' })
+  assert.equal(agent.calls.length, 0)
+})
+
+test('W-14: a validation of which the two SPIFFE IDs differ proves nothing', async (context) => {
+  const agent = await startBillingAgent(context)
+  const client = createWorkloadApiClient({ endpoint: agent.endpoint })
+  const { token } = await client.fetchJwtSvid({ audience })
+  await agent.fail('other_spiffe_id')
+  await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token }), { code: 'message_malformed' })
 })
 
 test('E-9: a profile that the agent does not offer is said as such', async (context) => {

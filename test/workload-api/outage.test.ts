@@ -133,7 +133,26 @@ test('W-5: a peer is held against the bundle of its own trust domain alone', asy
   await assert.rejects(peer.fetch('/'))
 })
 
-test('W-7: PermissionDenied cuts every connection and refuses new ones, until there is an entry again', async (context) => {
+test('W-7: PermissionDenied that the agent takes back within 200 ms closes no connection', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const { agent, source } = await startService(context, { authority })
+  const served = await serveSource(context, source)
+  const open = await connectAs(served, authority)
+  const before = source.current
+  const notices: unknown[] = []
+  source.onNotice((notice) => notices.push(notice))
+
+  await agent.setEntries([])
+  await pause(200)
+  const next = nextUpdate(source)
+  await agent.setEntries([{ spiffeId: billing }])
+  assert.notEqual((await next).svid.serialNumber, before.svid.serialNumber)
+  assert.ok(!open.closed && !open.readableEnded)
+  assert.equal(await callAs(served, authority), coreApi)
+  assert.deepEqual(notices, [])
+})
+
+test('W-7: PermissionDenied that lasts closes every connection and refuses new ones, until there is an entry again', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)

@@ -96,7 +96,7 @@ for (const keyType of ['P-384', 'RSA-2048', 'Ed25519'] as const) {
   })
 }
 
-test('W-7: PermissionDenied ends the SVID at once, and the asking goes on', async (context) => {
+test('W-7: PermissionDenied that is confirmed ends the SVID, and the source goes on asking', async (context) => {
   const { agent, source } = await startService(context)
   const before = source.current
   await agent.setEntries([])
@@ -120,11 +120,11 @@ test('W-7: what was withdrawn does not come back because the agent goes away', a
   assert.throws(() => source.current, { code: 'agent_denied' })
 })
 
-test('W-7: the same SVID after a withdrawal is told of like a new one', async (context) => {
+test('W-7: the same SVID after a withdrawal is reported like a new one', async (context) => {
   const { agent, source } = await startService(context)
   const before = source.current
   const next = nextUpdate(source)
-  await agent.fail('permission_denied', { times: 1 })
+  await agent.fail('permission_denied', { times: 2 })
   assert.equal((await next).svid.serialNumber, before.svid.serialNumber)
 })
 

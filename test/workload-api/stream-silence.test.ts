@@ -56,7 +56,7 @@ function follow(context: TestContext, { endpoint }: Agent, mostSilenceMs: number
     method: 'FetchX509SVID',
     maxRetryMs: 20,
     mostSilenceMs,
-    onMessage: (message) => messages.push(message),
+    onMessage: (message) => messages.push(message) > 0,
     onFailure: (error) => failures.push(error),
   })
   context.after(() => follower.close())

@@ -10,6 +10,7 @@ import type { GuardRealm, GuardSource } from './connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
 import { describeLongLife } from './connection/material-warnings.ts'
 import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
+import { createPossibleSubjects, createPossibleWorkloads, type PossibleCallers } from './principal/possible-callers.ts'
 import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
 import { SubjectIdentity } from './subject/subject-identity.ts'
 import type { OwnCertificate, SubjectMaterial, X509Material } from './trust/x509-source.ts'
@@ -62,6 +63,8 @@ export interface ParsedGuardOptions {
   readonly realm: GuardRealm
   /** Undefined with a CA without SPIFFE. */
   readonly localTrustDomain: string | undefined
+  /** For requirements that are read later: of routes. */
+  readonly callers: PossibleCallers
   readonly namespaces: ReadonlySet<string>
   readonly maxCertificateLifetime: number | undefined
   readonly authorities: GuardOptions['authorities']
@@ -83,13 +86,19 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   const material = source.current
   const realm = parseRealm(options, material)
   const localTrustDomain = realm.kind === 'spiffe' ? realm.localTrustDomain : undefined
+  const namespaces = 'ca' in material ? new Set<string>() : parseNamespaces(options.namespaces, material)
+  const callers =
+    realm.kind === 'subject'
+      ? createPossibleSubjects(realm.identity)
+      : createPossibleWorkloads(realm.trustDomains, { localTrustDomain, namespaces, authorities })
   return {
     source,
-    rules: compileRules(rules ?? [{ path: '/**', allow: perRoute() }], { localTrustDomain }),
+    rules: compileRules(rules ?? [{ path: '/**', allow: perRoute() }], { localTrustDomain, callers }),
     hasOwnRules: rules !== undefined,
     realm,
     localTrustDomain,
-    namespaces: 'ca' in material ? new Set() : parseNamespaces(options.namespaces, material),
+    callers,
+    namespaces,
     maxCertificateLifetime: parseLifetime(options, 'ca' in material ? material.certificate : material.svid),
     authorities,
     minVersion: parseTlsVersion(options.tls, 'createGuard: tls'),

@@ -206,7 +206,8 @@ export class Guard {
    * @throws {ConfigurationError} with `where`, what was found and what was expected
    */
   compileRoute(allow: unknown, where: string): CompiledRequirement {
-    return compileRouteRequirement(allow, { where, localTrustDomain: this.#options.localTrustDomain })
+    const { localTrustDomain, callers } = this.#options
+    return compileRouteRequirement(allow, { where, localTrustDomain, callers })
   }
 
   /** Decides a request that need not exist, and tells why, layer by layer. */

@@ -6,6 +6,7 @@ export { type Crl, decodeCrl } from './certificate/crl.ts'
 export type { CompiledRequirement } from './decision/compile-requirement.ts'
 export { parseFastifyRoute } from './decision/coverage.ts'
 export type { Decision, Denial, DenialCode, DenialReason } from './decision/denial.ts'
+export { missesCoveringRule } from './decision/empty-parameter.ts'
 export type { ExplainedLayer, Explanation } from './decision/explain.ts'
 export type { Reading } from './decision/reading.ts'
 export {

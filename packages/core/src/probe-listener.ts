@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 import { ConfigurationError } from './errors.ts'
 import type { Health } from './health.ts'
 import { describeValue } from './options.ts'
+import { SharedCheck } from './probe-check.ts'
+import { SilentConnections } from './probe-connections.ts'
 import { parseProbeOptions, type Probe, type ProbeOptions } from './probe-options.ts'
 
 /** Answers health probes until it is closed. */
@@ -28,14 +28,15 @@ export async function probeListener(
 ): Promise<ProbeListener> {
   const { port, host, paths } = parseProbeOptions(options)
   const isServing = (): boolean => guard.health().isServing
-  const checks = new Map([...paths].map(([path, probe]) => [path, createCheck(probe, isServing)]))
+  const probes = new Map([...paths].map(([path, probe]) => [path, createAsk(probe, isServing)]))
   const server = createServer(limits)
-  const noteAsking = boundConnections(server)
+  const silent = new SilentConnections()
+  server.on('connection', (socket) => silent.add(socket))
   // No answer depends on a body or on anything else that may be expected (RFC 9110 §10.1.1).
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => {
-      noteAsking(request.socket)
-      void answer(checks, request, response)
+      silent.release(request.socket)
+      answer(probes, request, response)
     })
   }
   server.maxRequestsPerSocket = 1
@@ -66,17 +67,26 @@ interface Answer {
   readonly word?: 'live' | 'ready' | 'unready'
 }
 
-type Check = () => Promise<Answer>
+/** Calls back with the answer, at once or later; returns a function that cancels the wait. */
+type Ask = (reply: (answer: Answer) => void) => () => void
 
-async function answer(
-  checks: ReadonlyMap<string, Check>,
+function answer(
+  probes: ReadonlyMap<string, Ask>,
   { url = '', method = '' }: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+): void {
   // The target as it was sent: whatever would have to be read first, decoded or resolved, is another path.
-  const check = checks.get(url.split('?', 1)[0] ?? '')
-  const isRead = method === 'GET' || method === 'HEAD'
-  const { status, word } = check === undefined ? notFound : isRead ? await check() : notAllowed
+  const ask = probes.get(url.split('?', 1)[0] ?? '')
+  if (ask === undefined) send(response, { status: 404 })
+  else if (method !== 'GET' && method !== 'HEAD') send(response, { status: 405 })
+  else
+    response.once(
+      'close',
+      ask((found) => send(response, found)),
+    )
+}
+
+function send(response: ServerResponse, { status, word }: Answer): void {
   const body = word === undefined ? '' : JSON.stringify({ status: word })
   response.writeHead(status, {
     'content-length': body.length,
@@ -88,72 +98,38 @@ async function answer(
   response.end(body)
 }
 
-const notFound: Answer = { status: 404 }
-const notAllowed: Answer = { status: 405 }
 const live: Answer = { status: 200, word: 'live' }
 const ready: Answer = { status: 200, word: 'ready' }
 const unready: Answer = { status: 503, word: 'unready' }
 
-function createCheck(probe: Probe, isServing: () => boolean): Check {
-  if (probe === 'live') return () => Promise.resolve(live)
-  const isFine = probe === 'ready' ? () => true : shareRunning(probe)
-  return async () => {
-    try {
-      return isServing() && (await isFine()) ? ready : unready
-    } catch {
-      return unready
-    }
+// `live` waits for nothing and nobody: no limit of another path applies to it.
+function createAsk(probe: Probe, isServing: () => boolean): Ask {
+  if (probe === 'live') return answerAtOnce(() => live)
+  const judge = (isFine: boolean): Answer => (isFine && isSafelyServing(isServing) ? ready : unready)
+  if (probe === 'ready') return answerAtOnce(() => judge(true))
+  const check = new SharedCheck(probe)
+  return (reply) => {
+    if (isSafelyServing(isServing)) return check.ask((isFine) => reply(judge(isFine)))
+    reply(unready)
+    return () => undefined
   }
 }
 
-// Strangers may ask as often as they like; the application is asked once at a time.
-function shareRunning(check: () => unknown): () => Promise<boolean> {
-  let running: Promise<boolean> | undefined
-  const run = async (): Promise<boolean> => {
-    const timeout = new AbortController()
-    try {
-      const { signal } = timeout
-      return (await Promise.race([check(), wait(longestCheck, false, { ref: false, signal })])) === true
-    } finally {
-      timeout.abort()
-    }
-  }
-  return () => {
-    running ??= run().finally(() => {
-      running = undefined
-    })
-    return running
+function answerAtOnce(find: () => Answer): Ask {
+  return (reply) => {
+    reply(find())
+    return () => undefined
   }
 }
 
-/** Milliseconds. */
-const longestCheck = 5000
-
-// The oldest makes room, so that whoever holds connections open cannot keep the kubelet out: it needs but a moment. Those
-// that wait for an answer come last: a check of the application may take its time. Gives what tells which these are.
-function boundConnections(server: Server): (socket: Socket) => void {
-  const silent = new Set<Socket>()
-  const asking = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    for (const open of [silent, asking]) {
-      for (const oldest of open) {
-        if (silent.size + asking.size < mostConnections) break
-        open.delete(oldest)
-        oldest.destroy()
-      }
-    }
-    silent.add(socket)
-    socket.once('close', () => {
-      silent.delete(socket)
-      asking.delete(socket)
-    })
-  })
-  return (socket) => {
-    if (silent.delete(socket)) asking.add(socket)
+// A source that is not ours may throw anything.
+function isSafelyServing(isServing: () => boolean): boolean {
+  try {
+    return isServing()
+  } catch {
+    return false
   }
 }
-
-const mostConnections = 64
 
 function listen(server: Server, port: number, host: string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -4,7 +4,9 @@ import { describeValue, isRecord, parseOptions, parseStringList } from './option
 /**
  * What a path answers for. `live`: 200 as long as the process answers, whatever its certificate, since no restart renews
  * one. `ready`: 200 while `guard.health().isServing`, else 503. A function adds the application's own check to `ready`:
- * it is asked only while that holds, and 503 is answered unless it gives true within five seconds.
+ * it is asked only while that holds, and 503 is answered unless it gives true within five seconds. It runs once at a time
+ * and at most ten times a second; beyond that, and for the first of more than 256 clients that wait, the last result
+ * is the answer.
  */
 export type Probe = 'live' | 'ready' | (() => boolean | Promise<boolean>)
 

@@ -7,15 +7,19 @@ import {
   type Reading,
   type RequestWay,
 } from '@countersign/core'
+import { findAllows, findDemand } from './route-allows.ts'
+import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
 
 /**
  * Checks a route when it is registered, and keeps its compiled `allow` with its configuration.
  *
- * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; as
- * `guard.compileRoute` does for a bad `allow`
+ * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; `option_unknown`
+ * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
  */
 export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): GuardedRoute {
-  const allow = compileAllow(guard, route)
+  refuseMisplacedAllow(route, `route ${describe(route)}`)
+  const allows = findAllows(route, `route ${describe(route)}`)
+  const allow = compileAllow(guard, route, allows)
   const methods = [route.method].flat()
   // Requests with other methods are refused as unknown; `app.all` registers some of them.
   const known = methods.filter((method) => guard.rules.knownMethods.has(method))
@@ -30,7 +34,7 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
       if (rule.allow.deferToRoute && allow === undefined) {
         refuse(
           route,
-          `rule '${rule.text}' leaves ${shape} to the route; give it config: { allow: … } or a rule of its own`,
+          `rule '${rule.text}' leaves ${shape} to the route; give it onRequest: allow(…), config: { allow: … } or a rule of its own`,
         )
       }
     }
@@ -38,8 +42,10 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
   const checked = route.config?.allow
   const guarded: GuardedRoute = {
     way: Object.freeze({ reading, routeAllow: allow }),
+    allows,
     hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
+      refuseMisplacedAllow(route, `route ${describe(route)}`)
       if (route.config?.allow === checked && findRoute(route.config ?? {}) === guarded) return
       refuse(
         route,
@@ -56,6 +62,8 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
 export interface GuardedRoute {
   /** How its requests come to it, when nothing rewrites their targets. */
   readonly way: RequestWay
+  /** The hooks that `allow()` made whose demands are part of `way`. */
+  readonly allows: readonly object[]
   /** Whether its path may end in a parameter, which can be empty. */
   readonly hasParameter: boolean
   /** Throws when a later `onRoute` hook changed what was checked: it would be ignored. */
@@ -67,9 +75,15 @@ export function findRoute(config: object): GuardedRoute | undefined {
   return isGuarded(config) ? config[guardedRoute] : undefined
 }
 
-function compileAllow(guard: Guard, route: RouteOptions): CompiledRequirement | undefined {
+function compileAllow(guard: Guard, route: RouteOptions, allows: readonly object[]): CompiledRequirement | undefined {
   const { config = {} } = route
-  return 'allow' in config ? guard.compileRoute(config.allow, `route ${describe(route)}: config.allow`) : undefined
+  const where = `route ${describe(route)}`
+  const demands = [
+    ...('allow' in config ? [guard.compileRoute(config.allow, `${where}: config.allow`)] : []),
+    ...allows.map((hook) => guard.compileRoute(findDemand(hook), `${where}: allow`)),
+  ]
+  if (demands.length < 2) return demands[0]
+  return guard.compileRoute({ allOf: demands.map(({ source }) => source) }, `${where}: config.allow and allow(…)`)
 }
 
 const guardedRoute: unique symbol = Symbol('countersign.route')

@@ -1,10 +1,13 @@
-import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import fp from 'fastify-plugin'
-import { ConfigurationError, type Guard, isDenial, type Reading } from '@countersign/core'
+import { ConfigurationError, type Guard, isDenial, missesCoveringRule } from '@countersign/core'
+import { describeValue, parseOptions } from '@countersign/core/options'
 import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
+import { noteGuard } from './guarded-instance.ts'
 import { logToFastify } from './log-to-fastify.ts'
 import { createConfigReader, readOriginalUrl } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
+import { sendDenial } from './send-denial.ts'
 
 /** What the plugin is registered with. */
 export interface CountersignPluginOptions {
@@ -41,6 +44,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   if (app.log.warn !== app.log.error) guard.useDefaultLog(logToFastify(app.log))
   const attachOptions = { routesUpgrade: () => routesUpgrades(app), way: () => ({ reading }) }
   guard.attach(app.server, attachOptions)
+  noteGuard(app, guard)
   app.decorateRequest('principal', null)
   const routes: GuardedRoute[] = []
   app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
@@ -62,7 +66,9 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const originalUrl = readOriginalUrl(raw)
     const admitted = guard.admit(raw, originalUrl === undefined ? way : { ...way, originalUrl })
     const verdict =
-      route?.hasParameter === true && !isDenial(admitted) && slipsPastRule(guard, request, reading)
+      route?.hasParameter === true &&
+      !isDenial(admitted) &&
+      missesCoveringRule(guard.rules, raw, request.params, reading)
         ? guard.deny(
             raw,
             admitted,
@@ -75,34 +81,19 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
       done()
       return
     }
-    const answer = guard.answer(verdict, raw)
-    // The connection was ended without a word: there is nothing left to send, and no handler may run.
-    if (answer === undefined) reply.hijack()
-    // As bytes: to a text of JSON Fastify adds a charset, which neither the format's author nor RFC 9457 asked for.
-    else reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body))
+    sendDenial(guard, verdict, raw, reply)
   })
 }
 
-// `/files/` reaches `/files/:name`, but not the rule `/files/*` that covers it: a later and laxer rule would decide.
-function slipsPastRule(guard: Guard, { raw, params }: FastifyRequest, reading: Reading): boolean {
-  if (typeof params !== 'object' || params === null) return false
-  const { method = '', url = '' } = raw
-  const [target = ''] = url.split('?', 1)
-  // Within a path an empty segment is refused, so that only the last parameter can be empty.
-  if (!target.endsWith('/')) return false
-  if (!Object.entries(params).some(([name, value]) => value === '' && name !== '*')) return false
-  const path = decodeURIComponent(target)
-  const find = (text: string) => guard.rules.find(method, { accepted: true, path: text, mayFold: true }, reading)
-  const decisive = find(path)
-  // No rule names this segment, so that only those are found that take any.
-  return decisive !== find(`${path}\0`) && decisive?.pattern.path.endsWith('/') !== true
+function checkOptions(options: unknown): Guard {
+  if (isGuard(options)) return refuse('found a guard in place of the options, expected { guard }')
+  const { guard } = parseOptions(options, ['guard', ...registerOptions], '@countersign/fastify')
+  if (isGuard(guard)) return guard
+  return refuse(`guard: found ${describeValue(guard)}, expected what createGuard() returns`)
 }
 
-function checkOptions(options: unknown): Guard {
-  const guard: unknown = typeof options === 'object' && options !== null ? Reflect.get(options, 'guard') : undefined
-  if (isGuard(guard)) return guard
-  return refuse('found no guard in the options, expected { guard } made by createGuard()')
-}
+// Fastify's own, which any plugin may be registered with; they change nothing here.
+const registerOptions = ['prefix', 'logLevel', 'logSerializers']
 
 function isGuard(value: unknown): value is Guard {
   return typeof value === 'object' && value !== null && 'admit' in value && 'attach' in value

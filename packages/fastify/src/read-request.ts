@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
  * Creates the function that reads the configuration of a request's route: what `request.routeOptions.config` is, which
  * Fastify puts together with eleven other things each time it is read, for more than all else that a request costs here.
  */
-export function createConfigReader(): (request: FastifyRequest) => object {
+export function createConfigReader(): (request: Pick<FastifyRequest, 'routeOptions'>) => object {
   let key: symbol | undefined
   return (request) => {
     key ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === 'fastify.context')

@@ -29,7 +29,10 @@ export interface WorkloadApiClientOptions {
 /** Who watches a stream of the agent. */
 export interface Watcher<Update> {
   readonly onUpdate: (update: Update) => void
-  /** Told of each failure and of each message that cannot be used. Default: nobody is. */
+  /**
+   * Receives each failure and each message that cannot be used. A PermissionDenied that follows an update is passed on once
+   * it is confirmed: denied again after 1 s, or not taken back within 5 s. Default: ignored.
+   */
   readonly onError?: (error: unknown) => void
 }
 
@@ -113,21 +116,28 @@ export class WorkloadApiClient {
   }
 
   /**
-   * A JWT-SVID for these audiences (SPIFFE Workload API §6.2.1): the first that the agent gives, or that of `spiffeId`.
+   * Fetches a JWT-SVID for these audiences (SPIFFE Workload API §6.2.1): the first that the agent gives, or that of
+   * `spiffeId`. Everything about the token but its signature is checked.
    *
-   * @throws {ConfigurationError} `option_invalid` for an empty audience
-   * @throws as `fetchX509Svids`
+   * @throws {ConfigurationError} `option_invalid` for an empty audience, or text that is not a SPIFFE ID
+   * @throws {AgentError} without an answer
+   * @throws {SourceError} `message_malformed` for a token that has expired, is unsigned or malformed, or is for another
+   * SPIFFE ID or audience
    */
   async fetchJwtSvid({ audience, spiffeId = '' }: JwtSvidRequest): Promise<JwtSvid> {
-    if (audience.length === 0 || audience.includes('')) {
+    // A copy: the answer is checked against what was asked.
+    const asked = { audience: [...audience], spiffeId: parseWantedId(spiffeId) }
+    if (asked.audience.length === 0 || asked.audience.includes('')) {
       throw new ConfigurationError(
         'option_invalid',
         'audience: found none or an empty one, expected who the token is for',
       )
     }
-    const entries = parseJwtSvids(await this.#call('FetchJWTSVID', { audience, spiffe_id: spiffeId }))
+    const entries = parseJwtSvids(
+      await this.#call('FetchJWTSVID', { audience: asked.audience, spiffe_id: asked.spiffeId }),
+    )
     const [entry] = entries
-    return readJwtSvid(entry ?? refuseMessage('svids: found none, expected at least one'))
+    return readJwtSvid(entry ?? refuseMessage('svids: found none, expected at least one'), asked, Date.now())
   }
 
   /**
@@ -141,15 +151,21 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Has the agent validate a token that somebody showed (SPIFFE Workload API §6.2.3).
+   * Has the agent validate a token that a caller sent (SPIFFE Workload API §6.2.3).
    *
-   * @throws {AgentError} `agent_refused` for a token that is not good; the reason is in the message
-   * @throws {SourceError} `message_malformed` for an answer without SPIFFE ID or claims
+   * @throws {ConfigurationError} `option_invalid` for an empty audience
+   * @throws {AgentError} `agent_refused` for a token that is not valid; the reason is in the message
+   * @throws {SourceError} `message_malformed` for an answer without SPIFFE ID or claims, or with two SPIFFE IDs
    */
   async validateJwtSvid({ audience, token }: JwtValidationRequest): Promise<ValidatedJwt> {
+    // The agent would refuse it in the same way as a bad token.
+    if (audience === '') {
+      throw new ConfigurationError('option_invalid', 'audience: found empty text, expected who the token has to be for')
+    }
     const value = await this.#call('ValidateJWTSVID', { audience, svid: token })
     const { spiffeId, claims } = parseValidation(value)
     if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
+    if (claims['sub'] !== spiffeId) refuseMessage('spiffe_id is not the sub of the claims, expected the same')
     return Object.freeze({ spiffeId: SpiffeId.parse(spiffeId), claims })
   }
 
@@ -195,9 +211,10 @@ export class WorkloadApiClient {
           update = read(value)
         } catch (error) {
           onError(error)
-          return
+          return false
         }
         onUpdate(update)
+        return true
       },
     })
     return () => follower.close()
@@ -222,6 +239,16 @@ export interface JwtValidationRequest {
 function readX509Bundles(value: unknown, demanded: ReadonlySet<string>): ReadonlyMap<string, X509Bundle> {
   const { bundles, crls } = parseX509Bundles(value)
   return applyCrls(readFederated(bundles), crls, demanded)
+}
+
+function parseWantedId(spiffeId: string): string {
+  if (spiffeId === '') return ''
+  try {
+    return SpiffeId.parse(spiffeId).toString()
+  } catch (cause) {
+    const message = `spiffeId: found text that is not a SPIFFE ID, expected one of ours or none: ${String(cause)}`
+    throw new ConfigurationError('option_invalid', message, { value: spiffeId, cause })
+  }
 }
 
 function readJwkSet(id: string, bytes: Buffer): string {

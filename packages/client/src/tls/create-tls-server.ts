@@ -2,6 +2,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import {
   ConfigurationError,
   createGuard,
+  type Guard,
   type GuardOptions,
   isDenial,
   parseRequirement,
@@ -57,7 +58,7 @@ export function createTlsServer(
   parseOptions(options, ['callers', ...guardOptionNames], 'createTlsServer')
   const { callers, ...guardOptions } = options
   parseRequirement(callers, 'createTlsServer: callers')
-  const guard = createGuard({ ...guardOptions, source, rules: [{ path: '/**', allow: callers }] })
+  const guard = openGuard({ ...guardOptions, source, rules: [{ path: '/**', allow: callers }] })
   const server = createServer(guard.tlsOptions(), (socket) => {
     // A peer that breaks off must not end the process of a server that does not listen for it.
     socket.on('error', () => undefined)
@@ -69,4 +70,17 @@ export function createTlsServer(
   })
   guard.attach(server)
   return server
+}
+
+// Of rules and of createGuard() nothing was said to whoever reads the message.
+function openGuard(options: GuardOptions): Guard {
+  try {
+    return createGuard(options)
+  } catch (cause) {
+    if (!(cause instanceof ConfigurationError)) throw cause
+    const message = cause.message
+      .replace(/^createGuard:/, 'createTlsServer:')
+      .replace(/^rules\[0\]\.allow/, 'createTlsServer: callers')
+    throw new ConfigurationError(cause.code, message, { value: cause.value, cause })
+  }
 }

@@ -84,6 +84,8 @@ export interface Certificate {
   readonly subjectKeyId?: string
   /** Lower-case hex. */
   readonly authorityKeyId?: string
+  /** The issuer's certificate, by its own issuer and serial number, where the authority key identifier has them. */
+  readonly authorityCertificate?: { readonly issuer?: DistinguishedName; readonly serialNumber?: string }
   /** Object identifiers of critical extensions that we do not process: any of them refuses the path (RFC 5280 §4.2). */
   readonly unknownCriticalExtensions: readonly string[]
   /** Subject equals issuer; says nothing about who signed. */

@@ -129,14 +129,14 @@ const partialListExtensions: ReadonlySet<string> = new Set(['2.5.29.27', '2.5.29
 const authorityKeyIdentifier = '2.5.29.35'
 
 function decodeListExtensions(wrapper: DerElement): Pick<Crl, 'authorityKeyId'> {
-  let keyId: Pick<Crl, 'authorityKeyId'> = {}
+  let authorityKeyId: string | undefined
   for (const { type, critical, value } of decodeExtensions(wrapper.content)) {
-    if (type === authorityKeyIdentifier) keyId = decodeAuthorityKeyId(value)
+    if (type === authorityKeyIdentifier) authorityKeyId = decodeAuthorityKeyId(value).authorityKeyId
     else if (critical || partialListExtensions.has(type)) {
       refuse(`the extension ${type}`, 'a complete list of its issuer, for certificates of every kind')
     }
   }
-  return keyId
+  return authorityKeyId === undefined ? {} : { authorityKeyId }
 }
 
 function decodeExtensions(encoded: Buffer): readonly ReturnType<typeof decodeExtension>[] {

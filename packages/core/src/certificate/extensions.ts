@@ -1,7 +1,14 @@
-import type { Certificate, KeyUsageName, NameConstraints } from './certificate.ts'
+import type { Certificate, DistinguishedName, KeyUsageName, NameConstraints } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
-import { decodeBoolean, decodeNamedBits, decodeObjectIdentifier, decodeUnsigned } from './der-values.ts'
+import {
+  decodeBoolean,
+  decodeNamedBits,
+  decodeObjectIdentifier,
+  decodeSerialNumber,
+  decodeUnsigned,
+} from './der-values.ts'
+import { decodeDistinguishedName } from './distinguished-name.ts'
 import { decodeConstraintBase, decodeSubjectName } from './general-name.ts'
 
 /** What the extensions say; each field as in `Certificate`. */
@@ -14,6 +21,7 @@ export type CertificateExtensions = Pick<
   | 'nameConstraints'
   | 'subjectKeyId'
   | 'authorityKeyId'
+  | 'authorityCertificate'
   | 'unknownCriticalExtensions'
 >
 
@@ -149,18 +157,39 @@ function decodeSubjectKeyId(value: Buffer): string {
 }
 
 /**
- * The key that signed (RFC 5280 §4.2.1.1, and §5.2.1 for revocation lists); an issuer and serial number may stand
- * beside the key id and are no help in finding a path.
+ * Reads which key and certificate signed (RFC 5280 §4.2.1.1, and §5.2.1 for revocation lists): of the names of the issuer
+ * only the first directory name, as OpenSSL does.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
-export function decodeAuthorityKeyId(value: Buffer): { readonly authorityKeyId?: string } {
-  const fields = enterOnly(value, derTag.sequence, 'authorityKeyIdentifier')
+export function decodeAuthorityKeyId(
+  value: Buffer,
+): Pick<CertificateExtensions, 'authorityKeyId' | 'authorityCertificate'> {
+  const where = 'authorityKeyIdentifier'
+  const fields = enterOnly(value, derTag.sequence, where)
   const keyId = fields.nextIf(0x80)
-  fields.nextIf(0xa1)
-  fields.nextIf(0x82)
+  const names = fields.nextIf(0xa1)
+  const serialNumber = fields.nextIf(0x82)
   fields.end()
-  return keyId === undefined ? {} : { authorityKeyId: keyId.content.toString('hex') }
+  const issuer = names === undefined ? undefined : findDirectoryName(new DerReader(names.content, where), where)
+  return {
+    ...(keyId && { authorityKeyId: keyId.content.toString('hex') }),
+    ...((issuer ?? serialNumber) && {
+      authorityCertificate: {
+        ...(issuer && { issuer }),
+        ...(serialNumber && { serialNumber: decodeSerialNumber(serialNumber) }),
+      },
+    }),
+  }
+}
+
+function findDirectoryName(names: DerReader, where: string): DistinguishedName | undefined {
+  let found: DistinguishedName | undefined
+  while (!names.done) {
+    const { tag, content } = names.nextOfAny()
+    if (tag === 0xa4) found ??= decodeDistinguishedName(content, where)
+  }
+  return found
 }
 
 function decodeOnly(bytes: Buffer, tag: number, where: string): DerElement {

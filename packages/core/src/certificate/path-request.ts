@@ -19,6 +19,7 @@ export type PathRefusal =
   | 'chain_too_large'
   | 'leaf_is_authority'
   | 'unknown_authority'
+  | 'key_identifier_mismatch'
   | 'too_many_signature_checks'
   | 'weak_key'
   | 'weak_signature'

@@ -1,6 +1,7 @@
 import type { Certificate } from './certificate.ts'
 import { describeCertificate, quoteText } from './describe.ts'
 import { isSameName } from './distinguished-name.ts'
+import { describeKeyMismatch, isNamedIssuer } from './issuer-match.ts'
 import { checkIssuer, checkLeaf, checkNames, checkPresented, checkSignature, endOfValidity } from './path-checks.ts'
 import type { PathRequest, Refusal } from './path-request.ts'
 
@@ -19,9 +20,8 @@ export type PathVerdict =
   | ({ readonly ok: false } & Refusal)
 
 /**
- * Finds and verifies a certification path by RFC 5280 §6.1, depth first over every candidate issuer of the right
- * name. Key identifiers only decide which candidate is tried first. What the leaf must be besides (an SVID) is not
- * looked at.
+ * Finds and verifies a certification path by RFC 5280 §6.1, depth first over every candidate that a certificate names as
+ * its issuer, in whatever order they were presented. What the leaf must be besides (an SVID) is not looked at.
  *
  * The authority is held to the same checks as every issuer, dates included, but its own signature is not checked:
  * that it is in the bundle is all its proof. Certificate policies are not processed: where they are critical, they
@@ -64,11 +64,13 @@ function createSearch(request: PathRequest): Search {
 
 /** Extends a path by each possible issuer of its last certificate in turn, until one of them is an authority. */
 function climb(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
-  const issuers = listIssuers(child, path, search)
-  if (issuers.length === 0) {
+  const namesakes = listNamesakes(child, path, search)
+  const issuers = namesakes.filter((namesake) => isNamedIssuer(namesake, child))
+  const [namesake] = namesakes
+  if (namesake === undefined) {
     const detail = `nobody known has the name ${quoteText(child.issuer.text)}, the issuer of ${describeCertificate(child)}`
     note(search, path.length * 2, { reason: 'unknown_authority', detail })
-  }
+  } else if (issuers.length === 0) note(search, path.length * 2 + 1, refuseNamesake(child, namesake, search))
   for (const issuer of issuers) {
     if (search.signatureChecks === maxSignatureChecks) {
       const detail = `no path found within ${maxSignatureChecks} signature checks`
@@ -95,7 +97,7 @@ function climb(child: Certificate, path: readonly Certificate[], search: Search)
 }
 
 /** The candidates with the issuer's name, most likely ones first; one entity is never twice in a path. */
-function listIssuers(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] {
+function listNamesakes(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] {
   const isUsed = (candidate: Certificate): boolean =>
     path.some((used) => isSameName(used.subject, candidate.subject) && used.keyInfo.der.equals(candidate.keyInfo.der))
   const likelihood = (candidate: Certificate): number =>
@@ -106,6 +108,14 @@ function listIssuers(child: Certificate, path: readonly Certificate[], search: S
       // Of an authority that was renewed with its key, the path by the old certificate would end first.
       .toSorted((one, other) => likelihood(other) - likelihood(one) || other.notAfter - one.notAfter)
   )
+}
+
+/** Says whether the key identifier alone stands between a child and what has the name of its issuer. */
+function refuseNamesake(child: Certificate, namesake: Certificate, search: Search): Refusal {
+  const mismatch = { reason: 'key_identifier_mismatch', detail: describeKeyMismatch(namesake, child) ?? '' } as const
+  if (search.signatureChecks === maxSignatureChecks) return mismatch
+  search.signatureChecks += 1
+  return checkSignature(child, namesake) ?? mismatch
 }
 
 /** A refusal of an issuer that did sign tells more than any of one that did not, or that is not known at all. */

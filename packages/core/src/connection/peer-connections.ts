@@ -16,7 +16,7 @@ import { describeEnd } from './describe-end.ts'
 import { addressOf, describeProof, lifeOf, nameOf } from './describe-peer.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { Moments } from './moments.ts'
-import { showCaller, type ShownChain } from './read-chain.ts'
+import { listPresented, showCaller, type ShownChain } from './read-chain.ts'
 import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
 
@@ -217,11 +217,8 @@ export class PeerConnections {
 
   #showAgain(socket: TLSSocket): readonly Uint8Array[] {
     const { showPeer = showCaller } = this.#policy
-    for (const readChain of showPeer(socket)?.chains ?? []) {
-      const others = readChain().slice(1)
-      if (others.length > 0) return others
-    }
-    return []
+    const shown = showPeer(socket)
+    return shown === undefined ? [] : listPresented(shown)
   }
 
   #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted, ends: ConnectionEnd | undefined): void {

@@ -6,35 +6,53 @@ import { readLeaf } from './read-leaf.ts'
 export interface ShownChain {
   /** The DER of the certificate that the peer proved to hold the key of. */
   readonly leaf: Buffer
-  /** The DER of the chain, leaf first, in each form in which Node may have it: the next one where the last was too short. */
-  readonly chains: readonly (() => readonly Buffer[])[]
+  /**
+   * The DER of the chain, leaf first, in each form in which Node has it. The next one is read only where the chain of the
+   * last one proves nothing.
+   */
+  readonly chains: readonly [() => readonly Buffer[], ...(() => readonly Buffer[])[]]
 }
 
 /**
- * What a caller presented, or undefined when it presented nothing. Some versions of Node 24 show the leaf alone, and all
- * leave out what OpenSSL could not connect.
+ * What a caller presented, or undefined when it presented nothing.
  *
- * Of the two calls that show a chain the cheaper one comes first. On Node 20 and 22 it takes the chain away from the
- * other one, and has it then; on others it has none, and the other one does.
+ * `getPeerX509Certificate` has every certificate in the order in which it was presented, and is the cheaper call. On Node
+ * 20 to 24 it takes the chain away from later callers. The other call stands behind it for versions where it has the leaf
+ * alone.
  */
 export function showCaller(socket: TLSSocket): ShownChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
-  if (leaf === undefined) return undefined
-  return {
-    leaf,
-    chains: [() => walkIssuers(socket.getPeerX509Certificate()), () => walkIssuers(socket.getPeerCertificate(true))],
-  }
+  return leaf === undefined ? undefined : { leaf, chains: [() => readPresented(socket), () => readConnected(socket)] }
 }
 
 /**
- * What a server presented. On the side of a client the cheaper call would take the leaf itself away from everybody who
- * asks later.
+ * What a server presented, or undefined when it presented nothing.
+ *
+ * The cheaper call comes last here: on Node 20 to 24 it takes even the leaf away from an application that asks the socket for
+ * it later. The other call leaves out what it does not connect to the leaf, such as most of a chain in reverse order.
  */
 export function showServer(socket: TLSSocket): ShownChain | undefined {
   // Its types say that there always is one; a socket that is destroyed has null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => walkIssuers(socket.getPeerCertificate(true))] }
+  return leaf === undefined ? undefined : { leaf, chains: [() => readConnected(socket), () => readPresented(socket)] }
+}
+
+/** Every certificate that a peer presented besides its leaf, once. DER. */
+export function listPresented({ leaf, chains }: ShownChain): readonly Buffer[] {
+  const others: Buffer[] = []
+  for (const readChain of chains) {
+    others.push(...readChain().filter((der) => ![leaf, ...others].some((known) => known.equals(der))))
+  }
+  return others
+}
+
+function readPresented(socket: TLSSocket): readonly Buffer[] {
+  return walkIssuers(socket.getPeerX509Certificate())
+}
+
+function readConnected(socket: TLSSocket): readonly Buffer[] {
+  return walkIssuers(socket.getPeerCertificate(true))
 }
 
 interface Shown {

@@ -29,22 +29,29 @@ export function verifyPeer(
   return verdict
 }
 
-// Until a chain is long enough to reach an authority.
+// By the next form of the chain, too, where it has a certificate that the last one did not have.
 function verifyShown(
-  { leaf: leafDer, chains }: ShownChain,
+  { leaf: leafDer, chains: [readFirst, ...readers] }: ShownChain,
   { trust, ownIntermediates: additional }: Accepted,
   cache: VerdictCache,
   now: number,
 ): PeerVerdict {
-  let verdict: PeerVerdict = refuse('certificate_missing', 'Node shows no certificate')
-  let longest = 0
-  for (const readChain of chains) {
-    let chain: readonly Buffer[] = []
-    verdict = cache.verify({ leafDer, readChain: () => (chain = readChain()), trust, additional, now })
-    if (verdict.ok || verdict.reason !== 'unknown_authority') return verdict
-    longest = Math.max(longest, chain.length)
-    if (longest > 1) return verdict
+  let shown: readonly Buffer[] = []
+  let verdict: PeerVerdict = cache.verify({
+    leafDer,
+    readChain: () => (shown = readFirst()),
+    trust,
+    additional,
+    now,
+  })
+  for (const readChain of readers) {
+    if (verdict.ok) return verdict
+    const chain = readChain()
+    if (chain.every((der) => shown.some((known) => known.equals(der)))) continue
+    shown = chain
+    verdict = cache.verify({ leafDer, readChain: () => chain, trust, additional, now })
   }
+  if (verdict.ok || verdict.reason !== 'unknown_authority' || shown.length > 1) return verdict
   return { ...verdict, detail: `${verdict.detail}; ${leafAlone}` }
 }
 
@@ -56,7 +63,7 @@ export const withoutMaterial: PeerRefusal = Object.freeze({
 })
 
 const leafAlone =
-  'Node showed the leaf alone: the peer sent no intermediates, or this version of Node hides them (24.21 does); an intermediate that stands in the bundle beside its authority is found'
+  'the peer presented its leaf alone, expected its intermediates with it; those that are in the bundle beside their authority are found'
 
 function refuse(reason: string, detail: string): PeerRefusal {
   return { ok: false, reason, detail }

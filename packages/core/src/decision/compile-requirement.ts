@@ -1,5 +1,7 @@
 import { ConfigurationError } from '../errors.ts'
+import type { PossibleCallers } from '../principal/possible-callers.ts'
 import { parseRequirement } from './parse-requirement.ts'
+import { refuseUnmeetable } from './refuse-unmeetable.ts'
 import type { Requirement } from './requirement.ts'
 import {
   checkAllAuthorities,
@@ -34,16 +36,20 @@ export interface RequirementContext {
   readonly where: string
   /** The trust domain for whose callers alone namespaces and service accounts mean something; undefined where callers have no SPIFFE IDs. */
   readonly localTrustDomain: string | undefined
+  /** The callers that there can be; a requirement that none of them can meet is refused. Default: not checked. */
+  readonly callers?: PossibleCallers | undefined
 }
 
 /**
  * Turns a requirement from outside, or a list of caller patterns, into its test.
  *
- * @throws {ConfigurationError} `option_unknown`, `option_invalid` or `rule_invalid`, with place, finding and remedy
+ * @throws {ConfigurationError} `option_unknown`, `option_invalid` or `rule_invalid`, with place, finding and remedy;
+ * `rule_invalid` also for a requirement that none of `callers` can meet
  */
 export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const source = parseRequirement(input, context.where)
   const test = compileTest(source, context)
+  if (context.callers !== undefined) refuseUnmeetable(source, context.callers, context.where)
   return Object.freeze({ source, deferToRoute: 'perRoute' in source, test })
 }
 

@@ -1,6 +1,6 @@
 import type { CompiledRequirement } from './compile-requirement.ts'
-import { allowed, createDenial, type Decision } from './denial.ts'
-import type { Reading } from './reading.ts'
+import { allowed, createDenial, type Decision, leftToRoute } from './denial.ts'
+import { otherSpellings, type Reading } from './reading.ts'
 import type { CheckedRequest, RequirementFailure } from './check-requirement.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
@@ -13,6 +13,8 @@ export interface DecisionRequest extends CheckedRequest {
   readonly alsoReading?: Reading | undefined
   /** What the route itself demands in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
+  /** Whether the route is not known yet and decides afterwards, so that rules may leave the request to it. */
+  readonly isRouteToCome?: boolean | undefined
 }
 
 /**
@@ -27,17 +29,51 @@ export function decide(rules: RuleSet, request: DecisionRequest): Decision {
 
 /**
  * The first half of `decide`, where what the route demands is asked later. A rule with `perRoute()` passes here only
- * when `routeAllow` is known.
+ * when `routeAllow` is known, or with `leftToRoute` when it is to come.
+ *
+ * The path is decided in every form in which a router on the way may compare it, and denied where they do not agree.
  */
 export function decideRules(rules: RuleSet, request: DecisionRequest): Decision {
-  const rule = rules.find(request.method, request.target, request.reading)
+  const { method, target, reading, alsoReading } = request
+  const rule = rules.find(method, target, reading)
   const decision = decideRule(rule, request)
-  if (request.alsoReading === undefined) return decision
-  const otherRule = rules.find(request.method, request.target, request.alsoReading)
-  if (otherRule === rule || decideRule(otherRule, request).effect === decision.effect) return decision
+  if (target.decoded === undefined) {
+    // Nearly every request ends here, and nothing is allocated for it.
+    if (alsoReading === undefined || rules.find(method, target, alsoReading) === rule) return decision
+  } else if (decision.effect === 'deny' && decision.reason === 'encoded_delimiter') return decision
+  let agreed = decision
+  for (const [other, decideOther] of findOtherRules(rules, request, rule)) {
+    const second = decideOther(other, request)
+    if (second.effect !== decision.effect) return disagree(rule, other)
+    if (second === leftToRoute) agreed = second
+  }
+  return agreed
+}
+
+type OtherRules = ReadonlyMap<CompiledRule | undefined, typeof decideRule>
+
+// The rules of all other forms of the path, each once.
+function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: CompiledRule | undefined): OtherRules {
+  const { method, target, reading, alsoReading = reading } = request
+  const slashDecoded = target.decoded?.slashDecoded
+  const others = new Map<CompiledRule | undefined, typeof decideRule>()
+  for (const each of alsoReading === reading ? [reading] : [reading, alsoReading]) {
+    // What decodes an encoded slash after the router finds the segments behind it. A later rule is for paths of more
+    // segments; an earlier one takes something out of the rule that decides.
+    const decoded = slashDecoded && rules.find(method, slashDecoded, each)
+    if (decoded !== undefined && rule !== undefined && decoded.index < rule.index) others.set(decoded, askRule)
+    for (const spelling of [target, ...otherSpellings(target, each)]) {
+      others.set(rules.find(method, spelling, each), decideRule)
+    }
+  }
+  others.delete(rule)
+  return others
+}
+
+function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefined): Decision {
   return createDenial(
     'ambiguous_reading',
-    `routers read the path differently: ${describe(rule)} and ${describe(otherRule)} do not agree`,
+    `routers read the path differently: ${describe(rule)} and ${describe(other)} do not agree`,
   )
 }
 
@@ -48,8 +84,18 @@ export function decideRequirement(requirement: CompiledRequirement, request: Che
 }
 
 function decideRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {
+  if (request.target.decoded?.slashDecoded !== undefined && rule?.allowEncodedSlash !== true) {
+    return createDenial('encoded_delimiter', 'found an encoded slash, and the rule for it has no allowEncodedSlash')
+  }
+  return askRule(rule, request)
+}
+
+function askRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {
   if (rule === undefined) return createDenial('no_rule', 'no rule covers this method and path')
-  if (rule.allow.deferToRoute && request.routeAllow !== undefined) return allowed
+  if (rule.allow.deferToRoute) {
+    if (request.routeAllow !== undefined) return allowed
+    if (request.isRouteToCome === true) return leftToRoute
+  }
   const failure = rule.allow.test(request)
   if (failure === undefined) return allowed
   return createDenial(failure.reason, `${describeRule(rule)}: ${failure.detail}`, {

@@ -60,6 +60,9 @@ export type Decision = Allowed | Denial
 /** The one value of a request that passes: a pass says no more, and costs no allocation. */
 export const allowed: Allowed = Object.freeze({ effect: 'allow' })
 
+/** Passes the rules as far as they decide: one of them leaves the request to its route. */
+export const leftToRoute: Allowed = Object.freeze({ effect: 'allow' })
+
 /** Makes a denial with an id of its own and the answer that belongs to its reason. */
 export function createDenial(
   reason: DenialReason,
@@ -79,7 +82,6 @@ const answers: Readonly<Record<DenialReason, DenialAnswer>> = {
   fragment: ambiguousRequest,
   forbidden_character: ambiguousRequest,
   bad_percent_encoding: ambiguousRequest,
-  needless_escape: ambiguousRequest,
   encoded_delimiter: ambiguousRequest,
   encoded_control: ambiguousRequest,
   bad_utf8: ambiguousRequest,

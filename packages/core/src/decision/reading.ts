@@ -1,4 +1,5 @@
 import type { SegmentPattern } from './path-pattern.ts'
+import type { PathSpelling } from './escaped-path.ts'
 import type { CanonicalTarget } from './target.ts'
 
 /**
@@ -8,37 +9,61 @@ import type { CanonicalTarget } from './target.ts'
 export interface Reading {
   /**
    * Which letters lose their case: `'ascii'` for Express, which compares the percent-encoded path, `'unicode'` for
-   * Fastify, which decodes it first (to it the Kelvin sign is a `k`), or none.
+   * Fastify, which decodes it first (to it the Kelvin sign is a `k`), `'expression'` for engines that compare the decoded
+   * path with a regular expression that ignores case (to it `ς` is `σ`, and the Kelvin sign is not a `k`), or none.
    */
-  readonly foldCase: false | 'ascii' | 'unicode'
+  readonly foldCase: false | 'ascii' | 'unicode' | 'expression'
   /** Whether `/a/` is `/a`. The path `/` stays what it is. */
   readonly foldTrailingSlash: boolean
+  /**
+   * Which percent-escapes the router compares as they were received: those of reserved characters, such as `%40`, as
+   * Fastify does, or all of them, as Express does. Default: all, which is safe for both. The path is decided in each of
+   * these forms and decoded, and denied where they do not agree.
+   */
+  readonly comparesEscaped?: 'reserved' | 'all'
 }
 
 /** The reading by the letter, which is Fastify's default. */
 export const exactReading: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
 /** The path of an accepted target as a router with this reading compares it. */
-export function foldTarget(target: CanonicalTarget, reading: Reading): string {
+export function foldTarget(target: PathSpelling, reading: Reading): string {
   const path = target.mayFold ? foldCase(target.path, reading) : target.path
   return foldTrailingSlash(path, reading)
 }
+
+/** What a router may compare in place of the decoded path of a target. */
+export function otherSpellings({ decoded }: CanonicalTarget, { comparesEscaped }: Reading): readonly PathSpelling[] {
+  if (decoded === undefined) return none
+  return comparesEscaped === 'reserved' ? decoded.reservedKept : decoded.allKept
+}
+
+const none: readonly PathSpelling[] = Object.freeze([])
 
 /** A pattern of paths, of a rule or a route, in the same reading. */
 export function foldPattern(pattern: SegmentPattern, reading: Reading): SegmentPattern {
   return { path: foldTrailingSlash(foldCase(pattern.path, reading), reading), rest: pattern.rest }
 }
 
-/** A number from 0 to 5, equal for equal readings, under which to keep what was made for one. */
+/** A number, equal for readings that fold alike, under which to keep what was made for one. */
 export function numberReading({ foldCase, foldTrailingSlash }: Reading): number {
-  const folding = foldCase === false ? 0 : foldCase === 'ascii' ? 1 : 2
-  return foldTrailingSlash ? folding + 3 : folding
+  const folding = foldings.indexOf(foldCase)
+  return foldTrailingSlash ? folding + foldings.length : folding
 }
+
+const foldings: readonly Reading['foldCase'][] = [false, 'ascii', 'unicode', 'expression']
 
 function foldCase(path: string, reading: Reading): string {
   if (reading.foldCase === false) return path
   if (reading.foldCase === 'unicode') return path.toLowerCase()
-  return path.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  const folded = path.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  return reading.foldCase === 'ascii' ? folded : folded.replaceAll(/[^\p{ASCII}]/gu, foldForExpression)
+}
+
+// Canonicalize of ECMA-262 §22.2.2.7.3 without the flag `u`: each code unit by itself, and none becomes ASCII.
+function foldForExpression(letter: string): string {
+  const upper = letter.toUpperCase()
+  return letter.length === 1 && upper.length === 1 && upper > '\x7f' ? upper : letter
 }
 
 function foldTrailingSlash(path: string, reading: Reading): string {

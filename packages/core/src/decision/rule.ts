@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { ConfigurationError } from '../errors.ts'
 import { describeValue, findNearest, parseOptions, parseStringList } from '../options.ts'
-import { compileRequirement, type CompiledRequirement } from './compile-requirement.ts'
+import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import type { Requirement } from './requirement.ts'
 
@@ -16,6 +16,12 @@ export interface Rule {
   readonly methods?: readonly string[]
   /** What the caller must fulfil; a list of strings is `callers(...)`. */
   readonly allow: Requirement | readonly string[]
+  /**
+   * Accepts `%2F` within a segment: `*` then matches `ns%2Frepo` as the one segment that routers take it for. An earlier
+   * rule for the path with the slash decoded has to allow the request as well. Default: false, such a target is answered
+   * 400, because much that comes after a router decodes the path first.
+   */
+  readonly allowEncodedSlash?: boolean
 }
 
 /** A rule that cannot be wrong any more. */
@@ -28,6 +34,8 @@ export interface CompiledRule {
   /** Undefined for every method; HEAD is with GET. */
   readonly methods: ReadonlySet<string> | undefined
   readonly allow: CompiledRequirement
+  /** Whether it matches segments with an encoded slash. */
+  readonly allowEncodedSlash: boolean
 }
 
 /**
@@ -35,22 +43,33 @@ export interface CompiledRule {
  *
  * @throws {ConfigurationError} with the place, what was found there and what to write instead
  */
-export function parseRule(input: unknown, index: number, localTrustDomain: string | undefined): CompiledRule {
+export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
-  const { path, methods, allow } = parseOptions(input, ['path', 'methods', 'allow'], where)
+  const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash'], where)
+  const { path, methods, allow, allowEncodedSlash } = options
   const pattern = parsePathPattern(path, `${where}.path`)
   return Object.freeze({
     index,
     text: pattern.rest ? `${pattern.path}/**` : pattern.path,
     pattern,
     methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
-    allow: compileRequirement(allow, { where: `${where}.allow`, localTrustDomain }),
+    allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
+    allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
   })
 }
 
 /** How a rule is named in messages. */
 export function describeRule({ index, text, methods }: CompiledRule): string {
   return `rules[${index}] (${methods === undefined ? '' : `${[...methods].join(', ')} `}${text})`
+}
+
+function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where: string): boolean {
+  if (input === undefined) return false
+  if (typeof input !== 'boolean') refuse(where, input, 'true or false')
+  if (input && !rest && !path.split('/').includes('*')) {
+    refuse(where, input, "a path with '*' or '**': no other segment can match one with an encoded slash")
+  }
+  return input
 }
 
 // Both frameworks answer HEAD with the handler of GET.
@@ -70,7 +89,7 @@ function suggestMethod(method: string): string {
     : `an HTTP method in upper case; did you mean '${nearest}'?`
 }
 
-function refuse(where: string, value: string, expected: string): never {
+function refuse(where: string, value: unknown, expected: string): never {
   throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`, {
     value,
   })

@@ -1,11 +1,13 @@
 import { ConfigurationError } from '../errors.ts'
 import { describeValue } from '../options.ts'
+import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
 import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
 import type { SegmentPattern } from './path-pattern.ts'
+import type { PathSpelling } from './escaped-path.ts'
 import { RecentMemory } from './recent.ts'
-import { commonMethods, type CanonicalTarget } from './target.ts'
+import { commonMethods } from './target.ts'
 
 /** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
 export class RuleSet {
@@ -24,7 +26,7 @@ export class RuleSet {
   }
 
   /** The first rule for a request, or undefined when none covers it and it is denied. */
-  find(method: string, target: CanonicalTarget, reading: Reading): CompiledRule | undefined {
+  find(method: string, target: PathSpelling, reading: Reading): CompiledRule | undefined {
     return this.#index(reading).find(foldTarget(target, reading), method)
   }
 
@@ -67,7 +69,7 @@ export class RuleSet {
  * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for a rule that cannot be what its
  * author meant, `rule_unreachable` for one that can never decide
  */
-export function compileRules(input: unknown, context: { readonly localTrustDomain: string | undefined }): RuleSet {
+export function compileRules(input: unknown, context: Omit<RequirementContext, 'where'>): RuleSet {
   if (!Array.isArray(input)) {
     throw new ConfigurationError('option_invalid', `rules: found ${describeValue(input)}, expected a list of rules`, {
       value: input,
@@ -78,7 +80,7 @@ export function compileRules(input: unknown, context: { readonly localTrustDomai
       value: input,
     })
   }
-  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context.localTrustDomain))
+  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context))
   const rules = new RuleSet(Object.freeze(parsed))
   rules.checkReading(exactReading)
   return rules

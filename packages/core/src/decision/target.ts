@@ -1,3 +1,4 @@
+import { type DecodedPath, decodePath, type PathSpelling } from './escaped-path.ts'
 import { Recent, RecentMemory } from './recent.ts'
 import { isUriHost } from './uri-host.ts'
 
@@ -16,13 +17,13 @@ export interface TargetRequest {
 /** Gives the target of a request if it can be read in one way only, and otherwise says why not. */
 export type TargetParser = (request: TargetRequest) => CanonicalTarget | TargetRefusal
 
-/** A path that every parser between the peer and the route handler reads in the same way. */
-export interface CanonicalTarget {
+/** A path whose segments are the same to every parser between the peer and the route handler. */
+export interface CanonicalTarget extends PathSpelling {
   readonly accepted: true
-  /** The path without its query, decoded once. No decoded segment holds a slash, so it is still cut at its slashes. */
+  /** The path without its query, decoded once. An encoded slash stays `%2F`, so it is still cut at its slashes. */
   readonly path: string
-  /** False when folding the case cannot change it, so that the usual path costs no folding. */
-  readonly mayFold: boolean
+  /** Where it has escapes: what else a router or a handler may compare. */
+  readonly decoded?: DecodedPath | undefined
 }
 
 /** Why a request could be read in more than one way; each is answered 400. */
@@ -31,7 +32,6 @@ export type TargetReason =
   | 'fragment'
   | 'forbidden_character'
   | 'bad_percent_encoding'
-  | 'needless_escape'
   | 'encoded_delimiter'
   | 'encoded_control'
   | 'bad_utf8'
@@ -84,15 +84,17 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
     const known = targets.find(url)
     if (known !== undefined) return known
     const target = parsePath(url)
-    // A query makes nearly every target another one.
-    return target.accepted && !url.includes('?') ? targets.keep(url, parsePath) : target
+    // A query makes nearly every target another one, and escapes make it several times as large.
+    const isKept = target.accepted && target.decoded === undefined && !url.includes('?')
+    return isKept ? targets.keep(url, parsePath) : target
   }
 }
 
-/** Decodes the path of a target in origin form (RFC 9112 §3.2.1) once, or tells why it has no single reading. */
+/** Decodes the path of a target in origin form (RFC 9112 §3.2.1) once, or returns why its segments are ambiguous. */
 export function parsePath(url: string): CanonicalTarget | TargetRefusal {
   if (url.charCodeAt(0) !== 0x2f) return refuse('not_origin_form', 'expected a target that begins with a slash')
   let isEscaped = false
+  let hasEncodedSlash = false
   let mayFold = false
   let start = 1
   let end = 1
@@ -106,9 +108,11 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
     } else if (kind === upperCase) {
       mayFold = true
     } else if (kind === percent) {
-      const reason = refuseEscape(url, end)
+      const byte = readEscape(url, end)
+      const reason = refuseByte(byte)
       if (reason !== undefined) return refuse(reason, `found it at position ${end}`)
       isEscaped = true
+      if (byte === 0x2f) hasEncodedSlash = true
       end += 2
     } else if (kind === question) {
       break
@@ -119,7 +123,18 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
   if (isDotSegment(url, start, end)) return refuse('dot_segment', `found a dot segment at position ${start}`)
   if (end < url.length && url.includes('#', end)) return refuse('fragment', 'found 0x23 in the query')
   const path = end === url.length ? url : url.slice(0, end)
-  return isEscaped ? decodePath(path) : { accepted: true, path, mayFold }
+  if (!isEscaped) return { accepted: true, path, mayFold }
+  const decoded = decodePath(path, hasEncodedSlash)
+  if (typeof decoded === 'string') return refuse(decoded, details[decoded])
+  return { accepted: true, path: decoded.path, mayFold: true, decoded }
+}
+
+const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, string>> = {
+  bad_utf8: 'found an encoded path that is not UTF-8, or not when it is decoded twice',
+  dot_segment: 'found an encoded dot segment',
+  empty_segment: 'found an encoded slash beside a slash or at the end',
+  encoded_delimiter: 'found an escape that decodes to another escape of a delimiter or a dot',
+  encoded_control: 'found an escape that decodes to another escape of a control character',
 }
 
 const plain = 1
@@ -148,35 +163,25 @@ function isDotSegment(url: string, start: number, end: number): boolean {
   return end === start + 1 || (end === start + 2 && url.charCodeAt(start + 1) === 0x2e)
 }
 
-// A byte that needed no escape, or that would be a delimiter for whoever decodes first, is how one path gets two readings.
-function refuseEscape(url: string, index: number): TargetReason | undefined {
+// The byte, or -1 where two hexadecimal digits are missing.
+function readEscape(url: string, index: number): number {
   const high = hexValue(url.charCodeAt(index + 1))
   const low = hexValue(url.charCodeAt(index + 2))
-  if (high === -1 || low === -1) return 'bad_percent_encoding'
-  const byte = high * 16 + low
-  if (byte >= 0x80) return undefined
-  if (byte < 0x20 || byte === 0x7f) return 'encoded_control'
-  const text = String.fromCharCode(byte)
-  if (unreserved.test(text)) return 'needless_escape'
-  return delimiters.includes(text) ? 'encoded_delimiter' : undefined
+  return high === -1 || low === -1 ? -1 : high * 16 + low
 }
 
-const unreserved = /[A-Za-z0-9._~-]/
-const delimiters = '/\\%;'
+// `%2F` is for the rules to decide, and what remains of `%25` is looked at when the path is decoded.
+function refuseByte(byte: number): TargetReason | undefined {
+  if (byte === -1) return 'bad_percent_encoding'
+  if (byte < 0x20 || byte === 0x7f) return 'encoded_control'
+  return byte === 0x5c || byte === 0x3b ? 'encoded_delimiter' : undefined
+}
 
 function hexValue(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30
   if (code >= 0x41 && code <= 0x46) return code - 0x37
   if (code >= 0x61 && code <= 0x66) return code - 0x57
   return -1
-}
-
-function decodePath(path: string): CanonicalTarget | TargetRefusal {
-  try {
-    return { accepted: true, path: decodeURIComponent(path), mayFold: true }
-  } catch {
-    return refuse('bad_utf8', 'found an encoded path that is no UTF-8')
-  }
 }
 
 function refuseCharacter(url: string, index: number): TargetRefusal {

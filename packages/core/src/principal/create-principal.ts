@@ -84,7 +84,11 @@ export function readAccount({ segments }: SpiffeId): Account {
   return namespace === undefined || serviceAccount === undefined ? {} : { namespace, serviceAccount }
 }
 
-function deriveAuthorities({ namespace, serviceAccount }: Account, namespaces: ReadonlySet<string>): readonly string[] {
+/** The authorities that follow from an account of the local trust domain. */
+export function deriveAuthorities(
+  { namespace, serviceAccount }: Account,
+  namespaces: ReadonlySet<string>,
+): readonly string[] {
   if (namespace === undefined || serviceAccount === undefined) return []
   const always = [`NAMESPACE_${namespace}`, `SERVICE_${namespace}/${serviceAccount}`]
   // Staging's core-api is not production's: the short name is for the namespaces that were named.

@@ -1,6 +1,6 @@
 import type { Certificate } from '../certificate/certificate.ts'
 import { decodeCertificate, decodeLeaf } from '../certificate/decode.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
+import { isNamedIssuer } from '../certificate/issuer-match.ts'
 import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.ts'
 import { Refused } from './refusal.ts'
 
@@ -53,16 +53,11 @@ export function completeChain(
   let bytes = chain.reduce((sum, { der }) => sum + der.length, 0)
   for (const child of chain) {
     for (const candidate of additional) {
-      if (!mayHaveIssued(candidate, child) || chain.some(({ sha256 }) => sha256 === candidate.sha256)) continue
+      if (!isNamedIssuer(candidate, child) || chain.some(({ sha256 }) => sha256 === candidate.sha256)) continue
       bytes += candidate.der.length
       if (chain.length === maxChainCertificates || bytes > maxChainBytes) return chain
       chain.push(candidate)
     }
   }
   return chain
-}
-
-function mayHaveIssued({ subject, subjectKeyId }: Certificate, { issuer, authorityKeyId }: Certificate): boolean {
-  const areKeyIdsKnown = subjectKeyId !== undefined && authorityKeyId !== undefined
-  return isSameName(subject, issuer) && (!areKeyIdsKnown || subjectKeyId === authorityKeyId)
 }

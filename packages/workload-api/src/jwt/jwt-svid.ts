@@ -1,7 +1,7 @@
 import { SpiffeId } from '@countersign/core'
-import { isRecord } from '@countersign/core/options'
 import type { JwtSvidEntry } from '../wire/messages.ts'
 import { refuseMessage } from '../wire/refuse-message.ts'
+import { checkToken } from './check-token.ts'
 
 /**
  * A JWT-SVID as the agent gave it. Whoever shows the token is taken for the workload: it belongs in no log, and neither
@@ -15,10 +15,10 @@ export class JwtSvid {
   readonly #token: string
 
   /** Called by `readJwtSvid`. */
-  constructor({ spiffeId, token, hint }: JwtSvidEntry) {
+  constructor({ spiffeId, token, hint }: JwtSvidEntry, expiresAt: number) {
     this.spiffeId = SpiffeId.parse(spiffeId)
     this.hint = hint
-    this.expiresAt = readExpiry(token)
+    this.expiresAt = expiresAt
     this.#token = token
     Object.freeze(this)
   }
@@ -29,30 +29,26 @@ export class JwtSvid {
   }
 }
 
+/** What was asked of the agent. */
+interface AskedJwt {
+  readonly audience: readonly string[]
+  /** Empty for the agent's choice. */
+  readonly spiffeId: string
+}
+
 /**
- * Reads one SVID of a JWTSVIDResponse (SPIFFE Workload API §6.2.1). The token is not verified: that is for whom it is for.
+ * Reads one SVID of a JWTSVIDResponse (SPIFFE Workload API §6.2.1) and checks that it is what was asked for. Its signature
+ * is not verified: that is for whoever it is sent to.
  *
- * @throws {SourceError} `message_malformed` for a mandatory field at its default, or a token that does not say when it
- * expires
- * @throws {SpiffeIdError} for a SPIFFE ID that is none
+ * @throws {SourceError} `message_malformed` for a mandatory field at its default, another SPIFFE ID than the one asked
+ * for, and a token as `checkToken` refuses it
+ * @throws {SpiffeIdError} for text that is not a SPIFFE ID
  */
-export function readJwtSvid(entry: JwtSvidEntry): JwtSvid {
-  if (entry.spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
-  if (entry.token === '') refuseMessage('svid is empty, expected a token')
-  return new JwtSvid(entry)
-}
-
-function readExpiry(token: string): number {
-  const claims = readClaims(token)
-  const seconds = isRecord(claims) ? claims['exp'] : undefined
-  if (typeof seconds === 'number' && Number.isFinite(seconds * 1000)) return seconds * 1000
-  return refuseMessage('svid has no expiry that can be read, expected a token with the claim exp')
-}
-
-function readClaims(token: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
-  } catch {
-    return undefined
-  }
+export function readJwtSvid(entry: JwtSvidEntry, { audience, spiffeId: asked }: AskedJwt, now: number): JwtSvid {
+  const { spiffeId, token } = entry
+  if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
+  if (token === '') refuseMessage('svid is empty, expected a token')
+  const id = SpiffeId.parse(spiffeId).toString()
+  if (asked !== '' && id !== asked) refuseMessage(`spiffe_id is ${id}, expected ${asked}, which was asked for`)
+  return new JwtSvid(entry, checkToken(token, { spiffeId: id, audience, now }))
 }

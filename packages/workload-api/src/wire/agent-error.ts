@@ -1,8 +1,9 @@
 import { SourceError, type SourceErrorCode } from '@countersign/core'
+import type { WorkloadMethod } from './service.ts'
 
 /** What the agent, or the way to it, had to say. */
 export interface AgentFailure {
-  readonly method: string
+  readonly method: WorkloadMethod
   /** The gRPC status by name: `UNAVAILABLE`, `PERMISSION_DENIED`, … */
   readonly code: string
   readonly details: string
@@ -18,7 +19,8 @@ export class AgentError extends SourceError {
 
   constructor({ method, code, details, endpoint }: AgentFailure) {
     const { errorCode, cause } = meanings.get(code) ?? other
-    super(errorCode, `${method} at ${endpoint}: ${code}: ${details}; ${cause}`, { value: code })
+    const likely = typeof cause === 'string' ? cause : cause[method]
+    super(errorCode, `${method} at ${endpoint}: ${code}: ${details}; ${likely}`, { value: code })
     this.grpcCode = code
     this.endpoint = endpoint
   }
@@ -31,11 +33,20 @@ export class AgentError extends SourceError {
 
 interface Meaning {
   readonly errorCode: SourceErrorCode
-  readonly cause: string
+  /** The likely cause, for every method or for each. */
+  readonly cause: string | Readonly<Record<WorkloadMethod, string>>
 }
 
 const other: Meaning = { errorCode: 'agent_failed', cause: 'the log of the agent should say more' }
 
+const noEntry =
+  'no registration entry matches this workload (yet): check its selectors, and that the agent has synchronized'
+const requestRefused =
+  'the endpoint refuses the request itself: it may not be a Workload API, or something on the way removes the header workload.spiffe.io'
+const noX509 = 'the endpoint does not offer the X.509-SVID profile: check that it is the Workload API of an agent'
+const noJwt = 'the endpoint does not offer the JWT-SVID profile: check that it is the Workload API of an agent'
+
+// The standard gives a status one meaning for each method (SPIFFE Workload API §5.2 and §6.2), not one for all.
 const meanings: ReadonlyMap<string, Meaning> = new Map([
   [
     'UNAVAILABLE',
@@ -49,13 +60,46 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
     'PERMISSION_DENIED',
     {
       errorCode: 'agent_denied',
-      cause:
-        'no registration entry matches this workload (yet): check its selectors, and that the agent has synchronized',
+      cause: {
+        FetchX509SVID: noEntry,
+        FetchX509Bundles: noEntry,
+        FetchJWTBundles: noEntry,
+        FetchJWTSVID: `${noEntry}; with a SPIFFE ID asked for, check that an entry gives this workload that one`,
+        ValidateJWTSVID: `the agent does not validate tokens for this workload, whatever the token: ${noEntry}`,
+      },
     },
   ],
   [
     'INVALID_ARGUMENT',
-    { errorCode: 'agent_refused', cause: 'the endpoint refuses the request itself; it may be no Workload API' },
+    {
+      errorCode: 'agent_refused',
+      cause: {
+        FetchX509SVID: requestRefused,
+        FetchX509Bundles: requestRefused,
+        FetchJWTBundles: requestRefused,
+        FetchJWTSVID: 'the agent does not issue a token for this audience or this SPIFFE ID',
+        ValidateJWTSVID: 'the token is not valid for this audience; whoever sent it is not authenticated by it',
+      },
+    },
   ],
-  ['UNIMPLEMENTED', { errorCode: 'agent_unsupported', cause: 'the endpoint does not offer this profile' }],
+  [
+    'UNIMPLEMENTED',
+    {
+      errorCode: 'agent_unsupported',
+      cause: {
+        FetchX509SVID: noX509,
+        FetchX509Bundles: noX509,
+        FetchJWTSVID: noJwt,
+        FetchJWTBundles: noJwt,
+        ValidateJWTSVID: noJwt,
+      },
+    },
+  ],
+  [
+    'RESOURCE_EXHAUSTED',
+    {
+      errorCode: 'agent_failed',
+      cause: 'the agent limits how often it may be asked, or its message is larger than the 16 MiB that are read',
+    },
+  ],
 ])

@@ -19,8 +19,9 @@ import { noteDemands, readSvid } from './read-update.ts'
  * A source that the agent on this machine keeps up to date: X.509-SVID, key and bundles come by the SPIFFE Workload API
  * and are replaced before they expire, without a restart and without a file.
  *
- * When the agent goes away, the last SVID serves until it expires; when it says that this workload has none (any more),
- * there is none from that moment on, and the source goes on asking. What it cannot use is reported by `onNotice`, and what
+ * When the agent goes away, the last SVID serves until it expires. When it denies this workload an SVID that it had
+ * (PermissionDenied), it is asked once more after 1 s; if it denies it again, or does not take it back within 5 s, the SVID
+ * is dropped, and the source goes on asking. What it cannot use is reported by `onNotice`, and what
  * was there stays. Keeps the process alive until it is closed.
  *
  * @example const source = await workloadApiSource()
@@ -108,7 +109,8 @@ class AgentSource implements NoticingSource {
     return this.close()
   }
 
-  #take(value: unknown): void {
+  /** Returns whether the message could be used, which takes back a denial that is not confirmed yet. */
+  #take(value: unknown): boolean {
     try {
       const material = readSvid(parseX509Svids(value), { hint: this.#hint, demanded: this.#demanded })
       noteDemands(this.#demanded, material.bundles)
@@ -116,19 +118,24 @@ class AgentSource implements NoticingSource {
       this.#isLost = false
       this.#recover()
       this.#settleFirst()
+      return true
     } catch (error) {
       if (!isCountersignError(error)) throw error
       this.#last = error
       // What a message leaves out is withdrawn by it (SPIFFE Workload API §4.4).
-      if (error instanceof SourceError && error.code === 'svid_withdrawn') this.#withdraw(error)
-      else this.#report('refused', error)
+      if (error instanceof SourceError && error.code === 'svid_withdrawn') {
+        this.#withdraw(error)
+        return true
+      }
+      this.#report('refused', error)
+      return false
     }
   }
 
   #fail(error: AgentError): void {
     this.#last = error
     if (error.isFinal) this.#settleFirst(error)
-    // §5.2.1: there is no identity any more. Others go on with what they have.
+    // §5.2.1: there is no identity any more, and the follower has confirmed it. Other failures leave the SVID in use.
     if (error.code === 'agent_denied') this.#withdraw(error)
     else this.#report(error.isFinal ? 'refused' : 'warning', error)
   }

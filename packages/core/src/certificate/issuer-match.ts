@@ -1,0 +1,44 @@
+import type { Certificate } from './certificate.ts'
+import { describeCertificate, quoteText } from './describe.ts'
+import { isSameName } from './distinguished-name.ts'
+
+/**
+ * Returns whether `issuer` is the certificate that `child` names as its issuer: by name, and by whatever of the
+ * authority key identifier both of them have. Nothing is said about the signature.
+ *
+ * RFC 5280 §4.2.1.1 calls the identifier a help in finding a path. OpenSSL never takes an issuer that does not match it, and
+ * with one trust domain OpenSSL has to agree: the verdict must not depend on how many trust domains there are.
+ */
+export function isNamedIssuer(issuer: Certificate, child: Certificate): boolean {
+  return isSameName(issuer.subject, child.issuer) && findMismatch(issuer, child) === undefined
+}
+
+/** Says why `issuer`, which has the name of the issuer of `child`, is not the certificate that `child` identifies. */
+export function describeKeyMismatch(issuer: Certificate, child: Certificate): string | undefined {
+  const mismatch = findMismatch(issuer, child)
+  if (mismatch === undefined) return undefined
+  const { what, expected, found } = mismatch
+  return `the authority key identifier of ${describeCertificate(child)} names ${what} ${expected}, but ${describeCertificate(issuer)} has ${what} ${found}`
+}
+
+interface Mismatch {
+  readonly what: 'the key' | 'the serial number' | 'the issuer'
+  readonly expected: string
+  readonly found: string
+}
+
+function findMismatch(
+  issuer: Certificate,
+  { authorityKeyId, authorityCertificate }: Certificate,
+): Mismatch | undefined {
+  const { subjectKeyId } = issuer
+  if (authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId) {
+    return { what: 'the key', expected: authorityKeyId, found: subjectKeyId }
+  }
+  const { serialNumber, issuer: above } = authorityCertificate ?? {}
+  if (serialNumber !== undefined && serialNumber !== issuer.serialNumber) {
+    return { what: 'the serial number', expected: serialNumber, found: issuer.serialNumber }
+  }
+  if (above === undefined || isSameName(above, issuer.issuer)) return undefined
+  return { what: 'the issuer', expected: quoteText(above.text), found: quoteText(issuer.issuer.text) }
+}

@@ -1,0 +1,78 @@
+import type { TargetReason } from './target.ts'
+
+/** One string that stands for a path, as far as a rule can match it. */
+export interface PathSpelling {
+  readonly path: string
+  /** False when folding the case cannot change it, so that the usual path costs no folding. */
+  readonly mayFold: boolean
+}
+
+/** A path with percent-escapes, in all the forms in which a router or a handler may compare it. */
+export interface DecodedPath {
+  /** Decoded once. An encoded slash stays `%2F`, which no other text decodes to. */
+  readonly path: string
+  /** What routers compare that leave the escapes of reserved characters (find-my-way), and what decoding twice yields. */
+  readonly reservedKept: readonly PathSpelling[]
+  /** These, and the path as received, which Express compares. */
+  readonly allKept: readonly PathSpelling[]
+  /** With its encoded slashes decoded, if it has any. */
+  readonly slashDecoded: PathSpelling | undefined
+}
+
+/** Why a path has no form on which every parser agrees. */
+export type EscapeRefusal = Extract<
+  TargetReason,
+  'bad_utf8' | 'dot_segment' | 'empty_segment' | 'encoded_delimiter' | 'encoded_control'
+>
+
+/**
+ * Decodes a path whose escapes are well-formed, or returns why it is refused: a segment that decodes to `.` or `..`, an
+ * encoded slash beside a slash, and everything that becomes a delimiter, a dot or a control character when it is decoded
+ * a second time, as file handlers do.
+ */
+export function decodePath(received: string, hasEncodedSlash: boolean): DecodedPath | EscapeRefusal {
+  try {
+    return decode(received, hasEncodedSlash)
+  } catch {
+    return 'bad_utf8'
+  }
+}
+
+function decode(received: string, hasEncodedSlash: boolean): DecodedPath | EscapeRefusal {
+  const path = decodeURIComponent(hasEncodedSlash ? received.replaceAll(/%2f/gi, '%252F') : received)
+  const whole = hasEncodedSlash ? decodeURIComponent(received) : path
+  if (/\/\.\.?(?:\/|$)/.test(whole)) return 'dot_segment'
+  if (hasEncodedSlash && (whole.includes('//') || path.endsWith('%2F'))) return 'empty_segment'
+  const twice = decodeAgain(whole)
+  if (typeof twice === 'object') return twice.refused
+  // Both at once would need a form for each combination, and nobody sends it.
+  if (hasEncodedSlash && twice !== undefined) return 'encoded_delimiter'
+  // As find-my-way does it: `%25` stays as well.
+  const reserved = decodeURI(received.replaceAll('%25', '%2525'))
+  const reservedKept = spellOthers(path, [reserved, twice ?? path])
+  const allKept = spellOthers(path, [reserved, twice ?? path, received])
+  return { path, reservedKept, allKept, slashDecoded: hasEncodedSlash ? spell(whole) : undefined }
+}
+
+function spellOthers(path: string, forms: readonly string[]): readonly PathSpelling[] {
+  const others = new Set(forms)
+  others.delete(path)
+  return Object.freeze(Array.from(others, spell))
+}
+
+/** What a second decoding yields; undefined where it changes nothing. */
+function decodeAgain(path: string): string | { readonly refused: EscapeRefusal } | undefined {
+  // Escapes are all that is left of `%25`: `%` alone, or before anything else, stays what it is.
+  const escapes = path.match(/%[0-9a-f]{2}/gi)
+  if (escapes === null) return undefined
+  for (const escape of escapes) {
+    const byte = Number.parseInt(escape.slice(1), 16)
+    if (byte < 0x20 || byte === 0x7f) return { refused: 'encoded_control' }
+    if ('./\\;%'.includes(String.fromCharCode(byte))) return { refused: 'encoded_delimiter' }
+  }
+  return path.replaceAll(/(?:%[0-9a-f]{2})+/gi, decodeURIComponent)
+}
+
+function spell(path: string): PathSpelling {
+  return Object.freeze({ path, mayFold: true })
+}

@@ -1,0 +1,87 @@
+import type { FastifyRequest } from 'fastify'
+import {
+  type CompiledRequirement,
+  ConfigurationError,
+  type Guard,
+  type GuardedRequest,
+  isDenial,
+  parseRequirement,
+  type Principal,
+  type Requirement,
+} from '@countersign/core'
+import { findRoute } from './guard-route.ts'
+import { findGuard } from './guarded-instance.ts'
+import { createConfigReader } from './read-request.ts'
+import { noteAllow } from './route-allows.ts'
+import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
+
+/** The hook that `allow()` creates; for `onRequest`, `preValidation` or `preHandler`. */
+export interface AllowHook extends RunAllow {
+  /** The hook itself, so that `{ ...allow(…) }` is what `{ onRequest: allow(…) }` is. */
+  readonly onRequest: RunAllow
+}
+
+/** What Fastify calls. */
+export type RunAllow = (request: AllowRequest, reply: DenyingReply, done: (error?: Error) => void) => void
+
+/** What of a Fastify request the hook reads, whatever server it comes from. */
+export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
+  readonly principal: Principal | null
+  readonly raw: GuardedRequest
+  readonly server: object
+}
+
+/**
+ * Creates the hook of a route, or of all routes of a child instance, that narrows what the rules let pass: a requirement,
+ * or a list of caller patterns. It is `config: { allow: … }` that does not depend on the plugin: where the plugin is not
+ * registered, such a route answers 503, while `config.allow` would be ignored.
+ *
+ * @throws {ConfigurationError} for what is not a requirement
+ * @example
+ * app.post('/internal/refunds', { onRequest: allow(serviceAccounts('production/core-api')) }, handler)
+ */
+export function allow(requirement: Requirement | readonly string[]): AllowHook {
+  const parsed = parseRequirement(requirement, 'allow')
+  if ('perRoute' in parsed) {
+    throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
+  }
+  const compiled = new WeakMap<Guard, CompiledRequirement>()
+  const compile = (guard: Guard): CompiledRequirement => {
+    const made = compiled.get(guard) ?? guard.compileRoute(parsed, 'allow')
+    compiled.set(guard, made)
+    return made
+  }
+  const readConfig = createConfigReader()
+  const decide = (request: AllowRequest, reply: DenyingReply): boolean => {
+    const guard = findGuard(request.server)
+    const { principal, raw } = request
+    if (guard === undefined || principal === null) {
+      sendUnavailable(reply)
+      return false
+    }
+    // Of a route that has this hook, the plugin has decided it with the rules.
+    if (findRoute(readConfig(request))?.allows.includes(run) === true) return true
+    const verdict = admit(guard, raw, principal, compile)
+    if (isDenial(verdict)) sendDenial(guard, verdict, raw, reply)
+    return !isDenial(verdict)
+  }
+  const run: RunAllow = (request, reply, done) => {
+    if (decide(request, reply)) done()
+  }
+  noteAllow(run, parsed)
+  return Object.assign(run, { onRequest: run })
+}
+
+function admit(
+  guard: Guard,
+  raw: GuardedRequest,
+  principal: Principal,
+  compile: (guard: Guard) => CompiledRequirement,
+): ReturnType<Guard['admitRoute']> {
+  try {
+    return guard.admitRoute(raw, principal, compile(guard))
+  } catch (error) {
+    // Of a child instance's hook nothing is known when the application starts.
+    return guard.deny(raw, principal, 'evaluation_error', error instanceof Error ? error.message : String(error))
+  }
+}

@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify'
+import type { Guard } from '@countersign/core'
+
+/** Notes on a root instance that this guard decides every request of it and of its children. */
+export function noteGuard(app: FastifyInstance, guard: Guard): void {
+  app.decorate(guardOf, guard)
+}
+
+/** The guard of the instance that handles a request; undefined where the plugin is not registered. */
+export function findGuard(app: object): Guard | undefined {
+  return isGuarded(app) ? app[guardOf] : undefined
+}
+
+const guardOf: unique symbol = Symbol('countersign.guard')
+
+interface GuardedInstance {
+  readonly [guardOf]: Guard
+}
+
+function isGuarded(app: object): app is GuardedInstance {
+  return guardOf in app
+}

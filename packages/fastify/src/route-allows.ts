@@ -1,0 +1,36 @@
+import type { RouteOptions } from 'fastify'
+import { ConfigurationError, type Requirement } from '@countersign/core'
+
+/** Notes what a hook demands, so that the plugin finds it when a route is registered. */
+export function noteAllow(hook: object, requirement: Requirement): void {
+  demands.set(hook, requirement)
+}
+
+/** What a hook that `allow()` made demands. */
+export function findDemand(hook: object): Requirement | undefined {
+  return demands.get(hook)
+}
+
+/**
+ * The hooks of a route that `allow()` made.
+ *
+ * @throws {ConfigurationError} `registration_invalid` for one in a place where it runs too late, or not as a hook
+ */
+export function findAllows(route: RouteOptions, where: string): readonly object[] {
+  for (const [place, value] of Object.entries(route)) {
+    if (hookPlaces.includes(place) || !listHooks(value).some((hook) => demands.has(hook))) continue
+    const message = `${where}: found allow(…) as ${place}, expected it as onRequest, preValidation or preHandler: elsewhere it does not run before the handler`
+    throw new ConfigurationError('registration_invalid', message, { value: place })
+  }
+  return hookPlaces
+    .flatMap((place) => listHooks(Reflect.get(route, place)))
+    .filter((hook, index, all) => demands.has(hook) && all.indexOf(hook) === index)
+}
+
+const hookPlaces: readonly string[] = ['onRequest', 'preValidation', 'preHandler']
+
+function listHooks(value: unknown): readonly object[] {
+  return [value].flat().filter((hook): hook is object => typeof hook === 'function')
+}
+
+const demands = new WeakMap<object, Requirement>()

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { missesCoveringRule } from '../../packages/core/src/decision/empty-parameter.ts'
+import type { Reading } from '../../packages/core/src/decision/reading.ts'
+import { authenticated, denyAll } from '../../packages/core/src/decision/requirement.ts'
+import { compileRules } from '../../packages/core/src/decision/rules.ts'
+
+const reading: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'reserved' }
+const rules = compileRules(
+  [
+    { path: '/files/*', allow: denyAll() },
+    { path: '/users/@me/', allow: authenticated() },
+    { path: '/users/*/*', allow: denyAll() },
+    { path: '/**', allow: authenticated() },
+  ],
+  { localTrustDomain: 'saas.example' },
+)
+
+test('finds the empty last parameter that a broader rule would decide', () => {
+  assert.equal(misses('/files/', { name: '' }), true)
+  assert.equal(misses('/files/?a=b', { name: '' }), true)
+  assert.equal(misses('/files/a', { name: 'a' }), false)
+  assert.equal(misses('/files/a/', { name: 'a' }), false)
+  assert.equal(misses('/other/', { name: '' }), false)
+})
+
+test('takes no other empty parameter for one', () => {
+  assert.equal(misses('/files/', { '*': '' }), false)
+  assert.equal(misses('/files/', undefined), false)
+  assert.equal(misses('/files/', null), false)
+  assert.equal(misses('/files/a', { name: '' }), false)
+  assert.equal(misses('/files//', { name: '' }), false)
+})
+
+test('leaves a path alone that a rule names with its slash, but in this form only', () => {
+  assert.equal(misses('/users/@me/', { id: '@me', part: '' }), false)
+  assert.equal(misses('/users/%40me/', { id: '@me', part: '' }), true)
+  assert.equal(misses('/users/other/', { id: 'other', part: '' }), true)
+})
+
+function misses(url: string, params: unknown): boolean {
+  return missesCoveringRule(rules, { method: 'GET', url }, params, reading)
+}

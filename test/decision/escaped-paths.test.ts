@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { decide, type DecisionRequest } from '../../packages/core/src/decision/decide.ts'
+import { exactReading, otherSpellings, type Reading } from '../../packages/core/src/decision/reading.ts'
+import {
+  authenticated,
+  custom,
+  hasAuthority,
+  perRoute,
+  permitAll,
+} from '../../packages/core/src/decision/requirement.ts'
+import type { Rule } from '../../packages/core/src/decision/rule.ts'
+import { compileRules } from '../../packages/core/src/decision/rules.ts'
+import { createCaller } from './caller.ts'
+import { targetOf } from './target-of.ts'
+
+const fastify: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'reserved' }
+const express: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'all' }
+const caller = createCaller('spiffe://saas.example/ns/production/sa/core-api', 'SERVICE_core-api')
+const admin = hasAuthority('ADMIN')
+const slash = { allowEncodedSlash: true }
+
+test('lists each form that a router may compare, and the path decoded twice', () => {
+  const cases: readonly (readonly [sent: string, decoded: string, reserved: string[], all: string[]])[] = [
+    ['/a', '/a', [], []],
+    ['/%40me', '/@me', ['/%40me'], ['/%40me']],
+    ['/%3Ame/%3a', '/:me/:', ['/%3Ame/%3a'], ['/%3Ame/%3a']],
+    ['/%61', '/a', [], ['/%61']],
+    ['/caf%C3%A9', '/café', [], ['/caf%C3%A9']],
+    ['/%61%40', '/a@', ['/a%40'], ['/a%40', '/%61%40']],
+    ['/50%25', '/50%', ['/50%25'], ['/50%25']],
+    ['/%2561', '/%61', ['/%2561', '/a'], ['/%2561', '/a']],
+    ['/a%2Fb', '/a%2Fb', [], []],
+    ['/a%2fb%40', '/a%2Fb@', ['/a%2fb%40'], ['/a%2fb%40']],
+  ]
+  for (const [sent, decoded, reserved, all] of cases) {
+    const target = targetOf(sent)
+    assert.equal(target.path, decoded, sent)
+    assert.deepEqual(
+      otherSpellings(target, fastify).map(({ path }) => path),
+      reserved,
+      sent,
+    )
+    assert.deepEqual(
+      otherSpellings(target, express).map(({ path }) => path),
+      all,
+      sent,
+    )
+  }
+})
+
+test('compares everything escaped where a reading does not say', () => {
+  const target = targetOf('/%61%40')
+  assert.deepEqual(otherSpellings(target, exactReading), otherSpellings(target, express))
+})
+
+test('denies a path whose escaped form reaches a rule that decides differently, whichever of the two denies', () => {
+  for (const reading of [fastify, express]) {
+    for (const [own, others] of [
+      [authenticated(), admin],
+      [admin, authenticated()],
+    ] as const) {
+      const rules = [
+        { path: '/users/@me', allow: own },
+        { path: '/users/*', allow: others },
+      ]
+      assert.equal(judge(rules, '/users/%40me', reading), 'ambiguous_reading')
+    }
+    const agreed = [
+      { path: '/users/@me', allow: authenticated() },
+      { path: '/users/*', allow: permitAll() },
+    ]
+    assert.equal(judge(agreed, '/users/%40me', reading), 'allow')
+    assert.equal(judge([{ path: '/users/*', allow: authenticated() }], '/users/%40me', reading), 'allow')
+    assert.equal(judge([{ path: '/users/@me', allow: authenticated() }], '/users/%40me', reading), 'ambiguous_reading')
+    assert.equal(judge([{ path: '/users/@me', allow: admin }], '/users/%40me', reading), 'authority_missing')
+    assert.equal(judge([{ path: '/users/**', allow: admin }], '/users/%40me', reading), 'authority_missing')
+  }
+})
+
+test('denies an unneeded escape only where the router compares it', () => {
+  const rules = [
+    { path: '/users/me', allow: authenticated() },
+    { path: '/users/*', allow: admin },
+  ]
+  assert.equal(judge(rules, '/users/m%65', fastify), 'allow')
+  assert.equal(judge(rules, '/users/m%65', express), 'ambiguous_reading')
+})
+
+test('denies a path that decides differently when it is decoded twice', () => {
+  const rules = [
+    { path: '/users/me', allow: admin },
+    { path: '/users/*', allow: authenticated() },
+  ]
+  assert.equal(judge(rules, '/users/%256de', fastify), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/%256dx', fastify), 'allow')
+  assert.equal(judge(rules, '/users/50%25', express), 'allow')
+})
+
+test('denies where another router compares the escapes', () => {
+  const rules = [
+    { path: '/users/me', allow: authenticated() },
+    { path: '/users/*', allow: admin },
+  ]
+  assert.equal(judge(rules, '/users/m%65', fastify, express), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/m%65', fastify, { ...fastify, foldTrailingSlash: true }), 'allow')
+})
+
+test('leaves a path to its route if one of its forms is left to it', () => {
+  const rules = compileRules(
+    [
+      { path: '/users/@me', allow: authenticated() },
+      { path: '/users/*', allow: perRoute() },
+    ],
+    { localTrustDomain: 'saas.example' },
+  )
+  const request = ask('/users/%40me', fastify)
+  assert.equal(decide(rules, request).effect, 'deny')
+  const toCome = decide(rules, { ...request, isRouteToCome: true })
+  assert.equal(toCome.effect, 'allow')
+  assert.notEqual(toCome, decide(rules, ask('/users/@me', fastify)))
+})
+
+test('asks each rule once, whatever the number of forms', () => {
+  let asked = 0
+  const count = custom('count', () => {
+    asked += 1
+    return true
+  })
+  const rules = [
+    { path: '/users/@me', allow: authenticated() },
+    { path: '/users/*', allow: count },
+  ]
+  assert.equal(judge(rules, '/users/%40m%65', express, { ...express, foldTrailingSlash: true }), 'allow')
+  assert.equal(asked, 1)
+})
+
+test('takes a segment with an encoded slash for one, where the rule accepts it', () => {
+  const rules = [{ path: '/projects/*', allow: authenticated(), ...slash }]
+  assert.equal(judge(rules, '/projects/ns%2Frepo', fastify), 'allow')
+  assert.equal(judge(rules, '/projects/ns%2frepo', express), 'allow')
+  assert.equal(judge(rules, '/projects/ns/repo', fastify), 'no_rule')
+  assert.equal(
+    judge([{ path: '/projects/**', allow: authenticated(), ...slash }], '/projects/a%2Fb/c', fastify),
+    'allow',
+  )
+})
+
+test('refuses an encoded slash where the rule does not accept it, or there is none', () => {
+  const rules = [
+    { path: '/projects/*', allow: authenticated() },
+    { path: '/files/*', allow: authenticated(), allowEncodedSlash: false },
+    { path: '/other/*', allow: authenticated(), ...slash },
+  ]
+  for (const path of ['/projects/a%2Fb', '/files/a%2Fb', '/none/a%2Fb', '/other%2Fa']) {
+    assert.equal(judge(rules, path, fastify), 'encoded_delimiter', path)
+  }
+})
+
+test('asks every form of the path whether it accepts an encoded slash', () => {
+  const rules = [
+    { path: '/users/@me/*', allow: authenticated(), ...slash },
+    { path: '/users/*/*', allow: authenticated() },
+  ]
+  assert.equal(judge(rules, '/users/@me/a%2Fb', fastify), 'allow')
+  assert.equal(judge(rules, '/users/%40me/a%2Fb', fastify), 'ambiguous_reading')
+})
+
+test('denies an encoded slash that decodes to a path which an earlier rule denies', () => {
+  const rules = [
+    { path: '/files/secret/**', allow: admin },
+    { path: '/files/**', allow: authenticated(), ...slash },
+    { path: '/projects/*', allow: authenticated(), ...slash },
+    { path: '/**', allow: admin },
+  ]
+  assert.equal(judge(rules, '/files/secret%2Fx', fastify), 'ambiguous_reading')
+  assert.equal(judge(rules, '/files/public%2Fx', fastify), 'allow')
+  assert.equal(judge(rules, '/projects/ns%2Frepo', fastify), 'allow')
+  const folded = { ...fastify, foldCase: 'ascii' } as const
+  assert.equal(judge(rules, '/files/SECRET%2Fx', fastify), 'allow')
+  assert.equal(judge(rules, '/files/SECRET%2Fx', fastify, folded), 'ambiguous_reading')
+})
+
+function judge(rules: readonly Rule[], path: string, reading: Reading, alsoReading?: Reading): string {
+  const compiled = compileRules(rules, { localTrustDomain: 'saas.example' })
+  const decision = decide(compiled, { ...ask(path, reading), alsoReading })
+  return decision.effect === 'allow' ? 'allow' : decision.reason
+}
+
+function ask(path: string, reading: Reading): DecisionRequest {
+  return { principal: caller, method: 'GET', target: targetOf(path), message: { headers: {} }, reading }
+}

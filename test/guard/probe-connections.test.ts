@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { Socket } from 'node:net'
+import { test } from 'node:test'
+import { SilentConnections } from '../../packages/core/src/probe-connections.ts'
+
+function createSocket(remoteAddress: string): Socket {
+  return Object.defineProperty(new Socket(), 'remoteAddress', { value: remoteAddress })
+}
+
+function fill(silent: SilentConnections, count: number, address: (index: number) => string): readonly Socket[] {
+  return Array.from({ length: count }, (_, index) => {
+    const socket = createSocket(address(index))
+    silent.add(socket)
+    return socket
+  })
+}
+
+const indicesOf = (sockets: readonly Socket[]): readonly number[] =>
+  sockets.flatMap(({ destroyed }, index) => (destroyed ? [index] : []))
+
+test('beyond 1,024 new connections the oldest of the client that has the most is closed at once', () => {
+  const silent = new SilentConnections()
+  const few = fill(silent, 400, () => '192.0.2.1')
+  const many = fill(silent, 624, () => '192.0.2.2')
+  assert.deepEqual([indicesOf(few), indicesOf(many)], [[], []])
+  fill(silent, 2, () => '192.0.2.3')
+  assert.deepEqual([indicesOf(few), indicesOf(many)], [[], [0, 1]])
+})
+
+test('of clients with one connection each the first makes room', () => {
+  const silent = new SilentConnections()
+  const sockets = fill(silent, 1026, (index) => `192.0.${index >> 8}.${index & 255}`)
+  assert.deepEqual(indicesOf(sockets), [0, 1])
+})
+
+test('connections that have asked or closed do not count', () => {
+  const silent = new SilentConnections()
+  const asked = fill(silent, 500, () => '192.0.2.1')
+  for (const socket of asked) silent.release(socket)
+  const closed = fill(silent, 500, () => '192.0.2.1')
+  for (const socket of closed) socket.emit('close')
+  // Of a connection that asked and then closed.
+  for (const socket of asked) socket.emit('close')
+  const sockets = fill(silent, 1025, () => '192.0.2.1')
+  assert.deepEqual([indicesOf(asked), indicesOf(closed), indicesOf(sockets)], [[], [], [0]])
+})
+
+test('the addresses of one IPv6 network are one client', () => {
+  const silent = new SilentConnections()
+  const own = fill(silent, 300, () => '2001:db8:0:2::1')
+  const network = fill(silent, 725, (index) => `2001:db8:0:1::${index.toString(16)}`)
+  assert.deepEqual([indicesOf(own), indicesOf(network)], [[], [0]])
+})
+
+test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async () => {
+  const silent = new SilentConnections()
+  const sockets = fill(silent, 100, () => '192.0.2.1')
+  assert.deepEqual(indicesOf(sockets), [])
+  while (indicesOf(sockets).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(
+    indicesOf(sockets),
+    Array.from({ length: 36 }, (_, index) => index),
+  )
+})
