@@ -28,7 +28,7 @@ test('passes over what openssl writes around certificates, and over other blocks
     firstPem,
     '-----BEGIN PRIVATE KEY-----\nnot even base64\n-----END PRIVATE KEY-----',
     '-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END EC PRIVATE KEY-----',
-    firstPem.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE'),
+    firstPem.replaceAll(' CERTIFICATE', ' CERTIFICATE REQUEST'),
     firstPem.replaceAll(' CERTIFICATE', ' X509 CRL'),
     'subject=CN = second',
     secondPem,
@@ -72,11 +72,86 @@ const malformed: readonly (readonly [what: string, text: string])[] = [
   ['base64 without its padding', `-----BEGIN CERTIFICATE-----\nMAA\n-----END CERTIFICATE-----`],
   ['base64 with bits behind its end', `-----BEGIN CERTIFICATE-----\nMAB=\n-----END CERTIFICATE-----`],
   ['headers before the base64', firstPem.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n')],
+  ['a trusted certificate of OpenSSL', firstPem.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE')],
+  ['a block of PKCS#7', firstPem.replaceAll(' CERTIFICATE', ' PKCS7')],
+  ['a block of PKCS#7 under its longer label', firstPem.replaceAll(' CERTIFICATE', ' PKCS #7 SIGNED DATA')],
+  ['a block of CMS', firstPem.replaceAll(' CERTIFICATE', ' CMS')],
+  ['an attribute certificate', firstPem.replaceAll(' CERTIFICATE', ' ATTRIBUTE CERTIFICATE')],
+  ['an indented block', firstPem.replaceAll(/^/gm, '  ')],
+  ['a block indented by a tab', firstPem.replaceAll(/^/gm, '\t')],
+  ['a block indented by a blank that is none of ASCII', firstPem.replaceAll(/^/gm, '\u00a0')],
+  ['a block that is commented out', firstPem.replaceAll(/^/gm, '# ')],
+  ['a block that is quoted', `"${firstPem}"`],
+  ['a label in lower case', firstPem.replaceAll(' CERTIFICATE', ' certificate')],
+  ['boundaries in lower case', firstPem.replaceAll(/-----(BEGIN|END) CERTIFICATE-----/g, (line) => line.toLowerCase())],
+  ['boundaries without the space', firstPem.replaceAll(/(BEGIN|END) /g, '$1')],
+  ['boundaries of four hyphens', firstPem.replaceAll('-----', '----')],
+  ['the dashes of a word processor', firstPem.replaceAll('-----', '—–')],
+  ['the characters \\n in place of line breaks', firstPem.replaceAll('\n', '\\n')],
+  ['no line break between two blocks', firstPem.trim() + firstPem],
+  ['base64 outside of a block', firstPem.replaceAll(/^-----.*$/gm, '')],
+  ['a control character', firstPem.replace('-----BEGIN', '\0-----BEGIN')],
+  ['a byte order mark inside a block', firstPem.replace('-----\n', '-----\n\ufeff')],
 ]
 
 for (const [what, text] of malformed) {
-  test(`refuses PEM with ${what}`, () => {
-    assert.throws(() => parseCertificates(text), { code: 'certificate_malformed' })
+  test(`refuses PEM with ${what}, alone and behind a good block, as text and as bytes`, () => {
+    for (const whole of [text, `${secondPem}${text}`]) {
+      assert.throws(() => parseCertificates(whole), { code: 'certificate_malformed' })
+      assert.throws(() => parseCertificates(Buffer.from(whole)), { code: 'certificate_malformed' })
+    }
+  })
+}
+
+test('skips a UTF-8 byte order mark before the first block and before one that was appended', () => {
+  const text = `\ufeff${firstPem}\n\ufeff${secondPem}`
+  assert.deepEqual(subjectsOf(text), ['CN=first', 'CN=second'])
+  assert.deepEqual(subjectsOf(Buffer.from(text)), ['CN=first', 'CN=second'])
+})
+
+test('refuses UTF-16 and says so, with and without a byte order mark, of either order', () => {
+  const little = Buffer.from(firstPem, 'utf16le')
+  for (const bytes of [little, Buffer.from(little).swap16()]) {
+    const marked = Buffer.from(`\ufeff${firstPem}`, 'utf16le')
+    for (const input of [bytes, bytes === little ? marked : marked.swap16()]) {
+      assert.throws(() => parseCertificates(input), { code: 'certificate_malformed', message: /UTF-16/ })
+    }
+  }
+})
+
+test('refuses DER behind PEM, PEM behind DER, and DER in a string', () => {
+  const refusal = { code: 'certificate_malformed', message: /DER/ }
+  assert.throws(() => parseCertificates(Buffer.concat([Buffer.from(firstPem), second])), refusal)
+  assert.throws(() => parseCertificates(first.toString('latin1')), refusal)
+  assert.throws(() => parseCertificates(Buffer.concat([first, Buffer.from(secondPem)])), {
+    code: 'certificate_trailing_bytes',
+  })
+})
+
+test('names the line of what it refuses, and shows nothing that is behind a boundary', () => {
+  const secret = first.toString('base64').slice(0, 24)
+  const key = `text\n  -----BEGIN PRIVATE KEY-----\\n${secret}\\n-----END PRIVATE KEY-----`
+  assert.throws(
+    () => parseCertificates(key),
+    ({ message }: Error) => /line 2: found 'BEGIN PRIVATE KEY'/.test(message) && !message.includes(secret),
+  )
+})
+
+test('takes time for a text of a megabyte that is no more than proportional to its length', () => {
+  // With a pattern that tries again from each character the first would take an hour.
+  for (const text of ['-'.repeat(2 ** 20), `----- BEGIN${' '.repeat(2 ** 20)}`, `MI${'A'.repeat(2 ** 20)}!`]) {
+    assert.throws(() => parseCertificates(text), { code: 'certificate_missing' })
+  }
+})
+
+for (const [what, input, pattern] of [
+  ['a certificate signing request', firstPem.replaceAll(' CERTIFICATE', ' CERTIFICATE REQUEST'), /CERTIFICATE REQUEST/],
+  ['a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n', /PRIVATE KEY/],
+  ['base64 of PEM', Buffer.from(firstPem).toString('base64'), /Kubernetes Secret/],
+  ['JSON', '{"keys":[]}', /JSON/],
+] as const) {
+  test(`says that it found ${what} in place of a certificate`, () => {
+    assert.throws(() => parseCertificates(input), { code: 'certificate_missing', message: pattern })
   })
 }
 

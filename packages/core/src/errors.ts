@@ -20,6 +20,7 @@ export type CertificateErrorCode =
   | 'crl_malformed'
   | 'crl_unsupported'
   | 'key_malformed'
+  | 'key_unsupported'
   | 'key_mismatch'
   | 'bundle_empty'
   | 'bundle_malformed'

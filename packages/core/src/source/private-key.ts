@@ -1,25 +1,25 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
+import { describeFormat, isDer } from '../certificate/file-format.ts'
+import { refuseJavaStore } from '../certificate/pem.ts'
+import { decodePemBlock, type PemBlock, readPemBlocks } from '../certificate/pem-blocks.ts'
 import { CertificateError } from '../errors.ts'
+import { examineEncryptedKey, isCipherAvailable } from './encrypted-key.ts'
+import { explainPkcs8, explainUnread, readPkcs8 } from './pkcs8.ts'
 
 /**
  * Reads a private key: PEM (PKCS#8, PKCS#1 or SEC 1) or PKCS#8 DER, encrypted or not.
  *
  * @throws {CertificateError} `passphrase_missing` for an encrypted key without a passphrase, `passphrase_wrong` for one
- * that it does not open, `key_malformed` for anything else that is no private key
+ * that it does not open, `key_unsupported` for a key or an encryption that this Node.js cannot read though nothing is
+ * wrong with it, `key_malformed` for anything else that is not one private key
  */
 export function parsePrivateKey(input: string | Uint8Array, passphrase?: string): KeyObject {
-  const bytes = Buffer.from(input)
-  const isDer = bytes[0] === derSequence
-  const secret = passphrase === undefined ? {} : { passphrase }
-  try {
-    return isDer
-      ? createPrivateKey({ key: bytes, format: 'der', type: 'pkcs8', ...secret })
-      : createPrivateKey({ key: bytes, format: 'pem', ...secret })
-  } catch (cause) {
-    // The cause names the defect only; the bytes of a key never get into an error.
-    throw explain(bytes, isDer, passphrase, cause)
+  if (typeof input !== 'string') {
+    refuseJavaStore(input)
+    if (isDer(input)) return openDer(Buffer.from(input), passphrase)
   }
+  return openBlock(findKeyBlock(input), passphrase)
 }
 
 /**
@@ -35,34 +35,147 @@ export function checkKeyFits(key: KeyObject, leaf: Certificate | undefined): voi
   )
 }
 
-const derSequence = 0x30
+function findKeyBlock(input: string | Uint8Array): PemBlock {
+  const format = describeFormat(input)
+  const blocks = asKey(() => readPemBlocks(input), format)
+  const [block, ...more] = blocks.filter(({ label }) => label.endsWith('PRIVATE KEY'))
+  if (more.length > 0) return refuse(`${more.length + 1} private keys`, 'exactly one')
+  if (block !== undefined) return block
+  const labels = blocks.map(({ label }) => describeLabel(label))
+  return refuse(labels.length === 0 ? (format ?? 'no PEM') : `${labels.join(' and ')}, and no private key`)
+}
 
-function explain(bytes: Buffer, isDer: boolean, passphrase: string | undefined, cause: unknown): CertificateError {
-  if (isDer ? isEncryptedDer(bytes) : isEncryptedPem(bytes)) {
-    return passphrase === undefined
-      ? new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase with it')
-      : new CertificateError('passphrase_wrong', 'key: the passphrase does not open the encrypted key', { cause })
+function describeLabel(label: string): string {
+  if (label.endsWith('CERTIFICATE REQUEST')) return 'a certificate signing request'
+  return /^[AEIOUX]/.test(label) ? `an ${label.toLowerCase()}` : `a ${label.toLowerCase()}`
+}
+
+function openBlock(block: PemBlock, passphrase: string | undefined): KeyObject {
+  const { label, headers } = block
+  if (headers.has('Proc-Type')) return openOlderPem(block, passphrase)
+  if (label === 'OPENSSH PRIVATE KEY') {
+    return refuseForm('a key in the format of OpenSSH', 'PKCS#8; convert a copy with ssh-keygen -p -m PKCS8 -f <copy>')
   }
-  const found = describeContent(bytes, isDer)
-  return new CertificateError('key_malformed', `key: found ${found}, expected a private key as PEM or PKCS#8 DER`, {
+  const der = asKey(() => decodePemBlock(block))
+  switch (label) {
+    case 'PRIVATE KEY':
+      return openPkcs8(der)
+    case 'ENCRYPTED PRIVATE KEY':
+      return openEncrypted(der, passphrase)
+    case 'RSA PRIVATE KEY':
+      return openAs('pkcs1', der)
+    case 'EC PRIVATE KEY':
+      return openAs('sec1', der)
+    default:
+      return refuseForm(`a block ${label}`, 'PRIVATE KEY, ENCRYPTED PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY')
+  }
+}
+
+function openDer(der: Buffer, passphrase: string | undefined): KeyObject {
+  const format = describeFormat(der) ?? 'DER that is not a private key'
+  if (format.startsWith('an encrypted private key')) return openEncrypted(der, passphrase)
+  if (format.startsWith('a private key (PKCS#8')) return openPkcs8(der)
+  return refuse(format)
+}
+
+function openPkcs8(der: Buffer): KeyObject {
+  const found = asKey(() => readPkcs8(der), 'a private key that is broken or cut off')
+  try {
+    return createPrivateKey({ key: found.der, format: 'der', type: 'pkcs8' })
+  } catch (cause) {
+    // The cause names the defect only; the bytes of a key never get into an error.
+    throw explainPkcs8(found, cause)
+  }
+}
+
+function openAs(type: 'pkcs1' | 'sec1', der: Buffer): KeyObject {
+  try {
+    return createPrivateKey({ key: der, format: 'der', type })
+  } catch (cause) {
+    const isWhole = describeFormat(der)?.startsWith('a private key of') === true
+    throw isWhole
+      ? explainUnread(cause)
+      : new CertificateError(
+          'key_malformed',
+          'key: found a private key that is broken or cut off, expected all of it',
+          {
+            cause,
+          },
+        )
+  }
+}
+
+function openEncrypted(der: Buffer, passphrase: string | undefined): KeyObject {
+  let failure: unknown
+  if (passphrase !== undefined) {
+    try {
+      return createPrivateKey({ key: der, format: 'der', type: 'pkcs8', passphrase })
+    } catch (cause) {
+      failure = cause
+    }
+  }
+  const finding = asKey(
+    () => examineEncryptedKey(der, passphrase),
+    'an encrypted private key that is broken or cut off',
+  )
+  if (finding.kind === 'unsupported') return refuseEncryption(finding.what, failure)
+  if (passphrase === undefined) return refusePassphraseMissing()
+  if (finding.kind === 'opened') return openPkcs8(finding.pkcs8)
+  return refusePassphrase(failure)
+}
+
+// RFC 1421, as `openssl rsa -traditional` writes it.
+function openOlderPem(block: PemBlock, passphrase: string | undefined): KeyObject {
+  const { label, headers, base64 } = block
+  const [cipher = '', iv = ''] = (headers.get('DEK-Info') ?? '').split(',')
+  if (cipher === '' || iv === '') return refuse('an encrypted key without the header DEK-Info')
+  if (!isCipherAvailable(cipher.toLowerCase())) return refuseEncryption(cipher, undefined)
+  if (passphrase === undefined) return refusePassphraseMissing()
+  asKey(() => decodePemBlock({ ...block, headers: new Map() }))
+  const lines = [`Proc-Type: 4,ENCRYPTED`, `DEK-Info: ${cipher},${iv}`, '', base64.replace(/.{64}(?!$)/g, '$&\n')]
+  try {
+    const key = `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+    return createPrivateKey({ key, format: 'pem', passphrase })
+  } catch (cause) {
+    return refusePassphrase(cause)
+  }
+}
+
+/** Reads something of a key; what is wrong with it is then said of a key. */
+function asKey<Value>(read: () => Value, format?: string): Value {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause
+    if (format !== undefined) return refuse(format)
+    throw new CertificateError('key_malformed', `key: ${cause.message}`, { cause })
+  }
+}
+
+function refusePassphraseMissing(): never {
+  throw new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase with it')
+}
+
+// Where Node's word does not decide it, both possible causes are named.
+function refusePassphrase(cause: unknown): never {
+  const isCertain = cause instanceof Error && 'code' in cause && cause.code === 'ERR_OSSL_BAD_DECRYPT'
+  const doubt = isCertain ? '' : ', or what is encrypted is not a key that this Node.js reads'
+  throw new CertificateError('passphrase_wrong', `key: the passphrase does not open the encrypted key${doubt}`, {
     cause,
   })
 }
 
-function describeContent(bytes: Buffer, isDer: boolean): string {
-  if (isDer) return 'DER that is no private key, or a part of one'
-  const [, label = ''] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(bytes.toString('latin1')) ?? []
-  if (label === '') return 'no PEM'
-  return label.endsWith('PRIVATE KEY') ? 'a private key that is broken or cut off' : `PEM of a ${label.toLowerCase()}`
+function refuseEncryption(what: string, cause: unknown): never {
+  const remedy =
+    'encrypt it again with openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in <old> -out <new>'
+  const message = `key: found a key encrypted with ${what}, which this OpenSSL does not support, expected AES; ${remedy}`
+  throw new CertificateError('key_unsupported', message, cause === undefined ? {} : { cause })
 }
 
-function isEncryptedPem(bytes: Buffer): boolean {
-  return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(bytes.toString('latin1'))
+function refuseForm(found: string, expected: string): never {
+  throw new CertificateError('key_unsupported', `key: found ${found}, expected ${expected}`)
 }
 
-// RFC 5958 §3: the sequence of an encrypted key begins with the sequence of its algorithm, that of a plain one with a
-// version.
-function isEncryptedDer(bytes: Buffer): boolean {
-  const lengthBytes = (bytes[1] ?? 0) < 0x80 ? 1 : 1 + ((bytes[1] ?? 0) & 0x7f)
-  return bytes[1 + lengthBytes] === derSequence
+function refuse(found: string, expected: string = 'a private key as PEM or PKCS#8 DER'): never {
+  throw new CertificateError('key_malformed', `key: found ${found}, expected ${expected}`)
 }

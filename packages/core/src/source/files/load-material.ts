@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../../certificate/certificate.ts'
-import { parseCertificates } from '../../certificate/pem.ts'
+import { parseCertificates, refuseJavaStore } from '../../certificate/pem.ts'
 import { CertificateError } from '../../errors.ts'
 import { X509Bundle } from '../../trust/bundle.ts'
 import { CaBundle } from '../../trust/ca-bundle.ts'
@@ -96,11 +96,11 @@ interface OwnParts {
 function readOwn(own: OwnPlan, files: LoadableFiles): OwnParts {
   if (own.kind === 'store') return inFile(own.keyStore, () => readKeyStore(own.keyStore, files))
   const key = inFile(own.key, () => {
-    refuseKeyStore(bytesOf(own.key, files))
+    refuseKeyStore(own.key, bytesOf(own.key, files))
     return parsePrivateKey(bytesOf(own.key, files), passphraseOf(own.key, files))
   })
   const certificates = inFile(own.cert, () => {
-    refuseKeyStore(bytesOf(own.cert, files))
+    refuseKeyStore(own.cert, bytesOf(own.cert, files))
     return parseCertificates(bytesOf(own.cert, files))
   })
   return { key, certificates }
@@ -108,13 +108,15 @@ function readOwn(own: OwnPlan, files: LoadableFiles): OwnParts {
 
 function readKeyStore(file: PlannedFile, files: LoadableFiles): OwnParts {
   const bytes = bytesOf(file, files)
+  refuseJavaStore(bytes, file.path)
   if (!isKeyStore(bytes)) refuse('found no PKCS#12 store, expected one; for PEM and DER write key and cert')
   const { key, certificates } = files.decodeKeyStore(bytes, passphraseOf(file, files))
   if (key === undefined) return refuse('found a trust store, expected a key store with a private key and its chain')
   return { key: parsePrivateKey(key), certificates: parseCertificates(Buffer.concat(certificates)) }
 }
 
-function refuseKeyStore(bytes: Buffer): void {
+function refuseKeyStore({ path }: PlannedFile, bytes: Buffer): void {
+  refuseJavaStore(bytes, path)
   if (isKeyStore(bytes)) refuse('found a PKCS#12 store, expected PEM or DER; write keyStore in place of key and cert')
 }
 
@@ -125,6 +127,7 @@ function refuse(message: string): never {
 /** What bundles are made of: a trust store gives its certificates, anything else is read as it is. */
 function readAuthorities(file: PlannedFile, files: LoadableFiles): Buffer {
   const bytes = bytesOf(file, files)
+  refuseJavaStore(bytes, file.path)
   if (!isKeyStore(bytes)) return bytes
   return Buffer.concat(files.decodeKeyStore(bytes, passphraseOf(file, files)).certificates)
 }
@@ -135,9 +138,12 @@ function bytesOf({ path }: { readonly path: string }, { bytes }: LoadableFiles):
 
 function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: LoadableFiles): string | undefined {
   if (passphraseFile === undefined) return passphrase
-  return bytesOf({ path: passphraseFile }, files)
-    .toString('utf8')
-    .replace(/\r?\n$/, '')
+  const text = bytesOf({ path: passphraseFile }, files).toString('utf8')
+  if (text.includes('\0')) {
+    throw new CertificateError('passphrase_wrong', 'found a passphrase in UTF-16, expected UTF-8')
+  }
+  // Editors write a byte order mark and a last line break, and nobody sees either.
+  return text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
 }
 
 function inFile<Value>(file: PlannedFile, read: () => Value): Value {

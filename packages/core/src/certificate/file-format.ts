@@ -1,0 +1,92 @@
+import { CertificateError } from '../errors.ts'
+import { DerReader } from './der-reader.ts'
+import { type DerElement, derTag } from './der.ts'
+
+/**
+ * Says what a file is that is not what was expected, with what to do about it where that is known: `a Java key store
+ * (JKS), …`. For messages only; nothing is decided by it. Undefined for what is not recognized.
+ *
+ * @param path where it was read, for commands that convert it
+ */
+export function describeFormat(input: string | Uint8Array, path?: string): string | undefined {
+  const bytes = Buffer.from(input)
+  return describeJavaStore(bytes, path) ?? describeDer(bytes) ?? describeText(bytes.toString('latin1', 0, 200))
+}
+
+/** A key store of Java that is not PKCS#12, with the command that converts it; undefined for anything else. */
+export function describeJavaStore(bytes: Uint8Array, path: string = 'store.jks'): string | undefined {
+  const type = javaStores.get(Buffer.from(bytes.subarray(0, 4)).toString('hex'))
+  if (type === undefined) return undefined
+  const target = quoteForShell(`${path.replace(/\.(?:jks|jceks|keystore|truststore)$/i, '')}.p12`)
+  const source = `-srckeystore ${quoteForShell(path)} -srcstoretype ${type}`
+  const command = `keytool -importkeystore ${source} -destkeystore ${target} -deststoretype PKCS12`
+  return `a Java key store (${type}); convert it to PKCS#12: ${command}`
+}
+
+const javaStores: ReadonlyMap<string, string> = new Map([
+  ['feedfeed', 'JKS'],
+  ['cececece', 'JCEKS'],
+])
+
+function quoteForShell(text: string): string {
+  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+function describeText(text: string): string | undefined {
+  const trimmed = text.replace(/^\xEF\xBB\xBF/, '').trimStart()
+  if (trimmed.startsWith('PuTTY-User-Key-File')) {
+    return 'a key of PuTTY; export it in PuTTYgen as an OpenSSH key, then convert that with ssh-keygen -p -m PKCS8'
+  }
+  if (/^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+) /.test(trimmed)) return 'a public key of OpenSSH'
+  if (trimmed.startsWith('---- BEGIN SSH2')) return 'a key of SSH2'
+  if (trimmed.startsWith('LS0tLS1CRUdJT'))
+    return 'base64 of PEM, as in the data of a Kubernetes Secret; decode it once more'
+  if (/^MI[A-Za-z0-9+/]{2}/.test(trimmed)) return 'base64 without the lines -----BEGIN …----- and -----END …-----'
+  if (/^\{\s*"/.test(trimmed)) return 'JSON'
+  return undefined
+}
+
+// By the tags of the first elements, and of those inside the very first; small integers with their value.
+const derFormats: readonly (readonly [shape: RegExp, format: string])[] = [
+  [/^02:3 30/, 'a PKCS#12 store; give it to fileSource() as keyStore'],
+  [/^06 a0/, 'PKCS#7; print its certificates with openssl pkcs7 -inform DER -print_certs'],
+  [/^02:[01] 30 04/, 'a private key (PKCS#8, DER)'],
+  [/^02:1 04/, 'a private key of an elliptic curve (SEC 1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
+  [/^02:0(?: 02(?::\d+)?){4}/, 'a private key of RSA (PKCS#1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
+  [/^02 02/, 'a public key of RSA (PKCS#1, DER)'],
+  [/^30\(06\b.*\) 04/, 'an encrypted private key (PKCS#8, DER)'],
+  [/^30\(06\b.*\) 03/, 'a public key (DER)'],
+  [/^30\(02:0 30 30 a0\) 30 03/, 'a certificate signing request (DER), which no CA has signed yet'],
+  [/^30\((?:02:1 )?30 30 1[78]/, 'a certificate revocation list (DER)'],
+  [/^30\((?:a0 )?02(?::\d+)? 30 30 30/, 'a certificate (DER)'],
+]
+
+/** Whether bytes begin as a SEQUENCE of DER does; a text may begin with the same letter, 0. */
+export function isDer(bytes: Uint8Array): boolean {
+  return bytes[0] === derTag.sequence && bytes.subarray(1, 5).some((byte) => byte < 0x09 || byte >= 0x80)
+}
+
+function describeDer(bytes: Buffer): string | undefined {
+  if (!isDer(bytes)) return undefined
+  const shape = describeShape(bytes)
+  if (shape === undefined) return 'DER that is broken or cut off'
+  return derFormats.find(([pattern]) => pattern.test(shape))?.[1]
+}
+
+function describeShape(bytes: Buffer): string | undefined {
+  try {
+    const [first, ...rest] = new DerReader(bytes, 'file').enter(derTag.sequence, 'file').rest()
+    if (first === undefined) return undefined
+    const inside = first.tag === derTag.sequence ? new DerReader(first.content, 'file').rest() : []
+    const head = inside.length === 0 ? describeElement(first) : `30(${inside.map(describeElement).join(' ')})`
+    return [head, ...rest.slice(0, 8).map(describeElement)].join(' ')
+  } catch (error) {
+    if (error instanceof CertificateError) return undefined
+    throw error
+  }
+}
+
+function describeElement({ tag, content }: DerElement): string {
+  const name = tag.toString(16).padStart(2, '0')
+  return tag === derTag.integer && content.length === 1 ? `${name}:${content.readUInt8(0)}` : name
+}

@@ -1,0 +1,142 @@
+import { CertificateError } from '../errors.ts'
+
+/** One block of PEM (RFC 7468), its base64 not decoded yet: a block that is passed over need not be valid. */
+export interface PemBlock {
+  /** `CERTIFICATE`, `PRIVATE KEY`, … */
+  readonly label: string
+  /** The headers of RFC 1421 that older encrypted keys have, by name. */
+  readonly headers: ReadonlyMap<string, string>
+  /** Without line breaks and blanks. */
+  readonly base64: string
+}
+
+/**
+ * Cuts text into its PEM blocks. This is the only reader of PEM: what one place takes for a certificate or a key, no other
+ * place passes over. Text around blocks is allowed (RFC 7468 §2), but nothing in it may look like a block that is not one:
+ * an indented or commented-out boundary, base64 without boundaries, or DER behind the last block. A UTF-8 byte order mark
+ * at the beginning of a file, also of a file that was appended, is skipped.
+ *
+ * @throws {CertificateError} `certificate_malformed`, naming the line
+ */
+export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
+  const blocks: PemBlock[] = []
+  let open: OpenBlock | undefined
+  for (const [index, line] of readText(input)
+    .split(/\r\n|\n|\r/)
+    .entries()) {
+    const number = index + 1
+    const boundary = parseBoundary(line, number)
+    if (boundary === undefined) {
+      if (open === undefined) checkText(line, number)
+      else open.lines.push(line)
+    } else if (open === undefined && boundary.kind === 'BEGIN') {
+      open = { label: boundary.label, lines: [] }
+    } else if (open?.label === boundary.label && boundary.kind === 'END') {
+      blocks.push(closeBlock(open))
+      open = undefined
+    } else {
+      const expected = open === undefined ? 'a line -----BEGIN …----- first' : `-----END ${open.label}-----`
+      refuse(`line ${number}: found -----${boundary.kind} ${boundary.label}-----`, expected)
+    }
+  }
+  if (open !== undefined) refuse('found the end of the text', `-----END ${open.label}-----; is the file cut off?`)
+  return blocks
+}
+
+/**
+ * The bytes of a block.
+ *
+ * @throws {CertificateError} `certificate_malformed` for headers, and for anything but base64 with its padding
+ */
+export function decodePemBlock({ label, headers, base64 }: PemBlock): Buffer {
+  if (headers.size > 0) refuse(`found the header ${[...headers.keys()][0]} in a block ${label}`, 'base64 alone')
+  // `Buffer.from` skips what is not base64, so only text that comes back unchanged has been read.
+  const bytes = Buffer.from(base64, 'base64')
+  if (base64 === '' || bytes.toString('base64') !== base64) {
+    refuse(`found broken base64 in a block ${label}`, 'complete base64')
+  }
+  return bytes
+}
+
+interface OpenBlock {
+  readonly label: string
+  readonly lines: string[]
+}
+
+function closeBlock({ label, lines }: OpenBlock): PemBlock {
+  const headers = new Map<string, string>()
+  let start = 0
+  for (const line of lines) {
+    const [, name, value = ''] = /^([A-Za-z][A-Za-z0-9-]*): *(.*?)\s*$/.exec(line) ?? []
+    if (name === undefined) break
+    headers.set(name, value)
+    start += 1
+  }
+  return {
+    label,
+    headers,
+    base64: lines
+      .slice(start)
+      .join('')
+      .replace(/[ \t]+/g, ''),
+  }
+}
+
+// A boundary is at the beginning of its line. What a label may consist of is narrower than RFC 7468 allows, so that
+// `certificate` is not another kind of block, which would be passed over.
+function parseBoundary(line: string, number: number): { readonly kind: string; readonly label: string } | undefined {
+  // Long lines cost a regular expression more than their length.
+  const text = line.replace(/^\uFEFF/, '').slice(0, 500)
+  const [, kind = '', label = ''] = /^-----(BEGIN|END) ([A-Z0-9 #]+)-----\s*$/.exec(text) ?? []
+  if (kind !== '') return { kind, label }
+  if (/^-----(?:BEGIN|END) /.test(text) || boundaryLike.test(text)) refuseBoundary(text, number)
+  return undefined
+}
+
+/** Indented, quoted, commented out, in lower case, or with the dashes of a word processor. */
+const boundaryLike =
+  /(?:-{4,}|[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]*)\s*(?:BEGIN|END)\s*[A-Z0-9 #]*(?:CERTIFICATE|KEY|CRL|PKCS|CMS)/i
+
+// Nothing of the line but the boundary itself is shown: behind it there may be a key.
+function refuseBoundary(line: string, number: number): never {
+  const [found = ''] = /(?:BEGIN|END)(?: [A-Z0-9#]{1,12}(?![\w+/])){0,4}/i.exec(line) ?? []
+  const remedy = line.includes('\\n')
+    ? 'line breaks in place of the two characters \\n'
+    : `it alone on its line, as -----BEGIN CERTIFICATE-----, without blanks, comment or quotes before it`
+  refuse(`line ${number}: found '${found}' in a line that is not exactly a PEM boundary`, remedy)
+}
+
+// A certificate or key of more than 128 bytes begins with these letters.
+function checkText(line: string, number: number): void {
+  if (/^\s*MI[A-Za-z0-9+/]{46,}={0,2}\s*$/.test(line)) {
+    refuse(
+      `line ${number}: found base64 outside of a block`,
+      'a line -----BEGIN CERTIFICATE----- or the like before it',
+    )
+  }
+}
+
+function readText(input: string | Uint8Array): string {
+  const text = typeof input === 'string' ? input : decodeText(input)
+  const control = /[^\P{Cc}\t\n\r\f]/u.exec(text)
+  if (control === null) return text
+  const found = `found the control character 0x${text.charCodeAt(control.index).toString(16).padStart(2, '0')}`
+  const hint =
+    typeof input === 'string'
+      ? 'PEM; DER has to be given as bytes and not as a string'
+      : 'PEM or DER; DER cannot follow PEM in one file, convert it with openssl x509 -inform DER'
+  return refuse(`${found} at character ${control.index}`, hint)
+}
+
+function decodeText(bytes: Uint8Array): string {
+  const [first = 1, second = 1, third = 1, fourth = 1] = bytes
+  const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  if (isMarked || (first === 0 && third === 0) || (second === 0 && fourth === 0)) {
+    refuse('found UTF-16', 'UTF-8 or ASCII; convert it, for example with iconv -f UTF-16 -t UTF-8')
+  }
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
+function refuse(found: string, expected: string): never {
+  throw new CertificateError('certificate_malformed', `PEM: ${found}, expected ${expected}`)
+}

@@ -1,0 +1,112 @@
+import { type DerElement, derTag } from '../certificate/der.ts'
+import { DerReader, enterOnly } from '../certificate/der-reader.ts'
+import { decodeObjectIdentifier, decodeUnsigned } from '../certificate/der-values.ts'
+import { CertificateError } from '../errors.ts'
+
+/** A private key in PKCS#8, its own form not looked at. */
+export interface Pkcs8Key {
+  /** As PKCS#8 version 1, which every OpenSSL reads. */
+  readonly der: Buffer
+  readonly algorithm: string
+  /** The object identifier of the curve, where there is one by name. */
+  readonly curve: string | undefined
+  /** Whether the key itself has the structure that its algorithm gives it. */
+  readonly isWhole: boolean
+}
+
+/**
+ * Reads the envelope of a PKCS#8 key, version 1 or 2 (RFC 5958 §2). Version 2 adds the public key; ring and rcgen write
+ * it, and OpenSSL 3.0 does not read it, so the key is wrapped anew without.
+ *
+ * @throws {CertificateError} `certificate_malformed`
+ */
+export function readPkcs8(encoded: Buffer): Pkcs8Key {
+  const fields = enterOnly(encoded, derTag.sequence, 'PKCS#8')
+  const version = decodeUnsigned(fields.next(derTag.integer), 'PKCS#8')
+  const algorithm = fields.next(derTag.sequence)
+  const key = fields.next(derTag.octetString)
+  fields.nextIf(0xa0)
+  if (version === 1) fields.nextIf(0x81)
+  fields.end()
+  if (version > 1) {
+    throw new CertificateError('certificate_malformed', `PKCS#8: found version ${version + 1}, expected 1 or 2`)
+  }
+  const der = version === 0 ? encoded : wrap([versionOne, algorithm.encoded, key.encoded])
+  const kind = readAlgorithm(algorithm)
+  return { der, ...kind, isWhole: isWhole(kind.algorithm, key.content) }
+}
+
+/** Why Node does not read a key whose envelope is in order: its kind is not supported, or the key itself is broken. */
+export function explainPkcs8({ algorithm, curve, isWhole }: Pkcs8Key, cause: unknown): CertificateError {
+  if (curve !== undefined && !curves.has(curve)) return explainKind(`the curve ${curve}`, cause)
+  if (!algorithms.has(algorithm)) return explainKind(`the algorithm ${algorithm}`, cause)
+  if (isWhole) return explainUnread(cause)
+  return new CertificateError('key_malformed', `key: found a private key that is broken, ${expected}`, { cause })
+}
+
+/** A failure of the library on a key in which we find no fault. */
+export function explainUnread(cause: unknown): CertificateError {
+  const reason = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+  const message = `key: found a private key that this Node.js does not read${reason}, ${expected}`
+  return new CertificateError('key_unsupported', message, { cause })
+}
+
+function explainKind(kind: string, cause: unknown): CertificateError {
+  return new CertificateError('key_unsupported', `key: found a private key of ${kind}, ${expected}`, { cause })
+}
+
+const expected = 'expected RSA, P-256, P-384, P-521 or Ed25519'
+
+const versionOne = Buffer.of(derTag.integer, 1, 0)
+
+const ecPublicKey = '1.2.840.10045.2.1'
+
+/** rsaEncryption, id-RSASSA-PSS, ecPublicKey, Ed25519. */
+const algorithms: ReadonlySet<string> = new Set([
+  '1.2.840.113549.1.1.1',
+  '1.2.840.113549.1.1.10',
+  ecPublicKey,
+  '1.3.101.112',
+])
+
+const curves: ReadonlySet<string> = new Set(['1.2.840.10045.3.1.7', '1.3.132.0.34', '1.3.132.0.35'])
+
+// RFC 8017 §A.1.2, RFC 5915 §3, RFC 8410 §7.
+function isWhole(algorithm: string, key: Buffer): boolean {
+  try {
+    if (algorithm === '1.3.101.112') {
+      const fields = new DerReader(key, 'key')
+      const { length } = fields.next(derTag.octetString).content
+      return fields.done && length === 32
+    }
+    const fields = enterOnly(key, derTag.sequence, 'key')
+    fields.next(derTag.integer)
+    if (algorithm === ecPublicKey) return fields.next(derTag.octetString).content.length > 0
+    return fields.rest().filter(({ tag }) => tag === derTag.integer).length === 8
+  } catch (error) {
+    if (error instanceof CertificateError) return false
+    throw error
+  }
+}
+
+function readAlgorithm({ content }: DerElement): Pick<Pkcs8Key, 'algorithm' | 'curve'> {
+  const fields = new DerReader(content, 'PKCS#8')
+  const algorithm = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'PKCS#8')
+  const parameters = fields.done ? undefined : fields.nextOfAny()
+  fields.end()
+  const isNamed = algorithm === ecPublicKey && parameters?.tag === derTag.objectIdentifier
+  return { algorithm, curve: isNamed ? decodeObjectIdentifier(parameters, 'PKCS#8') : undefined }
+}
+
+function wrap(parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(content.length)
+  const size =
+    content.length < 0x80
+      ? Buffer.of(content.length)
+      : content.length < 0x100
+        ? Buffer.of(0x81, content.length)
+        : Buffer.concat([Buffer.of(0x82), length])
+  return Buffer.concat([Buffer.of(derTag.sequence), size, content])
+}
