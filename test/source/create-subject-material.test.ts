@@ -68,7 +68,7 @@ for (const [what, run, code, reason] of cases) {
 
 for (const [what, options, reason] of [
   ['a SPIFFE ID', { uris: ['spiffe://internal.example/ns/production/sa/billing'] }, 'spiffe_id_present'],
-  ['clientAuth alone', { extendedKeyUsages: ['clientAuth'] }, 'wrong_extended_key_usage'],
+  ['neither serverAuth nor clientAuth', { extendedKeyUsages: ['1.3.6.1.5.5.7.3.4'] }, 'wrong_extended_key_usage'],
   ['a signature by SHA-1', { faults: ['sha1_signature'] }, 'weak_signature'],
 ] as const) {
   test(`refuses a certificate of our own with ${what}`, async () => {

@@ -8,7 +8,7 @@ import type { Rule } from './decision/rule.ts'
 import { compileRules, type RuleSet } from './decision/rules.ts'
 import type { GuardRealm, GuardSource } from './connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
-import { describeLongLife } from './connection/material-warnings.ts'
+import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
 import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
 import { createPossibleSubjects, createPossibleWorkloads, type PossibleCallers } from './principal/possible-callers.ts'
 import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
@@ -136,6 +136,8 @@ function parseRealm(options: GuardOptions, material: X509Material | SubjectMater
     if (options[name] === undefined) continue
     refuse(name, options[name], `none with a source made from ca; ${identity.kind}() says who has which authorities`)
   }
+  const clientOnly = describeClientOnly(material.certificate)
+  if (clientOnly !== undefined) throw new ConfigurationError('option_invalid', `createGuard: source: ${clientOnly}`)
   return { kind: 'subject', identity }
 }
 

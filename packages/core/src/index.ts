@@ -71,6 +71,7 @@ export { CaBundle } from './trust/ca-bundle.ts'
 export { commonName, dnsName, type SubjectIdentity, type SubjectIdentityOptions } from './subject/subject-identity.ts'
 export type {
   NoticingSource,
+  HandshakeSide,
   OwnCertificate,
   OwnSvid,
   SourceNotice,

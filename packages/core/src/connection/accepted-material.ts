@@ -9,7 +9,12 @@ import { createServerTrust, type ExpectedServers } from '../svid/server-trust.ts
 import { createSvidTrust } from '../svid/svid-trust.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
-import { describeIndistinct, describeLongLife, longCertificateLifetime } from './material-warnings.ts'
+import {
+  describeClientOnly,
+  describeIndistinct,
+  describeLongLife,
+  longCertificateLifetime,
+} from './material-warnings.ts'
 import { createTlsOptions } from './tls-options.ts'
 import type { Proof } from './verdict-cache.ts'
 
@@ -148,6 +153,8 @@ export class AcceptedMaterial {
     const trust = trustOf(offered, realm)
     const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
     if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
+    const clientOnly = realm.kind === 'subject' ? describeClientOnly(own) : undefined
+    if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
     const before = this.#last?.own
     const accepted = { own, trust, ownIntermediates }

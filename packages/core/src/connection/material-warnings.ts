@@ -1,6 +1,7 @@
 import type { Certificate } from '../certificate/certificate.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { isSameName } from '../certificate/distinguished-name.ts'
+import type { OwnCertificate } from '../trust/x509-source.ts'
 
 /** Certificates that live longer than 90 days (in milliseconds) are renewed by hand, late, and by few who still know how. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000
@@ -32,6 +33,12 @@ function describeTime(milliseconds: number): string {
     [rest % 60, 's'],
   ] as const
   return parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count} ${unit}`])).join(' ')
+}
+
+/** Says that no client accepts our own certificate from a server, or nothing. */
+export function describeClientOnly({ sides }: Pick<OwnCertificate, 'sides'>): string | undefined {
+  if (sides.includes('server')) return undefined
+  return 'our own certificate is for clients alone: its extended key usage, or that of its issuer, leaves out serverAuth; issue one with serverAuth, or without an extended key usage'
 }
 
 /** OpenSSL tells authorities of one name apart by their key ids only, and without them never tries the second. */

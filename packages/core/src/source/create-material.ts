@@ -61,7 +61,9 @@ export function assembleMaterial({ key, certificates, bundles }: MaterialParts, 
   const { spiffeId, leaf, path } = verifyOwn(certificates, bundles, now)
   // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
   const expiresAt = Math.min(...path.map(endOfValidity))
-  const own = createOwnCertificate({ key, certificates: [leaf, ...certificates.slice(1)], expiresAt })
+  // X509-SVID §4.4: both or none are in the leaf.
+  const sides = ['server', 'client'] as const
+  const own = createOwnCertificate({ key, certificates: [leaf, ...certificates.slice(1)], expiresAt, sides })
   return Object.freeze({ svid: Object.freeze({ ...own, spiffeId }), bundles })
 }
 

@@ -18,7 +18,7 @@ export interface SubjectParts {
 
 /**
  * Puts together the material of a workload of a CA without SPIFFE: the key fits the leaf, and the chain ends in the CA
- * and is valid at `now` (epoch milliseconds).
+ * and is valid at `now` (epoch milliseconds), for one side of a handshake at least.
  *
  * @throws {CertificateError} saying which of this does not hold
  */
@@ -33,7 +33,7 @@ export function assembleSubjectMaterial({ key, certificates, ca }: SubjectParts,
     const { reason, detail } = verdict
     throw new CertificateError('svid_unusable', `our own certificate: ${reason}: ${detail}`, { value: reason })
   }
-  const { expiresAt } = verdict
-  const certificate = createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt })
+  const { expiresAt, sides } = verdict
+  const certificate = createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt, sides })
   return Object.freeze({ certificate, ca })
 }

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import { toPem } from '../certificate/pem.ts'
-import type { OwnCertificate } from '../trust/x509-source.ts'
+import type { HandshakeSide, OwnCertificate } from '../trust/x509-source.ts'
 
 /** What there is to say of our own certificate once its path is verified. */
 export interface OwnProof {
@@ -11,10 +11,11 @@ export interface OwnProof {
   readonly certificates: readonly [Certificate, ...Certificate[]]
   /** Epoch milliseconds: of the whole verified path. */
   readonly expiresAt: number
+  readonly sides: readonly HandshakeSide[]
 }
 
 /** Puts key and verified chain together; the key stays behind a function. */
-export function createOwnCertificate({ key, certificates, expiresAt }: OwnProof): OwnCertificate {
+export function createOwnCertificate({ key, certificates, expiresAt, sides }: OwnProof): OwnCertificate {
   const [leaf] = certificates
   return Object.freeze({
     serialNumber: leaf.serialNumber,
@@ -23,6 +24,7 @@ export function createOwnCertificate({ key, certificates, expiresAt }: OwnProof)
     notBefore: leaf.notBefore,
     notAfter: endOfValidity(leaf),
     expiresAt,
+    sides: Object.freeze([...sides]),
     exportPrivateKey: () => key.export({ type: 'pkcs8', format: 'pem' }).toString(),
   })
 }

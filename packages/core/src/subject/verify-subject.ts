@@ -2,10 +2,11 @@ import { type Certificate, clientAuth, serverAuth } from '../certificate/certifi
 import { describeCertificate, quoteText } from '../certificate/describe.ts'
 import { verifyPath } from '../certificate/path.ts'
 import { judgeName } from '../certificate/subtrees.ts'
-import { checkUsages } from '../svid/check-usages.ts'
 import { completeChain, decodeChain } from '../svid/presented-chain.ts'
 import { type ChainRefusal, Refused } from '../svid/refusal.ts'
 import type { CaBundle } from '../trust/ca-bundle.ts'
+import type { HandshakeSide } from '../trust/x509-source.ts'
+import { checkKeyUsage } from './check-key-usage.ts'
 import type { SubjectIdentity } from './subject-identity.ts'
 import { mintX509Subject, type X509Subject } from './x509-subject.ts'
 
@@ -42,9 +43,8 @@ export type SubjectVerdict =
   | (NoProof & { readonly name?: string })
 
 /**
- * Verifies the chain of a peer of a CA without SPIFFE: one name from a closed list, a leaf that may do what an SVID may
- * (the key usage may be absent, tutorial CAs write none), and the path by RFC 5280 §6. Never throws, whatever the bytes
- * of the chain.
+ * Verifies the chain of a peer of a CA without SPIFFE: one name from a closed list, and leaf and path by RFC 5280 for the
+ * client's side of a handshake. Never throws, whatever the bytes of the chain.
  */
 export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): SubjectVerdict {
   let name: string | undefined
@@ -54,7 +54,7 @@ export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): S
     refuseSpiffeId(leaf)
     name = identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf, identity)
     checkListed(name, identity)
-    checkUsages(leaf, true)
+    checkKeyUsage(leaf)
     const proved = verifyCaPath(presented, claim, clientAuth)
     if (identity.kind === 'commonName') checkHostConstraints(name, proved.path)
     return { ok: true, subject: mintX509Subject({ name, leaf, bundle: claim.ca, ...proved }) }
@@ -69,12 +69,26 @@ interface CaPath {
   readonly expiresAt: number
 }
 
-/** Verifies our own chain for the server's side. What its names and its other usages are worth is for its peers to say. */
-export function verifyOwnChain(claim: SubjectClaim): ({ readonly ok: true } & CaPath) | NoProof {
+/**
+ * Verifies our own chain for at least one side of a handshake, and tells for which: a certificate for clients alone is
+ * enough for a service that only calls others. What its names are worth is for its peers to say.
+ */
+export function verifyOwnChain(
+  claim: SubjectClaim,
+): ({ readonly ok: true; readonly sides: readonly HandshakeSide[] } & CaPath) | NoProof {
+  const [asServer, asClient] = [verifyOwnSide(claim, serverAuth), verifyOwnSide(claim, clientAuth)]
+  if (!asServer.ok) return asClient.ok ? { ...asClient, sides: ['client'] } : asServer
+  return { ...asServer, sides: asClient.ok ? ['server', 'client'] : ['server'] }
+}
+
+function verifyOwnSide(
+  claim: SubjectClaim,
+  usage: typeof clientAuth | typeof serverAuth,
+): ({ readonly ok: true } & CaPath) | NoProof {
   try {
     const presented = decodeChain(claim.chain, [...(claim.additional ?? []), ...claim.ca.authorities])
     refuseSpiffeId(presented[0])
-    return { ok: true, ...verifyCaPath(presented, claim, serverAuth) }
+    return { ok: true, ...verifyCaPath(presented, claim, usage) }
   } catch (error) {
     return describeRefusal(error)
   }

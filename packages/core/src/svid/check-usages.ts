@@ -1,25 +1,18 @@
 import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
 import { Refused } from './refusal.ts'
 
-/**
- * Holds a leaf to what a workload's certificate may do: sign handshakes on both sides, and nothing else.
- *
- * @param mayLackKeyUsage a CA without SPIFFE may leave the key usage out, an X.509-SVID may not
- */
-export function checkUsages(leaf: Certificate, mayLackKeyUsage: boolean): void {
+/** Checks what the leaf of an X509-SVID may do: sign handshakes on both sides, and nothing else. */
+export function checkUsages(leaf: Certificate): void {
   const { keyUsage, extendedKeyUsage } = leaf
   // X509-SVID §4.1, §5.2
   if (leaf.basicConstraints?.cA === true) refuse('leaf_is_ca', 'found cA true, expected a leaf certificate')
   // §4.3
-  if (keyUsage === undefined && !mayLackKeyUsage)
-    refuse('key_usage_missing', 'found no key usage, expected a critical one')
-  if (keyUsage !== undefined) {
-    const { critical, usages } = keyUsage
-    if (!critical) refuse('key_usage_not_critical', 'the key usage has to be critical')
-    if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
-    if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf')
-    if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')
-  }
+  if (keyUsage === undefined) return refuse('key_usage_missing', 'found no key usage, expected a critical one')
+  const { critical, usages } = keyUsage
+  if (!critical) refuse('key_usage_not_critical', 'the key usage has to be critical')
+  if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
+  if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf')
+  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')
   // §4.4: both or none. A certificate for one side of the handshake only is no workload's.
   if (
     extendedKeyUsage !== undefined &&

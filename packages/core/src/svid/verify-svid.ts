@@ -131,7 +131,7 @@ function checkLeaf(leaf: Certificate, id: SpiffeId): void {
   if (leaf.subject.relativeNames.length === 0 && leaf.subjectAlternativeName?.critical !== true) {
     refuse('alternative_name_not_critical', 'the subject is empty, so the SAN has to be critical')
   }
-  checkUsages(leaf, false)
+  checkUsages(leaf)
 }
 
 // §3.2: a signing certificate's SPIFFE ID has no path; SPIFFE-ID §3.1: it lies in the trust domain that it signs for.

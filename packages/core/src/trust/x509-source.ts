@@ -59,6 +59,9 @@ export interface SubjectMaterial {
   readonly ca: CaBundle
 }
 
+/** A side of a TLS handshake. */
+export type HandshakeSide = 'server' | 'client'
+
 /** The certificate of this workload: the one kind that comes with a private key. */
 export interface OwnCertificate {
   readonly serialNumber: string
@@ -72,6 +75,8 @@ export interface OwnCertificate {
   readonly notAfter: number
   /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
   readonly expiresAt: number
+  /** For which sides of a handshake its extended key usages and those of its issuers allow it (RFC 5280 §4.2.1.12); an SVID has both. */
+  readonly sides: readonly HandshakeSide[]
   /** The private key as PKCS#8 PEM: a function, so that no log of this object ever shows it. */
   readonly exportPrivateKey: () => string
 }
