@@ -21,7 +21,6 @@ import { createRandom } from './random.ts'
  * are no IA5String (OpenSSL refuses them below every name constraint, we below those for e-mail).
  */
 const stricter: readonly (readonly [trait: RegExp, reason: string])[] = [
-  [/^critical policies/, 'policies are not processed, and what is critical and not processed refuses (RFC 5280 §4.2)'],
   [/^unknown extension twice/, 'a certificate must not include an extension twice (RFC 5280 §4.2)'],
   [/^version 1 \(/, 'extensions exist in version 3 only (RFC 5280 §4.1.2.9)'],
   [/^version 1 without extensions \(root/, 'OpenSSL takes a self-signed certificate of version 1 for a CA (§6.1.4 k)'],

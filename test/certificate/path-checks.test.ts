@@ -75,11 +75,6 @@ const unfit: readonly (readonly [what: string, issue: Issue, reason: string])[] 
     'unknown_critical_extension',
   ],
   [
-    'critical certificate policies',
-    { extensions: { policies: extension('2.5.29.32', nullValue, true) } },
-    'unknown_critical_extension',
-  ],
-  [
     'an extended key usage for something else',
     { extensions: { usage: extendedKeyUsage(serverAuth) } },
     'wrong_extended_key_usage',

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { CertificatePolicies } from './policies.ts'
 import type { PublicKeyInfo } from './public-key.ts'
 
 /** The extended key usages that service-to-service TLS is about (RFC 5280 §4.2.1.12). */
@@ -86,6 +87,8 @@ export interface Certificate {
   readonly authorityKeyId?: string
   /** The issuer's certificate, by its own issuer and serial number, where the authority key identifier has them. */
   readonly authorityCertificate?: { readonly issuer?: DistinguishedName; readonly serialNumber?: string }
+  /** Absent without any extension about certificate policies. */
+  readonly policies?: CertificatePolicies
   /** Object identifiers of critical extensions that we do not process: any of them refuses the path (RFC 5280 §4.2). */
   readonly unknownCriticalExtensions: readonly string[]
   /** Subject equals issuer; says nothing about who signed. */

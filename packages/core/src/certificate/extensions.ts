@@ -10,6 +10,13 @@ import {
 } from './der-values.ts'
 import { decodeDistinguishedName } from './distinguished-name.ts'
 import { decodeConstraintBase, decodeSubjectName } from './general-name.ts'
+import {
+  type CertificatePolicies,
+  decodeInhibitAnyPolicy,
+  decodePolicies,
+  decodePolicyConstraints,
+  decodePolicyMappings,
+} from './policies.ts'
 
 /** What the extensions say; each field as in `Certificate`. */
 export type CertificateExtensions = Pick<
@@ -22,6 +29,7 @@ export type CertificateExtensions = Pick<
   | 'subjectKeyId'
   | 'authorityKeyId'
   | 'authorityCertificate'
+  | 'policies'
   | 'unknownCriticalExtensions'
 >
 
@@ -33,6 +41,7 @@ export type CertificateExtensions = Pick<
 export function decodeExtensions(elements: readonly DerElement[]): CertificateExtensions {
   const unknownCriticalExtensions: string[] = []
   const fields: { -readonly [Field in keyof CertificateExtensions]?: CertificateExtensions[Field] } = {}
+  let policies: CertificatePolicies | undefined
   const seen = new Set<string>()
   for (const element of elements) {
     const { type, critical, value } = decodeExtension(element)
@@ -54,8 +63,22 @@ export function decodeExtensions(elements: readonly DerElement[]): CertificateEx
       case '2.5.29.30':
         fields.nameConstraints = decodeNameConstraints(value)
         break
+      case '2.5.29.32':
+        decodePolicies(value)
+        policies = { ...policies, policies: value }
+        break
+      case '2.5.29.33':
+        decodePolicyMappings(value)
+        policies = { ...policies, mappings: value }
+        break
       case '2.5.29.35':
         Object.assign(fields, decodeAuthorityKeyId(value))
+        break
+      case '2.5.29.36':
+        policies = { ...policies, ...decodePolicyConstraints(value) }
+        break
+      case '2.5.29.54':
+        policies = { ...policies, inhibitAnyPolicy: decodeInhibitAnyPolicy(value) }
         break
       case '2.5.29.37':
         fields.extendedKeyUsage = decodeExtendedKeyUsage(value)
@@ -64,7 +87,7 @@ export function decodeExtensions(elements: readonly DerElement[]): CertificateEx
         if (critical) unknownCriticalExtensions.push(type)
     }
   }
-  return { ...fields, unknownCriticalExtensions }
+  return { ...fields, ...(policies && { policies }), unknownCriticalExtensions }
 }
 
 /**

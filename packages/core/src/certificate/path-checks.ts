@@ -1,4 +1,5 @@
 import { anyExtendedKeyUsage, type Certificate } from './certificate.ts'
+import { findPolicyViolation } from './check-policies.ts'
 import { describeCertificate } from './describe.ts'
 import { findNameViolation } from './name-constraints.ts'
 import type { PathRefusal, PathRequest, Refusal } from './path-request.ts'
@@ -59,10 +60,12 @@ export function checkIssuer(
   )
 }
 
-/** RFC 5280 §6.1.3 b, c: can only be judged on the complete path. */
-export function checkNames(path: readonly Certificate[]): Refusal | undefined {
+/** RFC 5280 §6.1.3 b, c and d to f: names and policies can only be judged on the complete path. */
+export function checkWhole(path: readonly Certificate[]): Refusal | undefined {
   const violation = findNameViolation(path)
-  return violation === undefined ? undefined : refuse('name_constraint_violated', violation)
+  if (violation !== undefined) return refuse('name_constraint_violated', violation)
+  const missing = findPolicyViolation(path)
+  return missing === undefined ? undefined : refuse('policy_missing', missing)
 }
 
 /** The first moment after the last valid second, which RFC 5280 §4.1.2.5 counts in. */

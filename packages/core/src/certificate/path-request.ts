@@ -33,6 +33,7 @@ export type PathRefusal =
   | 'wrong_extended_key_usage'
   | 'unknown_critical_extension'
   | 'name_constraint_violated'
+  | 'policy_missing'
 
 /** One reason with what an operator needs to find the certificate that is meant. */
 export interface Refusal {

@@ -2,7 +2,7 @@ import type { Certificate } from './certificate.ts'
 import { describeCertificate, quoteText } from './describe.ts'
 import { isSameName } from './distinguished-name.ts'
 import { describeKeyMismatch, isNamedIssuer } from './issuer-match.ts'
-import { checkIssuer, checkLeaf, checkNames, checkPresented, checkSignature, endOfValidity } from './path-checks.ts'
+import { checkIssuer, checkLeaf, checkPresented, checkSignature, checkWhole, endOfValidity } from './path-checks.ts'
 import type { PathRequest, Refusal } from './path-request.ts'
 
 /** The most signature checks for one path, which bounds the search among authorities that cross-sign each other. */
@@ -24,8 +24,8 @@ export type PathVerdict =
  * its issuer, in whatever order they were presented. What the leaf must be besides (an SVID) is not looked at.
  *
  * The authority is held to the same checks as every issuer, dates included, but its own signature is not checked:
- * that it is in the bundle is all its proof. Certificate policies are not processed: where they are critical, they
- * are an unknown critical extension.
+ * that it is in the bundle is all its proof. Certificate policies are processed with the initial settings of RFC 5280 §6.1.1:
+ * any policy will do, and none is needed unless a certificate of the path requires one.
  */
 export function verifyPath(request: PathRequest): PathVerdict {
   const { leaf } = request
@@ -85,7 +85,7 @@ function climb(child: Certificate, path: readonly Certificate[], search: Search)
     }
     const longer = [...path, issuer]
     const isAuthority = search.authorities.has(issuer.sha256)
-    const refusal = checkIssuer(issuer, path, search.request) ?? (isAuthority ? checkNames(longer) : undefined)
+    const refusal = checkIssuer(issuer, path, search.request) ?? (isAuthority ? checkWhole(longer) : undefined)
     if (refusal !== undefined) {
       note(search, issuerProved + longer.length, refusal)
       continue
