@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { authenticated, createGuard, createReplaceableSource, SourceError } from '@countersign/core'
@@ -37,4 +39,24 @@ test("what happens to a source is in Fastify's log at the level of who must act 
     ['30', 'recovered'],
     ['30', 'lost'],
   ])
+})
+
+test('how many more peers were refused is in the message', async () => {
+  const source = createReplaceableSource(current)
+  const stream = new PassThrough({ encoding: 'utf8' })
+  const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })
+  const app = Fastify({ https: guard.tlsOptions(), logger: { stream } })
+  await app.register(countersign, { guard })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const address = app.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  for (let count = 0; count < 3; count += 1) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    socket.end('GET /')
+    await once(socket.resume(), 'close')
+  }
+  await app.close()
+  await source.close()
+  const messages = String(stream.read()).match(/(?<="msg":")peer[^"]*/g)
+  assert.deepEqual(messages, ['peer refused: handshake_failed', 'peer refused: handshake_failed, 2 more'])
 })

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, test, type TestContext } from 'node:test'
+import { channels } from '@countersign/core'
 import { createAuthority, type SvidFault } from '@countersign/testkit'
-import {
-  analyticsService,
-  billing,
-  coreApi,
-  readJson,
-  reasonsOf,
-  sendBehindHandshake,
-  start,
-  variants,
-} from './frameworks.ts'
+import { analyticsService, billing, coreApi, readJson, sendBehindHandshake, start, variants } from './frameworks.ts'
 
 describe('promise 1: a certificate authenticates only if its chain ends in the bundle of the trust domain that its own SPIFFE ID names', async () => {
   const ours = await createAuthority('saas.example')
@@ -20,8 +13,9 @@ describe('promise 1: a certificate authenticates only if its chain ends in the b
   const partnersOwn = 'spiffe://partner.example/ns/production/sa/core-api'
 
   for (const variant of variants) {
-    test(variant.name, async () => {
+    test(variant.name, async (context) => {
       await using service = await start(variant, { source, trustDomains })
+      const published = collectReasons(context)
       const forged = await partner.issue(coreApi, { faults: ['foreign_trust_domain'] })
       await assert.rejects(service.as(forged).fetch('/internal/health'))
       assert.equal(await sendBehindHandshake(service, variant, forged), '')
@@ -30,7 +24,7 @@ describe('promise 1: a certificate authenticates only if its chain ends in the b
 
       // What makes the promise worth a test: OpenSSL lets all three through.
       assert.deepEqual(service.authorized, [true, true, true])
-      assert.deepEqual(reasonsOf(service), ['unknown_authority', 'unknown_authority', 'unknown_authority'])
+      assert.deepEqual(published, ['unknown_authority', 'unknown_authority', 'unknown_authority'])
       assert.deepEqual(service.handled, [])
 
       const response = await service.as(await partner.issue(partnersOwn)).fetch('/internal/health')
@@ -57,15 +51,16 @@ describe('promise 2: exactly one URI SAN, a valid SPIFFE ID with a path, a leaf 
   )
 
   for (const variant of variants) {
-    test(`${variant.name}: nobody else reaches a handler, not even with a request sent behind the handshake`, async () => {
+    test(`${variant.name}: nobody else reaches a handler, not even with a request sent behind the handshake`, async (context) => {
       await using service = await start(variant, { source })
+      const published = collectReasons(context)
       const passedOpenSsl: SvidFault[] = []
       for (const { fault, svid } of faulty) {
         const passed = service.authorized.length
-        const refused = service.events.length
+        const refused = published.length
         // In TLS 1.2 a client sends nothing before the server has answered, so there it is a plain request.
         assert.equal(await sendBehindHandshake(service, variant, svid), '', fault)
-        const [reason, ...more] = reasonsOf(service).slice(refused)
+        const [reason, ...more] = published.slice(refused)
         const isOurs = service.authorized.slice(passed).includes(true)
         if (isOurs) passedOpenSsl.push(fault)
         assert.equal(reason, isOurs ? reasons[fault] : 'handshake_failed', fault)
@@ -185,4 +180,18 @@ function createForgedHeaders(certificate: string): Readonly<Record<string, strin
     'x-http-method-override': 'GET',
     'x-middleware-subrequest': 'middleware',
   }
+}
+
+/** The reasons of all refusals and denials: the log only counts those that repeat. */
+function collectReasons(context: TestContext): readonly string[] {
+  const reasons: string[] = []
+  const note = (event: unknown): void => {
+    if (typeof event !== 'object' || event === null || !('reason' in event)) return
+    if (typeof event.reason === 'string') reasons.push(event.reason)
+  }
+  for (const name of [channels.authentication, channels.denial]) {
+    subscribe(name, note)
+    context.after(() => unsubscribe(name, note))
+  }
+  return reasons
 }

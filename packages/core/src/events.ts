@@ -22,6 +22,12 @@ export interface AuthenticationEvent {
   /** The reason in words. Never sent to the peer. */
   readonly detail?: string
   readonly remoteAddress?: string
+  /**
+   * In the log alone: for how many events this one stands, of which it is the last; none of them was written. They have
+   * the same `reason` and come from the same address (of IPv6 the first 64 bits), or, without `remoteAddress`, from many.
+   * Absent for an event that stands for itself.
+   */
+  readonly repeated?: number
   /** Host and port that we called: there only where the peer is a server, and the event one of a dialer. */
   readonly server?: string
 }
@@ -44,6 +50,8 @@ export interface DenialEvent {
   readonly rule?: number
   readonly missing?: readonly string[]
   readonly remoteAddress?: string
+  /** In the log alone, and only without a principal: for how many denials this one stands; see `AuthenticationEvent`. */
+  readonly repeated?: number
 }
 
 /** The source of X.509 material changed or failed, or what it gave will expire. Published on `countersign:source`. */
@@ -79,24 +87,30 @@ export const channels: {
 
 /** Publishes events on their channel and gives those that an operator must see to the log. */
 export interface Reporter {
-  (event: CountersignEvent): void
+  /** `wasAuthenticated`: it is about a connection that was authenticated before, and not about whoever may connect. Default: no. */
+  (event: CountersignEvent, wasAuthenticated?: boolean): void
 }
 
-/**
- * Creates the reporter of a guard. Accepted peers and updates go to the channels only, everything else to the log too.
- * A log that throws is no reason to answer a request differently, so its exceptions are dropped.
- */
-export function createReporter(log: () => (event: CountersignEvent) => void): Reporter {
+/** Creates a reporter whose log gets every event that is meant for a log. */
+export function createReporter(log: (event: CountersignEvent) => void): Reporter {
   return (event) => {
-    const subject = byType[event.type]
-    if (subject.hasSubscribers) subject.publish(event)
-    if (event.type !== 'denial' && (event.outcome === 'accepted' || event.outcome === 'updated')) return
-    try {
-      const given: unknown = log()(event)
-      ignoreRejection(given)
-    } catch {
-      // The request's answer must not depend on where it is written down.
-    }
+    if (publish(event)) writeSafely(log, event)
+  }
+}
+
+/** Publishes an event; returns whether it is for the log too: accepted peers and updates go to the channels only. */
+export function publish(event: CountersignEvent): boolean {
+  const subject = byType[event.type]
+  if (subject.hasSubscribers) subject.publish(event)
+  return event.type === 'denial' || (event.outcome !== 'accepted' && event.outcome !== 'updated')
+}
+
+/** Writes an event to a log. What that throws is dropped: no answer may depend on where an event is written down. */
+export function writeSafely(log: (event: CountersignEvent) => unknown, event: CountersignEvent): void {
+  try {
+    ignoreRejection(log(event))
+  } catch {
+    // See above.
   }
 }
 

@@ -17,9 +17,10 @@ import { exactReading } from './decision/reading.ts'
 import type { RuleSet } from './decision/rules.ts'
 import { createTargetParser, parsePath } from './decision/target.ts'
 import { ConfigurationError, SourceError } from './errors.ts'
-import { type CountersignEvent, createReporter, logToStandardError, type Reporter, type SourceEvent } from './events.ts'
+import { EventLog } from './event-log.ts'
+import type { CountersignEvent, DenialEvent, Reporter, SourceEvent } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
-import { type Health, HealthRecord } from './health.ts'
+import type { Health } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
 import type { Principal } from './principal/principal.ts'
@@ -43,27 +44,22 @@ export class Guard {
   /** False when every route decides for itself by `perRoute()`, which needs a framework that reports its routes. */
   readonly hasOwnRules: boolean
   readonly #options: ParsedGuardOptions
+  readonly #events: EventLog
   readonly #report: Reporter
   readonly #material: AcceptedMaterial
   readonly #authenticator: Authenticator
   readonly #follower: SourceFollower
-  readonly #health = new HealthRecord()
   readonly #parseTarget: ReturnType<typeof createTargetParser>
   readonly #attached = new WeakSet<object>()
   readonly #made = new WeakSet<object>()
-  #log: (event: CountersignEvent) => void
 
   constructor(options: GuardOptions) {
     const parsed = parseGuardOptions(options)
     this.#options = parsed
     this.rules = parsed.rules
     this.hasOwnRules = parsed.hasOwnRules
-    this.#log = parsed.log ?? logToStandardError
-    const report = createReporter(() => this.#log)
-    this.#report = (event) => {
-      if (event.type === 'source') this.#health.note(event)
-      report(event)
-    }
+    this.#events = new EventLog(parsed.log)
+    this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
     this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
     this.#authenticator = new Authenticator(parsed, this.#report)
     this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
@@ -79,7 +75,10 @@ export class Guard {
         ownLife.watch(this.#material.current(Date.now()), Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
-      onEnd: () => ownLife.watch(undefined, Date.now()),
+      onEnd: () => {
+        ownLife.watch(undefined, Date.now())
+        this.#events.flush()
+      },
     })
     this.#requireMaterial()
   }
@@ -217,7 +216,7 @@ export class Guard {
 
   /** How this service stands with its own certificate, for a health route or `probeListener`. */
   health(): Health {
-    return this.#health.read(this.#material, Date.now())
+    return this.#events.health.read(this.#material, Date.now())
   }
 
   /**
@@ -234,7 +233,7 @@ export class Guard {
 
   /** The log of the framework, used unless `log` was given to `createGuard`. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
-    if (this.#options.log === undefined) this.#log = log
+    this.#events.useDefaultLog(log)
   }
 
   #requireMaterial(): NonNullable<ReturnType<AcceptedMaterial['current']>> {
@@ -249,8 +248,9 @@ export class Guard {
   #deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
     const { method = '', url = '' } = request
     const { effect: _, ...why } = denial
-    const remoteAddress = this.#authenticator.connections.find(request)?.socket.remoteAddress
-    this.#report({
+    const connection = this.#authenticator.connections.find(request)
+    const { remoteAddress } = connection?.socket ?? {}
+    const event: DenialEvent = {
       type: 'denial',
       at: Date.now(),
       ...why,
@@ -258,7 +258,8 @@ export class Guard {
       path: (url.split('?', 1)[0] ?? '').slice(0, 256),
       ...(principal !== null && { principal: principal.name }),
       ...(remoteAddress !== undefined && { remoteAddress }),
-    })
+    }
+    this.#report(event, connection?.verdict.ok)
     return denial
   }
 }

@@ -23,8 +23,9 @@ function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
 }
 
 function describe(event: CountersignEvent): string {
-  if (event.type === 'denial') return `denied: ${event.reason}`
-  return event.type === 'source' ? describeSource(event) : describePeer(event)
+  if (event.type === 'source') return describeSource(event)
+  const what = event.type === 'denial' ? `denied: ${event.reason}` : describePeer(event)
+  return event.repeated === undefined ? what : `${what}, ${event.repeated} more`
 }
 
 function describeSource({ outcome, detail }: SourceEvent): string {

@@ -73,7 +73,7 @@ export class PeerConnections {
         const detail = `${end} while its connection was open`
         const about = verdict.ok ? nameOf(verdict.proof) : {}
         const expired: PeerRefusal = { ok: false, reason: 'identity_expired', detail, ...about }
-        this.#reportVerdict(socket, expired, Date.now())
+        this.#reportVerdict(socket, expired, Date.now(), true)
         return expired
       },
       noteEnding: (connection) => {
@@ -131,7 +131,7 @@ export class PeerConnections {
     if (trust.holds(verdict.proof)) return verdict
     const again = this.#verifyAgain(connection, verdict.proof, { trust, additional: ownIntermediates, now })
     connection.verdict = again
-    if (!again.ok) this.#reportVerdict(connection.socket, again, now)
+    if (!again.ok) this.#reportVerdict(connection.socket, again, now, true)
     else if (again.proof.expiresAt !== verdict.proof.expiresAt) {
       // Under other authorities the same leaf may be proved for longer, or for less.
       connection.stopWatch()
@@ -270,7 +270,7 @@ export class PeerConnections {
     return this.#policy.describeSocket?.(socket) ?? addressOf(socket)
   }
 
-  #reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number): void {
+  #reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number, wasAuthenticated = false): void {
     if (verdict.ok) {
       // It goes to the channel alone, and putting it together costs as much as looking the verdict up.
       if (!hasSubscribers('authentication')) return
@@ -278,7 +278,8 @@ export class PeerConnections {
       this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about })
     } else {
       const { ok: _, ...why } = verdict
-      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...this.#locate(socket) })
+      const about = { ...why, ...this.#locate(socket) }
+      this.#report({ type: 'authentication', outcome: 'refused', at: now, ...about }, wasAuthenticated)
     }
   }
 }

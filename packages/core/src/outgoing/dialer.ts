@@ -57,7 +57,7 @@ export class Dialer {
 
   constructor(options: ParsedDialerOptions) {
     this.#options = options
-    const report = createReporter(() => options.log)
+    const report = createReporter(options.log)
     this.#report = (event) => {
       if (event.type === 'source' && event.outcome === 'lost') {
         this.#loss = { code: event.code ?? withoutMaterial.reason, detail: event.detail }

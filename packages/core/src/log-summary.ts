@@ -1,0 +1,149 @@
+import { addressGroup } from './address-group.ts'
+import type { AuthenticationEvent, CountersignEvent, DenialEvent } from './events.ts'
+
+/** A peer that was refused or a request that was denied without a principal: anyone who reaches the port can cause it. */
+type AnonymousEvent = AuthenticationEvent | DenialEvent
+
+/**
+ * Stands before the log and summarises what clients without an identity cause, so that a few bytes from them do not
+ * become a line each: of each client and reason the first event is written, and those with another detail up to a
+ * limit. The others are counted. Their last one is written with the count, as `repeated`, ten seconds after the first and
+ * then once a minute as long as there are more.
+ *
+ * Keeps at most 256 clients with 8 reasons each, and counts what is beyond together: 8 MiB at the most.
+ */
+export class LogSummary {
+  readonly #write: (event: CountersignEvent) => void
+  readonly #clients = new Map<string, Map<string, Repeats>>()
+  readonly #others = new Map<string, Repeats>()
+  #timer: NodeJS.Timeout | undefined
+  /** Lines since the last turn. */
+  #lines = 0
+
+  /** `write` must not throw. */
+  constructor(write: (event: CountersignEvent) => void) {
+    this.#write = write
+  }
+
+  /** Writes an event, now or as a part of a count. */
+  note(event: CountersignEvent): void {
+    if (!isAnonymous(event)) {
+      this.#write(event)
+      return
+    }
+    const repeats = this.#find(event)
+    const kind = kindOf(event)
+    this.#timer ??= setTimeout(() => this.#turn(), turn).unref()
+    if (this.#lines < mostLines && repeats.kinds.size < mostKinds && !repeats.kinds.has(kind)) {
+      repeats.kinds.add(kind)
+      this.#lines += 1
+      this.#write(event)
+    } else {
+      repeats.count += 1
+      repeats.last = condense(event)
+    }
+  }
+
+  /** Writes all counts at once and begins anew. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#lines = 0
+    const repeats = [...this.#clients.values(), this.#others].flatMap((reasons) => [...reasons.values()])
+    this.#clients.clear()
+    this.#others.clear()
+    for (const each of repeats) this.#report(each)
+  }
+
+  #find(event: AnonymousEvent): Repeats {
+    const client = addressGroup(event.remoteAddress)
+    const known = this.#clients.get(client)
+    const { reason = '' } = event
+    const own = known?.get(reason)
+    if (own !== undefined) return own
+    const isCounted = known === undefined ? this.#clients.size < mostClients : known.size < mostReasons
+    const reasons = isCounted ? (known ?? new Map<string, Repeats>()) : this.#others
+    if (isCounted) this.#clients.set(client, reasons)
+    const repeats = reasons.get(reason) ?? createRepeats(isCounted)
+    reasons.set(reason, repeats)
+    return repeats
+  }
+
+  #turn(): void {
+    this.#timer = undefined
+    this.#lines = 0
+    for (const [client, reasons] of [...this.#clients, [undefined, this.#others] as const]) {
+      for (const [reason, repeats] of reasons) {
+        repeats.turns -= 1
+        if (repeats.turns > 0) continue
+        repeats.turns = longTurns
+        // Quiet since the last time.
+        if (repeats.count === 0) reasons.delete(reason)
+        this.#report(repeats)
+      }
+      if (client !== undefined && reasons.size === 0) this.#clients.delete(client)
+    }
+    if (this.#clients.size > 0 || this.#others.size > 0) this.#timer ??= setTimeout(() => this.#turn(), turn).unref()
+  }
+
+  #report(repeats: Repeats): void {
+    const { last, count, isOfOneClient } = repeats
+    if (last === undefined || count === 0) return
+    repeats.count = 0
+    repeats.last = undefined
+    const { remoteAddress, ...event } = last
+    this.#write({ ...event, ...(isOfOneClient && remoteAddress !== undefined && { remoteAddress }), repeated: count })
+  }
+}
+
+/** What came from one client for one reason. */
+interface Repeats {
+  /** Of the events that were written. */
+  readonly kinds: Set<string>
+  readonly isOfOneClient: boolean
+  /** Of the events that were not. */
+  count: number
+  last: AnonymousEvent | undefined
+  /** Until the count is written. */
+  turns: number
+}
+
+function createRepeats(isOfOneClient: boolean): Repeats {
+  return { kinds: new Set(), isOfOneClient, count: 0, last: undefined, turns: 1 }
+}
+
+// What an operator would look at twice: another detail, or another name that is claimed.
+function kindOf(event: AnonymousEvent): string {
+  const claimed = event.type === 'authentication' ? (event.spiffeId ?? event.subject ?? '') : ''
+  return cut(`${event.type} ${event.detail ?? ''} ${claimed}`)
+}
+
+function isAnonymous(event: CountersignEvent): event is AnonymousEvent {
+  if (event.type === 'denial') return event.principal === undefined
+  return event.type === 'authentication' && event.outcome === 'refused'
+}
+
+function condense(event: AnonymousEvent): AnonymousEvent {
+  if (event.type === 'denial') return { ...event, path: cut(event.path), detail: cut(event.detail) }
+  const { detail, spiffeId, subject } = event
+  return {
+    ...event,
+    ...(detail !== undefined && { detail: cut(detail) }),
+    ...(spiffeId !== undefined && { spiffeId: cut(spiffeId) }),
+    ...(subject !== undefined && { subject: cut(subject) }),
+  }
+}
+
+// A copy: what was cut out of a longer text keeps the whole of it in memory.
+function cut(text: string): string {
+  return Buffer.from(text.slice(0, longestText)).toString()
+}
+
+/** Milliseconds. */
+const turn = 10_000
+const longTurns = 6
+const mostClients = 256
+const mostReasons = 8
+const mostKinds = 16
+const mostLines = 256
+const longestText = 256

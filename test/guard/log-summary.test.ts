@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { mock, test, type TestContext } from 'node:test'
+import type { AuthenticationEvent, CountersignEvent, DenialEvent } from '@countersign/core'
+import { LogSummary } from '../../packages/core/src/log-summary.ts'
+
+interface Summarised {
+  readonly summary: LogSummary
+  readonly written: CountersignEvent[]
+  /** Lets milliseconds pass. */
+  readonly pass: (milliseconds: number) => void
+}
+
+function summarise(context: TestContext): Summarised {
+  const { timers } = mock
+  timers.enable({ apis: ['setTimeout'] })
+  context.after(() => timers.reset())
+  const written: CountersignEvent[] = []
+  return {
+    summary: new LogSummary((event) => void written.push(event)),
+    written,
+    // In steps, for timers that are set by timers.
+    pass: (milliseconds) => {
+      for (let passed = 0; passed < milliseconds; passed += 1000) timers.tick(1000)
+    },
+  }
+}
+
+const refused = (about: Partial<AuthenticationEvent> = {}): AuthenticationEvent => ({
+  type: 'authentication',
+  outcome: 'refused',
+  at: 1,
+  reason: 'handshake_failed',
+  detail: 'WRONG_VERSION_NUMBER',
+  remoteAddress: '192.0.2.1',
+  ...about,
+})
+
+const denied = (about: Partial<DenialEvent> = {}): DenialEvent => ({
+  type: 'denial',
+  at: 1,
+  id: 'a',
+  status: 403,
+  code: 'client_certificate_required',
+  reason: 'unauthenticated',
+  detail: 'the request did not come over TLS',
+  method: 'GET',
+  path: '/',
+  remoteAddress: '192.0.2.1',
+  ...about,
+})
+
+const total = (written: readonly CountersignEvent[]): number =>
+  written.reduce((sum, event) => sum + ('repeated' in event ? (event.repeated ?? 1) : 1), 0)
+
+test('writes the first, counts the others, and writes the count with the last of them', (context) => {
+  const { summary, written, pass } = summarise(context)
+  for (let at = 1; at <= 1000; at += 1) summary.note(refused({ at }))
+  assert.deepEqual(written, [refused()])
+  pass(10_000)
+  assert.deepEqual(written.slice(1), [refused({ at: 1000, repeated: 999 })])
+})
+
+test('writes a count once a minute for as long as there is something to count', (context) => {
+  const { summary, written, pass } = summarise(context)
+  summary.note(refused())
+  for (let second = 0; second < 130; second += 1) {
+    summary.note(refused())
+    pass(1000)
+  }
+  assert.deepEqual(
+    written.map((event) => ('repeated' in event ? event.repeated : undefined)),
+    [undefined, 10, 60, 60],
+  )
+})
+
+test('what comes again after a quiet time is written again, at once', (context) => {
+  const { summary, written, pass } = summarise(context)
+  summary.note(refused())
+  pass(10_000)
+  summary.note(refused())
+  assert.deepEqual(written, [refused(), refused()])
+  summary.note(refused())
+  pass(10_000)
+  // Quiet for a minute after a count.
+  pass(60_000)
+  summary.note(refused({ at: 2 }))
+  assert.deepEqual(written.slice(2), [refused({ repeated: 1 }), refused({ at: 2 })])
+})
+
+test('counts each address, reason and type apart, and the addresses of one IPv6 network together', (context) => {
+  const { summary, written, pass } = summarise(context)
+  const events: readonly (AuthenticationEvent | DenialEvent)[] = [
+    refused(),
+    refused({ remoteAddress: '192.0.2.2' }),
+    refused({ remoteAddress: '2001:db8::1' }),
+    refused({ remoteAddress: '2001:db8:0:1::1' }),
+    refused({ reason: 'certificate_missing' }),
+    denied(),
+    denied({ reason: 'guard_missing' }),
+  ]
+  for (const event of [...events, ...events]) summary.note(event)
+  summary.note(refused({ remoteAddress: '2001:db8::2' }))
+  assert.deepEqual(written, events)
+  pass(10_000)
+  const counts = written.slice(events.length).map((event) => ('repeated' in event ? event.repeated : undefined))
+  assert.deepEqual(
+    counts.toSorted((a = 0, b = 0) => a - b),
+    [1, 1, 1, 1, 1, 1, 2],
+  )
+})
+
+test('writes what has another detail or claims another name, up to 16 for each reason', (context) => {
+  const { summary, written, pass } = summarise(context)
+  summary.note(refused())
+  summary.note(refused({ detail: 'HTTP_REQUEST' }))
+  summary.note(refused({ spiffeId: 'spiffe://saas.example/a' }))
+  summary.note(refused({ subject: 'a' }))
+  assert.equal(written.length, 4)
+  for (let index = 0; index < 100; index += 1) summary.note(refused({ detail: `detail ${index}` }))
+  assert.equal(written.length, 16)
+  pass(10_000)
+  assert.deepEqual(written.slice(16), [refused({ detail: 'detail 99', repeated: 88 })])
+})
+
+test('a denial is no other one for another path or id', (context) => {
+  const { summary, written } = summarise(context)
+  summary.note(denied())
+  summary.note(denied({ path: '/other', method: 'PUT', id: 'b' }))
+  assert.deepEqual(written, [denied()])
+})
+
+test('writes every event that is not caused by a client without an identity', (context) => {
+  const { summary, written } = summarise(context)
+  const events: readonly CountersignEvent[] = [
+    denied({ principal: 'spiffe://saas.example/a' }),
+    { ...refused(), outcome: 'warning' },
+    { type: 'source', outcome: 'lost', at: 1, detail: 'gone' },
+  ]
+  for (const event of [...events, ...events]) summary.note(event)
+  assert.deepEqual(written, [...events, ...events])
+})
+
+test('writes all counts when it is flushed, and begins anew', (context) => {
+  const { summary, written, pass } = summarise(context)
+  for (let count = 0; count < 3; count += 1) summary.note(refused())
+  summary.flush()
+  assert.deepEqual(written, [refused(), refused({ repeated: 2 })])
+  summary.flush()
+  pass(120_000)
+  assert.equal(written.length, 2)
+  summary.note(refused())
+  assert.deepEqual(written.slice(2), [refused()])
+})
+
+test('many addresses take no more lines than a few, and nothing goes uncounted', (context) => {
+  const { summary, written, pass } = summarise(context)
+  let noted = 0
+  for (let turn = 0; turn < 3; turn += 1) {
+    for (let index = 0; index < 5000; index += 1) {
+      summary.note(refused({ remoteAddress: `2001:db8:${index.toString(16)}::1`, detail: `detail ${index}` }))
+      summary.note(refused({ remoteAddress: `2001:db8:${index.toString(16)}::1`, detail: `detail ${index}` }))
+      noted += 2
+    }
+    pass(10_000)
+  }
+  summary.flush()
+  assert.equal(total(written), noted)
+  assert.ok(written.length < 3 * (256 + 257) + 257, `${written.length} lines`)
+})
+
+test('a count of many addresses names none of them', (context) => {
+  const { summary, written } = summarise(context)
+  for (let index = 0; index < 300; index += 1) {
+    summary.note(refused({ remoteAddress: `192.0.${index >> 8}.${index & 255}` }))
+  }
+  summary.flush()
+  const { remoteAddress: _, ...rest } = refused()
+  assert.deepEqual(written.slice(256), [{ ...rest, repeated: 44 }])
+})
+
+test('many reasons of one address are counted, those beyond eight together', (context) => {
+  const { summary, written } = summarise(context)
+  for (let index = 0; index < 20; index += 1) {
+    for (let count = 0; count < 3; count += 1) summary.note(refused({ reason: `reason ${index}` }))
+  }
+  const before = written.length
+  assert.equal(before, 20)
+  summary.flush()
+  assert.equal(total(written), 60)
+  assert.equal(written.slice(before).filter((event) => 'remoteAddress' in event).length, 8)
+})
+
+test('keeps nothing of long texts but their beginning', (context) => {
+  const { summary, written } = summarise(context)
+  const long = 'a'.repeat(1000)
+  const about = { detail: long, spiffeId: long, subject: long }
+  for (let count = 0; count < 2; count += 1) {
+    summary.note(refused(about))
+    summary.note(denied({ detail: long, path: `/${long}` }))
+  }
+  summary.flush()
+  const short = 'a'.repeat(256)
+  assert.deepEqual(written, [
+    refused(about),
+    denied({ detail: long, path: `/${long}` }),
+    refused({ detail: short, spiffeId: short, subject: short, repeated: 1 }),
+    denied({ detail: short, path: `/${short.slice(1)}`, repeated: 1 }),
+  ])
+})
