@@ -92,9 +92,31 @@ describe('a Fastify route that no rule covers does not start', () => {
     test(name, async () => {
       const { app, guard } = create(rules)
       await app.register(countersign, { guard })
-      assert.throws(() => add(app), refusal('route_uncovered', named))
+      add(app)
+      await assert.rejects(async () => app.ready(), refusal('route_uncovered', named))
     })
   }
+
+  test('and all of them are named at once, without the HEAD twins of those that are', async () => {
+    const { app, guard } = create(rules)
+    await app.register(countersign, { guard })
+    app.get('/internal/x', answer)
+    app.get('/metrics', answer)
+    app.head('/post-only', answer)
+    app.register(async (child) => void child.post('/read-only', answer), { prefix: '/v1' })
+    app.get('/own/x', answer)
+    await assert.rejects(
+      async () => app.listen({ port: 0, host: '127.0.0.1' }),
+      (error) => {
+        const named =
+          /^4 routes are not covered: route GET \/metrics: .*route HEAD \/post-only: .*route GET \/own\/x: .*route POST \/v1\/read-only: /
+        refusal('route_uncovered', named)(error)
+        assert.doesNotMatch(String(error), /HEAD \/metrics|\/internal\/x/)
+        return true
+      },
+    )
+    assert.equal(app.server.listening, false)
+  })
 
   test('under a prefix, by the whole path', async () => {
     const { app, guard } = create(rules)
@@ -146,9 +168,12 @@ test('a Fastify route does not start with an allow that no caller can meet', asy
 
 test('without rules every Fastify route has to say who may call it', async () => {
   const guard = createGuard({ source })
+  const open = Fastify({ https: guard.tlsOptions() })
+  await open.register(countersign, { guard })
+  open.get('/x', answer)
+  await assert.rejects(async () => open.ready(), refusal('route_uncovered', /GET \/x/))
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
-  assert.throws(() => app.get('/x', answer), refusal('route_uncovered', /GET \/x/))
   app.get('/y', { config: { allow: hasAuthority('SERVICE_core-api') } }, answer)
   assert.equal((await authority.as(svid).inject(app, '/y')).statusCode, 200)
   assert.equal((await authority.as(billing).inject(app, '/y')).statusCode, 403)

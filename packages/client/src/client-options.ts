@@ -1,5 +1,5 @@
 import { ConfigurationError, dialerOptionNames, type DialerOptions } from '@countersign/core'
-import { describeValue, isRecord, parseOptions } from '@countersign/core/options'
+import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/core/options'
 
 /** What every way of calling takes besides the servers. */
 export interface ClientOptions extends DialerOptions {
@@ -15,15 +15,17 @@ export interface ParsedClientOptions {
 }
 
 /**
- * Parts the options of a client after checking that all are known; `further` are the names of its own.
+ * Parts the options of a client after checking that there is a source and that all options are known; `further` are the names of its own.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
 export function parseClientOptions(
+  source: unknown,
   options: ClientOptions,
   further: readonly string[],
   where: string,
 ): ParsedClientOptions {
+  checkSource(source, where)
   refuseProxies(options, where)
   const known = [...dialerOptionNames, 'timeoutMs', ...further]
   const { servers: _, tls: __, log: ___, timeoutMs = 10_000, ...rest } = parseOptions(options, known, where)
@@ -32,6 +34,11 @@ export function parseClientOptions(
     throw new ConfigurationError('option_invalid', `${found}, expected milliseconds from 1 to ${longestTimeout}`)
   }
   for (const [name, value] of Object.entries(rest)) checkLimit(name, value, where)
+  const { allowH2, scheduling } = rest
+  if (allowH2 !== undefined && typeof allowH2 !== 'boolean') refuseValue(where, 'allowH2', allowH2, 'true or false')
+  if (scheduling !== undefined && scheduling !== 'fifo' && scheduling !== 'lifo') {
+    refuseValue(where, 'scheduling', scheduling, "'fifo' or 'lifo'")
+  }
   const { servers, tls, log } = options
   return {
     dialer: { servers, ...(tls !== undefined && { tls }), ...(log !== undefined && { log }) },
@@ -47,13 +54,18 @@ const longestTimeout = 2_147_483_647
 function checkLimit(name: string, value: unknown, where: string): void {
   const least = leasts.get(name)
   if (value === undefined || least === undefined || (typeof value === 'number' && value >= least)) return
-  const message = `${where}: ${name}: found ${describeValue(value)}, expected a number from ${least}`
+  refuseValue(where, name, value, `a number from ${least}`)
+}
+
+function refuseValue(where: string, name: string, value: unknown, expected: string): never {
+  const message = `${where}: ${name}: found ${describeValue(value)}, expected ${expected}`
   throw new ConfigurationError('option_invalid', message, { value })
 }
 
 const leasts: ReadonlyMap<string, number> = new Map([
   ['connections', 1],
   ['maxFreeSockets', 1],
+  ['maxHeaderSize', 1],
   ['maxSockets', 1],
   ['maxTotalSockets', 1],
   ['bodyTimeout', 0],
@@ -61,8 +73,19 @@ const leasts: ReadonlyMap<string, number> = new Map([
   ['keepAliveMaxTimeout', 0],
   ['keepAliveMsecs', 0],
   ['keepAliveTimeout', 0],
+  ['maxResponseSize', -1],
   ['timeout', 0],
 ])
+
+function checkSource(source: unknown, where: string): void {
+  if (isRecord(source) && isCallable(source['onUpdate'])) return
+  refuseValue(
+    where,
+    'source',
+    source,
+    'a source such as await fileSource() as the first argument, and the options as the second',
+  )
+}
 
 function refuseProxies(options: unknown, where: string): void {
   if (!isRecord(options)) return

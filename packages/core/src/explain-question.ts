@@ -1,3 +1,5 @@
+import { ConfigurationError } from './errors.ts'
+import { describeValue, isOptions, parseOptions } from './options.ts'
 import { explainDecision, type Explanation } from './decision/explain.ts'
 import { exactReading, type Reading } from './decision/reading.ts'
 import type { RequestHeaders, Requirement } from './decision/requirement.ts'
@@ -27,15 +29,39 @@ export interface ExplainQuestion {
  * never leaves the explanation.
  *
  * @throws {SpiffeIdError} when `caller` is no SPIFFE ID and callers are known by that
- * @throws {ConfigurationError} when `allow` is no requirement
+ * @throws {ConfigurationError} when the question is incomplete or `allow` is not a requirement
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
+  checkQuestion(question)
   const { caller, method, path, allow, headers, reading = exactReading } = question
   const { rules, localTrustDomain } = options
   const principal = caller === null ? null : suppose(caller, options)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   return explainDecision({ rules, principal, method, path, headers: headers ?? {}, reading, routeAllow })
+}
+
+function checkQuestion(question: unknown): void {
+  const names = ['caller', 'method', 'path', 'allow', 'headers', 'reading']
+  const { caller, method, path, headers, reading } = parseOptions(question, names, 'explain')
+  if (caller !== null && typeof caller !== 'string') {
+    refuse('caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
+  }
+  if (typeof method !== 'string' || method === '') refuse('method', method, "an HTTP method such as 'GET'")
+  if (typeof path !== 'string') refuse('path', path, "the path of a request, such as '/internal/billing'")
+  if (headers !== undefined && !isOptions(headers)) refuse('headers', headers, 'an object of headers')
+  if (reading === undefined) return
+  if (!isOptions(reading)) refuse('reading', reading, 'how the router reads paths, or nothing')
+  const { foldCase, foldTrailingSlash } = reading
+  if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode') {
+    refuse('reading.foldCase', foldCase, "false, 'ascii' or 'unicode'")
+  }
+  if (typeof foldTrailingSlash !== 'boolean') refuse('reading.foldTrailingSlash', foldTrailingSlash, 'true or false')
+}
+
+function refuse(option: string, found: unknown, expected: string): never {
+  const message = `explain: ${option}: found ${describeValue(found)}, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message, { value: found })
 }
 
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {

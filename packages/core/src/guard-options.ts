@@ -1,6 +1,7 @@
+import { isAsyncFunction } from 'node:util/types'
 import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
-import { describeValue, parseDuration, parseOptions, parseStringList } from './options.ts'
+import { describeValue, isCallable, parseDuration, parseOptions, parseStringList } from './options.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { Denial } from './decision/denial.ts'
 import { perRoute } from './decision/requirement.ts'
@@ -81,7 +82,10 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   checkSource(source, 'createGuard: source')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
-    if (value !== undefined && typeof value !== 'function') refuse(name, value, 'a function')
+    if (value !== undefined && !isCallable(value)) refuse(name, value, 'a function')
+  }
+  for (const [name, value] of Object.entries({ authorities, formatDenial })) {
+    if (isAsyncFunction(value)) refuse(name, value, 'a function that is not async: a decision never waits')
   }
   const material = source.current
   const realm = parseRealm(options, material)
@@ -93,7 +97,10 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
       : createPossibleWorkloads(realm.trustDomains, { localTrustDomain, namespaces, authorities })
   return {
     source,
-    rules: compileRules(rules ?? [{ path: '/**', allow: perRoute() }], { localTrustDomain, callers }),
+    rules: compileRules(rules === undefined ? [{ path: '/**', allow: perRoute() }] : rules, {
+      localTrustDomain,
+      callers,
+    }),
     hasOwnRules: rules !== undefined,
     realm,
     localTrustDomain,

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
+import { type AttachOptions, parseAttachOptions } from './attach-options.ts'
 import { Authenticator } from './authenticator.ts'
 import { createBypassGate } from './bypass-gate.ts'
 import { AcceptedMaterial } from './connection/accepted-material.ts'
@@ -23,17 +24,11 @@ import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
+import { isCallable } from './options.ts'
+import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
-
-/** What an adapter tells about the server that it attaches. */
-export interface AttachOptions {
-  /** Whether the framework's own router will see an upgrade and decide about it; asked for each one. Default: no, the rules decide. */
-  readonly routesUpgrade?: () => boolean
-  /** How the framework's router reads paths. Default: by the letter. */
-  readonly way?: () => RequestWay
-}
 
 /**
  * Ties identity and decision together: the whole way of a request stands in `admit`. Adapters call nothing else.
@@ -97,7 +92,8 @@ export class Guard {
    * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
    * for one that is attached already
    */
-  attach(server: unknown, { routesUpgrade = () => false, way = () => ({}) }: AttachOptions = {}): void {
+  attach(server: unknown, options: AttachOptions = {}): void {
+    const { routesUpgrade, way } = parseAttachOptions(options)
     const { minVersion, source } = this.#options
     if (isObject(server) && this.#attached.has(server)) {
       throw new ConfigurationError(
@@ -161,6 +157,7 @@ export class Guard {
    * each message that matters should ask anew. Gives the principal, or the denial, which is not reported. Never throws.
    */
   authenticate(socket: TLSSocket): Principal | Denial {
+    if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected that of a connection')
     const now = Date.now()
     return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
   }
@@ -233,6 +230,7 @@ export class Guard {
 
   /** The log of the framework, used unless `log` was given to `createGuard`. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
+    if (!isCallable(log)) throw new ConfigurationError('option_invalid', 'guard.useDefaultLog: expected a function')
     this.#events.useDefaultLog(log)
   }
 
@@ -278,11 +276,6 @@ export class Guard {
  */
 export function createGuard(options: GuardOptions): Guard {
   return new Guard(options)
-}
-
-/** Whether `admit` denied. */
-export function isDenial(verdict: Principal | Denial): verdict is Denial {
-  return 'effect' in verdict
 }
 
 function isObject(value: unknown): value is object {

@@ -45,10 +45,12 @@ export type {
   SpiffeIdErrorCode,
 } from './errors.ts'
 export type { ExplainQuestion } from './explain-question.ts'
-export { type AttachOptions, createGuard, type Guard, isDenial } from './guard.ts'
+export type { AttachOptions } from './attach-options.ts'
+export { createGuard, type Guard } from './guard.ts'
 export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
 export type { GuardedRequest, RequestWay } from './guarded-request.ts'
 export type { Health } from './health.ts'
+export { isDenial } from './is-denial.ts'
 export { createDialer, type Dial, type Dialer } from './outgoing/dialer.ts'
 export { type DialerOptions, dialerOptionNames } from './outgoing/dialer-options.ts'
 export type { HostNames, ServerNames } from './outgoing/server-names.ts'

@@ -13,8 +13,9 @@ export function parseOptions(
   known: readonly string[],
   where: string,
 ): Readonly<Record<string, unknown>> {
-  if (!isRecord(input)) {
-    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected an object`, {
+  if (!isOptions(input)) {
+    const expected = `an object with ${known.length === 1 ? 'the option' : 'options such as'} ${known.slice(0, 3).join(', ')}`
+    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected ${expected}`, {
       value: input,
     })
   }
@@ -25,6 +26,16 @@ export function parseOptions(
     throw new ConfigurationError('option_unknown', `${where}: unknown option '${key}'; ${remedy}`, { value: key })
   }
   return { ...input }
+}
+
+/**
+ * Whether a value from outside can be an object of options: no map, URL, promise or bytes, nor anything that we know by
+ * its functions, all of which would pass for options that were left out.
+ */
+export function isOptions(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (!isRecord(value) || findKind(value) !== undefined) return false
+  const tag = Object.prototype.toString.call(value)
+  return tag === '[object Object]' || tag === '[object Module]'
 }
 
 /** Whether a value from outside is an object whose keys can be read one by one: no array, no null, no function. */
@@ -112,15 +123,44 @@ export function describeValue(value: unknown): string {
   if (typeof value !== 'object') return `a ${typeof value}`
   if (isPromise(value)) return 'a promise, which was not awaited'
   if (isUint8Array(value)) return 'bytes'
+  const kind = findKind(value)
+  if (kind !== undefined) return kind
   const name = readName(() => Reflect.getPrototypeOf(value)?.constructor)
   return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`
 }
 
 function describeFunction(value: object): string {
+  const kind = findKind(value)
+  if (kind !== undefined) return kind
   const name = readName(() => value)
   if (/^class\b/.test(Function.prototype.toString.call(value)))
     return name === undefined ? 'a class' : `the class ${name}`
   return name === undefined ? 'a function' : `the function ${name}`
+}
+
+function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value))
+}
+
+/** What is most often given in place of something else, by the functions that it has. */
+function findKind(value: object): string | undefined {
+  return kinds.find(([, names]) => names.every((name) => hasFunction(value, name)))?.[0]
+}
+
+const kinds: readonly (readonly [kind: string, functions: readonly string[]])[] = [
+  ['a guard', ['tlsOptions', 'attach', 'admit']],
+  ['a source', ['onUpdate', 'close']],
+  ['a Fastify instance', ['register', 'addHook', 'inject']],
+  ['an Express application', ['handle', 'use', 'engine']],
+  ['a server', ['listen', 'address']],
+]
+
+function hasFunction(value: object, name: string): boolean {
+  try {
+    return typeof Reflect.get(value, name) === 'function'
+  } catch {
+    return false
+  }
 }
 
 // A proxy or a getter may throw; what is described may come from a function that was asked about a request.
@@ -158,4 +198,19 @@ function measureDistance(a: string, b: string): number {
     previous = current
   }
   return previous[b.length] ?? 0
+}
+
+/** Whether a value is a function that can be called; a class cannot, without `new`. */
+export function isCallable(value: unknown): value is (...given: never) => unknown {
+  return typeof value === 'function' && !isClass(value)
+}
+
+/**
+ * Checks text or bytes that are to be read.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkContent(value: unknown, where: string, expected: string = 'PEM text or bytes'): void {
+  if (typeof value === 'string' || isUint8Array(value)) return
+  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`)
 }

@@ -9,6 +9,7 @@ import {
   type Principal,
   type Requirement,
 } from '@countersign/core'
+import { describeValue, isCallable } from '@countersign/core/options'
 import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { readTarget, viewRequest } from './read-target.ts'
@@ -21,7 +22,9 @@ import { sendDenial } from './send-denial.ts'
  * @throws {ConfigurationError} for what is no requirement
  * @example app.get('/internal/billing/invoices', allow(serviceAccounts('production/core-api')), handler)
  */
-export function allow(requirement: Requirement | readonly string[]): Middleware {
+export function allow(requirement: Requirement | readonly string[]): Middleware
+export function allow(requirement: Requirement | readonly string[], ...more: readonly unknown[]): Middleware {
+  refuseMore(more)
   const parsed = parseRequirement(requirement, 'allow')
   if ('perRoute' in parsed) {
     throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
@@ -34,6 +37,10 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
     return made
   }
   const middleware: Middleware = (request, response, next) => {
+    if (typeof Reflect.get(response, 'writeHead') !== 'function') {
+      next(new ConfigurationError('registration_invalid', foreign))
+      return
+    }
     const admission = findAdmission(request)
     if (admission === undefined) {
       // No guard, so no log and no format either; nobody is told more than that.
@@ -67,6 +74,15 @@ export function allow(requirement: Requirement | readonly string[]): Middleware 
   return middleware
 }
 
+// Ignored, a second requirement would be one that its author believes to be in force.
+function refuseMore([found, next]: readonly unknown[]): void {
+  if (found === undefined) return
+  const finding = isCallable(next)
+    ? 'found a request, because it stands in a route without being called; expected allow(…)'
+    : `found ${describeValue(found)} as a second argument; expected one requirement, in which anyOf() or allOf() combines several`
+  throw new ConfigurationError('option_invalid', `allow: ${finding}`)
+}
+
 /** Whether a middleware was made by `allow`, and so lets nobody pass where no guard has run. */
 export function isAllow(middleware: object): boolean {
   return narrowing.has(middleware)
@@ -80,6 +96,9 @@ export function isAllow(middleware: object): boolean {
 export function checkAllow(middleware: object, guard: Guard): void {
   narrowing.get(middleware)?.(guard)
 }
+
+const foreign =
+  'allow: found another framework, expected Express; import allow from @countersign/fastify for a hook of Fastify'
 
 const narrowing = new WeakMap<object, (guard: Guard) => CompiledRequirement>()
 

@@ -1,17 +1,30 @@
 import { ConfigurationError, type Guard } from '@countersign/core'
 import { checkAllow, isAllow } from './allow.ts'
 import { findGuard } from './countersign.ts'
+import { findLateAllow, findMisuse } from './find-misuse.ts'
 import { readLayers, type RouterLayer } from './walk-routers.ts'
 
-/** The error for an application that has a route with no guard before it and none in it, if it has one. */
-export function checkMounting(app: object): ConfigurationError | undefined {
-  const path = findUnguarded(readLayers(app), '')
-  if (path === undefined) return undefined
+/** The error for an application in which a request can reach a handler without this guard, if there is one. */
+export function checkMounting(app: object, guard: Guard): ConfigurationError | undefined {
+  const layers = readLayers(app)
+  const misuse = findMisuse(layers, guard)
+  if (misuse !== undefined) return refuse(misuse)
+  const paths = findUnguarded(layers, '')
+  if (paths.length === 0) {
+    const late = findLateAllow(layers)
+    return late === undefined ? undefined : refuse(late)
+  }
+  const found = paths.length === 1 ? 'route' : `${paths.length} routes,`
+  const are = paths.length === 1 ? 'is' : 'are'
   return new ConfigurationError(
     'registration_invalid',
-    `createServer: route ${path} is registered before countersign(guard) and would answer every caller; mount app.use(countersign(guard)) first`,
-    { value: path },
+    `createServer: ${found} ${paths.join(', ')} ${are} registered before countersign(guard) and would answer every caller; mount app.use(countersign(guard)) first`,
+    { value: paths[0] },
   )
+}
+
+function refuse(finding: string): ConfigurationError {
+  return new ConfigurationError('registration_invalid', `createServer: ${finding}`)
 }
 
 /** The error of a route whose `allow` asks for what no caller of this guard can have, if there is one. */
@@ -29,17 +42,16 @@ function visit({ handle, stack }: RouterLayer, guard: Guard): void {
   for (const layer of stack) visit(layer, guard)
 }
 
-function findUnguarded(layers: readonly RouterLayer[], mountPath: string): string | undefined {
+function findUnguarded(layers: readonly RouterLayer[], mountPath: string): readonly string[] {
+  const paths: string[] = []
   for (const layer of layers) {
     const { kind, stack, path, handle } = layer
     // Mounted on a path of its own, it guards nothing beside that path.
-    if (findGuard(handle) !== undefined && path === '/') return undefined
-    if (kind === 'route' && !isNarrowed(stack)) return `${mountPath}${path}`
-    if (kind !== 'router') continue
-    const inner = findUnguarded(stack, `${mountPath}${path === '/' ? '' : path}`)
-    if (inner !== undefined) return inner
+    if (findGuard(handle) !== undefined && path === '/') break
+    if (kind === 'route' && !isNarrowed(stack)) paths.push(`${mountPath}${path}`)
+    if (kind === 'router') paths.push(...findUnguarded(stack, `${mountPath}${path === '/' ? '' : path}`))
   }
-  return undefined
+  return paths
 }
 
 // Every handler of the route, in its order and for its method, stands behind an `allow`.

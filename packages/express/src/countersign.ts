@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
 import { Admission, keepAdmission } from './admission.ts'
+import { checkGuard, createExpress4Error, isExpress4 } from './check-arguments.ts'
 import { mayFold, readWay } from './read-way.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -12,11 +13,12 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  * Creates the middleware that authenticates and decides every request behind it. Mount it first: what stands before
  * it is not guarded.
  *
- * @throws {ConfigurationError} `option_invalid` for a guard without rules: Express does not report its routes, so they
+ * @throws {ConfigurationError} `option_invalid` for anything but a guard, and for a guard without rules: Express does not report its routes, so they
  * cannot decide for themselves
  * @example app.use(countersign(guard))
  */
 export function countersign(guard: Guard): Middleware {
+  checkGuard(guard, 'countersign', 'app.use(countersign(guard))')
   if (!guard.hasOwnRules) {
     throw new ConfigurationError(
       'option_invalid',
@@ -24,7 +26,20 @@ export function countersign(guard: Guard): Middleware {
     )
   }
   const rulesMayFold = mayFold(guard.rules)
-  const middleware: Middleware = (request, response, next) => {
+  let checkedApp: unknown
+  const middleware: Middleware = (
+    request: IncomingMessage & { readonly app?: { readonly request?: object } },
+    response,
+    next,
+  ) => {
+    if (request.app !== checkedApp) {
+      // Only `createServer` sees the application before it serves.
+      if (isExpress4(request.app)) {
+        next(createExpress4Error('countersign'))
+        return
+      }
+      checkedApp = request.app
+    }
     const { url, originalUrl } = readTarget(request)
     const read = viewRequest(request, url)
     const way = readWay(request, url, rulesMayFold)

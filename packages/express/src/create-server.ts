@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
 import type { Guard } from '@countersign/core'
+import { checkApp, checkGuard } from './check-arguments.ts'
 import { checkAllows, checkMounting } from './check-mounting.ts'
 import { readAppWay } from './read-way.ts'
 
@@ -8,17 +9,20 @@ import { readAppWay } from './read-way.ts'
  * Creates the HTTPS server of an Express application with the guard attached: peers are verified before any HTTP, and
  * upgrades are decided by the rules.
  *
- * When it begins to listen it refuses, by an `error` event, an application with a route that `countersign(guard)` does
- * not stand before.
+ * When it begins to listen it refuses, by an `error` event, an application with routes that `countersign(guard)` does
+ * not stand before, all of them at once.
  *
- * @throws {ConfigurationError} as `guard.attach` does
+ * @throws {ConfigurationError} `option_invalid` for anything but a guard and an application; as `guard.attach` does
  * @example createServer(guard, app).listen(8443)
  */
 export function createServer(guard: Guard, app: RequestListener): Server {
+  const usage = 'createServer(guard, app)'
+  checkGuard(guard, 'createServer', usage)
+  checkApp(app, 'createServer', usage)
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
   guard.attach(server, { way: () => readAppWay(app) })
   server.prependListener('listening', () => {
-    const error = checkMounting(app) ?? checkRules(guard, app) ?? checkAllows(app, guard)
+    const error = checkMounting(app, guard) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return
     // The callback of `listen` still asks for the address; no connection is accepted before the next tick.
     process.nextTick(() => server.close())

@@ -9,10 +9,11 @@ import {
   type Principal,
   type Requirement,
 } from '@countersign/core'
+import { describeValue, isCallable } from '@countersign/core/options'
 import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
 import { createConfigReader } from './read-request.ts'
-import { noteAllow } from './route-allows.ts'
+import { noteAllow, noteUncalled } from './route-allows.ts'
 import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
 
 /** The hook that `allow()` creates; for `onRequest`, `preValidation` or `preHandler`. */
@@ -40,7 +41,11 @@ export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
  * @example
  * app.post('/internal/refunds', { onRequest: allow(serviceAccounts('production/core-api')) }, handler)
  */
-export function allow(requirement: Requirement | readonly string[]): AllowHook {
+export function allow(requirement: Requirement | readonly string[]): AllowHook
+export function allow(requirement: Requirement | readonly string[], ...more: readonly unknown[]): AllowHook {
+  const [second, done] = more
+  if (isCallable(done)) return failUncalled(done)
+  if (second !== undefined) refuseSecond(second)
   const parsed = parseRequirement(requirement, 'allow')
   if ('perRoute' in parsed) {
     throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
@@ -66,10 +71,20 @@ export function allow(requirement: Requirement | readonly string[]): AllowHook {
     return !isDenial(verdict)
   }
   const run: RunAllow = (request, reply, done) => {
+    if (typeof Reflect.get(reply, 'code') !== 'function') {
+      done(new ConfigurationError('registration_invalid', foreign))
+      return
+    }
     if (decide(request, reply)) done()
   }
   noteAllow(run, parsed)
   return Object.assign(run, { onRequest: run })
+}
+
+// Ignored, a second requirement would be one that its author believes to be in force.
+function refuseSecond(found: unknown): never {
+  const message = `allow: found ${describeValue(found)} as a second argument; expected one requirement, in which anyOf() or allOf() combines several`
+  throw new ConfigurationError('option_invalid', message)
 }
 
 function admit(
@@ -85,3 +100,15 @@ function admit(
     return guard.deny(raw, principal, 'evaluation_error', error instanceof Error ? error.message : String(error))
   }
 }
+
+// As a hook, where an exception would end the process.
+function failUncalled(done: (...given: never) => unknown): AllowHook {
+  const message = 'allow: found a request, because it is a hook without being called; expected onRequest: allow(…)'
+  Reflect.apply(done, undefined, [new ConfigurationError('registration_invalid', message)])
+  return allow({ denyAll: true })
+}
+
+noteUncalled(allow)
+
+const foreign =
+  'allow: found another framework, expected Fastify; import allow from @countersign/express for a middleware of Express'

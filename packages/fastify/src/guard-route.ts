@@ -11,38 +11,23 @@ import { findAllows, findDemand } from './route-allows.ts'
 import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
 
 /**
- * Checks a route when it is registered, and keeps its compiled `allow` with its configuration.
+ * Checks a route when it is registered, and keeps its compiled `allow` with its configuration. Whether rules cover it is
+ * reported for all routes together, by `refuseUncovered`.
  *
- * @throws {ConfigurationError} `route_uncovered` when a path of it would be denied for want of a rule; `option_unknown`
+ * @throws {ConfigurationError} `option_unknown`
  * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
  */
 export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): GuardedRoute {
   refuseMisplacedAllow(route, `route ${describe(route)}`)
   const allows = findAllows(route, `route ${describe(route)}`)
   const allow = compileAllow(guard, route, allows)
-  const methods = [route.method].flat()
-  // Requests with other methods are refused as unknown; `app.all` registers some of them.
-  const known = methods.filter((method) => guard.rules.knownMethods.has(method))
-  if (known.length === 0) {
-    refuse(route, `its method is not known; name it in the methods of a rule that covers it`)
-  }
-  for (const method of known) {
-    for (const form of parseFastifyRoute(route.url)) {
-      const rule = guard.rules.findCovering(method, form, reading)
-      const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
-      if (rule === undefined) refuse(route, `no single rule covers ${shape}, so it would be denied; add one that does`)
-      if (rule.allow.deferToRoute && allow === undefined) {
-        refuse(
-          route,
-          `rule '${rule.text}' leaves ${shape} to the route; give it onRequest: allow(…), config: { allow: … } or a rule of its own`,
-        )
-      }
-    }
-  }
   const checked = route.config?.allow
   const guarded: GuardedRoute = {
+    name: describe(route),
+    url: route.url,
     way: Object.freeze({ reading, routeAllow: allow }),
     allows,
+    uncovered: findUncovered(guard, route, reading, allow),
     hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
       refuseMisplacedAllow(route, `route ${describe(route)}`)
@@ -58,8 +43,54 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
   return guarded
 }
 
+// Why a route, or some method or path of it, could only ever be denied; undefined where all of it is covered.
+function findUncovered(
+  guard: Guard,
+  route: RouteOptions,
+  reading: Reading,
+  allow: CompiledRequirement | undefined,
+): string | undefined {
+  // Requests with other methods are refused as unknown; `app.all` registers some of them.
+  const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
+  if (known.length === 0) return 'its method is not known; name it in the methods of a rule that covers it'
+  for (const method of known) {
+    for (const form of parseFastifyRoute(route.url)) {
+      const rule = guard.rules.findCovering(method, form, reading)
+      const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
+      if (rule === undefined) return `no single rule covers ${shape}, so it would be denied; add one that does`
+      if (rule.allow.deferToRoute && allow === undefined) {
+        return `rule '${rule.text}' leaves ${shape} to the route; give it onRequest: allow(…), config: { allow: … } or a rule of its own`
+      }
+    }
+  }
+  return undefined
+}
+
+/**
+ * Refuses the routes that no rule covers, all at once.
+ *
+ * @throws {ConfigurationError} `route_uncovered`
+ */
+export function refuseUncovered(routes: readonly GuardedRoute[]): void {
+  const uncovered = routes.filter(({ uncovered: why }) => why !== undefined)
+  // Fastify adds a HEAD route to each of GET.
+  const found = uncovered.filter(
+    ({ name, url }) => name !== `HEAD ${url}` || !uncovered.some((other) => other.name === `GET ${url}`),
+  )
+  if (found.length === 0) return
+  const findings = found.map(({ name, uncovered: why }) => `route ${name}: ${why}`)
+  const message =
+    findings.length === 1 ? findings.join('') : `${findings.length} routes are not covered: ${findings.join('; ')}`
+  throw new ConfigurationError('route_uncovered', message, { value: found.map(({ url }) => url) })
+}
+
 /** A route that was checked when it was registered. */
 export interface GuardedRoute {
+  /** Method and path, for messages. */
+  readonly name: string
+  readonly url: string
+  /** Why it could only ever be denied, if it could. */
+  readonly uncovered: string | undefined
   /** How its requests come to it, when nothing rewrites their targets. */
   readonly way: RequestWay
   /** The hooks that `allow()` made whose demands are part of `way`. */

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigurationError, type Guard, isDenial, missesCoveringRule } from '@countersign/core'
-import { describeValue, parseOptions } from '@countersign/core/options'
-import { findRoute, guardRoute, type GuardedRoute } from './guard-route.ts'
+import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/core/options'
+import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './guard-route.ts'
 import { noteGuard } from './guarded-instance.ts'
 import { logToFastify } from './log-to-fastify.ts'
 import { createConfigReader, readOriginalUrl } from './read-request.ts'
@@ -20,11 +20,18 @@ export interface CountersignPluginOptions {
  * with `await`, before any route.
  *
  * @throws {ConfigurationError} `registration_invalid` for any other registration; `server_unsuitable` for an instance
- * without `{ https: guard.tlsOptions() }`; later `route_uncovered` for a route that no rule covers
+ * without `{ https: guard.tlsOptions() }`; when it gets ready `route_uncovered`, with all routes that no rule covers
  * @example await app.register(countersign, { guard })
  */
 export const countersign: FastifyPluginCallback<CountersignPluginOptions> = fp(
   (app: FastifyInstance, options: CountersignPluginOptions, done: (error?: Error) => void): void => {
+    if (!isInstance(app) || !isCallable(done)) {
+      const found = isInstance(app) ? 'a call of countersign()' : describeValue(app)
+      const error = refusal(`found ${found}, expected await app.register(countersign, { guard })`)
+      if (!isCallable(done)) throw error
+      done(error)
+      return
+    }
     try {
       register(app, options)
       done()
@@ -49,6 +56,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const routes: GuardedRoute[] = []
   app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
   app.addHook('onReady', (ready) => {
+    refuseUncovered(routes)
     for (const { checkUnchanged } of routes) checkUnchanged()
     ready()
   })
@@ -95,6 +103,10 @@ function checkOptions(options: unknown): Guard {
 // Fastify's own, which any plugin may be registered with; they change nothing here.
 const registerOptions = ['prefix', 'logLevel', 'logSerializers']
 
+function isInstance(value: unknown): boolean {
+  return isRecord(value) && isCallable(value['register']) && isCallable(value['addHook'])
+}
+
 function isGuard(value: unknown): value is Guard {
   return typeof value === 'object' && value !== null && 'admit' in value && 'attach' in value
 }
@@ -130,5 +142,9 @@ function findFurtherServers(app: FastifyInstance): readonly unknown[] {
 }
 
 function refuse(finding: string): never {
-  throw new ConfigurationError('registration_invalid', `@countersign/fastify: ${finding}`)
+  throw refusal(finding)
+}
+
+function refusal(finding: string): ConfigurationError {
+  return new ConfigurationError('registration_invalid', `@countersign/fastify: ${finding}`)
 }

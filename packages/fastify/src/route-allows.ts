@@ -6,6 +6,11 @@ export function noteAllow(hook: object, requirement: Requirement): void {
   demands.set(hook, requirement)
 }
 
+/** Notes the function that makes such hooks, to recognize it where it is not called. */
+export function noteUncalled(factory: object): void {
+  uncalled.add(factory)
+}
+
 /** What a hook that `allow()` made demands. */
 export function findDemand(hook: object): Requirement | undefined {
   return demands.get(hook)
@@ -18,6 +23,10 @@ export function findDemand(hook: object): Requirement | undefined {
  */
 export function findAllows(route: RouteOptions, where: string): readonly object[] {
   for (const [place, value] of Object.entries(route)) {
+    if (listHooks(value).some((hook) => uncalled.has(hook))) {
+      const message = `${where}: found allow, which was not called, as ${place}; expected onRequest: allow(…)`
+      throw new ConfigurationError('registration_invalid', message, { value: place })
+    }
     if (hookPlaces.includes(place) || !listHooks(value).some((hook) => demands.has(hook))) continue
     const message = `${where}: found allow(…) as ${place}, expected it as onRequest, preValidation or preHandler: elsewhere it does not run before the handler`
     throw new ConfigurationError('registration_invalid', message, { value: place })
@@ -34,3 +43,5 @@ function listHooks(value: unknown): readonly object[] {
 }
 
 const demands = new WeakMap<object, Requirement>()
+
+const uncalled = new WeakSet<object>()

@@ -1,7 +1,9 @@
 import { type AuthorityFault, authorityFaults } from './authority-faults.ts'
 import type { Blueprint, DistinguishedNames, ExtraExtension, KeyUsage, NameConstraints } from './blueprint.ts'
+import { aNumber, aRecord, aText, checkOptions } from './check-options.ts'
 import { applyFaults } from './fault.ts'
 import type { KeyType, TestKey } from './key.ts'
+import { certificateKinds } from './svid.ts'
 
 /** How an authority differs from the usual one. */
 export interface AuthorityOptions {
@@ -40,9 +42,15 @@ export interface AuthorityOptions {
 /**
  * Turns options into the blueprint of an authority's certificate.
  *
- * @throws {ConfigurationError} `option_invalid` for an unknown fault
+ * @throws {ConfigurationError} `option_unknown`, or `option_invalid` for a value of another kind and for an unknown fault
  */
-export function draftAuthority(trustDomain: string, defaultName: string, options: AuthorityOptions): Blueprint {
+export function draftAuthority(
+  trustDomain: string,
+  defaultName: string,
+  options: AuthorityOptions,
+  where: string,
+): Blueprint {
+  checkOptions(options, where, authorityKinds)
   const { name = defaultName, spiffeId = `spiffe://${trustDomain}`, now = Date.now(), pathLength, keyUsages } = options
   const subject = options.subject ?? { C: 'US', O: 'Countersign Testkit', CN: name }
   const blueprint: Blueprint = {
@@ -66,3 +74,11 @@ export function draftAuthority(trustDomain: string, defaultName: string, options
   }
   return applyFaults(blueprint, options.faults ?? [], authorityFaults, { now, trustDomain })
 }
+
+const authorityKinds = {
+  ...certificateKinds,
+  name: aText,
+  pathLength: aNumber,
+  nameConstraints: aRecord,
+  spiffeId: [(value: unknown) => value === false || typeof value === 'string', 'text, or false for none'],
+} as const

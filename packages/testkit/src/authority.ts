@@ -1,12 +1,13 @@
 import { parseTrustDomain } from '@countersign/core'
+import { aNumber, checkArgument, checkOptions, type OptionKind } from './check-options.ts'
 import type { TestKey } from './key.ts'
 import { type AuthorityOptions, draftAuthority } from './authority-options.ts'
 import { Caller } from './caller.ts'
 import type { DistinguishedNames } from './blueprint.ts'
 import { toPem } from './pem.ts'
 import { signCertificate } from './sign-certificate.ts'
-import { type IssueOptions, issueSvid, type TestSvid } from './svid.ts'
-import { createTestSource, type SourceOptions, type TestSource } from './test-source.ts'
+import { aTestSvid, type IssueOptions, issueSvid, isTestSvid, type TestSvid } from './svid.ts'
+import { bundleAuthorities, createTestSource, type SourceOptions, type TestSource } from './test-source.ts'
 
 /**
  * Creates the root authority of a trust domain, in memory and for one day. Two of one trust domain have the same name
@@ -20,7 +21,7 @@ import { createTestSource, type SourceOptions, type TestSource } from './test-so
  */
 export async function createAuthority(trustDomain: string, options: AuthorityOptions = {}): Promise<Authority> {
   const name = parseTrustDomain(trustDomain)
-  const blueprint = draftAuthority(name, `${name} X.509 authority`, options)
+  const blueprint = draftAuthority(name, `${name} X.509 authority`, options, 'createAuthority')
   const { der, key } = await signCertificate(blueprint)
   return new Authority({ trustDomain: name, subject: blueprint.subject, key, der, root: der, intermediates: [] })
 }
@@ -52,7 +53,7 @@ export class Authority {
 
   /** Creates an authority below this one; the SVIDs that it issues carry the chain up to, not including, the root. */
   async intermediate(options: AuthorityOptions = {}): Promise<Authority> {
-    const blueprint = draftAuthority(this.trustDomain, `${this.trustDomain} intermediate`, options)
+    const blueprint = draftAuthority(this.trustDomain, `${this.trustDomain} intermediate`, options, 'intermediate')
     const { der, key } = await signCertificate(blueprint, this.#parts)
     const { root, intermediates, trustDomain } = this.#parts
     return new Authority({
@@ -70,8 +71,9 @@ export class Authority {
    * back issues as that authority, with chains and a bundle that lead here. The options `name` and `key` have no effect.
    */
   async crossSign(other: Authority, options: AuthorityOptions = {}): Promise<Authority> {
+    checkArgument(other, 'crossSign', anAuthority)
     const { subject, key, trustDomain } = other.#parts
-    const blueprint = { ...draftAuthority(trustDomain, '', options), subject, key }
+    const blueprint = { ...draftAuthority(trustDomain, '', options, 'crossSign'), subject, key }
     const { der } = await signCertificate(blueprint, this.#parts)
     const { root, intermediates } = this.#parts
     return new Authority({ trustDomain, subject, key, der, root, intermediates: [der, ...intermediates] })
@@ -90,6 +92,7 @@ export class Authority {
 
   /** A source for a guard or a client: an SVID of this ID, and the bundles of this and all federated authorities. */
   async source(spiffeId: string, options: SourceOptions = {}): Promise<TestSource> {
+    checkOptions(options, 'source', sourceKinds)
     const { federated = [], ttlSeconds } = options
     const svid = options.svid ?? (await this.issue(spiffeId, ttlSeconds === undefined ? {} : { ttlSeconds }))
     return createTestSource(svid, [this, ...federated])
@@ -97,9 +100,23 @@ export class Authority {
 
   /** A caller for tests without a network. A SPIFFE ID gets a perfect SVID at the first request, and keeps it. */
   as(caller: string | TestSvid): Caller {
+    checkArgument(caller, 'as', aCaller)
     return new Caller(typeof caller === 'string' ? () => this.issue(caller) : () => Promise.resolve(caller))
   }
 }
+
+/** For arguments and options. */
+export const anAuthority: OptionKind = [
+  (value) => value instanceof Authority,
+  'an authority made by createAuthority(), with await',
+]
+
+const sourceKinds = { federated: bundleAuthorities, svid: aTestSvid, ttlSeconds: aNumber }
+
+const aCaller: OptionKind = [
+  (value) => typeof value === 'string' || isTestSvid(value),
+  'a SPIFFE ID, or an SVID that issue() made, with await',
+]
 
 /** What an authority is made of. */
 export interface AuthorityParts {

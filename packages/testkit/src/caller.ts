@@ -1,5 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { ConfigurationError } from '@countersign/core'
+import { isCallable, isOptions, isRecord } from '@countersign/core/options'
+import { checkArgument, type OptionKind } from './check-options.ts'
 import { type Injection, runWithChain } from './injected-chain.ts'
 import type { TestSvid } from './svid.ts'
 
@@ -33,6 +35,8 @@ export class Caller {
    * assert.equal(response.statusCode, 200)
    */
   async inject(app: InjectableApp, options: string | InjectOptions): Promise<InjectResponse> {
+    checkArgument(app, 'inject', anApp)
+    checkArgument(options, 'inject', someOptions)
     const { certificates } = await this.svid()
     // Start-up hooks may inject requests too, and they are not this caller's.
     await app.ready()
@@ -42,6 +46,16 @@ export class Caller {
     return injection.result
   }
 }
+
+const anApp: OptionKind = [
+  (value) => isRecord(value) && isCallable(value['inject']) && isCallable(value['ready']),
+  'a Fastify instance; an Express application is tested by serve()',
+]
+
+const someOptions: OptionKind = [
+  (value) => typeof value === 'string' || (isOptions(value) && typeof (value['url'] ?? value['path']) === 'string'),
+  'a path, or the options of a request with its url',
+]
 
 function refuseUnguarded(outcome: Injection<unknown>['outcome']): void {
   if (outcome === 'unguarded') {

@@ -1,3 +1,4 @@
+import { checkArgument, oneOf, type OptionKind } from './check-options.ts'
 import { createHash, generateKeyPair, type KeyObject, type KeyPairKeyObjectResult, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
 
@@ -12,8 +13,10 @@ export type SignatureHash = 'strong' | 'SHA-1'
  * authorities or SVIDs where a test needs thousands of them, or two authorities with one key.
  *
  * @param type default `P-256`, as SPIRE's
+ * @throws {ConfigurationError} `option_invalid` for another type
  */
 export async function createKey(type: KeyType = 'P-256'): Promise<TestKey> {
+  checkArgument(type, 'createKey', aKeyType)
   const { privateKey, publicKey } = await generators[type]()
   return new TestKey(type, privateKey, publicKey)
 }
@@ -70,6 +73,12 @@ const strongHashes: Readonly<Record<KeyType, string>> = {
   'RSA-3072': 'SHA-256',
   Ed25519: 'SHA-512',
 }
+
+/** For options and arguments. */
+export const aKeyType: OptionKind = oneOf(Object.keys(strongHashes))
+
+/** For options. */
+export const aKey: OptionKind = [(value) => value instanceof TestKey, 'a key made by createKey()']
 
 const generate = promisify(generateKeyPair)
 

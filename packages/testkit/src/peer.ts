@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type ConnectionOptions, type SecureVersion, type TLSSocket } from 'node:tls'
+import { aRecord, aText, checkArgument, checkOptions, type OptionKind } from './check-options.ts'
 import type { Exchange, FetchInit } from './exchange.ts'
 import { createHttp1Exchange } from './http1-exchange.ts'
 import { createHttp2Exchange } from './http2-exchange.ts'
@@ -47,13 +48,16 @@ export class Peer {
    *
    * @throws what ended the connection, when it ends before the response does
    */
-  fetch(target: string, init: FetchInit = {}): Promise<Response> {
+  async fetch(target: string, init: FetchInit = {}): Promise<Response> {
+    checkArgument(target, 'fetch', aText)
+    checkOptions(init, 'fetch', fetchKinds)
     const isOwnUrl = target === this.#url || target.startsWith(`${this.#url}/`)
     return this.#exchange.send(isOwnUrl ? target.slice(this.#url.length) || '/' : target, init)
   }
 
   /** Opens a further TLS connection as this peer, for bytes that no HTTP client would send, and for TLS itself. */
   async connect(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    checkArgument(options, 'connect', aRecord)
     const socket = connect({ ...this.#tls, ...options })
     this.#sockets.add(socket)
     // In TLS 1.3 a server refuses a certificate after this end's handshake; nobody may be listening by then.
@@ -73,4 +77,11 @@ export class Peer {
     this.close()
     return Promise.resolve()
   }
+}
+
+const fetchKinds: Readonly<Record<string, OptionKind>> = {
+  method: aText,
+  headers: aRecord,
+  body: [(value) => typeof value === 'string' || value instanceof Uint8Array, 'text or bytes'],
+  signal: [(value) => value instanceof AbortSignal, 'an AbortSignal'],
 }

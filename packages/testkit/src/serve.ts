@@ -3,8 +3,9 @@ import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { Server as NetServer } from 'node:net'
 import { ConfigurationError } from '@countersign/core'
 import { describeValue, isRecord } from '@countersign/core/options'
+import { aBoolean, aText, checkArgument, checkOptions, orNull } from './check-options.ts'
 import { Peer, type PeerOptions } from './peer.ts'
-import type { TestSvid } from './svid.ts'
+import { aTestSvid, type TestSvid } from './svid.ts'
 
 /**
  * Serves an application with real mTLS on a free port of 127.0.0.1. A function (an Express application, a request
@@ -100,6 +101,8 @@ export class Running {
 
   /** A peer with a connection of its own that shows this SVID, or no certificate at all for null. */
   as(svid: TestSvid | null, options: PeerOptions = {}): Peer {
+    checkArgument(svid, 'as', orNull(aTestSvid))
+    checkOptions(options, 'as', { http2: aBoolean, minVersion: aText, maxVersion: aText })
     const peer = new Peer(this.port, svid, options)
     this.#peers.add(peer)
     return peer

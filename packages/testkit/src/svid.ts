@@ -1,7 +1,19 @@
 import { ConfigurationError, SpiffeId } from '@countersign/core'
+import { isOptions } from '@countersign/core/options'
 import type { AlternativeName, Blueprint, DistinguishedNames, ExtraExtension, KeyUsage } from './blueprint.ts'
+import {
+  aBoolean,
+  aNumber,
+  aName,
+  checkOptions,
+  isListOf,
+  orNull,
+  type OptionKind,
+  records,
+  texts,
+} from './check-options.ts'
 import { applyFaults } from './fault.ts'
-import type { KeyType, TestKey } from './key.ts'
+import { aKey, aKeyType, type KeyType, type TestKey } from './key.ts'
 import { toPem } from './pem.ts'
 import { type Signer, signCertificate } from './sign-certificate.ts'
 import { type SvidFault, svidFaults } from './svid-faults.ts'
@@ -71,6 +83,7 @@ export interface SvidIssuer extends Signer {
  * fault `foreign_trust_domain`, and for an unknown fault
  */
 export async function issueSvid(spiffeId: string, options: IssueOptions, issuer: SvidIssuer): Promise<TestSvid> {
+  checkOptions(options, 'issue', issueKinds)
   const { faults = [], now = Date.now() } = options
   checkSpiffeId(spiffeId, issuer.trustDomain, faults)
   const issue = { now, trustDomain: issuer.trustDomain }
@@ -87,6 +100,33 @@ export async function issueSvid(spiffeId: string, options: IssueOptions, issuer:
     serialNumber: leaf.serialNumber,
   }
 }
+
+/** Whether a value is an SVID as `issue` makes it. */
+export function isTestSvid(value: unknown): value is TestSvid {
+  return isOptions(value) && texts[0]([value['certificatePem'], value['keyPem']]) && isChain(value['certificates'])
+}
+
+const isChain = isListOf((entry) => entry instanceof Uint8Array)
+
+/** For options. */
+export const aTestSvid: OptionKind = [isTestSvid, 'an SVID that issue() made, with await']
+
+/** For every certificate that is issued. */
+export const certificateKinds: Readonly<Record<string, OptionKind>> = {
+  ttlSeconds: aNumber,
+  now: aNumber,
+  notBefore: aNumber,
+  keyType: aKeyType,
+  key: aKey,
+  faults: texts,
+  subject: aName,
+  keyUsages: orNull(texts),
+  extendedKeyUsages: orNull(texts),
+  keyIdentifiers: aBoolean,
+  extensions: records,
+}
+
+const issueKinds = { ...certificateKinds, uris: texts, dnsNames: texts, ipAddresses: texts }
 
 function checkSpiffeId(text: string, trustDomain: string, faults: readonly SvidFault[]): void {
   const id = SpiffeId.parse(text)

@@ -7,8 +7,16 @@ import {
   type X509Material,
 } from '@countersign/core'
 import { injectedCaller, type InjectingSource } from '@countersign/core/testing'
+import { isRecord } from '@countersign/core/options'
+import { aRecord, checkOptions, isListOf, type OptionKind } from './check-options.ts'
 import { takeInjectedChain } from './injected-chain.ts'
-import type { TestSvid } from './svid.ts'
+import { aTestSvid, type TestSvid } from './svid.ts'
+
+/** For options. */
+export const bundleAuthorities: OptionKind = [
+  isListOf((entry) => isRecord(entry) && typeof entry['bundlePem'] === 'string'),
+  'a list of authorities made by createAuthority(), with await',
+]
 
 /** What a source needs of an authority. */
 export interface BundleAuthority {
@@ -83,7 +91,9 @@ class RotatingSource implements TestSource {
     return this.#source.onNotice(listener)
   }
 
-  replace({ svid = this.#svid, bundles }: SourceReplacement): void {
+  replace(replacement: SourceReplacement): void {
+    checkOptions(replacement, 'replace', { svid: aTestSvid, bundles: aRecord })
+    const { svid = this.#svid, bundles } = replacement
     const texts = bundles === undefined ? this.#bundles : toTexts(bundles)
     this.#source.replace(toMaterial(svid, texts))
     this.#svid = svid

@@ -8,6 +8,7 @@ import {
 } from '@countersign/core'
 import { parseOptions } from '@countersign/core/options'
 import { checkMilliseconds, refuseOption } from './check-options.ts'
+import { checkJwtRequest, checkValidationRequest, checkWatcher } from './check-requests.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'
 import { type JwtSvid, readJwtSvid } from './jwt/jwt-svid.ts'
 import type { AgentError } from './wire/agent-error.ts'
@@ -124,15 +125,11 @@ export class WorkloadApiClient {
    * @throws {SourceError} `message_malformed` for a token that has expired, is unsigned or malformed, or is for another
    * SPIFFE ID or audience
    */
-  async fetchJwtSvid({ audience, spiffeId = '' }: JwtSvidRequest): Promise<JwtSvid> {
+  async fetchJwtSvid(request: JwtSvidRequest): Promise<JwtSvid> {
+    checkJwtRequest(request)
+    const { audience, spiffeId = '' } = request
     // A copy: the answer is checked against what was asked.
     const asked = { audience: [...audience], spiffeId: parseWantedId(spiffeId) }
-    if (asked.audience.length === 0 || asked.audience.includes('')) {
-      throw new ConfigurationError(
-        'option_invalid',
-        'audience: found none or an empty one, expected who the token is for',
-      )
-    }
     const entries = parseJwtSvids(
       await this.#call('FetchJWTSVID', { audience: asked.audience, spiffe_id: asked.spiffeId }),
     )
@@ -157,11 +154,9 @@ export class WorkloadApiClient {
    * @throws {AgentError} `agent_refused` for a token that is not valid; the reason is in the message
    * @throws {SourceError} `message_malformed` for an answer without SPIFFE ID or claims, or with two SPIFFE IDs
    */
-  async validateJwtSvid({ audience, token }: JwtValidationRequest): Promise<ValidatedJwt> {
-    // The agent would refuse it in the same way as a bad token.
-    if (audience === '') {
-      throw new ConfigurationError('option_invalid', 'audience: found empty text, expected who the token has to be for')
-    }
+  async validateJwtSvid(request: JwtValidationRequest): Promise<ValidatedJwt> {
+    checkValidationRequest(request)
+    const { audience, token } = request
     const value = await this.#call('ValidateJWTSVID', { audience, svid: token })
     const { spiffeId, claims } = parseValidation(value)
     if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
@@ -198,6 +193,7 @@ export class WorkloadApiClient {
   }
 
   #watch<Update>(method: WorkloadMethod, watcher: Watcher<Update>, read: (value: unknown) => Update): () => void {
+    checkWatcher(watcher)
     const { onUpdate, onError = () => undefined } = watcher
     const follower = new StreamFollower({
       address: this.#address,

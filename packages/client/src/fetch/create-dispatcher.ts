@@ -44,7 +44,7 @@ export function createDialingDispatcher(
   options: DispatcherOptions,
   where: string,
 ): Dispatcher {
-  const { dialer, timeoutMs, rest } = parseClientOptions(options, [...agentOptionNames, 'allowH2'], where)
+  const { dialer, timeoutMs, rest } = parseClientOptions(source, options, [...agentOptionNames, 'allowH2'], where)
   const { allowH2 = false, ...limits } = rest
   return new DialingDispatcher(createDialer(source, dialer, where), {
     timeoutMs,

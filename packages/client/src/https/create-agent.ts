@@ -36,7 +36,7 @@ const agentOptionNames = [
  * https.get('https://billing:8443/internal/billing/invoices', { agent }, (response) => response.pipe(process.stdout))
  */
 export function createAgent(source: X509Source | SubjectSource, options: AgentOptions): Agent {
-  const { dialer, timeoutMs, rest } = parseClientOptions(options, agentOptionNames, 'createAgent')
+  const { dialer, timeoutMs, rest } = parseClientOptions(source, options, agentOptionNames, 'createAgent')
   return new DialingAgent(createDialer(source, dialer, 'createAgent'), timeoutMs, rest)
 }
 

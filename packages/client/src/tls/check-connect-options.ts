@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@countersign/core'
-import { describeValue, parseStringList } from '@countersign/core/options'
+import { describeValue, isCallable, parseStringList } from '@countersign/core/options'
 import type { ConnectTlsOptions } from './connect-tls.ts'
 
 /**
@@ -7,11 +7,12 @@ import type { ConnectTlsOptions } from './connect-tls.ts'
  *
  * @throws {ConfigurationError} `option_invalid`
  */
-export function checkConnectOptions({ host, port, servername, protocols, onStale }: ConnectTlsOptions): void {
+export function checkConnectOptions({ host, port, servername, protocols, signal, onStale }: ConnectTlsOptions): void {
   if (typeof host !== 'string' || !/^[^/\s]+$/.test(host)) refuse('host', host, 'a host name or an address')
   if (!Number.isInteger(port) || port < 1 || port > 65_535) refuse('port', port, 'a port from 1 to 65535')
   if (servername !== undefined && typeof servername !== 'string') refuse('servername', servername, 'a host name')
-  if (onStale !== undefined && typeof onStale !== 'function') refuse('onStale', onStale, 'a function')
+  if (onStale !== undefined && !isCallable(onStale)) refuse('onStale', onStale, 'a function')
+  if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal')
   if (protocols !== undefined) parseStringList(protocols, 'connectTls: protocols')
 }
 

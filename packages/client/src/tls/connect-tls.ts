@@ -52,7 +52,7 @@ export async function connectTls(
   options: ConnectTlsOptions,
 ): Promise<ServerSocket> {
   const further = ['host', 'port', 'servername', 'protocols', 'signal', 'onStale']
-  const { dialer: dialerOptions, timeoutMs } = parseClientOptions(options, further, 'connectTls')
+  const { dialer: dialerOptions, timeoutMs } = parseClientOptions(source, options, further, 'connectTls')
   checkConnectOptions(options)
   const { host, port, servername, protocols, signal, onStale } = options
   const dialer = openDialer(source, dialerOptions, describe({ host, port }))

@@ -9,7 +9,7 @@ import {
   type Principal,
   type Rule,
 } from '@countersign/core'
-import { describeValue, parseOptions } from '@countersign/core/options'
+import { describeValue, isCallable, parseOptions } from '@countersign/core/options'
 
 /** What `createTlsServer` takes: who may connect, and of a guard's options those that concern connections. */
 export interface TlsServerOptions extends Pick<GuardOptions, (typeof guardOptionNames)[number]> {
@@ -51,7 +51,7 @@ export function createTlsServer(
   options: TlsServerOptions,
   onPeer: (socket: CallerSocket) => void,
 ): Server {
-  if (typeof onPeer !== 'function') {
+  if (!isCallable(onPeer)) {
     const message = `createTlsServer: onPeer: found ${describeValue(onPeer)}, expected a function that takes a socket`
     throw new ConfigurationError('option_invalid', message, { value: onPeer })
   }

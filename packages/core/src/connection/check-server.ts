@@ -1,3 +1,4 @@
+import { Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import { describeValue } from '../options.ts'
@@ -13,7 +14,8 @@ export function checkServer(
   expected: { readonly minVersion: MinVersion; readonly isOurs: (value: unknown) => boolean },
 ): asserts server is TlsServer {
   if (!(server instanceof TlsServer)) {
-    refuse('found a server without TLS, expected one made with guard.tlsOptions()')
+    const found = server instanceof NetServer ? 'a server without TLS' : describeValue(server)
+    refuse(`found ${found}, expected a server made with guard.tlsOptions()`)
   }
   const read = (name: string): unknown => Reflect.get(server, name)
   if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() as it is')
@@ -24,7 +26,9 @@ export function checkServer(
     refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
   }
   if (!expected.isOurs(read('cert')) || read('pfx') !== undefined) {
-    refuse("the server's certificate is not the source's; use key and cert of guard.tlsOptions()")
+    refuse(
+      "the server's certificate is not what this guard's tlsOptions() returned; use its key and cert, and not those of another guard or source",
+    )
   }
   if (!expected.isOurs(read('ca')))
     refuse('ca is not what guard.tlsOptions() gave; add authorities to the bundles of the source')

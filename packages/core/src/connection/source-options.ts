@@ -1,6 +1,6 @@
 import { isPromise } from 'node:util/types'
 import { ConfigurationError } from '../errors.ts'
-import { describeValue, isRecord, parseOptions } from '../options.ts'
+import { describeValue, isCallable, isRecord, parseOptions } from '../options.ts'
 import type { GuardSource } from './accepted-material.ts'
 import type { MinVersion } from './tls-options.ts'
 
@@ -11,7 +11,7 @@ import type { MinVersion } from './tls-options.ts'
  */
 export function checkSource(source: unknown, where: string): asserts source is GuardSource {
   if (isPromise(source)) refuse(where, 'a promise', 'what it resolves to; write await before fileSource()')
-  if (isRecord(source) && typeof source.onUpdate === 'function') return
+  if (isRecord(source) && isCallable(source['onUpdate'])) return
   refuse(where, describeValue(source), 'a source such as fileSource()')
 }
 

@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
 import type { SegmentPattern } from './path-pattern.ts'
 
 /**
@@ -10,6 +12,10 @@ import type { SegmentPattern } from './path-pattern.ts'
  * @see https://github.com/delvedor/find-my-way#supported-path-formats
  */
 export function parseFastifyRoute(url: string): readonly SegmentPattern[] {
+  if (typeof url !== 'string') {
+    const message = `parseFastifyRoute: found ${describeValue(url)}, expected the path of a route`
+    throw new ConfigurationError('option_invalid', message)
+  }
   const optional = /^([^]*)(\/:[^/()]*)\?(\/?)$/.exec(url)
   if (optional === null) return [parseForm(url)]
   const [, before, parameter, slash] = optional

@@ -1,6 +1,6 @@
 import { isAsyncFunction } from 'node:util/types'
 import { ConfigurationError, type ConfigurationErrorCode } from '../errors.ts'
-import { describeValue, parseOptions, parseStringList } from '../options.ts'
+import { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '../options.ts'
 import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { parseCallerPattern } from './pattern.ts'
@@ -13,20 +13,19 @@ import type { CustomTest, Requirement } from './requirement.ts'
  * `rule_invalid` for one of the right shape that cannot be what its author meant
  */
 export function parseRequirement(input: unknown, where: string, depth = 1): Requirement {
-  if (Array.isArray(input)) return Object.freeze({ callers: parseCallers(input, where) })
-  if (typeof input === 'string') refuse('option_invalid', where, input, `a requirement such as ${suggestCall(input)}`)
+  if (Array.isArray(input)) {
+    if (input.some(isRequirementLike))
+      refuse('option_invalid', where, input, 'one requirement; several go into anyOf(a, b) or allOf(a, b)')
+    return Object.freeze({ callers: parseCallers(input, where) })
+  }
+  if (!isRecord(input)) refuse('option_invalid', where, input, `a requirement such as ${suggestCall(input)}`)
   if (depth > deepest) refuse('rule_invalid', where, input, `at most ${deepest} requirements inside each other`)
   const options = parseOptions(input, keys, where)
   const found = keys.filter((key) => Object.hasOwn(options, key))
   const [key] = found
-  if (key === undefined || found.length > 1) {
-    refuse(
-      'rule_invalid',
-      where,
-      found.join(' and '),
-      'exactly one kind of requirement; combine with allOf() or anyOf()',
-    )
-  }
+  const expected = 'exactly one kind of requirement; combine with allOf() or anyOf()'
+  if (key === undefined) refuse('rule_invalid', where, input, expected)
+  if (found.length > 1) refuse('rule_invalid', where, found.join(' and '), expected)
   return Object.freeze(parsers[key](options[key], `${where}.${key}`, depth))
 }
 
@@ -81,6 +80,9 @@ function parseEntries(
   where: string,
   check: (entry: string, where: string) => unknown,
 ): readonly string[] {
+  if (Array.isArray(value) && Array.isArray(value[0])) {
+    refuse('option_invalid', `${where}[0]`, value[0], 'each entry as an argument of its own: write ...list')
+  }
   const entries = parseStringList(value, where)
   for (const [index, entry] of entries.entries()) check(entry, `${where}[${index}]`)
   return Object.freeze(entries)
@@ -140,11 +142,25 @@ function parseCustom(value: unknown, where: string): { readonly name: string; re
 }
 
 function isCustomTest(value: unknown): value is CustomTest {
-  return typeof value === 'function'
+  return isCallable(value)
 }
 
-function suggestCall(text: string): string {
-  return text.startsWith('spiffe://') ? `callers('${text}')` : `hasAuthority('${text}')`
+function isRequirementLike(entry: unknown): boolean {
+  return isRecord(entry) && keys.some((key) => key in entry)
+}
+
+function isWithoutArguments(key: Key): boolean {
+  return key === 'authenticated' || key === 'permitAll' || key === 'denyAll' || key === 'perRoute'
+}
+
+/** What was most likely meant by something that is not a requirement. */
+function suggestCall(input: unknown): string {
+  const name: unknown = typeof input === 'function' ? input.name : input
+  if (typeof name !== 'string' || name === '') return 'authenticated()'
+  if (name.startsWith('spiffe://')) return `callers('${name}')`
+  const key = keys.find((each) => each === name)
+  if (key !== undefined) return `${key}(${isWithoutArguments(key) ? '' : '…'})`
+  return typeof input === 'function' ? `custom('${name}', ${name})` : `hasAuthority('${name}')`
 }
 
 function refuse(code: ConfigurationErrorCode, where: string, value: unknown, expected: string): never {

@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
 import type { Principal } from '../principal/principal.ts'
 import { parseRequirement } from './parse-requirement.ts'
 
@@ -45,7 +47,9 @@ export type CustomTest = (facts: RequestFacts) => boolean
  *
  * @throws {ConfigurationError} for text that no authority can be
  */
-export function hasAuthority(authority: string): Requirement {
+export function hasAuthority(authority: string): Requirement
+export function hasAuthority(authority: string, ...more: readonly unknown[]): Requirement {
+  refuseArguments('hasAuthority', more, 'one authority; several go into hasAnyAuthority() or hasAllAuthorities()')
   return parseRequirement({ hasAuthority: authority }, 'requirement')
 }
 
@@ -68,17 +72,23 @@ export function hasAllAuthorities(...authorities: readonly string[]): Requiremen
 }
 
 /** Passes every caller whose certificate was verified, whatever it may be called. */
-export function authenticated(): Requirement {
+export function authenticated(): Requirement
+export function authenticated(...given: readonly unknown[]): Requirement {
+  refuseArguments('authenticated', given, 'none')
   return parseRequirement({ authenticated: true }, 'requirement')
 }
 
 /** Passes everybody, also where nobody was authenticated. The target of the request is checked all the same. */
-export function permitAll(): Requirement {
+export function permitAll(): Requirement
+export function permitAll(...given: readonly unknown[]): Requirement {
+  refuseArguments('permitAll', given, 'none')
   return parseRequirement({ permitAll: true }, 'requirement')
 }
 
 /** Passes nobody. */
-export function denyAll(): Requirement {
+export function denyAll(): Requirement
+export function denyAll(...given: readonly unknown[]): Requirement {
+  refuseArguments('denyAll', given, 'none')
   return parseRequirement({ denyAll: true }, 'requirement')
 }
 
@@ -146,11 +156,22 @@ export function anyOf(...requirements: readonly Requirement[]): Requirement {
  * @throws {ConfigurationError} for a missing name or an async function: the decision never waits
  * @example custom('office hours', () => new Date().getHours() < 18)
  */
-export function custom(name: string, test: CustomTest): Requirement {
+export function custom(name: string, test: CustomTest): Requirement
+export function custom(name: string, test: CustomTest, ...more: readonly unknown[]): Requirement {
+  refuseArguments('custom', more, 'a name and a function; several go into allOf() or anyOf()')
   return parseRequirement({ custom: { name, test } }, 'requirement')
 }
 
 /** Leaves it to the route: passes only a route that carries its own `allow`, which is then asked. Stands alone. */
-export function perRoute(): Requirement {
+export function perRoute(): Requirement
+export function perRoute(...given: readonly unknown[]): Requirement {
+  refuseArguments('perRoute', given, 'none')
   return parseRequirement({ perRoute: true }, 'requirement')
+}
+
+// Whatever is ignored silently, its author believes to be in force. An index is what `names.map(hasAuthority)` brings.
+function refuseArguments(name: string, [found]: readonly unknown[], expected: string): void {
+  if (found === undefined || typeof found === 'number') return
+  const message = `${name}: found ${describeValue(found)} as a further argument, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message, { value: found })
 }

@@ -3,7 +3,7 @@ import { checkSource, parseTlsVersion } from '../connection/source-options.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { CountersignEvent } from '../events.ts'
-import { describeValue, parseOptions } from '../options.ts'
+import { describeValue, isCallable, parseOptions } from '../options.ts'
 import { type ParsedServerNames, parseServerNames, type ServerNames } from './server-names.ts'
 
 /** What every way of calling others takes. */
@@ -56,5 +56,5 @@ export function parseDialerOptions(source: unknown, options: DialerOptions, wher
 }
 
 function isLog(value: unknown): value is (event: CountersignEvent) => void {
-  return typeof value === 'function'
+  return isCallable(value)
 }

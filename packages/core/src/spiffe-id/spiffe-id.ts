@@ -1,3 +1,4 @@
+import { describeValue } from '../options.ts'
 import { SpiffeIdError, type SpiffeIdErrorCode } from '../errors.ts'
 
 /** The longest SPIFFE ID, in bytes: the length every implementation must support is also the longest we accept (SPIFFE-ID §2.3). */
@@ -37,7 +38,8 @@ export class SpiffeId {
    * @throws {SpiffeIdError} with a code for the clause that the text breaks
    */
   static parse(text: string): SpiffeId {
-    if (typeof text !== 'string' || text === '') refuse('empty', 'found no text', text)
+    if (typeof text !== 'string') refuse('empty', `found ${describeValue(text)}, expected text`, undefined)
+    if (text === '') refuse('empty', 'found no text', text)
     if (text.length > maxSpiffeIdBytes) {
       refuse('too_long', `found ${text.length} bytes, expected at most ${maxSpiffeIdBytes}`, text)
     }
@@ -73,7 +75,8 @@ export class SpiffeId {
  * @throws {SpiffeIdError} `missing_trust_domain`, `bad_trust_domain_char` or `trust_domain_too_long`
  */
 export function checkTrustDomainName(name: string, whole: string): void {
-  if (typeof name !== 'string' || name === '') refuse('missing_trust_domain', 'found no trust domain', whole)
+  if (typeof name !== 'string') refuse('missing_trust_domain', `found ${describeValue(name)}, expected text`, undefined)
+  if (name === '') refuse('missing_trust_domain', 'found no trust domain', whole)
   if (!/^[a-z0-9._-]+$/.test(name)) {
     refuse(
       'bad_trust_domain_char',

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '@countersign/core'
-import { type Authority, createAuthority } from '../authority.ts'
+import { anAuthority, type Authority, createAuthority } from '../authority.ts'
+import { aText, certificates, isListOf, type OptionKind, records } from '../check-options.ts'
 import type { AgentFault } from './agent-faults.ts'
 import type { FailOptions } from './fault-plan.ts'
 import type { RegistrationEntry } from './registration-entry.ts'
@@ -24,6 +25,17 @@ export interface AgentOptions {
 /** A fault that the agent starts with. */
 export interface StartFault extends FailOptions {
   readonly name: AgentFault
+}
+
+/** Of `AgentOptions`. */
+export const agentKinds: Readonly<Record<string, OptionKind>> = {
+  trustDomain: aText,
+  authority: anAuthority,
+  authorities: [isListOf(anAuthority[0]), 'a list of authorities made by createAuthority(), with await'],
+  entries: records,
+  endpoint: aText,
+  crls: certificates,
+  faults: records,
 }
 
 /**

@@ -1,5 +1,6 @@
-import type { Authority } from '../authority.ts'
-import type { AgentFault } from './agent-faults.ts'
+import { anAuthority, type Authority } from '../authority.ts'
+import { aNumber, aText, certificates, checkArgument, checkOptions, oneOf, type OptionKind } from '../check-options.ts'
+import { type AgentFault, agentFaults } from './agent-faults.ts'
 import type { AgentCall, AgentProcess } from './agent-process.ts'
 import type { FailOptions } from './fault-plan.ts'
 import type { RegistrationEntry } from './registration-entry.ts'
@@ -51,12 +52,16 @@ export class Agent {
    *
    * @throws {ConfigurationError} `option_invalid` for an authority of a trust domain that the agent does not have
    */
-  async setAuthority(next: Authority, { overlapSeconds }: SetAuthorityOptions = {}): Promise<void> {
+  async setAuthority(next: Authority, options: SetAuthorityOptions = {}): Promise<void> {
+    checkArgument(next, 'setAuthority', anAuthority)
+    checkOptions(options, 'setAuthority', { overlapSeconds: aNumber })
+    const { overlapSeconds } = options
     await this.#process.change(() => this.#process.state.replaceAuthority(next, overlapSeconds))
   }
 
   /** Replaces the certificate revocation lists, DER. */
   async setCrls(crls: readonly Buffer[]): Promise<void> {
+    checkArgument(crls, 'setCrls', certificates)
     await this.#process.change(() => {
       this.#process.state.crls = [...crls]
       return Promise.resolve()
@@ -70,6 +75,8 @@ export class Agent {
    * @throws {ConfigurationError} `option_invalid` for a name that is no fault, and for `times` below one
    */
   async fail(name: AgentFault, options: FailOptions = {}): Promise<void> {
+    checkArgument(name, 'fail', aText)
+    checkOptions(options, 'fail', { times: aTimes, method: aText, delayMs: aNumber })
     if (name === 'no_socket') {
       await this.stop()
       const { delayMs } = options
@@ -82,6 +89,7 @@ export class Agent {
 
   /** Ends all faults, or those of one name: the socket is there again, and open streams hear the truth. */
   async heal(name?: AgentFault): Promise<void> {
+    if (name !== undefined) checkArgument(name, 'heal', oneOf(['no_socket', ...Object.keys(agentFaults)]))
     this.#process.faults.lift(name)
     if (name === undefined || name === 'no_socket') await this.start()
     await this.#process.publish()
@@ -105,7 +113,9 @@ export class Agent {
   }
 
   /** Stops and comes back, with another authority where one is given, which knows nothing of the one before. */
-  async restart({ authority }: RestartOptions = {}): Promise<void> {
+  async restart(options: RestartOptions = {}): Promise<void> {
+    checkOptions(options, 'restart', { authority: anAuthority })
+    const { authority } = options
     clearTimeout(this.#socketTimer)
     await this.#process.restart(async () => {
       if (authority !== undefined) await this.#process.state.replaceAuthority(authority, 0)
@@ -127,6 +137,9 @@ export class Agent {
     if (!this.#process.isClosed) await this.#process.start()
   }
 }
+
+// Infinity is as good as leaving it out.
+const aTimes: OptionKind = [(value) => typeof value === 'number', 'a number from 1 on']
 
 /** How long the authority before stays trusted. */
 export interface SetAuthorityOptions {

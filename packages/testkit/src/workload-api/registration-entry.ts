@@ -1,7 +1,17 @@
 import { ConfigurationError, SpiffeId } from '@countersign/core'
-import type { KeyType } from '../key.ts'
+import {
+  aNumber,
+  aText,
+  checkArgument,
+  checkOptions,
+  isListOf,
+  type OptionKind,
+  records,
+  texts,
+} from '../check-options.ts'
+import { aKeyType, type KeyType } from '../key.ts'
 import type { SvidFault } from '../svid-faults.ts'
-import type { BundleAuthority } from '../test-source.ts'
+import { type BundleAuthority, bundleAuthorities } from '../test-source.ts'
 
 /** What the agent gives to everybody who asks, as a registration entry of SPIRE does to the workload that it matches. */
 export interface RegistrationEntry {
@@ -35,8 +45,10 @@ export function parseEntries(
   entries: readonly RegistrationEntry[],
   trustDomains: readonly string[],
 ): readonly RegistrationEntry[] {
+  checkArgument(entries, 'entries', records)
   return entries.map((entry, index) => {
     const where = `entries[${index}]`
+    checkOptions(entry, where, entryKinds)
     const { spiffeId, ttlSeconds = 1, hint = '', federatesWith = [] } = entry
     const { trustDomain, path } = SpiffeId.parse(spiffeId)
     if (path === '') throw refuseEntry(`${where}.spiffeId`, spiffeId, 'an ID with a path')
@@ -51,6 +63,19 @@ export function parseEntries(
     }
     return { ...entry, federatesWith: [...federatesWith] }
   })
+}
+
+const entryKinds: Readonly<Record<string, OptionKind>> = {
+  spiffeId: aText,
+  ttlSeconds: aNumber,
+  hint: aText,
+  federatesWith: [isListOf(isPartner), 'a list of trust domains of the agent, or of authorities'],
+  keyType: aKeyType,
+  faults: texts,
+}
+
+function isPartner(value: unknown): boolean {
+  return typeof value === 'string' || bundleAuthorities[0]([value])
 }
 
 function checkTrustDomain(where: string, name: string, known: readonly string[]): void {

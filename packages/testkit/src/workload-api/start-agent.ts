@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { ConfigurationError } from '@countersign/core'
 import { Agent } from './agent.ts'
 import { type AgentAddress, parseAgentAddress } from './agent-address.ts'
-import { type AgentOptions, findAuthorities } from './agent-options.ts'
+import { checkOptions } from '../check-options.ts'
+import { agentKinds, type AgentOptions, findAuthorities } from './agent-options.ts'
 import { AgentProcess } from './agent-process.ts'
 import { AgentState } from './agent-state.ts'
 import { createSocketFolder } from './socket-place.ts'
@@ -23,6 +24,7 @@ import { createKeys } from './trust-domain-keys.ts'
  * @throws {ConfigurationError} `option_invalid`
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  checkOptions(options, 'startAgent', agentKinds)
   const { entries = [], endpoint, crls = [], faults = [] } = options
   const state = new AgentState(await createKeys(await findAuthorities(options)))
   state.crls = [...crls]

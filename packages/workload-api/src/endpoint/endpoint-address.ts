@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { ConfigurationError } from '@countersign/core'
+import { describeValue, isRecord } from '@countersign/core/options'
 
 /** Where an agent listens. */
 export type EndpointAddress =
@@ -17,6 +18,7 @@ const endpointVariable = 'SPIFFE_ENDPOINT_SOCKET'
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_Endpoint.md#4-locating-the-endpoint
  */
 export function parseEndpointAddress(text: string, where: string = 'endpoint'): EndpointAddress {
+  if (typeof text !== 'string') return refuse(text, where)
   const [, unixPath] = /^unix:(?:\/\/)?(\/[^/?#][^?#]*)$/.exec(text) ?? []
   if (unixPath !== undefined) return { transport: 'unix', path: decodePath(unixPath, text, where) }
   const [, bracketed, plain, digits] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/?#@[\]]+)):(\d{1,5})$/.exec(text) ?? []
@@ -44,6 +46,10 @@ export function findEndpoint(
 
 /** The address as text, for messages. */
 export function formatEndpoint(address: EndpointAddress): string {
+  if (!isRecord(address) || (address.transport !== 'unix' && address.transport !== 'tcp')) {
+    const message = `formatEndpoint: found ${describeValue(address)}, expected what parseEndpointAddress() returns`
+    throw new ConfigurationError('option_invalid', message)
+  }
   if (address.transport === 'unix') return `unix://${address.path}`
   const { host, port } = address
   return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -63,8 +69,9 @@ function decode(path: string): string | undefined {
   }
 }
 
-function refuse(text: string, where: string): never {
-  const found = text.length > 80 ? `${text.slice(0, 77)}…` : text
+function refuse(text: unknown, where: string): never {
   const expected = 'unix:///absolute/path or tcp://<IP address>:<port>, without anything else'
-  throw new ConfigurationError('option_invalid', `${where}: found '${found}', expected ${expected}`, { value: text })
+  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(text)}, expected ${expected}`, {
+    value: text,
+  })
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
+import { isUint8Array } from 'node:util/types'
 import { ConfigurationError } from '../../errors.ts'
-import { describeValue, isRecord, parseOptions } from '../../options.ts'
+import { describeValue, isOptions, parseOptions } from '../../options.ts'
 import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 
 /** A file to read and where it was asked for. */
@@ -55,7 +56,7 @@ function parseOwn({ key, cert, keyStore }: Options): OwnPlan {
     const missing = key === undefined ? 'key' : 'cert'
     refuse(`fileSource: found no ${missing}, expected key and cert, or keyStore in place of both`)
   }
-  if (typeof cert !== 'string')
+  if (typeof cert !== 'string' && !isUint8Array(cert))
     refuse(`cert: found ${describeValue(cert)}, expected a path; a chain needs no passphrase`)
   return { kind: 'pair', key: parseLocation('key', key), cert: parseLocation('cert', cert) }
 }
@@ -67,9 +68,9 @@ function parseTrust({ bundles, ca }: Options): TrustPlan {
   }
   if (ca !== undefined) return { kind: 'ca', files: parseCa(ca) }
   if (typeof bundles === 'string') return { kind: 'folder', path: parsePath('bundles', bundles) }
-  if (!isRecord(bundles) || Object.keys(bundles).length === 0) {
-    const found = isRecord(bundles) ? 'an empty object' : describeValue(bundles)
-    refuse(`bundles: found ${found}, expected { '<trust domain>': path } or the path of a folder`)
+  if (!isOptions(bundles) || Object.keys(bundles).length === 0) {
+    const found = isOptions(bundles) ? 'an empty object' : describeValue(bundles)
+    refuse(`bundles: found ${found}, expected { '<trust domain>': path } or the path of a folder${adviseFor(bundles)}`)
   }
   const files = Object.entries(bundles).map(([name, location]) => {
     checkTrustDomain(name)
@@ -95,7 +96,7 @@ function checkTrustDomain(name: string): void {
 }
 
 function parseLocation(option: string, input: unknown): PlannedFile {
-  if (!isRecord(input)) return { option, path: parsePath(option, input) }
+  if (!isOptions(input)) return { option, path: parsePath(option, input) }
   const { path, passphrase, passphraseFile } = parseOptions(input, ['path', 'passphrase', 'passphraseFile'], option)
   const file = { option, path: parsePath(`${option}.path`, path) }
   if (passphrase !== undefined && passphraseFile !== undefined) {
@@ -117,7 +118,13 @@ function parsePath(option: string, input: unknown): string {
   }
   // `fs` refuses NUL with an error of its own; and no path of a system call has one.
   if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
-  return refuse(`${option}: found ${describeValue(input)}, expected the path of a file`)
+  return refuse(`${option}: found ${describeValue(input)}, expected the path of a file${adviseFor(input)}`)
+}
+
+// Whoever has the content already does not need this source.
+function adviseFor(input: unknown): string {
+  if (isUint8Array(input)) return '; what is in no file goes to staticSource()'
+  return input instanceof URL ? '; write fileURLToPath() around it' : ''
 }
 
 function parsePollMs(input: unknown): number {

@@ -1,0 +1,18 @@
+import type { Denial } from './decision/denial.ts'
+import { ConfigurationError } from './errors.ts'
+import { describeValue } from './options.ts'
+import type { Principal } from './principal/principal.ts'
+
+/**
+ * Whether `admit` denied.
+ *
+ * @throws {ConfigurationError} `option_invalid` for anything but its result: what is not a denial would be let in
+ */
+export function isDenial(verdict: Principal | Denial): verdict is Denial {
+  if (typeof verdict === 'object' && verdict !== null) {
+    if ('effect' in verdict) return true
+    if ('authorities' in verdict) return false
+  }
+  const message = `isDenial: found ${describeValue(verdict)}, expected what admit() returns`
+  throw new ConfigurationError('option_invalid', message)
+}

@@ -1,0 +1,60 @@
+import { ConfigurationError, type Guard } from '@countersign/core'
+import { describeValue, isCallable, isRecord } from '@countersign/core/options'
+
+/**
+ * Checks that a value is a guard.
+ *
+ * @param usage how the function is called, for the message
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkGuard(value: unknown, where: string, usage: string): asserts value is Guard {
+  if (isGuard(value)) return
+  if (isInstanceOfFastify(value)) {
+    refuse(where, 'found a Fastify instance', 'Express; for Fastify import countersign from @countersign/fastify')
+  }
+  if (isRecord(value) && isGuard(value['guard'])) refuse(where, 'found { guard }', `the guard itself: ${usage}`)
+  // What Express hands to a middleware: `app.use(countersign)`.
+  if (isRequest(value)) refuse(where, 'found a request, because it was mounted without being called', usage)
+  refuse(where, `found ${describeValue(value)}`, `a guard made by createGuard(): ${usage}`)
+}
+
+/**
+ * Checks that a value is an application or another request listener.
+ *
+ * @throws {ConfigurationError} `option_invalid`; `registration_invalid` for an application of Express 4
+ */
+export function checkApp(app: unknown, where: string, usage: string): void {
+  if (!isCallable(app)) {
+    const found = isGuard(app) ? 'found a second guard' : `found ${describeValue(app)}`
+    refuse(where, found, `an Express application: ${usage}`)
+  }
+  if ('application' in app && 'Router' in app) refuse(where, 'found express, which was not called', 'express()')
+  if (isExpress4(app)) throw createExpress4Error(where)
+}
+
+/** Whether an application is one of Express 4, whose routers cannot be read as those of Express 5 are. */
+export function isExpress4(app: unknown): boolean {
+  return typeof app === 'function' && typeof Reflect.get(app, 'lazyrouter') === 'function'
+}
+
+/** The error for such an application. */
+export function createExpress4Error(where: string): ConfigurationError {
+  const message = `${where}: found an application of Express 4, expected Express 5: its routers read paths in another way, so rules could not be matched as they match`
+  return new ConfigurationError('registration_invalid', message)
+}
+
+function isGuard(value: unknown): value is Guard {
+  return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
+}
+
+function isInstanceOfFastify(value: unknown): boolean {
+  return isRecord(value) && isCallable(value['register']) && isCallable(value['addHook'])
+}
+
+function isRequest(value: unknown): boolean {
+  return isRecord(value) && typeof value['url'] === 'string' && 'headers' in value
+}
+
+function refuse(where: string, finding: string, expected: string): never {
+  throw new ConfigurationError('option_invalid', `${where}: ${finding}; expected ${expected}`)
+}

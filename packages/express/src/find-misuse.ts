@@ -1,0 +1,52 @@
+import type { Guard } from '@countersign/core'
+import { allow, isAllow } from './allow.ts'
+import { countersign, findGuard } from './countersign.ts'
+import type { RouterLayer } from './walk-routers.ts'
+
+/** What of ours is mounted in a way in which it cannot work, in words; undefined where nothing is. */
+export function findMisuse(layers: readonly RouterLayer[], guard: Guard, mountPath = ''): string | undefined {
+  for (const { handle, path, stack } of layers) {
+    const here = join(mountPath, path)
+    const misuse = describeHandle(handle, guard, here === '' ? '/' : here) ?? findMisuse(stack, guard, here)
+    if (misuse !== undefined) return misuse
+  }
+  return undefined
+}
+
+/** The first route whose `allow()` never runs, in words; undefined where there is none. */
+export function findLateAllow(layers: readonly RouterLayer[], mountPath = ''): string | undefined {
+  for (const { kind, path, stack } of layers) {
+    const here = join(mountPath, path)
+    const late = kind === 'route' ? describeLateAllow(stack, here) : findLateAllow(stack, here)
+    if (late !== undefined) return late
+  }
+  return undefined
+}
+
+function join(mountPath: string, path: string): string {
+  return `${mountPath}${path === '/' ? '' : path}`
+}
+
+function describeHandle(handle: object, guard: Guard, place: string): string | undefined {
+  if (handle === allow) return `found allow at ${place}, which was not called; write allow(…)`
+  if (handle === countersign) return `found countersign at ${place}, which was not called; write countersign(guard)`
+  const other = findGuard(handle)
+  if (other === undefined || other === guard) return undefined
+  return `found countersign() of another guard at ${place}, expected that of the server's: another guard knows nothing of the server's connections and denies every request`
+}
+
+// Such a handler cannot call `next`, so whatever stands behind it never runs.
+function describeLateAllow(handlers: readonly RouterLayer[], path: string): string | undefined {
+  const isLate = handlers.some(
+    ({ handle, method }, index) =>
+      isAllow(handle) &&
+      handlers
+        .slice(0, index)
+        .some((before) => isTerminal(before.handle) && (before.method === undefined || before.method === method)),
+  )
+  return isLate ? `route ${path}: found allow(…) behind a handler that answers, expected it in front` : undefined
+}
+
+function isTerminal(handle: object): boolean {
+  return typeof handle === 'function' && !isAllow(handle) && handle.length < 3
+}

@@ -1,0 +1,40 @@
+import { isCallable, parseOptions, parseStringList } from '@countersign/core/options'
+import { refuseOption } from './check-options.ts'
+
+/**
+ * Checks what a JWT-SVID is asked for.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown`
+ */
+export function checkJwtRequest(request: unknown): void {
+  const where = 'fetchJwtSvid'
+  const { audience, spiffeId } = parseOptions(request, ['audience', 'spiffeId'], where)
+  parseStringList(audience, `${where}: audience`)
+  if (spiffeId !== undefined && typeof spiffeId !== 'string') refuseOption(where, 'spiffeId', spiffeId, 'text')
+}
+
+/**
+ * Checks a token that is to be validated. The agent would refuse an empty audience in the same way as a bad token.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown`
+ */
+export function checkValidationRequest(request: unknown): void {
+  const where = 'validateJwtSvid'
+  const { audience, token } = parseOptions(request, ['audience', 'token'], where)
+  if (typeof audience !== 'string' || audience === '') {
+    refuseOption(where, 'audience', audience, 'who the token has to be for')
+  }
+  // What was sent in its place may be a secret too, so it is not shown.
+  if (typeof token !== 'string') refuseOption(where, 'token', undefined, 'the text of a token')
+}
+
+/**
+ * Checks who is to be told of updates.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown`
+ */
+export function checkWatcher(watcher: unknown): void {
+  const { onUpdate, onError } = parseOptions(watcher, ['onUpdate', 'onError'], 'watch')
+  if (!isCallable(onUpdate)) refuseOption('watch', 'onUpdate', onUpdate, 'a function')
+  if (onError !== undefined && !isCallable(onError)) refuseOption('watch', 'onError', onError, 'a function')
+}
