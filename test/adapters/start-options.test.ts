@@ -44,7 +44,6 @@ describe('a guard does not start', () => {
 
   for (const [name, named, options] of [
     ['a source that is none', /source/, { source: {} }],
-    ['a trust domain without a bundle', /trustDomains.*partner\.example/, { trustDomains: ['partner.example'] }],
     ['an onExpiry that is none', /onExpiry.*'ignore'/, { onExpiry: 'ignore' }],
     ['TLS 1.1', /tls\.minVersion.*'TLSv1\.1'/, { tls: { minVersion: 'TLSv1.1' } }],
     ['a log that is no function', /log/, { log: true }],

@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import {
   authenticated,
   ConfigurationError,
+  type CountersignEvent,
   createGuard,
   type GuardOptions,
   SourceError,
+  SpiffeIdError,
   staticSource,
 } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
@@ -32,7 +34,6 @@ for (const [name, options, code, words] of [
   ['authorities that are no function', { authorities: {} }, 'option_invalid', 'authorities'],
   ['formatDenial that is no function', { formatDenial: 'x' }, 'option_invalid', 'formatDenial'],
   ['an empty list of trust domains', { trustDomains: [] }, 'option_invalid', 'trustDomains'],
-  ['a trust domain without a bundle', { trustDomains: ['partner.example'] }, 'option_invalid', 'saas.example'],
   ['an empty list of namespaces', { namespaces: [] }, 'option_invalid', 'namespaces'],
   ['a namespace with a wildcard', { namespaces: ['*'] }, 'option_invalid', 'wildcards'],
   ['an unknown TLS option', { tls: { ciphers: 'x' } }, 'option_unknown', 'minVersion'],
@@ -53,6 +54,26 @@ test('refuses options that are no object', () => {
 test('takes namespaces and trust domains that the source knows', () => {
   const options: GuardOptions = { source, rules, trustDomains: ['spiffe://saas.example'], namespaces: ['a', 'b'] }
   assert.doesNotThrow(() => createGuard(options))
+})
+
+test('refuses a trust domain whose name is none', () => {
+  const options: GuardOptions = { source, rules, trustDomains: ['Partner.example'] }
+  assert.throws(() => createGuard(options), SpiffeIdError)
+})
+
+test('starts with a trust domain without a bundle, and says what to check', () => {
+  const events: CountersignEvent[] = []
+  createGuard({ source, rules, trustDomains: ['saas.exmaple', 'saas.example'], log: (event) => events.push(event) })
+  assert.deepEqual(
+    events.map((event) => event.type === 'source' && [event.outcome, event.code, event.trustDomain]),
+    [['warning', 'bundle_empty', 'saas.exmaple']],
+  )
+  const [event] = events
+  assert.ok(event?.type === 'source')
+  assert.match(
+    event.detail,
+    /trustDomains: found 'saas\.exmaple', .*it has 'saas\.example'.*check how the name is spelt/,
+  )
 })
 
 test('refuses to start on a source that was closed', async () => {

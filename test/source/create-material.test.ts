@@ -146,26 +146,71 @@ test('refuses a bundle whose authority is not self-signed, unless what issued it
   assert.equal(createMaterial({ ...own, bundles }).bundles.get('saas.example')?.authorities.length, 2)
 })
 
-test('refuses a bundle of 33 authorities, of a foreign trust domain too', async () => {
-  const { key } = authority
-  const many = await Promise.all(
-    Array.from({ length: 33 }, (_, index) => createAuthority('partner.example', { key, name: `${index}` })),
-  )
-  const text = many.map(({ bundlePem }) => bundlePem).join('')
-  refuses({ bundles: { ...good.bundles, 'partner.example': text } }, 'bundle_too_large')
+const { key } = authority
+const many = Buffer.concat(
+  await Promise.all(
+    Array.from({ length: 257 }, async (_, index) => {
+      const { certificateDer } = await createAuthority('partner.example', { key, name: `${index}` })
+      return certificateDer
+    }),
+  ),
+)
+const longNames = await Promise.all(
+  Array.from({ length: 25 }, async (_, index) => {
+    const { bundlePem } = await createAuthority('partner.example', { key, name: `${index}`.padEnd(2000, '.') })
+    return bundlePem
+  }),
+)
+const weak = await createAuthority('partner.example', { faults: ['weak_key'] })
+const notCa = await createAuthority('partner.example', { faults: ['not_a_ca'] })
+const intermediate = await authority.intermediate()
+
+// A bundle that proves nobody, whose it is, and how that is reported.
+const useless: readonly (readonly [what: string, bundle: string | Uint8Array, code: CertificateErrorCode])[] = [
+  ['is empty', '', 'bundle_empty'],
+  ['is text of another kind', 'no bundle', 'bundle_empty'],
+  ['is half a certificate', authority.certificateDer.subarray(0, -1), 'certificate_malformed'],
+  ['is JSON of another kind', '{"keys":0}', 'bundle_malformed'],
+  ['holds 257 authorities', many, 'bundle_too_large'],
+  ['holds names of more than 48 KiB', longNames.join(''), 'bundle_too_large'],
+  ['holds a weak authority alone', weak.bundlePem, 'authority_unusable'],
+  ['holds what is not a CA alone', notCa.bundlePem, 'authority_unusable'],
+  ['holds an intermediate alone', intermediate.certificatePem, 'authority_unusable'],
+]
+
+for (const [what, bundle, code] of useless) {
+  test(`starts with the bundle of a partner that ${what}, which proves nobody and says why`, () => {
+    const { bundles } = createMaterial({ ...good, bundles: { 'partner.example': bundle, ...good.bundles } })
+    assert.equal(bundles.get('saas.example')?.authorities.length, 1)
+    assert.deepEqual(bundles.get('saas.example')?.faults, [])
+    const partner = bundles.get('partner.example')
+    assert.deepEqual(partner?.authorities, [])
+    assert.deepEqual(
+      partner.faults.map((fault) => [fault.trustDomain, fault.code]),
+      [['partner.example', code]],
+    )
+  })
+
+  test(`refuses a bundle of our own that ${what}`, () => {
+    refuses({ bundles: { 'saas.example': bundle } }, code)
+  })
+}
+
+test('says with our own SVID that is refused what was left out of our own bundle', () => {
+  const young = { ...good, bundles: { 'saas.example': weak.bundlePem + intermediate.certificatePem + notCa.bundlePem } }
+  assert.throws(() => createMaterial(young), { code: 'authority_unusable', message: /weak or unsupported key/ })
 })
 
-test('refuses authorities whose names together are longer than 48 KiB, over all bundles', async () => {
-  const { key } = authority
-  const create = async (trustDomain: string): Promise<string> => {
-    const names = Array.from({ length: 13 }, (_, index) => `${index}`.padEnd(1900, '.'))
-    const authorities = await Promise.all(names.map((name) => createAuthority(trustDomain, { key, name })))
-    return authorities.map(({ bundlePem }) => bundlePem).join('')
-  }
-  const [one, two] = [await create('one.example'), await create('two.example')]
-  const bundles = { ...good.bundles, 'one.example': one }
-  assert.equal(createMaterial({ ...good, bundles }).bundles.size, 2)
-  refuses({ bundles: { ...bundles, 'two.example': two } }, 'bundle_too_large')
+test('takes our own bundle without an authority that can prove nobody', async () => {
+  const other = await createAuthority('saas.example', { faults: ['weak_key'] })
+  const { bundles } = createMaterial({ ...good, bundles: { 'saas.example': other.bundlePem + authority.bundlePem } })
+  const bundle = bundles.get('saas.example')
+  assert.deepEqual([bundle?.authorities.length, bundle?.faults.length], [1, 1])
+  const next = await createAuthority('saas.example')
+  assert.throws(() => createMaterial({ ...good, bundles: { 'saas.example': other.bundlePem + next.bundlePem } }), {
+    code: 'svid_unusable',
+    message: /left out of the bundle of saas\.example: .*weak or unsupported key/,
+  })
 })
 
 test('takes a bundle of an earlier material as it is, and only under its own name', () => {

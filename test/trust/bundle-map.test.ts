@@ -131,13 +131,35 @@ test('takes names that objects inherit for trust domains like any other', () => 
   assert.equal(parseBundleMap('{"trust_domains":{}}').get('constructor'), undefined)
 })
 
-test('refuses the whole map when one bundle is refused, and says whose', () => {
+test('a bundle that is refused proves nobody, says so, and leaves the others as they are', () => {
+  const keys = (...x5c: readonly unknown[]): object => ({ keys: x5c.map((each) => createJwk([each])()) })
+  for (const [broken, code] of [
+    [keys('AAAA'), 'certificate_malformed'],
+    [{ keys: null }, 'bundle_malformed'],
+    [null, 'bundle_malformed'],
+    [keys(...Array.from({ length: 513 }, (_, index) => `${index}`)), 'bundle_too_large'],
+  ] as const) {
+    const bundles = parseBundleMap(
+      JSON.stringify({ trust_domains: { 'partner.example': broken, 'saas.example': toBundle(ours) } }),
+    )
+    assert.deepEqual([...bundles.keys()], ['partner.example', 'saas.example'])
+    assert.equal(bundles.get('saas.example')?.authorities.length, 1)
+    const partner = bundles.get('partner.example')
+    assert.deepEqual(partner?.authorities, [])
+    assert.deepEqual(
+      partner.faults.map((fault) => [fault.trustDomain, fault.code]),
+      [['partner.example', code]],
+    )
+  }
+})
+
+test('refuses a map of which no bundle at all can be used, and says whose is the first', () => {
   const broken = { keys: [{ kty: 'EC', use: 'x509-svid', x5c: ['AAAA'] }] }
-  const input = JSON.stringify({ trust_domains: { 'saas.example': toBundle(ours), 'partner.example': broken } })
+  const input = JSON.stringify({ trust_domains: { 'saas.example': broken, 'partner.example': broken } })
   assert.throws(
     () => parseBundleMap(input),
     (error) =>
-      error instanceof CertificateError && error.code === 'certificate_malformed' && error.value === 'partner.example',
+      error instanceof CertificateError && error.code === 'certificate_malformed' && error.value === 'saas.example',
   )
 })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { CertificateError, type CertificateErrorCode, SpiffeIdError, X509Bundle } from '@countersign/core'
 import { type Authority, createAuthority, createKey } from '@countersign/testkit'
@@ -56,24 +57,86 @@ test('refuses a bundle without any authority', () => {
   refuses(authority.keyPem, 'bundle_empty')
 })
 
-test('refuses a bundle with one certificate that cannot be read, however good the others are', () => {
-  const begin = '-----BEGIN CERTIFICATE-----\n'
-  refuses(`${authority.bundlePem}${begin}AAAA\n-----END CERTIFICATE-----\n`, 'certificate_malformed')
-  refuses(`${authority.bundlePem}${begin}`, 'certificate_malformed')
+test('refuses a bundle of which it is not clear where a certificate ends', () => {
+  refuses(`${authority.bundlePem}-----BEGIN CERTIFICATE-----\n`, 'certificate_malformed')
   refuses(authority.certificateDer.subarray(0, -1), 'certificate_malformed')
+  refuses(Buffer.concat([authority.certificateDer, authority.certificateDer.subarray(0, -1)]), 'certificate_malformed')
+  refuses(Buffer.concat([authority.certificateDer, Buffer.of(0)]), 'certificate_trailing_bytes')
 })
 
-test('refuses an authority that is no CA, may not sign certificates or has a weak key', async () => {
-  for (const fault of ['not_a_ca', 'no_basic_constraints', 'no_key_cert_sign', 'weak_key'] as const) {
-    const faulty = await createAuthority('saas.example', { faults: [fault] })
-    refuses(faulty.bundlePem, 'authority_unusable')
-    refuses(authority.bundlePem + faulty.bundlePem, 'authority_unusable')
+test('leaves out a certificate that cannot be read, in PEM and in DER, says so, and keeps the others', async () => {
+  const other = await createAuthority('saas.example')
+  const junk = Buffer.concat([Buffer.of(0x30, 0x81, 0x80), Buffer.alloc(128)])
+  const broken = Buffer.from(other.certificateDer)
+  broken.writeUInt8(broken.readUInt8(4) ^ 0xff, 4)
+  const pem = (body: string): string => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`
+  for (const input of [
+    `${pem('AAAA')}${authority.bundlePem}`,
+    `${authority.bundlePem}${pem('no base64')}`,
+    Buffer.concat([junk, authority.certificateDer]),
+    Buffer.concat([authority.certificateDer, broken]),
+  ]) {
+    const bundle = X509Bundle.parse('saas.example', input)
+    assert.deepEqual(
+      bundle.authorities.map(({ der }) => der.toString('hex')),
+      [authority.certificateDer.toString('hex')],
+    )
+    assert.deepEqual(
+      bundle.faults.map(({ trustDomain, code }) => [trustDomain, code]),
+      [['saas.example', 'certificate_malformed']],
+    )
   }
 })
 
-test('refuses a workload among the authorities', async () => {
+test('refuses a bundle of which no certificate can be read', () => {
+  const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+  refuses(broken, 'certificate_malformed')
+  refuses(broken + broken, 'certificate_malformed')
+})
+
+const expired = await createAuthority('saas.example', { name: 'expired', ttlSeconds: 60, now: Date.now() - 120_000 })
+const unusable = [
+  ...(await Promise.all(
+    (['not_a_ca', 'no_basic_constraints', 'no_key_cert_sign', 'weak_key'] as const).map(async (fault) => {
+      return [fault, await createAuthority('saas.example', { faults: [fault] })] as const
+    }),
+  )),
+  ['expired', expired],
+  ['not self-signed', await authority.intermediate()],
+] as const
+
+for (const [fault, faulty] of unusable) {
+  test(`leaves out an authority that can prove nobody (${fault}), says so, and keeps the others`, async () => {
+    const good = await createAuthority('saas.example', { name: 'good' })
+    const pem = fault === 'not self-signed' ? faulty.certificatePem : faulty.bundlePem
+    assert.throws(() => X509Bundle.parse('saas.example', pem, Date.now()), { code: 'authority_unusable' })
+    const bundle = X509Bundle.parse('saas.example', pem + good.bundlePem, Date.now())
+    assert.deepEqual(
+      bundle.authorities.map(({ der }) => Buffer.from(der)),
+      [good.certificateDer],
+    )
+    assert.deepEqual(
+      bundle.faults.map(({ trustDomain, code }) => [trustDomain, code]),
+      [['saas.example', 'authority_unusable']],
+    )
+  })
+}
+
+test('leaves out a workload among the authorities', async () => {
   const svid = await authority.issue('spiffe://saas.example/x')
   refuses(svid.certificatePem, 'authority_unusable')
+  const [leaf = Buffer.alloc(0)] = svid.certificates
+  const bundle = X509Bundle.parse('saas.example', Buffer.concat([leaf, authority.certificateDer]))
+  assert.equal(bundle.authorities.length, 1)
+})
+
+test('leaves out an authority from the moment at which it has expired, and keeps one whose time has not come', () => {
+  assert.equal(X509Bundle.parse('saas.example', expired.bundlePem).authorities.length, 1)
+  // The last valid second counts as a whole (RFC 5280 §4.1.2.5).
+  const end = Date.parse(new X509Certificate(expired.certificateDer).validTo) + 1000
+  assert.equal(X509Bundle.parse('saas.example', expired.bundlePem, end - 1).authorities.length, 1)
+  assert.throws(() => X509Bundle.parse('saas.example', expired.bundlePem, end), { code: 'authority_unusable' })
+  assert.equal(X509Bundle.parse('saas.example', authority.bundlePem, 0).authorities.length, 1)
 })
 
 test('accepts an authority without key usage, or whose own signature is weak or broken', async () => {
@@ -83,16 +146,42 @@ test('accepts an authority without key usage, or whose own signature is weak or 
   }
 })
 
-test('accepts 32 authorities and refuses 33', async () => {
-  const authorities = await createAuthorities(33)
-  assert.equal(X509Bundle.parse('saas.example', joinPem(authorities.slice(1))).authorities.length, 32)
-  refuses(joinPem(authorities), 'bundle_too_large')
+test('accepts 256 authorities and refuses 257; those that have expired do not count', async () => {
+  const authorities = await createAuthorities(257)
+  const old = await Promise.all(
+    Array.from({ length: 60 }, (_, index) =>
+      createAuthority('saas.example', { key, name: `old ${index}`, ttlSeconds: 60, now: Date.now() - 120_000 }),
+    ),
+  )
+  const most = joinDer([...old, ...authorities.slice(1)])
+  const bundle = X509Bundle.parse('saas.example', most, Date.now())
+  assert.equal(bundle.authorities.length, 256)
+  assert.equal(bundle.faults.length, 60)
+  assert.equal(X509Bundle.parse('saas.example', most).authorities.length, 316)
+  refuses(joinDer(authorities), 'bundle_too_large')
+})
+
+test('refuses more than 512 certificates and more than 4 MiB before it decodes any of them', () => {
+  // None of them could be decoded, which would be another error.
+  const certificates = Array.from({ length: 513 }, (_, index) => {
+    const content = Buffer.alloc(128)
+    content.writeUInt32BE(index)
+    return Buffer.concat([Buffer.of(0x30, 0x81, 0x80), content])
+  })
+  refuses(Buffer.concat(certificates), 'bundle_too_large')
+  refuses(Buffer.concat(certificates.slice(1)), 'certificate_malformed')
+  const most = 4 * 1024 * 1024
+  refuses(Buffer.alloc(most + 1), 'bundle_too_large')
+  refuses('x'.repeat(most + 1), 'bundle_too_large')
+  refuses('x'.repeat(most), 'bundle_empty')
 })
 
 test('counts an authority once that is there many times', () => {
-  const copies = Array.from({ length: 40 }, () => authority)
+  const copies = Array.from({ length: 1500 }, () => authority)
+  for (const input of [joinPem(copies), joinDer(copies)]) {
+    assert.equal(X509Bundle.parse('saas.example', input).authorities.length, 1)
+  }
   const bundle = X509Bundle.parse('saas.example', joinPem(copies))
-  assert.equal(bundle.authorities.length, 1)
   assert.equal(bundle.fingerprint, X509Bundle.parse('saas.example', authority.bundlePem).fingerprint)
 })
 

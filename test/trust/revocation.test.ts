@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
-import { applyCrls, CertificateError, type CertificateErrorCode, decodeCrl, X509Bundle } from '@countersign/core'
+import { applyCrls, type CertificateErrorCode, decodeCrl, X509Bundle } from '@countersign/core'
 import { type Authority, createAuthority } from '@countersign/testkit'
+import { extension, hex, tlv } from '../certificate/encode.ts'
 import { keyPair, signer } from '../certificate/issue.ts'
+import type { CrlFields } from '../certificate/revocation-list.ts'
 import { crlOf } from './crls.ts'
 
 const authority = await createAuthority('saas.example')
@@ -24,14 +27,6 @@ function placesOf(applied: ReadonlyMap<string, X509Bundle>): unknown {
 }
 
 const sha256 = (der: Uint8Array): string => decodeCrl(der).sha256
-
-function refuses(crls: readonly Uint8Array[], code: CertificateErrorCode): void {
-  assert.throws(
-    () => applyCrls(bundles, crls, none),
-    (error) => error instanceof CertificateError && error.code === code,
-    code,
-  )
-}
 
 test('a bundle has and requires no revocation list of its own accord', () => {
   assert.equal(ours.requiresCrl, false)
@@ -134,11 +129,118 @@ test('leaves the bundles that it is given as they are', () => {
   assert.equal(ours.requiresCrl, false)
 })
 
-test('refuses all lists when one of them is no list, says what we do not process, or is one too many', () => {
-  refuses([crlOf(authority), Buffer.from('junk')], 'crl_malformed')
-  const weak = { signer: signer(keyPair('RSA-2048').privateKey, 'sha1') }
-  refuses([crlOf(authority, { fields: weak })], 'crl_unsupported')
-  const crls = Array.from({ length: 65 }, () => crlOf(authority))
-  assert.equal(applyCrls(bundles, crls.slice(1), none).size, 2)
-  refuses(crls, 'bundle_too_large')
+const junk = Buffer.from('junk')
+const named = (trustDomain: string | undefined, code: CertificateErrorCode): unknown => [trustDomain, code]
+const faultsOf = (applied: ReadonlyMap<string, X509Bundle>): unknown =>
+  [...applied.values()].map(({ faults }) => faults.map(({ trustDomain, code }) => named(trustDomain, code)))
+
+test('leaves out a list that cannot be read, reports it, and keeps the others', () => {
+  const crl = crlOf(authority)
+  const applied = applyCrls(bundles, [junk, crl], none)
+  assert.deepEqual(placesOf(applied), [
+    [[sha256(crl)], true],
+    [[], false],
+  ])
+  // Nobody can say whose it is.
+  const unplaced = [named(undefined, 'crl_malformed')]
+  assert.deepEqual(faultsOf(applied), [unplaced, unplaced])
+})
+
+test('a trust domain whose list cannot be read needs a current one, and no other does', () => {
+  const rsa = { signer: signer(keyPair('RSA-2048').privateKey, 'sha1') }
+  assert.deepEqual(placesOf(applyCrls(bundles, [crlOf(authority, { fields: rsa })], none)), [
+    [[], false],
+    [[], false],
+  ])
+  const partial: Partial<CrlFields> = { extensions: [extension('2.5.29.27', tlv(0x02, hex('01')), true)] }
+  for (const fields of [partial, { nextUpdate: Buffer.alloc(0) }]) {
+    const applied = applyCrls(bundles, [crlOf(authority, { fields })], none)
+    assert.deepEqual(placesOf(applied), [
+      [[], true],
+      [[], false],
+    ])
+    assert.deepEqual(faultsOf(applied), [[named('saas.example', 'crl_unsupported')], []])
+  }
+  // Signed by somebody else under our name.
+  const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem }, { fields: partial })
+  assert.equal(applyCrls(bundles, [forged], none).get('saas.example')?.requiresCrl, false)
+})
+
+test('a trust domain that signs its lists by SHA-1 needs a current one, since such a list counts for nothing', async () => {
+  const rsa = await createAuthority('rsa.example', { keyType: 'RSA-2048' })
+  const all = new Map([...bundles, ['rsa.example', bundleOf(rsa)]])
+  const weak = { signer: signer(createPrivateKey(rsa.keyPem), 'sha1') }
+  const applied = applyCrls(all, [crlOf(rsa, { fields: weak })], none)
+  assert.equal(applied.get('rsa.example')?.requiresCrl, true)
+  assert.deepEqual(faultsOf(applied), [[], [], [named('rsa.example', 'crl_unsupported')]])
+})
+
+test('a list that cannot be read is of the only bundle there is', () => {
+  const applied = applyCrls(new Map([['saas.example', ours]]), [junk], none)
+  assert.equal(applied.get('saas.example')?.requiresCrl, true)
+  assert.deepEqual(faultsOf(applied), [[named('saas.example', 'crl_malformed')]])
+})
+
+test('a trust domain that has supplied lists needs a current one when its list cannot be read any more', () => {
+  const applied = applyCrls(bundles, [junk], new Set(['partner.example']))
+  assert.deepEqual(placesOf(applied), [
+    [[], false],
+    [[], true],
+  ])
+})
+
+const listsOf = (issuer: Authority, length: number): readonly Buffer[] =>
+  Array.from({ length }, (_, index) => crlOf(issuer, { nextUpdate: Date.now() + 3_600_000 + index * 1000 }))
+
+test('counts a list once that is there many times', () => {
+  const crl = crlOf(authority)
+  const applied = applyCrls(
+    bundles,
+    Array.from({ length: 1500 }, () => Buffer.from(crl)),
+    none,
+  )
+  assert.deepEqual(placesOf(applied), [
+    [[sha256(crl)], true],
+    [[], false],
+  ])
+})
+
+test('takes 64 lists of a trust domain; with more it needs a current one and has none, and no other is affected', () => {
+  const own = crlOf(authority)
+  const most = applyCrls(bundles, [...listsOf(partner, 64), own], none)
+  assert.equal(most.get('partner.example')?.revocation.crls.length, 64)
+  const applied = applyCrls(bundles, [...listsOf(partner, 65), own], none)
+  assert.deepEqual(placesOf(applied), [
+    [[sha256(own)], true],
+    [[], true],
+  ])
+  assert.deepEqual(faultsOf(applied), [[], [named('partner.example', 'bundle_too_large')]])
+})
+
+test('with more than 64 lists of no known authority, whoever is below an intermediate needs a list of it', () => {
+  const own = crlOf(authority)
+  const applied = applyCrls(bundles, [...listsOf(lower, 65), own], none)
+  assert.deepEqual(placesOf(applied), [
+    [[sha256(own)], true],
+    [[], false],
+  ])
+  const demands = [...applied.values()].map(({ revocation }) => revocation.demand)
+  assert.deepEqual(demands, ['all', 'below_intermediates'])
+  const fault = [named(undefined, 'bundle_too_large')]
+  assert.deepEqual(faultsOf(applied), [fault, fault])
+  assert.deepEqual(
+    [...applyCrls(bundles, listsOf(lower, 64), none).values()].map(({ revocation }) => revocation.demand),
+    ['none', 'none'],
+  )
+})
+
+test('beyond 1,024 lists decodes none, and takes the name of an authority for its signature', () => {
+  const many = listsOf(lower, 1024)
+  const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem })
+  const applied = applyCrls(bundles, [...many, forged], none)
+  assert.deepEqual(placesOf(applied), [
+    [[], true],
+    [[], false],
+  ])
+  assert.equal(applyCrls(bundles, [...many.slice(1), forged], none).get('saas.example')?.requiresCrl, false)
 })

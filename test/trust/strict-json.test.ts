@@ -48,6 +48,10 @@ test('bounds the text, the depth and the numbers', () => {
   refuses(Buffer.from(fill(1024 * 1024 + 1)), 'bundle_too_large')
   refuses(`{"keys":[],"fill":"${'ä'.repeat(600_000)}"}`, 'bundle_too_large')
 
+  const list = (length: number): string => `{"keys":[],"more":[${Array.from({ length }, () => '1').join()}]}`
+  assert.deepEqual(parse(list(65_533)).authorities, [])
+  refuses(list(65_534), 'bundle_too_large')
+
   const nest = (levels: number): string => `{"keys":[],"more":${'['.repeat(levels)}${']'.repeat(levels)}}`
   assert.deepEqual(parse(nest(63)).authorities, [])
   refuses(nest(64), 'bundle_malformed')

@@ -21,7 +21,7 @@ export async function startBillingAgent(context: TestContext, options: AgentOpti
 /** A source of this agent that asks again soon; it is closed with the test. */
 export async function openSource(
   context: TestContext,
-  { endpoint }: Agent,
+  { endpoint }: Pick<Agent, 'endpoint'>,
   options: WorkloadApiSourceOptions = {},
 ): Promise<NoticingSource> {
   const source = await workloadApiSource({ endpoint, maxRetryMs: 20, ...options })

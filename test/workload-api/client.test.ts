@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { X509Bundle } from '@countersign/core'
+import { CertificateError, type X509Bundle } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 import { AgentError, type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
 import { loadWorkloadService } from '@countersign/workload-api/wire'
@@ -91,13 +91,26 @@ test('W-13: gives the X.509 bundles by trust domain, and watches them', async (c
   assert.deepEqual([...(seen[1]?.keys() ?? [])], ['saas.example'])
 })
 
-for (const [fault, code] of [
-  ['empty_bundle', 'message_malformed'],
-  ['broken_bundle', 'certificate_malformed'],
+for (const [fault, codes] of [
+  ['empty_bundle', []],
+  ['broken_bundle', ['certificate_malformed']],
 ] as const) {
-  test(`W-4, W-13: X.509 bundles with ${fault} are refused`, async (context) => {
+  test(`W-3, W-13: X.509 bundles with ${fault} prove nobody, and say why`, async (context) => {
     const { endpoint } = await startBillingAgent(context, { faults: [{ name: fault }] })
-    await assert.rejects(createWorkloadApiClient({ endpoint }).fetchX509Bundles(), { code })
+    const errors: unknown[] = []
+    const bundles = await createWorkloadApiClient({ endpoint }).fetchX509Bundles({
+      onError: (error) => errors.push(error),
+    })
+    const bundle = bundles.get('saas.example')
+    assert.deepEqual(bundle?.authorities, [])
+    assert.deepEqual(
+      bundle.faults.map(({ code }) => code),
+      codes,
+    )
+    assert.deepEqual(
+      errors.map((error) => error instanceof CertificateError && [error.code, error.value]),
+      codes.map((code) => [code, 'saas.example']),
+    )
   })
 }
 

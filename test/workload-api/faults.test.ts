@@ -12,7 +12,6 @@ const spoilt = [
   ['empty_svid', 'message_malformed', 'W-4, W-6'],
   ['empty_key', 'message_malformed', 'W-4, W-6'],
   ['empty_bundle', 'message_malformed', 'W-4, W-6'],
-  ['empty_federated_bundle', 'message_malformed', 'W-4'],
   ['broken_der', 'certificate_malformed', 'W-6'],
   ['broken_key', 'key_malformed', 'W-6'],
   ['broken_bundle', 'certificate_malformed', 'W-6'],

@@ -10,7 +10,6 @@ import { nextNotice, pause, waitUntil } from './waiting.ts'
 
 const spiffeId = 'spiffe://saas.example/ns/production/sa/billing'
 const authority = await createAuthority('saas.example')
-const partner = await createAuthority('partner.example')
 const derOf = ({ certificateDer }: Authority): Buffer => certificateDer
 
 async function createSvidEntry(id: string = spiffeId): Promise<Readonly<Record<string, unknown>>> {
@@ -26,19 +25,6 @@ async function createSvidEntry(id: string = spiffeId): Promise<Readonly<Record<s
 const entry = await createSvidEntry()
 
 for (const [what, message, code] of [
-  [
-    'W-13: two bundles of one trust domain',
-    {
-      svids: [entry],
-      federated_bundles: { 'spiffe://partner.example': derOf(partner), 'partner.example': derOf(authority) },
-    },
-    'message_malformed',
-  ],
-  [
-    'W-13: a bundle under what is no trust domain',
-    { svids: [entry], federated_bundles: { 'spiffe://Partner.example': derOf(partner) } },
-    'bad_trust_domain_char',
-  ],
   ['a SPIFFE ID that is none', { svids: [{ ...entry, spiffe_id: 'https://saas.example/x' }] }, 'bad_scheme'],
   [
     'W-4: a second SVID whose key is missing, although the first was asked for',

@@ -71,13 +71,28 @@ test('W-11: a list for an SVID of ours that we did not choose demands none of ou
   assert.equal(await isLetIn(served, caller), true)
 })
 
-test('W-11, W-4: a list that cannot be read refuses the whole message', async (context) => {
+test('W-11: a list that cannot be read is reported and keeps nothing else from being taken', async (context) => {
   const { agent, source } = await startService(context, { authority })
   const before = source.current
+  const next = nextUpdate(source)
   await agent.setCrls([Buffer.from('no list')])
   const notice = await nextNotice(source)
-  assert.deepEqual([notice.outcome, notice.code], ['refused', 'crl_malformed'])
-  assert.equal(source.current, before)
+  assert.deepEqual([notice.outcome, notice.code], ['warning', 'crl_malformed'])
+  await next
+  const rotated = nextUpdate(source)
+  await agent.rotate()
+  assert.notEqual((await rotated).svid.serialNumber, before.svid.serialNumber)
+})
+
+test('W-11: a list that cannot be read any more lets nobody in of the trust domain that supplied it', async (context) => {
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const { agent, source } = await startService(context, { authority, entries, crls: [crlOf(partner)] })
+  const served = await serveSource(context, source, ['saas.example', 'partner.example'])
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, true])
+  const next = nextUpdate(source)
+  await agent.setCrls([crlOf(partner).subarray(0, -1)])
+  await next
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
 })
 
 test('W-11: the same lists again wake nobody', async (context) => {

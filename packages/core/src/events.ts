@@ -62,6 +62,8 @@ export interface SourceEvent {
   readonly at: number
   readonly detail: string
   readonly code?: CountersignErrorCode
+  /** Whose bundle it is about, where it is about one. */
+  readonly trustDomain?: string
   /** Of our own SVID. */
   readonly spiffeId?: string
   readonly serialNumber?: string

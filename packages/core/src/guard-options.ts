@@ -25,7 +25,7 @@ export interface GuardOptions {
    * route's `allow`, which works with Fastify only; Express needs rules.
    */
   readonly rules?: readonly Rule[]
-  /** The trust domains whose callers are authenticated at all. Default: that of our own SVID at start, because a bundle that happens to be there is no decision to let its workloads in. */
+  /** The trust domains whose callers are authenticated at all; those of which the source has no bundle are not, and a warning `bundle_empty` is reported for as long as it has none. Default: that of our own SVID at start, because a bundle that happens to be there is no decision to let its workloads in. */
   readonly trustDomains?: readonly string[]
   /** The local namespaces whose service accounts give `SERVICE_<service account>`. Default: that of our own SVID. */
   readonly namespaces?: readonly string[]
@@ -133,8 +133,9 @@ function parseRealm(options: GuardOptions, material: X509Material | SubjectMater
   const { identity } = options
   if (!('ca' in material)) {
     if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')
-    const trustDomains = parseTrustDomains(options.trustDomains, material)
-    return { kind: 'spiffe', localTrustDomain: material.svid.spiffeId.trustDomain, trustDomains }
+    const localTrustDomain = material.svid.spiffeId.trustDomain
+    const { trustDomains = [localTrustDomain] } = options
+    return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains) }
   }
   if (!(identity instanceof SubjectIdentity)) {
     return refuse('identity', identity, 'commonName() or dnsName(), because the source is made from ca')
@@ -156,14 +157,9 @@ function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: OwnCertifi
   throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
 }
 
-function parseTrustDomains(input: unknown, { svid, bundles }: X509Material): readonly string[] {
-  if (input === undefined) return [svid.spiffeId.trustDomain]
-  return parseStringList(input, 'createGuard: trustDomains').map((text) => {
-    const trustDomain = parseTrustDomain(text)
-    if (bundles.has(trustDomain)) return trustDomain
-    const known = [...bundles.keys()].join(', ')
-    return refuse('trustDomains', text, `one that the source has a bundle of (${known}); add its bundle to the source`)
-  })
+// Whether the source has a bundle of each changes while the service runs, and is warned of whenever it has none.
+function parseTrustDomains(input: unknown): readonly string[] {
+  return [...new Set(parseStringList(input, 'createGuard: trustDomains').map(parseTrustDomain))]
 }
 
 function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<string> {

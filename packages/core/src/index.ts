@@ -68,8 +68,11 @@ export { SpiffeId } from './spiffe-id/spiffe-id.ts'
 export { parseTrustDomain } from './spiffe-id/trust-domain.ts'
 export { applyCrls } from './trust/apply-crls.ts'
 export { X509Bundle } from './trust/bundle.ts'
+export type { BundleFault } from './trust/bundle-fault.ts'
 export { parseBundleMap } from './trust/bundle-map.ts'
 export { CaBundle } from './trust/ca-bundle.ts'
+export { type FaultNotice, FaultNotices } from './trust/fault-notices.ts'
+export { BundleReader, type ReadBundlesOptions } from './trust/read-bundles.ts'
 export { commonName, dnsName, type SubjectIdentity, type SubjectIdentityOptions } from './subject/subject-identity.ts'
 export type {
   NoticingSource,

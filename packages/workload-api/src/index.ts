@@ -3,6 +3,7 @@ export type { JwtSvid } from './jwt/jwt-svid.ts'
 export { AgentError } from './wire/agent-error.ts'
 export {
   createWorkloadApiClient,
+  type FetchOptions,
   type JwtSvidRequest,
   type JwtValidationRequest,
   type ValidatedJwt,

@@ -1,23 +1,18 @@
-import {
-  applyCrls,
-  ConfigurationError,
-  parseTrustDomain,
-  SourceError,
-  SpiffeId,
-  type X509Bundle,
-} from '@countersign/core'
+import { ConfigurationError, SourceError, SpiffeId, type X509Bundle } from '@countersign/core'
 import { parseOptions } from '@countersign/core/options'
 import { checkMilliseconds, refuseOption } from './check-options.ts'
 import { checkJwtRequest, checkValidationRequest, checkWatcher } from './check-requests.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'
 import { type JwtSvid, readJwtSvid } from './jwt/jwt-svid.ts'
 import type { AgentError } from './wire/agent-error.ts'
-import { parseJwtBundles, parseJwtSvids, parseValidation, parseX509Bundles, parseX509Svids } from './wire/messages.ts'
+import { parseJwtBundles, parseJwtSvids, parseValidation } from './wire/messages.ts'
 import { refuseMessage } from './wire/refuse-message.ts'
 import { loadWorkloadService, type WorkloadMethod, type WorkloadService } from './wire/service.ts'
 import { StreamFollower } from './wire/stream-follower.ts'
 import { WorkloadStub } from './wire/workload-stub.ts'
-import { type AgentSvid, noteDemands, readFederated, readSvids } from './x509/read-update.ts'
+import { groupByTrustDomain } from './x509/bundle-updates.ts'
+import { createBundlesReader, createSvidsReader } from './x509/message-readers.ts'
+import type { AgentSvid } from './x509/read-update.ts'
 
 /** What `createWorkloadApiClient` takes. */
 export interface WorkloadApiClientOptions {
@@ -31,9 +26,16 @@ export interface WorkloadApiClientOptions {
 export interface Watcher<Update> {
   readonly onUpdate: (update: Update) => void
   /**
-   * Receives each failure and each message that cannot be used. A PermissionDenied that follows an update is passed on once
-   * it is confirmed: denied again after 1 s, or not taken back within 5 s. Default: ignored.
+   * Receives each failure and each message that cannot be used, and once each part of a message that is left out. A
+   * PermissionDenied that follows an update is passed on once it is confirmed: denied again after 1 s, or not taken back
+   * within 5 s. Default: ignored.
    */
+  readonly onError?: (error: unknown) => void
+}
+
+/** How one message is fetched. */
+export interface FetchOptions {
+  /** Receives each part of the message that is left out: an SVID of several, a bundle or parts of one. Default: ignored. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -76,44 +78,38 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Every SVID that the agent gives this workload, once.
+   * Fetches every SVID that the agent issues to this workload, once. The bundles of other trust domains are never an
+   * error: one that cannot be read holds no authority and says so in its `faults`.
    *
-   * @throws {AgentError} without an answer; {SourceError} `message_malformed` or {CertificateError} for one that is unusable
+   * @throws {AgentError} without an answer; {SourceError} `message_malformed` or {CertificateError} when no SVID can be used
    */
-  async fetchX509Svids(): Promise<readonly AgentSvid[]> {
-    return readSvids(parseX509Svids(await this.#first('FetchX509SVID')))
+  async fetchX509Svids({ onError }: FetchOptions = {}): Promise<readonly AgentSvid[]> {
+    const read = createSvidsReader(onError)
+    return read(await this.#first('FetchX509SVID'))
   }
 
   /**
-   * The same for as long as the process wants: gives the function that ends it. Once a trust domain has supplied a
+   * The same for as long as the process wants; returns the function that ends it. Once a trust domain has supplied a
    * revocation list, its bundle demands one in every later update.
    */
   watchX509Svids(watcher: Watcher<readonly AgentSvid[]>): () => void {
-    const demanded = new Set<string>()
-    return this.#watch('FetchX509SVID', watcher, (value) => {
-      const svids = readSvids(parseX509Svids(value), demanded)
-      for (const { material } of svids) noteDemands(demanded, material.bundles)
-      return svids
-    })
+    return this.#watch('FetchX509SVID', watcher, createSvidsReader(watcher.onError))
   }
 
   /**
-   * The bundles of all trust domains that the agent knows, by name; for workloads that verify others and have no SVID.
+   * Fetches the bundles of all trust domains that the agent knows, by name; for workloads that verify others and have no
+   * SVID. A bundle that cannot be read holds no authority and says so in its `faults`.
    *
-   * @throws as `fetchX509Svids`
+   * @throws {AgentError} without an answer
    */
-  async fetchX509Bundles(): Promise<ReadonlyMap<string, X509Bundle>> {
-    return readX509Bundles(await this.#first('FetchX509Bundles'), new Set())
+  async fetchX509Bundles({ onError }: FetchOptions = {}): Promise<ReadonlyMap<string, X509Bundle>> {
+    const read = createBundlesReader(onError)
+    return read(await this.#first('FetchX509Bundles'))
   }
 
-  /** The same for as long as the process wants, with the demands of `watchX509Svids`: gives the function that ends it. */
+  /** The same for as long as the process wants, with the demands of `watchX509Svids`; returns the function that ends it. */
   watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
-    const demanded = new Set<string>()
-    return this.#watch('FetchX509Bundles', watcher, (value) => {
-      const bundles = readX509Bundles(value, demanded)
-      noteDemands(demanded, bundles)
-      return bundles
-    })
+    return this.#watch('FetchX509Bundles', watcher, createBundlesReader(watcher.onError))
   }
 
   /**
@@ -143,8 +139,7 @@ export class WorkloadApiClient {
    * @throws as `fetchX509Svids`
    */
   async fetchJwtBundles(): Promise<ReadonlyMap<string, string>> {
-    const bundles = parseJwtBundles(await this.#first('FetchJWTBundles'))
-    return new Map([...bundles].map(([id, bytes]) => [parseTrustDomain(id), readJwkSet(id, bytes)]))
+    return readJwkSets(parseJwtBundles(await this.#first('FetchJWTBundles')))
   }
 
   /**
@@ -232,11 +227,6 @@ export interface JwtValidationRequest {
   readonly token: string
 }
 
-function readX509Bundles(value: unknown, demanded: ReadonlySet<string>): ReadonlyMap<string, X509Bundle> {
-  const { bundles, crls } = parseX509Bundles(value)
-  return applyCrls(readFederated(bundles), crls, demanded)
-}
-
 function parseWantedId(spiffeId: string): string {
   if (spiffeId === '') return ''
   try {
@@ -247,7 +237,16 @@ function parseWantedId(spiffeId: string): string {
   }
 }
 
-function readJwkSet(id: string, bytes: Buffer): string {
-  if (bytes.length === 0) refuseMessage(`the JWT bundle of ${id} is empty, expected a JWK set`)
-  return bytes.toString('utf8')
+function readJwkSets(bytesById: ReadonlyMap<string, Buffer>): ReadonlyMap<string, string> {
+  const { encoded, faults } = groupByTrustDomain(bytesById)
+  const isUseless = [...encoded.values()].every((bytes) => bytes.length === 0)
+  if (isUseless && bytesById.size > 0) {
+    refuseMessage(faults[0]?.detail ?? 'found no JWT bundle that is not empty, expected a JWK set')
+  }
+  // §4.4: an empty value means that there is no authority (any more).
+  return new Map([...encoded].map(([name, bytes]) => [name, bytes.length === 0 ? '{"keys":[]}' : toText(bytes)]))
+}
+
+function toText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

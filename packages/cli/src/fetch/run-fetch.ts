@@ -2,6 +2,7 @@ import { ConfigurationError } from '@countersign/core'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { reportFailure } from '../failure.ts'
 import { formatSvidBlock } from '../output/format-svid.ts'
 import { readSvidFacts } from '../output/svid-facts.ts'
 import { watchSvids } from './watch-svids.ts'
@@ -26,7 +27,8 @@ export async function runFetch(options: FetchOptions, context: Context): Promise
   const { watch = false, json = false } = options
   const client = createWorkloadApiClient(findEndpoint(options.socket, context.environment))
   if (watch) return watchSvids(client, json, context)
-  const svids = (await client.fetchX509Svids()).map(readSvidFacts)
+  const fetched = await client.fetchX509Svids({ onError: (error) => reportFailure(error, context) })
+  const svids = fetched.map(readSvidFacts)
   const { output, now } = context
   for (const [index, svid] of svids.entries()) {
     if (json) {

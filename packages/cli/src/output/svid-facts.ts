@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import type { BundleFault } from '@countersign/core'
 import type { AgentSvid } from '@countersign/workload-api'
 import { formatMoment } from './format-time.ts'
 
@@ -25,6 +26,8 @@ interface BundleFacts {
   /** Whether it is another trust domain than the SVID's. */
   readonly isFederated: boolean
   readonly authorities: readonly CertificateFacts[]
+  /** What is wrong with the bundle; none of it is in use. */
+  readonly faults: readonly Pick<BundleFault, 'code' | 'detail'>[]
 }
 
 /** What there is to show of one certificate. */
@@ -58,6 +61,7 @@ export function readSvidFacts({ hint, material: { svid, bundles } }: AgentSvid):
       trustDomain: bundle.trustDomain,
       isFederated: bundle.trustDomain !== trustDomain,
       authorities: bundle.authorities.map(({ der }) => readCertificateFacts(der)),
+      faults: bundle.faults.map(({ code, detail }) => ({ code, detail })),
     })),
   }
 }

@@ -51,7 +51,26 @@ export function decodeCrl(input: Uint8Array): Crl {
   }
 }
 
-function decode(der: Buffer): Crl {
+/** Who issued a list and how it is signed: what can be read of many lists that are refused. */
+export type CrlOrigin = Pick<Crl, 'issuer' | 'signature'>
+
+/** Reads the issuer and the signature of a list, whatever else it says; undefined where they cannot be read. */
+export function readCrlOrigin(input: Uint8Array): CrlOrigin | undefined {
+  try {
+    return openList(Buffer.from(input))
+  } catch (error) {
+    if (error instanceof CertificateError) return undefined
+    throw error
+  }
+}
+
+interface OpenList extends CrlOrigin {
+  readonly version: 1 | 2
+  /** What follows the issuer. */
+  readonly fields: DerReader
+}
+
+function openList(der: Buffer): OpenList {
   const outer = enterOnly(der, derTag.sequence, 'certificateList')
   const signed = outer.next(derTag.sequence)
   const algorithm = outer.next(derTag.sequence)
@@ -65,6 +84,12 @@ function decode(der: Buffer): Crl {
     refuseMalformed('tbsCertList', 'another signature algorithm inside than outside', 'the same')
   }
   const issuer = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'issuer')
+  const signature = { ...decodeAlgorithm(algorithm), algorithmsAgree: true, signedBytes: signed.encoded, value }
+  return { version, issuer, signature, fields }
+}
+
+function decode(der: Buffer): Crl {
+  const { version, issuer, signature, fields } = openList(der)
   const thisUpdate = decodeTime(fields.nextOfAny(), 'thisUpdate')
   const next = fields.nextIf(derTag.utcTime) ?? fields.nextIf(derTag.generalizedTime)
   const entries = fields.nextIf(derTag.sequence)
@@ -74,7 +99,6 @@ function decode(der: Buffer): Crl {
   // §5.1.2.5: the syntax may leave it out, an issuer may not, and without it no list would ever be stale.
   if (next === undefined) return refuse('no nextUpdate', 'the moment at which the list is stale')
 
-  const signature = { ...decodeAlgorithm(algorithm), algorithmsAgree: true, signedBytes: signed.encoded, value }
   // Left unsaid, the list would look like nobody's.
   const scheme = chooseScheme(signature)
   if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a sound one')

@@ -92,7 +92,15 @@ export function decodeLeaf(input: Uint8Array): Certificate {
  * @throws {CertificateError} as `decodeCertificate`; `certificate_malformed` when the readings differ
  */
 export function decodeConfirmedCertificate(input: Uint8Array): Certificate {
-  const certificate = decodeCertificate(input)
+  return confirmCertificate(decodeCertificate(input))
+}
+
+/**
+ * The second half of `decodeConfirmedCertificate`, for a certificate that was decoded already.
+ *
+ * @throws {CertificateError} as `decodeConfirmedCertificate`
+ */
+export function confirmCertificate(certificate: Certificate): Certificate {
   if (isReadAlike(certificate)) return certificate
   return refuseMalformed('certificate', 'dates, key or signature that two readers read in two ways', 'only one way')
 }

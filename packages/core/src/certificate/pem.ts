@@ -3,23 +3,61 @@ import type { Certificate } from './certificate.ts'
 import { decodeConfirmedCertificate } from './decode.ts'
 import { splitDer } from './der.ts'
 import { describeFormat, describeJavaStore, isDer } from './file-format.ts'
-import { decodePemBlock, readPemBlocks } from './pem-blocks.ts'
+import { maxChainCertificates } from './path-checks.ts'
+import { decodePemBlock, type PemBlock, readPemBlocks } from './pem-blocks.ts'
+
+/** The DER of one certificate, or why its block of PEM holds none. */
+export type EncodedCertificate = Buffer | CertificateError
 
 /**
- * Reads every certificate of a configured text or file: PEM, where keys, CRLs, requests and the text that openssl writes
- * around blocks are passed over, or DER, one certificate behind the other. Text is always PEM.
+ * Cuts a configured text or file into its certificates: PEM, where keys, CRLs, requests and the text that openssl writes
+ * around blocks are passed over, or DER, one certificate behind the other. Text is always PEM. None of them is decoded. A
+ * block of broken base64, or with certificates in a form that is not read (`TRUSTED CERTIFICATE`, PKCS#7), is an error in
+ * its place.
  *
- * @throws {CertificateError} `certificate_missing` when there is none; `certificate_malformed` for broken PEM, and for
- * certificates in a form that is not read (`TRUSTED CERTIFICATE`, PKCS#7); `key_store_unsupported` for a Java key store;
- * otherwise as `decodeConfirmedCertificate`
+ * @throws {CertificateError} `certificate_missing` when there is none; `certificate_malformed` or
+ * `certificate_trailing_bytes` where it is not clear where a certificate begins or ends; `key_store_unsupported` for a
+ * Java key store
  * @see https://www.rfc-editor.org/rfc/rfc7468
  */
+export function splitCertificates(input: string | Uint8Array): readonly EncodedCertificate[] {
+  if (typeof input === 'string') return splitPem(input)
+  refuseJavaStore(input)
+  return isDer(input) ? namingFormat(input, () => splitDer(input)) : splitPem(input)
+}
+
+/**
+ * Reads the certificates of a chain of our own, leaf first.
+ *
+ * @throws {CertificateError} as `splitCertificates`; `certificate_malformed` for a block that holds no certificate;
+ * `svid_unusable` for more certificates than a peer looks at; otherwise as `decodeConfirmedCertificate`
+ */
 export function parseCertificates(input: string | Uint8Array): readonly Certificate[] {
-  if (typeof input !== 'string') {
-    refuseJavaStore(input)
-    if (isDer(input)) return readDer(input)
+  const encoded = splitCertificates(input)
+  // Before they are decoded: each costs milliseconds.
+  if (encoded.length > maxChainCertificates) {
+    const found = `found ${encoded.length} certificates, expected at most ${maxChainCertificates}`
+    throw new CertificateError('svid_unusable', `our own certificate: too_many_certificates: ${found}`, {
+      value: 'too_many_certificates',
+    })
   }
-  return splitPem(input).map((der) => decodeConfirmedCertificate(der))
+  return namingFormat(input, () => encoded.map(decodeEncoded))
+}
+
+/** Says what bytes are that were expected to be certificates in DER, where that is known. */
+export function describeOtherDer(input: string | Uint8Array): string | undefined {
+  const format = typeof input === 'string' || !isDer(input) ? undefined : describeFormat(input)
+  return format?.startsWith('a certificate (') === true ? undefined : format
+}
+
+function namingFormat<Value>(input: string | Uint8Array, read: () => Value): Value {
+  try {
+    return read()
+  } catch (cause) {
+    const format = describeOtherDer(input)
+    if (!(cause instanceof CertificateError) || format === undefined) throw cause
+    throw new CertificateError(cause.code, `found ${format}, expected certificates: ${cause.message}`, { cause })
+  }
 }
 
 /**
@@ -32,17 +70,6 @@ export function refuseJavaStore(bytes: Uint8Array, path?: string): void {
   if (found !== undefined) throw new CertificateError('key_store_unsupported', `found ${found}`)
 }
 
-function readDer(bytes: Uint8Array): readonly Certificate[] {
-  try {
-    return splitDer(bytes).map((der) => decodeConfirmedCertificate(der))
-  } catch (cause) {
-    const format = describeFormat(bytes)
-    if (!(cause instanceof CertificateError) || format === undefined || format.startsWith('a certificate ('))
-      throw cause
-    throw new CertificateError(cause.code, `found ${format}, expected certificates: ${cause.message}`, { cause })
-  }
-}
-
 /** The certificate as one PEM block, ending in a line break. */
 export function toPem(certificate: Pick<Certificate, 'der'>): string {
   const lines = certificate.der.toString('base64').replace(/.{64}(?!$)/g, '$&\n')
@@ -52,16 +79,29 @@ export function toPem(certificate: Pick<Certificate, 'der'>): string {
 /** `X509 CERTIFICATE` is the older label of the same thing, which OpenSSL reads too. */
 const certificateLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE'])
 
-function splitPem(input: string | Uint8Array): readonly Buffer[] {
+function splitPem(input: string | Uint8Array): readonly EncodedCertificate[] {
   const blocks = readPemBlocks(input)
-  const foreign = blocks.find(({ label }) => holdsCertificates(label) && !certificateLabels.has(label))
-  if (foreign !== undefined) throw explainBlock(foreign.label)
-  const certificates = blocks.filter(({ label }) => certificateLabels.has(label)).map(decodePemBlock)
+  const certificates = blocks.filter(({ label }) => holdsCertificates(label)).map(decodeBlock)
   if (certificates.length > 0) return certificates
   throw explainMissing(describeFormat(input) ?? blocks.map(({ label }) => `a block ${label}`).join(' and '))
 }
 
-/** Certificates in a form that is not read here: to pass them over would leave somebody out without a word. */
+function decodeBlock(block: PemBlock): EncodedCertificate {
+  if (!certificateLabels.has(block.label)) return explainBlock(block.label)
+  try {
+    return decodePemBlock(block)
+  } catch (error) {
+    if (error instanceof CertificateError) return error
+    throw error
+  }
+}
+
+function decodeEncoded(encoded: EncodedCertificate): Certificate {
+  if (encoded instanceof CertificateError) throw encoded
+  return decodeConfirmedCertificate(encoded)
+}
+
+/** Also certificates in a form that is not read here: to pass them over would leave somebody out without a word. */
 function holdsCertificates(label: string): boolean {
   return (label.includes('CERTIFICATE') && !label.includes('REQUEST')) || /^(?:PKCS ?#?(?:7|12)|CMS)/.test(label)
 }

@@ -26,6 +26,20 @@ export function verifySignature(signature: CertificateSignature, issuerKey: KeyO
   }
 }
 
+/**
+ * Whether this key made the signature, by a weak algorithm too. It proves nothing, and is only good for denying more: to
+ * find out whose a refused revocation list is.
+ */
+export function isPossiblySignedBy(signature: CertificateSignature, key: KeyObject): boolean {
+  const hash = weakHashes.get(signature.algorithm)
+  if (hash === undefined) return verifySignature(signature, key) === 'valid'
+  try {
+    return verify(hash, signature.signedBytes, key, signature.value)
+  } catch {
+    return false
+  }
+}
+
 /** How signatures of this algorithm are verified, or why none is, whatever the key. */
 export function chooseScheme({
   algorithm,
@@ -56,6 +70,14 @@ const weakAlgorithms: ReadonlySet<string> = new Set([
   '2.16.840.1.101.3.4.3.1',
   '1.2.840.10045.4.1',
   '1.2.840.10045.4.3.1',
+])
+
+/** Those of them that authorities still use: RSA and ECDSA with SHA-1 and SHA-224. */
+const weakHashes: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.113549.1.1.5', 'sha1'],
+  ['1.2.840.113549.1.1.14', 'sha224'],
+  ['1.2.840.10045.4.1', 'sha1'],
+  ['1.2.840.10045.4.3.1', 'sha224'],
 ])
 
 /** RFC 4055 §5 wants the parameters NULL and wants absent ones accepted. */

@@ -7,12 +7,14 @@ import type { SubjectIdentity } from '../subject/subject-identity.ts'
 import { createSubjectTrust } from '../subject/subject-trust.ts'
 import { createServerTrust, type ExpectedServers } from '../svid/server-trust.ts'
 import { createSvidTrust } from '../svid/svid-trust.ts'
+import { FaultNotices } from '../trust/fault-notices.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
 import {
   describeClientOnly,
   describeIndistinct,
   describeLongLife,
+  describeMissingBundle,
   longCertificateLifetime,
 } from './material-warnings.ts'
 import { createTlsOptions } from './tls-options.ts'
@@ -66,6 +68,7 @@ export class AcceptedMaterial {
   readonly #warned = new WeakSet<readonly Certificate[]>()
   /** Trust domains that have no authority, as was told. */
   #without: ReadonlySet<string> = new Set()
+  readonly #faults = new FaultNotices()
 
   constructor(source: GuardSource, policy: MaterialPolicy, report: Reporter) {
     this.#source = source
@@ -166,6 +169,7 @@ export class AcceptedMaterial {
     if (own.sha256 !== before?.sha256) this.#warnOfLongLife(own, now)
     if (before !== undefined) this.#warnOfOtherName(before, own, now)
     this.#warnOfBundles(offered, now)
+    this.#warnOfFaults(offered, now)
     this.#warnOfNoAuthorities(offered, now)
   }
 
@@ -182,10 +186,16 @@ export class AcceptedMaterial {
     const without = realm.trustDomains.filter((name) => (offered.bundles.get(name)?.authorities.length ?? 0) === 0)
     for (const trustDomain of without) {
       if (this.#without.has(trustDomain)) continue
-      const detail = `${trustDomain} has no authority any more, so none of its callers is authenticated`
-      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'bundle_empty', detail })
+      const detail = describeMissingBundle(trustDomain, realm, offered.bundles)
+      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'bundle_empty', trustDomain, detail })
     }
     this.#without = new Set(without)
+  }
+
+  // Of a source that has notices, they come that way.
+  #warnOfFaults(offered: X509Material | SubjectMaterial, now: number): void {
+    if (this.#source.onNotice !== undefined) return
+    for (const notice of this.#faults.take(offered, now)) this.#report({ type: 'source', ...notice })
   }
 
   #warnOfLongLife(own: OwnCertificate, now: number): void {

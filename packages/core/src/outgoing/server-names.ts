@@ -21,8 +21,8 @@ export type ParsedServerNames =
   | { readonly kind: 'hosts'; readonly ca: readonly string[] }
 
 /**
- * Reads `servers`. An empty list is an error, and so is a SPIFFE ID of a trust domain that `material` has no bundle of:
- * such a server could never be verified.
+ * Reads `servers`. An empty list is an error. Whether the source has a bundle of each trust domain changes while the
+ * service runs; a server of one that it has none of is refused.
  *
  * @throws {ConfigurationError} `option_invalid`, or `rule_invalid` for text that is no pattern of SPIFFE IDs
  */
@@ -39,12 +39,6 @@ export function parseServerNames(
     throw new ConfigurationError('option_invalid', message)
   }
   const trustDomains = new Set(patterns.map((pattern, index) => parsePattern(pattern, `${at}[${index}]`)))
-  for (const trustDomain of trustDomains) {
-    if (material.bundles.has(trustDomain)) continue
-    const known = [...material.bundles.keys()].join(', ')
-    const message = `${at}: found ${trustDomain}, expected a trust domain that the source has a bundle of (${known})`
-    throw new ConfigurationError('option_invalid', message, { value: trustDomain })
-  }
   return {
     kind: 'workloads',
     trustDomains: [...trustDomains],

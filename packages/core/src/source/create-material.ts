@@ -4,11 +4,13 @@ import { endOfValidity } from '../certificate/path-checks.ts'
 import { parseCertificates } from '../certificate/pem.ts'
 import { CertificateError, ConfigurationError } from '../errors.ts'
 import { describeValue, isRecord } from '../options.ts'
+import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { verifySvid } from '../svid/verify-svid.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
-import { X509Bundle } from '../trust/bundle.ts'
+import { refuseUseless, X509Bundle } from '../trust/bundle.ts'
+import { describeFaults } from '../trust/bundle-fault.ts'
+import { BundleReader } from '../trust/read-bundles.ts'
 import type { X509Material } from '../trust/x509-source.ts'
-import { checkNameBytes, checkSelfSigned } from './check-authorities.ts'
 import { createOwnCertificate } from './own-certificate.ts'
 import { checkKeyFits, parsePrivateKey } from './private-key.ts'
 
@@ -23,9 +25,12 @@ export interface MaterialInput {
 }
 
 /**
- * Turns key, chain and bundles into X.509 material that cannot be wrong: the key fits the leaf, the chain is an
+ * Turns key, chain and bundles into X.509 material that cannot be wrong: the key fits the leaf, and the chain is an
  * X.509-SVID under the bundle of its own trust domain, valid at `now` (epoch milliseconds) and in no revocation list of
- * that bundle, and the bundles can be offered in a handshake.
+ * that bundle.
+ *
+ * Each bundle is read by itself. That of another trust domain is never an error: if it cannot be read, it holds no
+ * authority, says so in its `faults`, and none of that trust domain's callers is authenticated.
  *
  * @throws {CertificateError} saying which of this does not hold
  * @throws {SpiffeIdError} for a bundle under a bad trust domain name
@@ -34,10 +39,8 @@ export interface MaterialInput {
 export function createMaterial(input: MaterialInput, now: number = Date.now()): X509Material {
   checkKinds(input)
   const key = parsePrivateKey(input.key)
-  return assembleMaterial(
-    { key, certificates: parseCertificates(input.cert), bundles: parseBundles(input.bundles) },
-    now,
-  )
+  const certificates = parseCertificates(input.cert)
+  return assembleMaterial({ key, certificates, bundles: readBundles(input.bundles, certificates, now) }, now)
 }
 
 /** The same, each read already. */
@@ -52,12 +55,10 @@ export interface MaterialParts {
  * Puts together what was read one by one; otherwise as `createMaterial`.
  *
  * @throws {CertificateError} `bundle_revoked` when the bundle of our own trust domain says that nobody is trusted any
- * more (SPIFFE Trust Domain and Bundle §4.1.3)
+ * more (SPIFFE Trust Domain and Bundle §4.1.3), and the code of its first fault when that is why it holds no authority
  */
 export function assembleMaterial({ key, certificates, bundles }: MaterialParts, now: number): X509Material {
   checkKeyFits(key, certificates[0])
-  for (const { trustDomain, authorities } of bundles.values()) checkSelfSigned(trustDomain, authorities)
-  checkNameBytes([...bundles.values()].flatMap(({ authorities }) => authorities))
   const { spiffeId, leaf, path } = verifyOwn(certificates, bundles, now)
   // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
   const expiresAt = Math.min(...path.map(endOfValidity))
@@ -86,16 +87,29 @@ function checkKind(name: string, value: unknown, isRight: boolean, expected: str
   throw new ConfigurationError('option_invalid', `${name}: found ${describeValue(value)}, expected ${expected}`)
 }
 
-function parseBundles(input: MaterialInput['bundles']): ReadonlyMap<string, X509Bundle> {
-  const bundles = new Map<string, X509Bundle>()
+function readBundles(
+  input: MaterialInput['bundles'],
+  certificates: readonly Certificate[],
+  now: number,
+): ReadonlyMap<string, X509Bundle> {
+  const encoded = new Map<string, string | Uint8Array>()
+  const given = new Map<string, X509Bundle>()
   for (const [name, content] of Object.entries(input)) {
-    const bundle = content instanceof X509Bundle ? content : X509Bundle.parse(name, content)
-    if (bundle.trustDomain !== name) {
-      throw new CertificateError('authority_unusable', `bundles: found a bundle of ${bundle.trustDomain} under ${name}`)
+    const trustDomain = content instanceof X509Bundle ? content.trustDomain : parseTrustDomain(name)
+    if (trustDomain !== name) {
+      throw new CertificateError('authority_unusable', `bundles: found a bundle of ${trustDomain} under ${name}`)
     }
-    bundles.set(bundle.trustDomain, bundle)
+    if (content instanceof X509Bundle) given.set(name, content)
+    else encoded.set(name, content)
   }
-  return bundles
+  const read = new BundleReader().read(encoded, { now, own: findTrustDomain(certificates) })
+  return new Map([...given, ...read])
+}
+
+/** The trust domain that our own chain claims, not verified; undefined where it claims none. */
+export function findTrustDomain([leaf]: readonly Certificate[]): string | undefined {
+  const uris = leaf?.subjectAlternativeName?.names.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
+  return /^spiffe:\/\/([^/]+)/.exec(uris?.[0] ?? '')?.[1]
 }
 
 function verifyOwn(
@@ -106,12 +120,16 @@ function verifyOwn(
   const chain = certificates.map(({ der }) => der)
   const verdict = verifySvid({ chain, bundles, usage: serverAuth, mayLackRevocation: true, now })
   if (verdict.ok) return verdict.svid
-  const trustDomain = /^spiffe:\/\/([^/]+)/.exec(verdict.spiffeId ?? '')?.[1] ?? ''
-  if (bundles.get(trustDomain)?.authorities.length === 0) {
+  const trustDomain = findTrustDomain(certificates) ?? ''
+  const bundle = bundles.get(trustDomain)
+  if (bundle?.authorities.length === 0) {
+    refuseUseless(bundle)
     const detail = `the bundle of ${trustDomain} holds no authority: every SVID of it is revoked, ours included`
     throw new CertificateError('bundle_revoked', detail, { value: trustDomain })
   }
-  throw new CertificateError('svid_unusable', `our own certificate: ${verdict.reason}: ${verdict.detail}`, {
+  const faults = bundle?.faults ?? []
+  const leftOut = faults.length === 0 ? '' : `; left out of the bundle of ${trustDomain}: ${describeFaults(faults)}`
+  throw new CertificateError('svid_unusable', `our own certificate: ${verdict.reason}: ${verdict.detail}${leftOut}`, {
     value: verdict.reason,
   })
 }

@@ -1,5 +1,6 @@
 import { SourceError } from '../errors.ts'
-import type { OwnCertificate, SourceNotice, X509Source } from '../trust/x509-source.ts'
+import { FaultNotices } from '../trust/fault-notices.ts'
+import type { OwnCertificate, SourceNotice, SubjectMaterial, X509Material, X509Source } from '../trust/x509-source.ts'
 
 /** What has to be known of a kind of material to hold it. */
 export interface MaterialKind<Material> {
@@ -9,7 +10,7 @@ export interface MaterialKind<Material> {
 }
 
 /** Material that its owner replaces and withdraws, and everybody who wants to know of it. */
-export class HeldMaterial<Material> implements X509Source<Material> {
+export class HeldMaterial<Material extends X509Material | SubjectMaterial> implements X509Source<Material> {
   readonly #kind: MaterialKind<Material>
   #held: Material | undefined
   #last: Material | undefined
@@ -21,12 +22,14 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   readonly #updates = new Set<(material: Material) => void>()
   readonly #notices = new Set<(notice: SourceNotice) => void>()
   #standing: readonly SourceNotice[] = []
+  readonly #faults = new FaultNotices()
 
   constructor(material: Material | undefined, kind: MaterialKind<Material>) {
     this.#kind = kind
     this.#held = material
     this.#last = material
     this.#expiresAt = material === undefined ? 0 : kind.certificateOf(material).expiresAt
+    if (material !== undefined) this.#faults.take(material, Date.now())
   }
 
   get current(): Material {
@@ -43,13 +46,20 @@ export class HeldMaterial<Material> implements X509Source<Material> {
   }
 
   onNotice(listener: (notice: SourceNotice) => void): () => void {
-    for (const notice of this.#standing) tell(listener, notice)
+    for (const notice of [...this.#faults.standing, ...this.#standing]) tell(listener, notice)
     if (!this.#isClosed) this.#notices.add(listener)
     return () => this.#notices.delete(listener)
   }
 
   replace(material: Material): void {
     if (this.#isClosed) return
+    // Last, and also when nothing else changed: what is left out of a bundle does not change what it proves.
+    const notices = this.#faults.take(material, Date.now())
+    this.#exchange(material)
+    for (const notice of notices) for (const listener of this.#notices) tell(listener, notice)
+  }
+
+  #exchange(material: Material): void {
     const next = this.#last === undefined ? material : this.#kind.keepUnchanged(this.#last, material)
     if (next === this.#held) return
     this.#standing = this.#standing.filter(isWarning)

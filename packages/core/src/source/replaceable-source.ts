@@ -1,5 +1,6 @@
 import type { SourceError } from '../errors.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
+import type { BundleFault } from '../trust/bundle-fault.ts'
 import type {
   NoticingSource,
   OwnCertificate,
@@ -42,23 +43,31 @@ function keepUnchanged(last: X509Material, next: X509Material): X509Material {
   const bundles = new Map<string, X509Bundle>()
   for (const [trustDomain, bundle] of next.bundles) {
     const held = last.bundles.get(trustDomain)
-    bundles.set(trustDomain, held?.fingerprint === bundle.fingerprint ? held : bundle)
+    bundles.set(trustDomain, held !== undefined && isSameBundle(held, bundle) ? held : bundle)
   }
   const isSameChain = isSame(last.svid, next.svid)
   const areSameBundles =
     bundles.size === last.bundles.size && [...bundles].every(([name, bundle]) => last.bundles.get(name) === bundle)
-  if (isSameChain && areSameBundles) return last
-  return Object.freeze({ svid: isSameChain ? last.svid : next.svid, bundles })
+  if (isSameChain && areSameBundles && areSameFaults(last.faults, next.faults)) return last
+  return Object.freeze({ ...next, svid: isSameChain ? last.svid : next.svid, bundles })
 }
 
 function keepUnchangedSubject(last: SubjectMaterial, next: SubjectMaterial): SubjectMaterial {
   const isSameChain = isSame(last.certificate, next.certificate)
-  const isSameCa = last.ca.fingerprint === next.ca.fingerprint
+  const isSameCa = isSameBundle(last.ca, next.ca)
   if (isSameChain && isSameCa) return last
   return Object.freeze({
     certificate: isSameChain ? last.certificate : next.certificate,
     ca: isSameCa ? last.ca : next.ca,
   })
+}
+
+function isSameBundle<Bundle extends Pick<X509Bundle, 'fingerprint' | 'faults'>>(last: Bundle, next: Bundle): boolean {
+  return last.fingerprint === next.fingerprint && areSameFaults(last.faults, next.faults)
+}
+
+function areSameFaults(last: readonly BundleFault[] = [], next: readonly BundleFault[] = []): boolean {
+  return last.length === next.length && last.every(({ detail }, index) => detail === next[index]?.detail)
 }
 
 // The same chain may live longer or shorter under other authorities.

@@ -26,19 +26,29 @@ export function checkRevocation(
   let staleAt = Infinity
   let child: Certificate | undefined
   for (const issuer of path) {
-    if (child !== undefined) staleAt = Math.min(staleAt, checkCertificate(child, issuer, { lists, mayLack, now }))
+    const isRequired = lists.demand === 'all' || (lists.demand === 'below_intermediates' && issuer !== path.at(-1))
+    if (child !== undefined) {
+      staleAt = Math.min(staleAt, checkCertificate(child, issuer, { lists, isRequired, mayLack, now }))
+    }
     child = issuer
   }
   return staleAt
 }
 
+interface ListsAtTime {
+  readonly lists: RevocationLists
+  readonly isRequired: boolean
+  readonly mayLack: boolean
+  readonly now: number
+}
+
 function checkCertificate(
   certificate: Certificate,
   issuer: Certificate,
-  { lists, mayLack, now }: { readonly lists: RevocationLists; readonly mayLack: boolean; readonly now: number },
+  { lists, isRequired, mayLack, now }: ListsAtTime,
 ): number {
   const issued = lists.listIssued(issuer)
-  if (issued.length === 0 && !lists.areRequired) return Infinity
+  if (issued.length === 0 && !isRequired) return Infinity
   const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
   // A stale list is no reason to go back to what was known before it.
   const newest = Math.max(...current.map(({ thisUpdate }) => thisUpdate))

@@ -1,53 +1,141 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
+import type { CertificateCache } from '../certificate/certificate-cache.ts'
 import { describeCertificate } from '../certificate/describe.ts'
-import { parseCertificates } from '../certificate/pem.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
+import { endOfValidity } from '../certificate/path-checks.ts'
+import { describeOtherDer, type EncodedCertificate, splitCertificates } from '../certificate/pem.ts'
 import { isStrongKey } from '../certificate/public-key.ts'
 import { CertificateError } from '../errors.ts'
+import { type BundleFault, toError } from './bundle-fault.ts'
 
 /** The most X.509 authorities that a bundle may hold; each is a candidate that a hostile chain can make us try. */
-const maxBundleAuthorities = 32
+const maxBundleAuthorities = 256
 
 /**
- * Reads X.509 authorities from PEM or concatenated DER, each once; `name` says in errors whose they are.
- *
- * @throws {CertificateError} `bundle_empty` when there is none, otherwise as `parseCertificates` and `checkAuthorities`
+ * The most different certificates that are decoded for one bundle. Beside the authorities that count there is room for
+ * as many that do not: SPIRE publishes an authority for 24 hours after it has expired.
  */
-export function parseAuthorities(name: string, input: string | Uint8Array): readonly Certificate[] {
+const maxBundleCertificates = 512
+
+/** The most certificates that are decoded for all bundles that come together. */
+const maxCertificates = 4096
+
+/** The most bytes of a bundle: in PEM there may be several kilobytes of text around each certificate. */
+const maxBundleBytes = 4 * 1024 * 1024
+
+/** The most bytes that the names of all authorities may have: TLS sends them in one list of at most 64 KiB. */
+const maxAuthorityNameBytes = 48 * 1024
+
+/** When a bundle is read, and by what. */
+export interface ReadContext {
+  /** Epoch milliseconds; undefined leaves nothing out for its dates, which are checked again with every chain. */
+  readonly now: number | undefined
+  readonly cache: CertificateCache
+}
+
+/** The authorities of a bundle that can prove somebody, and what is wrong with the others. */
+export interface SelectedAuthorities {
+  readonly authorities: readonly Certificate[]
+  readonly faults: readonly BundleFault[]
+}
+
+/**
+ * Reads the authorities of one bundle from PEM or concatenated DER.
+ *
+ * @throws {CertificateError} as `splitCertificates` and `selectAuthorities`, `bundle_empty` when there is no certificate
+ */
+export function readAuthorities(name: string, input: string | Uint8Array, context: ReadContext): SelectedAuthorities {
+  checkSize(name, input)
+  const format = describeOtherDer(input)
+  const start = format === undefined ? '' : `found ${format}, expected certificates: `
+  const published = splitBundle(name, input).map((der, index) => ({ place: `${start}certificate ${index + 1}`, der }))
+  return selectAuthorities(name, published, context)
+}
+
+/**
+ * Refuses a bundle for the number of its bytes, before anything of it is read.
+ *
+ * @throws {CertificateError} `bundle_too_large`
+ */
+export function checkSize(name: string, input: string | Uint8Array): void {
+  const size = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
+  if (size > maxBundleBytes) refuseSize(name, `${size} bytes`, maxBundleBytes)
+}
+
+function splitBundle(name: string, input: string | Uint8Array): readonly EncodedCertificate[] {
   try {
-    return checkAuthorities(name, parseCertificates(input))
+    return splitCertificates(input)
   } catch (cause) {
-    if (!(cause instanceof CertificateError) || cause.value === name) throw cause
+    if (!(cause instanceof CertificateError)) throw cause
     const code = cause.code === 'certificate_missing' ? 'bundle_empty' : cause.code
     throw new CertificateError(code, `bundle of ${name}: ${cause.message}`, { value: name, cause })
   }
 }
 
-/**
- * Leaves out repetitions, and refuses what no bundle may hold.
- *
- * @throws {CertificateError} `bundle_too_large`, or `authority_unusable` for a certificate that can issue nothing: no
- * CA, no keyCertSign (X509-SVID §4.1, §4.3), a weak key
- */
-export function checkAuthorities(name: string, certificates: readonly Certificate[]): readonly Certificate[] {
-  const authorities = [...new Map(certificates.map((authority) => [authority.sha256, authority])).values()]
-  checkAuthorityCount(name, authorities.length)
-  for (const authority of authorities) checkAuthority(name, authority)
-  return Object.freeze(authorities)
+/** A certificate as a bundle publishes it: its DER, or why there is none. */
+export interface PublishedCertificate {
+  /** Where in the bundle it is, for messages. */
+  readonly place: string
+  readonly der: EncodedCertificate
 }
 
 /**
- * Refuses more authorities than a bundle may hold; for those who can count them before they decode them.
+ * Selects the authorities of one bundle: each certificate once, without those that can prove nobody (unreadable, no CA,
+ * weak, expired, or where OpenSSL ends no chain), which become faults.
  *
- * @throws {CertificateError} `bundle_too_large`
+ * @param name whose bundle it is, for messages
+ * @throws {CertificateError} `bundle_too_large` for more than a bundle may hold; the error of the first certificate when
+ * none can be read
  */
-export function checkAuthorityCount(name: string, count: number): void {
-  if (count <= maxBundleAuthorities) return
-  throw new CertificateError(
-    'bundle_too_large',
-    `bundle of ${name}: found ${count} authorities, expected at most ${maxBundleAuthorities}`,
-    { value: name },
-  )
+export function selectAuthorities(
+  name: string,
+  published: readonly PublishedCertificate[],
+  context: ReadContext,
+): SelectedAuthorities {
+  const faults: BundleFault[] = []
+  const unreadable = (place: string, error: unknown): readonly [] => {
+    if (!(error instanceof CertificateError)) throw error
+    const { code } = error
+    faults.push({ trustDomain: name, code, detail: `${place}: ${error.message}`, kind: code })
+    return []
+  }
+  const leaveOut = (authority: Certificate, finding: string): false => {
+    const detail = `${describeCertificate(authority)} ${finding}`
+    faults.push({ trustDomain: name, code: 'authority_unusable', detail, kind: `authority_unusable ${finding}` })
+    return false
+  }
+
+  const decoded = listDistinct(name, published, context.cache).flatMap(({ place, sha256, der }) => {
+    try {
+      return der instanceof CertificateError ? unreadable(place, der) : context.cache.decode(sha256, der)
+    } catch (error) {
+      return unreadable(place, error)
+    }
+  })
+  const [unread] = faults
+  if (decoded.length === 0 && unread !== undefined) throw toError(name, unread)
+  const usable = decoded.filter((authority) => {
+    const finding = findUnusable(authority, context.now)
+    return finding === undefined || leaveOut(authority, finding)
+  })
+  const { now = Date.now() } = context
+  const valid = usable.filter((authority) => now < endOfValidity(authority))
+  if (valid.length > maxBundleAuthorities) refuseSize(name, `${valid.length} authorities`, maxBundleAuthorities)
+  const confirmed = usable.flatMap((authority) => {
+    try {
+      return context.cache.confirm(authority)
+    } catch (error) {
+      return unreadable(describeCertificate(authority), error)
+    }
+  })
+  const authorities = confirmed.filter((authority) => {
+    return endsChains(authority, confirmed) || leaveOut(authority, notSelfSigned)
+  })
+  const nameBytes = authorities.reduce((sum, { subject }) => sum + subject.der.length, 0)
+  if (nameBytes > maxAuthorityNameBytes)
+    refuseSize(name, `${nameBytes} bytes of authority names`, maxAuthorityNameBytes)
+  return { authorities: Object.freeze(authorities), faults: Object.freeze(faults) }
 }
 
 /** Equal for the same authorities of the same name, whatever their order: lower-case hex. */
@@ -58,15 +146,45 @@ export function fingerprintAuthorities(name: string, authorities: readonly Certi
     .digest('hex')
 }
 
-function checkAuthority(name: string, authority: Certificate): void {
-  const refuse = (finding: string): never => {
-    throw new CertificateError(
-      'authority_unusable',
-      `bundle of ${name}: ${describeCertificate(authority)} ${finding}`,
-      { value: name },
-    )
+interface DistinctCertificate extends PublishedCertificate {
+  readonly sha256: string
+}
+
+// By their bytes and before any of them is decoded: thousands of copies cost a hash each.
+function listDistinct(
+  name: string,
+  published: readonly PublishedCertificate[],
+  cache: CertificateCache,
+): readonly DistinctCertificate[] {
+  const distinct = new Map<string, DistinctCertificate>()
+  for (const { place, der } of published) {
+    const sha256 = der instanceof CertificateError ? place : hash('sha256', der)
+    if (!distinct.has(sha256)) distinct.set(sha256, { place, der, sha256 })
   }
-  if (authority.basicConstraints?.cA !== true) refuse('is no CA, expected basicConstraints with cA')
-  if (authority.keyUsage?.usages.has('keyCertSign') === false) refuse('has a key usage without keyCertSign')
-  if (!isStrongKey(authority.keyInfo)) refuse('has a weak or unsupported key')
+  if (distinct.size > maxBundleCertificates) {
+    refuseSize(name, `${distinct.size} different certificates`, maxBundleCertificates)
+  }
+  const total = cache.count(distinct.size)
+  if (total > maxCertificates) refuseSize(name, `${total} certificates in all bundles together`, maxCertificates)
+  return [...distinct.values()]
+}
+
+/** What keeps an authority from proving anybody, or undefined (X509-SVID §4.1, §4.3). */
+function findUnusable(authority: Certificate, now: number | undefined): string | undefined {
+  if (authority.basicConstraints?.cA !== true) return 'is not a CA, expected basicConstraints with cA'
+  if (authority.keyUsage?.usages.has('keyCertSign') === false) return 'has a key usage without keyCertSign'
+  if (!isStrongKey(authority.keyInfo)) return 'has a weak or unsupported key'
+  return now !== undefined && now >= endOfValidity(authority) ? 'has expired' : undefined
+}
+
+// Node's TLS servers ignore `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only.
+function endsChains(authority: Certificate, all: readonly Certificate[]): boolean {
+  return authority.selfIssued || all.some(({ subject }) => isSameName(subject, authority.issuer))
+}
+
+const notSelfSigned = 'is not self-signed, and OpenSSL ends no chain there; add the authority that issued it'
+
+function refuseSize(name: string, found: string, most: number): never {
+  const message = `bundle of ${name}: found ${found}, expected at most ${most}`
+  throw new CertificateError('bundle_too_large', message, { value: name })
 }

@@ -1,14 +1,14 @@
-import type { Certificate } from '../certificate/certificate.ts'
-import { decodeConfirmedCertificate } from '../certificate/decode.ts'
-import { CertificateError, type CertificateErrorCode } from '../errors.ts'
+import type { EncodedCertificate } from '../certificate/pem.ts'
+import { CertificateError } from '../errors.ts'
 import { describeValue } from '../options.ts'
-import { checkAuthorities, checkAuthorityCount } from './authorities.ts'
+import { type ReadContext, type SelectedAuthorities, selectAuthorities } from './authorities.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from './strict-json.ts'
 
-/** What a SPIFFE bundle document says to a verifier of X.509-SVIDs. */
-export interface BundleDocument {
-  /** None is an answer too: every X.509-SVID of the trust domain is revoked (SPIFFE Trust Domain and Bundle §4.1.3). */
-  readonly authorities: readonly Certificate[]
+/**
+ * What a SPIFFE bundle document says to a verifier of X.509-SVIDs. A document without any authority is valid: it revokes
+ * every X.509-SVID of the trust domain (SPIFFE Trust Domain and Bundle §4.1.3).
+ */
+export interface BundleDocument extends SelectedAuthorities {
   /** `spiffe_sequence` (§4.1.1), exact above 2^53; undefined without one, and for what is no integer. */
   readonly sequence: bigint | undefined
   /** `spiffe_refresh_hint` (§4.1.2), at least 1; undefined without one, and for what is no integer or negative. */
@@ -24,34 +24,28 @@ export function isBundleDocument(input: string | Uint8Array): boolean {
 
 /**
  * Reads the X.509 authorities out of a SPIFFE bundle: a JWK Set (RFC 7517 §5) whose entries say what they are for. The
- * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands. A certificate in an
- * X.509 entry that cannot be read refuses the whole document: to leave that authority out would cut off, without a
- * word, everybody whom it certified.
+ * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands. An authority that cannot
+ * be read, or can prove nobody, becomes a fault.
  *
- * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, `certificate_malformed` for broken
- * base64, otherwise as `decodeConfirmedCertificate` and `checkAuthorities`
+ * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, otherwise as `selectAuthorities`
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#62-consuming-a-spiffe-bundle
  */
-export function parseBundleDocument(trustDomain: string, value: JsonValue): BundleDocument {
+export function parseBundleDocument(trustDomain: string, value: JsonValue, context: ReadContext): BundleDocument {
   if (!isJsonObject(value)) refuse(trustDomain, describe(value), "an object with 'keys'")
   const keys = value.get('keys')
   if (!isJsonArray(keys)) {
     const found = keys === undefined ? "no 'keys'" : `${describe(keys)} as 'keys'`
     refuse(trustDomain, found, 'an array of keys, empty when everything is revoked')
   }
-  // By their text, since each costs a millisecond to decode and the same one may stand there a thousand times.
-  const places = new Map<string, string>()
-  for (const [index, key] of keys.entries()) {
+  const published = keys.flatMap((key, index) => {
     const place = `keys[${index}]`
     if (!isJsonObject(key)) refuse(trustDomain, `${describe(key)} as ${place}`, 'a JWK, which is an object')
     const encoded = readCertificateText(trustDomain, place, key)
-    if (encoded !== undefined) places.set(encoded, `${place}.x5c[0]`)
-  }
-  checkAuthorityCount(trustDomain, places.size)
-  const certificates = [...places].map(([encoded, place]) => decodeAuthority(trustDomain, place, encoded))
+    return encoded === undefined ? [] : { place: `${place}.x5c[0]`, der: decodeBase64(encoded) }
+  })
   return {
-    authorities: checkAuthorities(trustDomain, certificates),
+    ...selectAuthorities(trustDomain, published, context),
     sequence: parseSequence(value.get('spiffe_sequence')),
     refreshHintSeconds: parseRefreshHint(value.get('spiffe_refresh_hint')),
   }
@@ -73,26 +67,12 @@ function readCertificateText(trustDomain: string, place: string, key: JsonObject
   return refuse(trustDomain, `${describe(first)} as ${place}.x5c[0]`, 'the base64 of a certificate')
 }
 
-function decodeAuthority(trustDomain: string, place: string, encoded: string): Certificate {
+/** `Buffer.from` skips what is not base64 and takes base64url for it, so only text that comes back unchanged counts. */
+function decodeBase64(encoded: string): EncodedCertificate {
   const der = Buffer.from(encoded, 'base64')
-  // `Buffer.from` skips what is not base64 and takes base64url for it, so only text that comes back unchanged counts.
-  if (encoded === '' || der.toString('base64') !== encoded) {
-    refuse(
-      trustDomain,
-      `broken base64 as ${place}`,
-      'standard base64 with its padding and no line breaks',
-      'certificate_malformed',
-    )
-  }
-  try {
-    return decodeConfirmedCertificate(der)
-  } catch (cause) {
-    if (!(cause instanceof CertificateError)) throw cause
-    throw new CertificateError(cause.code, `bundle of ${trustDomain}: ${place}: ${cause.message}`, {
-      value: trustDomain,
-      cause,
-    })
-  }
+  if (encoded !== '' && der.toString('base64') === encoded) return der
+  const message = 'found broken base64, expected standard base64 with its padding and no line breaks'
+  return new CertificateError('certificate_malformed', message)
 }
 
 function parseSequence(value: JsonValue | undefined): bigint | undefined {
@@ -110,13 +90,7 @@ function describe(value: JsonValue): string {
   return typeof value === 'bigint' ? 'a number' : describeValue(value)
 }
 
-function refuse(
-  trustDomain: string,
-  found: string,
-  expected: string,
-  code: CertificateErrorCode = 'bundle_malformed',
-): never {
-  throw new CertificateError(code, `bundle of ${trustDomain}: found ${found}, expected ${expected}`, {
-    value: trustDomain,
-  })
+function refuse(trustDomain: string, found: string, expected: string): never {
+  const message = `bundle of ${trustDomain}: found ${found}, expected ${expected}`
+  throw new CertificateError('bundle_malformed', message, { value: trustDomain })
 }

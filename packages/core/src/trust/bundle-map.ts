@@ -1,19 +1,24 @@
+import { CertificateCache } from '../certificate/certificate-cache.ts'
 import { CertificateError } from '../errors.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
-import { createBundle, type X509Bundle } from './bundle.ts'
+import { createBundle, refuseUseless, type X509Bundle } from './bundle.ts'
+import { readTolerantly } from './read-bundles.ts'
 import { isJsonObject, parseStrictJson } from './strict-json.ts'
 
 /**
  * Reads a SPIFFE bundle map, the bundles of many trust domains in one JSON text (or its UTF-8 bytes), by the name of
  * each trust domain. An empty map is valid. A refresh hint in a bundle says nothing about when to load the map again.
  *
+ * Each bundle is read by itself: one that cannot be read holds no authority and says so in its `faults`.
+ *
+ * @param now epoch milliseconds; authorities that have expired by then are left out. Default none are
  * @example createMaterial({ key, cert, bundles: Object.fromEntries(parseBundleMap(text)) })
  * @throws {CertificateError} `bundle_malformed` for a text that is no bundle map or names a trust domain or anything
- * else twice; otherwise as `X509Bundle.parse`, for the first bundle that is refused
+ * else twice; as `X509Bundle.parse` when no bundle at all can be used
  * @throws {SpiffeIdError} for a bad trust domain name
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#5-spiffe-bundle-map
  */
-export function parseBundleMap(input: string | Uint8Array): ReadonlyMap<string, X509Bundle> {
+export function parseBundleMap(input: string | Uint8Array, now: number = Date.now()): ReadonlyMap<string, X509Bundle> {
   const document = parseStrictJson(input, 'bundle map')
   const documents = isJsonObject(document) ? document.get('trust_domains') : undefined
   if (!isJsonObject(documents)) {
@@ -22,6 +27,7 @@ export function parseBundleMap(input: string | Uint8Array): ReadonlyMap<string, 
       "bundle map: found no object 'trust_domains', expected one with a bundle for each trust domain",
     )
   }
+  const context = { now, cache: new CertificateCache() }
   const bundles = new Map<string, X509Bundle>()
   for (const [key, value] of documents) {
     const name = parseTrustDomain(key)
@@ -35,7 +41,12 @@ export function parseBundleMap(input: string | Uint8Array): ReadonlyMap<string, 
         },
       )
     }
-    bundles.set(name, createBundle(name, value))
+    bundles.set(
+      name,
+      readTolerantly(name, () => createBundle(name, value, context)),
+    )
   }
+  const all = [...bundles.values()]
+  if (all.every(({ authorities, faults }) => authorities.length === 0 && faults.length > 0)) all.map(refuseUseless)
   return bundles
 }

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
+import { CertificateCache } from '../certificate/certificate-cache.ts'
 import type { Crl } from '../certificate/crl.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
-import { fingerprintAuthorities, parseAuthorities } from './authorities.ts'
+import { checkSize, fingerprintAuthorities, type ReadContext, readAuthorities } from './authorities.ts'
 import { type BundleDocument, isBundleDocument, parseBundleDocument } from './bundle-document.ts'
+import { type BundleFault, toError } from './bundle-fault.ts'
 import { RevocationLists } from './revocation-lists.ts'
 import { type JsonValue, parseStrictJson } from './strict-json.ts'
 
 // Set by the class itself: nothing else reaches its constructor.
 let mint: (trustDomain: string, content: BundleDocument) => X509Bundle
+let attachLists: (bundle: X509Bundle, lists: RevocationLists) => X509Bundle
 
 /**
  * The X.509 authorities of one trust domain, stored with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
@@ -16,7 +19,7 @@ let mint: (trustDomain: string, content: BundleDocument) => X509Bundle
  */
 export class X509Bundle {
   readonly trustDomain: string
-  /** Empty for a SPIFFE bundle document without any: then nobody of this trust domain is authenticated (§4.1.3). */
+  /** Those that can prove somebody. Without any, nobody of this trust domain is authenticated (§4.1.3). */
   readonly authorities: readonly Certificate[]
   /** Certificate revocation lists of the authorities and of intermediates below them; none unless they were added. */
   readonly revocation: RevocationLists
@@ -29,14 +32,16 @@ export class X509Bundle {
   readonly sequence: bigint | undefined
   /** After how many seconds the publisher wants to be asked again (§4.1.2): at least 1, undefined without a usable hint. */
   readonly refreshHintSeconds: number | undefined
+  readonly #faults: readonly BundleFault[]
 
   private constructor(
     trustDomain: string,
-    { authorities, sequence, refreshHintSeconds }: BundleDocument,
-    revocation: RevocationLists = new RevocationLists([], false),
+    { authorities, faults, sequence, refreshHintSeconds }: BundleDocument,
+    revocation: RevocationLists = new RevocationLists([], 'none'),
   ) {
     this.trustDomain = trustDomain
     this.authorities = authorities
+    this.#faults = faults
     this.revocation = revocation
     this.fingerprint = fingerprintContent(fingerprintAuthorities(trustDomain, authorities), revocation)
     this.sequence = sequence
@@ -46,20 +51,26 @@ export class X509Bundle {
 
   /**
    * Reads the authorities of a trust domain from PEM, concatenated DER, or a SPIFFE bundle document (JSON text or its
-   * UTF-8 bytes). A document may hold no X.509 authority at all, by which its publisher revokes them; a file of PEM or
+   * UTF-8 bytes). An authority that can prove nobody (unreadable, no CA, no keyCertSign, a weak key) is left out
+   * and is one of `faults`. A document may hold no X.509 authority at all, by which its publisher revokes them; PEM or
    * DER without any is an accident and refused.
    *
+   * @param now epoch milliseconds; authorities that have expired by then are left out. Default none: then they stay, count
+   * towards no limit, and prove nobody, because the dates are checked with every chain
    * @throws {SpiffeIdError} for a bad trust domain name
-   * @throws {CertificateError} `bundle_malformed` for a document that is none, `certificate_malformed` and its like for
-   * one certificate that cannot be read, `bundle_empty`, `bundle_too_large`, or `authority_unusable` for a certificate
-   * that can issue nothing: no CA, no keyCertSign (X509-SVID §4.1, §4.3), a weak key
+   * @throws {CertificateError} `bundle_malformed`, `certificate_malformed` and its like for what cannot be read,
+   * `bundle_empty`, `bundle_too_large` for more than 256 authorities, 512 certificates or 4 MiB (1 MiB of JSON), and the first fault's
+   * code when every authority had to be left out
    * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
    */
-  static parse(trustDomain: string, input: string | Uint8Array): X509Bundle {
-    const name = parseTrustDomain(trustDomain)
-    if (isBundleDocument(input)) return createBundle(name, parseStrictJson(input, `bundle of ${name}`))
-    const authorities = parseAuthorities(name, input)
-    return new X509Bundle(name, { authorities, sequence: undefined, refreshHintSeconds: undefined })
+  static parse(trustDomain: string, input: string | Uint8Array, now?: number): X509Bundle {
+    const bundle = readBundle(parseTrustDomain(trustDomain), input, { now, cache: new CertificateCache() })
+    return refuseUseless(bundle)
+  }
+
+  /** What is wrong with this bundle and its revocation lists; none of it is in use. */
+  get faults(): readonly BundleFault[] {
+    return [...this.#faults, ...this.revocation.faults]
   }
 
   /** Whether a certificate of this trust domain authenticates nobody without a current revocation list of its issuer. */
@@ -75,21 +86,61 @@ export class X509Bundle {
    * @param isRequired false for lists that speak for the certificates of their own issuers only
    */
   withRevocation(crls: readonly Crl[], isRequired: boolean = true): X509Bundle {
-    return new X509Bundle(this.trustDomain, this, new RevocationLists(crls, isRequired || this.requiresCrl))
+    return attachLists(this, new RevocationLists(crls, isRequired || this.requiresCrl ? 'all' : 'none'))
   }
 
   static {
-    mint = (trustDomain: string, content: BundleDocument): X509Bundle => new X509Bundle(trustDomain, content)
+    mint = (trustDomain, content): X509Bundle => new X509Bundle(trustDomain, content)
+    attachLists = (bundle, lists): X509Bundle => {
+      const { trustDomain, authorities, sequence, refreshHintSeconds } = bundle
+      return new X509Bundle(trustDomain, { authorities, faults: bundle.#faults, sequence, refreshHintSeconds }, lists)
+    }
   }
+}
+
+/** The same bundle with other revocation lists; for `applyCrls`. */
+export function withRevocationLists(bundle: X509Bundle, lists: RevocationLists): X509Bundle {
+  return attachLists(bundle, lists)
+}
+
+/**
+ * Reads a bundle as `X509Bundle.parse` does, and returns it also when every authority had to be left out.
+ *
+ * @throws {CertificateError} for a bundle that cannot be read or is too large
+ */
+export function readBundle(name: string, input: string | Uint8Array, context: ReadContext): X509Bundle {
+  checkSize(name, input)
+  if (isBundleDocument(input)) return createBundle(name, parseStrictJson(input, `bundle of ${name}`), context)
+  return mint(name, {
+    ...readAuthorities(name, input, context),
+    sequence: undefined,
+    refreshHintSeconds: undefined,
+  })
 }
 
 /**
  * The bundle that a SPIFFE bundle document describes; for those to whom its JSON comes inside another.
  *
- * @throws {CertificateError} as `parseBundleDocument`
+ * @throws {CertificateError} as `readBundle`
  */
-export function createBundle(trustDomain: string, document: JsonValue): X509Bundle {
-  return mint(trustDomain, parseBundleDocument(trustDomain, document))
+export function createBundle(trustDomain: string, document: JsonValue, context: ReadContext): X509Bundle {
+  return mint(trustDomain, parseBundleDocument(trustDomain, document, context))
+}
+
+/** A bundle that proves nobody, and why it is one: without faults its trust domain has revoked everything. */
+export function createEmptyBundle(trustDomain: string, faults: readonly BundleFault[] = []): X509Bundle {
+  return mint(trustDomain, { authorities: [], faults, sequence: undefined, refreshHintSeconds: undefined })
+}
+
+/**
+ * Refuses a bundle that proves nobody because of its faults.
+ *
+ * @throws {CertificateError} with the code of the first fault
+ */
+export function refuseUseless(bundle: X509Bundle): X509Bundle {
+  const [fault] = bundle.faults
+  if (bundle.authorities.length === 0 && fault !== undefined) throw toError(bundle.trustDomain, fault)
+  return bundle
 }
 
 function fingerprintContent(authorities: string, { fingerprint }: RevocationLists): string {

@@ -15,12 +15,16 @@ export type JsonObject = ReadonlyMap<string, JsonValue>
  *
  * @throws {CertificateError} `bundle_malformed` for what is no JSON or no UTF-8, for a repeated name, and for the limits
  * that RFC 8259 §9 leaves to us: 64 levels and 64 characters a number; `bundle_too_large` above 1 MiB
+ * and above 65,536 values
  */
 export function parseStrictJson(input: string | Uint8Array, where: string): JsonValue {
   const text = readText(input, where)
   const open: Open[] = []
   let whole: JsonValue = null
+  let values = 0
   const put = (value: JsonValue): void => {
+    values += 1
+    if (values > maxValues) refuseSize(where, `more than ${maxValues} values`, 'fewer')
     const innermost = open.at(-1)
     if (innermost === undefined) whole = value
     else innermost.put(value)
@@ -83,17 +87,15 @@ interface Open {
 /** The parser calls itself for each level, and text of a megabyte could exhaust the stack. */
 const maxLevels = 64
 
-/** A bundle of 32 authorities with keys of 8192 bits has a sixth of it. */
+/** A bundle of 256 authorities has a tenth of it; a megabyte of small values would take a second. */
+const maxValues = 65_536
+
+/** A bundle of 256 authorities with keys of 4096 bits has two thirds of it. */
 const maxTextBytes = 1024 * 1024
 
 function readText(input: string | Uint8Array, where: string): string {
   const length = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
-  if (length > maxTextBytes) {
-    throw new CertificateError(
-      'bundle_too_large',
-      `${where}: found ${length} bytes of JSON, expected at most ${maxTextBytes}`,
-    )
-  }
+  if (length > maxTextBytes) refuseSize(where, `${length} bytes of JSON`, `at most ${maxTextBytes}`)
   if (typeof input === 'string') return input.replace(/^\uFEFF/, '')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(input)
@@ -120,4 +122,8 @@ function quote(text: string): string {
 
 function refuse(where: string, found: string, expected: string): never {
   throw new CertificateError('bundle_malformed', `${where}: found ${found}, expected ${expected}`)
+}
+
+function refuseSize(where: string, found: string, expected: string): never {
+  throw new CertificateError('bundle_too_large', `${where}: found ${found}, expected ${expected}`)
 }

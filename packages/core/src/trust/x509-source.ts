@@ -1,6 +1,7 @@
 import type { CountersignErrorCode } from '../errors.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from './bundle.ts'
+import type { BundleFault } from './bundle-fault.ts'
 import type { CaBundle } from './ca-bundle.ts'
 
 /** Has the current X.509 material of this workload, wherever it comes from. */
@@ -41,6 +42,8 @@ export interface SourceNotice {
   readonly at: number
   /** Why, but for what has recovered. */
   readonly code?: CountersignErrorCode
+  /** Whose bundle it is about, where it is about one. */
+  readonly trustDomain?: string
   /** What was found, what was expected and what to do; never a key. */
   readonly detail: string
 }
@@ -50,6 +53,8 @@ export interface X509Material {
   readonly svid: OwnSvid
   /** By trust domain name. A bundle whose content did not change stays the same object from one material to the next. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
+  /** What is wrong with the material besides the faults of its bundles. Default nothing. */
+  readonly faults?: readonly BundleFault[]
 }
 
 /** What a workload needs to prove itself to others that trust the same CA, and to verify them. */

@@ -1,14 +1,7 @@
-import {
-  applyCrls,
-  createMaterial,
-  parseTrustDomain,
-  SourceError,
-  SpiffeId,
-  X509Bundle,
-  type X509Material,
-} from '@countersign/core'
-import type { X509SvidEntry, X509SvidsMessage } from '../wire/messages.ts'
+import { createMaterial, SourceError, SpiffeId, type X509Material } from '@countersign/core'
+import type { X509BundlesMessage, X509SvidEntry, X509SvidsMessage } from '../wire/messages.ts'
 import { refuseMessage } from '../wire/refuse-message.ts'
+import { BundleUpdates, type ReadBundles } from './bundle-updates.ts'
 
 /** An SVID that the agent gives us, with what it is to be verified against. */
 export interface AgentSvid {
@@ -17,92 +10,96 @@ export interface AgentSvid {
   readonly material: X509Material
 }
 
-/**
- * Reads every SVID of a message (SPIFFE Workload API §5.2.1). It is taken as a whole or not at all.
- *
- * @param demanded trust domains that have supplied a revocation list before
- * @throws {SourceError} `message_malformed` for a mandatory field at its default (§4.5), or a SPIFFE ID that is not the
- * certificate's
- * @throws {CertificateError} for a key, certificate, bundle or revocation list that cannot be used, an expired or revoked
- * SVID included
- * @throws {SpiffeIdError} for a trust domain that is none
- */
-export function readSvids(
-  message: X509SvidsMessage,
-  demanded: ReadonlySet<string> = new Set(),
-  now: number = Date.now(),
-): readonly AgentSvid[] {
-  const offer = readOffer(message, demanded)
-  return offer.entries.map((entry) => ({ hint: entry.hint, material: readMaterial(entry, offer, now) }))
+/** The SVIDs of a message that can be used, and why the others cannot. */
+export interface ReadSvids {
+  readonly svids: readonly AgentSvid[]
+  readonly errors: readonly unknown[]
 }
 
 /**
- * Reads the one SVID that was asked for: the first with this hint, or the first of all (§8). Of the others only the
- * mandatory fields are looked at, and the bundles to know whose revocation lists there are.
- *
- * @throws as `readSvids`, and {SourceError} `svid_withdrawn` when no SVID has the hint
+ * Reads the messages of one stream. Our own part of a message (SVID, key, and the bundle of its trust domain) is taken as
+ * a whole or not at all. The bundle of another trust domain is taken as it is: if it cannot be read, that trust domain has
+ * no authority (SPIFFE Workload API §4.4: earlier values are not retained).
  */
-export function readSvid(
-  message: X509SvidsMessage,
-  { hint, demanded }: Wanted,
-  now: number = Date.now(),
-): X509Material {
-  const offer = readOffer(message, demanded)
-  const chosen = hint === undefined ? offer.entries[0] : offer.entries.find((entry) => entry.hint === hint)
-  if (chosen !== undefined) return readMaterial(chosen, offer, now)
-  const found = offer.entries.map((entry) => (entry.hint === '' ? 'none' : `'${entry.hint}'`)).join(', ')
-  const detail = `the agent gives no SVID with the hint '${hint}': found the hints ${found}`
-  throw new SourceError('svid_withdrawn', detail, { value: hint })
-}
+export class UpdateReader {
+  readonly #updates = new BundleUpdates()
 
-/**
- * Reads bundles by the SPIFFE ID of their trust domain.
- *
- * @throws as `readSvids`
- */
-export function readFederated(bytesById: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, X509Bundle> {
-  const bundles = new Map<string, X509Bundle>()
-  for (const [id, bytes] of bytesById) {
-    const trustDomain = parseTrustDomain(id)
-    if (bytes.length === 0) refuseMessage(`the bundle of ${trustDomain} is empty, expected authorities`)
-    if (bundles.has(trustDomain)) refuseMessage(`found two bundles of ${trustDomain}, expected one`)
-    bundles.set(trustDomain, X509Bundle.parse(trustDomain, bytes))
+  /**
+   * Reads the one SVID that was asked for: the first with this hint, or the first of all (§8).
+   *
+   * @throws {SourceError} `message_malformed` for a mandatory field at its default (§4.5), or a SPIFFE ID that is not the
+   * certificate's; `svid_withdrawn` when no SVID has the hint
+   * @throws {CertificateError} for a key, certificate or bundle of our own that cannot be used, an expired or revoked SVID
+   * included
+   * @throws {SpiffeIdError} for a SPIFFE ID of our own that is none
+   */
+  readSvid(message: X509SvidsMessage, hint: string | undefined, now: number = Date.now()): X509Material {
+    const entries = listEntries(message)
+    const chosen = hint === undefined ? entries[0] : entries.find((entry) => entry.hint === hint)
+    if (chosen !== undefined) return this.#readMaterial(chosen, entries, message, now)
+    const found = entries.map((entry) => (entry.hint === '' ? 'none' : `'${entry.hint}'`)).join(', ')
+    const detail = `the agent gives no SVID with the hint '${hint}': found the hints ${found}`
+    throw new SourceError('svid_withdrawn', detail, { value: hint })
   }
-  return bundles
-}
 
-/** Notes the trust domains that have supplied a revocation list: from the next message on each must have a current one. */
-export function noteDemands(demanded: Set<string>, bundles: ReadonlyMap<string, X509Bundle>): void {
-  for (const { trustDomain, requiresCrl } of bundles.values()) {
-    if (requiresCrl) demanded.add(trustDomain)
+  /**
+   * Reads every SVID of a message (§5.2.1), each by itself.
+   *
+   * @throws as `readSvid` when none can be used
+   */
+  readSvids(message: X509SvidsMessage, now: number = Date.now()): ReadSvids {
+    const entries = listEntries(message)
+    const svids: AgentSvid[] = []
+    const errors: unknown[] = []
+    for (const entry of entries) {
+      try {
+        svids.push({ hint: entry.hint, material: this.#readMaterial(entry, entries, message, now) })
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (svids.length === 0) throw errors[0]
+    return { svids, errors }
+  }
+
+  /** Reads the bundles of a message without SVIDs (§5.2.2), by the name of the trust domain. */
+  readBundles({ bundles, crls }: X509BundlesMessage, now: number = Date.now()): ReadBundles {
+    const read = this.#updates.read({ encodedById: bundles, crls, others: [] }, now)
+    this.#updates.noteDemands(read.bundles.values())
+    return read
+  }
+
+  #readMaterial(
+    entry: X509SvidEntry,
+    entries: readonly X509SvidEntry[],
+    { federatedBundles, crls }: X509SvidsMessage,
+    now: number,
+  ): X509Material {
+    const { key, certificates, spiffeId } = entry
+    const { trustDomain } = SpiffeId.parse(spiffeId)
+    const ofSameDomain = entries.filter((other) => trustDomainOf(other) === trustDomain)
+    if (ofSameDomain.some(({ bundle }) => bundle.length === 0)) {
+      refuseMessage(`the bundle of ${trustDomain} beside an SVID of ours is empty, expected a value`)
+    }
+    // Without the bundles of the other SVIDs, a revocation list of theirs could be taken for one of ours.
+    const others = entries.flatMap((other) => {
+      const name = trustDomainOf(other)
+      return name === undefined || name === trustDomain ? [] : [[name, other.bundle] as const]
+    })
+    const own = [trustDomain, entry.bundle] as const
+    const { bundles, faults } = this.#updates.read({ encodedById: federatedBundles, crls, own, others }, now)
+    const material = createMaterial({ key, cert: certificates, bundles: Object.fromEntries(bundles) }, now)
+    const found = material.svid.spiffeId.toString()
+    if (found !== spiffeId) refuseMessage(`spiffe_id is ${spiffeId}, and the certificate's is ${found}`)
+    this.#updates.noteDemands(material.bundles.values())
+    return faults.length === 0 ? material : Object.freeze({ ...material, faults })
   }
 }
 
-/** What a source wants of a message. */
-interface Wanted {
-  readonly hint: string | undefined
-  /** Trust domains that have supplied a revocation list before. */
-  readonly demanded: ReadonlySet<string>
-}
-
-/** What every SVID of a message has in common. */
-interface Offer {
-  readonly entries: readonly X509SvidEntry[]
-  readonly federated: ReadonlyMap<string, X509Bundle>
-  readonly crls: readonly Uint8Array[]
-  readonly demanded: ReadonlySet<string>
-}
-
-function readOffer(message: X509SvidsMessage, demanded: ReadonlySet<string>): Offer {
-  const { federatedBundles, crls } = message
-  return { entries: listSvids(message), federated: readFederated(federatedBundles), crls, demanded }
-}
-
-function listSvids({ svids }: X509SvidsMessage): readonly X509SvidEntry[] {
+function listEntries({ svids }: X509SvidsMessage): readonly X509SvidEntry[] {
   if (svids.length === 0) refuseMessage('svids: found none, expected at least one')
-  for (const [index, { spiffeId, certificates, key, bundle }] of svids.entries()) {
-    const fields = { spiffe_id: spiffeId, x509_svid: certificates, x509_svid_key: key, bundle }
-    for (const [name, value] of Object.entries(fields)) {
+  for (const [index, { spiffeId, certificates, key }] of svids.entries()) {
+    for (const [name, value] of Object.entries({ spiffe_id: spiffeId, x509_svid: certificates, x509_svid_key: key })) {
       if (value.length === 0) refuseMessage(`svids[${index}].${name} is empty, expected a value`)
     }
   }
@@ -115,26 +112,10 @@ function listSvids({ svids }: X509SvidsMessage): readonly X509SvidEntry[] {
   })
 }
 
-function readMaterial(entry: X509SvidEntry, offer: Offer, now: number): X509Material {
-  const bundles = readBundles(entry, offer)
-  const { key, certificates, spiffeId } = entry
-  const material = createMaterial({ key, cert: certificates, bundles: Object.fromEntries(bundles) }, now)
-  const found = material.svid.spiffeId.toString()
-  if (found !== spiffeId) refuseMessage(`spiffe_id is ${spiffeId}, and the certificate's is ${found}`)
-  return material
-}
-
-function readBundles(
-  { spiffeId, bundle }: X509SvidEntry,
-  { entries, federated, crls, demanded }: Offer,
-): ReadonlyMap<string, X509Bundle> {
-  const { trustDomain } = SpiffeId.parse(spiffeId)
-  const bundles = new Map([...federated, [trustDomain, X509Bundle.parse(trustDomain, bundle)]])
-  const all = new Map(bundles)
-  // Without the bundles of the other SVIDs a list of theirs could be taken for one of ours.
-  for (const other of crls.length === 0 ? [] : entries) {
-    const name = SpiffeId.parse(other.spiffeId).trustDomain
-    if (!all.has(name)) all.set(name, X509Bundle.parse(name, other.bundle))
+function trustDomainOf({ spiffeId }: X509SvidEntry): string | undefined {
+  try {
+    return SpiffeId.parse(spiffeId).trustDomain
+  } catch {
+    return undefined
   }
-  return new Map([...applyCrls(all, crls, demanded)].filter(([name]) => bundles.has(name)))
 }

@@ -13,7 +13,7 @@ import { parseX509Svids } from '../wire/messages.ts'
 import { loadWorkloadService } from '../wire/service.ts'
 import { StreamFollower } from '../wire/stream-follower.ts'
 import { parseSourceOptions, type WorkloadApiSourceOptions } from './source-options.ts'
-import { noteDemands, readSvid } from './read-update.ts'
+import { UpdateReader } from './read-update.ts'
 
 /**
  * A source that the agent on this machine keeps up to date: X.509-SVID, key and bundles come by the SPIFFE Workload API
@@ -53,8 +53,7 @@ class AgentSource implements NoticingSource {
   readonly #held: ReplaceableSource = createReplaceableSource()
   readonly #follower: StreamFollower
   readonly #hint: string | undefined
-  /** Trust domains that have supplied a revocation list. */
-  readonly #demanded = new Set<string>()
+  readonly #reader = new UpdateReader()
   /** What is wrong and was said already; undefined while all is well. */
   #reported: string | undefined
   #isLost = true
@@ -112,9 +111,7 @@ class AgentSource implements NoticingSource {
   /** Returns whether the message could be used, which takes back a denial that is not confirmed yet. */
   #take(value: unknown): boolean {
     try {
-      const material = readSvid(parseX509Svids(value), { hint: this.#hint, demanded: this.#demanded })
-      noteDemands(this.#demanded, material.bundles)
-      this.#held.replace(material)
+      this.#held.replace(this.#reader.readSvid(parseX509Svids(value), this.#hint))
       this.#isLost = false
       this.#recover()
       this.#settleFirst()
