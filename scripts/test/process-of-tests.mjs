@@ -38,7 +38,7 @@ export class ProcessOfTests {
         // A group of its own, so that it can be ended together with what it has started.
         detached: process.platform !== 'win32',
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: { ...process.env, COUNTERSIGN_TEST_EVENTS: events },
+        env: { ...process.env, COUNTERSIGN_TEST_EVENTS: events, COUNTERSIGN_COMPILED: '1' },
       },
     )
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

@@ -18,8 +18,9 @@ export class Report {
     const counts = countTests([result])
     const verdict = isBad(result) ? 'FAIL' : 'ok'
     const place = `${String(this.#results.length).padStart(String(this.#total).length)}/${this.#total}`
+    const time = `${result.seconds.toFixed(1)} s (${result.cpu.toFixed(1)} s CPU)`
     const numbers = `${counts.tests} tests${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`
-    print(`[${place}] ${verdict.padEnd(4)} ${result.file}  ${result.seconds.toFixed(1)} s  ${numbers}`)
+    print(`[${place}] ${verdict.padEnd(4)} ${result.file}  ${time}  ${numbers}`)
     if (this.#names) for (const test of inOrder(result.tests)) print(describeTest(test))
   }
 
@@ -35,6 +36,7 @@ export class Report {
     for (const [name, count] of Object.entries(counts)) print(`# ${name} ${count}`)
     print(`# files ${this.#total}`)
     print(`# duration_ms ${Date.now() - this.#start}`)
+    print(`# cpu_ms ${Math.round(1000 * this.#results.reduce((sum, { cpu }) => sum + cpu, 0))}`)
     return bad.length === 0 && missing === 0 && !interrupted
   }
 }

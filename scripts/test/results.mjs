@@ -6,7 +6,15 @@ import { compiledPath } from './compile-tests.mjs'
  * if all tests had passed, then to its last file.
  */
 export function readResults(files, { text, problem, output, start, end }) {
-  const results = files.map((file) => ({ file, tests: [], seconds: 0, problem: undefined, output: '', started: false }))
+  const results = files.map((file) => ({
+    file,
+    tests: [],
+    seconds: 0,
+    cpu: 0,
+    problem: undefined,
+    output: '',
+    started: false,
+  }))
   const find = (path) => results.find(({ file }) => compiledPath(file) === path)
   let events = text.split('\n').filter((line) => line !== '')
   // The last line of a process that was killed may be half a line.
@@ -15,6 +23,7 @@ export function readResults(files, { text, problem, output, start, end }) {
 
   let current
   let at = start
+  let cpu = 0
   for (const event of events) {
     if (event.type === 'file:start') {
       current = find(event.path)
@@ -23,6 +32,10 @@ export function readResults(files, { text, problem, output, start, end }) {
     if (event.type === 'file:end') {
       current.seconds = (event.at - at) / 1000
       at = event.at
+    }
+    if (event.cpu !== undefined && current !== undefined) {
+      current.cpu += event.cpu - cpu
+      cpu = event.cpu
     }
     if (event.type === 'stray' && current !== undefined) current.problem = event.message
   }

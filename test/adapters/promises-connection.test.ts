@@ -15,6 +15,7 @@ import {
   type Variant,
   variants,
 } from './frameworks.ts'
+import { withLife } from '../support/with-life.ts'
 
 describe(
   'promise 3: a resumed, renegotiated or kept-alive connection never authenticates anyone whom a fresh handshake would refuse, before a rotation and after it',
@@ -41,33 +42,30 @@ describe(
         assert.deepEqual(service.handled, variant.http2 ? [] : ['GET /internal/health'])
       })
 
-      test(
-        `a connection does not outlive the certificate of its peer (${variant.name})`,
-        { timeout: 20_000 },
-        async () => {
+      test(`a connection does not outlive the certificate of its peer (${variant.name})`, () =>
+        withLife(3, async (life) => {
           await using service = await start(variant, { source })
-          const shortLived = await authority.issue(coreApi, { ttlSeconds: 3 })
+          const shortLived = await authority.issue(coreApi, { ttlSeconds: life.seconds })
           const ended = new Promise((resolve) => {
             service.running.server.once('secureConnection', (socket: TLSSocket) => socket.once('close', resolve))
           })
           const peer = service.as(shortLived)
           assert.equal((await peer.fetch('/internal/health')).status, 200)
+          life.begun()
           await ended
           // On HTTP/2 the announced end comes first, and a connection for the rest of the time may follow it.
           await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
           await assert.rejects(peer.fetch('/internal/health'))
           assert.deepEqual(service.handled, ['GET /internal/health'])
-        },
-      )
+        }))
 
-      test(
-        `with onExpiry 'refuse' the connection stays and every request on it is denied (${variant.name})`,
-        { timeout: 20_000 },
-        async () => {
+      test(`with onExpiry 'refuse' the connection stays and every request on it is denied (${variant.name})`, () =>
+        withLife(3, async (life) => {
           await using service = await start(variant, { source, onExpiry: 'refuse' })
-          const shortLived = await authority.issue(coreApi, { ttlSeconds: 3 })
+          const shortLived = await authority.issue(coreApi, { ttlSeconds: life.seconds })
           const peer = service.as(shortLived)
           assert.equal((await peer.fetch('/internal/health')).status, 200)
+          life.begun()
           // notAfter is the last valid second.
           await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
           for (let count = 0; count < 2; count += 1) {
@@ -78,8 +76,7 @@ describe(
           assert.deepEqual(reasonsOf(service), ['identity_expired', 'identity_expired'])
           assert.deepEqual(service.authorized, [true])
           assert.deepEqual(service.handled, ['GET /internal/health'])
-        },
-      )
+        }))
 
       test(`an open connection is cut when the bundle loses the authority of its peer (${variant.name})`, async () => {
         const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
@@ -118,7 +115,7 @@ describe(
     }
 
     for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.2')) {
-      test(`a peer cannot renegotiate (${variant.name})`, { timeout: 20_000 }, async () => {
+      test(`a peer cannot renegotiate (${variant.name})`, async () => {
         await using service = await start(variant, { source })
         const socket = await open(service, variant, svid)
         const succeeded = await new Promise((resolve) => {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createAuthority, type TestSource } from '@countersign/testkit'
 import { billing, coreApi, type Service, variants } from './frameworks.ts'
+import { withLife } from '../support/with-life.ts'
 import { openAllLasting } from './lasting.ts'
 import { startLasting } from './lasting-service.ts'
 
@@ -14,30 +15,30 @@ describe(
     const svid = await authority.issue(coreApi)
 
     for (const variant of variants) {
-      test(`serves until our own certificate expires, then ends everything and refuses handshakes (${variant.name})`, async () => {
-        const source = await authority.source(billing, { ttlSeconds: 4 })
-        await using service = await startLasting(variant, { source })
-        const end = source.svid.expiresAt + 1000
-        const lasting = await openAllLasting(service, variant, svid)
-        const peer = service.as(svid)
-        const statuses = new Set<number>()
-        while (Date.now() < end + 200) {
-          await peer.fetch(`/internal/health?${Date.now()}`).then(
-            ({ status }) => statuses.add(status),
-            async () => wait(10),
-          )
-        }
-        // A request that is there at that very second finds nobody who could decide about it.
-        statuses.delete(503)
-        assert.deepEqual([...statuses], [200])
-        assert.ok(service.numbers.every((sent) => sent < end))
-        for (const { kind, ended } of lasting) assert.ok((await ended) >= end, kind)
-        await assert.rejects(service.as(svid).connect())
-        assert.deepEqual(lossesOf(service), ['source_expired'])
+      test(`serves until our own certificate expires, then ends everything and refuses handshakes (${variant.name})`, () =>
+        withLife(4, async (life) => {
+          const source = await authority.source(billing, { ttlSeconds: life.seconds })
+          await using service = await startLasting(variant, { source })
+          const end = source.svid.expiresAt + 1000
+          const lasting = await openAllLasting(service, variant, svid)
+          const peer = service.as(svid)
+          const statuses = new Set<number>([(await peer.fetch('/internal/health')).status])
+          life.begun()
+          while (Date.now() < end + 200) {
+            await peer.fetch(`/internal/health?${Date.now()}`).then(({ status }) => statuses.add(status), ignore)
+            await wait(pause)
+          }
+          // A request that is there at that very second finds nobody who could decide about it.
+          statuses.delete(503)
+          assert.deepEqual([...statuses], [200])
+          assert.ok(service.numbers.every((sent) => sent < end))
+          for (const { kind, ended } of lasting) assert.ok((await ended) >= end, kind)
+          await assert.rejects(service.as(svid).connect())
+          assert.deepEqual(lossesOf(service), ['source_expired'])
 
-        source.replace({ svid: await authority.issue(billing) })
-        assert.equal((await service.as(svid).fetch('/internal/health')).status, 200)
-      })
+          source.replace({ svid: await authority.issue(billing) })
+          assert.equal((await service.as(svid).fetch('/internal/health')).status, 200)
+        }))
 
       for (const [name, lose, code] of losses) {
         test(`ends everything and refuses handshakes at once when ${name} (${variant.name})`, async () => {
@@ -71,6 +72,13 @@ describe(
     }
   },
 )
+
+// Milliseconds between two calls.
+const pause = 20
+
+function ignore(): void {
+  // A call that fails is what is waited for.
+}
 
 const losses: readonly (readonly [string, (source: TestSource) => unknown, string])[] = [
   ['the source says that we have none any more', (source) => source.withdraw(), 'source_empty'],

@@ -21,6 +21,7 @@ import { type Running, serve, type TestSvid } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
 import { ca, createCa, identity, issueNamed, openFiles } from '../subject/ca-files.ts'
+import { withLife } from '../support/with-life.ts'
 import { readJson, reasonsOf, sendBehindHandshake, type Service, start, type Variant, variants } from './frameworks.ts'
 import { refusal } from './refusal.ts'
 
@@ -172,19 +173,21 @@ const perFramework = variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.3
 
 describe('over the life of a connection', () => {
   for (const variant of perFramework) {
-    test(`the end of the certificate ends its connection (${variant.name})`, async () => {
-      await using service = await startArticle(variant)
-      const svid = await issueNamed('core-api', { ttlSeconds: 2 })
-      const peer = service.as(svid)
-      assert.equal((await peer.fetch('/internal/health')).status, 200)
-      const idle = await peer.connect({ minVersion: 'TLSv1.3', ...(variant.http2 && { ALPNProtocols: ['h2'] }) })
-      // Not `once`: the end may come as an error. On HTTP/2 it comes early, and a new connection is still accepted.
-      await new Promise((resolve) => idle.resume().on('close', resolve))
-      await delay(Math.max(0, svid.expiresAt + 1000 - Date.now()))
-      await assert.rejects(peer.fetch('/internal/health'))
-      assert.ok(['identity_expired', 'handshake_failed'].includes(reasonsOf(service)[0] ?? ''))
-      assert.equal(service.handled.length, 1)
-    })
+    test(`the end of the certificate ends its connection (${variant.name})`, () =>
+      withLife(2, async (life) => {
+        await using service = await startArticle(variant)
+        const svid = await issueNamed('core-api', { ttlSeconds: life.seconds })
+        const peer = service.as(svid)
+        assert.equal((await peer.fetch('/internal/health')).status, 200)
+        const idle = await peer.connect({ minVersion: 'TLSv1.3', ...(variant.http2 && { ALPNProtocols: ['h2'] }) })
+        life.begun()
+        // Not `once`: the end may come as an error. On HTTP/2 it comes early, and a new connection is still accepted.
+        await new Promise((resolve) => idle.resume().on('close', resolve))
+        await delay(Math.max(0, svid.expiresAt + 1000 - Date.now()))
+        await assert.rejects(peer.fetch('/internal/health'))
+        assert.ok(['identity_expired', 'handshake_failed'].includes(reasonsOf(service)[0] ?? ''))
+        assert.equal(service.handled.length, 1)
+      }))
 
     test(`a rotation of the CA keeps callers of both, then ends those of the old one (${variant.name})`, async () => {
       await using own = await openFiles()

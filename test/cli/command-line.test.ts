@@ -3,17 +3,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { createWorkloadApiClient } from '@countersign/workload-api'
-import { runCommandLine } from '../../packages/cli/src/command-line.ts'
-import { Screen } from '../../packages/cli/src/output/screen.ts'
 import { createFolder } from './create-folder.ts'
 import { readJsonLines } from './read-json-lines.ts'
+import { runInProcess } from './run-in-process.ts'
 import { billing, coreApi, startAgentWithPartner } from './start-agent-with-partner.ts'
-
-// In this process, with screens that are read.
 
 test('fetch prints what the agent gives to its screen', async () => {
   await using agent = await startAgentWithPartner()
-  const { exitCode, output, errors } = await run(['fetch', '--json', '--socket', agent.endpoint])
+  const { exitCode, output, errors } = await runInProcess(['fetch', '--json', '--socket', agent.endpoint])
 
   assert.deepEqual([exitCode, errors], [0, ''])
   assert.deepEqual(
@@ -25,12 +22,12 @@ test('fetch prints what the agent gives to its screen', async () => {
 test('an agent that gives nothing is exit code 1, and a question that cannot be meant 2', async () => {
   await using agent = await startAgentWithPartner()
   await agent.setEntries([])
-  const denied = await run(['fetch', '--socket', agent.endpoint])
+  const denied = await runInProcess(['fetch', '--socket', agent.endpoint])
   assert.equal(denied.exitCode, 1)
   assert.match(denied.errors, /^countersign: .*PERMISSION_DENIED.*\n$/)
 
   for (const args of [['fetch', '--socket', 'agent'], ['fetch', '--wach'], ['dev'], []]) {
-    const { exitCode, output, errors } = await run(args)
+    const { exitCode, output, errors } = await runInProcess(args)
     assert.deepEqual([exitCode, output], [2, ''], args.join(' '))
     assert.notEqual(errors, '')
   }
@@ -38,7 +35,7 @@ test('an agent that gives nothing is exit code 1, and a question that cannot be 
 
 test('help and version are what was asked for: exit code 0, on the output', async () => {
   for (const args of [['--help'], ['dev', '--help'], ['fetch', '--help'], ['--version']]) {
-    const { exitCode, output, errors } = await run(args)
+    const { exitCode, output, errors } = await runInProcess(args)
     assert.deepEqual([exitCode, errors], [0, ''], args.join(' '))
     assert.notEqual(output, '')
   }
@@ -49,7 +46,8 @@ test('dev serves several services until its context ends, and removes its socket
   const services = ['--service', 'production/core-api', '--service', 'production/billing']
   const federated = ['--federate', 'partner.example', '--federate', 'other.example']
   const controller = new AbortController()
-  const ending = run(['dev', ...services, ...federated, '--ttl', '1d', '--socket', socket], controller.signal)
+  const args = ['dev', ...services, ...federated, '--ttl', '1d', '--socket', socket]
+  const ending = runInProcess(args, {}, controller.signal)
   while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20))
   const svids = await createWorkloadApiClient({ endpoint: `unix://${socket}` }).fetchX509Svids()
   assert.deepEqual(
@@ -67,19 +65,3 @@ test('dev serves several services until its context ends, and removes its socket
   assert.match(output, /^export SPIFFE_ENDPOINT_SOCKET=unix:\/\//)
   assert.equal(existsSync(socket), false)
 })
-
-async function run(
-  args: readonly string[],
-  ended: AbortSignal = AbortSignal.abort(),
-): Promise<{ readonly exitCode: number; readonly output: string; readonly errors: string }> {
-  const [output, errors]: [string[], string[]] = [[], []]
-  const environment = {}
-  const exitCode = await runCommandLine(args, {
-    output: new Screen({ write: (text) => output.push(text) }, environment),
-    errors: new Screen({ write: (text) => errors.push(text) }, environment),
-    environment,
-    now: Date.now,
-    stayUntilEnded: () => ended,
-  })
-  return { exitCode, output: output.join(''), errors: errors.join('') }
-}

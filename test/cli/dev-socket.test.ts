@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import test from 'node:test'
 import { createFolder } from './create-folder.ts'
 import { runCommand, startCommand } from './run-command.ts'
+import { runInProcess } from './run-in-process.ts'
 
 test('a private XDG_RUNTIME_DIR is the place of the socket, with the same name each time', async (t) => {
   const folder = createFolder(t)
@@ -39,12 +40,12 @@ test('a socket in use is refused with exit code 1, and stays in use', async (t) 
   const args = ['dev', '--service', 'production/core-api', '--socket', socket]
   await using dev = startCommand(args)
   await dev.waitFor(/^export /)
-  const second = await runCommand(args)
+  const second = await runInProcess(args)
 
   assert.equal(second.exitCode, 1)
   assert.equal(second.output, '')
   assert.match(second.errors, /^countersign: .*agent\.sock.*\n$/)
-  assert.equal((await runCommand(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
+  assert.equal((await runInProcess(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
 })
 
 test('the socket of a dev that was killed is replaced', async (t) => {
@@ -57,7 +58,7 @@ test('the socket of a dev that was killed is replaced', async (t) => {
   assert.ok(existsSync(socket))
   await using dev = startCommand(args)
   await dev.waitFor(/^export /)
-  assert.equal((await runCommand(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
+  assert.equal((await runInProcess(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
   assert.equal(await dev.stop(), 0)
   assert.ok(!existsSync(socket))
 })
@@ -85,7 +86,7 @@ test('the socket of a server that is too busy to accept is refused and stays', {
     )
   }
   const inode = statSync(socket).ino
-  const { exitCode } = await runCommand(['dev', '--service', 'production/core-api', '--socket', socket])
+  const { exitCode } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', socket])
 
   assert.equal(exitCode, 1)
   assert.equal(statSync(socket).ino, inode)
@@ -101,7 +102,7 @@ test('what has taken the place of a socket that was removed stays when its first
   await second.waitFor(/^export /)
 
   assert.equal(await first.stop(), 0)
-  assert.equal((await runCommand(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
+  assert.equal((await runInProcess(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
   assert.equal(await second.stop(), 0)
   assert.ok(!existsSync(socket))
 })
@@ -109,7 +110,7 @@ test('what has taken the place of a socket that was removed stays when its first
 test('a file in the place of the socket is refused and stays', async (t) => {
   const path = join(createFolder(t), 'agent.sock')
   writeFileSync(path, 'mine')
-  const { exitCode, errors } = await runCommand(['dev', '--service', 'production/core-api', '--socket', path])
+  const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', path])
 
   assert.equal(exitCode, 1)
   assert.match(errors, /^countersign: .+\n$/)
@@ -119,7 +120,7 @@ test('a file in the place of the socket is refused and stays', async (t) => {
 test('a folder that is not there, and a path that is too long for a socket, are refused', async (t) => {
   const folder = createFolder(t)
   for (const path of [join(folder, 'none', 'agent.sock'), join(folder, 'a'.repeat(108))]) {
-    const { exitCode, errors } = await runCommand(['dev', '--service', 'production/core-api', '--socket', path])
+    const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', path])
     assert.equal(exitCode, 1)
     assert.match(errors, /^countersign: .+\n$/)
   }

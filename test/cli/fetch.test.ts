@@ -4,6 +4,7 @@ import { startAgent } from '@countersign/testkit/workload-api'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import { readJsonLines, readRecords } from './read-json-lines.ts'
 import { runCommand, startCommand } from './run-command.ts'
+import { runInProcess } from './run-in-process.ts'
 import { billing, coreApi, startAgentWithPartner } from './start-agent-with-partner.ts'
 
 test('shows a block for each SVID: SPIFFE ID, hint, serial, expiry, chain and bundles', async () => {
@@ -31,7 +32,7 @@ test('shows a block for each SVID: SPIFFE ID, hint, serial, expiry, chain and bu
 
 test('the JSON of an SVID names every certificate of the chain and of the bundles', async () => {
   await using agent = await startAgentWithPartner()
-  const { output } = await runCommand(['fetch', '--socket', agent.endpoint, '--json'])
+  const { output } = await runInProcess(['fetch', '--socket', agent.endpoint, '--json'])
 
   const [svid] = readJsonLines(output)
   const own = (await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids())[0]?.material.svid
@@ -68,7 +69,7 @@ test('a private key is in no output of any command', async () => {
 })
 
 test('an agent that is not there is told with endpoint, status and likely cause, and exit code 1', async () => {
-  const { exitCode, output, errors } = await runCommand(['fetch', '--socket', 'unix:///nowhere/agent.sock'])
+  const { exitCode, output, errors } = await runInProcess(['fetch', '--socket', 'unix:///nowhere/agent.sock'])
 
   assert.equal(exitCode, 1)
   assert.equal(output, '')
@@ -77,7 +78,7 @@ test('an agent that is not there is told with endpoint, status and likely cause,
 
 test('an agent that knows no entry for us is told with PERMISSION_DENIED and exit code 1', async () => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [] })
-  const { exitCode, errors } = await runCommand(['fetch', '--socket', agent.endpoint])
+  const { exitCode, errors } = await runInProcess(['fetch', '--socket', agent.endpoint])
 
   assert.equal(exitCode, 1)
   assert.match(errors, /^countersign: .*PERMISSION_DENIED.*entry.*\n$/)
@@ -86,7 +87,7 @@ test('an agent that knows no entry for us is told with PERMISSION_DENIED and exi
 test('an SVID that no service could use is a failure with exit code 1', async () => {
   await using agent = await startAgentWithPartner()
   await agent.fail('wrong_key')
-  const { exitCode, output, errors } = await runCommand(['fetch', '--socket', agent.endpoint])
+  const { exitCode, output, errors } = await runInProcess(['fetch', '--socket', agent.endpoint])
 
   assert.equal(exitCode, 1)
   assert.equal(output, '')
@@ -96,8 +97,8 @@ test('an SVID that no service could use is a failure with exit code 1', async ()
 test('a hint cannot command the terminal or forge a line', async () => {
   const hint = 'a\u001b[2Jb\nserial 00\u202ec'
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: coreApi, hint }] })
-  const plain = await runCommand(['fetch', '--socket', agent.endpoint])
-  const json = await runCommand(['fetch', '--socket', agent.endpoint, '--json'])
+  const plain = await runInProcess(['fetch', '--socket', agent.endpoint])
+  const json = await runInProcess(['fetch', '--socket', agent.endpoint, '--json'])
 
   for (const { output } of [plain, json]) assert.ok(!/[\p{Cc}\p{Cf}]/u.test(output.replaceAll('\n', '')))
   assert.ok(!/^serial/m.test(plain.output))

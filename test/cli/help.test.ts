@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { runCommand } from './run-command.ts'
+import { runInProcess } from './run-in-process.ts'
 
 for (const command of ['dev', 'fetch']) {
   test(`the help of ${command} shows examples, the exit codes, and no option that it does not list`, async () => {
-    const { exitCode, output, errors } = await runCommand([command, '--help'])
+    const { exitCode, output, errors } = await runInProcess([command, '--help'])
 
     assert.equal(errors, '')
     assert.equal(exitCode, 0)
@@ -20,7 +21,7 @@ for (const command of ['dev', 'fetch']) {
 }
 
 test('the help of the command itself names both commands', async () => {
-  const { exitCode, output } = await runCommand(['--help'])
+  const { exitCode, output } = await runInProcess(['--help'])
 
   assert.equal(exitCode, 0)
   assert.match(output, /^ {2}dev .*\n(?:.*\n)*? {2}fetch /m)
@@ -71,7 +72,7 @@ const mistakes: readonly (readonly [args: readonly string[], expected: RegExp])[
 
 for (const [args, expected] of mistakes) {
   test(`'countersign ${args.join(' ')}' is answered with one line and exit code 2`, async () => {
-    const { exitCode, output, errors } = await runCommand(args)
+    const { exitCode, output, errors } = await runInProcess(args)
 
     assert.equal(exitCode, 2)
     assert.equal(output, '')
@@ -79,3 +80,11 @@ for (const [args, expected] of mistakes) {
     assert.match(errors, expected)
   })
 }
+
+test('as a process of its own it answers a mistake in the same way', async () => {
+  const { exitCode, output, errors } = await runCommand(['dev', '--servce', 'a/b'])
+
+  assert.equal(exitCode, 2)
+  assert.equal(output, '')
+  assert.match(errors, /^countersign: .*--servce.*--service.*\n$/)
+})

@@ -11,6 +11,7 @@ import { createAuthority } from '@countersign/testkit'
 import { senders } from './callers.ts'
 import { expectCallError } from './expect-call-error.ts'
 import { LoopbackServer } from './loopback-server.ts'
+import { withLife } from '../support/with-life.ts'
 import { until } from './until.ts'
 
 const anyId = 'spiffe://web.example/server'
@@ -49,23 +50,32 @@ for (const [way, sender] of senders) {
     assert.equal(named.requests.length + foreign.requests.length + late.requests.length, 0)
   })
 
-  test(`${way}: a host's connection ends with its certificate, and is not kept until then`, async (context) => {
-    const send = sender(context, source, servers)
-    const short = await web.issue(anyId, { dnsNames: ['localhost'], ttlSeconds: 2 })
-    const server = await LoopbackServer.start(context, short, (request, response) => {
-      if (request.url === '/slow') response.write('a beginning')
-      else response.end('done')
-    })
-    const url = `https://localhost:${server.port}`
-    const slow = send(`${url}/slow`).then(text)
-    await until(() => server.requests.length === 1)
-    const failing = expectCallError(slow, { code: 'server_untrusted', reason: 'identity_expired' })
-    await text(await send(url))
-    assert.equal(server.connections, 2)
-    await until(() => server.connections === 1)
-    assert.ok(Date.now() < short.expiresAt)
-    await failing
-  })
+  test(`${way}: a host's connection ends with its certificate, and is not kept until then`, (context) =>
+    withLife(
+      9,
+      async (life) => {
+        const send = sender(context, source, servers)
+        // The last tenth of its life begins in two seconds and lasts for seven.
+        const notBefore = Date.now() - 61_000 * life.scale
+        const short = await web.issue(anyId, { dnsNames: ['localhost'], ttlSeconds: life.seconds, notBefore })
+        const server = await LoopbackServer.start(context, short, (request, response) => {
+          if (request.url === '/slow') response.write('a beginning')
+          else response.end('done')
+        })
+        const url = `https://localhost:${server.port}`
+        const slow = send(`${url}/slow`).then(text)
+        await until(() => server.requests.length === 1 || life.isLate())
+        const failing = expectCallError(slow, { code: 'server_untrusted', reason: 'identity_expired' })
+        failing.catch(() => undefined)
+        await text(await send(url))
+        assert.equal(server.connections, 2)
+        life.begun()
+        await until(() => server.connections === 1)
+        assert.ok(Date.now() < short.expiresAt)
+        await failing
+      },
+      1,
+    ))
 
   test(`${way}: what runs to a host ends with our own certificate`, async (context) => {
     const own = await saas.source(coreApi)

@@ -6,6 +6,7 @@ import { createAuthority } from '@countersign/testkit'
 import { senders } from './callers.ts'
 import { expectCallError } from './expect-call-error.ts'
 import { greet, LoopbackServer } from './loopback-server.ts'
+import { withLife } from '../support/with-life.ts'
 import { until } from './until.ts'
 
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
@@ -34,19 +35,26 @@ const endings: readonly (readonly [what: string, begin: RequestListener])[] = [
 ]
 
 for (const [way, sender] of senders) {
-  test(`${way}: a kept connection is not used again near the end of its server's certificate`, async (context) => {
-    const send = sender(context, await saas.source(coreApi), [billing])
-    // Of twelve seconds, ten of which are past, the last tenth is 1.2.
-    const short = await saas.issue(billing, { ttlSeconds: 2 })
-    const server = await LoopbackServer.start(context, short)
-    await text(await send(server.url))
-    assert.equal(server.connections, 1)
-    await until(() => server.connections === 0)
-    assert.ok(Date.now() < short.expiresAt)
-    server.show(await saas.issue(billing))
-    await text(await send(server.url))
-    assert.equal(server.handshakes, 2)
-  })
+  test(`${way}: a kept connection is not used again near the end of its server's certificate`, (context) =>
+    withLife(
+      9,
+      async (life) => {
+        const send = sender(context, await saas.source(coreApi), [billing])
+        // The last tenth of its life begins in two seconds and lasts for seven.
+        const notBefore = Date.now() - 61_000 * life.scale
+        const short = await saas.issue(billing, { ttlSeconds: life.seconds, notBefore })
+        const server = await LoopbackServer.start(context, short)
+        await text(await send(server.url))
+        assert.equal(server.connections, 1)
+        life.begun()
+        await until(() => server.connections === 0)
+        assert.ok(Date.now() < short.expiresAt)
+        server.show(await saas.issue(billing))
+        await text(await send(server.url))
+        assert.equal(server.handshakes, 2)
+      },
+      1,
+    ))
 
   test(`${way}: a kept connection is not used after the clock was set beyond its server's certificate`, async (context) => {
     const send = sender(context, await saas.source(coreApi, { ttlSeconds: 36_000 }), [billing])
@@ -93,14 +101,19 @@ for (const [way, sender] of senders) {
 describe('a certificate that expires', { concurrency: true }, () => {
   for (const [way, sender] of senders) {
     for (const [what, begin] of endings) {
-      test(`${way}: a request whose server's certificate expires ${what} fails`, async (context) => {
-        const send = sender(context, await saas.source(coreApi), [billing])
-        const short = await saas.issue(billing, { ttlSeconds: 2 })
-        const server = await LoopbackServer.start(context, short, begin)
-        await expectCallError(readAll(send(server.url)), expired)
-        await until(() => server.connections === 0)
-        assert.equal(server.requests.length, 1)
-      })
+      test(`${way}: a request whose server's certificate expires ${what} fails`, (context) =>
+        withLife(2, async (life) => {
+          const send = sender(context, await saas.source(coreApi), [billing])
+          const short = await saas.issue(billing, { ttlSeconds: life.seconds })
+          const server = await LoopbackServer.start(context, short, begin)
+          const failing = expectCallError(readAll(send(server.url)), expired)
+          failing.catch(() => undefined)
+          await until(() => server.requests.length === 1 || life.isLate())
+          life.begun()
+          await failing
+          await until(() => server.connections === 0)
+          assert.equal(server.requests.length, 1)
+        }))
     }
   }
 })

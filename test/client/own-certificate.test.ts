@@ -7,6 +7,7 @@ import { createAuthority } from '@countersign/testkit'
 import { senders } from './callers.ts'
 import { expectCallError } from './expect-call-error.ts'
 import { greet, LoopbackServer } from './loopback-server.ts'
+import { withLife } from '../support/with-life.ts'
 import { until } from './until.ts'
 
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
@@ -38,19 +39,21 @@ for (const [way, sender] of senders) {
     assert.equal(await text(await send(server.url)), source.svid.serialNumber)
   })
 
-  test(`${way}: once our own certificate has expired nothing is called, on kept connections neither`, async (context) => {
-    const source = await saas.source(coreApi, { ttlSeconds: 2 })
-    const send = sender(context, source, servers)
-    const server = await LoopbackServer.start(context, await saas.issue(billing))
-    await text(await send(server.url))
-    await until(() => Date.now() > source.svid.expiresAt + 1000)
-    const gone = { code: 'own_certificate_missing', reason: 'source_expired' } as const
-    await expectCallError(send(server.url), gone)
-    await until(() => server.connections === 0)
-    assert.equal(server.requests.length, 1)
-    source.replace({ svid: await saas.issue(coreApi) })
-    assert.equal(await text(await send(server.url)), source.svid.serialNumber)
-  })
+  test(`${way}: once our own certificate has expired nothing is called, on kept connections neither`, (context) =>
+    withLife(2, async (life) => {
+      const source = await saas.source(coreApi, { ttlSeconds: life.seconds })
+      const send = sender(context, source, servers)
+      const server = await LoopbackServer.start(context, await saas.issue(billing))
+      await text(await send(server.url))
+      life.begun()
+      await until(() => Date.now() > source.svid.expiresAt + 1000)
+      const gone = { code: 'own_certificate_missing', reason: 'source_expired' } as const
+      await expectCallError(send(server.url), gone)
+      await until(() => server.connections === 0)
+      assert.equal(server.requests.length, 1)
+      source.replace({ svid: await saas.issue(coreApi) })
+      assert.equal(await text(await send(server.url)), source.svid.serialNumber)
+    }))
 
   test(`${way}: a source that tells nothing but new material is enough`, async (context) => {
     const full = await saas.source(coreApi)

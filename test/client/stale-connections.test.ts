@@ -4,6 +4,7 @@ import { Agent, get } from 'node:https'
 import { test } from 'node:test'
 import { connectTls, createAgent, createFetch } from '@countersign/client'
 import { createAuthority } from '@countersign/testkit'
+import { withLife } from '../support/with-life.ts'
 import { expectCallError } from './expect-call-error.ts'
 import { LoopbackServer } from './loopback-server.ts'
 import { billing, connectTo, coreApi, saas, start } from './tls-pair.ts'
@@ -19,16 +20,20 @@ test('a bare connection tells once that our certificate was replaced', async (co
   assert.deepEqual([told, socket.destroyed], [1, false])
 })
 
-test('a bare connection tells that the certificate of its server comes to its end, before it does', async (context) => {
-  const { port } = await start(context, await saas.source(billing, { ttlSeconds: 4 }), { callers: [coreApi] })
-  const states: boolean[] = []
-  const socket = await connectTo(context, await saas.source(coreApi), {
-    port,
-    onStale: () => states.push(socket.destroyed),
-  })
-  await new Promise((resolve) => socket.once('close', resolve))
-  assert.deepEqual(states, [false])
-})
+test('a bare connection tells that the certificate of its server comes to its end, before it does', (context) =>
+  withLife(4, async (life) => {
+    const { port } = await start(context, await saas.source(billing, { ttlSeconds: life.seconds }), {
+      callers: [coreApi],
+    })
+    const states: boolean[] = []
+    const socket = await connectTo(context, await saas.source(coreApi), {
+      port,
+      onStale: () => states.push(socket.destroyed),
+    })
+    life.begun()
+    await new Promise((resolve) => socket.once('close', resolve))
+    assert.deepEqual(states, [false])
+  }))
 
 test('a bare connection says nothing when the bundle changes', async (context) => {
   const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })

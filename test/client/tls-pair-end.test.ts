@@ -6,35 +6,43 @@ import { connect as connectDirectly } from 'node:tls'
 import { test } from 'node:test'
 import type { ServerSocket } from '@countersign/client'
 import { createAuthority } from '@countersign/testkit'
+import { withLife } from '../support/with-life.ts'
 import { findCallError } from './expect-call-error.ts'
 import { billing, connectTo, coreApi, portOf, received, saas, start } from './tls-pair.ts'
 import { until } from './until.ts'
 
-test("a connection ends with its caller's certificate", async (context) => {
-  const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
-  const { keyPem: key, certificatePem: cert } = await saas.issue(coreApi, { ttlSeconds: 2 })
-  // Not by connectTls, which would end it too.
-  const socket = connectDirectly({
-    port,
-    host: '127.0.0.1',
-    ca: saas.bundlePem,
-    key,
-    cert,
-    checkServerIdentity: () => undefined,
-  })
-  context.after(() => socket.destroy())
-  await until(() => server.callers.length === 1)
-  assert.equal(await received(socket), '')
-  assert.equal(server.callers[0]?.destroyed, true)
-  assert.ok(server.events.some((event) => event.type === 'authentication' && event.reason === 'identity_expired'))
-})
+test("a connection ends with its caller's certificate", (context) =>
+  withLife(2, async (life) => {
+    const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
+    const { keyPem: key, certificatePem: cert } = await saas.issue(coreApi, { ttlSeconds: life.seconds })
+    // Not by connectTls, which would end it too.
+    const socket = connectDirectly({
+      port,
+      host: '127.0.0.1',
+      ca: saas.bundlePem,
+      key,
+      cert,
+      checkServerIdentity: () => undefined,
+    })
+    context.after(() => socket.destroy())
+    socket.on('error', () => undefined)
+    await until(() => server.callers.length === 1 || life.isLate())
+    life.begun()
+    assert.equal(await received(socket), '')
+    assert.equal(server.callers[0]?.destroyed, true)
+    assert.ok(server.events.some((event) => event.type === 'authentication' && event.reason === 'identity_expired'))
+  }))
 
-test("a connection ends with its server's certificate, by a CallError", async (context) => {
-  const { port } = await start(context, await saas.source(billing, { ttlSeconds: 2 }), { callers: [coreApi] })
-  const socket = await connectTo(context, await saas.source(coreApi), { port })
-  const error = await errorOf(socket)
-  assert.deepEqual(describe(error), ['server_untrusted', 'identity_expired'])
-})
+test("a connection ends with its server's certificate, by a CallError", (context) =>
+  withLife(2, async (life) => {
+    const { port } = await start(context, await saas.source(billing, { ttlSeconds: life.seconds }), {
+      callers: [coreApi],
+    })
+    const socket = await connectTo(context, await saas.source(coreApi), { port })
+    life.begun()
+    const error = await errorOf(socket)
+    assert.deepEqual(describe(error), ['server_untrusted', 'identity_expired'])
+  }))
 
 test('a connection ends when the authority of its server is withdrawn, and when we have no certificate any more', async (context) => {
   const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })

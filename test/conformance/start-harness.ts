@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import { connect, createServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import type { TestSvid } from '@countersign/testkit'
+import { programArguments } from '../support/program-arguments.ts'
 import { listen } from './listen.ts'
 
 /** The harness as the suite sees it: what it prints and what its ports answer. */
@@ -15,7 +16,7 @@ export class Harness {
   #rest = ''
 
   constructor(context: TestContext, endpoint: string) {
-    this.#child = spawn(process.execPath, ['--import', 'tsx', 'test/conformance/harness.ts'], {
+    this.#child = spawn(process.execPath, programArguments('test/conformance/harness.ts'), {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
       env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: endpoint },
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { authenticated, createGuard, isDenial } from '@countersign/core'
 import { type Authority, createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
-import { keepCalling } from '../adapters/keep-calling.ts'
+import { type Calls, keepCalling } from '../adapters/keep-calling.ts'
 
 interface RingService {
   readonly spiffeId: string
@@ -26,20 +26,22 @@ test('three services that call each other change their authority in four steps w
     }
     return [keepCalling(() => kept().fetch('/')), keepCalling(() => call(callee, service))]
   })
+  const all = callers.flat()
+  context.after(() => Promise.all(all.map(({ stop }) => stop())))
 
   for (const { source } of services) source.replace({ bundles: { 'saas.example': [before, next] } })
-  await callRound(services)
+  await callRound(services, all)
   for (const { source, spiffeId } of services) {
     source.replace({ svid: await next.issue(spiffeId) })
-    await callRound(services)
+    await callRound(services, all)
   }
   for (const { source } of services) {
     source.replace({ bundles: { 'saas.example': next } })
-    await callRound(services)
+    await callRound(services, all)
   }
 
-  for (const statuses of await Promise.all(callers.flat().map((stop) => stop()))) {
-    assert.ok(statuses.length > 5)
+  await Promise.all(all.map(({ next }) => next()))
+  for (const statuses of await Promise.all(all.map(({ stop }) => stop()))) {
     assert.deepEqual([...new Set(statuses)], [200])
   }
   const late = await before.issue('spiffe://saas.example/ns/production/sa/late')
@@ -75,7 +77,9 @@ async function call(callee: RingService, caller: RingService): Promise<{ readonl
   return await peer.fetch('/')
 }
 
-async function callRound(services: readonly RingService[]): Promise<void> {
+/** One call of each; what runs besides has its calls, too. */
+async function callRound(services: readonly RingService[], running: readonly Calls[]): Promise<void> {
+  await Promise.all(running.map(({ next }) => next()))
   for (const [index, service] of services.entries()) {
     assert.equal((await call(services[(index + 1) % services.length] ?? service, service)).status, 200)
   }

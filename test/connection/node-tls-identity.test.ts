@@ -19,6 +19,7 @@ import {
 } from '../adapters/frameworks.ts'
 import { refusal } from '../adapters/refusal.ts'
 import { verifyIssued } from '../svid/claims.ts'
+import { withLife } from '../support/with-life.ts'
 import { ask, letIn, optionsOf, serveBare, serveGuarded } from './bare-tls.ts'
 import { askThrough, countChain, renegotiate, untilExpired } from './tls-probes.ts'
 
@@ -57,23 +58,25 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.deepEqual(guarded.authorized, [true, true, true, true])
   })
 
-  test('a certificate that expires while its connection is open ends with it', { timeout: 20_000 }, async (context) => {
-    const bare = await serveBare(context, optionsOf(own, ours))
-    const refusing = await serveGuarded(context, { source, onExpiry: 'refuse' })
-    const closing = await serveGuarded(context, { source })
-    const shortLived = await ours.issue(coreApi, { ttlSeconds: 4 })
-    const [peer, refused] = [bare.as(shortLived), refusing.as(shortLived)]
-    assert.equal((await peer.fetch('/')).status, 200)
-    assert.equal((await refused.fetch('/internal/health')).status, 200)
-    const closed = once(await closing.as(shortLived).connect(), 'close')
+  test('a certificate that expires while its connection is open ends with it', (context) =>
+    withLife(4, async (life) => {
+      const bare = await serveBare(context, optionsOf(own, ours))
+      const refusing = await serveGuarded(context, { source, onExpiry: 'refuse' })
+      const closing = await serveGuarded(context, { source })
+      const shortLived = await ours.issue(coreApi, { ttlSeconds: life.seconds })
+      const [peer, refused] = [bare.as(shortLived), refusing.as(shortLived)]
+      assert.equal((await peer.fetch('/')).status, 200)
+      assert.equal((await refused.fetch('/internal/health')).status, 200)
+      const closed = once(await closing.as(shortLived).connect(), 'close')
+      life.begun()
 
-    await wait(untilExpired(shortLived))
-    assert.deepEqual(await (await peer.fetch('/')).json(), letIn(coreApi))
-    assert.equal((await refused.fetch('/internal/health')).status, 403)
-    assert.deepEqual([refusing.authorized, reasonsOf(refusing)], [[true], ['identity_expired']])
-    await closed
-    assert.deepEqual([closing.authorized, reasonsOf(closing)], [[true], ['identity_expired']])
-  })
+      await wait(untilExpired(shortLived))
+      assert.deepEqual(await (await peer.fetch('/')).json(), letIn(coreApi))
+      assert.equal((await refused.fetch('/internal/health')).status, 403)
+      assert.deepEqual([refusing.authorized, reasonsOf(refusing)], [[true], ['identity_expired']])
+      await closed
+      assert.deepEqual([closing.authorized, reasonsOf(closing)], [[true], ['identity_expired']])
+    }))
 
   test('a bundle that loses an authority while a connection is open ends the connection', async (context) => {
     const leaving = await createAuthority('saas.example', { name: 'leaving' })
@@ -95,23 +98,21 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
   })
 
   for (const version of ['TLSv1.3', 'TLSv1.2'] as const) {
-    test(
-      `a session resumed after its certificate expired lets nobody in (${version})`,
-      { timeout: 20_000 },
-      async (context) => {
+    test(`a session resumed after its certificate expired lets nobody in (${version})`, (context) =>
+      withLife(4, async (life) => {
         const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: version })
         const guarded = await serveGuarded(context, { source, tls: { minVersion: version } }, version)
-        const shortLived = await ours.issue(coreApi, { ttlSeconds: 4 })
+        const shortLived = await ours.issue(coreApi, { ttlSeconds: life.seconds })
         const unguarded = await ask(bare.as(shortLived))
         const first = await ask(guarded.as(shortLived))
         assert.deepEqual([unguarded.answer, first.answer], [letIn(coreApi), coreApi])
+        life.begun()
 
         await wait(untilExpired(shortLived))
         assert.deepEqual((await ask(bare.as(shortLived), {}, unguarded.session)).answer, letIn(coreApi, true))
         assert.equal((await ask(guarded.as(shortLived), {}, first.session)).answer, undefined)
         assert.deepEqual(guarded.authorized, [true])
-      },
-    )
+      }))
 
     test(`a session resumed without any certificate or key lets nobody in (${version})`, async (context) => {
       const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: version })
@@ -162,7 +163,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.deepEqual([guarded.authorized, reasonsOf(guarded)], [[], ['handshake_failed']])
   })
 
-  test('a renegotiation in TLS 1.2 does not come about', { timeout: 20_000 }, async (context) => {
+  test('a renegotiation in TLS 1.2 does not come about', async (context) => {
     const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: 'TLSv1.2' })
     assert.equal(await renegotiate(bare.running, caller), true)
     const guarded = await serveGuarded(context, { source, tls: { minVersion: 'TLSv1.2' } }, 'TLSv1.2')

@@ -49,7 +49,7 @@ const losses: readonly (readonly [code: string, start: (context: TestContext) =>
   [
     'source_expired',
     async (context) => {
-      const agent = await startBillingAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 2 }] })
+      const agent = await startBillingAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 3 }] })
       return {
         source: await openSource(context, agent),
         lose: () => agent.stop(),

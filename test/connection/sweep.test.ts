@@ -4,8 +4,11 @@ import type { TLSSocket } from 'node:tls'
 import { authenticated, createGuard, isDenial } from '@countersign/core'
 import { createAuthority, createKey, serve } from '@countersign/testkit'
 import { keepCalling } from '../adapters/keep-calling.ts'
+import { scale } from '../support/long.ts'
 
-test('ends 500 open connections of distinct workloads whose authority is withdrawn, and answers others meanwhile', async (context) => {
+const count = scale(120, 500)
+
+test(`ends ${count} open connections of distinct workloads whose authority is withdrawn, and answers others meanwhile`, async (context) => {
   const authority = await createAuthority('saas.example')
   const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing', { federated: [withdrawn] })
@@ -26,23 +29,24 @@ test('ends 500 open connections of distinct workloads whose authority is withdra
   })
   const key = await createKey()
   const leaving: Promise<unknown>[] = []
-  for (let count = 0; count < 500; count += 1) {
-    const svid = await withdrawn.issue(`spiffe://saas.example/ns/production/sa/workload-${count}`, { key })
+  for (let number = 0; number < count; number += 1) {
+    const svid = await withdrawn.issue(`spiffe://saas.example/ns/production/sa/workload-${number}`, { key })
     const socket = await running.as(svid).connect()
     leaving.push(new Promise((resolve) => socket.once('close', resolve)))
   }
   const staying = running.as(await authority.issue('spiffe://saas.example/ns/production/sa/core-api'))
   assert.equal((await staying.fetch('/')).status, 200)
-  assert.equal(open.size, 501)
+  assert.equal(open.size, count + 1)
 
   source.replace({ bundles: { 'saas.example': authority } })
   const leftAtOnce = open.size
-  const calls = keepCalling(() => staying.fetch('/'))
+  await using calls = keepCalling(() => staying.fetch('/'))
   await Promise.all(leaving)
-  const statuses = await calls()
+  await calls.next()
+  const statuses = await calls.stop()
   assert.ok(leftAtOnce > 1, 'the sweep took one turn, and no request could be answered in it')
   assert.deepEqual([...new Set(statuses)], [200])
   assert.equal(open.size, 1)
   assert.deepEqual([...new Set(refused)], ['unknown_authority'])
-  assert.equal(refused.length, 500)
+  assert.equal(refused.length, count)
 })

@@ -26,7 +26,7 @@ test('the demo answers every call as expected and says so in plain text', async 
 })
 
 test('an argument that nobody knows is answered with the usage', async () => {
-  const { exitCode, output, errors } = await runExample('internal-api', '--server')
+  const { exitCode, output, errors } = await runExample('internal-api', ['--server'])
 
   assert.equal(exitCode, 2)
   assert.equal(output, '')
@@ -34,7 +34,7 @@ test('an argument that nobody knows is answered with the usage', async () => {
 })
 
 test('the demo stays up with --serve, its commands do what they say, and nothing is left behind', async () => {
-  const example = await startExample('internal-api', /never to the caller/, '--serve')
+  const example = await startExample('internal-api', /never to the caller/, ['--serve'])
   const commands = readCommands(example.output)
   const folder = dirname(/--cacert (\S+)/.exec(example.output)?.[1] ?? '')
   try {

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict'
-import test, { afterEach } from 'node:test'
+import test from 'node:test'
 import { startAgent } from '@countersign/testkit/workload-api'
 import { type Finished, runExample } from './start-example.ts'
 
 const production = 'spiffe://saas.example/ns/production/sa'
 const names = ['storefront', 'core-api', 'billing', 'ledger']
-
-afterEach(() => {
-  delete process.env['SPIFFE_ENDPOINT_SOCKET']
-})
 
 test('no call through the chain fails while all four workloads rotate, and nobody passes for another', async () => {
   const finished = await runExample('service-chain')
@@ -26,8 +22,7 @@ test('the chain takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names
   const entries = names.map((name) => ({ spiffeId: `${production}/${name}`, hint: `production/${name}` }))
   const agent = await startAgent({ trustDomain: 'saas.example', entries })
   context.after(() => agent.close())
-  process.env['SPIFFE_ENDPOINT_SOCKET'] = agent.endpoint
-  const finished = await runExample('service-chain')
+  const finished = await runExample('service-chain', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
 
   assert.ok(finished.output.includes(`SVIDs come from the agent at ${agent.endpoint}`))
   checkChain(finished)

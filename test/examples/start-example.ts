@@ -5,6 +5,10 @@ import type { Readable } from 'node:stream'
 import { json, text } from 'node:stream/consumers'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { programArguments } from '../support/program-arguments.ts'
+
+/** Variables that an example sees besides ours. */
+type Variables = Readonly<Record<string, string>>
 
 /** How an example that ends by itself ended, and what it printed. */
 export interface Finished {
@@ -14,8 +18,12 @@ export interface Finished {
 }
 
 /** Runs an example, such as `internal-api`, to its end, with its output in a pipe. */
-export async function runExample(name: string, ...args: readonly string[]): Promise<Finished> {
-  const child = spawnExample(name, args)
+export async function runExample(
+  name: string,
+  args: readonly string[] = [],
+  variables: Variables = {},
+): Promise<Finished> {
+  const child = spawnExample(name, args, variables)
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { exitCode: child.exitCode, output, errors }
 }
@@ -29,8 +37,13 @@ export interface Started {
 }
 
 /** Starts an example that stays up, and waits until it has printed `until`. */
-export async function startExample(name: string, until: RegExp, ...args: readonly string[]): Promise<Started> {
-  const child = spawnExample(name, args)
+export async function startExample(
+  name: string,
+  until: RegExp,
+  args: readonly string[] = [],
+  variables: Variables = {},
+): Promise<Started> {
+  const child = spawnExample(name, args, variables)
   const stop = async (): Promise<number | null> => {
     const closed = once(child, 'close')
     child.kill('SIGTERM')
@@ -72,11 +85,14 @@ export async function obey(command: string): Promise<{ readonly status: number |
   })
 }
 
-function spawnExample(name: string, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
-  const main = `examples/${name}/src/main.ts`
-  return spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+function spawnExample(
+  name: string,
+  args: readonly string[],
+  variables: Variables,
+): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, [...programArguments(`examples/${name}/src/main.ts`), ...args], {
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { ...process.env, CI: 'true', PORT: '0' },
+    env: { ...process.env, ...variables, CI: 'true', PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

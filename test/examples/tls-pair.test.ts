@@ -1,63 +1,62 @@
 import assert from 'node:assert/strict'
-import test, { afterEach } from 'node:test'
+import { describe, test } from 'node:test'
 import { type Agent, startAgent } from '@countersign/testkit/workload-api'
 import { type Finished, runExample, type Started, startExample } from './start-example.ts'
 
 const names = ['service-a', 'service-b', 'service-c']
 
-afterEach(() => {
-  delete process.env['SPIFFE_ENDPOINT_SOCKET']
-})
+// They wait for rotations, most of the time.
+describe('the example of a TLS pair', { concurrency: true }, () => {
+  test('the TLS pair greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third', async () => {
+    const finished = await runExample('tls-pair', ['--ttl', '3'])
 
-test('the TLS pair greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third', async () => {
-  const finished = await runExample('tls-pair', '--ttl', '3')
+    assert.equal(finished.errors, '')
+    assert.equal(finished.exitCode, 0, finished.output)
+    assert.match(finished.output.trimEnd().split('\n').at(-1) ?? '', /^as expected: 5 connections, 4 rotations /)
+    checkPair(finished, { trustDomain: 'saas.example', connections: 5 })
+  })
 
-  assert.equal(finished.errors, '')
-  assert.equal(finished.exitCode, 0, finished.output)
-  assert.match(finished.output.trimEnd().split('\n').at(-1) ?? '', /^as expected: 5 connections, 4 rotations /)
-  checkPair(finished, { trustDomain: 'saas.example', connections: 5 })
-})
+  test('the TLS pair takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
+    const agent = await startOwnAgent(3)
+    context.after(() => agent.close())
+    const finished = await runExample('tls-pair', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
 
-test('the TLS pair takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
-  const agent = await startOwnAgent(3)
-  context.after(() => agent.close())
-  const finished = await runExample('tls-pair')
+    assert.equal(finished.exitCode, 0, finished.output + finished.errors)
+    assert.ok(finished.output.includes(`SVIDs come from the agent at ${agent.endpoint}`))
+    checkPair(finished, { trustDomain: 'demo.example', connections: 5 })
+  })
 
-  assert.equal(finished.exitCode, 0, finished.output + finished.errors)
-  assert.ok(finished.output.includes(`SVIDs come from the agent at ${agent.endpoint}`))
-  checkPair(finished, { trustDomain: 'demo.example', connections: 5 })
-})
+  test('the TLS pair waits for no rotation of SVIDs that live for an hour', async (context) => {
+    const agent = await startOwnAgent(3600)
+    context.after(() => agent.close())
+    const finished = await runExample('tls-pair', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
 
-test('the TLS pair waits for no rotation of SVIDs that live for an hour', async (context) => {
-  const agent = await startOwnAgent(3600)
-  context.after(() => agent.close())
-  const finished = await runExample('tls-pair')
+    assert.equal(finished.exitCode, 0, finished.output + finished.errors)
+    checkPair(finished, { trustDomain: 'demo.example', connections: 1 })
+  })
 
-  assert.equal(finished.exitCode, 0, finished.output + finished.errors)
-  checkPair(finished, { trustDomain: 'demo.example', connections: 1 })
-})
+  test('the two halves of the TLS pair run as processes of their own', async (context) => {
+    const agent = await startOwnAgent(4)
+    context.after(() => agent.close())
+    const serviceB = await startAs(agent, 'service-b', /listens on 127\.0\.0\.1:\d+\n/, '0')
+    context.after(() => serviceB.stop())
+    const port = /127\.0\.0\.1:(\d+)/.exec(serviceB.output)?.[1] ?? ''
+    const serviceA = await startAs(agent, 'service-a', /(?:hello from service-b[^]*){2}\n/, port)
+    await serviceA.stop()
 
-test('the two halves of the TLS pair run as processes of their own', async (context) => {
-  const agent = await startOwnAgent(4)
-  context.after(() => agent.close())
-  const serviceB = await startAs('service-b', /listens on 127\.0\.0\.1:\d+\n/, '--port', '0')
-  context.after(() => serviceB.stop())
-  const port = /127\.0\.0\.1:(\d+)/.exec(serviceB.output)?.[1] ?? ''
-  const serviceA = await startAs('service-a', /(?:hello from service-b[^]*){2}\n/, '--port', port)
-  await serviceA.stop()
+    const [first, second] = [...serviceA.output.matchAll(/own serial (\S+)/g)].map(([, serial]) => serial)
+    assert.ok(serviceA.output.includes('peer spiffe://demo.example/ns/demo/sa/service-b'))
+    assert.notEqual(first, second)
+  })
 
-  const [first, second] = [...serviceA.output.matchAll(/own serial (\S+)/g)].map(([, serial]) => serial)
-  assert.ok(serviceA.output.includes('peer spiffe://demo.example/ns/demo/sa/service-b'))
-  assert.notEqual(first, second)
-})
-
-test('the TLS pair answers what it does not know with its usage', async () => {
-  for (const args of [['service-d'], ['--ttl', '1'], ['--ttl', '3600'], ['--port', 'x'], ['--tls', '1']]) {
-    const { exitCode, output, errors } = await runExample('tls-pair', ...args)
-    assert.equal(exitCode, 2, args.join(' '))
-    assert.equal(output, '')
-    assert.match(errors, /\nusage: /)
-  }
+  test('the TLS pair answers what it does not know with its usage', async () => {
+    for (const args of [['service-d'], ['--ttl', '1'], ['--ttl', '3600'], ['--port', 'x'], ['--tls', '1']]) {
+      const { exitCode, output, errors } = await runExample('tls-pair', args)
+      assert.equal(exitCode, 2, args.join(' '))
+      assert.equal(output, '')
+      assert.match(errors, /\nusage: /)
+    }
+  })
 })
 
 function checkPair(
@@ -84,22 +83,16 @@ function checkPair(
   assert.match(output, /service-c where service-b should be: server_unexpected\n/)
 }
 
-async function startOwnAgent(ttlSeconds: number): Promise<Agent> {
+function startOwnAgent(ttlSeconds: number): Promise<Agent> {
   const entries = names.map((name) => ({
     spiffeId: `spiffe://demo.example/ns/demo/sa/${name}`,
     hint: `demo/${name}`,
     ttlSeconds,
   }))
-  const agent = await startAgent({ trustDomain: 'demo.example', entries })
-  process.env['SPIFFE_ENDPOINT_SOCKET'] = agent.endpoint
-  return agent
+  return startAgent({ trustDomain: 'demo.example', entries })
 }
 
-async function startAs(name: string, until: RegExp, ...args: readonly string[]): Promise<Started> {
-  process.env['SVID_HINT'] = `demo/${name}`
-  try {
-    return await startExample('tls-pair', until, name, ...args)
-  } finally {
-    delete process.env['SVID_HINT']
-  }
+function startAs(agent: Agent, name: string, until: RegExp, port: string): Promise<Started> {
+  const variables = { SPIFFE_ENDPOINT_SOCKET: agent.endpoint, SVID_HINT: `demo/${name}` }
+  return startExample('tls-pair', until, [name, '--port', port], variables)
 }

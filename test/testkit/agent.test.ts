@@ -87,14 +87,14 @@ test('entries can be replaced while streams are open', async (context) => {
   )
 })
 
-test('an SVID of one second is replaced before it ends, again and again', async (context) => {
-  const agent = await openAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 1 }] })
+test('an SVID of a few seconds is replaced before it ends, again and again', async (context) => {
+  const agent = await openAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 2 }] })
   const stream = new RawClient(context, agent).x509Svids()
   const serials = new Set<string>()
-  for (let count = 0; count < 4; count += 1) {
+  for (let count = 0; count < 3; count += 1) {
     serials.add(leafOf(await stream.next()).serialNumber)
   }
-  assert.equal(serials.size, 4)
+  assert.equal(serials.size, 3)
 })
 
 test('a rotation by hand concerns those who have SVIDs, not those who have bundles', async (context) => {

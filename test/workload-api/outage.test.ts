@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { createAuthority } from '@countersign/testkit'
 import { billing, coreApi, openSource, startBillingAgent, startService } from './agent-service.ts'
+import { withLife } from '../support/with-life.ts'
 import { callAs, connectAs, serveSource, waitForEnd } from './served.ts'
 import { nextNotice, nextOutcome, nextUpdate, pause, waitUntil } from './waiting.ts'
 
@@ -34,24 +35,30 @@ test('an agent that is away for long and comes back is followed again; nobody no
   assert.deepEqual(told, ['agent_unreachable', 'recovered'])
 })
 
-test('an agent that is away for longer than our SVID lives: it serves until the last second, and again by itself', async (context) => {
-  const authority = await createAuthority('saas.example')
-  const { agent, source } = await startService(context, { authority, entries: [{ spiffeId: billing, ttlSeconds: 1 }] })
-  const served = await serveSource(context, source)
-  await agent.stop()
-  const { svid } = source.current
+test('an agent that is away for longer than our SVID lives: it serves until the last second, and again by itself', (context) =>
+  withLife(2, async (life) => {
+    const authority = await createAuthority('saas.example')
+    const { agent, source } = await startService(context, {
+      authority,
+      entries: [{ spiffeId: billing, ttlSeconds: life.seconds }],
+    })
+    const served = await serveSource(context, source)
+    await agent.stop()
+    const { svid } = source.current
+    life.begun()
 
-  await waitUntil(() => Date.now() >= svid.expiresAt)
-  assert.throws(() => source.current, { code: 'source_expired' })
-  assert.equal(served.guard.health().status, 'expired')
-  assert.equal(await callAs(served, authority), undefined)
+    await waitUntil(() => Date.now() >= svid.expiresAt)
+    assert.throws(() => source.current, { code: 'source_expired' })
+    assert.equal(served.guard.health().status, 'expired')
+    assert.equal(await callAs(served, authority), undefined)
 
-  const next = nextUpdate(source)
-  await agent.start()
-  assert.ok((await next).svid.expiresAt > Date.now())
-  assert.equal(served.guard.health().status, 'ready')
-  assert.equal(await callAs(served, authority), coreApi)
-})
+    const next = nextUpdate(source)
+    await agent.setEntries([{ spiffeId: billing }])
+    await agent.start()
+    assert.ok((await next).svid.expiresAt > Date.now())
+    assert.equal(served.guard.health().status, 'ready')
+    assert.equal(await callAs(served, authority), coreApi)
+  }))
 
 test('a socket that is removed under a living agent ends nothing, and one that is back is found', async (context) => {
   const authority = await createAuthority('saas.example')
@@ -72,19 +79,25 @@ test('a socket that is removed under a living agent ends nothing, and one that i
   await recovered
 })
 
-test('a socket that is gone for longer than our SVID lives is found again by itself', async (context) => {
-  const authority = await createAuthority('saas.example')
-  const { agent, source } = await startService(context, { authority, entries: [{ spiffeId: billing, ttlSeconds: 1 }] })
-  const served = await serveSource(context, source)
-  const { svid } = source.current
-  await agent.fail('no_socket')
-  await waitUntil(() => Date.now() >= svid.expiresAt)
-  assert.equal(await callAs(served, authority), undefined)
-  const next = nextUpdate(source)
-  await agent.heal('no_socket')
-  await next
-  assert.equal(await callAs(served, authority), coreApi)
-})
+test('a socket that is gone for longer than our SVID lives is found again by itself', (context) =>
+  withLife(2, async (life) => {
+    const authority = await createAuthority('saas.example')
+    const { agent, source } = await startService(context, {
+      authority,
+      entries: [{ spiffeId: billing, ttlSeconds: life.seconds }],
+    })
+    const served = await serveSource(context, source)
+    const { svid } = source.current
+    life.begun()
+    await agent.fail('no_socket')
+    await waitUntil(() => Date.now() >= svid.expiresAt)
+    assert.equal(await callAs(served, authority), undefined)
+    const next = nextUpdate(source)
+    await agent.setEntries([{ spiffeId: billing }])
+    await agent.heal('no_socket')
+    await next
+    assert.equal(await callAs(served, authority), coreApi)
+  }))
 
 test('an agent that comes back with another CA: its peers are let in, and those of the old one cut', async (context) => {
   const old = await createAuthority('saas.example')

@@ -17,7 +17,7 @@ test('W-1: one stream is kept open through all rotations', async (context) => {
 })
 
 test('W-1: an agent that renews by itself is followed', async (context) => {
-  const { source } = await startService(context, { entries: [{ spiffeId: billing, ttlSeconds: 1 }] })
+  const { source } = await startService(context, { entries: [{ spiffeId: billing, ttlSeconds: 4 }] })
   const before = source.current
   assert.notEqual((await nextUpdate(source)).svid.serialNumber, before.svid.serialNumber)
 })

@@ -1,7 +1,6 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileSource } from '@countersign/core'
 import { type Authorities, issueFor, issueService } from './callers.ts'
 import { awaitUpdates, rotateUnderCalls, type RotationResult } from './rotation.ts'
@@ -18,12 +17,12 @@ export async function rotateByFiles(authorities: Authorities): Promise<readonly 
       bundles: { 'saas.example': join(folder, 'bundle.pem') },
     })
     const credentials = { svid: await issueFor('core-api', authorities), ca: authorities.ours.bundlePem }
-    const change = async (): Promise<void> => {
+    const change = async (shown: () => Promise<void>): Promise<void> => {
       for (let count = 0; count < 4; count += 1) {
         const updated = awaitUpdates(source, 1)
         await writeIdentity(folder, authorities)
         await updated
-        await setTimeout(400)
+        await shown()
       }
     }
     return await rotateUnderCalls({ how: 'by files', source, credentials: () => credentials, change })

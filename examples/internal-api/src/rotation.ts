@@ -10,8 +10,11 @@ export interface Rotating {
   readonly source: X509Source
   /** What a caller shows and trusts, at this moment; the same object until that changes. */
   readonly credentials: () => Credentials
-  /** Has the certificate change a few times. */
-  readonly change: () => Promise<void>
+  /**
+   * Has the certificate change a few times; `shown` resolves when both services were called on a connection that is newer
+   * than the last change.
+   */
+  readonly change: (shown: () => Promise<void>) => Promise<void>
 }
 
 /** What one service did while its certificate was replaced under continuous calls. */
@@ -38,19 +41,24 @@ export async function rotateUnderCalls(rotating: Rotating): Promise<readonly Rot
   const isOver = new AbortController()
   let rotations = 0
   const stop = source.onUpdate(() => (rotations += 1))
-  const calling = services.map((service) => callContinuously(service, rotating, isOver.signal))
-  await setTimeout(settling)
-  await change()
-  await setTimeout(settling)
+  const rounds = services.map(() => 0)
+  const calling = services.map((service, index) =>
+    callContinuously(service, rotating, isOver.signal, () => (rounds[index] = (rounds[index] ?? 0) + 1)),
+  )
+  // A round that was under way may have had its new connection already; the one after it has it still before it.
+  const shown = async (): Promise<void> => {
+    const before = [...rounds]
+    while (!rounds.every((count, index) => count >= (before[index] ?? 0) + 2)) await setTimeout(10)
+  }
+  await shown()
+  await change(shown)
+  await shown()
   stop()
   isOver.abort()
   const counts = await Promise.all(calling)
   await Promise.all(services.map((service) => service.close()))
   return counts.map((count) => ({ how, rotations, ...count }))
 }
-
-/** Milliseconds in which new connections see what is new. */
-const settling = 400
 
 /** Waits until the source was updated so often. */
 export async function awaitUpdates(source: X509Source, count: number): Promise<void> {
@@ -69,6 +77,7 @@ async function callContinuously(
   { framework, port }: Service,
   { credentials }: Rotating,
   isOver: AbortSignal,
+  onRound: () => void,
 ): Promise<Omit<RotationResult, 'how' | 'rotations'>> {
   let shown = credentials()
   let kept = new Client({ port, credentials: shown })
@@ -93,7 +102,8 @@ async function callContinuously(
     const fresh = new Client({ port, credentials: shown })
     await call(fresh)
     fresh.close()
-    await setTimeout(20)
+    onRound()
+    await setTimeout(40)
   }
   kept.close()
   return { framework, calls, failures, serialNumbers: [...serialNumbers] }

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createFetch } from '@countersign/client'
 import { idOf, names, type WorkloadName, type Workloads } from './workloads.ts'
 
-/** What came of calling without a pause. */
+/** What came of calling again and again. */
 export interface CallResult {
   readonly calls: number
   /** What went wrong, each once. */
@@ -45,7 +45,7 @@ export async function callThroughRotations(
   const callOn = async (): Promise<void> => {
     while (Date.now() < until) {
       await call().catch((error: unknown) => failures.add(String(error)))
-      await setTimeout(5)
+      await setTimeout(20)
       if (names.some((name) => rotations[name] < wanted)) until = Date.now() + settling
     }
   }
