@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { toPem } from '../../packages/core/src/certificate/pem.ts'
+import { scale } from '../support/long.ts'
 import { now } from './issue.ts'
 import { anyPolicy, bronze, type Chain, gold, issueChain, type Policies, reasonOf, silver } from './policy-chains.ts'
 import { createRandom, type Random } from './random.ts'
@@ -12,7 +13,7 @@ import { createRandom, type Random } from './random.ts'
 const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })
 const skip = openssl.status === 0 ? false : 'no openssl on the PATH'
 // A chain takes openssl some 10 ms.
-const chains = process.env['COUNTERSIGN_LONG_TESTS'] === '1' ? 4000 : 100
+const chains = scale(100, 4000)
 
 test(`decides as openssl verify -policy_check does, over ${chains} chains`, { skip }, async (t) => {
   const random = createRandom(20_260_602)

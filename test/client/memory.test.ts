@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { createAgent } from '@countersign/client'
 import { createAuthority } from '@countersign/testkit'
+import { scale } from '../support/long.ts'
 import { senders } from './callers.ts'
 import { LoopbackServer } from './loopback-server.ts'
 import { until } from './until.ts'
@@ -13,22 +14,25 @@ const billing = 'spiffe://saas.example/ns/production/sa/billing'
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const servers = [billing]
 
+const rotations = scale(8, 50)
+const requests = 40 * rotations
+
 const saas = await createAuthority('saas.example')
-const svids = await Promise.all(Array.from({ length: 51 }, () => saas.issue(coreApi)))
+const svids = await Promise.all(Array.from({ length: rotations + 1 }, () => saas.issue(coreApi)))
 
 for (const [way, sender] of senders) {
-  test(`${way}: 2,000 requests and 50 rotations leave no connection but the last, and warn of nothing`, async (context) => {
+  test(`${way}: ${requests} requests and ${rotations} rotations leave no connection but the last, and warn of nothing`, async (context) => {
     const warnings = collectWarnings(context)
     const source = await saas.source(coreApi)
     const send = sender(context, source, servers)
     const server = await LoopbackServer.start(context, await saas.issue(billing))
-    for (let count = 0; count < 2000; count += 1) {
+    for (let count = 0; count < requests; count += 1) {
       if (count % 40 === 0) source.replace({ svid: svids[count / 40] ?? source.svid })
       await text(await send(server.url))
     }
-    source.replace({ svid: svids[50] ?? source.svid })
+    source.replace({ svid: svids[rotations] ?? source.svid })
     await until(() => server.connections === 0)
-    assert.equal(server.requests.length, 2000)
+    assert.equal(server.requests.length, requests)
     assert.deepEqual(warnings, [])
   })
 }

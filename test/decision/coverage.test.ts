@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import test from 'node:test'
 import * as fc from 'fast-check'
+import { scale } from '../support/long.ts'
 import { parseFastifyRoute } from '../../packages/core/src/decision/coverage.ts'
 import { exactReading, foldPattern, foldTarget, type Reading } from '../../packages/core/src/decision/reading.ts'
 import { permitAll } from '../../packages/core/src/decision/requirement.ts'
@@ -130,9 +131,9 @@ test('contains every path that find-my-way matches, unless a parameter of it is 
         `${url} ${sent} ${JSON.stringify(reading)}`,
       )
     }),
-    { numRuns: 20_000 },
+    { numRuns: scale(5_000, 20_000) },
   )
-  assert.ok(matched > 500, `only ${matched} pairs matched: the property says nothing`)
+  assert.ok(matched > 100, `only ${matched} pairs matched: the property says nothing`)
 })
 
 async function loadRouter(): Promise<(options: object) => Router> {
