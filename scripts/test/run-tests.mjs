@@ -29,8 +29,9 @@ export async function runTests(given, node = process.execPath) {
     },
   })
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  // What ran only in part did not take as long as it takes.
-  const whole = others.every((flag) => !flag.startsWith('--test-')) && !interruption.signal.aborted
+  // What ran only in part, or in full instead of in short, did not take as long as it takes.
+  const isShort = process.env.COUNTERSIGN_LONG_TESTS !== '1'
+  const whole = isShort && others.every((flag) => !flag.startsWith('--test-')) && !interruption.signal.aborted
   if (whole) writeDurations(durations)
   const passed = report.end(interruption.signal.aborted)
   if (interruption.signal.aborted) return 130

@@ -4,12 +4,12 @@ import { fail, root } from '../setup.mjs'
 
 /**
  * Parts what stands behind `npm test --`: words choose the files whose path contains one of them, what begins with a dash
- * is for Node.
+ * is for Node. `isWanted` leaves out files beforehand.
  */
-export function selectFiles(given) {
+export function selectFiles(given, isWanted = () => true) {
   const flags = given.filter((argument) => argument.startsWith('-'))
   const words = given.filter((argument) => !argument.startsWith('-'))
-  const all = listTestFiles()
+  const all = listTestFiles().filter(isWanted)
   const files = words.length === 0 ? all : all.filter((file) => words.some((word) => file.includes(word)))
   if (files.length === 0) {
     fail(`No test file matches ${words.join(' ') || 'test/*/*.test.ts'}. Flags with a value are written --flag=value.`)

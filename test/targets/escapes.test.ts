@@ -3,11 +3,11 @@ import { before, describe, test } from 'node:test'
 import { authenticated, type Guard, hasAuthority, type Rule } from '@countersign/core'
 import { countersign as countersignExpress } from '@countersign/express'
 import { countersign } from '@countersign/fastify'
-import { type Running, serve, type ServingGuard } from '@countersign/testkit'
+import { type Running, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
 import { requestText } from './raw-connection.ts'
-import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
+import { connectAs, createQuietGuard, createWorld, type World, withoutGuard } from './world.ts'
 
 /** Every character that a rule may name and that can be sent as it is or escaped, and one that has to be escaped. */
 const characters = Array.from("@$&+,:=!'()~-_.aZ0é")
@@ -98,7 +98,7 @@ async function serveFastify(guard: Guard, isGuarded: boolean, routerOptions: obj
   for (const each of characters)
     app.get(handlers.own(each).replace(':', '::'), (_request, reply) => answer(reply, 'own'))
   app.get(handlers.any, (_request, reply) => answer(reply, 'any'))
-  return serve(guard, app)
+  return serve(isGuarded ? guard : withoutGuard(guard), app)
 }
 
 function answer(
@@ -117,8 +117,7 @@ function serveExpress(guard: Guard, isGuarded: boolean, isSensitive: boolean): P
     })
   }
   app.get(handlers.any, (_request, response) => void response.set('x-handler', 'any').send('any'))
-  const bare: ServingGuard = { tlsOptions: () => guard.tlsOptions(), attach: () => undefined }
-  return serve(isGuarded ? guard : bare, app)
+  return serve(isGuarded ? guard : withoutGuard(guard), app)
 }
 
 function rule(path: string, allow: Rule['allow']): Rule {

@@ -4,9 +4,9 @@ import { countersign } from '@countersign/express'
 import { serve } from '@countersign/testkit'
 import express, { type Express, type RequestHandler, type RouterOptions } from 'express'
 import { assertNothingGetsPast, assertNothingIsLost } from './agreement.ts'
-import { createQuietGuard, createWorld, type Twins, type World } from './world.ts'
+import { createQuietGuard, createWorld, type Twins, withoutGuard, type World } from './world.ts'
 
-describe('an Express application', () => {
+describe('an Express application', { concurrency: true }, () => {
   let world: World
   before(async () => {
     world = await createWorld()
@@ -46,11 +46,10 @@ async function startTwins({ source }: World, shape: Shape): Promise<Twins> {
     guard,
     createApp(shape, (app) => app.use(countersign(guard))),
   )
-  const bare = { tlsOptions: () => guard.tlsOptions(), attach: () => undefined }
   return {
     guarded,
     unguarded: await serve(
-      bare,
+      withoutGuard(guard),
       createApp(shape, () => undefined),
     ),
   }

@@ -58,7 +58,8 @@ export class RawConnection {
   }
 }
 
-const silence = 300
+// Milliseconds: long for a busy machine, and only few requests wait for it.
+const silence = 3000
 
 function findEnd(received: string, isHead: boolean): number | undefined {
   const head = received.indexOf('\r\n\r\n')

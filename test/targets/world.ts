@@ -1,5 +1,5 @@
 import { authenticated, createGuard, type Guard, hasAuthority, type Rule } from '@countersign/core'
-import { createAuthority, type Running, type TestSource, type TestSvid } from '@countersign/testkit'
+import { createAuthority, type Running, type ServingGuard, type TestSource, type TestSvid } from '@countersign/testkit'
 import { RawConnection } from './raw-connection.ts'
 
 /** Rules under which whatever reaches a handler without being seen by its own rule falls to the last one, and passes. */
@@ -42,4 +42,9 @@ export interface Twins {
 /** A connection to a running application, ended with it. */
 export function connectAs(running: Running, svid: TestSvid): RawConnection {
   return new RawConnection(running.as(svid))
+}
+
+/** Stands in for a guard, so that an application is served that has none, with the same certificate. */
+export function withoutGuard(guard: Guard): ServingGuard {
+  return { tlsOptions: () => guard.tlsOptions(), attach: () => undefined }
 }
