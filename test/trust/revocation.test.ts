@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
-import { applyCrls, type CertificateErrorCode, decodeCrl, X509Bundle } from '@countersign/core'
+import { applyCrls, type BundleFault, decodeCrl, X509Bundle } from '@countersign/core'
 import { type Authority, createAuthority } from '@countersign/testkit'
 import { extension, hex, tlv } from '../certificate/encode.ts'
 import { keyPair, signer } from '../certificate/issue.ts'
@@ -130,7 +130,7 @@ test('leaves the bundles that it is given as they are', () => {
 })
 
 const junk = Buffer.from('junk')
-const named = (trustDomain: string | undefined, code: CertificateErrorCode): unknown => [trustDomain, code]
+const named = (trustDomain: string | undefined, code: BundleFault['code']): unknown => [trustDomain, code]
 const faultsOf = (applied: ReadonlyMap<string, X509Bundle>): unknown =>
   [...applied.values()].map(({ faults }) => faults.map(({ trustDomain, code }) => named(trustDomain, code)))
 

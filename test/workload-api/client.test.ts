@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CertificateError, type X509Bundle } from '@countersign/core'
+import type { X509Bundle } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 import { AgentError, type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
 import { loadWorkloadService } from '@countersign/workload-api/wire'
@@ -8,6 +8,7 @@ import { parseEndpointAddress } from '../../packages/workload-api/src/endpoint/e
 import { parseJwtSvids } from '../../packages/workload-api/src/wire/messages.ts'
 import { WorkloadStub } from '../../packages/workload-api/src/wire/workload-stub.ts'
 import { billing, coreApi, startBillingAgent } from './agent-service.ts'
+import { factsOf } from './facts-of.ts'
 import { pause, waitUntil } from './waiting.ts'
 
 const audience = ['spiffe://saas.example/ns/production/sa/ledger']
@@ -108,7 +109,7 @@ for (const [fault, codes] of [
       codes,
     )
     assert.deepEqual(
-      errors.map((error) => error instanceof CertificateError && [error.code, error.value]),
+      errors.map(factsOf),
       codes.map((code) => [code, 'saas.example']),
     )
   })

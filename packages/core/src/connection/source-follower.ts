@@ -57,6 +57,8 @@ export class SourceFollower {
   #tell(notice: SourceNotice): void {
     // That material is lost, and that there is some again, shows in the material itself.
     if (notice.outcome === 'lost') this.#refresh()
+    // What is wrong with one bundle says nothing about our own material.
+    else if (notice.trustDomain !== undefined) this.#options.onNotice(notice)
     else if (notice.outcome !== 'recovered') {
       this.#isRecovered = false
       this.#options.onNotice(notice)

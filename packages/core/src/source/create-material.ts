@@ -7,10 +7,11 @@ import { describeValue, isRecord } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { verifySvid } from '../svid/verify-svid.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
-import { refuseUseless, X509Bundle } from '../trust/bundle.ts'
+import { refuseUseless, withAuthorities, X509Bundle } from '../trust/bundle.ts'
 import { describeFaults } from '../trust/bundle-fault.ts'
 import { BundleReader } from '../trust/read-bundles.ts'
 import type { X509Material } from '../trust/x509-source.ts'
+import { selectSelfSigned } from './check-authorities.ts'
 import { createOwnCertificate } from './own-certificate.ts'
 import { checkKeyFits, parsePrivateKey } from './private-key.ts'
 
@@ -57,8 +58,10 @@ export interface MaterialParts {
  * @throws {CertificateError} `bundle_revoked` when the bundle of our own trust domain says that nobody is trusted any
  * more (SPIFFE Trust Domain and Bundle §4.1.3), and the code of its first fault when that is why it holds no authority
  */
-export function assembleMaterial({ key, certificates, bundles }: MaterialParts, now: number): X509Material {
+export function assembleMaterial(parts: MaterialParts, now: number): X509Material {
+  const { key, certificates } = parts
   checkKeyFits(key, certificates[0])
+  const bundles = new Map([...parts.bundles].map(([name, bundle]) => [name, leaveOutPartial(bundle)]))
   const { spiffeId, leaf, path } = verifyOwn(certificates, bundles, now)
   // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
   const expiresAt = Math.min(...path.map(endOfValidity))
@@ -66,6 +69,10 @@ export function assembleMaterial({ key, certificates, bundles }: MaterialParts, 
   const sides = ['server', 'client'] as const
   const own = createOwnCertificate({ key, certificates: [leaf, ...certificates.slice(1)], expiresAt, sides })
   return Object.freeze({ svid: Object.freeze({ ...own, spiffeId }), bundles })
+}
+
+function leaveOutPartial(bundle: X509Bundle): X509Bundle {
+  return withAuthorities(bundle, selectSelfSigned(bundle.trustDomain, bundle.authorities))
 }
 
 function checkKinds({ key, cert, bundles }: MaterialInput): void {

@@ -2,8 +2,9 @@ import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateError } from '../errors.ts'
 import { verifyOwnChain } from '../subject/verify-subject.ts'
-import type { CaBundle } from '../trust/ca-bundle.ts'
+import { type CaBundle, refuseUselessCa, withCaAuthorities } from '../trust/ca-bundle.ts'
 import type { SubjectMaterial } from '../trust/x509-source.ts'
+import { selectSelfSigned } from './check-authorities.ts'
 import { createOwnCertificate } from './own-certificate.ts'
 import { checkKeyFits } from './private-key.ts'
 
@@ -21,10 +22,12 @@ export interface SubjectParts {
  *
  * @throws {CertificateError} saying which of this does not hold
  */
-export function assembleSubjectMaterial({ key, certificates, ca }: SubjectParts, now: number): SubjectMaterial {
+export function assembleSubjectMaterial(parts: SubjectParts, now: number): SubjectMaterial {
+  const { key, certificates } = parts
   const [leaf, ...intermediates] = certificates
   if (leaf === undefined) throw new CertificateError('certificate_missing', 'cert: found no certificate, expected ours')
   checkKeyFits(key, leaf)
+  const ca = refuseUselessCa(withCaAuthorities(parts.ca, selectSelfSigned(undefined, parts.ca.authorities)))
   const verdict = verifyOwnChain({ chain: certificates.map(({ der }) => der), ca, now })
   if (!verdict.ok) {
     const { reason, detail } = verdict

@@ -62,7 +62,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   #exchange(material: Material): void {
     const next = this.#last === undefined ? material : this.#kind.keepUnchanged(this.#last, material)
     if (next === this.#held) return
-    this.#standing = this.#standing.filter(isWarning)
+    this.#standing = this.#standing.filter((each) => isWarning(each) || each.trustDomain !== undefined)
     this.#held = next
     this.#last = next
     this.#expiresAt = this.#kind.certificateOf(next).expiresAt
@@ -81,7 +81,9 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
     if (this.#isClosed) return
     const told = Object.freeze({ ...notice, at: Date.now() })
     this.#standing =
-      notice.outcome === 'recovered' ? this.#standing.filter(isWarning) : [...this.#standing, told].slice(-mostStanding)
+      notice.outcome === 'recovered'
+        ? this.#standing.filter((each) => isWarning(each) || each.trustDomain !== notice.trustDomain)
+        : [...this.#standing, told].slice(-mostStanding)
     for (const listener of this.#notices) tell(listener, told)
   }
 
@@ -103,7 +105,7 @@ function isWarning({ outcome }: SourceNotice): boolean {
 }
 
 /** How many notices a late listener is told of. */
-const mostStanding = 16
+const mostStanding = 64
 
 // One listener that throws must not keep the others on the old material; its error surfaces as an uncaught one.
 function tell<Value>(listener: (value: Value) => void, value: Value): void {

@@ -110,7 +110,13 @@ class CrlPlace {
     return {
       // To leave one of them out would let pass whom it revokes.
       crls: isFull ? [] : this.#crls,
-      faults: errors.map(({ code, message }) => ({ trustDomain, code, detail: message, kind: code })),
+      faults: errors.map(({ code, message }) => ({
+        origin: 'content',
+        trustDomain,
+        code,
+        detail: message,
+        kind: code,
+      })),
       isSupplied: this.#crls.length + this.#errors.length > 0,
       isCut: errors.some(({ code }) => code === 'bundle_too_large'),
     }

@@ -2,7 +2,6 @@ import { createHash, hash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import type { CertificateCache } from '../certificate/certificate-cache.ts'
 import { describeCertificate } from '../certificate/describe.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import { describeOtherDer, type EncodedCertificate, splitCertificates } from '../certificate/pem.ts'
 import { isStrongKey } from '../certificate/public-key.ts'
@@ -46,11 +45,25 @@ export interface SelectedAuthorities {
  * @throws {CertificateError} as `splitCertificates` and `selectAuthorities`, `bundle_empty` when there is no certificate
  */
 export function readAuthorities(name: string, input: string | Uint8Array, context: ReadContext): SelectedAuthorities {
+  return selectAuthorities(name, splitBundle(name, input), context)
+}
+
+/**
+ * Cuts a bundle of PEM or concatenated DER into its certificates.
+ *
+ * @throws {CertificateError} as `splitCertificates`, `bundle_empty` when there is none, `bundle_too_large`
+ */
+export function splitBundle(name: string, input: string | Uint8Array): readonly PublishedCertificate[] {
   checkSize(name, input)
   const format = describeOtherDer(input)
   const start = format === undefined ? '' : `found ${format}, expected certificates: `
-  const published = splitBundle(name, input).map((der, index) => ({ place: `${start}certificate ${index + 1}`, der }))
-  return selectAuthorities(name, published, context)
+  try {
+    return splitCertificates(input).map((der, index) => ({ place: `${start}certificate ${index + 1}`, der }))
+  } catch (cause) {
+    if (!(cause instanceof CertificateError)) throw cause
+    const code = cause.code === 'certificate_missing' ? 'bundle_empty' : cause.code
+    throw new CertificateError(code, `bundle of ${name}: ${cause.message}`, { value: name, cause })
+  }
 }
 
 /**
@@ -63,16 +76,6 @@ export function checkSize(name: string, input: string | Uint8Array): void {
   if (size > maxBundleBytes) refuseSize(name, `${size} bytes`, maxBundleBytes)
 }
 
-function splitBundle(name: string, input: string | Uint8Array): readonly EncodedCertificate[] {
-  try {
-    return splitCertificates(input)
-  } catch (cause) {
-    if (!(cause instanceof CertificateError)) throw cause
-    const code = cause.code === 'certificate_missing' ? 'bundle_empty' : cause.code
-    throw new CertificateError(code, `bundle of ${name}: ${cause.message}`, { value: name, cause })
-  }
-}
-
 /** A certificate as a bundle publishes it: its DER, or why there is none. */
 export interface PublishedCertificate {
   /** Where in the bundle it is, for messages. */
@@ -82,7 +85,7 @@ export interface PublishedCertificate {
 
 /**
  * Selects the authorities of one bundle: each certificate once, without those that can prove nobody (unreadable, no CA,
- * weak, expired, or where OpenSSL ends no chain), which become faults.
+ * weak, expired), which become faults.
  *
  * @param name whose bundle it is, for messages
  * @throws {CertificateError} `bundle_too_large` for more than a bundle may hold; the error of the first certificate when
@@ -97,12 +100,13 @@ export function selectAuthorities(
   const unreadable = (place: string, error: unknown): readonly [] => {
     if (!(error instanceof CertificateError)) throw error
     const { code } = error
-    faults.push({ trustDomain: name, code, detail: `${place}: ${error.message}`, kind: code })
+    faults.push({ origin: 'content', trustDomain: name, code, detail: `${place}: ${error.message}`, kind: code })
     return []
   }
   const leaveOut = (authority: Certificate, finding: string): false => {
     const detail = `${describeCertificate(authority)} ${finding}`
-    faults.push({ trustDomain: name, code: 'authority_unusable', detail, kind: `authority_unusable ${finding}` })
+    const kind = `authority_unusable ${finding}`
+    faults.push({ origin: 'content', trustDomain: name, code: 'authority_unusable', detail, kind })
     return false
   }
 
@@ -129,13 +133,10 @@ export function selectAuthorities(
       return unreadable(describeCertificate(authority), error)
     }
   })
-  const authorities = confirmed.filter((authority) => {
-    return endsChains(authority, confirmed) || leaveOut(authority, notSelfSigned)
-  })
-  const nameBytes = authorities.reduce((sum, { subject }) => sum + subject.der.length, 0)
+  const nameBytes = confirmed.reduce((sum, { subject }) => sum + subject.der.length, 0)
   if (nameBytes > maxAuthorityNameBytes)
     refuseSize(name, `${nameBytes} bytes of authority names`, maxAuthorityNameBytes)
-  return { authorities: Object.freeze(authorities), faults: Object.freeze(faults) }
+  return { authorities: Object.freeze(confirmed), faults: Object.freeze(faults) }
 }
 
 /** Equal for the same authorities of the same name, whatever their order: lower-case hex. */
@@ -176,13 +177,6 @@ function findUnusable(authority: Certificate, now: number | undefined): string |
   if (!isStrongKey(authority.keyInfo)) return 'has a weak or unsupported key'
   return now !== undefined && now >= endOfValidity(authority) ? 'has expired' : undefined
 }
-
-// Node's TLS servers ignore `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only.
-function endsChains(authority: Certificate, all: readonly Certificate[]): boolean {
-  return authority.selfIssued || all.some(({ subject }) => isSameName(subject, authority.issuer))
-}
-
-const notSelfSigned = 'is not self-signed, and OpenSSL ends no chain there; add the authority that issued it'
 
 function refuseSize(name: string, found: string, most: number): never {
   const message = `bundle of ${name}: found ${found}, expected at most ${most}`

@@ -2,7 +2,7 @@ import { CertificateCache } from '../certificate/certificate-cache.ts'
 import { CertificateError } from '../errors.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { createBundle, refuseUseless, type X509Bundle } from './bundle.ts'
-import { readTolerantly } from './read-bundles.ts'
+import { attempt, toBundle } from './read-bundles.ts'
 import { isJsonObject, parseStrictJson } from './strict-json.ts'
 
 /**
@@ -41,10 +41,8 @@ export function parseBundleMap(input: string | Uint8Array, now: number = Date.no
         },
       )
     }
-    bundles.set(
-      name,
-      readTolerantly(name, () => createBundle(name, value, context)),
-    )
+    const result = attempt(() => createBundle(name, value, context))
+    bundles.set(name, toBundle(name, result))
   }
   const all = [...bundles.values()]
   if (all.every(({ authorities, faults }) => authorities.length === 0 && faults.length > 0)) all.map(refuseUseless)

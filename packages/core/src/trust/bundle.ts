@@ -3,7 +3,13 @@ import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateCache } from '../certificate/certificate-cache.ts'
 import type { Crl } from '../certificate/crl.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
-import { checkSize, fingerprintAuthorities, type ReadContext, readAuthorities } from './authorities.ts'
+import {
+  checkSize,
+  fingerprintAuthorities,
+  type ReadContext,
+  readAuthorities,
+  type SelectedAuthorities,
+} from './authorities.ts'
 import { type BundleDocument, isBundleDocument, parseBundleDocument } from './bundle-document.ts'
 import { type BundleFault, toError } from './bundle-fault.ts'
 import { RevocationLists } from './revocation-lists.ts'
@@ -12,6 +18,7 @@ import { type JsonValue, parseStrictJson } from './strict-json.ts'
 // Set by the class itself: nothing else reaches its constructor.
 let mint: (trustDomain: string, content: BundleDocument) => X509Bundle
 let attachLists: (bundle: X509Bundle, lists: RevocationLists) => X509Bundle
+let replaceAuthorities: (bundle: X509Bundle, selected: SelectedAuthorities) => X509Bundle
 
 /**
  * The X.509 authorities of one trust domain, stored with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
@@ -90,10 +97,15 @@ export class X509Bundle {
   }
 
   static {
-    mint = (trustDomain, content): X509Bundle => new X509Bundle(trustDomain, content)
-    attachLists = (bundle, lists): X509Bundle => {
+    mint = (trustDomain: string, content: BundleDocument): X509Bundle => new X509Bundle(trustDomain, content)
+    attachLists = (bundle: X509Bundle, lists: RevocationLists): X509Bundle => {
       const { trustDomain, authorities, sequence, refreshHintSeconds } = bundle
       return new X509Bundle(trustDomain, { authorities, faults: bundle.#faults, sequence, refreshHintSeconds }, lists)
+    }
+    replaceAuthorities = (bundle: X509Bundle, { authorities, faults: more }: SelectedAuthorities): X509Bundle => {
+      const { trustDomain, sequence, refreshHintSeconds, revocation } = bundle
+      const faults = [...bundle.#faults, ...more]
+      return new X509Bundle(trustDomain, { authorities, faults, sequence, refreshHintSeconds }, revocation)
     }
   }
 }
@@ -101,6 +113,11 @@ export class X509Bundle {
 /** The same bundle with other revocation lists; for `applyCrls`. */
 export function withRevocationLists(bundle: X509Bundle, lists: RevocationLists): X509Bundle {
   return attachLists(bundle, lists)
+}
+
+/** The same bundle with these of its authorities only, and with more faults. */
+export function withAuthorities(bundle: X509Bundle, selected: SelectedAuthorities): X509Bundle {
+  return selected.faults.length === 0 ? bundle : replaceAuthorities(bundle, selected)
 }
 
 /**

@@ -1,7 +1,17 @@
 import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateCache } from '../certificate/certificate-cache.ts'
-import { fingerprintAuthorities, readAuthorities, type SelectedAuthorities } from './authorities.ts'
+import {
+  fingerprintAuthorities,
+  type PublishedCertificate,
+  type ReadContext,
+  type SelectedAuthorities,
+  selectAuthorities,
+  splitBundle,
+} from './authorities.ts'
 import { type BundleFault, toError } from './bundle-fault.ts'
+
+// Set by the class itself: nothing else reaches its constructor.
+let mint: (selected: SelectedAuthorities) => CaBundle
 
 /**
  * The X.509 authorities of a CA without SPIFFE: whoever they certify is known by common name or DNS name. Immutable: a
@@ -30,11 +40,46 @@ export class CaBundle {
    * authority
    */
   static parse(input: string | Uint8Array, now?: number): CaBundle {
-    const selected = readAuthorities(caName, input, { now, cache: new CertificateCache() })
-    const [fault] = selected.faults
-    if (selected.authorities.length === 0 && fault !== undefined) throw toError(caName, fault)
-    return new CaBundle(selected)
+    return selectCa(splitCa(input), { now, cache: new CertificateCache() })
   }
+
+  static {
+    mint = (selected: SelectedAuthorities): CaBundle => new CaBundle(selected)
+  }
+}
+
+/**
+ * Cuts one file of a CA into its certificates; for a CA in several files.
+ *
+ * @throws {CertificateError} as `splitBundle`
+ */
+export function splitCa(input: string | Uint8Array): readonly PublishedCertificate[] {
+  return splitBundle(caName, input)
+}
+
+/** The same CA with these of its authorities only, and with more faults. */
+export function withCaAuthorities(ca: CaBundle, { authorities, faults }: SelectedAuthorities): CaBundle {
+  return faults.length === 0 ? ca : mint({ authorities, faults: [...ca.faults, ...faults] })
+}
+
+/**
+ * Refuses a CA of which no authority can be used.
+ *
+ * @throws {CertificateError} {SourceError} with the code of the first fault
+ */
+export function refuseUselessCa(ca: CaBundle): CaBundle {
+  const [fault] = ca.faults
+  if (ca.authorities.length === 0 && fault !== undefined) throw toError(caName, fault)
+  return ca
+}
+
+/**
+ * The CA that these certificates make up.
+ *
+ * @throws {CertificateError} as `CaBundle.parse`
+ */
+export function selectCa(published: readonly PublishedCertificate[], context: ReadContext): CaBundle {
+  return refuseUselessCa(mint(selectAuthorities(caName, published, context)))
 }
 
 const caName = 'the CA'

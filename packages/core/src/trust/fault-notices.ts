@@ -1,11 +1,10 @@
-import type { CertificateErrorCode } from '../errors.ts'
 import { type BundleFault, describeFaults } from './bundle-fault.ts'
 import type { SourceNotice, SubjectMaterial, X509Material } from './x509-source.ts'
 
 /** The notice of something that is wrong with a bundle. */
 export interface FaultNotice extends SourceNotice {
   readonly outcome: 'warning'
-  readonly code: CertificateErrorCode
+  readonly code: BundleFault['code']
 }
 
 /**

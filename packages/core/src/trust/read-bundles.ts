@@ -1,5 +1,5 @@
 import { CertificateCache } from '../certificate/certificate-cache.ts'
-import { CertificateError } from '../errors.ts'
+import { CertificateError, type SourceError } from '../errors.ts'
 import { createEmptyBundle, readBundle, type X509Bundle } from './bundle.ts'
 import { toFault } from './bundle-fault.ts'
 
@@ -31,32 +31,44 @@ export class BundleReader {
    */
   read(
     encoded: ReadonlyMap<string, string | Uint8Array>,
-    { now = Date.now(), own, emptyRevokes = false }: ReadBundlesOptions = {},
+    options: ReadBundlesOptions = {},
   ): ReadonlyMap<string, X509Bundle> {
+    const results = this.readEach(encoded, options)
+    return new Map([...results].map(([name, result]) => [name, toBundle(name, result)]))
+  }
+
+  /** The same, with the error in place of a bundle that cannot be read or is too large. */
+  readEach(
+    encoded: ReadonlyMap<string, string | Uint8Array>,
+    { now = Date.now(), own, emptyRevokes = false }: ReadBundlesOptions = {},
+  ): ReadonlyMap<string, X509Bundle | CertificateError> {
     this.#cache.beginRound()
     const context = { now, cache: this.#cache }
-    const bundles = new Map<string, X509Bundle>()
     // The largest last: where all together are too large, those are refused that make them so.
     const rank = ([name, input]: readonly [string, string | Uint8Array]): number => (name === own ? -1 : input.length)
+    const results = new Map<string, X509Bundle | CertificateError>([...encoded.keys()].map((name) => [name, unread]))
     for (const [name, input] of [...encoded].toSorted((one, other) => rank(one) - rank(other))) {
       const isRevoked = emptyRevokes && input.length === 0
-      bundles.set(
-        name,
-        isRevoked ? createEmptyBundle(name) : readTolerantly(name, () => readBundle(name, input, context)),
-      )
+      results.set(name, isRevoked ? createEmptyBundle(name) : attempt(() => readBundle(name, input, context)))
     }
-    return new Map(
-      [...encoded.keys()].flatMap((name) => [[name, bundles.get(name) ?? createEmptyBundle(name)] as const]),
-    )
+    return results
   }
 }
 
-/** The bundle that `read` returns, or one that proves nobody and says what was wrong. */
-export function readTolerantly(name: string, read: () => X509Bundle): X509Bundle {
+/** The bundle, or in place of an error one that proves nobody and says what was wrong. */
+export function toBundle(name: string, result: X509Bundle | CertificateError | SourceError): X509Bundle {
+  return result instanceof Error ? createEmptyBundle(name, [toFault(name, result)]) : result
+}
+
+/** The bundle that `read` returns, or the error that it throws. */
+export function attempt(read: () => X509Bundle): X509Bundle | CertificateError {
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof CertificateError)) throw error
-    return createEmptyBundle(name, [toFault(name, error)])
+    if (error instanceof CertificateError) return error
+    throw error
   }
 }
+
+// Takes the place of each result, so that the order is that of the input.
+const unread = new CertificateError('bundle_empty', 'found a bundle that was not read')

@@ -62,7 +62,7 @@ interface Grouped {
 export function groupByTrustDomain(encodedById: ReadonlyMap<string, Uint8Array>): Grouped {
   const encoded = new Map<string, Uint8Array>()
   const faults: BundleFault[] = []
-  const code = 'bundle_malformed'
+  const fault = { origin: 'content', code: 'bundle_malformed' } as const
   for (const [id, bytes] of encodedById) {
     try {
       const trustDomain = parseTrustDomain(id)
@@ -73,11 +73,11 @@ export function groupByTrustDomain(encodedById: ReadonlyMap<string, Uint8Array>)
       // Either of them could be the one that was withdrawn.
       encoded.set(trustDomain, empty)
       const detail = 'found two bundles of this trust domain in one message, expected one'
-      faults.push({ trustDomain, code, detail, kind: 'two_bundles' })
+      faults.push({ ...fault, trustDomain, detail, kind: 'two_bundles' })
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error
       const detail = `found a bundle under '${id.slice(0, 80)}', which is not the name of a trust domain: ${error.message}`
-      faults.push({ trustDomain: undefined, code, detail, kind: 'trust_domain_name' })
+      faults.push({ ...fault, trustDomain: undefined, detail, kind: 'trust_domain_name' })
     }
   }
   return { encoded, faults }

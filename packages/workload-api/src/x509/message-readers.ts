@@ -1,4 +1,4 @@
-import { CertificateError, FaultNotices, type X509Bundle } from '@countersign/core'
+import { CountersignError, FaultNotices, type X509Bundle } from '@countersign/core'
 import { parseX509Bundles, parseX509Svids } from '../wire/messages.ts'
 import type { ReadBundles } from './bundle-updates.ts'
 import { type AgentSvid, UpdateReader } from './read-update.ts'
@@ -37,7 +37,7 @@ export function createBundlesReader(
 
 function reportFaults(notices: FaultNotices, read: ReadBundles, onError: (error: unknown) => void): void {
   for (const { code, detail, trustDomain } of notices.take(read, Date.now())) {
-    onError(new CertificateError(code, detail, { value: trustDomain }))
+    onError(new CountersignError(code, detail, { value: trustDomain }))
   }
 }
 

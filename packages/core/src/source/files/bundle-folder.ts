@@ -5,26 +5,31 @@ import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 import type { PlannedFile } from './file-plan.ts'
 import { explainFailure } from './read-file.ts'
 
+/** The bundle files of a folder by trust domain, and the trust domains of which no file can be chosen. */
+export interface ListedBundles {
+  readonly files: ReadonlyMap<string, PlannedFile>
+  readonly failures: ReadonlyMap<string, SourceError>
+}
+
 /**
- * Lists the bundle files of a folder by trust domain, in a fixed order.
+ * Lists the bundle files of a folder in a fixed order.
  *
  * @throws {SourceError} `file_missing` or `file_forbidden` for the folder; `file_unsuitable` for a file in its place, a
- * folder without a bundle file, with more than 1024, and one with two of a trust domain
+ * folder without a bundle file, and one with more than 1024
  */
-export async function listBundles(path: string): Promise<ReadonlyMap<string, PlannedFile>> {
+export async function listBundles(path: string): Promise<ListedBundles> {
   const names = (await listNames(path)).filter(isBundleFile).toSorted()
   if (names.length > mostBundles) refuse(path, `${names.length} bundles`, `expected at most ${mostBundles}`)
   const files = new Map<string, PlannedFile>()
+  const failures = new Map<string, SourceError>()
   for (const name of names) {
     const trustDomain = name.slice(0, name.lastIndexOf('.'))
     const other = files.get(trustDomain)
-    if (other !== undefined) {
-      refuse(path, `'${other.path}' and '${name}'`, 'expected one file for each trust domain; remove one of them')
-    }
-    files.set(trustDomain, { option: `bundles[${trustDomain}]`, path: join(path, name) })
+    if (other === undefined) files.set(trustDomain, { option: `bundles[${trustDomain}]`, path: join(path, name) })
+    else failures.set(trustDomain, describeSecond(path, other, name))
   }
   if (files.size === 0) refuse(path, 'no bundle', 'expected files named <trust domain>.pem, .crt, .json or .p12')
-  return files
+  return { files, failures }
 }
 
 /** The names of more authorities pass no handshake, and to find that out by reading them would hold up the service. */
@@ -52,5 +57,14 @@ async function listNames(path: string): Promise<readonly string[]> {
 }
 
 function refuse(path: string, found: string, remedy: string): never {
-  throw new SourceError('file_unsuitable', `bundles '${path}': found ${found}, ${remedy}`, { value: path })
+  throw describeFolder(path, found, remedy)
+}
+
+function describeSecond(path: string, first: PlannedFile, second: string): SourceError {
+  const remedy = 'expected one file for each trust domain; remove one of them'
+  return describeFolder(path, `'${first.path}' and '${second}'`, remedy)
+}
+
+function describeFolder(path: string, found: string, remedy: string): SourceError {
+  return new SourceError('file_unsuitable', `bundles '${path}': found ${found}, ${remedy}`, { value: path })
 }

@@ -1,15 +1,17 @@
 import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../../certificate/certificate.ts'
+import { CertificateCache } from '../../certificate/certificate-cache.ts'
 import { parseCertificates, refuseJavaStore } from '../../certificate/pem.ts'
-import { CertificateError } from '../../errors.ts'
-import { X509Bundle } from '../../trust/bundle.ts'
-import { CaBundle } from '../../trust/ca-bundle.ts'
+import { CertificateError, type SourceError } from '../../errors.ts'
+import { type PublishedCertificate, type ReadContext, selectAuthorities } from '../../trust/authorities.ts'
+import { selectCa, splitCa } from '../../trust/ca-bundle.ts'
 import type { SubjectMaterial, X509Material } from '../../trust/x509-source.ts'
-import { assembleMaterial } from '../create-material.ts'
+import { assembleMaterial, findTrustDomain } from '../create-material.ts'
 import { assembleSubjectMaterial } from '../create-subject-material.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
 import type { KeyStore } from '../key-store/key-store.ts'
 import { parsePrivateKey } from '../private-key.ts'
+import type { FileBundles, RefusedBundle } from './file-bundles.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
 import { listOwn, type ReadFiles } from './read-files.ts'
 
@@ -18,52 +20,64 @@ export interface LoadableFiles extends ReadFiles {
   readonly decodeKeyStore: (bytes: Uint8Array, passphrase: string | undefined) => KeyStore
 }
 
-/** When files are loaded, and what was made of them before. */
-export interface LoadContext<Material> {
+/** When files are loaded, and what is kept of them from one time to the next. */
+export interface LoadContext {
   /** Epoch milliseconds. */
   readonly now: number
-  readonly last: Material | undefined
+  readonly bundles: FileBundles
 }
 
-/** What was made of files, and what of them was passed over because it is broken. */
+/** What was made of files, and the bundles among them that could not be read. */
 export interface Loaded<Material> {
   readonly material: Material
-  readonly refusals: readonly CertificateError[]
+  readonly refusals: readonly RefusedBundle[]
 }
 
 /**
  * Makes X.509 material of files of SPIFFE, valid at `now` (epoch milliseconds).
  *
- * A bundle that is broken is left as it was in `last`: a partner's file must not keep our own certificate from being
- * renewed.
+ * The bundle of another trust domain is never an error: it must not keep our own certificate from being renewed. If its
+ * file cannot be read, the last good bundle stays in use, and without one it proves nobody.
  *
- * @throws {CertificateError} naming option, path and what is wrong; `bundle_revoked` as `assembleMaterial`
+ * @throws {CertificateError} {SourceError} naming option, path and what is wrong; `bundle_revoked` as `assembleMaterial`
  */
 export function loadMaterial(
   { own }: FilePlan,
   files: LoadableFiles,
-  { now, last }: LoadContext<X509Material>,
+  { now, bundles }: LoadContext,
 ): Loaded<X509Material> {
-  const bundles = new Map<string, X509Bundle>()
-  const refusals: CertificateError[] = []
-  if (files.trust.kind === 'bundles') {
-    for (const [trustDomain, file] of files.trust.files) {
-      try {
-        bundles.set(
-          trustDomain,
-          inFile(file, () => X509Bundle.parse(trustDomain, readAuthorities(file, files))),
-        )
-      } catch (error) {
-        const before = last?.bundles.get(trustDomain)
-        if (before === undefined || !(error instanceof CertificateError)) throw error
-        refusals.push(error)
-        bundles.set(trustDomain, before)
-      }
-    }
+  const parts = readOwn(own, files)
+  const ownTrustDomain = findTrustDomain(parts.certificates)
+  const planned = files.trust.kind === 'bundles' ? files.trust.files : new Map<string, PlannedFile>()
+  const contents = new Map([...planned].map(([name, file]) => [name, readBundleFile(name, file, files)]))
+  const explain = (name: string, error: CertificateError): CertificateError => {
+    const file = planned.get(name)
+    return file === undefined ? error : explainIn(file, error)
   }
-  const parts = { ...readOwn(own, files), bundles }
-  const material = inFiles([...listOwn(own), ...files.trust.files.values()], () => assembleMaterial(parts, now))
-  return { material, refusals }
+  const read = bundles.read(contents, { own: ownTrustDomain, explain, now })
+  const ownBundle = planned.get(ownTrustDomain ?? '')
+  const sources = [...listOwn(own), ...(ownBundle === undefined ? planned.values() : [ownBundle])].slice(0, mostNamed)
+  const material = inFiles(sources, () => assembleMaterial({ ...parts, bundles: read.bundles }, now))
+  read.commit()
+  return { material, refusals: read.refusals }
+}
+
+/** How many files an error names. */
+const mostNamed = 10
+
+function readBundleFile(
+  name: string,
+  file: PlannedFile,
+  files: LoadableFiles,
+): Buffer | CertificateError | SourceError {
+  const failure = files.failures.get(name)
+  if (failure !== undefined) return failure
+  try {
+    return inFile(file, () => readAuthorities(file, files))
+  } catch (error) {
+    if (error instanceof CertificateError) return error
+    throw error
+  }
 }
 
 /**
@@ -74,17 +88,22 @@ export function loadMaterial(
 export function loadSubjectMaterial(
   { own }: FilePlan,
   files: LoadableFiles,
-  { now }: LoadContext<SubjectMaterial>,
+  { now }: LoadContext,
 ): Loaded<SubjectMaterial> {
   const caFiles = [...files.trust.files.values()]
-  // Each by itself first, for errors that name the file.
-  const authorities = caFiles.flatMap((file) =>
-    inFile(file, () => CaBundle.parse(readAuthorities(file, files))).authorities.map(({ der }) => der),
-  )
-  const ca = inFiles(caFiles, () => CaBundle.parse(Buffer.concat(authorities)))
+  const context = { now, cache: new CertificateCache() }
+  const published = caFiles.flatMap((file) => inFile(file, () => splitCaFile(file, files, context)))
+  const ca = inFiles(caFiles, () => selectCa(published, context))
   const parts = { ...readOwn(own, files), ca }
   const material = inFiles([...listOwn(own), ...caFiles], () => assembleSubjectMaterial(parts, now))
   return { material, refusals: [] }
+}
+
+function splitCaFile(file: PlannedFile, files: LoadableFiles, context: ReadContext): readonly PublishedCertificate[] {
+  const published = splitCa(readAuthorities(file, files))
+  // A file of which nothing can be read is no CA; what of it can be used shows beside the other files.
+  selectAuthorities('the CA', published, context)
+  return published.map(({ place, der }) => ({ place: `${file.option} '${file.path}': ${place}`, der }))
 }
 
 interface OwnParts {
@@ -147,12 +166,15 @@ function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: Loadab
 }
 
 function inFile<Value>(file: PlannedFile, read: () => Value): Value {
+  return explain(read, (error) => explainIn(file, error))
+}
+
+function explainIn(file: PlannedFile, cause: CertificateError): CertificateError {
   const { option, path } = file
-  return explain(read, (message, code) => {
-    const remedy = code === 'passphrase_missing' || code === 'passphrase_wrong' ? `; ${adviseOnPassphrase(file)}` : ''
-    const finding = message.startsWith(`${option}: `) ? message.slice(option.length + 2) : message
-    return `${option} '${path}': ${finding}${remedy}`
-  })
+  const { code, message, value } = cause
+  const remedy = code === 'passphrase_missing' || code === 'passphrase_wrong' ? `; ${adviseOnPassphrase(file)}` : ''
+  const finding = message.startsWith(`${option}: `) ? message.slice(option.length + 2) : message
+  return new CertificateError(code, `${option} '${path}': ${finding}${remedy}`, { value, cause })
 }
 
 function adviseOnPassphrase({ option, passphrase, passphraseFile }: PlannedFile): string {
@@ -164,18 +186,17 @@ function adviseOnPassphrase({ option, passphrase, passphraseFile }: PlannedFile)
 }
 
 function inFiles<Value>(files: readonly PlannedFile[], read: () => Value): Value {
-  return explain(
-    read,
-    (message) => `${message}; read from ${files.map(({ option, path }) => `${option} '${path}'`).join(', ')}`,
-  )
+  const named = files.map(({ option, path }) => `${option} '${path}'`).join(', ')
+  return explain(read, (cause) => {
+    const { code, message, value } = cause
+    return new CertificateError(code, `${message}; read from ${named}`, { value, cause })
+  })
 }
 
-function explain<Value>(read: () => Value, write: (message: string, code: string) => string): Value {
+function explain<Value>(read: () => Value, write: (error: CertificateError) => CertificateError): Value {
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof CertificateError)) throw error
-    const { code, message, value } = error
-    throw new CertificateError(code, write(message, code), { value, cause: error })
+    throw error instanceof CertificateError ? write(error) : error
   }
 }

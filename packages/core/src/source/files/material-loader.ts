@@ -1,22 +1,19 @@
 import { CertificateError } from '../../errors.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
+import { FileBundles } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
 import type { LoadableFiles, LoadContext, Loaded } from './load-material.ts'
 import { readFiles, type ReadFiles } from './read-files.ts'
 
 /** Makes material of files. */
-export type LoadFiles<Material> = (
-  plan: FilePlan,
-  files: LoadableFiles,
-  context: LoadContext<Material>,
-) => Loaded<Material>
+export type LoadFiles<Material> = (plan: FilePlan, files: LoadableFiles, context: LoadContext) => Loaded<Material>
 
 /** Loads the material of a plan again and again, and parses only what it has not parsed already. */
 export class MaterialLoader<Material> {
   readonly #plan: FilePlan
   readonly #load: LoadFiles<Material>
+  readonly #bundles = new FileBundles()
   #last: Parsed<Material> | undefined
-  #lastGood: Material | undefined
 
   constructor(plan: FilePlan, load: LoadFiles<Material>) {
     this.#plan = plan
@@ -32,20 +29,24 @@ export class MaterialLoader<Material> {
   async load(): Promise<Loaded<Material>> {
     const files = await readFiles(this.#plan)
     const last = this.#last
-    const parsed = last?.digest === files.digest && !dependsOnTime(last) ? last : this.#parse(await prepare(files))
+    const now = Date.now()
+    if (last?.digest === files.digest && !dependsOnTime(last, now)) {
+      if (!last.ok) throw last.error
+      this.#bundles.confirm(last.loaded.refusals, now)
+      return last.loaded
+    }
+    const parsed = this.#parse(await prepare(files), now)
     this.#last = parsed
     if (!parsed.ok) throw parsed.error
-    this.#lastGood = parsed.loaded.material
     return parsed.loaded
   }
 
-  #parse(files: LoadableFiles): Parsed<Material> {
+  #parse(files: LoadableFiles, now: number): Parsed<Material> {
     const { digest } = files
     try {
-      const context = { now: Date.now(), last: this.#lastGood }
-      return { ok: true, digest, loaded: this.#load(this.#plan, files, context) }
+      return { ok: true, digest, now, loaded: this.#load(this.#plan, files, { now, bundles: this.#bundles }) }
     } catch (error) {
-      return { ok: false, digest, error }
+      return { ok: false, digest, now, error }
     }
   }
 }
@@ -60,13 +61,15 @@ function refuseKeyStores(): never {
   throw new CertificateError('key_store_malformed', 'found no PKCS#12 store among the files, expected one')
 }
 
-/** What came of the files with this digest. */
-type Parsed<Material> =
-  | { readonly ok: true; readonly digest: string; readonly loaded: Loaded<Material> }
-  | { readonly ok: false; readonly digest: string; readonly error: unknown }
+/** What came of the files with this digest, at `now` (epoch milliseconds). */
+type Parsed<Material> = { readonly digest: string; readonly now: number } & (
+  | { readonly ok: true; readonly loaded: Loaded<Material> }
+  | { readonly ok: false; readonly error: unknown }
+)
 
 /** A certificate that is not valid yet will be, and a clock that was wrong is set: the same bytes may be good later. */
-function dependsOnTime(parsed: Parsed<unknown>): boolean {
+function dependsOnTime(parsed: Parsed<unknown>, now: number): boolean {
+  if (now < parsed.now) return true
   if (parsed.ok || !(parsed.error instanceof CertificateError)) return false
   return parsed.error.value === 'not_yet_valid' || parsed.error.value === 'expired'
 }

@@ -11,11 +11,11 @@ export interface FileContent {
 }
 
 /**
- * Reads a regular file of 1 byte to 1 MiB; `option` says in errors which one it is.
+ * Reads a regular file of 1 byte to `mostBytes`; `option` says in errors which one it is.
  *
  * @throws {SourceError} `file_missing`, `file_forbidden`, or `file_unsuitable` for anything that is no such file
  */
-export async function readFile(option: string, path: string): Promise<FileContent> {
+export async function readFile(option: string, path: string, mostBytes: number = 2 ** 20): Promise<FileContent> {
   const refuse = (found: string, remedy: string): never => {
     throw new SourceError('file_unsuitable', `${option} '${path}': found ${found}, ${remedy}`, { value: path })
   }
@@ -26,9 +26,10 @@ export async function readFile(option: string, path: string): Promise<FileConten
       const status = await file.stat({ bigint: true })
       if (status.isDirectory()) refuse('a directory', 'expected a file; write the path of the file in it')
       if (!status.isFile()) refuse('a pipe, socket or device', 'expected a regular file')
-      const bytes = await readBytes(file)
+      const bytes = await readBytes(file, mostBytes)
       if (bytes.length === 0) refuse('an empty file', 'expected content; check what writes it')
-      if (bytes.length > mostBytes) refuse(`more than ${mostBytes} bytes`, 'expected at most 1 MiB')
+      if (bytes.length > mostBytes)
+        refuse(`more than ${mostBytes} bytes`, `expected at most ${mostBytes / 2 ** 20} MiB`)
       return { bytes, identity: describeIdentity(status) }
     } finally {
       await file.close()
@@ -38,10 +39,8 @@ export async function readFile(option: string, path: string): Promise<FileConten
   }
 }
 
-const mostBytes = 2 ** 20
-
 // By reading and not by the size, which is 0 for files of /proc and grows while a file is being written.
-async function readBytes(file: FileHandle): Promise<Buffer> {
+async function readBytes(file: FileHandle, mostBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   while (length <= mostBytes) {

@@ -13,6 +13,8 @@ export interface ReadFiles {
   readonly bytes: ReadonlyMap<string, Buffer>
   /** The files that the authorities come from: of a folder, those that were in it. */
   readonly trust: TrustFiles
+  /** Why the file of a bundle could not be read, by trust domain. */
+  readonly failures: ReadonlyMap<string, SourceError>
   /** Equal for the same files with the same content. */
   readonly digest: string
 }
@@ -23,72 +25,135 @@ type TrustFiles =
   | { readonly kind: 'ca'; readonly files: readonly PlannedFile[] }
 
 /**
- * Reads all files as they were at one moment: a key is never read before a rotation and the bundles after it.
+ * Reads all files as they were at one moment: a key is never read before a rotation and the bundles after it. The file of
+ * a bundle that cannot be read keeps none of the others from being read.
  *
- * @throws {SourceError} `file_missing`, `file_forbidden` or `file_unsuitable` naming one of them; `files_unstable` when
- * they change faster than they can be read
+ * @throws {SourceError} `file_missing`, `file_forbidden` or `file_unsuitable` naming one of our own files, or of a CA
+ * without SPIFFE; `files_unstable` when they change faster than they can be read
  */
 export async function readFiles(plan: FilePlan): Promise<ReadFiles> {
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-    const trust = await resolveTrust(plan)
-    const paths = listPaths(plan.own, trust)
-    const contents = await readAll(paths)
-    if ((await areUnchanged(contents)) && isSameList(paths, listPaths(plan.own, await resolveTrust(plan)))) {
-      const bytes = new Map([...contents].map(([path, content]) => [path, content.bytes] as const))
-      return { bytes, trust, digest: digestFiles(bytes) }
+    const isLast = attempt === mostAttempts
+    const resolved = await resolveTrust(plan)
+    const paths = listPaths(plan.own, resolved.trust)
+    const { contents, failed } = await readAll(paths)
+    const changed = await findChanged(contents)
+    const isSame = isSameList(paths, listPaths(plan.own, (await resolveTrust(plan)).trust))
+    // What somebody writes without end is left out, unless it is our own.
+    const isGoodEnough = isLast && [...changed].every((path) => paths.get(path)?.isNeeded === false)
+    if (isSame && (changed.size === 0 || isGoodEnough)) {
+      for (const path of changed) failed.set(path, describeUnstable(`${paths.get(path)?.option} '${path}'`))
+      return collect(resolved, contents, failed)
     }
     await wait(pauseMs)
   }
-  throw new SourceError(
-    'files_unstable',
-    `found files that changed each of the ${mostAttempts} times that they were read, expected a complete set at rest`,
-  )
+  throw describeUnstable('files')
 }
 
 const mostAttempts = 5
 const pauseMs = 50
+
+function describeUnstable(what: string): SourceError {
+  const message = `found ${what} that changed each of the ${mostAttempts} times that they were read, expected a complete set at rest`
+  return new SourceError('files_unstable', message)
+}
 
 /** The files of our own key and chain. */
 export function listOwn(own: OwnPlan): readonly PlannedFile[] {
   return own.kind === 'pair' ? [own.key, own.cert] : [own.keyStore]
 }
 
-async function resolveTrust({ trust }: FilePlan): Promise<TrustFiles> {
-  return trust.kind === 'folder' ? { kind: 'bundles', files: await listBundles(trust.path) } : trust
+interface ResolvedTrust {
+  readonly trust: TrustFiles
+  readonly failures: ReadonlyMap<string, SourceError>
 }
 
-/** Each path once, so that a key and a chain in one file are of one moment, with the option to name in errors. */
-function listPaths(own: OwnPlan, { files }: TrustFiles): ReadonlyMap<string, string> {
-  const options = new Map<string, string>()
-  for (const { option, path, passphraseFile } of [...listOwn(own), ...files.values()]) {
-    if (!options.has(path)) options.set(path, option)
-    if (passphraseFile !== undefined && !options.has(passphraseFile)) {
-      options.set(passphraseFile, `${option}.passphraseFile`)
+async function resolveTrust({ trust }: FilePlan): Promise<ResolvedTrust> {
+  if (trust.kind !== 'folder') return { trust, failures: new Map() }
+  const { files, failures } = await listBundles(trust.path)
+  return { trust: { kind: 'bundles', files }, failures }
+}
+
+interface ListedPath {
+  /** To name in errors. */
+  readonly option: string
+  /** Whether there is no material without it. */
+  readonly isNeeded: boolean
+  readonly mostBytes: number
+}
+
+/** Of a key or a chain. */
+const mostOwnBytes = 2 ** 20
+
+/** As `readBundle` takes them. */
+const mostBundleBytes = 4 * 2 ** 20
+
+/** Each path once, so that a key and a chain in one file are of one moment. */
+function listPaths(own: OwnPlan, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
+  const paths = new Map<string, ListedPath>()
+  const add = (files: Iterable<PlannedFile>, isNeeded: boolean, mostBytes: number): void => {
+    for (const { option, path, passphraseFile } of files) {
+      if (!paths.has(path)) paths.set(path, { option, isNeeded, mostBytes })
+      if (passphraseFile !== undefined && !paths.has(passphraseFile)) {
+        paths.set(passphraseFile, { option: `${option}.passphraseFile`, isNeeded, mostBytes: mostOwnBytes })
+      }
     }
   }
-  return options
+  add(listOwn(own), true, mostOwnBytes)
+  add(trust.files.values(), trust.kind === 'ca', mostBundleBytes)
+  return paths
 }
 
-async function readAll(paths: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, FileContent>> {
+interface ReadContents {
+  readonly contents: ReadonlyMap<string, FileContent>
+  /** By path. */
+  readonly failed: Map<string, SourceError>
+}
+
+async function readAll(paths: ReadonlyMap<string, ListedPath>): Promise<ReadContents> {
   const contents = new Map<string, FileContent>()
-  for (const [path, option] of paths) contents.set(path, await readFile(option, path))
-  return contents
+  const failed = new Map<string, SourceError>()
+  for (const [path, { option, isNeeded, mostBytes }] of paths) {
+    try {
+      contents.set(path, await readFile(option, path, mostBytes))
+    } catch (error) {
+      if (isNeeded || !(error instanceof SourceError)) throw error
+      failed.set(path, error)
+    }
+  }
+  return { contents, failed }
 }
 
-async function areUnchanged(contents: ReadonlyMap<string, FileContent>): Promise<boolean> {
+async function findChanged(contents: ReadonlyMap<string, FileContent>): Promise<ReadonlySet<string>> {
+  const changed = new Set<string>()
   for (const [path, { identity }] of contents) {
     const now = await stat(path, { bigint: true }).then(describeIdentity, () => undefined)
-    if (now !== identity) return false
+    if (now !== identity) changed.add(path)
   }
-  return true
+  return changed
 }
 
-function isSameList(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): boolean {
+function isSameList(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>): boolean {
   return [...before.keys()].join('\0') === [...after.keys()].join('\0')
 }
 
-function digestFiles(files: ReadonlyMap<string, Buffer>): string {
+function collect(
+  { trust, failures }: ResolvedTrust,
+  contents: ReadonlyMap<string, FileContent>,
+  failed: ReadonlyMap<string, SourceError>,
+): ReadFiles {
+  const bytes = new Map([...contents].map(([path, content]) => [path, content.bytes] as const))
+  const byName = new Map(failures)
+  for (const [name, { path, passphraseFile = path }] of trust.kind === 'bundles' ? trust.files : []) {
+    const failure = failed.get(path) ?? failed.get(passphraseFile)
+    if (failure !== undefined) byName.set(name, failure)
+  }
+  return { bytes, trust, failures: byName, digest: digestFiles(bytes, byName) }
+}
+
+function digestFiles(files: ReadonlyMap<string, Buffer>, failures: ReadonlyMap<string, SourceError>): string {
   const hash = createHash('sha256')
   for (const [path, bytes] of files) hash.update(`${path}\0${bytes.length}\0`).update(bytes)
+  for (const [name, { message }] of failures) hash.update(`${name}\0${message.length}\0${message}`)
   return hash.digest('hex')
 }

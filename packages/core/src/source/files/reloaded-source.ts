@@ -1,5 +1,6 @@
 import { CertificateError, type CountersignErrorCode, SourceError } from '../../errors.ts'
 import type { NoticingSource, SourceNotice } from '../../trust/x509-source.ts'
+import type { RefusedBundle } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { findOpenMode } from './key-permission.ts'
@@ -15,8 +16,8 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
   readonly #held: ReplaceableSource<Material>
   readonly #watch: FolderWatch
   readonly #schedule: ReloadSchedule
-  /** What is wrong with the files and was said already; undefined while they are good. */
-  #reported: string | undefined
+  /** What is wrong with the files and was reported already: our own by `ownFiles`, bundles by trust domain. */
+  readonly #reported = new Map<string, string>()
   #openMode: string | undefined
   #watchFailure: string | undefined
 
@@ -40,7 +41,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     return this.#held.onNotice(listener)
   }
 
-  /** Begins to watch what was loaded. */
+  /** Begins to watch what was loaded, with what is wrong with the bundles among it. */
   async start(): Promise<void> {
     await this.#warnOfOpenKey()
     await this.#follow()
@@ -61,11 +62,13 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     try {
       const { material, refusals } = await this.#loader.load()
       this.#held.replace(material)
-      const [refusal] = refusals
-      if (refusal === undefined) this.#recover()
-      else isSuspect = !this.#refuse(refusal, isRepetition)
+      const failures = new Map(refusals.map((refusal) => [refusal.trustDomain, describeRefusal(refusal)]))
+      this.#recover(failures)
+      for (const [trustDomain, failure] of failures) {
+        if (!this.#refuse(trustDomain, failure, isRepetition)) isSuspect = true
+      }
     } catch (error) {
-      isSuspect = !this.#refuse(error, isRepetition)
+      isSuspect = !this.#refuse(ownFiles, describeFailure(error), isRepetition)
     }
     await this.#warnOfOpenKey()
     await this.#follow()
@@ -73,22 +76,24 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
   }
 
   /** Whether everything is said. A set of files may be half-written, so a failure counts when it is there twice. */
-  #refuse(error: unknown, isRepetition: boolean): boolean {
-    const { code, detail } = describeFailure(error)
+  #refuse(of: string, { code, detail, state = '', error }: Failure, isRepetition: boolean): boolean {
     const failure = `${code}\n${detail}`
-    if (failure === this.#reported) return true
+    if (failure === this.#reported.get(of)) return true
     const isRevoked = error instanceof CertificateError && error.code === 'bundle_revoked'
     if (!isRepetition && !isRevoked) return false
-    this.#reported = failure
+    this.#reported.set(of, failure)
     if (isRevoked) this.#held.withdraw(new SourceError('bundle_revoked', detail, { value: error.value, cause: error }))
-    else this.#held.notify({ outcome: 'refused', code, detail })
+    else this.#held.notify({ outcome: 'refused', code, detail: `${detail}${state}`, ...about(of) })
     return true
   }
 
-  #recover(): void {
-    if (this.#reported === undefined) return
-    this.#reported = undefined
-    this.#held.notify({ outcome: 'recovered', detail: 'the files are good again' })
+  /** Reports what was refused and is no longer. */
+  #recover(failures: ReadonlyMap<string, Failure>): void {
+    for (const of of [...this.#reported.keys()].filter((name) => !failures.has(name))) {
+      this.#reported.delete(of)
+      const detail = of === ownFiles ? 'the files are good again' : `the bundle of ${of} can be read again`
+      this.#held.notify({ outcome: 'recovered', detail, ...about(of) })
+    }
   }
 
   async #warnOfOpenKey(): Promise<void> {
@@ -115,14 +120,41 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
 
 const fastPollMs = 1000
 
+/** No name of a trust domain. */
+const ownFiles = ''
+
+function about(of: string): { readonly trustDomain?: string } {
+  return of === ownFiles ? {} : { trustDomain: of }
+}
+
 interface Failure {
   readonly code: CountersignErrorCode
   readonly detail: string
+  /** What holds instead: ends the message, and is not what makes it another one. */
+  readonly state?: string
+  readonly error: unknown
 }
 
 function describeFailure(error: unknown): Failure {
   if (error instanceof SourceError || error instanceof CertificateError) {
-    return { code: error.code, detail: error.message }
+    return { code: error.code, detail: error.message, error }
   }
-  return { code: 'update_refused', detail: `the files could not be loaded: ${String(error)}` }
+  return { code: 'update_refused', detail: `the files could not be loaded: ${String(error)}`, error }
+}
+
+function describeRefusal({ error, lastGoodAt }: RefusedBundle): Failure {
+  const seconds = Math.max(0, Math.round((Date.now() - lastGoodAt) / 1000))
+  const age =
+    seconds < 120
+      ? `${seconds} s`
+      : seconds < 7200
+        ? `${Math.round(seconds / 60)} min`
+        : `${Math.round(seconds / 3600)} h`
+  const moment = new Date(lastGoodAt).toISOString()
+  return {
+    code: error.code,
+    detail: error.message,
+    state: `; what was read ${age} ago (${moment}) stays in use`,
+    error,
+  }
 }

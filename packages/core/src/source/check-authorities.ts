@@ -1,0 +1,33 @@
+import type { Certificate } from '../certificate/certificate.ts'
+import { describeCertificate } from '../certificate/describe.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
+import type { BundleFault } from '../trust/bundle-fault.ts'
+
+/** Authorities that OpenSSL ends chains at, and what is wrong with the others. */
+export interface SelfSigned {
+  readonly authorities: readonly Certificate[]
+  readonly faults: readonly BundleFault[]
+}
+
+/**
+ * Leaves out the authorities of one bundle at which OpenSSL ends no chain: Node's TLS servers ignore
+ * `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only.
+ */
+export function selectSelfSigned(trustDomain: string | undefined, all: readonly Certificate[]): SelfSigned {
+  const endsChains = (authority: Certificate): boolean =>
+    authority.selfIssued || all.some(({ subject }) => isSameName(subject, authority.issuer))
+  return {
+    authorities: all.filter(endsChains),
+    faults: all
+      .filter((authority) => !endsChains(authority))
+      .map((authority) => ({
+        origin: 'content',
+        trustDomain,
+        code: 'authority_unusable',
+        detail: `${describeCertificate(authority)} ${notSelfSigned}`,
+        kind: notSelfSigned,
+      })),
+  }
+}
+
+const notSelfSigned = 'is not self-signed, and OpenSSL ends no chain there; add the authority that issued it'

@@ -1,0 +1,84 @@
+import { CertificateError, SourceError } from '../../errors.ts'
+import type { X509Bundle } from '../../trust/bundle.ts'
+import { BundleReader, toBundle } from '../../trust/read-bundles.ts'
+
+/** A bundle that cannot be read, and in whose place the last good one stays in use. */
+export interface RefusedBundle {
+  readonly trustDomain: string
+  readonly error: CertificateError | SourceError
+  /** Epoch milliseconds: when the bundle that stays in use was last read without an error. */
+  readonly lastGoodAt: number
+}
+
+/** What the bundle files of a plan hold. */
+export interface ReadFileBundles {
+  readonly bundles: ReadonlyMap<string, X509Bundle>
+  readonly refusals: readonly RefusedBundle[]
+  /** To be called when these bundles are in use: from then on they are the last good ones. */
+  readonly commit: () => void
+}
+
+/** The bytes of a bundle by trust domain, or why there are none. */
+export type FileContents = ReadonlyMap<string, Uint8Array | CertificateError | SourceError>
+
+interface ReadFilesOptions {
+  /** Our own trust domain, where it is known. */
+  readonly own: string | undefined
+  /** Names the file in an error about what is in it. */
+  readonly explain: (trustDomain: string, error: CertificateError) => CertificateError
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/**
+ * Reads the bundle files of a plan again and again, each trust domain by itself. Of one that cannot be read, the last good
+ * bundle stays in use: a file may be half-written, and its absence revokes nothing. Without a last good one it proves
+ * nobody.
+ */
+export class FileBundles {
+  readonly #reader = new BundleReader()
+  #good: ReadonlyMap<string, { readonly bundle: X509Bundle; readonly readAt: number }> = new Map()
+
+  /**
+   * Reads what the files hold.
+   *
+   * @throws {CertificateError} {SourceError} for the bundle of our own trust domain, if there is no last good one
+   */
+  read(contents: FileContents, { own, explain, now }: ReadFilesOptions): ReadFileBundles {
+    const encoded = new Map([...contents].flatMap(([name, content]) => (isError(content) ? [] : [[name, content]])))
+    const read = this.#reader.readEach(encoded, { now, own })
+    const bundles = new Map<string, X509Bundle>()
+    const good = new Map<string, { readonly bundle: X509Bundle; readonly readAt: number }>()
+    const refusals: RefusedBundle[] = []
+    for (const [name, content] of contents) {
+      const found = isError(content) ? content : read.get(name)
+      const result = found instanceof CertificateError && found !== content ? explain(name, found) : found
+      const last = this.#good.get(name)
+      if (result !== undefined && !isError(result)) {
+        bundles.set(name, result)
+        good.set(name, { bundle: result, readAt: now })
+      } else if (result !== undefined && last !== undefined) {
+        bundles.set(name, last.bundle)
+        good.set(name, last)
+        refusals.push({ trustDomain: name, error: result, lastGoodAt: last.readAt })
+      } else if (result !== undefined) {
+        if (name === own) throw result
+        bundles.set(name, toBundle(name, result))
+      }
+    }
+    return { bundles, refusals, commit: () => (this.#good = good) }
+  }
+
+  /** Notes that the files still held at `now` what they held when they were read. */
+  confirm(refusals: readonly RefusedBundle[], now: number): void {
+    const refused = new Set(refusals.map(({ trustDomain }) => trustDomain))
+    const entries = [...this.#good].map(([name, { bundle, readAt }]) => {
+      return [name, { bundle, readAt: refused.has(name) ? readAt : now }] as const
+    })
+    this.#good = new Map(entries)
+  }
+}
+
+function isError(value: unknown): value is CertificateError | SourceError {
+  return value instanceof CertificateError || value instanceof SourceError
+}

@@ -1,0 +1,7 @@
+import { CountersignError } from '@countersign/core'
+
+/** Code and value of an error of ours. */
+export function factsOf(error: unknown): readonly [code: string, value: unknown] {
+  if (!(error instanceof CountersignError)) throw error
+  return [String(error.code), error.value]
+}
