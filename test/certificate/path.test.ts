@@ -114,7 +114,7 @@ test('takes no issuer but the one that the authority key identifier names, like 
   const verdict = verify(by(key('cccc')), [], [right])
   assert.match(
     verdict.ok ? '' : verdict.detail,
-    /key identifier of 'CN=workload,O=Test' names the key cccc, but .* has the key aaaa$/,
+    /key identifier of 'CN=workload,O=Test' \('spiffe:[^']*'\) names the key cccc, but .* has the key aaaa$/,
   )
 })
 
@@ -271,7 +271,7 @@ test('names the certificates that are meant, shortened and with nothing that for
   const detail = detailOf(issueLeaf(odd, { by: root }))
   assert.match(detail, /CN=root/)
   assert.match(detail, /'CN=a\\'b\\{4}c\\u\{a\}forged \\u\{202e\}x+…'/)
-  assert.ok(detail.length < 250)
+  assert.ok(detail.length < 500)
   assert.match(detailOf(issueLeaf(byUri, { by: root })), /'spiffe:\/\/saas\.example\/ns/)
   assert.match(detailOf(issueLeaf(byUri, { by: root, ...nameless })), /serial number/)
   assert.match(detailOf(issueLeaf(byUri, { by: root, ...noUri })), /serial number/)

@@ -1,10 +1,14 @@
 import type { Certificate } from './certificate.ts'
 
-/** A certificate for an operator: its subject, or the first of its URI names where it has no subject. */
+/**
+ * A certificate for an operator: its subject with the first of its URI names, one of them, or else its serial number. The
+ * subjects of SPIRE are the same for workloads and authorities.
+ */
 export function describeCertificate({ subject, subjectAlternativeName, serialNumber }: Certificate): string {
-  if (subject.text !== '') return quoteText(subject.text)
-  const uris = subjectAlternativeName?.names.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
-  return quoteText(uris?.[0] ?? `serial number ${serialNumber}`)
+  const uri = subjectAlternativeName?.names.find((name) => name.type === 'uri')
+  const id = typeof uri?.value === 'string' ? quoteText(uri.value) : undefined
+  if (subject.text === '') return id ?? quoteText(`serial number ${serialNumber}`)
+  return id === undefined ? quoteText(subject.text) : `${quoteText(subject.text)} (${id})`
 }
 
 /**

@@ -1,4 +1,4 @@
-import { anyExtendedKeyUsage, type Certificate } from './certificate.ts'
+import { anyExtendedKeyUsage, type Certificate, serverAuth } from './certificate.ts'
 import { findPolicyViolation } from './check-policies.ts'
 import { describeCertificate } from './describe.ts'
 import { findNameViolation } from './name-constraints.ts'
@@ -37,9 +37,7 @@ export function checkSignature(child: Certificate, issuer: Certificate): Refusal
   const weakKey = checkKey(issuer)
   if (weakKey !== undefined) return weakKey
   const verdict = verifySignature(child.signature, issuer.publicKey)
-  if (verdict === 'valid') return undefined
-  const detail = `signature ${child.signature.algorithm} on ${describeCertificate(child)} by ${describeCertificate(issuer)}`
-  return refuse(signatureRefusals[verdict], detail)
+  return verdict === 'valid' ? undefined : refuseSignature(child, issuer, verdict)
 }
 
 /**
@@ -79,6 +77,26 @@ const signatureRefusals: Readonly<Record<Exclude<SignatureVerdict, 'valid'>, Pat
   unsupported_algorithm: 'unsupported_signature',
 }
 
+function refuseSignature(
+  child: Certificate,
+  issuer: Certificate,
+  verdict: Exclude<SignatureVerdict, 'valid'>,
+): Refusal {
+  const reason = signatureRefusals[verdict]
+  const { algorithm, algorithmsAgree } = child.signature
+  const what = describeCertificate(child)
+  if (verdict === 'weak_algorithm') return refuse(reason, `${what} is signed with ${algorithm}, which is too weak`)
+  if (verdict === 'unsupported_algorithm') {
+    return refuse(reason, `${what} is signed with ${algorithm}, which is not supported`)
+  }
+  if (!algorithmsAgree) return refuse(reason, `${what} names another signature algorithm inside than outside`)
+  const by = `the key of ${describeCertificate(issuer)}`
+  return refuse(
+    reason,
+    `the signature (${algorithm}) on ${what} is not by ${by}: it was changed, or another key of that name signed it`,
+  )
+}
+
 function checkKey(certificate: Certificate): Refusal | undefined {
   if (isStrongKey(certificate.keyInfo)) return undefined
   const expected = 'RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519'
@@ -91,21 +109,25 @@ function checkKey(certificate: Certificate): Refusal | undefined {
 /** Written so that a clock that is no number refuses. */
 function checkDates(certificate: Certificate, now: number): Refusal | undefined {
   if (!(now >= certificate.notBefore)) {
-    return refuse('not_yet_valid', `${describeCertificate(certificate)} begins ${showTime(certificate.notBefore)}`)
+    return refuse(
+      'not_yet_valid',
+      `${describeCertificate(certificate)} is valid from ${showTime(certificate.notBefore)}`,
+    )
   }
   if (now < endOfValidity(certificate)) return undefined
-  return refuse('expired', `${describeCertificate(certificate)} ended ${showTime(certificate.notAfter)}`)
+  return refuse('expired', `${describeCertificate(certificate)} expired at ${showTime(certificate.notAfter)}`)
 }
 
 function checkAuthority(issuer: Certificate): Refusal | undefined {
   if (issuer.basicConstraints?.cA !== true) {
     return refuse(
       'not_a_ca',
-      `${describeCertificate(issuer)} signed a certificate and is no CA by its basicConstraints`,
+      `${describeCertificate(issuer)} signed a certificate and is not a CA by its basicConstraints`,
     )
   }
   if (issuer.keyUsage === undefined || issuer.keyUsage.usages.has('keyCertSign')) return undefined
-  return refuse('missing_key_cert_sign', `${describeCertificate(issuer)} signed a certificate without keyCertSign`)
+  const detail = `${describeCertificate(issuer)} signed a certificate, and its key usage has no keyCertSign`
+  return refuse('missing_key_cert_sign', detail)
 }
 
 /** The leaf does not count, nor do self-issued intermediates. */
@@ -115,20 +137,23 @@ function checkPathLength(issuer: Certificate, below: readonly Certificate[]): Re
   if (count <= limit) return undefined
   return refuse(
     'path_length_exceeded',
-    `${count} intermediates below ${describeCertificate(issuer)}, which allows ${limit}`,
+    `found ${count} intermediates below ${describeCertificate(issuer)}, whose path length allows ${limit}`,
   )
 }
 
 function checkExtensions(certificate: Certificate): Refusal | undefined {
   const [unknown] = certificate.unknownCriticalExtensions
   if (unknown === undefined) return undefined
-  return refuse('unknown_critical_extension', `${unknown} in ${describeCertificate(certificate)}`)
+  const detail = `${describeCertificate(certificate)} has the critical extension ${unknown}, which is not processed here`
+  return refuse('unknown_critical_extension', detail)
 }
 
 function checkUsage(certificate: Certificate, allowed: readonly string[]): Refusal | undefined {
   const { extendedKeyUsage } = certificate
   if (extendedKeyUsage === undefined || extendedKeyUsage.some((usage) => allowed.includes(usage))) return undefined
-  return refuse('wrong_extended_key_usage', `${describeCertificate(certificate)} does not allow ${allowed[0]}`)
+  const wanted = allowed[0] === serverAuth ? 'serverAuth' : 'clientAuth'
+  const detail = `${describeCertificate(certificate)} has an extended key usage without ${wanted}`
+  return refuse('wrong_extended_key_usage', detail)
 }
 
 function showTime(time: number): string {

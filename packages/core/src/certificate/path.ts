@@ -68,8 +68,7 @@ function climb(child: Certificate, path: readonly Certificate[], search: Search)
   const issuers = namesakes.filter((namesake) => isNamedIssuer(namesake, child))
   const [namesake] = namesakes
   if (namesake === undefined) {
-    const detail = `nobody known has the name ${quoteText(child.issuer.text)}, the issuer of ${describeCertificate(child)}`
-    note(search, path.length * 2, { reason: 'unknown_authority', detail })
+    note(search, path.length * 2, { reason: 'unknown_authority', detail: describeMissing(child, search.request) })
   } else if (issuers.length === 0) note(search, path.length * 2 + 1, refuseNamesake(child, namesake, search))
   for (const issuer of issuers) {
     if (search.signatureChecks === maxSignatureChecks) {
@@ -94,6 +93,19 @@ function climb(child: Certificate, path: readonly Certificate[], search: Search)
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** An intermediate that was not sent and an authority that is not trusted look the same from here: both are named. */
+function describeMissing(child: Certificate, { authorities, intermediates }: PathRequest): string {
+  const what = describeCertificate(child)
+  const trusted = `the authorities that are trusted here (${authorities.length})`
+  if (child.selfIssued) return `${what} is self-signed and not one of ${trusted}`
+  const sent =
+    intermediates.length === 0
+      ? `not one of ${trusted}, and no intermediate was sent`
+      : `neither one of ${trusted} nor an intermediate that was sent or is known (${intermediates.length})`
+  const issuer = quoteText(child.issuer.text)
+  return `the issuer of ${what} is ${issuer}, ${sent}: the chain is incomplete, or its authority is not trusted`
 }
 
 /** The candidates with the issuer's name, most likely ones first; one entity is never twice in a path. */

@@ -1,15 +1,21 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** What OpenSSL had against a handshake, with what it means where its word alone does not say so. */
+/** What OpenSSL had against a handshake, with what it means; where it may mean several things, all of them. */
 export function describeHandshake(error: Error, socket: TLSSocket): string {
   const { authorizationError } = socket
   // Node says `null` here as well as undefined, and its types say Error where it gives a word.
   const reason: unknown = Reflect.get(error, 'reason')
+  if (authorizationError) return describeOpensslCode(String(authorizationError))
   const found = typeof reason === 'string' ? reason : error.message
-  const word = authorizationError ? String(authorizationError) : found
-  const meaning = meanings.get(word)
-  return meaning === undefined ? word : `${word}: ${meaning}`
+  const [, meaning] = handshakeMeanings.find(([pattern]) => pattern.test(found)) ?? []
+  return meaning === undefined ? found : `${found}: ${meaning}`
+}
+
+/** One of OpenSSL's codes for a chain that it does not accept, with everything that it may mean. */
+export function describeOpensslCode(code: string): string {
+  const meaning = verifyMeanings.get(code)
+  return meaning === undefined ? code : `${code}: ${meaning}`
 }
 
 /** The address of a peer whose handshake failed: by then only the socket below TLS knows it, if it was asked in time. */
@@ -23,16 +29,44 @@ export function noteAddress(socket: Socket): void {
   void socket.remoteAddress
 }
 
-const unknownAuthority = 'its authority is in none of the bundles whose callers are authenticated here'
+// OpenSSL passes over an issuer that does not fit in any of these ways, and then has found none.
+const issuerNotFound =
+  'its issuer was not found: an intermediate was not sent, its authority is not trusted here, its authority key identifier names another certificate, or a certificate is malformed (an extension twice, a key usage without a bit)'
 
-const meanings: ReadonlyMap<string, string> = new Map([
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', unknownAuthority],
-  ['UNABLE_TO_GET_ISSUER_CERT', unknownAuthority],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', unknownAuthority],
-  ['SELF_SIGNED_CERT_IN_CHAIN', unknownAuthority],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', unknownAuthority],
-  ['CERT_SIGNATURE_FAILURE', 'another key than that of the authority of this name signed it'],
-  ['CERT_HAS_EXPIRED', 'a certificate of its chain has expired'],
+/** Each word stands for one or more of OpenSSL's X509_V_ERR codes, and UNSPECIFIED for all that Node has no word for. */
+const verifyMeanings: ReadonlyMap<string, string> = new Map([
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', issuerNotFound],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', issuerNotFound],
+  ['UNABLE_TO_GET_ISSUER_CERT', issuerNotFound],
+  [
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'its chain ends in a self-signed certificate that is not one of the authorities trusted here',
+  ],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],
+  ['CERT_SIGNATURE_FAILURE', 'a signature is not by the key of the certificate that has the name of its issuer'],
+  ['CERT_HAS_EXPIRED', 'a certificate of its chain has expired, the authority included'],
   ['CERT_NOT_YET_VALID', 'a certificate of its chain is not valid yet, or a clock is wrong'],
-  ['INVALID_PURPOSE', 'its key usage or extended key usage does not allow it to be a caller'],
+  ['INVALID_PURPOSE', 'its key usage or extended key usage, or that of an issuer, does not allow it to be a caller'],
+  ['INVALID_CA', 'a certificate that signed another is not a CA, or its key usage has no keyCertSign'],
+  ['PATH_LENGTH_EXCEEDED', 'there are more intermediates than the path length of an issuer allows'],
+  ['CERT_CHAIN_TOO_LONG', 'its chain is too long'],
+  ['CERT_REVOKED', 'a certificate of its chain is revoked'],
+  [
+    'UNSPECIFIED',
+    'a critical extension that OpenSSL does not know, a name outside the name constraints of an issuer, a weak key or signature, or an extension that is invalid; openssl verify names it',
+  ],
 ])
+
+const handshakeMeanings: readonly (readonly [reason: RegExp, meaning: string])[] = [
+  [/peer did not return a certificate/, 'the caller presented no certificate'],
+  [
+    /alert (?:unknown ca|bad certificate|certificate|unsupported certificate)/,
+    'the caller does not accept our certificate',
+  ],
+  [
+    /unsupported protocol|version too low|protocol version/,
+    'the caller speaks an older version of TLS than is accepted',
+  ],
+  [/http request|wrong version number/, 'the caller does not speak TLS'],
+  [/no shared cipher|no suitable/, 'caller and server have no algorithm in common'],
+]

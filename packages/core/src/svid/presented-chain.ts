@@ -22,22 +22,27 @@ export function decodeChain(
   }
   const [leaf, ...rest] = chain
   if (leaf === undefined) throw new Refused('certificate_missing', 'the peer presented no certificate')
-  const decoded = [decode(leaf, decodeLeaf)] as const
+  const decoded = [decode(leaf, 'the leaf', decodeLeaf)] as const
   if (rest.length === 0) return decoded
   const others = [...known]
-  return [...decoded, ...rest.map((der) => find(der, others) ?? decode(der, decodeCertificate))]
+  return [
+    ...decoded,
+    ...rest.map(
+      (der, index) => find(der, others) ?? decode(der, `certificate ${index + 2} of the chain`, decodeCertificate),
+    ),
+  ]
 }
 
 function find(der: Uint8Array, known: readonly Certificate[]): Certificate | undefined {
   return known.find((certificate) => certificate.der.equals(der))
 }
 
-function decode(der: Uint8Array, read: (der: Uint8Array) => Certificate): Certificate {
+function decode(der: Uint8Array, what: string, read: (der: Uint8Array) => Certificate): Certificate {
   try {
     return read(der)
   } catch (error) {
     // Whatever went wrong with these bytes, they prove nothing.
-    throw new Refused('certificate_malformed', String(error))
+    throw new Refused('certificate_malformed', `${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
