@@ -5,114 +5,133 @@ import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { billing, coreApi, reasonsOf, variants } from '../adapters/frameworks.ts'
 import { openAllLasting, openLasting, openSession } from '../adapters/lasting.ts'
 import { startLasting } from '../adapters/lasting-service.ts'
+import { type Life, withLife } from '../support/with-life.ts'
 
 describe('a connection and the certificate of its peer', { concurrency: true }, async () => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source(billing)
-  const shortLived = (): Promise<TestSvid> => authority.issue(coreApi, { ttlSeconds: 3 })
-  // A tenth of its life is 10 seconds: every connection begins in it.
-  const lateInLife = (): Promise<TestSvid> =>
-    authority.issue(coreApi, { ttlSeconds: 6, notBefore: Date.now() - 100_000 })
+  const shortLived = ({ seconds }: Life): Promise<TestSvid> => authority.issue(coreApi, { ttlSeconds: seconds })
+  // Its end is announced half of this time before it comes.
+  const longAnnounced = ({ seconds }: Life): Promise<TestSvid> =>
+    authority.issue(coreApi, { ttlSeconds: seconds, notBefore: Date.now() - 4000 * seconds })
+  // A tenth of its life is longer than the rest of it: every connection begins in it.
+  const lateInLife = ({ seconds }: Life): Promise<TestSvid> =>
+    authority.issue(coreApi, { ttlSeconds: seconds, notBefore: Date.now() - 20_000 * seconds })
 
   for (const variant of variants) {
-    test(`what runs on it ends at the second when the certificate does, and not before (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source })
-      const svid = await shortLived()
-      const lasting = await openAllLasting(service, variant, svid)
-      const end = endOf(svid)
-      for (const { kind, ended } of lasting) {
-        const moment = await ended
-        // An idle HTTP/2 connection ends when its end is announced: nothing is lost with it.
-        if (kind !== 'idle connection' || !variant.http2) assert.ok(moment >= end, `${kind}: ${end - moment} ms early`)
-      }
-      assert.ok(reasonsOf(service).every((reason) => reason === 'identity_expired'))
-      assert.ok(service.events.every((event) => event.type !== 'authentication' || event.at >= end))
-    })
+    test(`what runs on it ends at the second when the certificate does, and not before (${variant.name})`, () =>
+      withLife(3, async (life) => {
+        await using service = await startLasting(variant, { source })
+        const svid = await shortLived(life)
+        const lasting = await openAllLasting(service, variant, svid)
+        life.begun()
+        const end = endOf(svid)
+        for (const { kind, ended } of lasting) {
+          const moment = await ended
+          // An idle HTTP/2 connection closes when its end is announced: nothing is lost with it.
+          if (kind !== 'idle connection' || !variant.http2)
+            assert.ok(moment >= end, `${kind}: ${end - moment} ms early`)
+        }
+        assert.ok(reasonsOf(service).every((reason) => reason === 'identity_expired'))
+        assert.ok(service.events.every((event) => event.type !== 'authentication' || event.at >= end))
+      }))
 
-    test(`no handler runs for a request after the certificate has expired (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source })
-      const svid = await shortLived()
-      const end = endOf(svid)
-      const peer = service.as(svid)
-      const tryOnce = (): Promise<number | undefined> =>
-        peer.fetch(`/internal/health?${Date.now()}`).then(
-          ({ status }) => status,
-          () => undefined,
-        )
-      const statuses = new Set<number | undefined>()
-      while (Date.now() < end + 200) statuses.add(await tryOnce())
-      assert.deepEqual([...statuses], [200, undefined])
-      assert.ok(service.numbers.length > 10)
-      assert.ok(service.numbers.every((sent) => sent < end))
-    })
+    test(`no handler runs for a request after the certificate has expired (${variant.name})`, () =>
+      withLife(3, async (life) => {
+        await using service = await startLasting(variant, { source })
+        const svid = await shortLived(life)
+        const end = endOf(svid)
+        const peer = service.as(svid)
+        const tryOnce = (): Promise<number | undefined> =>
+          peer.fetch(`/internal/health?${Date.now()}`).then(
+            ({ status }) => status,
+            () => undefined,
+          )
+        const statuses = new Set([await tryOnce()])
+        life.begun()
+        while (Date.now() < end + 200) statuses.add(await tryOnce())
+        assert.deepEqual([...statuses], [200, undefined])
+        assert.ok(service.numbers.every((sent) => sent < end))
+      }))
 
-    test(`with onExpiry 'refuse' what runs is cut and visibly incomplete, and further requests are denied (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source, onExpiry: 'refuse' })
-      const svid = await shortLived()
-      const [idle, ...running] = await openAllLasting(service, variant, svid)
-      assert.ok(idle !== undefined)
-      const fetching = service.as(svid).fetch('/internal/long')
-      const end = endOf(svid)
-      await assert.rejects(fetching)
-      for (const { kind, ended } of running) assert.ok((await ended) >= end, kind)
-      assert.ok(idle.isOpen())
-      const handled = service.handled.length
-      await assert.rejects(idle.more())
-      assert.equal(reasonsOf(service).at(-1), 'identity_expired')
-      assert.equal(service.handled.length, handled)
-      assert.ok(idle.isOpen())
-    })
-
-    test(`a peer that connects when its certificate is about to expire is served (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source })
-      const svid = await lateInLife()
-      if (variant.http2) {
-        const idle = await openLasting(service, variant, svid, 'idle connection')
-        await Promise.all(Array.from({ length: 20 }, () => idle.more()))
-        assert.ok(idle.isOpen())
+    test(`with onExpiry 'refuse' what runs is cut and visibly incomplete, and one further request is denied (${variant.name})`, () =>
+      withLife(3, async (life) => {
+        await using service = await startLasting(variant, { source, onExpiry: 'refuse' })
+        const svid = await shortLived(life)
+        const [idle, ...running] = await openAllLasting(service, variant, svid)
+        assert.ok(idle !== undefined)
+        const fetching = service.as(svid).fetch('/internal/long')
+        life.begun()
+        const end = endOf(svid)
+        await assert.rejects(fetching)
+        for (const { kind, ended } of running) assert.ok((await ended) >= end, kind)
+        assert.ok(reasonsOf(service).every((reason) => reason === 'identity_expired'))
+        if (!variant.http2) {
+          assert.ok(idle.isOpen())
+          const handled = service.handled.length
+          await assert.rejects(idle.more(), /403/)
+          assert.equal(reasonsOf(service).at(-1), 'identity_expired')
+          assert.equal(service.handled.length, handled)
+        }
         await idle.ended
-      }
-      for (let count = 0; count < 3; count += 1) {
-        const response = await service.as(svid).fetch('/internal/health')
-        assert.equal(response.status, 200)
-        assert.equal(response.headers.get('connection'), variant.http2 ? null : 'close')
-      }
-    })
+      }))
+
+    test(`a peer that connects when its certificate is about to expire is served (${variant.name})`, () =>
+      withLife(6, async (life) => {
+        await using service = await startLasting(variant, { source })
+        const svid = await lateInLife(life)
+        let closed: Promise<unknown> | undefined
+        if (variant.http2) {
+          const idle = await openLasting(service, variant, svid, 'idle connection')
+          await Promise.all(Array.from({ length: 20 }, () => idle.more()))
+          assert.ok(idle.isOpen())
+          closed = idle.ended
+        }
+        for (let count = 0; count < 3; count += 1) {
+          const response = await service.as(svid).fetch('/internal/health')
+          assert.equal(response.status, 200)
+          assert.equal(response.headers.get('connection'), variant.http2 ? null : 'close')
+        }
+        life.begun()
+        await closed
+      }))
   }
 
   for (const variant of variants.filter(({ http2 }) => !http2)) {
-    test(`responses say so before the connection ends (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source })
-      const svid = await shortLived()
-      const peer = service.as(svid)
-      const read = async (): Promise<string | null> => {
-        const response = await peer.fetch('/internal/health')
-        assert.equal(response.status, 200)
-        return response.headers.get('connection')
-      }
-      assert.equal(await read(), 'keep-alive')
-      let said: string | null = 'keep-alive'
-      while (said === 'keep-alive' && Date.now() < endOf(svid)) said = await read()
-      assert.equal(said, 'close')
-      assert.ok(Date.now() < endOf(svid))
-    })
+    test(`responses say so before the connection ends (${variant.name})`, () =>
+      withLife(4, async (life) => {
+        await using service = await startLasting(variant, { source })
+        const svid = await longAnnounced(life)
+        const peer = service.as(svid)
+        const read = async (): Promise<string | null> => {
+          const response = await peer.fetch('/internal/health')
+          assert.equal(response.status, 200)
+          return response.headers.get('connection')
+        }
+        assert.equal(await read(), 'keep-alive')
+        life.begun()
+        let said: string | null = 'keep-alive'
+        while (said === 'keep-alive') said = await read()
+        assert.equal(said, 'close')
+      }))
   }
 
   for (const variant of variants.filter(({ http2 }) => http2)) {
-    test(`GOAWAY comes before the connection ends, and streams that run go on (${variant.name})`, async () => {
-      await using service = await startLasting(variant, { source })
-      const svid = await shortLived()
-      const session = await openSession(service, variant, svid)
-      const stream = session.request({ ':path': '/internal/events' })
-      stream.on('error', () => undefined)
-      const ended = new Promise<number>((resolve) => stream.once('close', () => resolve(Date.now())))
-      await once(stream, 'data')
-      const lastStreamId = await new Promise((resolve) => session.once('goaway', (_code, id) => resolve(id)))
-      assert.equal(lastStreamId, stream.id)
-      await once(stream, 'data')
-      assert.ok(Date.now() < endOf(svid))
-      assert.ok((await ended) >= endOf(svid))
-    })
+    test(`GOAWAY comes before the connection ends, and streams that run go on (${variant.name})`, () =>
+      withLife(4, async (life) => {
+        await using service = await startLasting(variant, { source })
+        const svid = await longAnnounced(life)
+        const session = await openSession(service, variant, svid)
+        const stream = session.request({ ':path': '/internal/events' })
+        stream.on('error', () => undefined)
+        const ended = new Promise<number>((resolve) => stream.once('close', () => resolve(Date.now())))
+        await once(stream, 'data')
+        life.begun()
+        const lastStreamId = await new Promise((resolve) => session.once('goaway', (_code, id) => resolve(id)))
+        assert.equal(lastStreamId, stream.id)
+        await once(stream, 'data')
+        assert.ok((await ended) >= endOf(svid))
+      }))
   }
 })
 

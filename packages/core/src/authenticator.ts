@@ -60,8 +60,12 @@ export class Authenticator {
   silence(request: ConnectedRequest, denial: Denial): boolean {
     const connection = this.connections.find(request)
     if (connection === undefined) return false
-    const isExpired = denial.reason === 'identity_expired' && this.#options.onExpiry === 'close'
-    if (connection.verdict.ok && !isExpired) return false
+    const isExpired = denial.reason === 'identity_expired'
+    if (connection.verdict.ok && !(isExpired && this.#options.onExpiry === 'close')) {
+      // Nothing but refusals could follow: the peer is to connect with its renewed certificate.
+      if (isExpired) connection.streams?.drain()
+      return false
+    }
     connection.socket.destroy()
     return true
   }

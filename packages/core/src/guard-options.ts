@@ -39,7 +39,7 @@ export interface GuardOptions {
     /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */
     readonly minVersion?: MinVersion
   }
-  /** What ends with a peer's certificate: its connection (default), or each further request on it, answered 403. */
+  /** What happens when a peer's certificate expires: `'close'` (default) closes its connection; `'refuse'` answers the next request on it 403, and closes it then. Both announce the end before, and both cut what still runs. */
   readonly onExpiry?: 'close' | 'refuse'
   /** Receives refused peers, denials and failures of the source. Default: Fastify's logger where there is one, else a line of JSON on standard error. */
   readonly log?: (event: CountersignEvent) => void

@@ -5,7 +5,7 @@ import type { Proof } from './verdict-cache.ts'
 
 /** How a connection ends with its peer's certificate. */
 export interface LifePolicy {
-  /** `close` announces the end and then ends the connection; `refuse` leaves it open and ends what runs on it. */
+  /** Both announce the end and cut what runs when it comes. Then `close` closes the connection; `refuse` leaves it open until one more request was denied. */
   readonly onExpiry: 'close' | 'refuse'
   /** What waits for the ends of certificates. */
   readonly moments: Moments
@@ -17,34 +17,38 @@ export interface LifePolicy {
 
 /**
  * Sees a verified connection to its end: announced a tenth of the certificate's life before it expires, at most 30
- * seconds, and kept at the second, whatever runs on it. Gives the function that ends the watch.
+ * seconds, and kept at the second, whatever runs on it. Returns the function that ends the watch.
  */
 export function watchLife(connection: Connection, proof: Proof, policy: LifePolicy): () => void {
   const { expiresAt } = proof
-  const expire = (): void => endExpired(connection, policy, expiresAt)
   connection.isUnwatched = false
-  const { moments } = policy
-  if (policy.onExpiry === 'refuse') return moments.callAt(expiresAt, expire)
+  connection.streams?.keep()
   const life = { notBefore: proof.leaf.notBefore, expiresAt }
   connection.isEnding = Date.now() >= announcementOf(life)
   policy.noteEnding(connection)
-  const announce = (): void => {
-    connection.isEnding = true
-    policy.noteEnding(connection)
-    connection.announce()
-  }
-  return watchEnd(life, moments, { announce, expire })
+  return watchEnd(life, policy.moments, {
+    announce: () => {
+      connection.isEnding = true
+      policy.noteEnding(connection)
+      connection.announce()
+    },
+    // An HTTP/2 session that never was without streams.
+    remind: () => connection.streams?.close(),
+    expire: () => endExpired(connection, policy, expiresAt),
+  })
 }
 
-/** Lets an exchange begin on a connection: its response announces an end that is near. */
+/** Lets an exchange begin on a connection: its response announces an end that is near, or that has come. */
 export function beginExchange(
   connection: Connection,
   { request, response }: { readonly request: EndableRequest; readonly response: EndableResponse },
   policy: LifePolicy,
 ): void {
-  if (connection.isEnding && connection.session === undefined) response.shouldKeepAlive = false
-  if (policy.onExpiry === 'close') return
-  rewatchLife(connection, policy)
+  const isRefusing = policy.onExpiry === 'refuse'
+  if (isRefusing) rewatchLife(connection, policy)
+  const isLast = connection.isEnding || (isRefusing && hasExpired(connection))
+  if (isLast && connection.streams === undefined) response.shouldKeepAlive = false
+  if (!isRefusing) return
   const running = connection.running ?? new Set()
   connection.running = running
   const track = (half: EndableExchange, onClose?: () => void): void => {
@@ -63,24 +67,41 @@ export function beginExchange(
 /** Watches a connection again whose certificate had expired by a clock that ran ahead, and holds now that it is set. */
 export function rewatchLife(connection: Connection, policy: LifePolicy): void {
   const { isUnwatched, verdict } = connection
-  if (!isUnwatched || !verdict.ok || Date.now() >= verdict.proof.expiresAt) return
+  if (!isUnwatched || !verdict.ok || hasExpired(connection)) return
   connection.stopWatch = watchLife(connection, verdict.proof, policy)
 }
 
+function hasExpired({ verdict }: Connection): boolean {
+  return verdict.ok && Date.now() >= verdict.proof.expiresAt
+}
+
+/** What is called as a certificate comes to its end, in this order. */
+export interface EndListeners {
+  readonly announce: () => void
+  /** Called shortly before the end: for what may not have ended in time after the announcement. */
+  readonly remind?: () => void
+  readonly expire: () => void
+}
+
 /**
- * Announces the end of a certificate's life, and then its end itself. Gives the function that ends the watch. Where the
+ * Announces the end of a certificate's life, and then its end itself. Returns the function that ends the watch. Where the
  * announcement was due before, half of the rest is left: a peer that connects this late could ask nothing otherwise.
  */
 export function watchEnd(
   life: Life,
   moments: Moments,
-  { announce, expire }: { readonly announce: () => void; readonly expire: () => void },
+  { announce, remind = () => undefined, expire }: EndListeners,
 ): () => void {
   const { expiresAt } = life
   const now = Date.now()
-  const announceAt = announcementOf(life)
-  let stop = moments.callAt(now < announceAt ? announceAt : (now + expiresAt) / 2, () => {
-    stop = moments.callAt(expiresAt, expire)
+  const due = announcementOf(life)
+  const announceAt = now < due ? due : (now + expiresAt) / 2
+  const remindAt = expiresAt - (expiresAt - announceAt) / 6
+  let stop = moments.callAt(announceAt, () => {
+    stop = moments.callAt(remindAt, () => {
+      stop = moments.callAt(expiresAt, expire)
+      remind()
+    })
     announce()
   })
   return () => stop()
@@ -105,12 +126,12 @@ function endExpired(connection: Connection, policy: LifePolicy, expiresAt: numbe
     return
   }
   connection.isUnwatched = true
-  // Further requests are answered 403, each for itself; what was let in before may not go on for longer.
+  // One further request is answered 403, and the connection closes with it; what was let in before may not go on.
   const running = connection.running ?? new Set()
   if (running.size === 0) return
   policy.reportExpiry(connection, expiresAt)
   // On HTTP/1 the socket itself: a handler may have taken it from its response.
-  if (connection.session === undefined) connection.socket.destroy()
+  if (connection.streams === undefined) connection.socket.destroy()
   // On HTTP/2 `destroy` says that all is well, and a response cut short would look complete.
   for (const half of running) half.close?.(constants.NGHTTP2_INTERNAL_ERROR)
 }

@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { PeerTrustVerdict } from '../trust/peer-trust.ts'
 import type { Accepted } from './accepted-material.ts'
+import type { OpenStreams } from './open-streams.ts'
 import type { Proof } from './verdict-cache.ts'
 
 /** The verdict on a chain, or why no chain was looked at. */
@@ -27,23 +28,17 @@ export interface Connection extends ConnectionEnd {
   verdict: PeerVerdict
   accepted: Accepted
   /** Where it speaks HTTP/2. */
-  session: EndableSession | undefined
+  streams: OpenStreams | undefined
   /** Set once the socket no longer speaks HTTP: then nothing but its end can end a peer's access. */
   isUpgraded: boolean
   /** Set shortly before the peer's certificate expires: every response announces the end from then on. */
   isEnding: boolean
   /** The exchanges that are not at their end, where they have to be found at expiry. */
   running: Set<EndableExchange> | undefined
-  /** Set when the certificate has expired and the connection stayed open: nothing waits for its end any more. */
+  /** Set when the certificate has expired and the connection was left open for a last refusal: no timer waits for its end any more. */
   isUnwatched: boolean
   /** Ends the timers that wait for the peer's certificate to expire. */
   stopWatch: () => void
-}
-
-/** What is needed of an HTTP/2 session to end it without losing a request. */
-export interface EndableSession {
-  /** Sends GOAWAY and ends when the streams that run have ended; does nothing the second time. */
-  close(): void
 }
 
 /** What is needed of a half of an exchange to know its end, and to bring it about on HTTP/2. */

@@ -7,7 +7,6 @@ import type {
   ConnectionEnd,
   EndableRequest,
   EndableResponse,
-  EndableSession,
   PeerRefusal,
   PeerVerdict,
 } from './connection.ts'
@@ -16,6 +15,7 @@ import { describeEnd } from './describe-end.ts'
 import { addressOf, describeProof, lifeOf, nameOf } from './describe-peer.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import { Moments } from './moments.ts'
+import { type ClosableSession, OpenStreams } from './open-streams.ts'
 import { listPresented, showCaller, type ShownChain } from './read-chain.ts'
 import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
@@ -99,11 +99,11 @@ export class PeerConnections {
   }
 
   /** Makes the connection findable from an HTTP/2 session, whose requests never show the socket itself. */
-  link(session: EndableSession & { readonly socket: object }): void {
+  link(session: ClosableSession & { readonly socket: object }): void {
     // Node's stand-in for the socket of a session passes unknown properties through.
     const connection = this.#read(session.socket)
     if (connection === undefined) return
-    connection.session = session
+    connection.streams = new OpenStreams(session)
     carry(session, connection)
   }
 
@@ -228,10 +228,10 @@ export class PeerConnections {
       extras: verdict.ok ? this.#cache.extrasOf(verdict.proof) : [],
       end: ends?.end ?? (() => socket.destroy()),
       // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
-      announce: ends?.announce ?? (() => connection.session?.close()),
+      announce: ends?.announce ?? (() => connection.streams?.drain()),
       verdict,
       accepted,
-      session: undefined,
+      streams: undefined,
       isUpgraded: false,
       isEnding: false,
       running: undefined,
