@@ -1,7 +1,7 @@
 import { isAsyncFunction } from 'node:util/types'
 import type { CountersignEvent } from './events.ts'
 import { ConfigurationError } from './errors.ts'
-import { describeValue, isCallable, parseDuration, parseOptions, parseStringList } from './options.ts'
+import { describeValue, isCallable, isRecord, parseDuration, parseOptions, parseStringList } from './options.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { Denial } from './decision/denial.ts'
 import { perRoute } from './decision/requirement.ts'
@@ -138,7 +138,8 @@ function parseRealm(options: GuardOptions, material: X509Material | SubjectMater
     return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains) }
   }
   if (!(identity instanceof SubjectIdentity)) {
-    return refuse('identity', identity, 'commonName() or dnsName(), because the source is made from ca')
+    const ofCopy = isRecord(identity) && 'kind' in identity ? ' of the same copy of @countersign/core' : ''
+    return refuse('identity', identity, `commonName() or dnsName()${ofCopy}, because the source is made from ca`)
   }
   for (const name of ['trustDomains', 'namespaces', 'authorities'] as const) {
     if (options[name] === undefined) continue

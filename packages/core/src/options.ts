@@ -214,3 +214,20 @@ export function checkContent(value: unknown, where: string, expected: string = '
   if (typeof value === 'string' || isUint8Array(value)) return
   throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`)
 }
+
+/**
+ * Checks a list whose entries have to be of one kind.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkListOf(
+  value: unknown,
+  isRight: (entry: unknown) => boolean,
+  where: string,
+  expected: string,
+): void {
+  const wrong = Array.isArray(value) ? value.findIndex((entry) => !isRight(entry)) : -1
+  if (Array.isArray(value) && wrong === -1) return
+  const found = Array.isArray(value) ? `${describeValue(value[wrong])} at index ${wrong}` : describeValue(value)
+  throw new ConfigurationError('option_invalid', `${where}: found ${found}, expected ${expected}`)
+}

@@ -29,6 +29,16 @@ export function checkValidationRequest(request: unknown): void {
 }
 
 /**
+ * Checks the options of a single fetch.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown`
+ */
+export function checkFetchOptions(options: unknown, where: string): void {
+  const { onError } = parseOptions(options, ['onError'], where)
+  if (onError !== undefined && !isCallable(onError)) refuseOption(where, 'onError', onError, 'a function')
+}
+
+/**
  * Checks who is to be told of updates.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`

@@ -1,7 +1,7 @@
 import { ConfigurationError, SourceError, SpiffeId, type X509Bundle } from '@countersign/core'
 import { parseOptions } from '@countersign/core/options'
 import { checkMilliseconds, refuseOption } from './check-options.ts'
-import { checkJwtRequest, checkValidationRequest, checkWatcher } from './check-requests.ts'
+import { checkFetchOptions, checkJwtRequest, checkValidationRequest, checkWatcher } from './check-requests.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'
 import { type JwtSvid, readJwtSvid } from './jwt/jwt-svid.ts'
 import type { AgentError } from './wire/agent-error.ts'
@@ -83,7 +83,9 @@ export class WorkloadApiClient {
    *
    * @throws {AgentError} without an answer; {SourceError} `message_malformed` or {CertificateError} when no SVID can be used
    */
-  async fetchX509Svids({ onError }: FetchOptions = {}): Promise<readonly AgentSvid[]> {
+  async fetchX509Svids(options: FetchOptions = {}): Promise<readonly AgentSvid[]> {
+    checkFetchOptions(options, 'fetchX509Svids')
+    const { onError } = options
     const read = createSvidsReader(onError)
     return read(await this.#first('FetchX509SVID'))
   }
@@ -93,6 +95,7 @@ export class WorkloadApiClient {
    * revocation list, its bundle demands one in every later update.
    */
   watchX509Svids(watcher: Watcher<readonly AgentSvid[]>): () => void {
+    checkWatcher(watcher)
     return this.#watch('FetchX509SVID', watcher, createSvidsReader(watcher.onError))
   }
 
@@ -102,13 +105,16 @@ export class WorkloadApiClient {
    *
    * @throws {AgentError} without an answer
    */
-  async fetchX509Bundles({ onError }: FetchOptions = {}): Promise<ReadonlyMap<string, X509Bundle>> {
+  async fetchX509Bundles(options: FetchOptions = {}): Promise<ReadonlyMap<string, X509Bundle>> {
+    checkFetchOptions(options, 'fetchX509Bundles')
+    const { onError } = options
     const read = createBundlesReader(onError)
     return read(await this.#first('FetchX509Bundles'))
   }
 
   /** The same for as long as the process wants, with the demands of `watchX509Svids`; returns the function that ends it. */
   watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
+    checkWatcher(watcher)
     return this.#watch('FetchX509Bundles', watcher, createBundlesReader(watcher.onError))
   }
 
@@ -188,7 +194,6 @@ export class WorkloadApiClient {
   }
 
   #watch<Update>(method: WorkloadMethod, watcher: Watcher<Update>, read: (value: unknown) => Update): () => void {
-    checkWatcher(watcher)
     const { onUpdate, onError = () => undefined } = watcher
     const follower = new StreamFollower({
       address: this.#address,

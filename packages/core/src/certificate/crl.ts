@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { CertificateError } from '../errors.ts'
+import { isUint8Array } from 'node:util/types'
+import { CertificateError, ConfigurationError } from '../errors.ts'
+import { describeValue } from '../options.ts'
 import type { CertificateSignature, DistinguishedName } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
@@ -41,6 +43,10 @@ const maxCrlBytes = 1024 * 1024
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-5
  */
 export function decodeCrl(input: Uint8Array): Crl {
+  if (!isUint8Array(input)) {
+    const found = `revocation list: found ${describeValue(input)}, expected its DER as bytes`
+    throw new ConfigurationError('option_invalid', found)
+  }
   if (input.length > maxCrlBytes) refuse(`${input.length} bytes`, `at most ${maxCrlBytes}`)
   try {
     // A copy, so that nobody can change the bytes after they were checked.

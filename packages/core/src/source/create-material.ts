@@ -3,7 +3,7 @@ import { type Certificate, serverAuth } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import { parseCertificates } from '../certificate/pem.ts'
 import { CertificateError, ConfigurationError } from '../errors.ts'
-import { describeValue, isRecord } from '../options.ts'
+import { describeValue, isOptions, isRecord, parseOptions } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { verifySvid } from '../svid/verify-svid.ts'
 import type { X509Svid } from '../svid/x509-svid.ts'
@@ -39,6 +39,7 @@ export interface MaterialInput {
  */
 export function createMaterial(input: MaterialInput, now: number = Date.now()): X509Material {
   checkKinds(input)
+  if (!Number.isFinite(now)) refuseKind('now', now, 'epoch milliseconds')
   const key = parsePrivateKey(input.key)
   const certificates = parseCertificates(input.cert)
   return assembleMaterial({ key, certificates, bundles: readBundles(input.bundles, certificates, now) }, now)
@@ -75,13 +76,14 @@ function leaveOutPartial(bundle: X509Bundle): X509Bundle {
   return withAuthorities(bundle, selectSelfSigned(bundle.trustDomain, bundle.authorities))
 }
 
-function checkKinds({ key, cert, bundles }: MaterialInput): void {
+function checkKinds(input: unknown): void {
+  const { key, cert, bundles } = parseOptions(input, ['key', 'cert', 'bundles'], 'createMaterial')
   checkKind('key', key, isContent(key), 'PEM text or bytes')
   checkKind('cert', cert, isContent(cert), 'PEM text or bytes')
-  checkKind('bundles', bundles, isRecord(bundles), 'an object with a bundle for each trust domain')
+  if (!isOptions(bundles)) return refuseKind('bundles', bundles, 'an object with a bundle for each trust domain')
   for (const [name, bundle] of Object.entries(bundles)) {
     const isRight = isContent(bundle) || bundle instanceof X509Bundle
-    checkKind(`bundles[${name}]`, bundle, isRight, 'PEM text, bytes or a bundle')
+    checkKind(`bundles[${name}]`, bundle, isRight, `PEM text, bytes or a bundle${adviseFor(bundle)}`)
   }
 }
 
@@ -90,8 +92,17 @@ function isContent(value: unknown): boolean {
 }
 
 function checkKind(name: string, value: unknown, isRight: boolean, expected: string): void {
-  if (isRight) return
+  if (!isRight) refuseKind(name, value, expected)
+}
+
+function refuseKind(name: string, value: unknown, expected: string): never {
   throw new ConfigurationError('option_invalid', `${name}: found ${describeValue(value)}, expected ${expected}`)
+}
+
+// Such a bundle looks right in every way.
+function adviseFor(value: unknown): string {
+  const isForeign = isRecord(value) && value.constructor.name === X509Bundle.name
+  return isForeign ? ' of the same copy of @countersign/core; install one copy only' : ''
 }
 
 function readBundles(

@@ -1,9 +1,12 @@
-import { SourceError } from '../errors.ts'
+import { ConfigurationError, SourceError } from '../errors.ts'
+import { describeValue, isCallable, isRecord } from '../options.ts'
 import { FaultNotices } from '../trust/fault-notices.ts'
 import type { OwnCertificate, SourceNotice, SubjectMaterial, X509Material, X509Source } from '../trust/x509-source.ts'
 
 /** What has to be known of a kind of material to hold it. */
 export interface MaterialKind<Material> {
+  /** Throws for what is not such material. */
+  readonly check: (material: unknown) => void
   readonly certificateOf: (material: Material) => OwnCertificate
   /** The new material with every part whose content did not change, and the whole, replaced by what is there already. */
   readonly keepUnchanged: (last: Material, next: Material) => Material
@@ -25,6 +28,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   readonly #faults = new FaultNotices()
 
   constructor(material: Material | undefined, kind: MaterialKind<Material>) {
+    if (material !== undefined) kind.check(material)
     this.#kind = kind
     this.#held = material
     this.#last = material
@@ -41,17 +45,20 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   }
 
   onUpdate(listener: (material: Material) => void): () => void {
+    checkListener(listener, 'onUpdate')
     if (!this.#isClosed) this.#updates.add(listener)
     return () => this.#updates.delete(listener)
   }
 
   onNotice(listener: (notice: SourceNotice) => void): () => void {
+    checkListener(listener, 'onNotice')
     for (const notice of [...this.#faults.standing, ...this.#standing]) tell(listener, notice)
     if (!this.#isClosed) this.#notices.add(listener)
     return () => this.#notices.delete(listener)
   }
 
   replace(material: Material): void {
+    this.#kind.check(material)
     if (this.#isClosed) return
     // Last, and also when nothing else changed: what is left out of a bundle does not change what it proves.
     const notices = this.#faults.take(material, Date.now())
@@ -71,6 +78,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   }
 
   withdraw(error: SourceError): void {
+    if (!(error instanceof Error) || typeof error.code !== 'string') refuse('withdraw', error, 'a SourceError')
     if (this.#isClosed) return
     this.#held = undefined
     this.#loss = error
@@ -78,6 +86,9 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   }
 
   notify(notice: Omit<SourceNotice, 'at'>): void {
+    if (!isRecord(notice) || typeof notice.outcome !== 'string' || typeof notice.detail !== 'string') {
+      refuse('notify', notice, 'a notice with outcome and detail')
+    }
     if (this.#isClosed) return
     const told = Object.freeze({ ...notice, at: Date.now() })
     this.#standing =
@@ -98,6 +109,14 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function checkListener(listener: unknown, where: string): void {
+  if (!isCallable(listener)) refuse(where, listener, 'a function')
+}
+
+function refuse(where: string, found: unknown, expected: string): never {
+  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(found)}, expected ${expected}`)
 }
 
 function isWarning({ outcome }: SourceNotice): boolean {

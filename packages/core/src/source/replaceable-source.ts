@@ -1,4 +1,5 @@
-import type { SourceError } from '../errors.ts'
+import { ConfigurationError, type SourceError } from '../errors.ts'
+import { describeValue, isRecord } from '../options.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
 import type { BundleFault } from '../trust/bundle-fault.ts'
 import type {
@@ -28,15 +29,30 @@ export interface ReplaceableSource<Material = X509Material> extends NoticingSour
  * `current` throws; without material it does so until the first `replace`.
  */
 export function createReplaceableSource(material?: X509Material): ReplaceableSource {
-  return new HeldMaterial(material, { certificateOf: ({ svid }) => svid, keepUnchanged })
+  return new HeldMaterial(material, { check: checkMaterial, certificateOf: ({ svid }) => svid, keepUnchanged })
 }
 
 /** The same for certificates of a CA without SPIFFE. */
 export function createReplaceableSubjectSource(material: SubjectMaterial): ReplaceableSource<SubjectMaterial> {
   return new HeldMaterial(material, {
+    check: checkSubjectMaterial,
     certificateOf: ({ certificate }) => certificate,
     keepUnchanged: keepUnchangedSubject,
   })
+}
+
+function checkMaterial(material: unknown): void {
+  if (isRecord(material) && isRecord(material['svid']) && material['bundles'] instanceof Map) return
+  refuse(material, 'what createMaterial() returns')
+}
+
+function checkSubjectMaterial(material: unknown): void {
+  if (isRecord(material) && isRecord(material['certificate']) && isRecord(material['ca'])) return
+  refuse(material, 'the certificate and the CA of a service without SPIFFE')
+}
+
+function refuse(found: unknown, expected: string): never {
+  throw new ConfigurationError('option_invalid', `material: found ${describeValue(found)}, expected ${expected}`)
 }
 
 function keepUnchanged(last: X509Material, next: X509Material): X509Material {

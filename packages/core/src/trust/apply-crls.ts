@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
+import { isUint8Array } from 'node:util/types'
 import { type Crl, decodeCrl, readCrlOrigin } from '../certificate/crl.ts'
-import { CertificateError } from '../errors.ts'
+import { CertificateError, ConfigurationError } from '../errors.ts'
+import { checkListOf, describeValue } from '../options.ts'
 import { withRevocationLists, type X509Bundle } from './bundle.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import { CrlOwners } from './crl-owners.ts'
@@ -40,6 +42,7 @@ export function applyCrls(
   crls: readonly Uint8Array[],
   demanded: ReadonlySet<string>,
 ): ReadonlyMap<string, X509Bundle> {
+  checkArguments(bundles, crls, demanded)
   const owners = new CrlOwners(bundles)
   const places = new Map([...bundles.keys()].map((name) => [name, new CrlPlace(name)]))
   const shared = new CrlPlace(undefined)
@@ -58,6 +61,18 @@ export function applyCrls(
     return [name, own === undefined ? bundle : join(bundle, own, shared.close(), demanded.has(name))]
   })
   return new Map(entries)
+}
+
+function checkArguments(bundles: unknown, crls: unknown, demanded: unknown): void {
+  const where = 'applyCrls'
+  if (!(bundles instanceof Map)) refuse(where, bundles, 'a map of bundles by trust domain')
+  checkListOf(crls, isUint8Array, where, 'a list of revocation lists, each as bytes')
+  if (!(demanded instanceof Set)) refuse(where, demanded, 'a set of trust domains')
+}
+
+function refuse(where: string, found: unknown, expected: string): never {
+  const message = `${where}: found ${describeValue(found)}, expected ${expected}`
+  throw new ConfigurationError('option_invalid', message)
 }
 
 function readList(der: Uint8Array): Crl | CertificateError {

@@ -1,5 +1,6 @@
 import { CertificateCache } from '../certificate/certificate-cache.ts'
 import { CertificateError } from '../errors.ts'
+import { checkContent } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { createBundle, refuseUseless, type X509Bundle } from './bundle.ts'
 import { attempt, toBundle } from './read-bundles.ts'
@@ -19,6 +20,7 @@ import { isJsonObject, parseStrictJson } from './strict-json.ts'
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#5-spiffe-bundle-map
  */
 export function parseBundleMap(input: string | Uint8Array, now: number = Date.now()): ReadonlyMap<string, X509Bundle> {
+  checkContent(input, 'bundle map', 'JSON text or its bytes')
   const document = parseStrictJson(input, 'bundle map')
   const documents = isJsonObject(document) ? document.get('trust_domains') : undefined
   if (!isJsonObject(documents)) {

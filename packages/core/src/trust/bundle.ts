@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateCache } from '../certificate/certificate-cache.ts'
 import type { Crl } from '../certificate/crl.ts'
+import { checkContent, checkListOf, isRecord } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import {
   checkSize,
@@ -65,13 +66,16 @@ export class X509Bundle {
    * @param now epoch milliseconds; authorities that have expired by then are left out. Default none: then they stay, count
    * towards no limit, and prove nobody, because the dates are checked with every chain
    * @throws {SpiffeIdError} for a bad trust domain name
+   * @throws {ConfigurationError} `option_invalid` for an input that is neither text nor bytes
    * @throws {CertificateError} `bundle_malformed`, `certificate_malformed` and its like for what cannot be read,
    * `bundle_empty`, `bundle_too_large` for more than 256 authorities, 512 certificates or 4 MiB (1 MiB of JSON), and the first fault's
    * code when every authority had to be left out
    * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
    */
   static parse(trustDomain: string, input: string | Uint8Array, now?: number): X509Bundle {
-    const bundle = readBundle(parseTrustDomain(trustDomain), input, { now, cache: new CertificateCache() })
+    const name = parseTrustDomain(trustDomain)
+    checkContent(input, `bundle of ${name}`, 'PEM text, bytes or a SPIFFE bundle document')
+    const bundle = readBundle(name, input, { now, cache: new CertificateCache() })
     return refuseUseless(bundle)
   }
 
@@ -93,6 +97,7 @@ export class X509Bundle {
    * @param isRequired false for lists that speak for the certificates of their own issuers only
    */
   withRevocation(crls: readonly Crl[], isRequired: boolean = true): X509Bundle {
+    checkListOf(crls, isCrl, 'withRevocation', 'a list of what decodeCrl() returns')
     return attachLists(this, new RevocationLists(crls, isRequired || this.requiresCrl ? 'all' : 'none'))
   }
 
@@ -162,4 +167,8 @@ export function refuseUseless(bundle: X509Bundle): X509Bundle {
 
 function fingerprintContent(authorities: string, { fingerprint }: RevocationLists): string {
   return fingerprint === '' ? authorities : createHash('sha256').update(`${authorities}\n${fingerprint}`).digest('hex')
+}
+
+function isCrl(value: unknown): boolean {
+  return isRecord(value) && typeof value['sha256'] === 'string' && value['revoked'] instanceof Set
 }

@@ -1,3 +1,4 @@
+import { checkContent } from '../options.ts'
 import type { Certificate } from '../certificate/certificate.ts'
 import { CertificateCache } from '../certificate/certificate-cache.ts'
 import {
@@ -40,6 +41,7 @@ export class CaBundle {
    * authority
    */
   static parse(input: string | Uint8Array, now?: number): CaBundle {
+    checkContent(input, caName)
     return selectCa(splitCa(input), { now, cache: new CertificateCache() })
   }
 

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import * as core from '@countersign/core'
+import countersign from '@countersign/fastify'
+import { createAuthority, serve } from '@countersign/testkit'
+import Fastify from 'fastify'
+import { refusal } from '../adapters/refusal.ts'
+import { openFiles } from '../subject/ca-files.ts'
+
+/* What happens where two copies of core are installed, of which each has classes of its own. */
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-copy-'))
+after(() => rmSync(folder, { recursive: true }))
+const copy = await importCopy()
+const authority = await createAuthority('saas.example')
+const svid = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
+const material = { key: svid.keyPem, cert: svid.certificatePem }
+
+test('a bundle of another copy is refused, and says so', () => {
+  assert.notEqual(copy.X509Bundle, core.X509Bundle)
+  const bundles = { 'saas.example': copy.X509Bundle.parse('saas.example', authority.bundlePem) }
+  const given: object = { ...material, bundles }
+  assert.throws(
+    () => Reflect.apply(core.staticSource, undefined, [given]),
+    refusal('option_invalid', /an object of class X509Bundle.*one copy only/),
+  )
+})
+
+test('an identity of another copy is refused, and says so', async () => {
+  await using files = await openFiles()
+  const identity = copy.commonName({ authorities: { 'core-api': [] } })
+  assert.throws(
+    () => Reflect.apply(core.createGuard, undefined, [{ source: files.source, identity }]),
+    refusal('option_invalid', /identity: found an object of class SubjectIdentity.*the same copy/),
+  )
+})
+
+test('a guard of another copy guards all the same', async () => {
+  const bundles = { 'saas.example': authority.bundlePem }
+  const guard = copy.createGuard({
+    source: copy.staticSource({ ...material, bundles }),
+    rules: [
+      { path: '/closed', allow: copy.denyAll() },
+      { path: '/**', allow: copy.authenticated() },
+    ],
+    log: () => undefined,
+  })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await Reflect.apply(app.register, app, [countersign, { guard }])
+  app.get('/x', ({ principal }) => principal?.name)
+  app.get('/closed', () => assert.fail('the handler ran'))
+  await using running = await serve({ tlsOptions: () => ({}), attach: () => undefined }, app)
+  const peer = running.as(svid)
+  assert.equal(await (await peer.fetch('/x')).text(), svid.spiffeId)
+  assert.equal((await peer.fetch('/closed')).status, 403)
+})
+
+async function importCopy(): Promise<typeof core> {
+  const original = fileURLToPath(new URL('../../packages/core', import.meta.url))
+  cpSync(join(original, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(original, 'package.json'), join(folder, 'package.json'))
+  symlinkSync(join(original, 'node_modules'), join(folder, 'node_modules'))
+  const imported: unknown = await import(pathToFileURL(join(folder, 'dist', 'index.js')).href)
+  assert.ok(isCore(imported))
+  return imported
+}
+
+function isCore(value: unknown): value is typeof core {
+  return typeof value === 'object' && value !== null && 'createGuard' in value
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import * as client from '@countersign/client'
+import * as core from '@countersign/core'
+import * as expressAdapter from '@countersign/express'
+import * as fastifyAdapter from '@countersign/fastify'
+import * as testkit from '@countersign/testkit'
+import * as agentKit from '@countersign/testkit/workload-api'
+import * as workloadApi from '@countersign/workload-api'
+import { listCoreParameters } from './core-surface.ts'
+import { kinds } from './kinds.ts'
+import { close, listTestkitParameters } from './testkit-surface.ts'
+import { listToolParameters } from './tool-surface.ts'
+
+after(close)
+
+const parameters = [...listCoreParameters(), ...listToolParameters(), ...listTestkitParameters()]
+const packages = [core, client, expressAdapter, fastifyAdapter, testkit, agentKit, workloadApi]
+
+/** Exported to be thrown, to be an argument's type or for adapters of ours; or with arguments of the Web's `fetch`. */
+const untested = `
+  CountersignError CallError CertificateError ConfigurationError SourceError SpiffeIdError AgentError
+  Agent Authority Caller Peer Running TestKey default missesCoveringRule BundleReader FaultNotices
+`
+  .trim()
+  .split(/\s+/)
+
+describe('a value of another kind is refused with an error of ours by', () => {
+  for (const { name, give, accepts } of parameters) {
+    test(name, async () => {
+      for (const [kind, value] of Object.entries(kinds)) {
+        if (accepts.includes(kind)) {
+          await give(value)
+          continue
+        }
+        await assert.rejects(
+          async () => {
+            await give(value)
+          },
+          (error) => {
+            assert.ok(error instanceof core.CountersignError, `${kind}: ${String(error)}`)
+            assert.ok(error.message.length > 10 && !error.message.includes('undefined is not'), error.message)
+            return true
+          },
+          `${kind} was accepted`,
+        )
+      }
+    })
+  }
+})
+
+test('every function that is exported has its arguments tried', () => {
+  const tried = new Set(parameters.map(({ name }) => name.split(/[ .]/)[0]))
+  const exported = packages.flatMap((each) => Object.entries<unknown>({ ...each }))
+  const functions = exported.flatMap(([name, value]) => (typeof value === 'function' ? [name] : []))
+  const left = functions.filter((name) => !tried.has(name) && !untested.includes(name))
+  assert.deepEqual(left, [])
+})
