@@ -4,6 +4,7 @@ import { type Authority, createAuthority } from '@countersign/testkit'
 import { serverAuth } from '../../packages/core/src/certificate/certificate.ts'
 import { verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
 import { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
+import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, decodeAll, reasonOf, verify } from './claims.ts'
 
 async function createIntermediates(count: number, options: Parameters<Authority['intermediate']>[0] = {}) {
@@ -77,6 +78,25 @@ test('completes a chain with an additional certificate, which is verified like a
   assert.equal(reasonOf(verify([leaf])), 'unknown_authority')
   assert.equal(reasonOf(verify([leaf], { additional })), 'ok')
   assert.equal(reasonOf(verify([late], { additional })), 'expired')
+})
+
+test('completes a chain with what is known of the trust domain that the leaf names, and asks for no other', async () => {
+  const lower = await authority.intermediate()
+  const [leaf] = (await lower.issue(callerId)).certificates
+  const [stranger] = (await lower.issue(callerId, { uris: ['spiffe://partner.example/x'] })).certificates
+  assert.ok(leaf && stranger)
+  const asked = new Set<string>()
+  const known = (trustDomain: string): ReturnType<typeof decodeAll> => {
+    asked.add(trustDomain)
+    return trustDomain === 'saas.example' ? decodeAll([lower.certificateDer]) : []
+  }
+  assert.equal(reasonOf(verify([leaf], { known })), 'ok')
+  assert.deepEqual([...asked], ['saas.example'])
+  const bundles = new Map([
+    ...bundlesOf(authority),
+    ['partner.example', X509Bundle.parse('partner.example', authority.bundlePem)],
+  ])
+  assert.equal(reasonOf(verify([stranger], { known, bundles })), 'unknown_authority')
 })
 
 test('completes a chain over more than one missing certificate', async () => {

@@ -25,8 +25,11 @@ export interface Accepted {
   readonly own: OwnCertificate
   /** What the peers are held against whose callers are authenticated, and no others. */
   readonly trust: PeerTrust<Proof>
-  /** Our own intermediates: they complete the chains of peers on Node versions that show the leaf alone. */
-  readonly ownIntermediates: readonly Certificate[]
+  /**
+   * Our own intermediates, for the realm that they are of: they complete the chains of its peers on Node versions that show
+   * the leaf alone.
+   */
+  readonly known: (realm: string) => readonly Certificate[]
 }
 
 /** What a guard was pinned to at its start. */
@@ -159,8 +162,10 @@ export class AcceptedMaterial {
     const clientOnly = realm.kind === 'subject' ? describeClientOnly(own) : undefined
     if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
+    const ownRealm = 'ca' in offered ? '' : offered.svid.spiffeId.trustDomain
+    const known = (of: string): readonly Certificate[] => (of === ownRealm ? ownIntermediates : [])
     const before = this.#last?.own
-    const accepted = { own, trust, ownIntermediates }
+    const accepted = { own, trust, known }
     checkServable(accepted)
     this.#accepted = accepted
     this.#last = accepted

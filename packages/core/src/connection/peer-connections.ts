@@ -126,10 +126,10 @@ export class PeerConnections {
   verdictOf(connection: Connection, accepted: Accepted, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
-    const { trust, ownIntermediates } = accepted
+    const { trust, known } = accepted
     connection.accepted = accepted
     if (trust.holds(verdict.proof)) return verdict
-    const again = this.#verifyAgain(connection, verdict.proof, { trust, additional: ownIntermediates, now })
+    const again = this.#verifyAgain(connection, verdict.proof, { trust, additional: [], known, now })
     connection.verdict = again
     if (!again.ok) this.#reportVerdict(connection.socket, again, now, true)
     else if (again.proof.expiresAt !== verdict.proof.expiresAt) {
@@ -182,12 +182,12 @@ export class PeerConnections {
   }
 
   /** The verdict on a chain that came without TLS; for sources made for tests. */
-  verifyChain(chain: readonly Uint8Array[], { trust, ownIntermediates }: Accepted, now: number): PeerVerdict {
+  verifyChain(chain: readonly Uint8Array[], { trust, known }: Accepted, now: number): PeerVerdict {
     const [leafDer] = chain
     if (leafDer === undefined) {
       return { ok: false, reason: 'certificate_missing', detail: 'the peer presented no certificate' }
     }
-    const claim = { leafDer, readChain: () => chain, trust, additional: ownIntermediates, now }
+    const claim = { leafDer, readChain: () => chain, trust, additional: [], known, now }
     return this.#limit(this.#cache.verify(claim))
   }
 

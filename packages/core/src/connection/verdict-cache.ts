@@ -61,9 +61,12 @@ export class VerdictCache {
       if (proof !== undefined) return { ok: true, proof }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
-    const additional = [...claim.additional, ...this.#readIssuers()]
+    const known = (realm: string): readonly Certificate[] => [
+      ...(claim.known?.(realm) ?? []),
+      ...this.#readIssuers(realm),
+    ]
     const chain = claim.readChain()
-    const verdict = trust.verify({ chain, additional, now })
+    const verdict = trust.verify({ chain, additional: claim.additional, known, now })
     // It is under this name that it would be found again.
     if (verdict.ok && verdict.proof.leaf.sha256 !== sha256) return otherLeaf
     if (verdict.ok) this.#keep(sha256, verdict.proof, claim.extras ?? listExtras(chain, verdict.proof), trust)
@@ -120,8 +123,8 @@ export class VerdictCache {
     })
   }
 
-  #readIssuers(): readonly Certificate[] {
-    return [...this.#issuers.values()].flatMap((issuers) => issuers.values().toReversed())
+  #readIssuers(realm: string): readonly Certificate[] {
+    return this.#issuers.get(realm)?.values().toReversed() ?? []
   }
 }
 

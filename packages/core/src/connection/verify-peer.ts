@@ -32,7 +32,7 @@ export function verifyPeer(
 // By the next form of the chain, too, where it has a certificate that the last one did not have.
 function verifyShown(
   { leaf: leafDer, chains: [readFirst, ...readers] }: ShownChain,
-  { trust, ownIntermediates: additional }: Accepted,
+  { trust, known }: Accepted,
   cache: VerdictCache,
   now: number,
 ): PeerVerdict {
@@ -41,7 +41,8 @@ function verifyShown(
     leafDer,
     readChain: () => (shown = readFirst()),
     trust,
-    additional,
+    additional: [],
+    known,
     now,
   })
   for (const readChain of readers) {
@@ -49,7 +50,7 @@ function verifyShown(
     const chain = readChain()
     if (chain.every((der) => shown.some((known) => known.equals(der)))) continue
     shown = chain
-    verdict = cache.verify({ leafDer, readChain: () => chain, trust, additional, now })
+    verdict = cache.verify({ leafDer, readChain: () => chain, trust, additional: [], known, now })
   }
   if (verdict.ok || verdict.reason !== 'unknown_authority' || shown.length > 1) return verdict
   return { ...verdict, detail: `${verdict.detail}; ${leafAlone}` }

@@ -4,18 +4,22 @@ import type { SubjectIdentity } from './subject-identity.ts'
 import { carryOverSubject, verifySubject } from './verify-subject.ts'
 import type { X509Subject } from './x509-subject.ts'
 
+/** There is one CA, and so one realm. */
+const realm = ''
+
 /** Peers are held against the one CA, and known by the names of a closed list. */
 export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): PeerTrust<X509Subject> {
   return {
     authorities: ca.authorities,
     verify: (claim) => {
-      const verdict = verifySubject({ ...claim, ca }, identity)
+      const additional = [...claim.additional, ...(claim.known?.(realm) ?? [])]
+      const verdict = verifySubject({ ...claim, additional, ca }, identity)
       if (verdict.ok) return { ok: true, proof: verdict.subject }
       const { name, ...why } = verdict
       return name === undefined ? why : { ...why, subject: name }
     },
     holds: ({ bundle }) => bundle === ca,
     carryOver: (subject) => carryOverSubject(subject, ca),
-    realmOf: () => '',
+    realmOf: () => realm,
   }
 }

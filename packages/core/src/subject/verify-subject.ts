@@ -49,7 +49,7 @@ export type SubjectVerdict =
 export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): SubjectVerdict {
   let name: string | undefined
   try {
-    const presented = decodeChain(claim.chain, [...(claim.additional ?? []), ...claim.ca.authorities])
+    const presented = decodeChain(claim.chain, () => [...(claim.additional ?? []), ...claim.ca.authorities])
     const [leaf] = presented
     refuseSpiffeId(leaf)
     name = identity.kind === 'commonName' ? readCommonName(leaf) : readDnsName(leaf, identity)
@@ -86,7 +86,7 @@ function verifyOwnSide(
   usage: typeof clientAuth | typeof serverAuth,
 ): ({ readonly ok: true } & CaPath) | NoProof {
   try {
-    const presented = decodeChain(claim.chain, [...(claim.additional ?? []), ...claim.ca.authorities])
+    const presented = decodeChain(claim.chain, () => [...(claim.additional ?? []), ...claim.ca.authorities])
     refuseSpiffeId(presented[0])
     return { ok: true, ...verifyCaPath(presented, claim, usage) }
   } catch (error) {

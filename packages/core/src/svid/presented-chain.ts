@@ -5,12 +5,12 @@ import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.
 import { Refused } from './refusal.ts'
 
 /**
- * Decodes what a peer presented, leaf first, within the limits of a chain. What is among `known` is taken from there:
+ * Decodes what a peer presented, leaf first, within the limits of a chain. What is known for this leaf is taken from there:
  * Node shows the authority of every peer, too, and decoding it each time would cost as much as the leaf.
  */
 export function decodeChain(
   chain: readonly Uint8Array[],
-  known: Iterable<Certificate> = [],
+  known: (leaf: Certificate) => readonly Certificate[] = () => [],
 ): readonly [Certificate, ...Certificate[]] {
   if (chain.length > maxChainCertificates) {
     const detail = `found ${chain.length} certificates, expected at most ${maxChainCertificates}`
@@ -24,7 +24,7 @@ export function decodeChain(
   if (leaf === undefined) throw new Refused('certificate_missing', 'the peer presented no certificate')
   const decoded = [decode(leaf, 'the leaf', decodeLeaf)] as const
   if (rest.length === 0) return decoded
-  const others = [...known]
+  const others = known(decoded[0])
   return [
     ...decoded,
     ...rest.map(

@@ -17,6 +17,8 @@ export interface SvidClaim {
   readonly bundles: ReadonlyMap<string, X509Bundle>
   /** Certificates that may complete the chain: they are verified like presented ones. */
   readonly additional?: readonly Certificate[]
+  /** The same by trust domain; only what is known of the one that the leaf's own SPIFFE ID names is looked at. */
+  readonly known?: ((trustDomain: string) => readonly Certificate[]) | undefined
   /** The side of the handshake that the peer is on; default `clientAuth`. */
   readonly usage?: typeof clientAuth | typeof serverAuth
   /**
@@ -61,7 +63,7 @@ export type SvidVerdict =
 export function verifySvid(claim: SvidClaim): SvidVerdict {
   let spiffeId: SpiffeId | undefined
   try {
-    const presented = decodeChain(claim.chain, listKnown(claim))
+    const presented = decodeChain(claim.chain, (leaf) => listKnown(leaf, claim))
     const [leaf] = presented
     spiffeId = readSpiffeId(leaf)
     return { ok: true, svid: verifyAs(spiffeId, presented, claim) }
@@ -72,18 +74,19 @@ export function verifySvid(claim: SvidClaim): SvidVerdict {
   }
 }
 
-function* listKnown({ bundles, additional = [] }: SvidClaim): Iterable<Certificate> {
-  yield* additional
-  for (const { authorities } of bundles.values()) yield* authorities
+function listKnown(leaf: Certificate, { bundles, additional = [], known }: SvidClaim): readonly Certificate[] {
+  const trustDomain = /^spiffe:\/\/([^/]+)/.exec(readUris(leaf)[0] ?? '')?.[1] ?? ''
+  return [...additional, ...(known?.(trustDomain) ?? []), ...(bundles.get(trustDomain)?.authorities ?? [])]
 }
 
 function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certificate[]], claim: SvidClaim): X509Svid {
-  const { bundles, additional = [], usage = clientAuth, mayLackRevocation = false, now } = claim
+  const { bundles, additional = [], known, usage = clientAuth, mayLackRevocation = false, now } = claim
   const [leaf] = presented
   checkLeaf(leaf, spiffeId)
   const bundle = bundles.get(spiffeId.trustDomain)
   if (bundle === undefined) return refuse('trust_domain_unknown', `there is no bundle of ${spiffeId.trustDomain}`)
-  const intermediates = completeChain(presented, additional).slice(1)
+  const candidates = [...additional, ...(known?.(spiffeId.trustDomain) ?? [])]
+  const intermediates = completeChain(presented, candidates).slice(1)
   const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
   if (!verdict.ok) return refuse(verdict.reason, verdict.detail)
   for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)

@@ -15,6 +15,11 @@ export interface PeerClaim {
   readonly chain: readonly Uint8Array[]
   /** Certificates that may complete the chain. */
   readonly additional: readonly Certificate[]
+  /**
+   * Returns what is known of one realm and may complete a chain of it. Only that of the peer's own realm is asked for: those
+   * of another could leave no room for it.
+   */
+  readonly known?: ((realm: string) => readonly Certificate[]) | undefined
   /** Epoch milliseconds. */
   readonly now: number
 }
