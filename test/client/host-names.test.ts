@@ -146,6 +146,11 @@ test('connectTls: a server with a host name has no principal', async (context) =
 const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
   ['garbage', { dns: true, ca: 'garbage' }],
   ['a broken certificate', { dns: true, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }],
+  ['a trusted certificate', { dns: true, ca: web.bundlePem.replaceAll(' CERT', ' TRUSTED CERT') }],
+  [
+    'a second certificate that is indented',
+    { dns: true, ca: `${web.bundlePem}${web.bundlePem.replaceAll(/^/gm, ' ')}` },
+  ],
   ['an empty list', { dns: true, ca: [] }],
   ['an empty text', { dns: true, ca: '' }],
   ['one good and one bad', { dns: true, ca: [web.bundlePem, 'garbage'] }],

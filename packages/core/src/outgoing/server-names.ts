@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
+import { type EncodedCertificate, splitCertificates, toPem } from '../certificate/pem.ts'
 import { compileCallerPatterns, parseCallerPattern } from '../decision/pattern.ts'
-import { ConfigurationError } from '../errors.ts'
+import { CertificateError, ConfigurationError } from '../errors.ts'
 import { describeValue, isRecord, parseOptions, parseStringList } from '../options.ts'
 import type { ExpectedServers } from '../svid/server-trust.ts'
 import type { SubjectMaterial, X509Material } from '../trust/x509-source.ts'
@@ -63,21 +64,23 @@ function parseHostNames(input: object, where: string): ParsedServerNames {
   return { kind: 'hosts', ca: given.map((pem) => parseAuthorities(pem, `${where}.ca`)) }
 }
 
-// By Node's reader and not by ours, which is stricter than some authorities of the public Web are old.
+// The text is read as everywhere, each certificate by Node's reader and not by ours, which is stricter than some
+// authorities of the public Web are old.
 function parseAuthorities(input: unknown, where: string): string {
   const expected = 'authorities as PEM; tls.rootCertificates are those of the public Web'
   if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuse(where, input, expected)
-  const pem = typeof input === 'string' ? input : Buffer.from(input).toString('latin1')
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-  if (blocks.length === 0) refuse(where, 'no certificate', expected)
   try {
-    for (const block of blocks) void new X509Certificate(block)
+    return splitCertificates(input).map(readAuthority).join('')
   } catch (cause) {
-    throw new ConfigurationError('option_invalid', `${where}: found a broken certificate, expected ${expected}`, {
-      cause,
-    })
+    const found = cause instanceof CertificateError ? cause.message : 'found a broken certificate'
+    throw new ConfigurationError('option_invalid', `${where}: ${found}, expected ${expected}`, { cause })
   }
-  return blocks.join('\n')
+}
+
+function readAuthority(encoded: EncodedCertificate): string {
+  if (encoded instanceof CertificateError) throw encoded
+  void new X509Certificate(encoded)
+  return toPem({ der: encoded })
 }
 
 function refuse(where: string, found: unknown, expected: string): never {
