@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './connection/accepted-material.ts'
 import { describeEnd } from './connection/describe-end.ts'
 import { describeHandshake, findAddress } from './connection/describe-handshake.ts'
+import { addressOf, describeProof } from './connection/describe-peer.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
 import type { PeerVerdict } from './connection/connection.ts'
 import { type ConnectedRequest, PeerConnections } from './connection/peer-connections.ts'
@@ -95,6 +96,24 @@ export class Authenticator {
         ? { reason: 'source_unavailable', detail: 'there is no valid certificate of our own to answer with' }
         : { reason: 'handshake_failed', detail: describeHandshake(error, socket) }
     this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
+  }
+
+  /** Reports a verified caller that speaks something other than the server. */
+  reportProtocol(socket: TLSSocket, now: number): void {
+    const verdict = this.connections.find({ httpVersionMajor: 1, socket })?.verdict
+    const about = verdict?.ok === true ? describeProof(verdict.proof) : {}
+    const reason = 'protocol_unsupported'
+    const detail =
+      'the caller did not negotiate HTTP/2, and the server speaks nothing else; for HTTP/1.1 as well, make it with allowHTTP1: true'
+    this.#report({
+      type: 'authentication',
+      outcome: 'refused',
+      at: now,
+      reason,
+      detail,
+      ...about,
+      ...addressOf(socket),
+    })
   }
 
   #authenticateInjected(request: ConnectedRequest, accepted: Accepted, now: number): Principal | Denial {

@@ -109,6 +109,7 @@ export class Guard {
         const now = Date.now()
         this.#authenticator.reportHandshake(error, socket, this.#material.current(now), now)
       },
+      refuseProtocol: (socket) => this.#authenticator.reportProtocol(socket, Date.now()),
       begin: (request, response) => this.#authenticator.begin(request, response),
       follow: (apply) =>
         this.#follower.add((accepted) => {

@@ -4,6 +4,7 @@ import { refusedListeners } from './check-server.ts'
 import { noteAddress } from './describe-handshake.ts'
 import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
+import { refuseUnknownProtocol } from './unknown-protocol.ts'
 
 /** What a server is tied to. */
 export interface Attachment {
@@ -12,6 +13,8 @@ export interface Attachment {
   readonly accept: (socket: TLSSocket) => void
   /** Reports a handshake that OpenSSL refused. */
   readonly refuseHandshake: (error: Error, socket: TLSSocket) => void
+  /** Reports a verified caller that does not speak the protocol of the server. */
+  readonly refuseProtocol: (socket: TLSSocket) => void
   /** Calls back with the complete option set now and after each change; gives the function that ends it. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
   /** Told of each request before anybody answers it. */
@@ -37,6 +40,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
     // What breaks off after the end is no attack, and the source may be closed by then.
     if (follower.isFollowing) refuseHandshake(error, socket)
   })
+  refuseUnknownProtocol(server, attachment.refuseProtocol)
   if (attachment.isLoopbackOnly) {
     if (server.listening) refuseOtherAddresses(server)
     server.prependListener('listening', () => refuseOtherAddresses(server))

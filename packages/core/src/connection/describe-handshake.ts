@@ -68,5 +68,9 @@ const handshakeMeanings: readonly (readonly [reason: RegExp, meaning: string])[]
     'the caller speaks an older version of TLS than is accepted',
   ],
   [/http request|wrong version number/, 'the caller does not speak TLS'],
+  [
+    /no application protocol/,
+    'the caller offers no protocol that the server speaks; for HTTP/1.1 beside HTTP/2, make it with allowHTTP1: true',
+  ],
   [/no shared cipher|no suitable/, 'caller and server have no algorithm in common'],
 ]
