@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { Agent } from '@countersign/testkit/workload-api'
-import { loadWorkloadService, type WorkloadMethod, type WorkloadService } from '@countersign/workload-api/wire'
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import type { WorkloadMethod } from '@countersign/workload-api/wire'
+import {
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
+import { loadReferenceService } from '../workload-api/reference-service.ts'
 
 /** How a call ended: the name of the status. */
 interface Ending {
@@ -42,11 +51,11 @@ export interface ValidationResponse {
   readonly claims: { readonly fields: Readonly<Record<string, object>> } | null
 }
 
-/** What no library of SPIFFE stands before: gRPC with the definition of the service. */
+/** A client of another implementation of gRPC and protobuf, with nothing of SPIFFE before it. */
 export class RawClient {
   readonly #client: Client
   readonly #metadata = new Metadata()
-  readonly #service = loadWorkloadService()
+  readonly #service = loadReferenceService()
 
   constructor(context: TestContext, { endpoint }: Agent, hasHeader: boolean = true) {
     if (hasHeader) this.#metadata.set('workload.spiffe.io', 'true')
@@ -140,7 +149,7 @@ function nameOf({ code }: ServiceError): string {
   return status[code]
 }
 
-function definitionOf(service: WorkloadService, name: WorkloadMethod): NonNullable<WorkloadService[string]> {
+function definitionOf(service: ServiceDefinition, name: WorkloadMethod): NonNullable<ServiceDefinition[string]> {
   const definition = service[name]
   if (definition === undefined) throw new TypeError(`found no ${name}, expected it in the definition`)
   return definition

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { loadWorkloadService } from '@countersign/workload-api/wire'
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -11,6 +10,7 @@ import {
   type ServiceError,
   type status,
 } from '@grpc/grpc-js'
+import { loadReferenceService } from './reference-service.ts'
 
 /** What the agent says: messages, and then silence, the end, or a status. */
 export interface Script {
@@ -41,7 +41,7 @@ export async function startScriptedAgent(
     answer(refusal, messages[0])
   }
   const implementation: Record<string, typeof stream | typeof unary> = {}
-  const service = loadWorkloadService()
+  const service = loadReferenceService()
   for (const [name, { responseStream }] of Object.entries(service)) {
     implementation[name] = responseStream ? stream : unary
   }

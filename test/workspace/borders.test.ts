@@ -39,12 +39,11 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
   testkit: {
-    '@grpc/grpc-js': 'workload-api/workload-server.ts',
     '@peculiar/x509': 'sign-certificate.ts',
     jose: 'workload-api/jwt-authority.ts',
     'reflect-metadata': 'sign-certificate.ts',
   },
-  'workload-api': { '@grpc/grpc-js': 'wire/', '@grpc/proto-loader': 'wire/' },
+  'workload-api': { '@bufbuild/protobuf': 'wire/message-codec.ts' },
 }
 
 const frameworks: Readonly<Record<string, readonly string[]>> = {

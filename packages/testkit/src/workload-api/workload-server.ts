@@ -1,30 +1,31 @@
-import type { WorkloadMethod, WorkloadService } from '@countersign/workload-api/wire'
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import {
-  type sendUnaryData,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+  encodeDetails,
+  frameMessage,
+  FrameReader,
+  numberOfStatus,
+  type WireMethod,
+  type WorkloadMethod,
+  type WorkloadService,
+} from '@countersign/workload-api/wire'
 import type { AgentAddress } from './agent-address.ts'
 import { ConnectionListener } from './connection-listener.ts'
 import { type CallWire, OpenCall, type WorkloadRequest } from './open-call.ts'
 
 /** Serves the Workload API over gRPC and knows nothing of what it answers. */
 export class WorkloadServer {
-  readonly #server = new Server()
+  readonly #server = createServer()
   readonly #listener: ConnectionListener
+  readonly #methods: ReadonlyMap<string, readonly [name: WorkloadMethod, method: WireMethod]>
   readonly #open = new Set<OpenCall>()
   readonly #onCall: (call: OpenCall) => void
 
   /** Called for every call, which is answered through its `deliver`. */
   constructor(service: WorkloadService, onCall: (call: OpenCall) => void) {
     this.#onCall = onCall
-    this.#server.addService(letBytesPass(service), this.#createImplementation())
-    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())
-    this.#listener = new ConnectionListener((socket) => injector.injectConnection(socket))
+    this.#methods = new Map(listMethods(service).map((entry) => [entry[1].path, entry]))
+    this.#server.on('stream', (stream, headers) => void this.#accept(stream, headers))
+    this.#listener = new ConnectionListener((socket) => this.#server.emit('connection', socket))
   }
 
   /** The streams that wait for their next message. */
@@ -41,71 +42,92 @@ export class WorkloadServer {
     return this.#listener.listen(address)
   }
 
-  /** Cuts every connection and removes the socket. */
+  /** Cuts every connection, as an agent that dies does, and removes the socket. */
   async close(): Promise<void> {
     for (const call of this.#open) call.drop()
-    // First, because the library would tell callers that their calls were cancelled, which no agent that dies does.
     await this.#listener.close()
-    this.#server.forceShutdown()
   }
 
-  #createImplementation(): UntypedServiceImplementation {
-    const stream =
-      (method: WorkloadMethod) =>
-      (call: ServerWritableStream<WorkloadRequest, object>): void =>
-        this.#accept(method, true, call, createStreamWire(call))
-    const unary =
-      (method: WorkloadMethod) =>
-      (call: ServerUnaryCall<WorkloadRequest, object>, callback: sendUnaryData<object>): void =>
-        this.#accept(method, false, call, createUnaryWire(callback))
-    return {
-      FetchX509SVID: stream('FetchX509SVID'),
-      FetchX509Bundles: stream('FetchX509Bundles'),
-      FetchJWTSVID: unary('FetchJWTSVID'),
-      FetchJWTBundles: stream('FetchJWTBundles'),
-      ValidateJWTSVID: unary('ValidateJWTSVID'),
+  async #accept(stream: ServerHttp2Stream, { ':path': path = '', [header]: mark }: IncomingHttpHeaders): Promise<void> {
+    // A caller that breaks off is no error of ours.
+    stream.on('error', () => undefined)
+    const found = this.#methods.get(path)
+    if (found === undefined) {
+      createWire(stream, undefined).refuse('UNIMPLEMENTED', `the method ${path} is not known`)
+      return
     }
-  }
-
-  #accept(method: WorkloadMethod, isStream: boolean, call: IncomingCall, wire: CallWire): void {
-    const hasHeader = call.metadata.get(header).includes('true')
-    const open = new OpenCall({ method, request: call.request, hasHeader, isStream }, wire)
+    const [name, method] = found
+    const wire = createWire(stream, method)
+    const request = await readRequest(stream, method)
+    if (request === undefined) {
+      wire.refuse('INTERNAL', 'found no request that can be read, expected one')
+      return
+    }
+    const facts = { method: name, request, hasHeader: mark === 'true', isStream: method.responseStream }
+    const open = new OpenCall(facts, wire)
     this.#open.add(open)
     open.onOver(() => this.#open.delete(open))
-    call.on('cancelled', () => open.drop())
+    if (stream.closed) open.drop()
+    stream.on('close', () => open.drop())
     this.#onCall(open)
   }
 }
 
-type IncomingCall = ServerWritableStream<WorkloadRequest, object> | ServerUnaryCall<WorkloadRequest, object>
-
 const header = 'workload.spiffe.io'
 
-// Bytes pass as they are, so that a fault can send what no message is.
-function letBytesPass(service: WorkloadService): WorkloadService {
-  const entries = Object.entries(service).map(([name, definition]): [string, typeof definition] => [
-    name,
-    {
-      ...definition,
-      responseSerialize: (value: object): Buffer =>
-        Buffer.isBuffer(value) ? value : definition.responseSerialize(value),
-    },
-  ])
-  return Object.fromEntries(entries)
+function listMethods(service: WorkloadService): readonly (readonly [name: WorkloadMethod, method: WireMethod])[] {
+  const { FetchX509SVID, FetchX509Bundles, FetchJWTSVID, FetchJWTBundles, ValidateJWTSVID } = service
+  return [
+    ['FetchX509SVID', FetchX509SVID],
+    ['FetchX509Bundles', FetchX509Bundles],
+    ['FetchJWTSVID', FetchJWTSVID],
+    ['FetchJWTBundles', FetchJWTBundles],
+    ['ValidateJWTSVID', ValidateJWTSVID],
+  ]
 }
 
-function createStreamWire(call: ServerWritableStream<WorkloadRequest, object>): CallWire {
-  return {
-    write: (message) => call.write(message),
-    end: () => call.end(),
-    refuse: (code, details) => call.emit('error', { code: status[code], details }),
+async function readRequest(stream: ServerHttp2Stream, method: WireMethod): Promise<WorkloadRequest | undefined> {
+  const reader = new FrameReader(1024 * 1024)
+  const messages: Buffer[] = []
+  try {
+    for await (const chunk of stream) {
+      const found = Buffer.isBuffer(chunk) ? reader.push(chunk) : 'compressed'
+      if (typeof found === 'string') return undefined
+      messages.push(...found)
+    }
+    const [message] = messages
+    return message === undefined ? undefined : method.requestDeserialize(message)
+  } catch {
+    return undefined
   }
 }
 
-function createUnaryWire(callback: sendUnaryData<object>): CallWire {
+// Bytes pass as they are, so that a fault can send what no message is.
+function createWire(stream: ServerHttp2Stream, method: WireMethod | undefined): CallWire {
+  let status: Record<string, string> = { 'grpc-status': '0' }
+  const head = { ':status': 200, 'content-type': 'application/grpc' }
+  const begin = (): void => {
+    if (stream.headersSent || stream.destroyed) return
+    stream.respond(head, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers(status))
+  }
+  const end = (): void => {
+    begin()
+    stream.end()
+  }
   return {
-    write: (message) => callback(null, message),
-    end: () => callback({ code: status.UNKNOWN, details: 'the call ended without a message' }),
-    refuse: (code, details) => callback({ code: status[code], details }),
+    write: (message) => {
+      begin()
+      const bytes = Buffer.isBuffer(message) ? message : (method?.responseSerialize(message) ?? Buffer.alloc(0))
+      stream.write(frameMessage(bytes))
+      if (method?.responseStream === false) end()
+    },
+    end,
+    refuse: (code, details) => {
+      if (stream.destroyed) return
+      status = { 'grpc-status': String(numberOfStatus(code)), 'grpc-message': encodeDetails(details) }
+      if (stream.headersSent) stream.end()
+      else stream.respond({ ...head, ...status }, { endStream: true })
+    },
   }
 }

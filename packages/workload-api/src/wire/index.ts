@@ -1,1 +1,3 @@
-export { loadWorkloadService, type WorkloadMethod, type WorkloadService } from './service.ts'
+export { frameMessage, FrameReader } from './grpc-frames.ts'
+export { encodeDetails, numberOfStatus } from './grpc-status.ts'
+export { loadWorkloadService, type WireMethod, type WorkloadMethod, type WorkloadService } from './service.ts'

@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url'
-import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import { decodeMessage, encodeMessage, type MessageType } from './message-codec.ts'
+import * as types from './message-types.ts'
 
 /** The methods of the Workload API that Countersign speaks, by their names in the standard. */
 export type WorkloadMethod =
@@ -10,34 +9,50 @@ export type WorkloadMethod =
   | 'FetchJWTBundles'
   | 'ValidateJWTSVID'
 
-/** The gRPC definition of the Workload API: what a server implements and a client calls. */
-export type WorkloadService = ServiceDefinition
-
-/** Reads the definition from `proto/workload.proto`: by whoever creates a source, a client or an agent, once for each. */
-export function loadWorkloadService(): WorkloadService {
-  const file = fileURLToPath(new URL('../../proto/workload.proto', import.meta.url))
-  // Every field is there, with its default where the message leaves it out, under the name that the standard gives it.
-  const loaded = loadPackageDefinition(loadSync(file, { keepCase: true, defaults: true, arrays: true, objects: true }))
-  const client = loaded['SpiffeWorkloadAPI']
-  if (typeof client === 'function' && 'service' in client) return client.service
-  throw new Error('found no service SpiffeWorkloadAPI in proto/workload.proto, expected one without a package')
-}
-
-/** How one method is called. */
+/** How one method is called and answered; what gRPC libraries for Node call a method definition. */
 export interface WireMethod {
   readonly path: string
+  readonly requestStream: false
+  /** Whether it is answered with a stream of messages. */
+  readonly responseStream: boolean
   readonly requestSerialize: (request: object) => Buffer
-  readonly responseDeserialize: (bytes: Buffer) => unknown
+  readonly requestDeserialize: (bytes: Buffer) => object
+  readonly responseSerialize: (response: object) => Buffer
+  readonly responseDeserialize: (bytes: Buffer) => object
 }
 
-/** One method of the definition. */
-export function methodOf(service: WorkloadService, name: WorkloadMethod): WireMethod {
-  const method = service[name]
-  if (method === undefined) {
-    throw new Error(
-      `found no method ${name} in the Workload API's definition, expected proto/workload.proto to have it`,
-    )
-  }
-  const { path, requestSerialize, responseDeserialize } = method
-  return { path, requestSerialize, responseDeserialize }
+/** The gRPC definition of the Workload API: what a server implements and a client calls. */
+export interface WorkloadService extends Readonly<Record<WorkloadMethod, WireMethod>> {
+  readonly [name: string]: WireMethod
+}
+
+/** Returns the definition of the Workload API. */
+export function loadWorkloadService(): WorkloadService {
+  return service
+}
+
+const service: WorkloadService = Object.freeze({
+  FetchX509SVID: define('FetchX509SVID', true, types.emptyRequest, types.x509SvidResponse),
+  FetchX509Bundles: define('FetchX509Bundles', true, types.emptyRequest, types.x509BundlesResponse),
+  FetchJWTSVID: define('FetchJWTSVID', false, types.jwtSvidRequest, types.jwtSvidResponse),
+  FetchJWTBundles: define('FetchJWTBundles', true, types.emptyRequest, types.jwtBundlesResponse),
+  ValidateJWTSVID: define('ValidateJWTSVID', false, types.validateJwtSvidRequest, types.validateJwtSvidResponse),
+})
+
+function define(
+  name: WorkloadMethod,
+  responseStream: boolean,
+  request: MessageType,
+  response: MessageType,
+): WireMethod {
+  return Object.freeze({
+    // The service has no package.
+    path: `/SpiffeWorkloadAPI/${name}`,
+    requestStream: false,
+    responseStream,
+    requestSerialize: (value: object) => encodeMessage(request, value),
+    requestDeserialize: (bytes: Buffer) => decodeMessage(request, bytes),
+    responseSerialize: (value: object) => encodeMessage(response, value),
+    responseDeserialize: (bytes: Buffer) => decodeMessage(response, bytes),
+  })
 }
