@@ -1,6 +1,6 @@
 import type { Certificate } from '../certificate/certificate.ts'
 import { describeCertificate } from '../certificate/describe.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
+import { isNamedIssuer } from '../certificate/issuer-match.ts'
 import type { BundleFault } from '../trust/bundle-fault.ts'
 
 /** Authorities that OpenSSL ends chains at, and what is wrong with the others. */
@@ -11,15 +11,15 @@ export interface SelfSigned {
 
 /**
  * Leaves out the authorities of one bundle at which OpenSSL ends no chain: Node's TLS servers ignore
- * `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only.
+ * `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only. An authority that another
+ * one of the same name issued is not self-signed.
  */
 export function selectSelfSigned(trustDomain: string | undefined, all: readonly Certificate[]): SelfSigned {
-  const endsChains = (authority: Certificate): boolean =>
-    authority.selfIssued || all.some(({ subject }) => isSameName(subject, authority.issuer))
+  const authorities = all.filter((authority) => all.some((issuer) => isNamedIssuer(issuer, authority)))
   return {
-    authorities: all.filter(endsChains),
+    authorities,
     faults: all
-      .filter((authority) => !endsChains(authority))
+      .filter((authority) => !authorities.includes(authority))
       .map((authority) => ({
         origin: 'content',
         trustDomain,

@@ -13,6 +13,7 @@ import { BundleReader } from '../trust/read-bundles.ts'
 import type { X509Material } from '../trust/x509-source.ts'
 import { selectSelfSigned } from './check-authorities.ts'
 import { createOwnCertificate } from './own-certificate.ts'
+import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits, parsePrivateKey } from './private-key.ts'
 
 /** A workload's key, chain and bundles as they come from outside. */
@@ -63,12 +64,14 @@ export function assembleMaterial(parts: MaterialParts, now: number): X509Materia
   const { key, certificates } = parts
   checkKeyFits(key, certificates[0])
   const bundles = new Map([...parts.bundles].map(([name, bundle]) => [name, leaveOutPartial(bundle)]))
-  const { spiffeId, leaf, path } = verifyOwn(certificates, bundles, now)
+  const { spiffeId, leaf, path, bundle } = verifyOwn(certificates, bundles, now)
+  const { authorities } = bundle
+  const chain = prepareOwnChain({ certificates: [leaf, ...certificates.slice(1)], path, authorities })
   // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
   const expiresAt = Math.min(...path.map(endOfValidity))
   // X509-SVID §4.4: both or none are in the leaf.
   const sides = ['server', 'client'] as const
-  const own = createOwnCertificate({ key, certificates: [leaf, ...certificates.slice(1)], expiresAt, sides })
+  const own = createOwnCertificate({ key, certificates: chain, expiresAt, sides })
   return Object.freeze({ svid: Object.freeze({ ...own, spiffeId }), bundles })
 }
 

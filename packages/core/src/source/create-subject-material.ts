@@ -6,6 +6,7 @@ import { type CaBundle, refuseUselessCa, withCaAuthorities } from '../trust/ca-b
 import type { SubjectMaterial } from '../trust/x509-source.ts'
 import { selectSelfSigned } from './check-authorities.ts'
 import { createOwnCertificate } from './own-certificate.ts'
+import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits } from './private-key.ts'
 
 /** A workload's key and chain, and the CA that it shares with others, each read already. */
@@ -33,7 +34,8 @@ export function assembleSubjectMaterial(parts: SubjectParts, now: number): Subje
     const { reason, detail } = verdict
     throw new CertificateError('svid_unusable', `our own certificate: ${reason}: ${detail}`, { value: reason })
   }
-  const { expiresAt, sides } = verdict
-  const certificate = createOwnCertificate({ key, certificates: [leaf, ...intermediates], expiresAt, sides })
+  const { path, expiresAt, sides } = verdict
+  const chain = prepareOwnChain({ certificates: [leaf, ...intermediates], path, authorities: ca.authorities })
+  const certificate = createOwnCertificate({ key, certificates: chain, expiresAt, sides })
   return Object.freeze({ certificate, ca })
 }

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { describe, test, type TestContext } from 'node:test'
+import { connect, createServer } from 'node:tls'
+import { CertificateError, createMaterial } from '@countersign/core'
+import {
+  type Authority,
+  type AuthorityOptions,
+  createAuthority,
+  createKey,
+  type ExtraExtension,
+  type IssueOptions,
+  type TestSvid,
+} from '@countersign/testkit'
+import { generalName, hex, name, sequence, tlv } from '../certificate/encode.ts'
+
+const billing = 'spiffe://saas.example/ns/production/sa/billing'
+const rootName = 'saas.example X.509 authority'
+
+/** What a workload is given: its SVID and the bundle of its trust domain. */
+interface Given {
+  readonly svid: TestSvid
+  readonly bundle: string
+}
+
+/** An authority key identifier of these fields (RFC 5280 §4.2.1.1), in place of the testkit's. */
+function identifiedBy(...fields: readonly Buffer[]): { keyIdentifiers: false; extensions: readonly ExtraExtension[] } {
+  return { keyIdentifiers: false, extensions: [{ oid: '2.5.29.35', value: sequence(...fields) }] }
+}
+
+const root = await createAuthority('saas.example')
+const previous = await createAuthority('saas.example')
+const renewed = await createAuthority('saas.example', { key: root.key })
+const keyOf = ({ key }: Authority): Buffer => tlv(0x80, hex(key.keyId))
+const serialOf = ({ certificateDer }: Authority): Buffer =>
+  tlv(0x82, hex(new X509Certificate(certificateDer).serialNumber))
+const issuerName = tlv(0xa1, generalName.directory(name('C=US', 'O=Countersign Testkit', `CN=${rootName}`)))
+
+async function issue(options: IssueOptions, by: Authority = root): Promise<Given> {
+  return { svid: await by.issue(billing, options), bundle: by.bundlePem }
+}
+
+async function below(options: AuthorityOptions, authority: Authority = root): Promise<Given> {
+  return issue({}, await authority.intermediate(options))
+}
+
+async function crossSigned(): Promise<Authority> {
+  return previous.crossSign(await createAuthority('saas.example', { key: await createKey() }))
+}
+
+/** By what is odd about a chain: whether a peer that verifies by OpenSSL accepts it, and the reason that we give if not. */
+const chains: Readonly<Record<string, readonly [given: () => Promise<Given>, reason?: string]>> = {
+  'is below an authority': [() => issue({})],
+  'is below an intermediate': [() => below({})],
+  'has no key identifiers': [() => issue({ keyIdentifiers: false })],
+  'names the key, name and serial number of its authority': [
+    () => issue(identifiedBy(keyOf(root), issuerName, serialOf(root))),
+  ],
+  'names the key of the previous authority': [() => issue(identifiedBy(keyOf(previous))), 'key_identifier_mismatch'],
+  'names the serial number that its authority had before it was renewed': [
+    () => issue(identifiedBy(keyOf(root), issuerName, serialOf(root)), renewed),
+    'key_identifier_mismatch',
+  ],
+  'has an intermediate that names the key of the previous authority': [
+    () => below(identifiedBy(keyOf(previous))),
+    'key_identifier_mismatch',
+  ],
+  'has an intermediate with the name of its authority': [() => below({ name: rootName })],
+  'has an intermediate with the name of its authority and without a key identifier of it': [
+    () => below({ name: rootName, keyIdentifiers: false }),
+    'openssl_refuses',
+  ],
+  'has an intermediate with that name whose authority has a key of another kind': [
+    async () =>
+      below({ name: rootName, keyIdentifiers: false }, await createAuthority('saas.example', { keyType: 'RSA-2048' })),
+  ],
+  'has an intermediate for servers and clients': [() => below({ extendedKeyUsages: ['serverAuth', 'clientAuth'] })],
+  'has an intermediate for any extended key usage': [
+    () => below({ extendedKeyUsages: ['anyExtendedKeyUsage'] }),
+    'openssl_refuses',
+  ],
+  'has an authority for any extended key usage': [
+    async () => issue({}, await createAuthority('saas.example', { extendedKeyUsages: ['anyExtendedKeyUsage'] })),
+    'openssl_refuses',
+  ],
+  'ends in an authority that another one of its name issued': [
+    async () => {
+      const authority = await crossSigned()
+      return { svid: withoutIntermediates(await authority.issue(billing)), bundle: authority.certificatePem }
+    },
+    'authority_unusable',
+  ],
+  'ends in such an authority beside its own': [
+    async () => {
+      const authority = await crossSigned()
+      const svid = withoutIntermediates(await authority.issue(billing))
+      return { svid, bundle: authority.certificatePem + previous.bundlePem }
+    },
+  ],
+}
+
+function withoutIntermediates(svid: TestSvid): TestSvid {
+  const [leaf = ''] = svid.certificatePem.split(/(?<=-----END CERTIFICATE-----\n)/)
+  return { ...svid, certificatePem: leaf }
+}
+
+describe('our own chain starts a service if peers that verify by OpenSSL accept it:', () => {
+  for (const [what, [given, reason]] of Object.entries(chains)) {
+    test(`one that ${what} is ${reason === undefined ? 'accepted' : 'refused'}`, async (context) => {
+      const { svid, bundle } = await given()
+      assert.equal(await isAcceptedByPeers(context, svid, bundle), reason === undefined)
+      const create = (): unknown =>
+        createMaterial({ key: svid.keyPem, cert: svid.certificatePem, bundles: { 'saas.example': bundle } })
+      if (reason === undefined) create()
+      else
+        assert.throws(
+          create,
+          (error) => error instanceof CertificateError && [error.code, error.value].includes(reason),
+        )
+    })
+  }
+})
+
+test('an update to a chain that such peers refuse is refused, and the last one stays', async () => {
+  const source = await root.source(billing)
+  const { svid } = source
+  const stray = await root.issue(billing, identifiedBy(keyOf(previous)))
+  assert.throws(() => source.replace({ svid: stray }), CertificateError)
+  assert.equal(source.current.svid.serialNumber, svid.serialNumber)
+})
+
+test('what the bundle has between our certificate and a self-signed authority is presented with it', async () => {
+  const upper = await root.intermediate({ name: 'upper' })
+  const lower = await upper.intermediate({ name: 'lower' })
+  const svid = await lower.issue(billing)
+  const { keyPem: key } = svid
+  const bundle = `${root.bundlePem}${upper.certificatePem}${lower.certificatePem}`
+  for (const cert of [svid.certificatePem, withoutIntermediates(svid).certificatePem]) {
+    const { certificatePem } = createMaterial({ key, cert, bundles: { 'saas.example': bundle } }).svid
+    assert.equal(certificatePem.replaceAll(/\s/g, ''), svid.certificatePem.replaceAll(/\s/g, ''))
+  }
+})
+
+/** What OpenSSL says at both ends of a connection that both present this certificate on. */
+async function isAcceptedByPeers(context: TestContext, svid: TestSvid, bundle: string): Promise<boolean> {
+  const options = { key: svid.keyPem, cert: svid.certificatePem, ca: bundle, rejectUnauthorized: false }
+  const server = createServer({ ...options, requestCert: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const accepted = once(server, 'secureConnection')
+  const client = connect({ ...options, host: '127.0.0.1', port: address.port, checkServerIdentity: () => undefined })
+  context.after(() => {
+    client.destroy()
+    server.close()
+  })
+  await once(client, 'secureConnect')
+  const [serverSide]: readonly unknown[] = await accepted
+  const verdicts = [client, serverSide].map(
+    (socket) => typeof socket === 'object' && socket !== null && Reflect.get(socket, 'authorized'),
+  )
+  assert.equal(verdicts[0], verdicts[1])
+  return verdicts[0] === true
+}
