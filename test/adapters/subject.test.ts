@@ -22,7 +22,16 @@ import express from 'express'
 import Fastify from 'fastify'
 import { ca, createCa, identity, issueNamed, openFiles } from '../subject/ca-files.ts'
 import { withLife } from '../support/with-life.ts'
-import { readJson, reasonsOf, sendBehindHandshake, type Service, start, type Variant, variants } from './frameworks.ts'
+import {
+  isOpensslAsked,
+  readJson,
+  reasonsOf,
+  sendBehindHandshake,
+  type Service,
+  start,
+  type Variant,
+  variants,
+} from './frameworks.ts'
 import { refusal } from './refusal.ts'
 
 /* The service of the article on Spring Security, which knows its callers by common name: a map of four services. */
@@ -136,7 +145,7 @@ describe('the service map of the article', () => {
       assert.equal(refusalsOf(service)[0]?.subject, 'intruder')
       assert.deepEqual(await callAll(service, null), allEnded)
       assert.deepEqual(await callAll(service, await issueNamed('core-api', {}, await createCa('Example CA'))), allEnded)
-      assert.ok(!service.authorized.includes(false))
+      if (isOpensslAsked) assert.ok(!service.authorized.includes(false))
       assert.deepEqual(service.handled, [])
       assert.deepEqual(await callAll(service, await issueNamed('core-api')), [200, 200, 200, 403])
     })

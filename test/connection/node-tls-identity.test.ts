@@ -38,7 +38,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     const both = await ours.source(billing, { federated: [partner] })
     const guarded = await serveGuarded(context, { source: both, trustDomains: ['saas.example', 'partner.example'] })
     assert.equal((await ask(guarded.as(forged))).answer, undefined)
-    assert.deepEqual([guarded.authorized, reasonsOf(guarded)], [[true], ['unknown_authority']])
+    assert.deepEqual([guarded.authorized, reasonsOf(guarded)], [[false], ['unknown_authority']])
   })
 
   test('a leaf that is a CA or may sign, with two URI SANs or an ID without a path, is refused', async (context) => {

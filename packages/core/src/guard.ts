@@ -5,8 +5,8 @@ import { Authenticator } from './authenticator.ts'
 import { createBypassGate } from './bypass-gate.ts'
 import { AcceptedMaterial } from './connection/accepted-material.ts'
 import { attachServer } from './connection/attach-server.ts'
-import { checkServer } from './connection/check-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
+import { IssuedOptions } from './connection/issued-options.ts'
 import { type Expiring, OwnLife } from './connection/own-life.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
@@ -46,7 +46,7 @@ export class Guard {
   readonly #follower: SourceFollower
   readonly #parseTarget: ReturnType<typeof createTargetParser>
   readonly #attached = new WeakSet<object>()
-  readonly #made = new WeakSet<object>()
+  readonly #tlsOptions: IssuedOptions
 
   constructor(options: GuardOptions) {
     const parsed = parseGuardOptions(options)
@@ -56,6 +56,7 @@ export class Guard {
     this.#events = new EventLog(parsed.log)
     this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
     this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
+    this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
     this.#authenticator = new Authenticator(parsed, this.#report)
     this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
     const ownLife = new OwnLife((expiring) =>
@@ -78,11 +79,12 @@ export class Guard {
     this.#requireMaterial()
   }
 
-  /** The complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS and change none. */
+  /**
+   * Returns the complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS,
+   * change none. With several trust domains the server has no key, and refuses every handshake, until it is attached.
+   */
   tlsOptions(): GuardTlsOptions {
-    const options = createTlsOptions(this.#requireMaterial(), this.#options.minVersion)
-    this.#made.add(options.cert).add(options.ca)
-    return options
+    return this.#tlsOptions.create(this.#requireMaterial())
   }
 
   /**
@@ -101,8 +103,8 @@ export class Guard {
         'guard.attach: the server is attached already, expected once',
       )
     }
-    checkServer(server, { minVersion, isOurs: (value) => isObject(value) && this.#made.has(value) })
-    attachServer(server, {
+    const checked = this.#tlsOptions.check(server)
+    attachServer(checked, {
       connections: this.#authenticator.connections,
       accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
       refuseHandshake: (error, socket) => {
@@ -123,7 +125,7 @@ export class Guard {
       }),
       isLoopbackOnly: isInjectingSource(source),
     })
-    this.#attached.add(server)
+    this.#attached.add(checked)
   }
 
   /** Whether this guard was attached to a server. */

@@ -17,6 +17,7 @@ import {
   describeMissingBundle,
   longCertificateLifetime,
 } from './material-warnings.ts'
+import { chooseOpensslVerdict, type OpensslVerdict } from './openssl-verdict.ts'
 import { createTlsOptions } from './tls-options.ts'
 import type { Proof } from './verdict-cache.ts'
 
@@ -25,6 +26,8 @@ export interface Accepted {
   readonly own: OwnCertificate
   /** What the peers are held against whose callers are authenticated, and no others. */
   readonly trust: PeerTrust<Proof>
+  /** Whether OpenSSL has to accept the peers as well. */
+  readonly openssl: OpensslVerdict
   /**
    * Our own intermediates, for the realm that they are of: they complete the chains of its peers on Node versions that show
    * the leaf alone.
@@ -60,6 +63,8 @@ export type GuardSource = X509Source | SubjectSource
  * made for, and gives none once our own certificate has expired or the source has none.
  */
 export class AcceptedMaterial {
+  /** Whether OpenSSL has to accept peers as well; the same for all material. */
+  readonly openssl: OpensslVerdict
   readonly #source: GuardSource
   readonly #policy: MaterialPolicy
   readonly #report: Reporter
@@ -77,6 +82,7 @@ export class AcceptedMaterial {
     this.#source = source
     this.#policy = policy
     this.#report = report
+    this.openssl = chooseOpensslVerdict(policy.realm)
   }
 
   /** What holds at `now` (epoch milliseconds), or undefined when nobody can be authenticated. */
@@ -165,7 +171,7 @@ export class AcceptedMaterial {
     const ownRealm = 'ca' in offered ? '' : offered.svid.spiffeId.trustDomain
     const known = (of: string): readonly Certificate[] => (of === ownRealm ? ownIntermediates : [])
     const before = this.#last?.own
-    const accepted = { own, trust, known }
+    const accepted = { own, trust, openssl: this.openssl, known }
     checkServable(accepted)
     this.#accepted = accepted
     this.#last = accepted

@@ -2,6 +2,7 @@ import { Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import { describeValue } from '../options.ts'
+import type { OpensslVerdict } from './openssl-verdict.ts'
 import { type MinVersion, secureOptions } from './tls-options.ts'
 
 /**
@@ -11,7 +12,11 @@ import { type MinVersion, secureOptions } from './tls-options.ts'
  */
 export function checkServer(
   server: unknown,
-  expected: { readonly minVersion: MinVersion; readonly isOurs: (value: unknown) => boolean },
+  expected: {
+    readonly minVersion: MinVersion
+    readonly openssl: OpensslVerdict
+    readonly isOurs: (value: unknown) => boolean
+  },
 ): asserts server is TlsServer {
   if (!(server instanceof TlsServer)) {
     const found = server instanceof NetServer ? 'a server without TLS' : describeValue(server)
@@ -19,19 +24,22 @@ export function checkServer(
   }
   const read = (name: string): unknown => Reflect.get(server, name)
   if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() as it is')
-  if (read('rejectUnauthorized') !== true) {
-    refuse('rejectUnauthorized: false lets a peer in before it is verified; use guard.tlsOptions() as it is')
-  }
+  const isOpensslRequired = expected.openssl === 'required'
+  if (read('rejectUnauthorized') !== isOpensslRequired) refuse(describeRejection(isOpensslRequired))
   if (read('ticketKeys') !== undefined || read('_ticketKeys') !== undefined) {
     refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
   }
-  if (!expected.isOurs(read('cert')) || read('pfx') !== undefined) {
+  const cert = read('cert')
+  const isOurs = isOpensslRequired ? expected.isOurs(cert) : cert === undefined && read('key') === undefined
+  if (!isOurs || read('pfx') !== undefined) {
     refuse(
-      "the server's certificate is not what this guard's tlsOptions() returned; use its key and cert, and not those of another guard or source",
+      "the server's certificate is not what this guard's tlsOptions() returned; use them as they are, and not those of another guard or source",
     )
   }
   if (!expected.isOurs(read('ca')))
-    refuse('ca is not what guard.tlsOptions() gave; add authorities to the bundles of the source')
+    refuse(
+      "ca is not what this guard's tlsOptions() returned; use them as they are, and not those of another guard; authorities belong in the bundles of the source",
+    )
   if (read('minVersion') !== expected.minVersion) {
     refuse(
       `minVersion is ${describeValue(read('minVersion'))}, expected '${expected.minVersion}'; set tls.minVersion of the guard instead`,
@@ -52,6 +60,12 @@ export function checkServer(
   for (const event of refusedListeners) {
     if (server.listenerCount(event) > 0) refuse(`a '${event}' listener resumes sessions; remove it`)
   }
+}
+
+function describeRejection(isOpensslRequired: boolean): string {
+  return isOpensslRequired
+    ? 'rejectUnauthorized: false lets a peer in before it is verified; use guard.tlsOptions() as it is'
+    : 'rejectUnauthorized is not false, but OpenSSL has no authorities here and would refuse every peer; use guard.tlsOptions() as it is'
 }
 
 // Node replaces the whole set when the certificate changes; what we do not know of would be gone then.

@@ -23,9 +23,10 @@ export function verifyPeer(
   const shown = showPeer(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
   const verdict = verifyShown(shown, accepted, cache, now)
-  // OpenSSL's verdict is the second lock; it says neither whose bundle vouched nor that this is an SVID, nor in our words
-  // what was wrong.
-  if (verdict.ok && !socket.authorized) return refuse('tls_refused', String(socket.authorizationError))
+  // OpenSSL's verdict is a second lock where it has authorities. It says neither whose bundle vouched nor that this is an
+  // SVID, nor in our words what was wrong.
+  if (verdict.ok && accepted.openssl === 'required' && !socket.authorized)
+    return refuse('tls_refused', String(socket.authorizationError))
   return verdict
 }
 

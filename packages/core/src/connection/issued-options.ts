@@ -1,0 +1,36 @@
+import type { Server as TlsServer } from 'node:tls'
+import type { Accepted } from './accepted-material.ts'
+import { checkServer } from './check-server.ts'
+import type { OpensslVerdict } from './openssl-verdict.ts'
+import { createServerOptions, type GuardTlsOptions, type MinVersion } from './tls-options.ts'
+
+/** Issues the TLS options of servers, and recognizes a server that was made with them and nothing else. */
+export class IssuedOptions {
+  readonly #minVersion: MinVersion
+  readonly #openssl: OpensslVerdict
+  // By identity: equal options that were made otherwise are not ours.
+  readonly #issued = new WeakSet<object>()
+
+  constructor(minVersion: MinVersion, openssl: OpensslVerdict) {
+    this.#minVersion = minVersion
+    this.#openssl = openssl
+  }
+
+  create(accepted: Accepted): GuardTlsOptions {
+    const options = createServerOptions(accepted, this.#minVersion)
+    this.#issued.add(options.ca)
+    if (options.cert !== undefined) this.#issued.add(options.cert)
+    return options
+  }
+
+  /**
+   * Checks that a server was made with options of `create`.
+   *
+   * @throws {ConfigurationError} `server_unsuitable`
+   */
+  check(server: unknown): TlsServer {
+    const isOurs = (value: unknown): boolean => typeof value === 'object' && value !== null && this.#issued.has(value)
+    checkServer(server, { minVersion: this.#minVersion, openssl: this.#openssl, isOurs })
+    return server
+  }
+}
