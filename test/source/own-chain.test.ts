@@ -100,6 +100,20 @@ const chains: Readonly<Record<string, readonly [given: () => Promise<Given>, rea
   ],
 }
 
+test('an authority is left out whose issuers in the bundle end nowhere', async () => {
+  const [lost, kept] = [await root.intermediate({ name: 'lost' }), await previous.intermediate({ name: 'kept' })]
+  const [belowLost, belowKept] = [await lost.intermediate({ name: 'x' }), await kept.intermediate({ name: 'y' })]
+  const svid = await belowKept.issue(billing)
+  const authorities = [belowLost, lost, belowKept, kept, previous]
+  const { bundles } = createMaterial({
+    key: svid.keyPem,
+    cert: svid.certificatePem,
+    bundles: { 'saas.example': authorities.map(({ certificatePem }) => certificatePem).join('') },
+  })
+  const found = bundles.get('saas.example')?.authorities.map(({ subject }) => subject.commonNames[0])
+  assert.deepEqual(found, ['y', 'kept', rootName])
+})
+
 function withoutIntermediates(svid: TestSvid): TestSvid {
   const [leaf = ''] = svid.certificatePem.split(/(?<=-----END CERTIFICATE-----\n)/)
   return { ...svid, certificatePem: leaf }

@@ -15,11 +15,16 @@ export interface SelfSigned {
  * one of the same name issued is not self-signed.
  */
 export function selectSelfSigned(trustDomain: string | undefined, all: readonly Certificate[]): SelfSigned {
-  const authorities = all.filter((authority) => all.some((issuer) => isNamedIssuer(issuer, authority)))
+  const ends = new Set(all.filter((authority) => isNamedIssuer(authority, authority)))
+  // A set gives what is added to it while it is walked.
+  for (const issuer of ends) {
+    for (const authority of all) if (isNamedIssuer(issuer, authority)) ends.add(authority)
+  }
+  const authorities = all.filter((authority) => ends.has(authority))
   return {
     authorities,
     faults: all
-      .filter((authority) => !authorities.includes(authority))
+      .filter((authority) => !ends.has(authority))
       .map((authority) => ({
         origin: 'content',
         trustDomain,
