@@ -16,7 +16,6 @@ import {
 import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
-import { hidesIntermediates } from '../../packages/core/src/connection/openssl-verdict.ts'
 
 export const billing = 'spiffe://saas.example/ns/production/sa/billing-service'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
@@ -42,9 +41,6 @@ export const variants: readonly Variant[] = (['TLSv1.3', 'TLSv1.2'] as const).fl
   { name: `Fastify, HTTP/2, ${tlsVersion}`, framework: 'Fastify', http2: true, tlsVersion },
   { name: `Express, HTTP/1.1, ${tlsVersion}`, framework: 'Express', http2: false, tlsVersion },
 ])
-
-/** Whether OpenSSL has to accept callers of one trust domain, too, on the Node.js that runs the tests. */
-export const isOpensslAsked: boolean = !hidesIntermediates(process.versions.node)
 
 /** The service, listening. */
 export interface Service extends AsyncDisposable {

@@ -8,7 +8,6 @@ import {
   analyticsService,
   billing,
   coreApi,
-  isOpensslAsked,
   readJson,
   reasonsOf,
   type Service,
@@ -17,6 +16,7 @@ import {
   variants,
 } from './frameworks.ts'
 import { withLife } from '../support/with-life.ts'
+import { isOpensslAsked } from '../support/openssl-asked.ts'
 
 describe(
   'promise 3: a resumed, renegotiated or kept-alive connection never authenticates anyone whom a fresh handshake would refuse, before a rotation and after it',

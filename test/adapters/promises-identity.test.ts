@@ -3,16 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, test, type TestContext } from 'node:test'
 import { channels } from '@countersign/core'
 import { createAuthority, type SvidFault } from '@countersign/testkit'
-import {
-  analyticsService,
-  billing,
-  coreApi,
-  isOpensslAsked,
-  readJson,
-  sendBehindHandshake,
-  start,
-  variants,
-} from './frameworks.ts'
+import { analyticsService, billing, coreApi, readJson, sendBehindHandshake, start, variants } from './frameworks.ts'
+import { isOpensslAsked } from '../support/openssl-asked.ts'
 
 describe('promise 1: a certificate authenticates only if its chain ends in the bundle of the trust domain that its own SPIFFE ID names', async () => {
   const ours = await createAuthority('saas.example')

@@ -12,8 +12,9 @@ import countersign from '@countersign/fastify'
 import { createAuthority } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
-import { billing, isOpensslAsked, rules } from './frameworks.ts'
+import { billing, rules } from './frameworks.ts'
 import { refusal } from './refusal.ts'
+import { isOpensslAsked } from '../support/openssl-asked.ts'
 
 const authority = await createAuthority('saas.example')
 const source = await authority.source(billing)

@@ -20,7 +20,7 @@ import {
   type SubjectIdentity,
 } from '@countersign/core'
 import { serve } from '@countersign/testkit'
-import { isOpensslAsked } from './frameworks.ts'
+import { isOpensslAsked } from '../support/openssl-asked.ts'
 
 /*
  * A CA as tutorials on mTLS make it with the openssl command: a root, an intermediate that issues for services, and

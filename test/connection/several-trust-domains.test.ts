@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { TLSSocket } from 'node:tls'
 import type { GuardOptions } from '@countersign/core'
 import { createAuthority, createKey, type TestSvid } from '@countersign/testkit'
 import { billing, coreApi, reasonsOf, sendBehindHandshake, start, variants } from '../adapters/frameworks.ts'
@@ -61,7 +62,7 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
         tlsVersion,
       )
       const resumed: boolean[] = []
-      guarded.running.server.on('secureConnection', (socket) => resumed.push(socket.isSessionReused()))
+      guarded.running.server.on('secureConnection', (socket: TLSSocket) => resumed.push(socket.isSessionReused()))
       const svid = await ours.issue(coreApi)
       const { session } = await ask(guarded.as(svid))
       assert.equal((await ask(guarded.as(svid), {}, session)).answer, coreApi)
