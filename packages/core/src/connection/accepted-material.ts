@@ -7,6 +7,7 @@ import type { SubjectIdentity } from '../subject/subject-identity.ts'
 import { createSubjectTrust } from '../subject/subject-trust.ts'
 import { createServerTrust, type ExpectedServers } from '../svid/server-trust.ts'
 import { createSvidTrust } from '../svid/svid-trust.ts'
+import type { X509Bundle } from '../trust/bundle.ts'
 import { FaultNotices } from '../trust/fault-notices.ts'
 import type { PeerTrust } from '../trust/peer-trust.ts'
 import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
@@ -194,7 +195,11 @@ export class AcceptedMaterial {
   #warnOfNoAuthorities(offered: X509Material | SubjectMaterial, now: number): void {
     const { realm } = this.#policy
     if (realm.kind === 'subject' || realm.kind === 'own' || 'ca' in offered) return
-    const without = realm.trustDomains.filter((name) => (offered.bundles.get(name)?.authorities.length ?? 0) === 0)
+    // Where there is more to say than that it is empty, it is said by the faults of the bundle.
+    const without = realm.trustDomains.filter((name) => {
+      const { authorities, faults } = offered.bundles.get(name) ?? noBundle
+      return authorities.length === 0 && faults.length === 0
+    })
     for (const trustDomain of without) {
       if (this.#without.has(trustDomain)) continue
       const detail = describeMissingBundle(trustDomain, realm, offered.bundles)
@@ -230,6 +235,8 @@ export class AcceptedMaterial {
     }
   }
 }
+
+const noBundle: Pick<X509Bundle, 'authorities' | 'faults'> = { authorities: [], faults: [] }
 
 /** What an event tells of our own certificate. */
 function describeOwn(own: OwnCertificate): {

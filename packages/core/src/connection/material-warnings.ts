@@ -2,8 +2,6 @@ import type { Certificate } from '../certificate/certificate.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { isSameName } from '../certificate/distinguished-name.ts'
 import type { OwnCertificate } from '../trust/x509-source.ts'
-import type { X509Bundle } from '../trust/bundle.ts'
-import { describeFaults } from '../trust/bundle-fault.ts'
 
 /** Certificates that live longer than 90 days (in milliseconds) are renewed by hand, late, and by few who still know how. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000
@@ -59,17 +57,14 @@ export function describeIndistinct(authorities: readonly Certificate[]): string 
 export function describeMissingBundle(
   trustDomain: string,
   { kind }: { readonly kind: 'spiffe' | 'servers' },
-  bundles: ReadonlyMap<string, X509Bundle>,
+  bundles: ReadonlyMap<string, unknown>,
 ): string {
   const [option, peers] = kind === 'servers' ? ['servers', 'servers'] : ['trustDomains', 'callers']
   const effect = `so none of its ${peers} is authenticated`
-  const bundle = bundles.get(trustDomain)
-  if (bundle === undefined) {
-    const names = [...bundles.keys()].map((name) => `'${name}'`)
-    const known = [...names.slice(0, 10), ...(names.length > 10 ? [`and ${names.length - 10} more`] : [])].join(', ')
-    return `${option}: found '${trustDomain}', of which the source has no bundle (it has ${known}), ${effect}; check how the name is spelt and that the source is given its bundle`
+  if (bundles.has(trustDomain)) {
+    return `the bundle of ${trustDomain} is empty: everything that it certified is revoked, ${effect}`
   }
-  return bundle.faults.length === 0
-    ? `the bundle of ${trustDomain} is empty: everything that it certified is revoked, ${effect}`
-    : `no authority in the bundle of ${trustDomain} can be used, ${effect}: ${describeFaults(bundle.faults)}`
+  const names = [...bundles.keys()].map((name) => `'${name}'`)
+  const known = [...names.slice(0, 10), ...(names.length > 10 ? [`and ${names.length - 10} more`] : [])].join(', ')
+  return `${option}: found '${trustDomain}', of which the source has no bundle (it has ${known}), ${effect}; check how the name is spelt and that the source is given its bundle`
 }

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { setTimeout as wait } from 'node:timers/promises'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { createFetch } from '@countersign/client'
+import {
+  authenticated,
+  type CountersignEvent,
+  createGuard,
+  fileSource,
+  isDenial,
+  staticSource,
+  type X509Source,
+} from '@countersign/core'
+import { type Running, serve } from '@countersign/testkit'
+import type { RegistrationEntry } from '@countersign/testkit/workload-api'
+import { keepCalling } from '../adapters/keep-calling.ts'
+import { isLong, scale } from '../support/long.ts'
+import { billing, coreApi, openSource, startBillingAgent } from './agent-service.ts'
+import { friend, issuer, partners, trustDomains } from './hostile-partners.ts'
+
+const friendApi = 'spiffe://friend.example/ns/production/sa/api'
+const rules = [{ path: '/**', allow: authenticated() }]
+
+/** A guarded server on this source, with everything that it and the calls to it report. */
+async function serveAll(
+  context: TestContext,
+  source: X509Source,
+): Promise<{ readonly running: Running; readonly events: readonly CountersignEvent[] }> {
+  const events: CountersignEvent[] = []
+  const guard = createGuard({ source, trustDomains, rules, log: (event) => void events.push(event) })
+  const running = await serve(guard, (request, response) => {
+    const verdict = guard.admit(request)
+    response.writeHead(isDenial(verdict) ? 403 : 200).end(isDenial(verdict) ? '' : verdict.name)
+  })
+  context.after(() => running.close())
+  return { running, events }
+}
+
+/** What was reported of each trust domain. */
+function toldOf(events: readonly CountersignEvent[]): Readonly<Record<string, readonly unknown[]>> {
+  const told: Record<string, unknown[]> = {}
+  for (const event of events) {
+    if (event.type === 'source') (told[event.trustDomain ?? 'ours'] ??= []).push(event.code ?? event.outcome)
+  }
+  return told
+}
+
+const expected = Object.fromEntries(
+  partners.flatMap(({ trustDomain, code }) => (code === undefined ? [] : [[trustDomain, [code]]])),
+)
+
+/** Who is let in: our own, and the callers of every partner whose bundle is good. */
+async function checkCallers({ running }: { readonly running: Running }): Promise<void> {
+  const callers = [
+    [coreApi, issuer],
+    ...partners.flatMap(({ trustDomain, authority }) =>
+      authority === undefined ? [] : [[`spiffe://${trustDomain}/ns/x/sa/y`, authority] as const],
+    ),
+  ] as const
+  for (const [spiffeId, authority] of callers) {
+    await using peer = running.as(await authority.issue(spiffeId))
+    const response = await peer.fetch('/')
+    assert.deepEqual([response.status, await response.text()], [200, spiffeId])
+  }
+}
+
+const pemOf = (der: Uint8Array): string =>
+  der.length === 0
+    ? ''
+    : `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`
+
+test(`hostile partners at once cost no call of ours while SVIDs rotate, and each is reported once`, async (context) => {
+  const ttlSeconds = scale(600, 5)
+  const entriesWith = (bundle: string): readonly RegistrationEntry[] => {
+    const federatesWith = [
+      { trustDomain: 'friend.example', bundlePem: bundle },
+      ...partners.map((partner) => ({ trustDomain: partner.trustDomain, bundlePem: pemOf(partner.bundle) })),
+    ]
+    return [
+      { spiffeId: billing, hint: 'server', ttlSeconds, federatesWith },
+      { spiffeId: coreApi, hint: 'client', ttlSeconds, federatesWith },
+    ]
+  }
+  const agent = await startBillingAgent(context, { authority: issuer, entries: entriesWith(friend.bundlePem) })
+  const source = await openSource(context, agent, { hint: 'server' })
+  const caller = await openSource(context, agent, { hint: 'client' })
+  const { running, events } = await serveAll(context, source)
+  const fetch = createFetch(caller, { servers: [billing, 'spiffe://weak.example/**'] })
+  context.after(() => fetch.close())
+  await using kept = keepCalling(() => fetch(running.url))
+  // Each on a connection of its own.
+  await using fresh = keepCalling(async () => {
+    await using peer = running.as(await issuer.issue(coreApi))
+    return await peer.fetch('/')
+  })
+  for (let round = 0; round < scale(4, 12); round += 1) {
+    await Promise.all([kept.next(), fresh.next()])
+    if (isLong) await wait(2_500)
+    else await agent.rotate()
+  }
+  await checkCallers({ running })
+
+  const theirs = running.as(await friend.issue(friendApi))
+  const socket = await theirs.connect()
+  socket.resume()
+  assert.equal((await theirs.fetch('/')).status, 200)
+  const before = performance.now()
+  await agent.setEntries(entriesWith(''))
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+  const took = performance.now() - before
+  if (isLong) assert.ok(took < 1000, `found ${took} ms until the callers of a partner that revokes everything are cut`)
+  await assert.rejects(theirs.fetch('/'))
+  await Promise.all([kept.next(), fresh.next()])
+
+  for (const statuses of [await kept.stop(), await fresh.stop()]) {
+    assert.ok(statuses.length > 4)
+    assert.deepEqual(
+      statuses.filter((status) => status !== 200),
+      [],
+    )
+  }
+  const { ours: _, ...told } = toldOf(events)
+  assert.deepEqual(told, { ...expected, 'friend.example': ['bundle_empty'] })
+})
+
+test('hostile partners in files cost no call of ours while the files rotate, and each is reported once', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-partners-'))
+  context.after(() => rmSync(folder, { recursive: true, force: true }))
+  const pathOf = (name: string): string => join(folder, name)
+  mkdirSync(pathOf('bundles'))
+  const rotate = async (): Promise<string> => {
+    const svid = await issuer.issue(billing)
+    writeFileSync(pathOf('tls.key'), svid.keyPem, { mode: 0o600 })
+    writeFileSync(pathOf('tls.crt'), svid.certificatePem)
+    return svid.serialNumber
+  }
+  await rotate()
+  writeFileSync(pathOf('bundles/saas.example.pem'), issuer.bundlePem)
+  for (const { trustDomain, bundle } of partners) {
+    const content = bundle.length === 0 ? '{"keys":[]}' : bundle
+    writeFileSync(pathOf(`bundles/${trustDomain}.${bundle.length === 0 ? 'json' : 'pem'}`), content)
+  }
+  const files = { key: pathOf('tls.key'), cert: pathOf('tls.crt'), bundles: pathOf('bundles'), pollMs: 1000 }
+  const source = await fileSource(files)
+  context.after(() => source.close())
+  const { running, events } = await serveAll(context, source)
+  await using fresh = keepCalling(async () => {
+    await using peer = running.as(await issuer.issue(coreApi))
+    return await peer.fetch('/')
+  })
+  for (let round = 0; round < scale(2, 10); round += 1) {
+    const serialNumber = await rotate()
+    while (source.current.svid.serialNumber !== serialNumber) await fresh.next()
+  }
+  await checkCallers({ running })
+  const statuses = await fresh.stop()
+  assert.deepEqual(
+    statuses.filter((status) => status !== 200),
+    [],
+  )
+  const { ours: _, 'friend.example': __, ...told } = toldOf(events)
+  assert.deepEqual(told, expected)
+})
+
+test('hostile partners in a static source keep no service from starting, and each is reported once', async (context) => {
+  const svid = await issuer.issue(billing)
+  const bundles = {
+    ...Object.fromEntries(
+      partners.map(({ trustDomain, bundle }) => [trustDomain, bundle.length === 0 ? '{"keys":[]}' : bundle]),
+    ),
+    'saas.example': issuer.bundlePem,
+  }
+  const source = staticSource({ key: svid.keyPem, cert: svid.certificatePem, bundles })
+  context.after(() => source.close())
+  const { running, events } = await serveAll(context, source)
+  await checkCallers({ running })
+  const { ours: _, 'friend.example': __, ...told } = toldOf(events)
+  assert.deepEqual(told, expected)
+})
