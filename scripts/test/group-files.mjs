@@ -2,29 +2,36 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../setup.mjs'
 
-/**
- * The folders whose tests compute and do nothing else: they start no server and no process, wait for nothing and change
- * nothing that another file can see. Each line shares a process, which saves loading the same modules for each file.
- */
-const sharing = [['certificate'], ['decision', 'principal', 'spiffe-id'], ['subject', 'svid', 'trust', 'workspace']]
+/** Folders whose files run programs, or change the current folder: each file has a process of its own. */
+const apart = ['cli', 'conformance', 'documents', 'examples']
 
-// A file of these folders that does one of these things after all has a process of its own.
-const acting = /from 'node:(?:net|tls|http|https|http2|timers\/promises|worker_threads|diagnostics_channel)'|\bmock\b/
+/** So does a file that changes or watches what all files of a process have in common. */
+const common = /\bprocess\.(?:env|chdir|on|once)\b|\bmock\b|\bDate\.now = |\bmemoryUsage\b|'node:diagnostics_channel'/
 
-/** Parts test files into groups, each of which one process runs. */
-export function groupFiles(files) {
-  const groups = sharing.map((folders) => files.filter((file) => folders.includes(folderOf(file)) && !isActing(file)))
-  const shared = new Set(groups.flat())
-  return [
-    ...groups.filter((group) => group.length > 0),
-    ...files.filter((file) => !shared.has(file)).map((file) => [file]),
-  ]
+/** About as many seconds of tests share a process; it takes nearly one to load what they test. */
+const most = 12
+
+/** Parts test files into groups, each of which one process runs. Those that may share one are of the same folder. */
+export function groupFiles(files, durations) {
+  const groups = []
+  let last = { folder: undefined, seconds: 0, files: [] }
+  for (const file of files) {
+    if (isApart(file)) {
+      groups.push([file])
+      continue
+    }
+    const folder = file.split('/')[1]
+    const seconds = durations.get(file) ?? 3
+    if (last.folder !== folder || last.seconds + seconds > most) {
+      last = { folder, seconds: 0, files: [] }
+      groups.push(last.files)
+    }
+    last.files.push(file)
+    last.seconds += seconds
+  }
+  return groups
 }
 
-function folderOf(file) {
-  return file.split('/')[1]
-}
-
-function isActing(file) {
-  return acting.test(readFileSync(join(root, file), 'utf8'))
+function isApart(file) {
+  return apart.includes(file.split('/')[1]) || common.test(readFileSync(join(root, file), 'utf8'))
 }

@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { cache, root } from '../setup.mjs'
 import { compiledPath } from './compile-tests.mjs'
-import { fileTimeout } from './inside/limits.mjs'
-import { readResults } from './results.mjs'
+import { ending, silence } from './inside/limits.mjs'
+import { areAllEnded, readResults } from './results.mjs'
 
 const inside = (name) => join(root, 'scripts/test/inside', name)
 const folder = join(cache, 'test-events', String(process.pid))
 const mostOutput = 256 * 1024
+// With it keytool, which some tests start, takes half the time.
+const environment = { JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' }
 let started = 0
 
 /** A process that runs one test file, or several that share it. */
@@ -18,6 +20,7 @@ export class ProcessOfTests {
   #output = ''
   #ended
   #problem
+  #start = Date.now()
 
   constructor(node, flags, files) {
     mkdirSync(folder, { recursive: true })
@@ -38,7 +41,7 @@ export class ProcessOfTests {
         // A group of its own, so that it can be ended together with what it has started.
         detached: process.platform !== 'win32',
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: { ...process.env, COUNTERSIGN_TEST_EVENTS: events, COUNTERSIGN_COMPILED: '1' },
+        env: { ...environment, ...process.env, COUNTERSIGN_TEST_EVENTS: events, COUNTERSIGN_COMPILED: '1' },
       },
     )
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -59,21 +62,28 @@ export class ProcessOfTests {
   }
 
   async #wait(files, events) {
-    const start = Date.now()
-    const limit = fileTimeout * Math.max(1, files.length / 4)
-    const timer = setTimeout(() => this.kill(`did not end within ${limit / 1000} seconds and was killed`), limit)
+    const timer = setInterval(() => this.#watch(files, events), 1000)
     const ended = await new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`))
       this.#child.once('exit', (code, signal) => resolve(code === 0 ? undefined : `ended with ${code ?? signal}`))
     })
-    clearTimeout(timer)
+    clearInterval(timer)
     // What a test left running would hold on to ports and processors, and to the pipes that are read here.
     this.#killGroup()
     await this.#drain()
     const text = readText(events)
     rmSync(events, { force: true })
     const problem = this.#problem ?? ended
-    return readResults(files, { text, problem, output: this.#output, start, end: Date.now() })
+    return readResults(files, { text, problem, output: this.#output, start: this.#start, end: Date.now() })
+  }
+
+  // The tests that have ended are in the events: as long as there are new ones, the process is well.
+  #watch(files, events) {
+    const { size, mtimeMs } = statSync(events, { throwIfNoEntry: false }) ?? { size: 0, mtimeMs: this.#start }
+    const silent = Date.now() - Math.max(mtimeMs, this.#start)
+    if (silent > silence) this.kill(`went on for ${seconds(silence)} without a test that ended, and was killed`)
+    if (silent <= ending || size === 0 || !areAllEnded(files, readText(events))) return
+    this.kill(`did not end within ${seconds(ending)} after its last test, and was killed`)
   }
 
   #killGroup() {
@@ -96,6 +106,10 @@ export class ProcessOfTests {
     clearTimeout(timer)
     for (const stream of streams) stream.destroy()
   }
+}
+
+function seconds(milliseconds) {
+  return `${milliseconds / 1000} seconds`
 }
 
 /** Removes what the processes of this run have written. */

@@ -2,32 +2,20 @@ import { compiledPath } from './compile-tests.mjs'
 
 /**
  * What came of each file that a process ran: its tests, in the order in which they ended, its duration, and its problem
- * where something else than a test went wrong. `problem` is that of the process, and belongs to the file that it was at;
- * if all tests had passed, then to its last file.
+ * where something else than a test went wrong. `problem` is that of the process, and belongs to the file that it was at.
+ * A file that was not begun has no result.
  */
 export function readResults(files, { text, problem, output, start, end }) {
-  const results = files.map((file) => ({
-    file,
-    tests: [],
-    seconds: 0,
-    cpu: 0,
-    problem: undefined,
-    output: '',
-    started: false,
-  }))
-  const find = (path) => results.find(({ file }) => compiledPath(file) === path)
-  let events = text.split('\n').filter((line) => line !== '')
-  // The last line of a process that was killed may be half a line.
-  if (!text.endsWith('\n')) events = events.slice(0, -1)
-  events = events.map((line) => JSON.parse(line))
-
+  const events = readEvents(text)
+  const results = new Map()
   let current
   let at = start
   let cpu = 0
   for (const event of events) {
     if (event.type === 'file:start') {
-      current = find(event.path)
-      current.started = true
+      const file = files.find((candidate) => compiledPath(candidate) === event.path)
+      current = { file, tests: [], seconds: 0, cpu: 0, problem: undefined, output: '' }
+      results.set(event.path, current)
     }
     if (event.type === 'file:end') {
       current.seconds = (event.at - at) / 1000
@@ -39,23 +27,43 @@ export function readResults(files, { text, problem, output, start, end }) {
     }
     if (event.type === 'stray' && current !== undefined) current.problem = event.message
   }
-  assignTests(events, find, current)
+  assignTests(events, results)
 
+  for (const { type, path, isReported } of events) {
+    const result = results.get(path)
+    if (type === 'file:end' && isReported && result.tests.length === 0) result.problem ??= 'reported none of its tests'
+  }
   // How long a process takes to end counts for its last file.
   if (current !== undefined) current.seconds += (end - at) / 1000
-  const failed = results.some(({ tests }) => tests.some(isFailed))
-  for (const result of results) if (!result.started) result.problem = 'was not run: the process ended before'
+  const found = [...results.values()]
+  const failed = found.some(({ tests }) => tests.some(isFailed))
   // A process in which a test failed ends with 1.
   if (problem !== undefined && !(failed && problem === 'ended with 1')) {
-    ;(current ?? results[0]).problem ??= [problem, describeUnfinished(events)].filter(Boolean).join('; ')
+    if (current === undefined) {
+      current = { file: files[0], tests: [], seconds: (end - start) / 1000, cpu: 0, problem: undefined, output: '' }
+      found.push(current)
+    }
+    current.problem ??= [problem, describeUnfinished(events), describeLeft(events, found)].filter(Boolean).join('; ')
   }
-  for (const result of results) if (result.problem !== undefined || result.tests.some(isFailed)) result.output = output
-  return results
+  for (const result of found) if (result.problem !== undefined || result.tests.some(isFailed)) result.output = output
+  return found
+}
+
+/** Whether every file of a process has ended, so that there is nothing left to do in it. */
+export function areAllEnded(files, text) {
+  return readEvents(text).filter(({ type }) => type === 'file:end').length === files.length
+}
+
+function readEvents(text) {
+  const lines = text.split('\n')
+  // Behind the last line end there is nothing, or half a line of a process that was killed.
+  return lines.slice(0, -1).map((line) => JSON.parse(line))
 }
 
 function describeUnfinished(events) {
   const running = []
   for (const { type, name, nesting } of events) {
+    if (nesting === 0) continue
     if (type === 'test:dequeue') running.push({ name, nesting })
     if (type !== 'test:complete') continue
     const index = running.findIndex((test) => test.name === name && test.nesting === nesting)
@@ -64,25 +72,33 @@ function describeUnfinished(events) {
   return running.length === 0 ? undefined : `running: ${running.map(({ name }) => JSON.stringify(name)).join(', ')}`
 }
 
-// Tests are told apart by their number at the top: the events of a file's tests come a little later than its end.
-function assignTests(events, find, last) {
-  const ends = []
-  let count = 0
-  for (const event of events) {
-    if (event.type !== 'file:end') continue
-    count += event.topLevelTests
-    ends.push({ count, result: find(event.path) })
-  }
+function describeLeft(events, results) {
+  const left = events.find(({ type }) => type === 'left')
+  if (left === undefined) return undefined
+  const where = results.length > 1 ? `, of one of ${results.map(({ file }) => file).join(', ')}` : ''
+  return `still there: ${left.resources.join(', ')}${where}`
+}
+
+// The suite of a file comes after its parts, and all of it later than the end of the file.
+function assignTests(events, results) {
   let waiting = []
+  let last
   for (const event of events) {
+    if (event.type === 'file:start') last = results.get(event.path)
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
-    waiting.push(event)
-    if (event.nesting > 0) continue
-    const result = ends.find((end) => event.testNumber <= end.count)?.result ?? last
+    const test = { ...event, nesting: event.nesting - 1 }
+    if (event.nesting > 0) {
+      waiting.push(test)
+      continue
+    }
+    const result = results.get(event.name)
     result?.tests.push(...waiting)
+    // What is wrong with the suite itself, and not with a test, is wrong with its hooks.
+    const isOwnFault = event.type === 'test:fail' && event.failureType !== 'subtestsFailed'
+    if (isOwnFault) result?.tests.push({ ...test, nesting: 0, name: 'before and after the tests', kind: 'test' })
     waiting = []
   }
-  // Of a test that was killed, the parts that had ended.
+  // Of a file that was killed, the tests that had ended.
   last?.tests.push(...waiting)
 }
 

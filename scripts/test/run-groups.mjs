@@ -19,6 +19,9 @@ export async function runGroups(groups, { node, flags, concurrency = 2 * availab
       const results = await tests.results
       running.delete(tests)
       results.forEach(onResult)
+      // A process that was killed, or broke down, leaves files that it had not come to.
+      const rest = group.filter((file) => !results.some((result) => result.file === file))
+      if (rest.length > 0 && !signal.aborted) waiting.unshift(rest)
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work))

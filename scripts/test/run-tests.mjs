@@ -13,7 +13,7 @@ export async function runTests(given, node = process.execPath) {
   await compileTests()
 
   const durations = readDurations()
-  const groups = sortByDuration(groupFiles(files), durations)
+  const groups = sortByDuration(groupFiles(files, durations), durations)
   const report = new Report(files.length, files.length <= 3)
   const interruption = new AbortController()
   const interrupt = () => interruption.abort()

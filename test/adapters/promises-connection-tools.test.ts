@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
+import { withLife } from '../support/with-life.ts'
 import { billing, coreApi, type Service, start, type Variant, variants } from './frameworks.ts'
 
 const skipOpenssl = spawnSync('openssl', ['version']).status !== 0 && 'there is no openssl'
@@ -125,18 +126,21 @@ describe(
         },
       )
 
-      test(
-        `curl is cut on a kept connection when its certificate expires (${variant.name})`,
-        { skip: skipCurl },
-        async () => {
+      test(`curl is cut on a kept connection when its certificate expires (${variant.name})`, { skip: skipCurl }, () =>
+        withLife(4, async (life) => {
           const source = await authority.source(billing)
           await using service = await start(variant, { source })
-          const stored = await store(await authority.issue(coreApi, { ttlSeconds: 5 }))
-          const { lines, code } = await askWithCurl(service, variant, stored, ['--rate', '8/m'])
+          const stored = await store(await authority.issue(coreApi, { ttlSeconds: life.seconds }))
+          // The second request comes when the certificate has ended: after 6 seconds, if that lives for 4.
+          const asking = askWithCurl(service, variant, stored, ['--rate', `${2400 / life.seconds}/h`])
+          asking.catch(() => undefined)
+          while (service.handled.length === 0 && !life.isLate()) await wait(5)
+          life.begun()
+          const { lines, code } = await asking
           assert.deepEqual(lines, ['200', '000'])
           assert.notEqual(code, 0)
           assert.equal(service.handled.length, 1)
-        },
+        }),
       )
     }
   },

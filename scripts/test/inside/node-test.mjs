@@ -1,58 +1,71 @@
 /**
- * `node:test` as compiled tests see it: every test has a time limit, which Node.js 20 has no option for, and top-level
- * tests are counted, so that a process that runs several files knows which of them a test belongs to.
+ * `node:test` as compiled tests see it. Every test has a time limit, which Node.js 20 has no option for. And what a file
+ * registers while it is loaded becomes a suite of that file, with its hooks: several files can share a process.
  */
-import nodeTest, { describe as nodeDescribe } from 'node:test'
+import * as node from 'node:test'
 import { testTimeout } from './limits.mjs'
 
 export * from 'node:test'
 
-let depth = 0
-let pending = []
+/** What the file that is being loaded has registered; undefined while none is. */
+let registered
 
-/** Resolves once all top-level tests registered so far have ended, to their number since the last call. */
-export async function settleTests() {
-  const settled = pending
-  pending = []
-  await Promise.all(settled)
-  return settled.length
+/** Loads a file and runs its tests as a suite of that name; resolves when they have ended, to whether there were any. */
+export async function runFile(name, load) {
+  registered = []
+  try {
+    await load()
+  } catch (error) {
+    registered.push(() => {
+      void node.test('the file is loaded', () => {
+        throw error
+      })
+    })
+  }
+  const all = registered
+  registered = undefined
+  await node.describe(name, () => {
+    for (const register of all) register()
+  })
+  return all.length > 0
 }
 
 export const test = createTest()
 export const it = createTest()
 export const describe = createSuite()
 export const suite = createSuite()
+export const before = createHook(node.before)
+export const after = createHook(node.after)
+export const beforeEach = createHook(node.beforeEach)
+export const afterEach = createHook(node.afterEach)
 
 // eslint-disable-next-line import/no-default-export -- node:test has one
-export default Object.assign(createTest(), { test, it, describe, suite })
+export default Object.assign(createTest(), { test, it, describe, suite, before, after, beforeEach, afterEach })
 
 function createTest() {
-  return withVariants(nodeTest, (original) => (...given) => {
+  return withVariants(node.test, (original) => (...given) => {
     const [name, options, fn] = argumentsOf(given)
-    return keep(original(name, { timeout: testTimeout, ...options }, fn))
+    return register(() => original(name, { timeout: testTimeout, ...options }, fn))
   })
 }
 
 function createSuite() {
-  return withVariants(nodeDescribe, (original) => (...given) => {
-    const [name, options, fn] = argumentsOf(given)
-    return keep(original(name, options, (...context) => runNested(fn, context)))
-  })
+  return withVariants(
+    node.describe,
+    (original) =>
+      (...given) =>
+        register(() => original(...argumentsOf(given))),
+  )
 }
 
-// What is registered inside a suite does not stand at the top.
-function runNested(fn, context) {
-  depth += 1
-  try {
-    return fn?.(...context)
-  } finally {
-    depth -= 1
-  }
+function createHook(original) {
+  return (...given) => void register(() => original(...given))
 }
 
-function keep(promise) {
-  if (depth === 0) pending.push(promise)
-  return promise
+function register(begin) {
+  if (registered === undefined) return begin()
+  registered.push(begin)
+  return Promise.resolve()
 }
 
 function withVariants(original, wrap) {
