@@ -48,13 +48,13 @@ const table: readonly (readonly [CallerName, Request, Answer])[] = [
   ['core-api of staging', health, passes],
   ['core-api of partner', billing, lacksAuthority],
   ['core-api of partner', health, passes],
-  ['no certificate', health, ends('handshake_failed')],
-  ['core-api, wrong CA', billing, ends('handshake_failed')],
+  ['no certificate', health, ends('certificate_missing')],
+  ['core-api, wrong CA', billing, ends('signature_invalid')],
   ['core-api, signed by partner', billing, ends('unknown_authority')],
   ['core-api, two URI SANs', billing, ends('several_uri_sans')],
   ['core-api, for 3 seconds', billing, passes],
   ['core-api, for 3 seconds', 'connection at expiry', { seen: ended }],
-  ['core-api, for 3 seconds', billing, ends('handshake_failed')],
+  ['core-api, for 3 seconds', billing, ends('expired')],
 ]
 
 /** All calls, in the order in which they are made: those of one caller share a connection as long as it lasts. */

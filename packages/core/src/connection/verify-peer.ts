@@ -53,8 +53,7 @@ function verifyShown(
     shown = chain
     verdict = cache.verify({ leafDer, readChain: () => chain, trust, additional: [], known, now })
   }
-  if (verdict.ok || verdict.reason !== 'unknown_authority' || shown.length > 1) return verdict
-  return { ...verdict, detail: `${verdict.detail}; ${leafAlone}` }
+  return verdict
 }
 
 /** The verdict on every peer while there is no valid certificate of our own. */
@@ -63,9 +62,6 @@ export const withoutMaterial: PeerRefusal = Object.freeze({
   reason: 'source_unavailable',
   detail: 'there is no valid certificate of our own',
 })
-
-const leafAlone =
-  'the peer presented its leaf alone, expected its intermediates with it; those that are in the bundle beside their authority are found'
 
 function refuse(reason: string, detail: string): PeerRefusal {
   return { ok: false, reason, detail }
