@@ -136,6 +136,15 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     assert.deepEqual(reasons(events), ['service_account_not_listed', 'service_account_not_listed'])
   })
 
+  test('answers 503 as a hook that runs before the plugin has decided', async () => {
+    const guard = createGuard({ source, rules: everything, log: () => undefined })
+    const app = Fastify({ https: guard.tlsOptions() })
+    app.addHook('onRequest', onlyCoreApi)
+    await app.register(countersign, { guard })
+    app.get('/x', unreachable)
+    assert.equal((await app.inject('/x')).statusCode, 503)
+  })
+
   test('denies as the hook of an instance what none of its callers can meet', async () => {
     const { app, events } = await create(everything)
     app.register(async (child) => {
