@@ -49,6 +49,8 @@ const ofOthers: Readonly<Record<string, unknown>> = {
   authorize: ['admin'],
   authenticated: true,
   custom: { name: 'x' },
+  session: { authenticated: true },
+  check: { custom: { name: 'x', test: () => true } },
   conf: { retries: 3 },
   callers: 3,
 }

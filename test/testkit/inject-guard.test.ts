@@ -38,6 +38,13 @@ describe('inject fails', () => {
     assert.equal((await coreApi.inject(app, '/x')).statusCode, 200)
   })
 
+  test('for an application without the plugin whose handler calls one that denies', async () => {
+    const guarded = await open(source)
+    const app = Fastify()
+    app.get('/x', async () => (await coreApi.inject(guarded, '/a//b')).statusCode)
+    await assert.rejects(coreApi.inject(app, '/x'), unguarded)
+  })
+
   test('for a guard whose source is not one of the testkit', async () => {
     const { svid } = source
     const bundles = { 'saas.example': authority.bundlePem }
