@@ -31,9 +31,12 @@ export interface Watched {
   readonly events: readonly CountersignEvent[]
 }
 
-/** An authority of ten years, a source whose SVID was issued like this, and a guard that is attached to nothing. */
+/** An authority of ten years that is a month old, a source whose SVID was issued like this, and a guard that is attached to nothing. */
 export async function createWatched(issue: IssueOptions = {}, options: Partial<GuardOptions> = {}): Promise<Watched> {
-  const authority = await createAuthority('saas.example', { ttlSeconds: 3650 * 86_400 })
+  const authority = await createAuthority('saas.example', {
+    ttlSeconds: 3650 * 86_400,
+    notBefore: Date.now() - 30 * day,
+  })
   const source = await authority.source(ours, { svid: await authority.issue(ours, issue) })
   const events: CountersignEvent[] = []
   const log = (event: CountersignEvent): void => void events.push(event)

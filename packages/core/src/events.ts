@@ -62,13 +62,15 @@ export interface SourceEvent {
   readonly at: number
   readonly detail: string
   readonly code?: CountersignErrorCode
-  /** Whose bundle it is about, where it is about one. */
+  /** Whose bundle or certificate it is about, where it is about one. */
   readonly trustDomain?: string
   /** Of our own SVID. */
   readonly spiffeId?: string
   readonly serialNumber?: string
   /** Epoch milliseconds: of our own certificate, or of the one that is expiring. */
   readonly expiresAt?: number
+  /** What is expiring: our own certificate, or an authority that no younger one of its trust domain succeeds. */
+  readonly of?: 'own' | 'authority'
   /** How much of the life of an expiring certificate is left: 0.5, 0.2 or 0.05. */
   readonly remaining?: number
 }

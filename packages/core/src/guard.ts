@@ -7,7 +7,7 @@ import { AcceptedMaterial } from './connection/accepted-material.ts'
 import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
 import { IssuedOptions } from './connection/issued-options.ts'
-import { type Expiring, OwnLife } from './connection/own-life.ts'
+import { OwnLife } from './connection/own-life.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
 import { type CompiledRequirement, compileRouteRequirement } from './decision/compile-requirement.ts'
@@ -19,7 +19,7 @@ import type { RuleSet } from './decision/rules.ts'
 import { createTargetParser, parsePath } from './decision/target.ts'
 import { ConfigurationError, SourceError } from './errors.ts'
 import { EventLog } from './event-log.ts'
-import type { CountersignEvent, DenialEvent, Reporter, SourceEvent } from './events.ts'
+import type { CountersignEvent, DenialEvent, Reporter } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
@@ -60,7 +60,7 @@ export class Guard {
     this.#authenticator = new Authenticator(parsed, this.#report)
     this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
     const ownLife = new OwnLife((expiring) =>
-      this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...tell(expiring) }),
+      this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring }),
     )
     this.#follower = new SourceFollower({
       source: parsed.source,
@@ -283,13 +283,4 @@ export function createGuard(options: GuardOptions): Guard {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
-}
-
-function tell({ what, remaining, expiresAt }: Expiring): Pick<SourceEvent, 'detail' | 'remaining' | 'expiresAt'> {
-  const end = new Date(expiresAt).toISOString()
-  return {
-    detail: `${what} expires at ${end}: less than ${remaining * 100} % of its life remain`,
-    remaining,
-    expiresAt,
-  }
 }

@@ -1,17 +1,14 @@
+import type { Certificate } from '../certificate/certificate.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
+import type { SourceEvent } from '../events.ts'
+import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import type { AuthoritySet } from '../trust/peer-trust.ts'
 import type { Accepted } from './accepted-material.ts'
 import { callAt } from './long-timer.ts'
 
-/** A certificate that this service depends on, and how much of its life remains. */
-export interface Expiring {
-  /** Which one, for people. */
-  readonly what: string
-  /** Of the whole life of the certificate: 0.5, 0.2 or 0.05. */
-  readonly remaining: number
-  /** Epoch milliseconds. */
-  readonly expiresAt: number
-}
+/** A certificate that this service depends on and how much of its life remains, as an event reports it. */
+export type Expiring = Pick<SourceEvent, 'of' | 'trustDomain' | 'detail' | 'remaining' | 'expiresAt'>
 
 /** When it is told that a certificate will expire: shares of its life that remain, so that hours and years both have time. */
 const shares: readonly number[] = [0.5, 0.2, 0.05]
@@ -19,16 +16,25 @@ const shares: readonly number[] = [0.5, 0.2, 0.05]
 /** Below this share a certificate should have been renewed: what renews it does not work. */
 export const overdueShare = 0.2
 
-interface Watched {
-  readonly what: string
+/** Epoch milliseconds, both. */
+interface Life {
   readonly notBefore: number
   readonly expiresAt: number
 }
 
+interface Watched extends Life {
+  readonly of: 'own' | 'authority'
+  readonly trustDomain?: string
+  /** Which one, for people. */
+  readonly what: string
+  /** What is wrong with that, for people. */
+  readonly why?: string
+}
+
 /**
- * Tells in time that our own certificate or an authority will expire: when half, a fifth and a twentieth of its life
- * remain, each once. At start only a fifth and less are worth a word, since many authorities live on for years after
- * their half.
+ * Reports in time that our own certificate or an authority will expire: when half, a fifth and a twentieth of its life
+ * remain, each once. At start only a fifth and less are reported, since many authorities live on for years after their
+ * half. An authority that a younger one of its trust domain outlives is not reported: that one has taken its place.
  */
 export class OwnLife {
   readonly #tell: (expiring: Expiring) => void
@@ -60,7 +66,7 @@ export class OwnLife {
       const reached = shares.filter((share) => now >= momentOf(each, share)).at(-1)
       if (reached !== undefined && reached < last && now < each.expiresAt) {
         told.set(id, reached)
-        due.push({ what: each.what, remaining: reached, expiresAt: each.expiresAt })
+        due.push(describeExpiring(each, reached))
       }
       const coming = shares.map((share) => momentOf(each, share)).find((moment) => moment > now)
       if (coming !== undefined) soonest = Math.min(soonest, coming)
@@ -73,7 +79,7 @@ export class OwnLife {
 }
 
 /** Epoch milliseconds: the moment at which this share of the life remains. */
-export function momentOf({ notBefore, expiresAt }: Omit<Watched, 'what'>, share: number): number {
+export function momentOf({ notBefore, expiresAt }: Life, share: number): number {
   return expiresAt - (expiresAt - notBefore) * share
 }
 
@@ -82,15 +88,55 @@ function firstShare(each: Watched, now: number): number {
   return now >= momentOf(each, 0.5) ? 0.5 : 1
 }
 
+function describeExpiring({ of, trustDomain, what, why, expiresAt }: Watched, remaining: number): Expiring {
+  const end = new Date(expiresAt).toISOString()
+  const detail = `${what} expires at ${end}: less than ${remaining * 100} % of its life remain`
+  return {
+    of,
+    ...(trustDomain !== undefined && { trustDomain }),
+    detail: why === undefined ? detail : `${detail}, ${why}`,
+    remaining,
+    expiresAt,
+  }
+}
+
 function listWatched({ own, trust }: Accepted): ReadonlyMap<string, Watched> {
-  const authorities = trust.authorities.map((authority): readonly [string, Watched] => {
-    const { sha256, notBefore } = authority
-    return [
-      sha256,
-      { what: `the authority ${describeCertificate(authority)}`, notBefore, expiresAt: endOfValidity(authority) },
-    ]
-  })
   const { sha256, notBefore, expiresAt } = own
+  const ours = {
+    of: 'own',
+    what: 'our own certificate',
+    notBefore,
+    expiresAt,
+    ...('spiffeId' in own && own.spiffeId instanceof SpiffeId && { trustDomain: own.spiffeId.trustDomain }),
+  } as const
   // With the end, because under renewed authorities the same leaf lives longer.
-  return new Map([...authorities, [`${sha256} ${expiresAt}`, { what: 'our own certificate', notBefore, expiresAt }]])
+  return new Map([...trust.bundles.flatMap(listLast), [`${sha256} ${expiresAt}`, ours]])
+}
+
+/** The authorities of a bundle that have no successor in it: usually one. */
+function listLast({ trustDomain, authorities }: AuthoritySet): readonly (readonly [string, Watched])[] {
+  const last = authorities.filter(
+    (authority, index) => !authorities.some((other, otherIndex) => succeeds(other, authority, otherIndex > index)),
+  )
+  return last.map((authority) => {
+    const { sha256, notBefore } = authority
+    const whose = trustDomain === undefined ? '' : ` of ${trustDomain}`
+    const watched = {
+      of: 'authority',
+      what: `the authority ${describeCertificate(authority)}${whose}`,
+      why: 'and the bundle has no younger one that lives longer',
+      notBefore,
+      expiresAt: endOfValidity(authority),
+      ...(trustDomain !== undefined && { trustDomain }),
+    } as const
+    return [sha256, watched]
+  })
+}
+
+/** Whether one authority is younger than another, lives longer and begins in time; of two alike the later one does. */
+function succeeds(younger: Certificate, older: Certificate, isLater: boolean): boolean {
+  if (younger.notBefore === older.notBefore && younger.notAfter === older.notAfter) return isLater
+  return (
+    younger.notBefore >= older.notBefore && younger.notAfter >= older.notAfter && younger.notBefore <= older.notAfter
+  )
 }

@@ -11,6 +11,7 @@ const realm = ''
 export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): PeerTrust<X509Subject> {
   return {
     authorities: ca.authorities,
+    bundles: [ca],
     verify: (claim) => {
       const additional = [...claim.additional, ...(claim.known?.(realm) ?? [])]
       const verdict = verifySubject({ ...claim, additional, ca }, identity)

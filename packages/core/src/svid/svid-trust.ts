@@ -14,6 +14,7 @@ export function createSvidTrust(
 ): PeerTrust<X509Svid> {
   return {
     authorities: [...bundles.values()].flatMap(({ authorities }) => authorities),
+    bundles: [...bundles.values()],
     verify: (claim) => {
       const verdict = verifySvid({ ...claim, bundles, usage })
       return verdict.ok ? { ok: true, proof: verdict.svid } : verdict

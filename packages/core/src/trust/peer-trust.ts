@@ -36,10 +36,19 @@ export type PeerTrustVerdict<Proof extends PeerProof> =
       readonly subject?: string
     }
 
+/** Authorities that vouch for the same peers. */
+export interface AuthoritySet {
+  /** Absent for a CA without SPIFFE. */
+  readonly trustDomain?: string
+  readonly authorities: readonly Certificate[]
+}
+
 /** What peers are held against at one time, and what was proved under it. Immutable. */
 export interface PeerTrust<Proof extends PeerProof> {
   /** Every authority, for the list that TLS sends to callers. */
   readonly authorities: readonly Certificate[]
+  /** The same, by whose they are. */
+  readonly bundles: readonly AuthoritySet[]
   /** Verifies a chain from the start. */
   verify(claim: PeerClaim): PeerTrustVerdict<Proof>
   /** Whether a proof was reached under the bundle that holds now. */
