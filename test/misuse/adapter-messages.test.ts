@@ -6,7 +6,8 @@ import express from 'express'
 import Fastify from 'fastify'
 import { call, checkMistakes, create, guard } from './mistakes.ts'
 
-const express4: unknown = createRequire(import.meta.url)('express4')
+const require = createRequire(import.meta.url)
+const express4: unknown = require('express4')
 
 checkMistakes([
   [

@@ -73,7 +73,8 @@ test('an Express application listens with allow() behind what passes a request o
 })
 
 test('an application of Express 4 answers every request with an error, whoever serves it', async () => {
-  const express4: unknown = createRequire(import.meta.url)('express4')
+  const require = createRequire(import.meta.url)
+  const express4: unknown = require('express4')
   const app = call(express4)
   assert.ok(isApp(app))
   app.use(countersign(guard))

@@ -26,7 +26,7 @@ export function checkArgument(value: unknown, where: string, [isRight, expected]
 }
 
 /** Refuses a value. */
-export function refuseValue(where: string, value: unknown, expected: string): never {
+function refuseValue(where: string, value: unknown, expected: string): never {
   const message = `${where}: found ${describeValue(value)}, expected ${expected}`
   throw new ConfigurationError('option_invalid', message, { value: typeof value === 'object' ? where : value })
 }

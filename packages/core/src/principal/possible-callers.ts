@@ -86,7 +86,7 @@ export function intersect(one: CallerSet, other: CallerSet): CallerSet | undefin
 }
 
 /** Whether text can be one segment of a SPIFFE ID's path. */
-export function isSegment(text: string): boolean {
+function isSegment(text: string): boolean {
   try {
     return SpiffeId.parse(`spiffe://any/${text}`).segments.length === 1
   } catch {
