@@ -32,7 +32,6 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
     '@peculiar/x509': 'certificate/decode.ts',
     'reflect-metadata': 'certificate/decode.ts',
-    'jsonc-parser': 'trust/strict-json.ts',
     micromatch: 'decision/pattern.ts',
     'node-forge': 'source/key-store/key-store.ts',
   },
