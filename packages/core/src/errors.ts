@@ -90,6 +90,8 @@ interface ErrorDetails {
 
 /** The base of every error that Countersign throws. A denied request is a `Decision`, never an error. */
 export class CountersignError<Code extends CountersignErrorCode = CountersignErrorCode> extends Error {
+  // Written out in each class, because minifiers rename classes.
+  override readonly name: string = 'CountersignError'
   /** What went wrong, from a closed union: branch on this, never on the message. */
   readonly code: Code
   /** The value that was found, where it may be shown. */
@@ -97,20 +99,25 @@ export class CountersignError<Code extends CountersignErrorCode = CountersignErr
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
-    this.name = new.target.name
     this.code = code
     this.value = details.value
   }
 }
 
 /** Thrown where text is expected to be a SPIFFE ID or a trust domain name and is not (SPIFFE-ID §2). */
-export class SpiffeIdError extends CountersignError<SpiffeIdErrorCode> {}
+export class SpiffeIdError extends CountersignError<SpiffeIdErrorCode> {
+  override readonly name: string = 'SpiffeIdError'
+}
 
 /** Thrown where a certificate, a revocation list, a key or a bundle is expected and the bytes are none, or break a limit. */
-export class CertificateError extends CountersignError<CertificateErrorCode> {}
+export class CertificateError extends CountersignError<CertificateErrorCode> {
+  override readonly name: string = 'CertificateError'
+}
 
 /** Thrown by a source that has no X.509 material (any more). */
-export class SourceError extends CountersignError<SourceErrorCode> {}
+export class SourceError extends CountersignError<SourceErrorCode> {
+  override readonly name: string = 'SourceError'
+}
 
 /** What is known of a call that failed. */
 interface CallDetails extends ErrorDetails {
@@ -126,6 +133,7 @@ interface CallDetails extends ErrorDetails {
  * (`own_certificate_missing`); it is no call that can be made this way, such as one through a proxy (`call_unsuitable`).
  */
 export class CallError extends CountersignError<CallErrorCode> {
+  override readonly name: string = 'CallError'
   /** The one thing that was wrong, a word to count by: the verifier's reason, such as `several_uri_sans`, or Node's code. */
   readonly reason: string
   /** Host and port, or the path of the socket, that was called. */
@@ -142,4 +150,6 @@ export class CallError extends CountersignError<CallErrorCode> {
 }
 
 /** Thrown at start by a configuration that cannot be what its author meant; names option, value and remedy. */
-export class ConfigurationError extends CountersignError<ConfigurationErrorCode> {}
+export class ConfigurationError extends CountersignError<ConfigurationErrorCode> {
+  override readonly name: string = 'ConfigurationError'
+}

@@ -61,12 +61,19 @@ function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   if ('stack' in handle) {
     return { ...common, handle, stack: readLayers(handle, outer), kind: 'router', router: readRouterOptions(handle) }
   }
-  // Express hides a mounted application behind a function of this name; mounted in a router it is not hidden.
-  if (Reflect.get(handle, 'name') === 'mounted_app' || 'mountpath' in handle) {
+  if ('mountpath' in handle || hidesApplication(handle)) {
     return { ...common, handle, kind: 'application' }
   }
   // What has a path of its own is often a function around a router.
   return { ...common, handle, kind: rawPath === undefined || path === '/' ? 'middleware' : 'opaque' }
+}
+
+// Express hides a mounted application behind a function; mounted in a router it is not hidden. By what the function does
+// and not by its name, because minifiers take that away.
+function hidesApplication(handle: object): boolean {
+  if (typeof handle !== 'function') return false
+  const source = Function.prototype.toString.call(handle)
+  return source.includes('.handle(') && source.includes('setPrototypeOf')
 }
 
 function readRouterOptions(router: object): RouterOptions {

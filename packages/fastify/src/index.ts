@@ -1,5 +1,3 @@
-import './route-types.ts'
-
 export { allow, type AllowHook, type AllowRequest, type RunAllow } from './allow.ts'
 export { countersign, countersign as default, type CountersignPluginOptions } from './plugin.ts'
 export type { MisspeltAllow } from './route-types.ts'

@@ -132,7 +132,9 @@ function checkPlace(app: FastifyInstance): void {
 // beside it or, when it listens to another server, in its place.
 function routesUpgrades(app: FastifyInstance): boolean {
   const [listener, ...more] = app.server.listeners('upgrade')
-  return app.hasDecorator('websocketServer') && listener?.name === 'onUpgrade' && more.length === 0
+  // By what it does and not by its name, because minifiers take that away.
+  const routes = listener !== undefined && Function.prototype.toString.call(listener).includes('.routing(')
+  return app.hasDecorator('websocketServer') && routes && more.length === 0
 }
 
 function findFurtherServers(app: FastifyInstance): readonly unknown[] {

@@ -104,7 +104,7 @@ function refuseKind(name: string, value: unknown, expected: string): never {
 
 // Such a bundle looks right in every way.
 function adviseFor(value: unknown): string {
-  const isForeign = isRecord(value) && value.constructor.name === X509Bundle.name
+  const isForeign = isRecord(value) && typeof value['withRevocation'] === 'function'
   return isForeign ? ' of the same copy of @countersign/core; install one copy only' : ''
 }
 

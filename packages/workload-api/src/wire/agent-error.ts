@@ -12,6 +12,7 @@ export interface AgentFailure {
 
 /** An answer of the agent that is none, or no answer, with its likely cause. */
 export class AgentError extends SourceError {
+  override readonly name: string = 'AgentError'
   /** The gRPC status by name. */
   readonly grpcCode: string
   /** Where the agent was looked for. */
