@@ -5,7 +5,7 @@ import type { Reading } from '../../packages/core/src/decision/reading.ts'
 import { authenticated, denyAll } from '../../packages/core/src/decision/requirement.ts'
 import { compileRules } from '../../packages/core/src/decision/rules.ts'
 
-const reading: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'reserved' }
+const reading: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
 const rules = compileRules(
   [
     { path: '/files/*', allow: denyAll() },

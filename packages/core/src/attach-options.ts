@@ -1,27 +1,32 @@
 import { ConfigurationError } from './errors.ts'
-import type { RequestWay } from './guarded-request.ts'
+import type { ReadWay } from './listener-way.ts'
 import { describeValue, isCallable, parseOptions } from './options.ts'
 
 /** What an adapter tells about the server that it attaches. */
 export interface AttachOptions {
-  /** Whether the framework's own router will see an upgrade and decide about it; asked for each one. Default: no, the rules decide. */
+  /** Whether the framework's own router will see an upgrade and decide about its route; asked for each one. Default: no, the rules alone decide. */
   readonly routesUpgrade?: () => boolean
-  /** How the framework's router reads paths. Default: by the letter. */
-  readonly way?: () => RequestWay
+  /** Whether a hook of the framework calls `admit` or `readmit` for every request, with its route known; asked for each one. Only then a rule may leave a request to its route. Default: no. */
+  readonly routesRequest?: () => boolean
+  /** How the framework's router reads the path of a request. Default: as an adapter says that recognizes the server's listener, else by the letter. */
+  readonly way?: ReadWay
 }
+
+/** Options that cannot be wrong any more. */
+export type ParsedAttachOptions = Required<Omit<AttachOptions, 'way'>> & { readonly way: ReadWay | undefined }
 
 /**
  * Checks every option and fills in the defaults.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
-export function parseAttachOptions(input: AttachOptions): Required<AttachOptions> {
-  const options = parseOptions(input, ['routesUpgrade', 'way'], 'guard.attach')
+export function parseAttachOptions(input: AttachOptions): ParsedAttachOptions {
+  const options = parseOptions(input, ['routesUpgrade', 'routesRequest', 'way'], 'guard.attach')
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || isCallable(value)) continue
     const message = `guard.attach: ${name}: found ${describeValue(value)}, expected a function`
     throw new ConfigurationError('option_invalid', message, { value })
   }
-  const { routesUpgrade = () => false, way = () => ({}) } = input
-  return { routesUpgrade, way }
+  const { routesUpgrade = () => false, routesRequest = () => false, way } = input
+  return { routesUpgrade, routesRequest, way }
 }

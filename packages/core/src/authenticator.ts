@@ -3,6 +3,7 @@ import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './connection/accepted-material.ts'
 import { describeEnd } from './connection/describe-end.ts'
+import { callerOf } from './connection/describe-peer.ts'
 import { describeHandshake, findAddress } from './connection/describe-handshake.ts'
 import { addressOf, describeProof } from './connection/describe-peer.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
@@ -132,7 +133,7 @@ export class Authenticator {
     if (!verdict.ok) return createDenial('identity_invalid', `${verdict.reason}: ${verdict.detail}`)
     const { proof } = verdict
     if (now >= proof.expiresAt) {
-      return createDenial('identity_expired', describeEnd(proof))
+      return createDenial('identity_expired', describeEnd(proof), { principal: callerOf(proof) })
     }
     const known = this.#principals.get(proof)
     if (known !== undefined) return known
@@ -154,7 +155,9 @@ export class Authenticator {
       return createPrincipal(svid, this.#options)
     } catch (error) {
       const message = error instanceof Error ? error.message : 'it threw something that is no error'
-      return createDenial('evaluation_error', `the authorities of ${svid.spiffeId.toString()}: ${message}`)
+      return createDenial('evaluation_error', `the authorities of ${svid.spiffeId.toString()}: ${message}`, {
+        principal: callerOf(svid),
+      })
     }
   }
 }

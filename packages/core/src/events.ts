@@ -54,6 +54,28 @@ export interface DenialEvent {
   readonly repeated?: number
 }
 
+/**
+ * A request was decided. Published on `countersign:decision` alone, so that it costs nothing while nobody subscribes; what
+ * is denied is a `DenialEvent` as well, with the same id.
+ */
+export type DecisionEvent = AllowedEvent | (Omit<DenialEvent, 'type'> & DeniedEffect)
+
+/** A request was allowed: by the rules, and by its route where the framework makes that known before the handler. */
+export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path' | 'remoteAddress'> {
+  readonly type: 'decision'
+  readonly effect: 'allow'
+  /** The name of the principal. */
+  readonly principal: string
+  /** The index of the rule that decided. */
+  readonly rule?: number
+}
+
+/** What tells a denial on `countersign:decision` from one on `countersign:denial`. */
+export interface DeniedEffect {
+  readonly type: 'decision'
+  readonly effect: 'deny'
+}
+
 /** The source of X.509 material changed or failed, or what it gave will expire. Published on `countersign:source`. */
 export interface SourceEvent {
   readonly type: 'source'
@@ -81,10 +103,12 @@ export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent
 /** The names of the `node:diagnostics_channel` channels on which every guard of the process publishes. */
 export const channels: {
   readonly authentication: 'countersign:authentication'
+  readonly decision: 'countersign:decision'
   readonly denial: 'countersign:denial'
   readonly source: 'countersign:source'
 } = Object.freeze({
   authentication: 'countersign:authentication',
+  decision: 'countersign:decision',
   denial: 'countersign:denial',
   source: 'countersign:source',
 })
@@ -119,8 +143,13 @@ export function writeSafely(log: (event: CountersignEvent) => unknown, event: Co
 }
 
 /** Whether anybody listens to the channel of such events: of those that go nowhere else, none has to be made otherwise. */
-export function hasSubscribers(type: CountersignEvent['type']): boolean {
+export function hasSubscribers(type: CountersignEvent['type'] | DecisionEvent['type']): boolean {
   return byType[type].hasSubscribers
+}
+
+/** Publishes a decision on its channel; decisions are not logged. */
+export function publishDecision(event: DecisionEvent): void {
+  byType.decision.publish(event)
 }
 
 /** The log of last resort: one line of JSON on standard error. */
@@ -130,6 +159,7 @@ export function logToStandardError(event: CountersignEvent): void {
 
 const byType = {
   authentication: channel(channels.authentication),
+  decision: channel(channels.decision),
   denial: channel(channels.denial),
   source: channel(channels.source),
 }

@@ -1,8 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
-import { type AttachOptions, parseAttachOptions } from './attach-options.ts'
+import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
 import { Authenticator } from './authenticator.ts'
-import { createBypassGate } from './bypass-gate.ts'
 import { AcceptedMaterial } from './connection/accepted-material.ts'
 import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
@@ -11,27 +10,26 @@ import { OwnLife } from './connection/own-life.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
 import { type CompiledRequirement, compileRouteRequirement } from './decision/compile-requirement.ts'
-import { decide, decideRequirement } from './decision/decide.ts'
 import { createDenial, type Denial } from './decision/denial.ts'
 import type { Explanation } from './decision/explain.ts'
-import { exactReading } from './decision/reading.ts'
 import type { RuleSet } from './decision/rules.ts'
-import { createTargetParser, parsePath } from './decision/target.ts'
 import { ConfigurationError, SourceError } from './errors.ts'
 import { EventLog } from './event-log.ts'
-import type { CountersignEvent, DenialEvent, Reporter } from './events.ts'
+import type { CountersignEvent, Reporter } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
 import { isCallable } from './options.ts'
-import { isDenial } from './is-denial.ts'
+import { byTheLetter, followListener, type ReadWay, type RecognizeListener } from './listener-way.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
+import { RequestAdmission } from './request-admission.ts'
+import { createServerGate } from './server-gate.ts'
 
 /**
- * Ties identity and decision together: the whole way of a request stands in `admit`. Adapters call nothing else.
+ * Ties identity and decision together; the path of a request is in `RequestAdmission`. Adapters call nothing else.
  */
 export class Guard {
   /** The rules as they were compiled. */
@@ -44,7 +42,8 @@ export class Guard {
   readonly #material: AcceptedMaterial
   readonly #authenticator: Authenticator
   readonly #follower: SourceFollower
-  readonly #parseTarget: ReturnType<typeof createTargetParser>
+  readonly #requests: RequestAdmission
+  readonly #recognizers = new Set<RecognizeListener>()
   readonly #attached = new WeakSet<object>()
   readonly #tlsOptions: IssuedOptions
 
@@ -58,7 +57,12 @@ export class Guard {
     this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
     this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
     this.#authenticator = new Authenticator(parsed, this.#report)
-    this.#parseTarget = createTargetParser(parsed.rules.knownMethods)
+    this.#requests = new RequestAdmission({
+      rules: parsed.rules,
+      material: this.#material,
+      authenticator: this.#authenticator,
+      report: this.#report,
+    })
     const ownLife = new OwnLife((expiring) =>
       this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring }),
     )
@@ -89,13 +93,13 @@ export class Guard {
 
   /**
    * Takes a server under guard: verifies every peer before any HTTP is spoken, ends the connections of those that
-   * prove nothing, decides upgrades, and follows the source.
+   * prove nothing, decides each request by the rules before anything of a framework sees it, and follows the source.
    *
    * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
    * for one that is attached already
    */
   attach(server: unknown, options: AttachOptions = {}): void {
-    const { routesUpgrade, way } = parseAttachOptions(options)
+    const attachOptions = parseAttachOptions(options)
     const { minVersion, source } = this.#options
     if (isObject(server) && this.#attached.has(server)) {
       throw new ConfigurationError(
@@ -117,9 +121,11 @@ export class Guard {
         this.#follower.add((accepted) => {
           apply(accepted === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(accepted, minVersion))
         }),
-      admit: createBypassGate({
-        routesUpgrade,
-        admit: (request) => this.admit(request, way()),
+      admit: createServerGate({
+        admit: this.#createServerAdmission(
+          attachOptions,
+          attachOptions.way ?? followListener(checked, this.#recognizers),
+        ),
         answer: (denial, request) => this.answer(denial, request),
         keepEndable: (request) => this.#authenticator.markUpgraded(request),
       }),
@@ -134,25 +140,27 @@ export class Guard {
   }
 
   /**
-   * The way of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
-   * away. Gives the principal of a request that passes, or the denial, which is reported already. Never throws, never
-   * waits.
+   * The path of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
+   * away. Returns the principal of a request that passes, or the denial, which is reported already. What an attached
+   * server decided in the same way is not decided again. Never throws, never waits.
    */
   admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
-    const { method = '', url } = request
-    const now = Date.now()
-    const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
-    const target = this.#parseTarget(request)
-    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), null)
-    if (originalUrl !== undefined && originalUrl !== url) {
-      const original = parsePath(originalUrl)
-      if (!original.accepted) return this.#deny(request, createDenial(original.reason, original.detail), null)
-    }
-    const principal = this.#authenticator.authenticate(request, this.#material.latest(now), now)
-    if (isDenial(principal)) return this.#deny(request, principal, null)
-    const facts = { principal, method, target, message: request, reading, alsoReading, routeAllow }
-    const decision = decide(this.rules, facts)
-    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+    return this.#requests.admit(request, way)
+  }
+
+  /**
+   * What is left of a request that an attached server admitted: what the route demands. Undefined where `admit` has to
+   * decide, because method or target changed since, or the request came by no attached server.
+   *
+   * @param received the request as Node emitted it, of which `request` may be a view
+   */
+  readmit(received: object, request: GuardedRequest, routeAllow?: CompiledRequirement): Principal | Denial | undefined {
+    return this.#requests.readmit(received, request, routeAllow)
+  }
+
+  /** For frameworks whose applications any server can serve: how an attached server learns how its listener reads paths. */
+  recognize(recognize: RecognizeListener): void {
+    this.#recognizers.add(recognize)
   }
 
   /**
@@ -171,26 +179,17 @@ export class Guard {
    */
   admitConnection(socket: TLSSocket): Principal | Denial {
     const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
-    const principal = this.authenticate(socket)
-    if (isDenial(principal)) return this.#deny(request, principal, null)
-    const target = parsePath('/')
-    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
-    const decision = decide(this.rules, { principal, method: '', target, message: request, reading: exactReading })
-    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+    return this.#requests.admitConnection(request, this.authenticate(socket))
   }
 
   /** What `admit` left open for routers that choose the route later: the route's own requirement. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
-    const { method = '', url = '' } = request
-    const target = parsePath(url)
-    if (!target.accepted) return this.#deny(request, createDenial(target.reason, target.detail), principal)
-    const decision = decideRequirement(requirement, { principal, method, target, message: request })
-    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal)
+    return this.#requests.admitRoute(request, principal, requirement)
   }
 
   /** Denies a request for a reason that only the adapter can see, and reports it. */
   deny(request: GuardedRequest, principal: Principal, reason: Denial['reason'], detail: string): Denial {
-    return this.#deny(request, createDenial(reason, detail), principal)
+    return this.#requests.deny(request, principal, reason, detail)
   }
 
   /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
@@ -246,22 +245,20 @@ export class Guard {
     )
   }
 
-  #deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
-    const { method = '', url = '' } = request
-    const { effect: _, ...why } = denial
-    const connection = this.#authenticator.connections.find(request)
-    const { remoteAddress } = connection?.socket ?? {}
-    const event: DenialEvent = {
-      type: 'denial',
-      at: Date.now(),
-      ...why,
-      method: method.slice(0, 32),
-      path: (url.split('?', 1)[0] ?? '').slice(0, 256),
-      ...(principal !== null && { principal: principal.name }),
-      ...(remoteAddress !== undefined && { remoteAddress }),
+  #createServerAdmission(
+    { routesUpgrade, routesRequest }: ParsedAttachOptions,
+    readWay: ReadWay,
+  ): (request: GuardedRequest, event: string) => Principal | Denial {
+    return (request, event) => {
+      try {
+        const way = readWay(request)
+        const isRouteToCome = event === 'request' ? routesRequest() : event === 'upgrade' && routesUpgrade()
+        return this.#requests.admitOnServer(request, { way, isWayKnown: way !== byTheLetter, isRouteToCome })
+      } catch (error) {
+        // What adapters read of a framework is not ours, and an exception in `emit` would end the process.
+        return this.#requests.deny(request, null, 'evaluation_error', `the adapter: ${String(error)}`)
+      }
     }
-    this.#report(event, connection?.verdict.ok)
-    return denial
   }
 }
 

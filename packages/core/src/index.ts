@@ -1,5 +1,13 @@
 export { channels } from './events.ts'
-export type { AuthenticationEvent, CountersignEvent, DenialEvent, SourceEvent } from './events.ts'
+export type {
+  AllowedEvent,
+  AuthenticationEvent,
+  CountersignEvent,
+  DecisionEvent,
+  DenialEvent,
+  DeniedEffect,
+  SourceEvent,
+} from './events.ts'
 export type { DenialAnswer } from './answer.ts'
 export type { GuardTlsOptions, MinVersion } from './connection/tls-options.ts'
 export { type Crl, decodeCrl } from './certificate/crl.ts'
@@ -51,6 +59,7 @@ export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
 export type { GuardedRequest, RequestWay } from './guarded-request.ts'
 export type { Health } from './health.ts'
 export { isDenial } from './is-denial.ts'
+export type { ReadWay, RecognizeListener } from './listener-way.ts'
 export { createDialer, type Dial, type Dialer } from './outgoing/dialer.ts'
 export { type DialerOptions, dialerOptionNames } from './outgoing/dialer-options.ts'
 export type { HostNames, ServerNames } from './outgoing/server-names.ts'

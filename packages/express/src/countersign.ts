@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
 import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error, isExpress4 } from './check-arguments.ts'
-import { mayFold, readWay } from './read-way.ts'
+import { mayFold, readWay, recognizerFor } from './read-way.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -26,6 +26,7 @@ export function countersign(guard: Guard): Middleware {
     )
   }
   const rulesMayFold = mayFold(guard.rules)
+  guard.recognize(recognizerFor(guard.rules))
   let checkedApp: unknown
   const middleware: Middleware = (
     request: IncomingMessage & { readonly app?: { readonly request?: object } },
@@ -42,8 +43,9 @@ export function countersign(guard: Guard): Middleware {
     }
     const { url, originalUrl } = readTarget(request)
     const read = viewRequest(request, url)
-    const way = readWay(request, url, rulesMayFold)
-    const verdict = guard.admit(read, originalUrl === url ? way : { ...way, originalUrl })
+    // The server has decided already, unless something rewrote the target or the application runs without one.
+    const verdict =
+      guard.readmit(request, read) ?? guard.admit(read, { ...readWay(request, url, rulesMayFold), originalUrl })
     if (isDenial(verdict)) {
       sendDenial(guard, verdict, read, response)
       return

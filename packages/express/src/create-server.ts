@@ -3,11 +3,11 @@ import { createServer as createHttpsServer, type Server } from 'node:https'
 import type { Guard } from '@countersign/core'
 import { checkApp, checkGuard } from './check-arguments.ts'
 import { checkAllows, checkMounting } from './check-mounting.ts'
-import { readAppWay } from './read-way.ts'
+import { readAppWay, readUnknown, recognizerFor } from './read-way.ts'
 
 /**
  * Creates the HTTPS server of an Express application with the guard attached: peers are verified before any HTTP, and
- * upgrades are decided by the rules.
+ * each request is decided by the rules before the application sees it.
  *
  * When it begins to listen it refuses, by an `error` event, an application with routes that `countersign(guard)` does
  * not stand before, all of them at once.
@@ -20,7 +20,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   checkGuard(guard, 'createServer', usage)
   checkApp(app, 'createServer', usage)
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
-  guard.attach(server, { way: () => readAppWay(app) })
+  guard.attach(server, { way: recognizerFor(guard.rules)(app) ?? readUnknown })
   server.prependListener('listening', () => {
     const error = checkMounting(app, guard) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return

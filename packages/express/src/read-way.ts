@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { Guard, Reading, RequestWay } from '@countersign/core'
-import { findRootApp, readAppOptions, readLayers, type RouterLayer } from './walk-routers.ts'
+import type { Guard, Reading, ReadWay, RecognizeListener, RequestWay } from '@countersign/core'
+import { findRootApp, isApplication, isRouter, readAppOptions, readLayers, type RouterLayer } from './walk-routers.ts'
 
 /**
  * How the routers of the application that handles a request read its path. Routers do not inherit their options from
@@ -13,7 +13,29 @@ export function readWay(
 ): RequestWay {
   const app = findRootApp(request.app)
   // A bare router folds by default, and nothing tells whether this one does.
-  if (app === undefined) return unknownWay
+  return app === undefined ? unknownWay : readRootWay(app, url, rulesMayFold)
+}
+
+/**
+ * Returns how an attached server learns to decide as `countersign()` would: by recognizing the application that is its
+ * request listener. One function for all guards whose rules may fold and one for all others.
+ */
+export function recognizerFor(rules: Guard['rules']): RecognizeListener {
+  return mayFold(rules) ? recognizeFolding : recognizePlain
+}
+
+const recognizeFolding: RecognizeListener = (listener) => recognize(listener, true)
+const recognizePlain: RecognizeListener = (listener) => recognize(listener, false)
+
+function recognize(listener: object, rulesMayFold: boolean): ReadWay | undefined {
+  if (isApplication(listener)) return ({ url = '' }) => readRootWay(listener, url, rulesMayFold)
+  return isRouter(listener) ? readUnknown : undefined
+}
+
+/** How a request listener reads paths of which nothing is known. */
+export const readUnknown: ReadWay = () => unknownWay
+
+function readRootWay(app: object, url: string, rulesMayFold: boolean): RequestWay {
   // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
   return rulesMayFold || isFoldable(url) ? readAppWay(app) : looseWay
 }
@@ -59,9 +81,11 @@ export function readAppWay(app: object): RequestWay {
     sensitive: own.isCaseSensitive,
     lax: !own.isStrict,
     strict: own.isStrict,
+    escaped: false,
   }
   const look = (layers: readonly RouterLayer[]): void => {
-    for (const { kind, router, stack, isExpression } of layers) {
+    for (const { kind, router, stack, isExpression, path } of layers) {
+      if (/%[0-9a-f]{2}/i.test(path)) seen.escaped = true
       if (isExpression) seen.insensitive = seen.sensitive = seen.lax = seen.strict = true
       if (kind === 'router' && router !== undefined) {
         if (router.isCaseSensitive) seen.sensitive = true
@@ -82,8 +106,20 @@ export function readAppWay(app: object): RequestWay {
     }
   }
   look(readLayers(app))
-  const reading: Reading = { foldCase: seen.insensitive ? 'ascii' : false, foldTrailingSlash: seen.lax }
+  // `/caf%C3%A9` is how a route of Express is written that a rule for `/café` is meant for. Where no route is, such a path
+  // can only reach a parameter.
+  const comparesEscaped = seen.escaped ? 'unneeded' : 'all'
+  const reading: Reading = {
+    foldCase: seen.insensitive ? 'ascii' : false,
+    foldTrailingSlash: seen.lax,
+    comparesEscaped,
+  }
   const isMixed = (seen.insensitive && seen.sensitive) || (seen.lax && seen.strict)
   if (!isMixed) return { reading }
-  return { reading, alsoReading: { foldCase: seen.sensitive ? false : 'ascii', foldTrailingSlash: !seen.strict } }
+  const alsoReading: Reading = {
+    foldCase: seen.sensitive ? false : 'ascii',
+    foldTrailingSlash: !seen.strict,
+    comparesEscaped,
+  }
+  return { reading, alsoReading }
 }

@@ -21,6 +21,16 @@ export interface RouterOptions {
   readonly isStrict: boolean
 }
 
+/** Whether a request listener is an application of Express. */
+export function isApplication(listener: object): boolean {
+  return typeof listener === 'function' && 'mountpath' in listener && 'router' in listener
+}
+
+/** Whether a request listener is a router without an application. */
+export function isRouter(listener: object): boolean {
+  return typeof listener === 'function' && 'stack' in listener && 'caseSensitive' in listener
+}
+
 /** The application that a request entered first, from the one that handles it now. */
 export function findRootApp(app: unknown): object | undefined {
   let root: unknown = app

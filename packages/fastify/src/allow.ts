@@ -12,7 +12,8 @@ import {
 import { describeValue, isCallable } from '@countersign/core/options'
 import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
-import { createConfigReader } from './read-request.ts'
+import type { EventLog } from './log-to-fastify.ts'
+import { createConfigReader, readReceived } from './read-request.ts'
 import { noteAllow, noteUncalled } from './route-allows.ts'
 import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
 
@@ -28,8 +29,9 @@ export type RunAllow = (request: AllowRequest, reply: DenyingReply, done: (error
 /** What of a Fastify request the hook reads, whatever server it comes from. */
 export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
   readonly principal: Principal | null
-  readonly raw: GuardedRequest
+  readonly raw: FastifyRequest['raw']
   readonly server: object
+  readonly log: EventLog
 }
 
 /**
@@ -58,15 +60,19 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   }
   const readConfig = createConfigReader()
   const decide = (request: AllowRequest, reply: DenyingReply): boolean => {
-    const guard = findGuard(request.server)
-    const { principal, raw } = request
-    if (guard === undefined || principal === null) {
+    const found = findGuard(request.server)
+    const { principal } = request
+    if (found === undefined || principal === null) {
       sendUnavailable(reply)
       return false
     }
+    const { guard, deciding } = found
+    const raw = readReceived(request.raw)
     // Of a route that has this hook, the plugin has decided it with the rules.
     if (findRoute(readConfig(request))?.allows.includes(run) === true) return true
+    deciding.log = request.log
     const verdict = admit(guard, raw, principal, compile)
+    deciding.log = undefined
     if (isDenial(verdict)) sendDenial(guard, verdict, raw, reply)
     return !isDenial(verdict)
   }

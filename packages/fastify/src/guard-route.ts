@@ -5,7 +5,6 @@ import {
   type Guard,
   parseFastifyRoute,
   type Reading,
-  type RequestWay,
 } from '@countersign/core'
 import { findAllows, findDemand } from './route-allows.ts'
 import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
@@ -25,7 +24,7 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
   const guarded: GuardedRoute = {
     name: describe(route),
     url: route.url,
-    way: Object.freeze({ reading, routeAllow: allow }),
+    routeAllow: allow,
     allows,
     uncovered: findUncovered(guard, route, reading, allow),
     hasParameter: route.url.includes(':'),
@@ -91,9 +90,9 @@ export interface GuardedRoute {
   readonly url: string
   /** Why it could only ever be denied, if it could. */
   readonly uncovered: string | undefined
-  /** How its requests come to it, when nothing rewrites their targets. */
-  readonly way: RequestWay
-  /** The hooks that `allow()` made whose demands are part of `way`. */
+  /** What it demands besides the rules. */
+  readonly routeAllow: CompiledRequirement | undefined
+  /** The hooks that `allow()` made whose demands are part of that. */
   readonly allows: readonly object[]
   /** Whether its path may end in a parameter, which can be empty. */
   readonly hasParameter: boolean

@@ -1,20 +1,27 @@
 import type { FastifyInstance } from 'fastify'
 import type { Guard } from '@countersign/core'
+import type { DecidingRequest } from './log-to-fastify.ts'
+
+/** What decides the requests of an instance. */
+export interface InstanceGuard {
+  readonly guard: Guard
+  readonly deciding: DecidingRequest
+}
 
 /** Notes on a root instance that this guard decides every request of it and of its children. */
-export function noteGuard(app: FastifyInstance, guard: Guard): void {
+export function noteGuard(app: FastifyInstance, guard: InstanceGuard): void {
   app.decorate(guardOf, guard)
 }
 
 /** The guard of the instance that handles a request; undefined where the plugin is not registered. */
-export function findGuard(app: object): Guard | undefined {
+export function findGuard(app: object): InstanceGuard | undefined {
   return isGuarded(app) ? app[guardOf] : undefined
 }
 
 const guardOf: unique symbol = Symbol('countersign.guard')
 
 interface GuardedInstance {
-  readonly [guardOf]: Guard
+  readonly [guardOf]: InstanceGuard
 }
 
 function isGuarded(app: object): app is GuardedInstance {

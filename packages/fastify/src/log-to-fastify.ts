@@ -1,14 +1,24 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { AuthenticationEvent, CountersignEvent, SourceEvent } from '@countersign/core'
 
+/** The request that is being decided, so that its denial is logged by its own logger, with its `reqId`. */
+export class DecidingRequest {
+  log: EventLog | undefined
+}
+
+/** What of Fastify's logger is needed. */
+export type EventLog = Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
+
 /**
  * Writes events to Fastify's logger: an update that was refused and a loss as errors, refused peers, denials and whatever
- * somebody should look at as warnings, what is usual as information.
+ * somebody should look at as warnings, what is usual as information. A denial made in a hook goes to the logger of its
+ * request.
  */
-export function logToFastify(log: FastifyBaseLogger): (event: CountersignEvent) => void {
+export function logToFastify(log: EventLog, deciding: DecidingRequest): (event: CountersignEvent) => void {
   return (event) => {
     const level = levelOf(event)
-    log[level]({ countersign: event }, describe(event))
+    const target = event.type === 'denial' ? (deciding.log ?? log) : log
+    target[level]({ countersign: event }, describe(event))
   }
 }
 

@@ -1,11 +1,20 @@
 import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import fp from 'fastify-plugin'
-import { ConfigurationError, type Guard, isDenial, missesCoveringRule } from '@countersign/core'
+import {
+  ConfigurationError,
+  type Guard,
+  isDenial,
+  missesCoveringRule,
+  type Reading,
+  type RequestWay,
+} from '@countersign/core'
 import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/core/options'
+import { followFurtherServers } from './further-servers.ts'
 import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './guard-route.ts'
 import { noteGuard } from './guarded-instance.ts'
-import { logToFastify } from './log-to-fastify.ts'
-import { createConfigReader, readOriginalUrl } from './read-request.ts'
+import { DecidingRequest, logToFastify } from './log-to-fastify.ts'
+import { type Engines, followEngines } from './middleware-engine.ts'
+import { createConfigReader, readOriginalUrl, readReceived } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -47,11 +56,19 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   checkPlace(app)
   const reading = readRouterOptions(app.initialConfig)
   guard.rules.checkReading(reading)
+  const deciding = new DecidingRequest()
   // Without a logger Fastify has one whose methods are one function that does nothing: denials would be lost in it.
-  if (app.log.warn !== app.log.error) guard.useDefaultLog(logToFastify(app.log))
-  const attachOptions = { routesUpgrade: () => routesUpgrades(app), way: () => ({ reading }) }
+  if (app.log.warn !== app.log.error) guard.useDefaultLog(logToFastify(app.log, deciding))
+  const engines = followEngines(app, guard)
+  const readWay = createWayReader(reading, engines)
+  const attachOptions = {
+    routesUpgrade: () => routesUpgrades(app),
+    routesRequest: () => !engines.isBefore,
+    way: readWay,
+  }
   guard.attach(app.server, attachOptions)
-  noteGuard(app, guard)
+  followFurtherServers(app, (server) => guard.attach(server, attachOptions))
+  noteGuard(app, { guard, deciding })
   app.decorateRequest('principal', null)
   const routes: GuardedRoute[] = []
   app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
@@ -60,37 +77,44 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     for (const { checkUnchanged } of routes) checkUnchanged()
     ready()
   })
-  // `localhost` opens a second server for the other address family; until here its requests are denied.
-  app.addHook('onListen', (done) => {
-    for (const server of findFurtherServers(app)) guard.attach(server, attachOptions)
-    done()
-  })
   const readConfig = createConfigReader()
-  const noRoute = Object.freeze({ reading })
+  // The server has decided the rules already, unless something rewrote the target or the request came by `inject`.
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
     const route = findRoute(readConfig(request))
-    const way = route?.way ?? noRoute
-    const originalUrl = readOriginalUrl(raw)
-    const admitted = guard.admit(raw, originalUrl === undefined ? way : { ...way, originalUrl })
+    const received = readReceived(raw)
+    deciding.log = request.log
+    const admitted =
+      guard.readmit(raw, received, route?.routeAllow) ??
+      guard.admit(received, { ...readWay(), originalUrl: readOriginalUrl(raw), routeAllow: route?.routeAllow })
     const verdict =
       route?.hasParameter === true &&
       !isDenial(admitted) &&
-      missesCoveringRule(guard.rules, raw, request.params, reading)
+      missesCoveringRule(guard.rules, received, request.params, reading)
         ? guard.deny(
-            raw,
+            received,
             admitted,
             'no_rule',
             'a parameter of the route is empty, which the rule that covers the route does not match',
           )
         : admitted
+    deciding.log = undefined
     if (!isDenial(verdict)) {
       request.principal = verdict
       done()
       return
     }
-    sendDenial(guard, verdict, raw, reply)
+    sendDenial(guard, verdict, received, reply)
   })
+}
+
+function createWayReader(reading: Reading, engines: Engines): () => RequestWay {
+  const alone: RequestWay = Object.freeze({ reading })
+  let withEngine: RequestWay | undefined
+  return () => {
+    if (engines.reading === undefined) return alone
+    return (withEngine ??= Object.freeze({ reading, alsoReading: engines.reading }))
+  }
 }
 
 function checkOptions(options: unknown): Guard {
@@ -135,12 +159,6 @@ function routesUpgrades(app: FastifyInstance): boolean {
   // By what it does and not by its name, because minifiers take that away.
   const routes = listener !== undefined && Function.prototype.toString.call(listener).includes('.routing(')
   return app.hasDecorator('websocketServer') && routes && more.length === 0
-}
-
-function findFurtherServers(app: FastifyInstance): readonly unknown[] {
-  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.serverBindings')
-  const servers: unknown = symbol === undefined ? [] : Reflect.get(app, symbol)
-  return Array.isArray(servers) ? servers : []
 }
 
 function refuse(finding: string): never {

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Reading } from '@countersign/core'
 
 /**
- * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds;
- * its other options concern targets that are refused anyway.
+ * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds, and
+ * leaves the escapes of reserved characters; a space and everything outside ASCII is always decoded. Its other options concern targets that are refused anyway.
  */
 export function readRouterOptions(config: FastifyInstance['initialConfig']): Reading {
   const read = (name: string): unknown => {
@@ -14,5 +14,6 @@ export function readRouterOptions(config: FastifyInstance['initialConfig']): Rea
   return {
     foldCase: read('caseSensitive') === false ? 'unicode' : false,
     foldTrailingSlash: read('ignoreTrailingSlash') === true,
+    comparesEscaped: 'unneeded',
   }
 }

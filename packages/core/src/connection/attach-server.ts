@@ -19,16 +19,16 @@ export interface Attachment {
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
   /** Told of each request before anybody answers it. */
   readonly begin: (request: unknown, response: unknown) => void
-  /** Whether an event that bypasses the adapters may reach its listeners. */
-  readonly admit: BypassGate
+  /** Whether a request may reach the listeners of its event. */
+  readonly admit: RequestGate
   /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
   readonly isLoopbackOnly: boolean
 }
 
-/** Decides about a request that Node hands to listeners of `event` instead of the request handler; answers it if denied. */
-export type BypassGate = (event: string, request: unknown, response: unknown) => boolean
+/** Decides about a request that Node gives to the listeners of `event`; answers it if denied. */
+export type RequestGate = (event: string, request: unknown, response: unknown) => boolean
 
-/** Ties a checked server to the guard: from here on its certificate, its connections and its upgrades are the guard's. */
+/** Ties a checked server to the guard: from here on its certificate, its connections and its requests are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, accept, refuseHandshake, follow } = attachment
   refuseListeners(server)
@@ -107,8 +107,8 @@ function refuseChanges(server: TlsServer): void {
   })
 }
 
-// Where they are emitted, because a listener of ours would be one among others: the bypassing events reach no
-// middleware, and a listener that destroys the socket does not stop the next one.
+// Where they are emitted, because a listener of ours would be one among others: whatever it did, the next one would run.
+// And before any framework, whose hooks and middleware run in the order in which they were registered.
 function interceptRequests(server: TlsServer, { begin, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
@@ -117,9 +117,9 @@ function interceptRequests(server: TlsServer, { begin, admit }: Attachment): voi
     if (event === 'request') {
       begin(request, response)
       // Without the list: this one comes with every request.
-      return emit.call(server, event, request, response)
+      return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
-    if (typeof event === 'string' && bypasses.has(event)) {
+    if (typeof event === 'string' && otherRequests.has(event)) {
       begin(request, response)
       if (!admit(event, request, response)) return true
     }
@@ -134,7 +134,8 @@ function isEmit(value: unknown): value is Emit {
   return typeof value === 'function'
 }
 
-const bypasses: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])
+// Requests that Node gives to no 'request' listener.
+const otherRequests: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])
 
 function refuseOtherAddresses(server: TlsServer): void {
   const address = server.address()

@@ -8,6 +8,11 @@ export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly
   return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
 }
 
+/** The name of a proven caller, as its principal has it. */
+export function callerOf(proof: Proof): string {
+  return proof instanceof X509Svid ? proof.spiffeId.toString() : proof.name
+}
+
 /** What events tell of a verified peer. */
 export function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
   readonly serialNumber: string

@@ -47,6 +47,8 @@ export interface Denial extends DenialAnswer {
   readonly rule?: number
   /** The authorities that the caller lacks, where that is the reason. */
   readonly missing?: readonly string[]
+  /** Whom the certificate names, where it proved a caller that then could not be made a principal. */
+  readonly principal?: string
 }
 
 /** A request that passes. */
@@ -67,7 +69,7 @@ export const leftToRoute: Allowed = Object.freeze({ effect: 'allow' })
 export function createDenial(
   reason: DenialReason,
   detail: string,
-  about: { readonly rule?: number; readonly missing?: readonly string[] } = {},
+  about: Pick<Denial, 'rule' | 'missing' | 'principal'> = {},
 ): Denial {
   return Object.freeze({ effect: 'deny', ...answers[reason], reason, detail, id: randomUUID(), ...about })
 }

@@ -11,8 +11,11 @@ export interface PathSpelling {
 export interface DecodedPath {
   /** Decoded once. An encoded slash stays `%2F`, which no other text decodes to. */
   readonly path: string
-  /** What routers compare that leave the escapes of reserved characters (find-my-way), and what decoding twice yields. */
-  readonly reservedKept: readonly PathSpelling[]
+  /**
+   * With the escapes of reserved characters left, as find-my-way compares it; with those of all characters left that can
+   * be sent as they are; and decoded twice.
+   */
+  readonly unneededKept: readonly PathSpelling[]
   /** These, and the path as received, which Express compares. */
   readonly allKept: readonly PathSpelling[]
   /** With its encoded slashes decoded, if it has any. */
@@ -49,9 +52,18 @@ function decode(received: string, hasEncodedSlash: boolean): DecodedPath | Escap
   if (hasEncodedSlash && twice !== undefined) return 'encoded_delimiter'
   // As find-my-way does it: `%25` stays as well.
   const reserved = decodeURI(received.replaceAll('%25', '%2525'))
-  const reservedKept = spellOthers(path, [reserved, twice ?? path])
-  const allKept = spellOthers(path, [reserved, twice ?? path, received])
-  return { path, reservedKept, allKept, slashDecoded: hasEncodedSlash ? spell(whole) : undefined }
+  const forms = [reserved, decodeNeeded(received), twice ?? path]
+  return {
+    path,
+    unneededKept: spellOthers(path, forms),
+    allKept: spellOthers(path, [...forms, received]),
+    slashDecoded: hasEncodedSlash ? spell(whole) : undefined,
+  }
+}
+
+// Only what cannot be sent as it is: a space, and everything outside ASCII.
+function decodeNeeded(received: string): string {
+  return decodeURIComponent(received.replaceAll(/%(?=2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e])/gi, '%25'))
 }
 
 function spellOthers(path: string, forms: readonly string[]): readonly PathSpelling[] {

@@ -16,11 +16,11 @@ export interface Reading {
   /** Whether `/a/` is `/a`. The path `/` stays what it is. */
   readonly foldTrailingSlash: boolean
   /**
-   * Which percent-escapes the router compares as they were received: those of reserved characters, such as `%40`, as
-   * Fastify does, or all of them, as Express does. Default: all, which is safe for both. The path is decided in each of
-   * these forms and decoded, and denied where they do not agree.
+   * Which percent-escapes the router may compare as they were received: those of characters that can be sent as they are,
+   * such as `%40` and `%7E`, or all of them, as Express does. Default: all, which is safe for every router. The path is
+   * decided in each of these forms and decoded, and denied where they do not agree.
    */
-  readonly comparesEscaped?: 'reserved' | 'all'
+  readonly comparesEscaped?: 'unneeded' | 'all'
 }
 
 /** The reading by the letter, which is Fastify's default. */
@@ -35,7 +35,7 @@ export function foldTarget(target: PathSpelling, reading: Reading): string {
 /** What a router may compare in place of the decoded path of a target. */
 export function otherSpellings({ decoded }: CanonicalTarget, { comparesEscaped }: Reading): readonly PathSpelling[] {
   if (decoded === undefined) return none
-  return comparesEscaped === 'reserved' ? decoded.reservedKept : decoded.allKept
+  return comparesEscaped === 'unneeded' ? decoded.unneededKept : decoded.allKept
 }
 
 const none: readonly PathSpelling[] = Object.freeze([])

@@ -1,0 +1,222 @@
+import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { AcceptedMaterial } from './connection/accepted-material.ts'
+import type { CompiledRequirement } from './decision/compile-requirement.ts'
+import { decide, decideRequirement, decideRules, type DecisionRequest } from './decision/decide.ts'
+import { createDenial, type Denial, leftToRoute } from './decision/denial.ts'
+import { exactReading } from './decision/reading.ts'
+import type { RuleSet } from './decision/rules.ts'
+import { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './decision/target.ts'
+import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
+import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import { isDenial } from './is-denial.ts'
+import type { Principal } from './principal/principal.ts'
+
+/** What decisions are made with. */
+export interface AdmissionParts {
+  readonly rules: RuleSet
+  readonly material: AcceptedMaterial
+  readonly authenticator: Authenticator
+  readonly report: Reporter
+}
+
+/** What a server's gate knows of the application behind it. */
+export interface ServerWay {
+  readonly way: RequestWay
+  /** Whether an adapter said how the path is read. */
+  readonly isWayKnown: boolean
+  /** Whether a hook of the framework decides again, with the route known. */
+  readonly isRouteToCome: boolean
+}
+
+/**
+ * The path of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
+ * away. Nothing here throws, and nothing waits. A denial is reported where it is made.
+ */
+export class RequestAdmission {
+  readonly #parts: AdmissionParts
+  readonly #parseTarget: ReturnType<typeof createTargetParser>
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts
+    this.#parseTarget = createTargetParser(parts.rules.knownMethods)
+  }
+
+  /** Decides a request where its server emits it, by the rules, and keeps the decision for `admit` and `readmit`. */
+  admitOnServer(request: GuardedRequest, { way, isWayKnown, isRouteToCome }: ServerWay): Principal | Denial {
+    const kept = Admission.find(request, this)
+    // A listener of `checkContinue` emits the same request again.
+    if (kept !== undefined && isUnchanged(kept, request)) {
+      if (this.#authenticate(request, Date.now()) === kept.principal) return kept.principal
+    }
+    const facts = this.#read(request, way)
+    if ('effect' in facts) return facts
+    const decision = decideRules(this.#parts.rules, { ...facts, isRouteToCome })
+    const { principal, method, target, reading, alsoReading } = facts
+    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    if (!isRouteToCome) this.#publishAllowed(request, facts)
+    Admission.keep(request, {
+      owner: this,
+      principal,
+      method,
+      url: request.url ?? '',
+      target,
+      way: { reading, alsoReading },
+      isWayKnown,
+      isComplete: decision !== leftToRoute,
+      isPublished: !isRouteToCome,
+    })
+    return principal
+  }
+
+  /** Decides a request, or only what is left of it where its server has decided it in the same way. */
+  admit(request: GuardedRequest, way: RequestWay): Principal | Denial {
+    const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
+    const kept = Admission.find(request, this)
+    if (kept !== undefined && isUnchanged(kept, request) && isReadAs(kept, reading, alsoReading)) {
+      const resumed = this.#resume(kept, request, routeAllow)
+      if (resumed !== undefined) return resumed
+    }
+    const facts = this.#read(request, way)
+    if ('effect' in facts) return facts
+    if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== kept?.url) {
+      const denial = this.#decideOriginal(originalUrl, facts)
+      if (denial !== undefined) return this.#deny(request, denial, facts.principal.name)
+    }
+    const decision = decide(this.#parts.rules, facts)
+    if (decision.effect === 'deny') return this.#deny(request, decision, facts.principal.name)
+    this.#publishAllowed(request, facts)
+    return facts.principal
+  }
+
+  /**
+   * Decides what is left of a request that its server admitted, by a way that the adapter gave to the server: what the
+   * route demands. Undefined where `admit` has to decide, because method or target changed or no server decided.
+   *
+   * @param received the request as Node emitted it, of which `request` may be a view
+   */
+  readmit(
+    received: object,
+    request: GuardedRequest,
+    routeAllow: CompiledRequirement | undefined,
+  ): Principal | Denial | undefined {
+    const kept = Admission.find(received, this)
+    if (kept?.isWayKnown !== true || !isUnchanged(kept, request)) return undefined
+    return this.#resume(kept, request, routeAllow)
+  }
+
+  /** Decides for the path `/` and no method, by the rules, who has been authenticated. */
+  admitConnection(request: GuardedRequest, principal: Principal | Denial): Principal | Denial {
+    if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
+    const target: CanonicalTarget = { accepted: true, path: '/', mayFold: false }
+    const facts = { principal, method: '', target, message: request, reading: exactReading }
+    const decision = decide(this.#parts.rules, facts)
+    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    this.#publishAllowed(request, facts)
+    return principal
+  }
+
+  /** Decides what a route demands of a request that `admit` let pass. */
+  admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
+    const { method = '', url = '' } = request
+    const target = parsePath(url)
+    if (!target.accepted) return this.#refuse(request, target, principal)
+    const decision = decideRequirement(requirement, { principal, method, target, message: request })
+    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal.name)
+  }
+
+  /** Denies a request for a reason that only the caller of this method can see. */
+  deny(request: GuardedRequest, principal: Principal | null, reason: Denial['reason'], detail: string): Denial {
+    return this.#deny(request, createDenial(reason, detail), principal?.name)
+  }
+
+  // Target and caller; of a refused target the caller is read too, so that the log can name it.
+  #read(request: GuardedRequest, way: RequestWay): DecidableRequest | Denial {
+    const { reading = exactReading, alsoReading, routeAllow } = way
+    const target = this.#parseTarget(request)
+    const principal = this.#authenticate(request, Date.now())
+    if (!target.accepted) return this.#refuse(request, target, principal)
+    if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
+    return { principal, method: request.method ?? '', target, message: request, reading, alsoReading, routeAllow }
+  }
+
+  #resume(
+    kept: AdmissionFacts,
+    request: GuardedRequest,
+    routeAllow: CompiledRequirement | undefined,
+  ): Principal | Denial | undefined {
+    // A hook before this one may have waited for long.
+    const principal = this.#authenticate(request, Date.now())
+    if (!kept.isComplete || principal !== kept.principal) return undefined
+    const { method, target, way } = kept
+    const facts = { principal, method, target, message: request, reading: way.reading ?? exactReading }
+    if (routeAllow !== undefined) {
+      const decision = decideRequirement(routeAllow, facts)
+      if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    }
+    if (!kept.isPublished) this.#publishAllowed(request, facts)
+    return principal
+  }
+
+  // What was received has to pass as well: without a framework it would have been decided by the server.
+  #decideOriginal(originalUrl: string, facts: DecidableRequest): Denial | undefined {
+    const target = parsePath(originalUrl)
+    if (!target.accepted) return createDenial(target.reason, target.detail)
+    const isRouteToCome = facts.routeAllow !== undefined
+    const decision = decideRules(this.#parts.rules, { ...facts, target, routeAllow: undefined, isRouteToCome })
+    return decision.effect === 'deny' ? decision : undefined
+  }
+
+  #authenticate(request: GuardedRequest, now: number): Principal | Denial {
+    const { authenticator, material } = this.#parts
+    return authenticator.authenticate(request, material.latest(now), now)
+  }
+
+  #refuse(request: GuardedRequest, { reason, detail }: TargetRefusal, principal: Principal | Denial): Denial {
+    return this.#deny(request, createDenial(reason, detail), isDenial(principal) ? principal.principal : principal.name)
+  }
+
+  #deny(request: GuardedRequest, denial: Denial, principal: string | undefined): Denial {
+    const { effect, ...why } = denial
+    const about = { at: Date.now(), ...why, ...this.#describe(request), ...(principal !== undefined && { principal }) }
+    const wasAuthenticated = this.#parts.authenticator.connections.find(request)?.verdict.ok
+    this.#parts.report({ type: 'denial', ...about }, wasAuthenticated)
+    if (hasSubscribers('decision')) publishDecision({ type: 'decision', effect, ...about })
+    return denial
+  }
+
+  // Putting it together costs more than the decision, so it is made for subscribers only.
+  #publishAllowed(request: GuardedRequest, facts: DecidableRequest): void {
+    if (!hasSubscribers('decision')) return
+    const { principal, method, target, reading } = facts
+    const rule = this.#parts.rules.find(method, target, reading)
+    publishDecision({
+      type: 'decision',
+      effect: 'allow',
+      at: Date.now(),
+      ...this.#describe(request),
+      principal: principal.name,
+      ...(rule !== undefined && { rule: rule.index }),
+    })
+  }
+
+  #describe(request: GuardedRequest): Described {
+    const { method = '', url = '' } = request
+    const remoteAddress = this.#parts.authenticator.connections.find(request)?.socket.remoteAddress
+    return {
+      method: method.slice(0, 32),
+      path: (url.split('?', 1)[0] ?? '').slice(0, 256),
+      ...(remoteAddress !== undefined && { remoteAddress }),
+    }
+  }
+}
+
+interface DecidableRequest extends DecisionRequest {
+  readonly principal: Principal
+}
+
+interface Described {
+  readonly method: string
+  readonly path: string
+  readonly remoteAddress?: string
+}

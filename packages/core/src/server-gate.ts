@@ -1,0 +1,67 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { Duplex } from 'node:stream'
+import { type DenialAnswer, formatRawAnswer } from './answer.ts'
+import type { RequestGate } from './connection/attach-server.ts'
+import type { Denial } from './decision/denial.ts'
+import type { GuardedRequest } from './guarded-request.ts'
+import { isDenial } from './is-denial.ts'
+import type { Principal } from './principal/principal.ts'
+
+/** What the gate asks of the guard. */
+export interface GateQuestions {
+  /** Decides a request by the rules. */
+  readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
+  readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
+  /** Told of each upgrade that passes. */
+  readonly keepEndable: (request: GuardedRequest) => void
+}
+
+/**
+ * Creates the gate of a server: it decides each request where Node emits it, before any hook, middleware or router, and
+ * answers those that are denied. That includes requests that Node gives to listeners of their own (`upgrade`, `connect`,
+ * `checkContinue`, `checkExpectation`), which no framework sees.
+ */
+export function createServerGate({ admit, answer, keepEndable }: GateQuestions): RequestGate {
+  return (event, request, response) => {
+    if (!(request instanceof IncomingMessage) && !(request instanceof Http2ServerRequest)) {
+      // Emitted by hand; there is nothing to decide about, and nothing that could be answered in general.
+      destroy(response)
+      return false
+    }
+    const verdict = admit(request, event)
+    if (isDenial(verdict)) {
+      send(response, answer(verdict, request))
+      return false
+    }
+    if (event === 'upgrade' || event === 'connect') keepEndable(request)
+    return true
+  }
+}
+
+function send(response: unknown, answer: DenialAnswer | undefined): void {
+  // Without an answer the connection has been ended already.
+  if (answer === undefined) return
+  if (response instanceof ServerResponse || response instanceof Http2ServerResponse) sendResponse(response, answer)
+  else if (response instanceof Duplex) {
+    // Node has let go of this socket, timeouts and all: if it is not destroyed here, nothing ever does it.
+    response.on('error', () => undefined)
+    response.end(formatRawAnswer(answer), () => response.destroy())
+  } else destroy(response)
+}
+
+function sendResponse(response: ServerResponse | Http2ServerResponse, { status, headers, body }: DenialAnswer): void {
+  // Something began to answer before the request was emitted: what it began must not be completed.
+  if (response.headersSent) {
+    if (response instanceof ServerResponse) response.destroy()
+    else response.stream.close()
+    return
+  }
+  response.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
+  response.end(body)
+}
+
+function destroy(response: unknown): void {
+  if (typeof response !== 'object' || response === null || !('destroy' in response)) return
+  if (typeof response.destroy === 'function') Reflect.apply(response.destroy, response, [])
+}

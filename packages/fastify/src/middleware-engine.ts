@@ -1,0 +1,73 @@
+import type { FastifyInstance } from 'fastify'
+import { ConfigurationError, type Guard, type Reading } from '@countersign/core'
+
+/** What middleware engines have to do with the decisions of an instance. */
+export interface Engines {
+  /** Whether one is registered before the plugin, so that its middleware runs before the hook. */
+  readonly isBefore: boolean
+  /** How they read paths, once one is there. */
+  readonly reading: Reading | undefined
+}
+
+/**
+ * Follows the middleware engines of an instance, `@fastify/middie` and `@fastify/express`: plugins that add `use`. They are
+ * a second router, which compares paths in its own way.
+ *
+ * @throws {ConfigurationError} `registration_invalid` if one is registered before the plugin and rules cannot decide
+ * before it: with `perRoute()` or without rules, and with `rewriteUrl`
+ */
+export function followEngines(app: FastifyInstance, guard: Guard): Engines {
+  const isBefore = app.hasDecorator('use')
+  if (isBefore) refuseEarlyEngine(app, guard)
+  const instances: FastifyInstance[] = [app]
+  app.addHook('onRegister', (child) => void instances.push(child))
+  let reading: Reading | undefined
+  const find = (): void => {
+    if (instances.some((instance) => instance.hasDecorator('use'))) reading = engineReading
+  }
+  find()
+  app.addHook('onReady', (ready) => {
+    find()
+    ready()
+  })
+  return {
+    isBefore,
+    get reading() {
+      return reading
+    },
+  }
+}
+
+function refuseEarlyEngine(app: FastifyInstance, guard: Guard): void {
+  const where = '@countersign/fastify: found a middleware engine (a plugin that adds app.use) registered before it'
+  const deferring = guard.rules.rules.find(({ allow }) => allow.deferToRoute)
+  if (deferring !== undefined) {
+    const what = guard.hasOwnRules ? `rule '${deferring.text}' leaves requests to their route` : 'a guard without rules'
+    refuse(
+      `${where}, and ${what}: its middleware would run before the route is known; register countersign first, or give createGuard rules that do not use perRoute()`,
+    )
+  }
+  if (mayRewrite(app)) {
+    refuse(
+      `${where}, and rewriteUrl: its middleware would see a target that was not decided; register countersign first`,
+    )
+  }
+}
+
+// Where Fastify keeps its options elsewhere, it may.
+function mayRewrite(app: FastifyInstance): boolean {
+  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.options')
+  const options: unknown = symbol === undefined ? undefined : Reflect.get(app, symbol)
+  return typeof options !== 'object' || options === null || Reflect.get(options, 'rewriteUrl') !== undefined
+}
+
+// Both compare a path whose reserved escapes are left with a regular expression that ignores case, up to a slash.
+const engineReading: Reading = Object.freeze({
+  foldCase: 'expression',
+  foldTrailingSlash: true,
+  comparesEscaped: 'unneeded',
+})
+
+function refuse(finding: string): never {
+  throw new ConfigurationError('registration_invalid', finding)
+}

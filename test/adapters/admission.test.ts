@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:https'
+import { describe, test } from 'node:test'
+import { authenticated, custom, isDenial, perRoute } from '@countersign/core'
+import { allow, countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
+import { countersign } from '@countersign/fastify'
+import { createAuthority, serve } from '@countersign/testkit'
+import express from 'express'
+import Fastify from 'fastify'
+import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './gate.ts'
+
+describe('what the server decided', () => {
+  test('is not decided again by guard.admit, which reads the path in the same way', async (context) => {
+    const { guard, asked } = createCounting()
+    const verdicts: unknown[] = []
+    const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
+      const verdict = guard.admit(request)
+      verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
+      verdicts.push(guard.readmit(request, request))
+      response.end()
+    })
+    guard.attach(server)
+    const peer = peerOf(context, await listen(context, server), attacker)
+    assert.equal((await peer.fetch('/x')).status, 200)
+    // No adapter said how paths are read, so that an adapter's hook has to decide.
+    assert.deepEqual(verdicts, [idOf('mailer'), undefined])
+    assert.equal(asked(), 1)
+  })
+
+  test('is decided again where the path is read in another way', async (context) => {
+    const { guard } = create({})
+    const verdicts: string[] = []
+    const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
+      const verdict = guard.admit(request, { reading: { foldCase: 'ascii', foldTrailingSlash: true } })
+      verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
+      response.end()
+    })
+    guard.attach(server)
+    const peer = peerOf(context, await listen(context, server), attacker)
+    assert.equal((await peer.fetch('/ADMIN')).status, 200)
+    assert.deepEqual(verdicts, ['authority_missing'])
+  })
+
+  test('is decided again where method or target changed', async (context) => {
+    const { guard, asked } = createCounting()
+    const verdicts: (string | undefined)[] = []
+    const judge = (request: IncomingMessage): void => {
+      const verdict = guard.readmit(request, request)
+      verdicts.push(verdict === undefined || isDenial(verdict) ? verdict?.reason : verdict.name)
+    }
+    const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
+      judge(request)
+      request.url = '/other'
+      judge(request)
+      request.url = '/x'
+      request.method = 'DELETE'
+      judge(request)
+      response.end()
+    })
+    guard.attach(server, { way: () => ({}) })
+    assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
+    assert.deepEqual(verdicts, [idOf('mailer'), undefined, undefined])
+    assert.equal(asked(), 1)
+  })
+
+  test('counts for this request and this guard only', async (context) => {
+    const { guard } = create({})
+    const { guard: other } = create({})
+    const verdicts: unknown[] = []
+    const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
+      const copy: object = Object.defineProperties({}, Object.getOwnPropertyDescriptors(request))
+      verdicts.push(guard.readmit(copy, request), other.readmit(request, request))
+      verdicts.push(isDenial(guard.readmit(request, request) ?? other.admit(request)))
+      response.end()
+    })
+    guard.attach(server, { way: () => ({}) })
+    assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
+    assert.deepEqual(verdicts, [undefined, undefined, false])
+  })
+
+  for (const framework of ['Fastify', 'Express'] as const) {
+    test(`is decided once with ${framework}, and the route's own demand besides`, async () => {
+      const { guard, asked } = createCounting()
+      let routeAsked = 0
+      const demand = custom('route', () => {
+        routeAsked += 1
+        return true
+      })
+      const handled: (string | undefined)[] = []
+      await using running = await (framework === 'Fastify' ? serveFastify() : serveExpress())
+      for (const target of ['/plain', '/narrowed', '/CAPITALS/%40x/']) {
+        assert.equal((await running.as(attacker).fetch(target)).status, 200, target)
+      }
+      assert.deepEqual(handled, [idOf('mailer'), idOf('mailer'), idOf('mailer')])
+      assert.deepEqual([asked(), routeAsked], [3, 1])
+
+      async function serveFastify() {
+        const app = Fastify({ https: guard.tlsOptions() })
+        await app.register(countersign, { guard })
+        app.get('/narrowed', { config: { allow: demand } }, ({ principal }) => String(handled.push(principal?.name)))
+        app.get('/*', ({ principal }) => String(handled.push(principal?.name)))
+        return serve(guard, app)
+      }
+
+      function serveExpress() {
+        const app = express().use(countersignExpress(guard))
+        app.get('/narrowed', allow(demand), ({ principal }, response) => {
+          handled.push(principal?.name)
+          response.end()
+        })
+        app.get('/{*rest}', ({ principal }, response) => {
+          handled.push(principal?.name)
+          response.end()
+        })
+        return serve(guard, app)
+      }
+    })
+  }
+
+  test('does not outlast the authority of the caller while an earlier hook waits', async () => {
+    const other = await createAuthority('saas.example')
+    const own = await authority.source(idOf('billing'))
+    const { guard, events } = create({ source: own, onExpiry: 'refuse' })
+    const app = Fastify({ https: guard.tlsOptions() })
+    const handled: string[] = []
+    app.addHook('onRequest', async () => {
+      // The caller's authority is gone; our own certificate is of the new one.
+      own.replace({ svid: await other.issue(idOf('billing')), bundles: { 'saas.example': other } })
+    })
+    await app.register(countersign, { guard })
+    app.get('/x', ({ url }) => String(handled.push(url)))
+    await using running = await serve(guard, app)
+    await assert.rejects(running.as(attacker).fetch('/x'))
+    assert.deepEqual(handled, [])
+    assert.ok(events.some(({ type }) => type === 'denial'))
+  })
+})
+
+test('Express decides a target that was rewritten above it, and the one that was received', async (context) => {
+  const { guard } = create({})
+  const handled: string[] = []
+  const app = express()
+  app.use((request, _response, next) => {
+    request.url = request.url.replace('/go', '/admin').replace('/admin/out', '/out')
+    if (request.headers['x-method'] === 'DELETE') request.method = 'DELETE'
+    next()
+  })
+  app.use(countersignExpress(guard))
+  app.use(({ method, url }, response) => {
+    handled.push(`${method} ${url}`)
+    response.end()
+  })
+  const server = createExpressServer(guard, app)
+  const port = await listen(context, server)
+  for (const target of ['/go/x', '/admin/out']) {
+    assert.equal((await peerOf(context, port, attacker).fetch(target)).status, 403, target)
+  }
+  assert.deepEqual(handled, [])
+  assert.equal((await peerOf(context, port, entitled).fetch('/go/x')).status, 200)
+  assert.equal((await peerOf(context, port, entitled).fetch('/x', { headers: { 'x-method': 'DELETE' } })).status, 200)
+  assert.deepEqual(handled, ['GET /admin/x', 'DELETE /x'])
+})
+
+test('Fastify decides both targets of rewriteUrl without a server too', async () => {
+  const { guard } = create({})
+  const rewriteUrl = ({ url = '' }: { url?: string | undefined }): string =>
+    url.replace(/^\/(?:go|admin\/out)/, '/open')
+  const app = Fastify({ https: guard.tlsOptions(), rewriteUrl })
+  await app.register(countersign, { guard })
+  app.get('/open', () => 'open')
+  const caller = authority.as(attacker)
+  assert.equal((await caller.inject(app, '/go')).statusCode, 200)
+  assert.equal((await caller.inject(app, '/admin/out')).statusCode, 403)
+  await app.close()
+})
+
+test('Fastify asks the route of a rule that leaves requests to it, whatever form of the path the rule is for', async () => {
+  const { guard } = create({
+    rules: [
+      { path: '/users/@me', allow: authenticated() },
+      { path: '/users/*', allow: perRoute() },
+    ],
+  })
+  const app = Fastify({ https: guard.tlsOptions() })
+  await app.register(countersign, { guard })
+  app.get('/users/@me', () => 'me')
+  app.get('/users/:id', { config: { allow: [idOf('admin-ui')] } }, () => 'any')
+  await using running = await serve(guard, app)
+  assert.equal(await (await running.as(attacker).fetch('/users/@me')).text(), 'me')
+  assert.equal((await running.as(attacker).fetch('/users/%40me')).status, 403)
+  assert.equal(await (await running.as(entitled).fetch('/users/%40me')).text(), 'any')
+})
