@@ -6,7 +6,8 @@ import { endOfValidity } from '../../packages/core/src/certificate/path-checks.t
 import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
 import { carryOver, type SvidVerdict } from '../../packages/core/src/svid/verify-svid.ts'
 import type { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { withRevocationLists, X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { RevocationLists } from '../../packages/core/src/trust/revocation-lists.ts'
 import { crlOf } from '../trust/crls.ts'
 import { authority, callerId, decodeAll, reasonOf, verify } from './claims.ts'
 
@@ -46,6 +47,18 @@ test('asks for no list under a bundle that has none', () => {
 test('accepts a certificate that the current list of its issuer does not name', async () => {
   const other = await authority.issue(callerId)
   assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [other] })])), 'ok')
+})
+
+test('where lists of intermediates are missing, asks for one below an intermediate and not below the authority', () => {
+  const reasonWith = ({ certificates }: TestSvid, ...crls: readonly Uint8Array[]): string => {
+    const lists = new RevocationLists(crls.map(decodeCrl), 'below_intermediates')
+    const bundle = withRevocationLists(X509Bundle.parse('saas.example', authority.bundlePem), lists)
+    return reasonOf(verify(certificates, { bundles: new Map([['saas.example', bundle]]), now }))
+  }
+  assert.equal(reasonWith(svid), 'ok')
+  assert.equal(reasonWith(svidBelow), 'revocation_unknown')
+  assert.equal(reasonWith(svidBelow, crlOf(lower)), 'ok')
+  assert.equal(reasonWith(svidBelow, crlOf(lower, { revoked: [svidBelow] })), 'revoked')
 })
 
 test('refuses a certificate that the list of its issuer names', () => {

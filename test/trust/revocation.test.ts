@@ -102,6 +102,25 @@ test('gives a list that no authority signed to every bundle, without a demand on
   ])
 })
 
+test('a trust domain that publishes the intermediate of another one does not get hold of its list by that', async () => {
+  const thief = X509Bundle.parse('partner.example', `${partner.bundlePem}${lower.certificatePem}`)
+  // Self-issued, with the name and the key of our intermediate, and signed by somebody else.
+  const forged = await createAuthority('partner.example', {
+    name: 'saas.example intermediate',
+    key: lower.key,
+    faults: ['bad_signature'],
+  })
+  const forger = X509Bundle.parse('partner.example', `${partner.bundlePem}${forged.bundlePem}`)
+  const below = crlOf(lower)
+  for (const theirBundle of [thief, forger]) {
+    const applied = applyCrls(new Map([...bundles, ['partner.example', theirBundle]]), [below], none)
+    assert.deepEqual(placesOf(applied), [
+      [[sha256(below)], false],
+      [[sha256(below)], true],
+    ])
+  }
+})
+
 test('takes a list that no authority signed for a list of the only bundle there is', () => {
   const applied = applyCrls(new Map([['saas.example', ours]]), [crlOf(lower)], none)
   assert.equal(applied.get('saas.example')?.requiresCrl, true)
@@ -217,30 +236,31 @@ test('takes 64 lists of a trust domain; with more it needs a current one and has
   assert.deepEqual(faultsOf(applied), [[], [named('partner.example', 'bundle_too_large')]])
 })
 
-test('with more than 64 lists of no known authority, whoever is below an intermediate needs a list of it', () => {
+const many = listsOf(lower, 1024)
+
+test('with more than 1,024 lists, whoever is below an intermediate needs a list of it', () => {
   const own = crlOf(authority)
-  const applied = applyCrls(bundles, [...listsOf(lower, 65), own], none)
-  assert.deepEqual(placesOf(applied), [
-    [[sha256(own)], true],
-    [[], false],
-  ])
-  const demands = [...applied.values()].map(({ revocation }) => revocation.demand)
-  assert.deepEqual(demands, ['all', 'below_intermediates'])
+  const most = applyCrls(bundles, [own, ...many.slice(1)], none)
+  assert.deepEqual(
+    [...most.values()].map(({ revocation }) => [revocation.demand, revocation.crls.length]),
+    [
+      ['all', 1024],
+      ['none', 1023],
+    ],
+  )
+  const applied = applyCrls(bundles, [own, ...many], none)
+  assert.deepEqual(
+    [...applied.values()].map(({ revocation }) => revocation.demand),
+    ['all', 'below_intermediates'],
+  )
   const fault = [named(undefined, 'bundle_too_large')]
   assert.deepEqual(faultsOf(applied), [fault, fault])
-  assert.deepEqual(
-    [...applyCrls(bundles, listsOf(lower, 64), none).values()].map(({ revocation }) => revocation.demand),
-    ['none', 'none'],
-  )
 })
 
-test('beyond 1,024 lists decodes none, and takes the name of an authority for its signature', () => {
-  const many = listsOf(lower, 1024)
+test('beyond 1,024 lists takes the name of an authority for its signature, and does not look into the list', () => {
   const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem })
-  const applied = applyCrls(bundles, [...many, forged], none)
-  assert.deepEqual(placesOf(applied), [
-    [[], true],
-    [[], false],
-  ])
-  assert.equal(applyCrls(bundles, [...many.slice(1), forged], none).get('saas.example')?.requiresCrl, false)
+  const demandsWith = (crls: readonly Buffer[]): readonly boolean[] =>
+    [...applyCrls(bundles, crls, none).values()].map(({ requiresCrl }) => requiresCrl)
+  assert.deepEqual(demandsWith([...many, forged]), [true, false])
+  assert.deepEqual(demandsWith([...many.slice(1), forged]), [false, false])
 })

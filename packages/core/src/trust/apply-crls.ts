@@ -11,22 +11,20 @@ import { RevocationLists } from './revocation-lists.ts'
 /** The most lists that are decoded, of all trust domains together. Of the others only the issuer is read. */
 const maxCrls = 1024
 
-/**
- * The most lists of one trust domain, and the most that are of no authority; each that bears the name of an issuer can
- * cost a signature check.
- */
+/** The most lists of one trust domain; each that bears the name of an issuer can cost a signature check. */
 const maxCrlsOfOne = 64
 
 /**
  * Puts certificate revocation lists that came apart from bundles where they belong, and returns the bundles with them. A
  * list of an authority goes to the bundles that hold this authority, which from then on need a list for every
  * certificate (`requiresCrl`). Any other can be the list of an intermediate, which shows only when a peer presents that
- * intermediate: it goes to every bundle and speaks for those certificates alone. If there is only one bundle, it counts
- * like an authority's.
+ * intermediate: it goes to every bundle and speaks for those certificates alone. So does the list of an authority that is
+ * not self-signed, which may be the intermediate of another trust domain. If there is only one bundle, each list counts like
+ * an authority's.
  *
  * A list that cannot be read is left out and becomes a fault of the trust domain whose authority signed it, which from
  * then on needs a current one; where that cannot be told, it is a fault of no trust domain in particular. The same holds
- * for the lists of a trust domain with more than 64 of them. Never throws for a list.
+ * for the lists of a trust domain with more than 64 of them, and for those beyond 1,024 of all. Never throws for a list.
  *
  * A trust domain that has supplied lists before belongs into `demanded`: without any list now nobody of it is
  * authenticated. A caller that knows where the lists of intermediates come from names that trust domain there too.
@@ -44,17 +42,17 @@ export function applyCrls(
 ): ReadonlyMap<string, X509Bundle> {
   checkArguments(bundles, crls, demanded)
   const owners = new CrlOwners(bundles)
-  const places = new Map([...bundles.keys()].map((name) => [name, new CrlPlace(name)]))
-  const shared = new CrlPlace(undefined)
+  const places = new Map([...bundles.keys()].map((name) => [name, new CrlPlace(name, maxCrlsOfOne)]))
+  const shared = new CrlPlace(undefined, maxCrls)
   const distinct = new Map(crls.map((der) => [hash('sha256', der), der]))
   for (const [index, der] of [...distinct.values()].entries()) {
     const list = index < maxCrls ? readList(der) : tooMany(distinct.size, maxCrls)
     const origin = list instanceof CertificateError ? readCrlOrigin(der) : list
-    const found = owners.find(origin, index < maxCrls)
+    const { trustDomains, isExclusive } = owners.find(origin, index < maxCrls)
     // If there is only one bundle, there is no doubt whose list it is.
-    const names = found.length === 0 && bundles.size === 1 ? [...bundles.keys()] : found
+    const names = trustDomains.length === 0 && bundles.size === 1 ? [...bundles.keys()] : trustDomains
     for (const name of names) places.get(name)?.add(list)
-    if (names.length === 0) shared.add(list)
+    if (names.length === 0 || (!isExclusive && !(list instanceof CertificateError))) shared.add(list)
   }
   const entries = [...bundles].map(([name, bundle]): readonly [string, X509Bundle] => {
     const own = places.get(name)?.close()
@@ -106,11 +104,13 @@ interface Placed {
 
 class CrlPlace {
   readonly #trustDomain: string | undefined
+  readonly #most: number
   readonly #crls: Crl[] = []
   readonly #errors: CertificateError[] = []
 
-  constructor(trustDomain: string | undefined) {
+  constructor(trustDomain: string | undefined, most: number) {
     this.#trustDomain = trustDomain
+    this.#most = most
   }
 
   add(list: Crl | CertificateError): void {
@@ -119,8 +119,8 @@ class CrlPlace {
   }
 
   close(): Placed {
-    const isFull = this.#crls.length > maxCrlsOfOne
-    const errors = isFull ? [...this.#errors, tooMany(this.#crls.length, maxCrlsOfOne)] : this.#errors
+    const isFull = this.#crls.length > this.#most
+    const errors = isFull ? [...this.#errors, tooMany(this.#crls.length, this.#most)] : this.#errors
     const trustDomain = this.#trustDomain
     return {
       // To leave one of them out would let pass whom it revokes.

@@ -1,7 +1,20 @@
 import type { Certificate, DistinguishedName } from '../certificate/certificate.ts'
 import type { CrlOrigin } from '../certificate/crl.ts'
-import { isPossiblySignedBy } from '../certificate/signature.ts'
+import { isPossiblySignedBy, verifySignature } from '../certificate/signature.ts'
 import type { X509Bundle } from './bundle.ts'
+
+/** Whose a revocation list is. */
+export interface CrlOwnership {
+  /** The names of the trust domains whose authority signed it; none for a list of nobody's. */
+  readonly trustDomains: readonly string[]
+  /**
+   * Whether it can be of nobody else. A trust domain may publish the intermediate of another one as its own authority, and
+   * must not get hold of its list by that; but it cannot sign for it.
+   */
+  readonly isExclusive: boolean
+}
+
+const unowned: CrlOwnership = { trustDomains: [], isExclusive: false }
 
 /** Finds the trust domains whose authority signed a revocation list. */
 export class CrlOwners {
@@ -14,18 +27,21 @@ export class CrlOwners {
   }
 
   /**
-   * Returns the names of these trust domains, none for a list of nobody's. A key usage without cRLSign does not count: the
-   * trust domain did supply a list, and that it may not be heeded has to be noticed.
+   * Finds the trust domains whose authority signed a list. A key usage without cRLSign does not count: the trust domain did
+   * supply a list, and that it may not be heeded has to be noticed.
    *
    * @param isVerified false takes the name of an authority for its signature
    */
-  find(origin: CrlOrigin | undefined, isVerified: boolean): readonly string[] {
-    if (origin === undefined) return []
-    const candidates = this.#byName.get(keyOf(origin.issuer)) ?? []
-    const owners = [...candidates].flatMap(([{ publicKey }, trustDomains]) => {
-      return !isVerified || isPossiblySignedBy(origin.signature, publicKey) ? trustDomains : []
+  find(origin: CrlOrigin | undefined, isVerified: boolean): CrlOwnership {
+    if (origin === undefined) return unowned
+    const candidates = [...(this.#byName.get(keyOf(origin.issuer)) ?? [])]
+    const owners = candidates.filter(([{ publicKey }]) => {
+      return !isVerified || isPossiblySignedBy(origin.signature, publicKey)
     })
-    return [...new Set(owners)]
+    return {
+      trustDomains: [...new Set(owners.flatMap(([, trustDomains]) => trustDomains))],
+      isExclusive: owners.length > 0 && owners.every(([authority]) => isSelfSigned(authority)),
+    }
   }
 
   #note(authority: Certificate, trustDomain: string): void {
@@ -34,6 +50,10 @@ export class CrlOwners {
     this.#byName.set(key, authorities)
     authorities.set(authority, [...(authorities.get(authority) ?? []), trustDomain])
   }
+}
+
+function isSelfSigned({ selfIssued, signature, publicKey }: Certificate): boolean {
+  return selfIssued && verifySignature(signature, publicKey) === 'valid'
 }
 
 // Equal lists are equal names.
