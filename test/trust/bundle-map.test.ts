@@ -153,6 +153,66 @@ test('a bundle that is refused proves nobody, says so, and leaves the others as 
   }
 })
 
+test('a bundle whose JSON is refused proves nobody and leaves the others as they are', () => {
+  const good = JSON.stringify(toBundle(ours))
+  const broken: readonly (readonly [json: string, code: CertificateErrorCode])[] = [
+    ['{"keys":[],"keys":[]}', 'bundle_malformed'],
+    ['{"keys":[}]', 'bundle_malformed'],
+    ['{"keys":[],}', 'bundle_malformed'],
+    [`{"keys":[],"more":${'['.repeat(70)}${']'.repeat(70)}}`, 'bundle_malformed'],
+    [`{"keys":[],"spiffe_sequence":${'9'.repeat(65)}}`, 'bundle_malformed'],
+    [`{"keys":[],"fill":"${'x'.repeat(1024 * 1024)}"}`, 'bundle_too_large'],
+    [`{"keys":[${'1,'.repeat(70_000)}1]}`, 'bundle_too_large'],
+    ['"text"', 'bundle_malformed'],
+  ]
+  for (const [json, code] of broken) {
+    const text = `{"trust_domains": { "a.test": ${json} , "saas.example":${good}},"more":{"deep":{"er":[1]}}}`
+    if (json === '{"keys":[}]') {
+      // It is not clear where it ends.
+      refuses(text, code)
+      continue
+    }
+    const bundles = parseBundleMap(text)
+    assert.equal(bundles.get('saas.example')?.authorities.length, 1, json.slice(0, 40))
+    assert.deepEqual(
+      bundles.get('a.test')?.faults.map((fault) => fault.code),
+      [code],
+      json.slice(0, 40),
+    )
+  }
+})
+
+test('reads strings with brackets, quotes and backslashes in them, in names and in bundles', () => {
+  const bundle = { ...toBundle(ours), 'a"}]{[\\': ['\\"', ']}', '\\\\'] }
+  const bundles = parseBundleMap(JSON.stringify({ '{[\\"': 1, trust_domains: { 'saas.example': bundle } }))
+  assert.equal(bundles.get('saas.example')?.authorities.length, 1)
+})
+
+test('takes no text for the bundle of another trust domain', () => {
+  const texts = ['0', '\u0000', '\u00000', ' 0', 'saas.example']
+  for (const text of texts) {
+    const bundles = parseBundleMap(
+      JSON.stringify({ trust_domains: { 'a.test': text, 'saas.example': toBundle(ours) } }),
+    )
+    assert.deepEqual(bundles.get('a.test')?.authorities, [])
+  }
+})
+
+test('refuses what is not JSON around the bundles', () => {
+  for (const text of [
+    '{"trust_domains":{"a.test":{"keys":[]}}',
+    '{"trust_domains":{"a.test":{"keys":[]}}}}',
+    '{"trust_domains":{"a.test":{"keys":[]}},}',
+    '{"trust_domains":{"a.test":{"keys":[]},}}',
+    '{"trust_domains":{"a.test":{"keys":[]} "b.test":{"keys":[]}}}',
+    '{"trust_domains":{"a.test":{"keys":[]}},"more":{"deep":{"a":1,"a":2}}}',
+    '{"trust_domains":{"a.test":{"keys":[]}}} x',
+    '{"trust_domains":{"a.test":{"keys":["}}}',
+  ]) {
+    refuses(text, 'bundle_malformed')
+  }
+})
+
 test('refuses a map of which no bundle at all can be used, and says whose is the first', () => {
   const broken = { keys: [{ kty: 'EC', use: 'x509-svid', x5c: ['AAAA'] }] }
   const input = JSON.stringify({ trust_domains: { 'saas.example': broken, 'partner.example': broken } })
@@ -165,4 +225,9 @@ test('refuses a map of which no bundle at all can be used, and says whose is the
 
 test('bounds the text', () => {
   refuses(JSON.stringify({ trust_domains: {}, fill: 'x'.repeat(1024 * 1024) }), 'bundle_too_large')
+  const fill = 'x'.repeat(1024 * 1024 - 100)
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`${index}.test`, { keys: [], fill }]))
+  const { '8.test': _, ...eight } = many
+  assert.equal(parseBundleMap(JSON.stringify({ trust_domains: eight })).size, 8)
+  refuses(JSON.stringify({ trust_domains: many }), 'bundle_too_large')
 })

@@ -4,13 +4,14 @@ import { checkContent } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
 import { createBundle, refuseUseless, type X509Bundle } from './bundle.ts'
 import { attempt, toBundle } from './read-bundles.ts'
-import { isJsonObject, parseStrictJson } from './strict-json.ts'
+import { cutJson } from './cut-json.ts'
+import { decodeJsonText, isJsonObject, type JsonValue, parseStrictJson } from './strict-json.ts'
 
 /**
  * Reads a SPIFFE bundle map, the bundles of many trust domains in one JSON text (or its UTF-8 bytes), by the name of
  * each trust domain. An empty map is valid. A refresh hint in a bundle says nothing about when to load the map again.
  *
- * Each bundle is read by itself: one that cannot be read holds no authority and says so in its `faults`.
+ * Each bundle is read by itself, its JSON included: one that cannot be read holds no authority and says so in its `faults`.
  *
  * @param now epoch milliseconds; authorities that have expired by then are left out. Default none are
  * @example createMaterial({ key, cert, bundles: Object.fromEntries(parseBundleMap(text)) })
@@ -19,9 +20,10 @@ import { isJsonObject, parseStrictJson } from './strict-json.ts'
  * @throws {SpiffeIdError} for a bad trust domain name
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#5-spiffe-bundle-map
  */
-export function parseBundleMap(input: string | Uint8Array, now: number = Date.now()): ReadonlyMap<string, X509Bundle> {
-  checkContent(input, 'bundle map', 'JSON text or its bytes')
-  const document = parseStrictJson(input, 'bundle map')
+export function parseBundleMap(input: string | Uint8Array, now?: number): ReadonlyMap<string, X509Bundle> {
+  checkContent(input, where, 'JSON text or its bytes')
+  const { skeleton, parts } = cutJson(decodeJsonText(input, where, maxMapBytes)) ?? refuseBrackets()
+  const document = parseStrictJson(skeleton, where)
   const documents = isJsonObject(document) ? document.get('trust_domains') : undefined
   if (!isJsonObject(documents)) {
     throw new CertificateError(
@@ -43,10 +45,27 @@ export function parseBundleMap(input: string | Uint8Array, now: number = Date.no
         },
       )
     }
-    const result = attempt(() => createBundle(name, value, context))
+    const part = typeof value === 'string' ? parts.get(value) : undefined
+    const read = (): JsonValue => (part === undefined ? value : parseStrictJson(part, `bundle of ${name}`))
+    const result = attempt(() => createBundle(name, read(), context))
     bundles.set(name, toBundle(name, result))
   }
+  const places = new Set(documents.values())
+  // What is not in a bundle is nobody's fault but the map's.
+  for (const [place, part] of parts) if (!places.has(place)) parseStrictJson(part, where)
   const all = [...bundles.values()]
   if (all.every(({ authorities, faults }) => authorities.length === 0 && faults.length > 0)) all.map(refuseUseless)
   return bundles
+}
+
+const where = 'bundle map'
+
+/** Each bundle and what is around them may have 1 MiB. */
+const maxMapBytes = 8 * 1024 * 1024
+
+function refuseBrackets(): never {
+  throw new CertificateError(
+    'bundle_malformed',
+    `${where}: found brackets that do not match, expected JSON by RFC 8259`,
+  )
 }

@@ -17,7 +17,7 @@ export type JsonObject = ReadonlyMap<string, JsonValue>
  * and above 65,536 values
  */
 export function parseStrictJson(input: string | Uint8Array, where: string): JsonValue {
-  const text = readText(input, where)
+  const text = decodeJsonText(input, where)
   requireJson(text, where)
   const open: Open[] = []
   let whole: JsonValue = null
@@ -109,9 +109,15 @@ const maxValues = 65_536
 /** A bundle of 256 authorities with keys of 4096 bits has two thirds of it. */
 const maxTextBytes = 1024 * 1024
 
-function readText(input: string | Uint8Array, where: string): string {
+/**
+ * The text of JSON without its byte order mark.
+ *
+ * @param mostBytes default 1 MiB
+ * @throws {CertificateError} `bundle_too_large` above that, `bundle_malformed` for bytes that are not UTF-8
+ */
+export function decodeJsonText(input: string | Uint8Array, where: string, mostBytes: number = maxTextBytes): string {
   const length = typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
-  if (length > maxTextBytes) refuseSize(where, `${length} bytes of JSON`, `at most ${maxTextBytes}`)
+  if (length > mostBytes) refuseSize(where, `${length} bytes of JSON`, `at most ${mostBytes}`)
   if (typeof input === 'string') return input.replace(/^\uFEFF/, '')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(input)
