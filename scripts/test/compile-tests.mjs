@@ -48,8 +48,8 @@ async function build(esbuild) {
 }
 
 /** Where the JavaScript of a test file is: test/svid/requirements.test.ts → test/dist/svid/requirements.test.js. */
-export function compiledPath(file) {
-  return join(output, file.replace(/^test\//, '').replace(/\.ts$/, '.js'))
+export function compiledPath(file, base = root) {
+  return join(base, file.replace(/^test\//, 'test/dist/').replace(/\.ts$/, '.js'))
 }
 
 const sourceConstants = `

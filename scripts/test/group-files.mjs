@@ -32,6 +32,6 @@ export function groupFiles(files, durations) {
   return groups
 }
 
-function isApart(file) {
+export function isApart(file) {
   return apart.includes(file.split('/')[1]) || common.test(readFileSync(join(root, file), 'utf8'))
 }

@@ -7,14 +7,16 @@ import { compiledPath } from './compile-tests.mjs'
 import { ending, silence } from './inside/limits.mjs'
 import { areAllEnded, readResults } from './results.mjs'
 
-const inside = (name) => join(root, 'scripts/test/inside', name)
 const folder = join(cache, 'test-events', String(process.pid))
 const mostOutput = 256 * 1024
 // With it keytool, which some tests start, takes half the time.
 const environment = { JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' }
 let started = 0
 
-/** A process that runs one test file, or several that share it. */
+/**
+ * A process that runs one test file, or several that share it. `base` is the folder of the repository or of a copy of it,
+ * `variables` is added to the environment.
+ */
 export class ProcessOfTests {
   #child
   #output = ''
@@ -22,7 +24,8 @@ export class ProcessOfTests {
   #problem
   #start = Date.now()
 
-  constructor(node, flags, files) {
+  constructor(node, flags, files, { base = root, variables = {} } = {}) {
+    const inside = (name) => join(base, 'scripts/test/inside', name)
     mkdirSync(folder, { recursive: true })
     started += 1
     const events = join(folder, `${started}.jsonl`)
@@ -34,14 +37,20 @@ export class ProcessOfTests {
         '--test-reporter-destination=stdout',
         ...flags,
         inside('run-files.mjs'),
-        ...files.map(compiledPath),
+        ...files.map((file) => compiledPath(file, base)),
       ],
       {
-        cwd: root,
+        cwd: base,
         // A group of its own, so that it can be ended together with what it has started.
         detached: process.platform !== 'win32',
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: { ...environment, ...process.env, COUNTERSIGN_TEST_EVENTS: events, COUNTERSIGN_COMPILED: '1' },
+        env: {
+          ...environment,
+          ...process.env,
+          ...variables,
+          COUNTERSIGN_TEST_EVENTS: events,
+          COUNTERSIGN_COMPILED: '1',
+        },
       },
     )
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

@@ -13,7 +13,7 @@ export function readResults(files, { text, problem, output, start, end }) {
   let cpu = 0
   for (const event of events) {
     if (event.type === 'file:start') {
-      const file = files.find((candidate) => compiledPath(candidate) === event.path)
+      const file = files.find((candidate) => event.path.endsWith(compiledPath(candidate, '')))
       current = { file, tests: [], seconds: 0, cpu: 0, problem: undefined, output: '' }
       results.set(event.path, current)
     }

@@ -148,8 +148,13 @@ async function shownSerial(
   svid: TestSvid,
   { bundlePem }: Authority,
 ): Promise<bigint> {
-  const { tlsVersion } = variant
+  const { tlsVersion, http2 } = variant
   const peer = service.running.as(svid, { minVersion: tlsVersion, maxVersion: tlsVersion })
-  const socket = await peer.connect({ ca: bundlePem, rejectUnauthorized: true, checkServerIdentity: () => undefined })
+  const socket = await peer.connect({
+    ca: bundlePem,
+    rejectUnauthorized: true,
+    checkServerIdentity: () => undefined,
+    ...(http2 && { ALPNProtocols: ['h2'] }),
+  })
   return BigInt(`0x${socket.getPeerCertificate().serialNumber}`)
 }

@@ -140,7 +140,12 @@ async function checkStart(name: AgentFault, cell: string): Promise<void> {
   const timeoutMs = code === undefined || cell.endsWith('at once') ? 60_000 : 1500
   const starting = workloadApiSource({ endpoint: faulty.endpoint, timeoutMs, maxRetryMs: 50 })
   if (code === undefined) await (await starting).close()
-  else await assert.rejects(starting, { code })
+  else {
+    await assert.rejects(
+      starting.then((source) => source.close()),
+      { code },
+    )
+  }
 }
 
 async function checkRunning(name: AgentFault, cell: string): Promise<void> {

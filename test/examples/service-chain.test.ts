@@ -34,7 +34,7 @@ function checkChain({ exitCode, output, errors }: Finished): void {
   const lines = output.trimEnd().split('\n')
   assert.match(
     lines.at(-1) ?? '',
-    /^as expected: [1-9]\d+ calls through the chain, 0 failed; 5 attempts to get past it, 5 in vain$/,
+    /^as expected: [1-9]\d* calls through the chain, 0 failed; 5 attempts to get past it, 5 in vain$/,
   )
   assert.ok(lines.includes(`  ledger denied ${production}/core-api: caller_not_listed`))
   assert.ok(lines.includes('core-api calls the ledger: ended without an answer'))

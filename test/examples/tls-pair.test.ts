@@ -8,7 +8,7 @@ const names = ['service-a', 'service-b', 'service-c']
 // They wait for rotations, most of the time.
 describe('the example of a TLS pair', { concurrency: true }, () => {
   test('the TLS pair greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third', async () => {
-    const finished = await runExample('tls-pair', ['--ttl', '3'])
+    const finished = await runExample('tls-pair', ['--ttl', '10'])
 
     assert.equal(finished.errors, '')
     assert.equal(finished.exitCode, 0, finished.output)
@@ -17,7 +17,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
   })
 
   test('the TLS pair takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
-    const agent = await startOwnAgent(3)
+    const agent = await startOwnAgent(12)
     context.after(() => agent.close())
     const finished = await runExample('tls-pair', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
 
@@ -36,7 +36,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
   })
 
   test('the two halves of the TLS pair run as processes of their own', async (context) => {
-    const agent = await startOwnAgent(4)
+    const agent = await startOwnAgent(10)
     context.after(() => agent.close())
     const serviceB = await startAs(agent, 'service-b', /listens on 127\.0\.0\.1:\d+\n/, '0')
     context.after(() => serviceB.stop())

@@ -16,7 +16,7 @@ export interface Workloads extends AsyncDisposable {
 
 /**
  * Opens a source for each workload. All are in this process, so the agent cannot tell them apart and is asked by hint,
- * `production/billing`: that of `SPIFFE_ENDPOINT_SOCKET`, or one of our own whose SVIDs live for five seconds.
+ * `production/billing`: that of `SPIFFE_ENDPOINT_SOCKET`, or one of our own whose SVIDs live for ten seconds.
  */
 export async function openWorkloads(): Promise<Workloads> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
@@ -24,11 +24,11 @@ export async function openWorkloads(): Promise<Workloads> {
     const sources = await openSources(endpoint)
     return { agent: `the agent at ${endpoint}`, sources, [Symbol.asyncDispose]: () => closeAll(sources) }
   }
-  const entries = names.map((name) => ({ spiffeId: idOf(name), hint: `production/${name}`, ttlSeconds: 5 }))
+  const entries = names.map((name) => ({ spiffeId: idOf(name), hint: `production/${name}`, ttlSeconds: 10 }))
   const agent = await startAgent({ trustDomain, entries })
   const sources = await openSources(agent.endpoint)
   return {
-    agent: 'an agent of its own, SVIDs of 5 seconds',
+    agent: 'an agent of its own, SVIDs of 10 seconds',
     sources,
     [Symbol.asyncDispose]: async () => {
       await closeAll(sources)

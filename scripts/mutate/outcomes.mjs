@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { cache, root } from '../setup.mjs'
+
+const file = join(cache, 'mutants.json')
+
+/** What came of each mutant, kept from run to run: an outcome holds as long as its source and its tests are the same. */
+export class Outcomes {
+  #kept = read()
+
+  /** The test file that killed this mutant when it was last tried, also where that is no longer sure. */
+  killerOf(mutant) {
+    return this.#kept[nameOf(mutant)]?.killer
+  }
+
+  /** Whether it is known to be killed by what is there now. */
+  isKilled(mutant) {
+    const kept = this.#kept[nameOf(mutant)]
+    return kept?.outcome === 'killed' && kept.state === stateOf(mutant)
+  }
+
+  keep(mutant, { outcome, killer }) {
+    this.#kept[nameOf(mutant)] = { outcome, killer, state: stateOf(mutant) }
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, `${JSON.stringify(this.#kept, undefined, 1)}\n`)
+  }
+}
+
+function nameOf({ file: source, find, replace }) {
+  return [source, find, replace].join(' | ')
+}
+
+function stateOf({ file: source, tests }) {
+  const hash = createHash('sha256').update(readFileSync(join(root, source)))
+  for (const test of tests) for (const path of listFiles(test)) hash.update(readFileSync(join(root, path)))
+  return hash.digest('hex').slice(0, 16)
+}
+
+function listFiles(test) {
+  if (test.endsWith('.ts')) return [test]
+  return readdirSync(join(root, test))
+    .filter((name) => name.endsWith('.ts'))
+    .toSorted()
+    .map((name) => `${test}/${name}`)
+}
+
+function read() {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return {}
+  }
+}

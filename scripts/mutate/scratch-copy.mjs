@@ -1,0 +1,48 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { root } from '../setup.mjs'
+
+// What tests read. The links in node_modules folders are relative, so that those to packages lead to the copies.
+const copied = ['packages', 'test', 'examples', 'scripts', 'docs', 'README.md', 'package.json', 'tsconfig.base.json']
+
+/** A copy of the repository, as built, in which one source at a time is another. */
+export class ScratchCopy {
+  base = mkdtempSync(join(tmpdir(), 'countersign-mutate-'))
+
+  constructor() {
+    for (const name of copied) {
+      cpSync(join(root, name), join(this.base, name), {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (source) => !basename(source).startsWith('page-'),
+      })
+    }
+    symlinkSync(join(root, 'node_modules'), join(this.base, 'node_modules'), 'junction')
+  }
+
+  /** Puts a mutant in the place of its source; the function that it returns takes it away again. */
+  async apply({ file, find, replace }) {
+    const built = join(this.base, file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'))
+    const original = readFileSync(built)
+    const source = readFileSync(join(root, file), 'utf8')
+    writeFileSync(built, await transpile(source.split(find).join(replace)))
+    return () => writeFileSync(built, original)
+  }
+
+  remove() {
+    rmSync(this.base, { recursive: true, force: true })
+  }
+}
+
+async function transpile(source) {
+  const esbuild = await import('esbuild')
+  const { code } = await esbuild.transform(source, {
+    loader: 'ts',
+    format: 'esm',
+    target: 'node20.19',
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+  })
+  // Relative imports end in .ts; esbuild writes each import on one line or its end on one, in double quotes.
+  return code.replaceAll(/(\bfrom |\bimport |\bimport\()"(\.{1,2}\/[^"\n]+)\.ts"/g, '$1"$2.js"')
+}

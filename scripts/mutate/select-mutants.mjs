@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process'
+import { fail, root } from '../setup.mjs'
+import { readMutants } from './read-mutants.mjs'
+
+/** The mutants that the command line chooses. */
+export function selectMutants(given) {
+  const known = /^--(?:changed(?:=.+)?|fresh|list)$/
+  const unknown = given.find((argument) => argument.startsWith('-') && !known.test(argument))
+  if (unknown !== undefined) fail(`${unknown} is not known: --changed[=revision], --fresh, --list or words.`)
+  const words = given.filter((argument) => !argument.startsWith('-'))
+  const changed = given.find((argument) => argument.startsWith('--changed'))
+  const files = changed === undefined ? undefined : listChanged(changed.split('=')[1] ?? 'main')
+  const mutants = readMutants().filter(
+    ({ file }) =>
+      (words.length === 0 || words.some((word) => file.includes(word))) && (files === undefined || files.has(file)),
+  )
+  return { mutants, isFresh: given.includes('--fresh'), isList: given.includes('--list') }
+}
+
+/** The files that differ from where this branch left a revision, committed or not. */
+function listChanged(revision) {
+  try {
+    const base = git('merge-base', revision, 'HEAD')
+    return new Set(git('diff', '--name-only', base).split('\n'))
+  } catch {
+    return fail(`git knows no revision ${revision} that this branch has left.`)
+  }
+}
+
+function git(...args) {
+  return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+}
