@@ -130,7 +130,7 @@ function guardParameters(): readonly Parameter[] {
     parameter('Guard.attach', 'none', (value) => callMethod(guard, 'attach', value)),
     parameter('Guard.compileRoute', 'none', (value) => callMethod(guard, 'compileRoute', value, 'x')),
     parameter('Guard.useDefaultLog', 'function express', (value) => callMethod(create(), 'useDefaultLog', value)),
-    ...['authenticate', 'admitConnection'].map((name) =>
+    ...['admit', 'authenticate', 'admitConnection'].map((name) =>
       parameter(`Guard.${name}`, Object.keys(kinds).join(' '), (value) => {
         const verdict: unknown = callMethod(guard, name, value)
         assert.ok(typeof verdict === 'object' && verdict !== null && 'effect' in verdict)

@@ -65,6 +65,18 @@ test('serve waits for a plugin that was registered without await', async () => {
   assert.equal((await running.as(caller).fetch('/x')).status, 200)
 })
 
+test('serve decides by the rules for an Express application that forgot the middleware', async () => {
+  const rules = [{ path: '/open', allow: authenticated() }]
+  const guard = createGuard({ source, rules, log: () => undefined })
+  const app = express()
+  app.get('/open', (_request, response) => void response.send('handled'))
+  app.get('/closed', () => assert.fail('the handler ran'))
+  await using running = await serve(guard, app)
+  const peer = running.as(await authority.issue('spiffe://saas.example/ns/production/sa/core-api'))
+  assert.equal((await peer.fetch('/open')).status, 200)
+  assert.equal((await peer.fetch('/closed')).status, 403)
+})
+
 function create(): Guard {
   return createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
 }

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
 import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
 import { Authenticator } from './authenticator.ts'
+import { describeMisuse, noRequest } from './check-request.ts'
 import { AcceptedMaterial } from './connection/accepted-material.ts'
 import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
@@ -145,6 +146,8 @@ export class Guard {
    * server decided in the same way is not decided again. Never throws, never waits.
    */
   admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
+    const misuse = describeMisuse(request)
+    if (misuse !== undefined) return this.#requests.deny(noRequest, null, 'evaluation_error', misuse)
     return this.#requests.admit(request, way)
   }
 
