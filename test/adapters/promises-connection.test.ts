@@ -103,7 +103,7 @@ describe(
         ])
 
         await assert.rejects(leaving.fetch('/internal/health?after'))
-        assert.equal(reasonsOf(service).at(-1), isOpensslAsked ? 'handshake_failed' : 'unknown_authority')
+        assert.equal(reasonsOf(service).at(-1), 'unknown_authority')
       })
 
       test(`nobody is authenticated once the source says that we have no SVID any more (${variant.name})`, async () => {

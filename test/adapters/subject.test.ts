@@ -185,7 +185,7 @@ describe('over the life of a connection', () => {
         await new Promise((resolve) => idle.resume().on('close', resolve))
         await delay(Math.max(0, svid.expiresAt + 1000 - Date.now()))
         await assert.rejects(peer.fetch('/internal/health'))
-        assert.ok(['identity_expired', 'handshake_failed'].includes(reasonsOf(service)[0] ?? ''))
+        assert.ok(['identity_expired', 'expired'].includes(reasonsOf(service)[0] ?? ''))
         assert.equal(service.handled.length, 1)
       }))
 

@@ -121,7 +121,7 @@ test('without allowHTTP1 a stranger is refused and gets no answer', async (conte
   await assert.rejects(running.as(null).fetch('/who'))
   assert.deepEqual(
     refused.map(({ reason }) => reason),
-    ['handshake_failed'],
+    ['certificate_missing'],
   )
 })
 

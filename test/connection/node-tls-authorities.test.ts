@@ -43,7 +43,7 @@ describe('what Node does with the authorities in `ca`', { concurrency: true }, a
     const guarded = await serveGuarded(context, { source: twins })
     assert.equal((await ask(guarded.as(await ofFirst))).answer, coreApi)
     assert.equal((await ask(guarded.as(await ofSecond))).answer, undefined)
-    assert.deepEqual(reasonsOf(guarded), ['handshake_failed'])
+    assert.deepEqual(reasonsOf(guarded), ['tls_refused'])
     assert.ok(guarded.events.some((event) => event.type === 'source' && event.code === 'authority_unusable'))
     for (const svid of [ofFirst, ofSecond]) {
       assert.equal(reasonOf(verify((await svid).certificates, { bundles: bundlesOf(first, second) })), 'ok')

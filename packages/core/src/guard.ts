@@ -111,6 +111,7 @@ export class Guard {
     const checked = this.#tlsOptions.check(server)
     attachServer(checked, {
       connections: this.#authenticator.connections,
+      openssl: this.#material.openssl,
       accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
       refuseHandshake: (error, socket) => {
         const now = Date.now()

@@ -93,7 +93,7 @@ function refuseSignature(
   const by = `the key of ${describeCertificate(issuer)}`
   return refuse(
     reason,
-    `the signature (${algorithm}) on ${what} is not by ${by}: it was changed, or another key of that name signed it`,
+    `the signature (${algorithm}) on ${what} is not by ${by}: it was changed, or an authority of that name with another key issued it`,
   )
 }
 

@@ -1,7 +1,8 @@
-import { Server as TlsServer, type TLSSocket } from 'node:tls'
+import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ConfigurationError } from '../errors.ts'
 import { refusedListeners } from './check-server.ts'
 import { noteAddress } from './describe-handshake.ts'
+import type { OpensslVerdict } from './openssl-verdict.ts'
 import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
 import { refuseUnknownProtocol } from './unknown-protocol.ts'
@@ -9,6 +10,8 @@ import { refuseUnknownProtocol } from './unknown-protocol.ts'
 /** What a server is tied to. */
 export interface Attachment {
   readonly connections: PeerConnections
+  /** Whether OpenSSL has to accept a peer before anyone sees its connection. */
+  readonly openssl: OpensslVerdict
   /** Verifies the peer of a connection whose handshake is complete, or ends it. */
   readonly accept: (socket: TLSSocket) => void
   /** Reports a handshake that OpenSSL refused. */
@@ -48,7 +51,14 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   const follower = followSource(server, follow)
   prepareRequestEvents(server)
   refuseChanges(server)
+  if (attachment.openssl === 'required') explainRefusals(server)
   interceptRequests(server, attachment)
+}
+
+// Node destroys the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and OpenSSL
+// alone cannot say what is wrong with it. From here on it is for `interceptRequests` to do the same.
+function explainRefusals(server: TlsServer): void {
+  Reflect.set(server, 'rejectUnauthorized', false)
 }
 
 // From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
@@ -109,7 +119,7 @@ function refuseChanges(server: TlsServer): void {
 
 // Where they are emitted, because a listener of ours would be one among others: whatever it did, the next one would run.
 // And before any framework, whose hooks and middleware run in the order in which they were registered.
-function interceptRequests(server: TlsServer, { begin, admit }: Attachment): void {
+function interceptRequests(server: TlsServer, { begin, admit, accept, openssl }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
   const guarded: Emit = (event, ...values) => {
@@ -119,6 +129,14 @@ function interceptRequests(server: TlsServer, { begin, admit }: Attachment): voi
       // Without the list: this one comes with every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
+    if (event === 'secureConnection' && openssl === 'required' && !isAuthorized(request)) {
+      // Nobody else sees it, as if Node had destroyed it.
+      if (request instanceof TLSSocket) {
+        accept(request)
+        request.destroy()
+      }
+      return true
+    }
     if (typeof event === 'string' && otherRequests.has(event)) {
       begin(request, response)
       if (!admit(event, request, response)) return true
@@ -126,6 +144,10 @@ function interceptRequests(server: TlsServer, { begin, admit }: Attachment): voi
     return emit.call(server, event, ...values)
   }
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
+}
+
+function isAuthorized(socket: unknown): boolean {
+  return socket instanceof TLSSocket && socket.authorized
 }
 
 type Emit = (this: unknown, event: string | symbol, ...values: readonly unknown[]) => boolean

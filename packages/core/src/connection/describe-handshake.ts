@@ -58,6 +58,7 @@ const verifyMeanings: ReadonlyMap<string, string> = new Map([
 ])
 
 const handshakeMeanings: readonly (readonly [reason: RegExp, meaning: string])[] = [
+  [/key too small|md too weak/, 'a certificate that the caller presented has a weak key or a weak signature'],
   [/peer did not return a certificate/, 'the caller presented no certificate'],
   [
     /alert (?:unknown ca|bad certificate|certificate|unsupported certificate)/,

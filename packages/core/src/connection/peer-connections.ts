@@ -17,6 +17,7 @@ import { describeLongLife, longCertificateLifetime } from './material-warnings.t
 import { Moments } from './moments.ts'
 import { type ClosableSession, OpenStreams } from './open-streams.ts'
 import { listPresented, showCaller, type ShownChain } from './read-chain.ts'
+import { TimeBudget } from './time-budget.ts'
 import { verifyPeer, withoutMaterial } from './verify-peer.ts'
 import { type KeptClaim, type Proof, VerdictCache } from './verdict-cache.ts'
 
@@ -54,6 +55,7 @@ export class PeerConnections {
   readonly #open = new Set<Connection>()
   readonly #ending = new Set<Connection>()
   readonly #cache = new VerdictCache()
+  readonly #diagnosis = new TimeBudget()
   // By leaf: new authorities make a new proof of it.
   readonly #warned = new WeakSet<Certificate>()
   readonly #report: Reporter
@@ -89,7 +91,9 @@ export class PeerConnections {
    */
   accept(socket: TLSSocket, accepted: Accepted | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
     const { showPeer = showCaller } = this.#policy
-    const verdict = this.#limit(verifyPeer(socket, accepted, { cache: this.#cache, showPeer }, now))
+    // Strangers call as often as they like; whom we call is for us to say.
+    const diagnosis = ends === undefined ? this.#diagnosis : undefined
+    const verdict = this.#limit(verifyPeer(socket, accepted, { cache: this.#cache, showPeer, diagnosis }, now))
     if (accepted !== undefined) this.#remember(socket, verdict, accepted, ends)
     this.#reportVerdict(socket, verdict, now)
     if (verdict.ok) this.#warn(socket, verdict.proof, now)

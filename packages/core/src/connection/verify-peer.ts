@@ -1,20 +1,24 @@
 import type { TLSSocket } from 'node:tls'
 import type { Accepted } from './accepted-material.ts'
 import type { PeerRefusal, PeerVerdict } from './connection.ts'
+import { describeOpensslCode } from './describe-handshake.ts'
 import type { ShownChain } from './read-chain.ts'
+import type { TimeBudget } from './time-budget.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 
 /** What a peer is verified with. */
 export interface PeerVerifier {
   readonly cache: VerdictCache
   readonly showPeer: (socket: TLSSocket) => ShownChain | undefined
+  /** What may be spent on finding out what is wrong with a peer that OpenSSL has refused. Default: no limit. */
+  readonly diagnosis?: TimeBudget | undefined
 }
 
 /** Verifies the peer of a connection whose handshake is complete. */
 export function verifyPeer(
   socket: TLSSocket,
   accepted: Accepted | undefined,
-  { cache, showPeer }: PeerVerifier,
+  { cache, showPeer, diagnosis }: PeerVerifier,
   now: number,
 ): PeerVerdict {
   if (accepted === undefined) return withoutMaterial
@@ -22,12 +26,14 @@ export function verifyPeer(
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
   const shown = showPeer(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
-  const verdict = verifyShown(shown, accepted, cache, now)
+  const verify = (): PeerVerdict => verifyShown(shown, accepted, cache, now)
   // OpenSSL's verdict is a second lock where it has authorities. It says neither whose bundle vouched nor that this is an
-  // SVID, nor in our words what was wrong.
-  if (verdict.ok && accepted.openssl === 'required' && !socket.authorized)
-    return refuse('tls_refused', String(socket.authorizationError))
-  return verdict
+  // SVID.
+  if (accepted.openssl === 'unused' || socket.authorized) return verify()
+  // Refused already: what is verified now only says in our words what is wrong.
+  const verdict = diagnosis === undefined ? verify() : diagnosis.spend(verify)
+  if (verdict?.ok === false) return verdict
+  return refuse('tls_refused', describeOpensslCode(String(socket.authorizationError)))
 }
 
 // By the next form of the chain, too, where it has a certificate that the last one did not have.

@@ -3,6 +3,7 @@ import { describeCertificate, quoteText } from '../certificate/describe.ts'
 import { verifyPath } from '../certificate/path.ts'
 import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
+import { describeFaults } from '../trust/bundle-fault.ts'
 import { checkRevocation, type RevocationRefusal } from './check-revocation.ts'
 import { checkUsages } from './check-usages.ts'
 import { completeChain, decodeChain } from './presented-chain.ts'
@@ -88,7 +89,7 @@ function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certi
   const candidates = [...additional, ...(known?.(spiffeId.trustDomain) ?? [])]
   const intermediates = completeChain(presented, candidates).slice(1)
   const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
-  if (!verdict.ok) return refuse(verdict.reason, verdict.detail)
+  if (!verdict.ok) return refuse(verdict.reason, `${verdict.detail}${describeLeftOut(verdict.reason, bundle)}`)
   for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
   const { path } = verdict
   // RFC 5280 §6.1.3 a 3. A path that is refused here is the end: another one, over issuers that revoked nobody, is not
@@ -108,6 +109,12 @@ export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509S
   if (bundle.revocation.fingerprint !== svid.bundle.revocation.fingerprint) return undefined
   if (!bundle.authorities.some(({ sha256 }) => sha256 === authority?.sha256)) return undefined
   return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
+}
+
+// An authority that was published and can prove nobody is not among those that are trusted.
+function describeLeftOut(reason: SvidRefusal, { trustDomain, faults }: X509Bundle): string {
+  if (reason !== 'unknown_authority' || faults.length === 0) return ''
+  return `; left out of the bundle of ${trustDomain}: ${describeFaults(faults)}`
 }
 
 function isRefused(error: unknown): error is Refused<SvidRefusal> {

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import { connect, createServer, type TLSSocket } from 'node:tls'
+import { createMaterial } from '@countersign/core'
+import { createAuthority, type TestSvid } from '@countersign/testkit'
+import type { Accepted } from '../../packages/core/src/connection/accepted-material.ts'
+import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
+import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
+import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
+import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
+import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
+import { billing, coreApi } from '../adapters/frameworks.ts'
+import { bundlesOf } from '../svid/claims.ts'
+
+// An inner file: which of two verdicts is asked for cannot be seen from outside.
+
+const authority = await createAuthority('saas.example')
+const own = await authority.issue(billing)
+const good = await authority.issue(coreApi)
+const expired = await authority.issue(coreApi, { faults: ['expired'] })
+const stranger = await (await createAuthority('saas.example', { name: 'stranger' })).issue(coreApi)
+
+test('a caller that OpenSSL refuses is refused, even where our verifier finds nothing wrong', async (context) => {
+  const socket = await meet(context, good, [])
+  const verdict = judge(socket, { openssl: 'required', diagnosis: new TimeBudget() })
+  assert.equal(verdict.ok ? '' : verdict.reason, 'tls_refused')
+  assert.match(verdict.ok ? '' : verdict.detail, /^UNABLE_TO_VERIFY_LEAF_SIGNATURE: /)
+  assert.ok(judge(socket, { openssl: 'unused' }).ok)
+})
+
+test('a caller that both accept is accepted, whatever is left of the time for explanations', async (context) => {
+  const socket = await meet(context, good, [authority.bundlePem])
+  assert.ok(judge(socket, { openssl: 'required', diagnosis: exhausted() }).ok)
+})
+
+test('a caller that OpenSSL accepts and our verifier does not is refused for our reason', async (context) => {
+  const socket = await meet(context, await authority.issue(coreApi, { faults: ['no_path'] }), [authority.bundlePem])
+  const verdict = judge(socket, { openssl: 'required', diagnosis: exhausted() })
+  assert.equal(verdict.ok ? '' : verdict.reason, 'spiffe_id_without_path')
+})
+
+test('once the time for explanations is spent, a refusal names everything that OpenSSL may mean', async (context) => {
+  const socket = await meet(context, expired, [authority.bundlePem])
+  const explained = judge(socket, { openssl: 'required', diagnosis: new TimeBudget() })
+  assert.equal(explained.ok ? '' : explained.reason, 'expired')
+  const short = judge(socket, { openssl: 'required', diagnosis: exhausted() })
+  assert.deepEqual(short, {
+    ok: false,
+    reason: 'tls_refused',
+    detail: 'CERT_HAS_EXPIRED: a certificate of its chain has expired, the authority included',
+  })
+})
+
+test('without a limit every refusal is explained', async (context) => {
+  const socket = await meet(context, stranger, [authority.bundlePem])
+  const verdict = judge(socket, { openssl: 'required' })
+  assert.equal(verdict.ok ? '' : verdict.reason, 'unknown_authority')
+})
+
+/** A budget with nothing left, on a clock that stands still. */
+function exhausted(): TimeBudget {
+  let time = 0
+  const budget = new TimeBudget(() => time)
+  budget.spend(() => (time += 1000))
+  budget.spend(() => (time += 1000))
+  return budget
+}
+
+function judge(
+  socket: TLSSocket,
+  { openssl, diagnosis }: Pick<Accepted, 'openssl'> & { readonly diagnosis?: TimeBudget },
+): ReturnType<typeof verifyPeer> {
+  const { svid } = createMaterial({
+    key: own.keyPem,
+    cert: own.certificatePem,
+    bundles: { 'saas.example': authority.bundlePem },
+  })
+  const accepted: Accepted = { own: svid, trust: createSvidTrust(bundlesOf(authority)), openssl, known: () => [] }
+  return verifyPeer(socket, accepted, { cache: new VerdictCache(), showPeer: showCaller, diagnosis }, Date.now())
+}
+
+/** The server's end of a connection with this caller, checked by OpenSSL against these authorities. */
+async function meet(context: TestContext, svid: TestSvid, ca: string[]): Promise<TLSSocket> {
+  const options = { key: own.keyPem, cert: own.certificatePem, ca, requestCert: true, rejectUnauthorized: false }
+  const server = createServer(options).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const accepting = new Promise<TLSSocket>((resolve) => server.once('secureConnection', resolve))
+  const client = connect({
+    host: '127.0.0.1',
+    port,
+    key: svid.keyPem,
+    cert: svid.certificatePem,
+    rejectUnauthorized: false,
+  })
+  client.on('error', () => undefined)
+  const socket = await accepting
+  socket.on('error', () => undefined)
+  context.after(() => {
+    client.destroy()
+    socket.destroy()
+    server.close()
+  })
+  return socket
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
+
+/** A clock that goes on by what is run, and by waiting. */
+function createClock(): { now: () => number; wait: (milliseconds: number) => void } {
+  let time = 5000
+  return { now: () => time, wait: (milliseconds) => void (time += milliseconds) }
+}
+
+test('runs until a tenth of a second is spent, and then nothing', () => {
+  const { now, wait } = createClock()
+  const budget = new TimeBudget(now)
+  const run = (): string => {
+    wait(30)
+    return 'done'
+  }
+  assert.deepEqual(
+    Array.from({ length: 6 }, () => budget.spend(run)),
+    ['done', 'done', 'done', 'done', undefined, undefined],
+  )
+})
+
+test('earns a tenth of the time that goes by, and never more than a tenth of a second', () => {
+  const { now, wait } = createClock()
+  const budget = new TimeBudget(now)
+  let runs = 0
+  const spend = (milliseconds: number): void => {
+    budget.spend(() => {
+      runs += 1
+      wait(milliseconds)
+    })
+  }
+  // Leaves 100 less than nothing, of which 20 are earned back by the end of it.
+  spend(200)
+  wait(700)
+  spend(1)
+  assert.equal(runs, 1)
+  wait(110)
+  spend(1)
+  assert.equal(runs, 2)
+  wait(3_600_000)
+  for (let count = 0; count < 200; count += 1) spend(1)
+  // The spending itself takes time, in which some more is earned.
+  assert.ok(runs > 100 && runs < 130, String(runs))
+})
+
+test('charges what throws, too', () => {
+  const { now, wait } = createClock()
+  const budget = new TimeBudget(now)
+  const fail = (): never => {
+    wait(200)
+    throw new RangeError('broken')
+  }
+  assert.throws(() => budget.spend(fail), RangeError)
+  assert.equal(
+    budget.spend(() => 'run'),
+    undefined,
+  )
+})
