@@ -1,6 +1,7 @@
 /**
- * What every script does first: install the dependencies where they are missing or out of date, then build. Quiet
- * unless something fails. Plain JavaScript without dependencies, because on a fresh clone nothing is installed yet.
+ * What every script does first: install the dependencies where they are missing or out of date, then build. What takes
+ * longer than two seconds shows that it goes on; output is shown only when something fails. Plain JavaScript without
+ * dependencies, because on a fresh clone nothing is installed yet.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -32,12 +33,12 @@ export function install() {
   if (readText(stamp) === wanted) return
   process.stderr.write('Installing the dependencies; the first time this takes half a minute.\n')
   // A modules folder of another pnpm is replaced without asking: there may be no terminal to ask on.
-  const done = runPnpm(['install', '--frozen-lockfile', '--config.confirmModulesPurge=false'])
-  if (done.error) {
+  const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false']
+  const status = runShown('installing', 'npx', [...args, '--reporter=append-only'])
+  if (status === 127) {
     fail('npx was not found. It comes with npm: install Node.js together with npm and run this again.')
   }
-  if (done.status !== 0) {
-    process.stderr.write(done.output)
+  if (status !== 0) {
     fail(
       `Installing with ${pnpm} failed (its output is above).\n` +
         'If it could not reach the registry, check the network, `npm config get registry` and your proxy.\n' +
@@ -50,12 +51,20 @@ export function install() {
 
 /** Compiles the given projects and what they refer to; without any, the whole workspace. */
 export function build(...projects) {
-  const done = runNode(['node_modules/typescript/bin/tsc', '-b', ...projects])
-  if (done.status === 0) return
-  process.stderr.write(done.output)
+  const args = ['node_modules/typescript/bin/tsc', '-b', ...projects]
+  if (runShown('compiling', process.execPath, args) === 0) return
   fail(
     'The build (tsc -b) failed: mend the errors above. If tsc itself is missing, delete node_modules and run this again.',
   )
+}
+
+// In a process between, because this one waits and can show nothing.
+function runShown(what, command, args) {
+  const script = join(root, 'scripts/with-progress.mjs')
+  const { status } = spawnSync(process.execPath, [script, what, command, ...args], { cwd: root, stdio: 'inherit' })
+  // Ended by a signal, and so are we.
+  if (status === null) process.exit(130)
+  return status
 }
 
 /** Runs a tool that comes with npm (npm, npx) and keeps what it prints. */

@@ -25,6 +25,12 @@ test('the demo answers every call as expected and says so in plain text', async 
   assert.deepEqual(readAnswers(calls, 'Fastify'), readAnswers(calls, 'Express'))
 })
 
+test('the demo shows each call when it was made, and not all of them at its end', async () => {
+  const example = await startExample('internal-api', / Express +200/)
+  assert.ok(!example.output.includes('at expiry'), example.output)
+  await example.stop()
+})
+
 test('an argument that nobody knows is answered with the usage', async () => {
   const { exitCode, output, errors } = await runExample('internal-api', ['--server'])
 

@@ -5,29 +5,32 @@ import { startAgent } from '@countersign/testkit/workload-api'
 import { workloadApiSource } from '@countersign/workload-api'
 import { type Authorities, issueFor, serviceId } from './callers.ts'
 import type { Credentials } from './client.ts'
-import { awaitUpdates, rotateUnderCalls, type RotationResult } from './rotation.ts'
+import { awaitUpdates, type OnRotation, rotateUnderCalls, type RotationResult } from './rotation.ts'
 
 /** Runs both services on an agent: that of this machine where `SPIFFE_ENDPOINT_SOCKET` names one, else one of our own. */
-export function rotateByAgent(authorities: Authorities): Promise<readonly RotationResult[]> {
+export function rotateByAgent(authorities: Authorities, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
-  return endpoint === '' ? rotateByOwnAgent(authorities) : rotateByMachinesAgent(endpoint)
+  return endpoint === '' ? rotateByOwnAgent(authorities, onRotation) : rotateByMachinesAgent(endpoint, onRotation)
 }
 
-async function rotateByOwnAgent(authorities: Authorities): Promise<readonly RotationResult[]> {
+async function rotateByOwnAgent(authorities: Authorities, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   const { ours } = authorities
   await using agent = await startAgent({ authority: ours, entries: [{ spiffeId: serviceId, ttlSeconds: 5 }] })
   await using source = await workloadApiSource({ endpoint: agent.endpoint })
   const credentials = { svid: await issueFor('core-api', authorities), ca: ours.bundlePem }
-  return await rotateUnderCalls({
-    how: 'by the Workload API, SVIDs of 5 seconds',
-    source,
-    credentials: () => credentials,
-    change: () => awaitUpdates(source, 3),
-  })
+  return await rotateUnderCalls(
+    {
+      how: 'by the Workload API, SVIDs of 5 seconds',
+      source,
+      credentials: () => credentials,
+      change: () => awaitUpdates(source, 3),
+    },
+    onRotation,
+  )
 }
 
 // Its SVIDs may live for an hour, so that none need change while we look. The service calls itself.
-async function rotateByMachinesAgent(endpoint: string): Promise<readonly RotationResult[]> {
+async function rotateByMachinesAgent(endpoint: string, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   await using source = await workloadApiSource({ endpoint })
   const known = new WeakMap<X509Material, Credentials>()
   const credentials = (): Credentials => {
@@ -37,12 +40,15 @@ async function rotateByMachinesAgent(endpoint: string): Promise<readonly Rotatio
     return shown
   }
   const how = `by the agent at ${endpoint}`
-  return await rotateUnderCalls({
-    how,
-    source,
-    credentials,
-    change: () => Promise.race([awaitUpdates(source, 1), setTimeout(8000)]),
-  })
+  return await rotateUnderCalls(
+    {
+      how,
+      source,
+      credentials,
+      change: () => Promise.race([awaitUpdates(source, 1), setTimeout(8000)]),
+    },
+    onRotation,
+  )
 }
 
 function toCredentials({ svid, bundles }: X509Material): Credentials {

@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileSource } from '@countersign/core'
 import { type Authorities, issueFor, issueService } from './callers.ts'
-import { awaitUpdates, rotateUnderCalls, type RotationResult } from './rotation.ts'
+import { awaitUpdates, type OnRotation, rotateUnderCalls, type RotationResult } from './rotation.ts'
 
 /** Runs both services on files that are replaced four times. */
-export async function rotateByFiles(authorities: Authorities): Promise<readonly RotationResult[]> {
+export async function rotateByFiles(
+  authorities: Authorities,
+  onRotation: OnRotation,
+): Promise<readonly RotationResult[]> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-'))
   try {
     await writeIdentity(folder, authorities)
@@ -25,7 +28,7 @@ export async function rotateByFiles(authorities: Authorities): Promise<readonly 
         await shown()
       }
     }
-    return await rotateUnderCalls({ how: 'by files', source, credentials: () => credentials, change })
+    return await rotateUnderCalls({ how: 'by files', source, credentials: () => credentials, change }, onRotation)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -19,22 +19,52 @@ export function isExpected({ expected, found }: Result): boolean {
   return found.seen === expected.seen && found.reason === expected.reason
 }
 
-/** Makes every call to each service, one after another so that an event belongs to the call during which it came. */
-export async function makeCalls(services: readonly Service[], authorities: Authorities): Promise<readonly Result[]> {
-  const results = await Promise.all(services.map((service) => callService(service, authorities)))
-  return calls.flatMap((_, index) => results.flatMap((ofService) => ofService[index] ?? []))
+/** Hears how far the calls are. */
+export interface CallProgress {
+  /** The results of one call, from each service, in the order of the calls. */
+  readonly onResults: (results: readonly Result[]) => void
+  /** The next result takes until a certificate has expired. */
+  readonly onWait: () => void
 }
 
-async function callService(service: Service, authorities: Authorities): Promise<readonly Result[]> {
+/** Makes every call to each service, one after another so that an event belongs to the call during which it came. */
+export async function makeCalls(
+  services: readonly Service[],
+  authorities: Authorities,
+  { onResults, onWait }: CallProgress,
+): Promise<readonly Result[]> {
+  const results = services.map((): Result[] => [])
+  let reported = 0
+  const report = (): void => {
+    while (results.every((ofService) => ofService.length > reported)) {
+      onResults(results.flatMap((ofService) => ofService[reported] ?? []))
+      reported += 1
+      if (calls[reported]?.request === 'connection at expiry') onWait()
+    }
+  }
+  await Promise.all(
+    services.map((service, index) =>
+      callService(service, authorities, (result) => {
+        results[index]?.push(result)
+        report()
+      }),
+    ),
+  )
+  return results.flat()
+}
+
+async function callService(
+  service: Service,
+  authorities: Authorities,
+  onResult: (result: Result) => void,
+): Promise<void> {
   const open = new Map<CallerName, OpenCaller>()
-  const results: Result[] = []
   for (const call of calls) {
     const caller = open.get(call.caller) ?? (await openCaller(call.caller, service, authorities))
     open.set(call.caller, caller)
-    results.push({ ...call, framework: service.framework, ...(await makeCall(call, caller, service)) })
+    onResult({ ...call, framework: service.framework, ...(await makeCall(call, caller, service)) })
   }
   for (const { client } of open.values()) client.close()
-  return results
 }
 
 interface OpenCaller {

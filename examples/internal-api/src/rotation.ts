@@ -34,13 +34,19 @@ export function isSmooth({ calls, failures, serialNumbers, rotations }: Rotation
   return calls > 0 && failures === 0 && serialNumbers.length === rotations + 1
 }
 
+/** Hears of each time that the certificate of both services was replaced. */
+export type OnRotation = (how: string, count: number) => void
+
 /** Starts both services, has their certificate change while callers never stop, and counts. */
-export async function rotateUnderCalls(rotating: Rotating): Promise<readonly RotationResult[]> {
+export async function rotateUnderCalls(rotating: Rotating, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   const { how, source, change } = rotating
   const services = await startServices({ source, trustDomains: [source.current.svid.spiffeId.trustDomain] })
   const isOver = new AbortController()
   let rotations = 0
-  const stop = source.onUpdate(() => (rotations += 1))
+  const stop = source.onUpdate(() => {
+    rotations += 1
+    onRotation(how, rotations)
+  })
   const rounds = services.map(() => 0)
   const calling = services.map((service, index) =>
     callContinuously(service, rotating, isOver.signal, () => (rounds[index] = (rounds[index] ?? 0) + 1)),

@@ -1,5 +1,5 @@
 import picocolors from 'picocolors'
-import type { Answer } from './calls.ts'
+import { type Answer, calls } from './calls.ts'
 import { isExpected, type Result } from './make-calls.ts'
 import { isSmooth, type RotationResult } from './rotation.ts'
 
@@ -10,13 +10,18 @@ export interface Display {
   readonly columns: number | undefined
 }
 
-/** Lays the results out as lines: coloured and cut to the width on a terminal, plain and whole everywhere else. */
-export function formatTable(results: readonly Result[], { isTerminal, columns }: Display): readonly string[] {
+/** A table whose rows come one by one. */
+export interface Table {
+  readonly heading: string
+  readonly formatRow: (result: Result) => string
+}
+
+/** Lays the calls out as lines: coloured and cut to the width on a terminal, plain and whole everywhere else. */
+export function createTable({ isTerminal, columns }: Display): Table {
   // picocolors alone would colour the log of a CI job, which is no terminal.
   const { bold, dim, green, red, yellow } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
-  const rows = results.map(toCells)
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((cells) => (cells[column] ?? '').length)),
+    Math.max(heading.length, ...expectedCells.map((cells) => (cells[column] ?? '').length)),
   )
   const layOut = (cells: readonly string[]): readonly string[] => {
     const padded = cells.map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
@@ -25,12 +30,14 @@ export function formatTable(results: readonly Result[], { isTerminal, columns }:
       ? [...padded.slice(0, -1), cut(cells.at(-1) ?? '', columns - before)]
       : padded
   }
-  const lines = results.map((result, index) => {
-    const [caller = '', request = '', framework = '', seen = '', reason = ''] = layOut(rows[index] ?? [])
-    const color = !isExpected(result) ? red : result.found.seen === '200' ? green : yellow
-    return [caller, request, framework, color(seen), dim(reason)].join(gap).trimEnd()
-  })
-  return [bold(layOut(headings).join(gap)), ...lines]
+  return {
+    heading: bold(layOut(headings).join(gap)),
+    formatRow: (result) => {
+      const [caller = '', request = '', framework = '', seen = '', reason = ''] = layOut(toCells(result))
+      const color = !isExpected(result) ? red : result.found.seen === '200' ? green : yellow
+      return [caller, request, framework, color(seen), dim(reason)].join(gap).trimEnd()
+    },
+  }
 }
 
 /** Tells of the rotations, a line for each service. */
@@ -57,6 +64,14 @@ export function formatDifferences(results: readonly Result[]): readonly string[]
 
 const headings = ['caller', 'request', 'framework', 'answer', 'reason, for the operator only']
 const gap = '  '
+
+// What will be in the table, all but the reasons, which are last.
+const expectedCells: readonly (readonly string[])[] = calls.map(({ caller, request, expected }) => [
+  caller,
+  request,
+  '',
+  expected.seen,
+])
 
 function toCells({ caller, request, framework, found, detail }: Result): readonly string[] {
   const reason = [found.reason, detail].filter((text) => text !== undefined && text !== '').join(': ')
