@@ -11,6 +11,7 @@ import {
   X509Bundle,
 } from '@countersign/core'
 import { createAuthority, createKey } from '@countersign/testkit'
+import { issueMany } from '../trust/many-authorities.ts'
 
 const spiffeId = 'spiffe://saas.example/ns/production/sa/core-api'
 const authority = await createAuthority('saas.example')
@@ -147,14 +148,7 @@ test('refuses a bundle whose authority is not self-signed, unless what issued it
 })
 
 const { key } = authority
-const many = Buffer.concat(
-  await Promise.all(
-    Array.from({ length: 257 }, async (_, index) => {
-      const { certificateDer } = await createAuthority('partner.example', { key, name: `${index}` })
-      return certificateDer
-    }),
-  ),
-)
+const many = Buffer.concat(issueMany(257))
 const longNames = await Promise.all(
   Array.from({ length: 25 }, async (_, index) => {
     const { bundlePem } = await createAuthority('partner.example', { key, name: `${index}`.padEnd(2000, '.') })

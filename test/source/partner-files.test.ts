@@ -4,16 +4,13 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileSource, type SourceNotice, type X509Source } from '@countersign/core'
-import { createAuthority, createKey } from '@countersign/testkit'
+import { createAuthority } from '@countersign/testkit'
+import { issueMany, joinPem } from '../trust/many-authorities.ts'
 import { authority, awaitSvid, createFolder, openSource, optionsFor, spiffeId, writeFiles } from './files.ts'
 
 const partner = await createAuthority('partner.example')
 const next = await createAuthority('partner.example')
 const weak = await createAuthority('partner.example', { faults: ['weak_key'] })
-const key = await createKey()
-const many = await Promise.all(
-  Array.from({ length: 257 }, (_, index) => createAuthority('partner.example', { key, name: `${index}` })),
-)
 const pemOf = (...authorities: readonly { readonly bundlePem: string }[]): string =>
   authorities.map(({ bundlePem }) => bundlePem).join('')
 
@@ -33,7 +30,7 @@ const unreadable: readonly Fault[] = [
     (path) => writeFileSync(path, Buffer.from('3082010002010330', 'hex')),
     'key_store_malformed',
   ],
-  ['holds 257 authorities', (path) => writeFileSync(path, pemOf(...many)), 'bundle_too_large'],
+  ['holds 257 authorities', (path) => writeFileSync(path, joinPem(issueMany(257))), 'bundle_too_large'],
 ]
 
 /** A source of the usual files and the bundle of a partner, which is written over before it opens. */

@@ -1,4 +1,5 @@
-import { type Authority, createAuthority, createKey } from '@countersign/testkit'
+import { type Authority, createAuthority } from '@countersign/testkit'
+import { issueMany } from '../trust/many-authorities.ts'
 
 /*
  * Partners that publish what would break a service that trusts them too much.
@@ -22,10 +23,6 @@ export interface Partner {
   readonly authority?: Authority
 }
 
-const key = await createKey()
-const many = await Promise.all(
-  Array.from({ length: 300 }, (_, index) => createAuthority('many.example', { key, name: `${index}` })),
-)
 const weak = await createAuthority('weak.example', { faults: ['weak_key'] })
 const notCa = await createAuthority('not-ca.example', { faults: ['not_a_ca'] })
 
@@ -39,7 +36,7 @@ export const partners: readonly Partner[] = [
   },
   {
     trustDomain: 'many.example',
-    bundle: Buffer.concat(many.map(({ certificateDer }) => certificateDer)),
+    bundle: Buffer.concat(issueMany(300)),
     code: 'bundle_too_large',
   },
   { trustDomain: 'weak.example', bundle: weak.certificateDer, code: 'authority_unusable' },

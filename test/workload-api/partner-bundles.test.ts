@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
 import type { SourceNotice } from '@countersign/core'
-import { type Authority, createAuthority, createKey } from '@countersign/testkit'
+import { type Authority, createAuthority } from '@countersign/testkit'
 import type { AgentOptions } from '@countersign/testkit/workload-api'
 import { createWorkloadApiClient } from '@countersign/workload-api'
+import { issueMany } from '../trust/many-authorities.ts'
 import { billing, coreApi, openSource, startBillingAgent } from './agent-service.ts'
 import { factsOf } from './facts-of.ts'
 import { startScriptedAgent } from './scripted-agent.ts'
@@ -14,10 +15,6 @@ import { nextNotice, nextUpdate } from './waiting.ts'
 const authority = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')
 const partnerApi = 'spiffe://partner.example/ns/production/sa/api'
-const key = await createKey()
-const many = await Promise.all(
-  Array.from({ length: 300 }, (_, index) => createAuthority('partner.example', { key, name: `${index}` })),
-)
 const weak = await createAuthority('partner.example', { faults: ['weak_key'] })
 const notCa = await createAuthority('partner.example', { faults: ['not_a_ca'] })
 const expired = await createAuthority('partner.example', { ttlSeconds: 60, now: Date.now() - 120_000 })
@@ -37,7 +34,7 @@ const hostile: readonly (readonly [what: string, bundle: Buffer, code: string | 
   ['text', Buffer.from('no bundle'), 'bundle_empty'],
   ['half a certificate', derOf(partner).subarray(0, -1), 'certificate_malformed'],
   ['followed by a byte', Buffer.concat([derOf(partner), Buffer.of(0)]), 'certificate_trailing_bytes'],
-  ['300 authorities', Buffer.concat(many.map(derOf)), 'bundle_too_large'],
+  ['300 authorities', Buffer.concat(issueMany(300)), 'bundle_too_large'],
   ['RSA-1024', derOf(weak), 'authority_unusable'],
   ['not a CA', derOf(notCa), 'authority_unusable'],
   ['expired', derOf(expired), 'authority_unusable'],

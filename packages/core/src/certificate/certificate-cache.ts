@@ -18,6 +18,11 @@ export class CertificateCache {
     this.#count = 0
   }
 
+  /** Whether a certificate was decoded in this round or the one before. */
+  has(sha256: string): boolean {
+    return this.#current.has(sha256) || this.#previous.has(sha256)
+  }
+
   /** Announces certificates that are about to be decoded; returns how many this round has with them. */
   count(more: number): number {
     return (this.#count += more)

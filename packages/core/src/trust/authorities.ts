@@ -15,13 +15,13 @@ const maxBundleAuthorities = 256
  * The most different certificates that are decoded for one bundle. Beside the authorities that count there is room for
  * as many that do not: SPIRE publishes an authority for 24 hours after it has expired.
  */
-const maxBundleCertificates = 512
+export const maxBundleCertificates = 512
 
 /** The most certificates that are decoded for all bundles that come together. */
-const maxCertificates = 4096
+export const maxCertificates = 4096
 
 /** The most bytes of a bundle: in PEM there may be several kilobytes of text around each certificate. */
-const maxBundleBytes = 4 * 1024 * 1024
+export const maxBundleBytes: number = 4 * 1024 * 1024
 
 /** The most bytes that the names of all authorities may have: TLS sends them in one list of at most 64 KiB. */
 const maxAuthorityNameBytes = 48 * 1024

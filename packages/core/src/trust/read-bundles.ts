@@ -2,6 +2,7 @@ import { CertificateCache } from '../certificate/certificate-cache.ts'
 import { CertificateError, type SourceError } from '../errors.ts'
 import { createEmptyBundle, readBundle, type X509Bundle } from './bundle.ts'
 import { toFault } from './bundle-fault.ts'
+import { decodeInTurns } from './decode-in-turns.ts'
 
 /** How bundles are read. */
 export interface ReadBundlesOptions {
@@ -35,6 +36,14 @@ export class BundleReader {
   ): ReadonlyMap<string, X509Bundle> {
     const results = this.readEach(encoded, options)
     return new Map([...results].map(([name, result]) => [name, toBundle(name, result)]))
+  }
+
+  /**
+   * Decodes what the next `read` of these bundles would decode at once, in turns between which other work is done. Returns
+   * undefined where there is little of it.
+   */
+  prepare(bundles: Iterable<string | Uint8Array>): Promise<void> | undefined {
+    return decodeInTurns(this.#cache, bundles)
   }
 
   /** The same, with the error in place of a bundle that cannot be read or is too large. */

@@ -34,6 +34,11 @@ export class BundleUpdates {
   readonly #reader = new BundleReader()
   readonly #demanded = new Set<string>()
 
+  /** Decodes in turns what `read` would decode at once; undefined where there is little of it. */
+  prepare(bundles: Iterable<Uint8Array>): Promise<void> | undefined {
+    return this.#reader.prepare(bundles)
+  }
+
   /** Reads the bundles of the next message. Never throws for what is in them. */
   read({ encodedById, crls, own, others }: EncodedBundles, now: number): ReadBundles {
     const { encoded, faults } = groupByTrustDomain(encodedById)

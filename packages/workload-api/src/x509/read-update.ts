@@ -42,6 +42,11 @@ export class UpdateReader {
     throw new SourceError('svid_withdrawn', detail, { value: hint })
   }
 
+  /** Decodes in turns what reading this message would decode at once; undefined where there is little of it. */
+  prepare({ svids, federatedBundles }: X509SvidsMessage): Promise<void> | undefined {
+    return this.#updates.prepare([...svids.map(({ bundle }) => bundle), ...federatedBundles.values()])
+  }
+
   /**
    * Reads every SVID of a message (§5.2.1), each by itself.
    *

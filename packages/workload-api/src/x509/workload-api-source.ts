@@ -9,10 +9,11 @@ import {
 } from '@countersign/core'
 import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import type { AgentError } from '../wire/agent-error.ts'
-import { parseX509Svids } from '../wire/messages.ts'
+import { parseX509Svids, type X509SvidsMessage } from '../wire/messages.ts'
 import { loadWorkloadService } from '../wire/service.ts'
 import { StreamFollower } from '../wire/stream-follower.ts'
 import { parseSourceOptions, type WorkloadApiSourceOptions } from './source-options.ts'
+import { PreparedMessages } from './prepared-messages.ts'
 import { UpdateReader } from './read-update.ts'
 
 /**
@@ -54,6 +55,10 @@ class AgentSource implements NoticingSource {
   readonly #follower: StreamFollower
   readonly #hint: string | undefined
   readonly #reader = new UpdateReader()
+  readonly #messages = new PreparedMessages<X509SvidsMessage>({
+    prepare: (message) => this.#reader.prepare(message),
+    take: (message) => this.#take(message),
+  })
   /** What is wrong and was said already; undefined while all is well. */
   #reported: string | undefined
   #isLost = true
@@ -66,7 +71,7 @@ class AgentSource implements NoticingSource {
       ...following,
       service: loadWorkloadService(),
       method: 'FetchX509SVID',
-      onMessage: (value) => this.#take(value),
+      onMessage: (value) => this.#receive(value),
       onFailure: (error) => this.#fail(error),
     })
   }
@@ -108,25 +113,37 @@ class AgentSource implements NoticingSource {
     return this.close()
   }
 
-  /** Returns whether the message could be used, which takes back a denial that is not confirmed yet. */
-  #take(value: unknown): boolean {
+  /** Returns whether the message could be used, as far as that is known: it takes back a denial that is not confirmed. */
+  #receive(value: unknown): boolean {
     try {
-      this.#held.replace(this.#reader.readSvid(parseX509Svids(value), this.#hint))
+      return this.#messages.receive(parseX509Svids(value))
+    } catch (error) {
+      return this.#refuse(error)
+    }
+  }
+
+  #take(message: X509SvidsMessage): boolean {
+    try {
+      this.#held.replace(this.#reader.readSvid(message, this.#hint))
       this.#isLost = false
       this.#recover()
       this.#settleFirst()
       return true
     } catch (error) {
-      if (!isCountersignError(error)) throw error
-      this.#last = error
-      // What a message leaves out is withdrawn by it (SPIFFE Workload API §4.4).
-      if (error instanceof SourceError && error.code === 'svid_withdrawn') {
-        this.#withdraw(error)
-        return true
-      }
-      this.#report('refused', error)
-      return false
+      return this.#refuse(error)
     }
+  }
+
+  #refuse(error: unknown): boolean {
+    if (!isCountersignError(error)) throw error
+    this.#last = error
+    // What a message leaves out is withdrawn by it (SPIFFE Workload API §4.4).
+    if (error instanceof SourceError && error.code === 'svid_withdrawn') {
+      this.#withdraw(error)
+      return true
+    }
+    this.#report('refused', error)
+    return false
   }
 
   #fail(error: AgentError): void {
@@ -138,6 +155,7 @@ class AgentSource implements NoticingSource {
   }
 
   #withdraw(error: SourceError): void {
+    this.#messages.drop()
     if (this.#isLost) {
       this.#report('refused', error)
       return

@@ -39,6 +39,11 @@ export class FileBundles {
   readonly #reader = new BundleReader()
   #good: ReadonlyMap<string, { readonly bundle: X509Bundle; readonly readAt: number }> = new Map()
 
+  /** Decodes in turns what `read` would decode at once. */
+  async prepare(contents: Iterable<Uint8Array>): Promise<void> {
+    await this.#reader.prepare(contents)
+  }
+
   /**
    * Reads what the files hold.
    *

@@ -35,6 +35,7 @@ export class MaterialLoader<Material> {
       this.#bundles.confirm(last.loaded.refusals, now)
       return last.loaded
     }
+    if (files.trust.kind === 'bundles') await this.#bundles.prepare(listContents(files))
     const parsed = this.#parse(await prepare(files), now)
     this.#last = parsed
     if (!parsed.ok) throw parsed.error
@@ -49,6 +50,10 @@ export class MaterialLoader<Material> {
       return { ok: false, digest, now, error }
     }
   }
+}
+
+function listContents({ bytes, trust }: ReadFiles): readonly Buffer[] {
+  return [...trust.files.values()].flatMap(({ path }) => bytes.get(path) ?? [])
 }
 
 async function prepare(files: ReadFiles): Promise<LoadableFiles> {

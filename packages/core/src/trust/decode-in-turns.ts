@@ -1,0 +1,65 @@
+import { hash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { CertificateCache } from '../certificate/certificate-cache.ts'
+import { splitCertificates } from '../certificate/pem.ts'
+import { CertificateError } from '../errors.ts'
+import { maxBundleBytes, maxBundleCertificates, maxCertificates } from './authorities.ts'
+import { isBundleDocument } from './bundle-document.ts'
+
+/**
+ * Decodes the certificates of bundles of PEM and DER that the cache does not hold yet, in turns of a few milliseconds, so
+ * that requests and handshakes are answered in between: a partner may publish hundreds of new authorities at any time, and
+ * each costs milliseconds. Nothing is decided here; what is decoded is read as usual afterwards.
+ *
+ * Returns undefined where there is too little to be worth it.
+ */
+export function decodeInTurns(
+  cache: CertificateCache,
+  bundles: Iterable<string | Uint8Array>,
+): Promise<void> | undefined {
+  const missing = new Map<string, Uint8Array>()
+  for (const input of bundles) {
+    const certificates = listCertificates(input)
+    // Such a bundle is refused without a look at what is in it.
+    if (certificates.size > maxBundleCertificates) continue
+    for (const [sha256, der] of certificates) if (!cache.has(sha256)) missing.set(sha256, der)
+  }
+  const wanted = [...missing].slice(0, maxCertificates)
+  return wanted.length < fewCertificates ? undefined : decodeAll(cache, wanted)
+}
+
+/** As many take less time than a handshake does under load. */
+const fewCertificates = 16
+
+/** Milliseconds. */
+const turn = 4
+
+async function decodeAll(cache: CertificateCache, wanted: readonly (readonly [string, Uint8Array])[]): Promise<void> {
+  let endOfTurn = performance.now() + turn
+  for (const [sha256, der] of wanted) {
+    ignoreRefusal(() => cache.confirm(cache.decode(sha256, der)))
+    if (performance.now() < endOfTurn) continue
+    await nextTurn()
+    endOfTurn = performance.now() + turn
+  }
+}
+
+function listCertificates(input: string | Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const certificates = new Map<string, Uint8Array>()
+  if (input.length > maxBundleBytes || isBundleDocument(input)) return certificates
+  ignoreRefusal(() => {
+    for (const der of splitCertificates(input)) {
+      if (!(der instanceof CertificateError)) certificates.set(hash('sha256', der), der)
+    }
+  })
+  return certificates
+}
+
+// Whoever reads the bundle finds it again, and says whose it is.
+function ignoreRefusal(read: () => unknown): void {
+  try {
+    read()
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error
+  }
+}
