@@ -62,3 +62,18 @@ test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async
     Array.from({ length: 36 }, (_, index) => index),
   )
 })
+
+test(
+  'the client with the most loses all that are too many, also when those of others are older',
+  { timeout: 10_000 },
+  async () => {
+    const silent = new SilentConnections()
+    const other = fill(silent, 1, () => '192.0.2.2')
+    const early = fill(silent, 64, () => '192.0.2.1')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const late = fill(silent, 86, () => '192.0.2.1')
+    const most = [...early, ...late]
+    while (indicesOf(most).length < 87) await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.deepEqual(indicesOf(other), [])
+  },
+)

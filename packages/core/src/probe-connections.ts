@@ -48,18 +48,19 @@ export class SilentConnections {
     setTimeout(() => setImmediate(sweep, performance.now() - grace), grace).unref()
   }
 
-  // Closes one that came by `newest`; returns whether there was one.
+  // Closes the oldest connection of the client that has the most, if it came by `newest`; returns whether it did. That
+  // client is never passed over for one with fewer, whose connections may only be older.
   #evict(newest: number): boolean {
     let most = 0
-    let victim: { readonly client: string; readonly socket: Socket } | undefined
+    let victim: { readonly client: string; readonly socket: Socket; readonly cameAt: number } | undefined
     // Of clients with equally many the one that was here first.
     for (const [client, sockets] of this.#byClient) {
       const [[socket, cameAt] = []] = sockets
-      if (socket === undefined || cameAt === undefined || cameAt > newest || sockets.size <= most) continue
+      if (socket === undefined || cameAt === undefined || sockets.size <= most) continue
       most = sockets.size
-      victim = { client, socket }
+      victim = { client, socket, cameAt }
     }
-    if (victim === undefined) return false
+    if (victim === undefined || victim.cameAt > newest) return false
     this.#remove(victim.client, victim.socket)
     victim.socket.destroy()
     return true
