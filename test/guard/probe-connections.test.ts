@@ -66,7 +66,7 @@ test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async
 test(
   'the client with the most loses all that are too many, also when those of others are older',
   { timeout: 10_000 },
-  async () => {
+  async ({ signal }) => {
     const silent = new SilentConnections()
     const other = fill(silent, 1, () => '192.0.2.2')
     const early = fill(silent, 64, () => '192.0.2.1')
