@@ -141,3 +141,40 @@ test(
     assert.equal((await runCommand(['fetch'], { SPIFFE_ENDPOINT_SOCKET: endpoint })).exitCode, 0)
   },
 )
+
+test('dev listens on a free port of the loopback for those who cannot use a Unix socket', async (t) => {
+  const folder = createFolder(t)
+  const args = ['dev', '--service', 'production/core-api', '--socket', 'tcp://127.0.0.1:0']
+  await using dev = startCommand(args, { TMPDIR: folder, XDG_RUNTIME_DIR: folder })
+  const [, endpoint = ''] = await dev.waitFor(/^export SPIFFE_ENDPOINT_SOCKET=(tcp:\/\/127\.0\.0\.1:[1-9]\d*)\n/)
+  const fetched = await runInProcess(['fetch', '--socket', endpoint])
+  assert.match(fetched.output, /^spiffe:\/\/dev\.example\/ns\/production\/sa\/core-api\n/)
+  assert.deepEqual(readdirSync(folder), [])
+  const second = await runInProcess(['dev', '--service', 'production/core-api', '--socket', endpoint])
+  assert.equal(second.exitCode, 1)
+  assert.ok(second.errors.includes(endpoint))
+  assert.equal(await dev.stop(), 0)
+})
+
+test('dev on a port warns that every account of the machine gets every SVID', async () => {
+  await using dev = startCommand(['dev', '--service', 'production/core-api', '--socket', 'tcp://127.0.0.1:0'])
+  await dev.waitFor(/^export /)
+  assert.equal(await dev.stop(), 0)
+  assert.match(dev.errors, /every account of this machine/)
+})
+
+for (const place of [
+  'tcp://0.0.0.0:8081',
+  'tcp://localhost:8081',
+  'tcp://127.0.0.1',
+  'tcp://127.0.0.1:65536',
+  'tcp://127.0.0.2:1',
+  'tcp:127.0.0.1:1',
+  'unix:///tmp/agent.sock',
+]) {
+  test(`dev does not listen at ${place}`, async () => {
+    const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', place])
+    assert.equal(exitCode, 2)
+    assert.match(errors, /--socket: found '.*', expected .*tcp:\/\/127\.0\.0\.1:<port>/)
+  })
+}

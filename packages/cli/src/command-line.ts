@@ -43,12 +43,12 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
 
   program
     .command('dev')
-    .description('Run a Workload API on a Unix socket. For development, never for production.')
+    .description('Run a Workload API for workloads on this machine. For development, never for production.')
     .option('--trust-domain <name>', 'the trust domain of the services', 'dev.example')
     .option('--service <ns/sa>', 'namespace and service account that get an SVID; repeatable', collect)
     .option('--ttl <time>', 'the life of an SVID: 60s, 10m, 1h; it is replaced at half of it', '1h')
     .option('--federate <name>', 'another trust domain, whose bundle is delivered too; repeatable', collect)
-    .option('--socket <path>', 'where to listen (default: in $XDG_RUNTIME_DIR, else in a new folder)')
+    .option('--socket <place>', 'a path, or tcp://127.0.0.1:<port> (default: in $XDG_RUNTIME_DIR, else a new folder)')
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', devHelp)
     .action(async (flags: DevFlags) => {

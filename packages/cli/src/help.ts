@@ -22,6 +22,9 @@ Examples:
   $ export SPIFFE_ENDPOINT_SOCKET=unix:///run/user/1000/countersign-dev.sock
   $ node server.js
 
+  On a port, for Java: grpc-java cannot use Node's Unix sockets:
+  $ countersign dev --service production/core-api --socket tcp://127.0.0.1:0
+
 Everybody on the socket gets all SVIDs. The first --service is the default;
 another is chosen by its hint, which is what --service says:
 workloadApiSource({ hint: 'production/billing' }).
@@ -29,8 +32,8 @@ workloadApiSource({ hint: 'production/billing' }).
 It stays until Ctrl-C, SIGTERM or SIGHUP, and removes its socket. Its
 authorities are new at each start.
 
-Exit codes: 0 it was asked to end, 1 the socket is in use or cannot be made,
-2 the command line is wrong.`
+Exit codes: 0 it was asked to end, 1 the socket or port is in use or cannot be
+made, 2 the command line is wrong.`
 
 /** What follows the options of `countersign fetch --help`. */
 export const fetchHelp: string = `

@@ -2,21 +2,23 @@ import { lstat, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ConfigurationError } from '@countersign/core'
+import type { DevSocket } from './dev-options.ts'
 
 /**
- * Where the socket is to be: at the path that was asked for, else in `XDG_RUNTIME_DIR`, whose name stays the same from one
+ * Where the socket is to be: at the place that was asked for, else in `XDG_RUNTIME_DIR`, whose name stays the same from one
  * start to the next. Undefined, for a fresh folder of mode 0700, where there is no such folder that is ours alone.
  *
  * @throws {ConfigurationError} `option_invalid` for a path in a folder that is not there: none is made, so none stays behind
  */
 export async function chooseEndpoint(
-  socketPath: string | undefined,
+  socket: DevSocket | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {
-  if (socketPath !== undefined) {
-    const folder = dirname(socketPath)
+  if (socket?.transport === 'tcp') return socket.endpoint
+  if (socket !== undefined) {
+    const folder = dirname(socket.path)
     const found = await stat(folder).catch(() => undefined)
-    if (found?.isDirectory() === true) return toEndpoint(socketPath)
+    if (found?.isDirectory() === true) return toEndpoint(socket.path)
     const message = `--socket: found no folder ${folder}, expected one; make it first`
     throw new ConfigurationError('option_invalid', message, { value: folder })
   }

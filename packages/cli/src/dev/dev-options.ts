@@ -21,10 +21,15 @@ export interface DevOptions {
   readonly ttlSeconds: number
   /** Other trust domains, all different. */
   readonly federatesWith: readonly string[]
-  /** Absolute; undefined leaves the place to `chooseEndpoint`. */
-  readonly socketPath: string | undefined
+  /** Undefined leaves the place to `chooseEndpoint`. */
+  readonly socket: DevSocket | undefined
   readonly json: boolean
 }
+
+/** Where to listen: at an absolute path, or on a port of 127.0.0.1. */
+export type DevSocket =
+  | { readonly transport: 'unix'; readonly path: string }
+  | { readonly transport: 'tcp'; readonly endpoint: string }
 
 /** A workload that gets an SVID. */
 interface DevService {
@@ -49,7 +54,7 @@ export function parseDevFlags(flags: DevFlags): DevOptions {
     services: refuseRepeated('--service', service).map((name) => parseService(name, trustDomain)),
     ttlSeconds: parseTtl(flags.ttl),
     federatesWith: refuseRepeated('--federate', federatesWith),
-    socketPath: flags.socket === undefined ? undefined : parseSocketPath(flags.socket),
+    socket: flags.socket === undefined ? undefined : parseSocket(flags.socket),
     json,
   }
 }
@@ -87,9 +92,19 @@ function parseTtl(text: string): number {
   return refuse('--ttl', text, 'a time from 1s to 24h, such as 60s, 10m or 1h')
 }
 
-function parseSocketPath(text: string): string {
-  if (text === '' || /^[a-z]+:/.test(text)) refuse('--socket', text, 'the path of a socket, such as /tmp/agent.sock')
-  return isAbsolute(text) ? text : resolve(text)
+function parseSocket(text: string): DevSocket {
+  if (text.startsWith('tcp:')) return { transport: 'tcp', endpoint: parseLoopback(text) }
+  if (text === '' || /^[a-z]+:/.test(text)) {
+    refuse('--socket', text, 'the path of a socket, such as /tmp/agent.sock, or tcp://127.0.0.1:<port>')
+  }
+  return { transport: 'unix', path: isAbsolute(text) ? text : resolve(text) }
+}
+
+// Whoever reaches it gets private keys, so no other host, and no name that may lead to one.
+function parseLoopback(text: string): string {
+  const [, digits = ''] = /^tcp:\/\/127\.0\.0\.1:(\d{1,5})$/.exec(text) ?? []
+  if (digits !== '' && Number(digits) <= 65_535) return text
+  return refuse('--socket', text, 'tcp://127.0.0.1:<port>, where port 0 is any free one')
 }
 
 function refuseRepeated(option: string, values: readonly string[]): readonly string[] {

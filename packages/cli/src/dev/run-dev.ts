@@ -10,7 +10,7 @@ import { followRotations } from './follow-rotations.ts'
 import { quoteForShell } from './quote-for-shell.ts'
 
 /**
- * Runs a Workload API on a Unix socket until the process is asked to end, and leaves nothing behind. Never for production:
+ * Runs a Workload API on a Unix socket, or on a port of the loopback, until the process is asked to end, and leaves nothing behind. Never for production:
  * whoever reaches the socket gets every SVID, and the authority's key lives in this process.
  *
  * @throws {ConfigurationError} `option_invalid` for flags that cannot be meant
@@ -37,8 +37,8 @@ export async function runDev(flags: DevFlags, context: Context): Promise<number>
 }
 
 async function openAgent(options: DevOptions, { environment }: Context): Promise<Agent> {
-  const { trustDomain, services, ttlSeconds, federatesWith, socketPath } = options
-  const endpoint = await chooseEndpoint(socketPath, environment)
+  const { trustDomain, services, ttlSeconds, federatesWith, socket } = options
+  const endpoint = await chooseEndpoint(socket, environment)
   const authorities = await Promise.all(
     [trustDomain, ...federatesWith].map((name) => createAuthority(name, { ttlSeconds: authorityTtlSeconds })),
   )
@@ -56,10 +56,10 @@ function announce(endpoint: string, options: DevOptions, { output, errors }: Con
   const { json, trustDomain, federatesWith } = options
   if (json) output.json({ event: 'listening', endpoint, trustDomain, federatesWith })
   else output.line(`export SPIFFE_ENDPOINT_SOCKET=${quoteForShell(endpoint)}`)
+  // A Unix socket is open to our own account alone, a port to every one.
+  const who = endpoint.startsWith('tcp:') ? 'every account of this machine' : 'whoever reaches the socket'
   // On stderr, so that the first line alone can be read by a shell and all lines by a program.
   errors.line(
-    errors.colors.yellow(
-      'countersign: for development, never for production: whoever reaches the socket gets every SVID; Ctrl-C ends',
-    ),
+    errors.colors.yellow(`countersign: for development, never for production: ${who} gets every SVID; Ctrl-C ends`),
   )
 }

@@ -32,8 +32,8 @@ export function watchLife(connection: Connection, proof: Proof, policy: LifePoli
       policy.noteEnding(connection)
       connection.announce()
     },
-    // An HTTP/2 session that never was without streams.
-    remind: () => connection.streams?.close(),
+    // An HTTP/2 session that was never at rest, or never without streams.
+    remind: (isLast) => (isLast ? connection.streams?.close() : connection.streams?.drain('at once')),
     expire: () => endExpired(connection, policy, expiresAt),
   })
 }
@@ -78,8 +78,8 @@ function hasExpired({ verdict }: Connection): boolean {
 /** What is called as a certificate comes to its end, in this order. */
 export interface EndListeners {
   readonly announce: () => void
-  /** Called shortly before the end: for what may not have ended in time after the announcement. */
-  readonly remind?: () => void
+  /** Called twice between announcement and end, for what did not end after the announcement. */
+  readonly remind?: (isLast: boolean) => void
   readonly expire: () => void
 }
 
@@ -96,15 +96,25 @@ export function watchEnd(
   const now = Date.now()
   const due = announcementOf(life)
   const announceAt = now < due ? due : (now + expiresAt) / 2
-  const remindAt = expiresAt - (expiresAt - announceAt) / 6
-  let stop = moments.callAt(announceAt, () => {
-    stop = moments.callAt(remindAt, () => {
-      stop = moments.callAt(expiresAt, expire)
-      remind()
+  const announced = expiresAt - announceAt
+  const steps: readonly (readonly [moment: number, call: () => void])[] = [
+    [announceAt, announce],
+    [expiresAt - announced / 3, () => remind(false)],
+    [expiresAt - announced / 6, () => remind(true)],
+    [expiresAt, expire],
+  ]
+  let stop: (() => void) | undefined
+  const wait = (index: number): void => {
+    const step = steps[index]
+    if (step === undefined) return
+    const [moment, call] = step
+    stop = moments.callAt(moment, () => {
+      wait(index + 1)
+      call()
     })
-    announce()
-  })
-  return () => stop()
+  }
+  wait(0)
+  return () => stop?.()
 }
 
 // Epoch milliseconds: from then on the end of a connection is announced.
