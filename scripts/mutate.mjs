@@ -6,6 +6,7 @@
  *   npm run mutate -- svid crl       those whose file contains one of the words
  *   npm run mutate -- --changed      those of files that differ from main; --changed=<revision> from another one
  *   npm run mutate -- --fresh        all of them again
+ *   npm run mutate -- --concurrency=1   one at a time instead of one for each processor
  *   npm run mutate -- --list         says what would be run, and checks that each condition is still there
  */
 import { build, fail, install } from './setup.mjs'
@@ -15,12 +16,12 @@ import { compileTests } from './test/compile-tests.mjs'
 
 install()
 build()
-const { mutants, isFresh, isList } = selectMutants(process.argv.slice(2))
+const { mutants, isFresh, isList, concurrency } = selectMutants(process.argv.slice(2))
 if (mutants.length === 0) fail('No mutant is selected.')
 if (isList) {
   for (const { file, find } of mutants) process.stdout.write(`${file}: ${find}\n`)
   process.stdout.write(`${mutants.length} mutants\n`)
 } else {
   await compileTests()
-  process.exitCode = await runMutants(mutants, { isFresh })
+  process.exitCode = await runMutants(mutants, { isFresh, concurrency })
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { readDurations } from '../test/durations.mjs'
 import { removeEvents } from '../test/process-of-tests.mjs'
 import { orderTests } from './order-tests.mjs'
@@ -6,8 +5,8 @@ import { Outcomes } from './outcomes.mjs'
 import { ScratchCopy } from './scratch-copy.mjs'
 import { createTrial } from './trial.mjs'
 
-/** Tries the mutants, as many at a time as there are processors, and resolves to the exit code. */
-export async function runMutants(mutants, { isFresh }) {
+/** Tries the mutants, some at a time, and resolves to the exit code. */
+export async function runMutants(mutants, { isFresh, concurrency }) {
   const outcomes = new Outcomes()
   const durations = readDurations()
   const waiting = mutants.filter((mutant) => isFresh || !outcomes.isKilled(mutant))
@@ -35,7 +34,7 @@ export async function runMutants(mutants, { isFresh }) {
       copy.remove()
     }
   }
-  await Promise.all(Array.from({ length: Math.min(total, availableParallelism()) }, work))
+  await Promise.all(Array.from({ length: Math.min(total, concurrency) }, work))
   removeEvents()
   return summarize(results, { total, known, seconds: (Date.now() - start) / 1000 })
 }

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { fail, root } from '../setup.mjs'
 import { readMutants } from './read-mutants.mjs'
 
 /** The mutants that the command line chooses. */
 export function selectMutants(given) {
-  const known = /^--(?:changed(?:=.+)?|fresh|list)$/
+  const known = /^--(?:changed(?:=.+)?|fresh|list|concurrency=[1-9]\d*)$/
   const unknown = given.find((argument) => argument.startsWith('-') && !known.test(argument))
-  if (unknown !== undefined) fail(`${unknown} is not known: --changed[=revision], --fresh, --list or words.`)
+  if (unknown !== undefined)
+    fail(`${unknown} is not known: --changed[=revision], --fresh, --list, --concurrency=n or words.`)
   const words = given.filter((argument) => !argument.startsWith('-'))
   const changed = given.find((argument) => argument.startsWith('--changed'))
   const files = changed === undefined ? undefined : listChanged(changed.split('=')[1] ?? 'main')
@@ -14,7 +16,13 @@ export function selectMutants(given) {
     ({ file }) =>
       (words.length === 0 || words.some((word) => file.includes(word))) && (files === undefined || files.has(file)),
   )
-  return { mutants, isFresh: given.includes('--fresh'), isList: given.includes('--list') }
+  const concurrency = given.find((argument) => argument.startsWith('--concurrency='))?.split('=')[1]
+  return {
+    mutants,
+    isFresh: given.includes('--fresh'),
+    isList: given.includes('--list'),
+    concurrency: concurrency === undefined ? availableParallelism() : Number(concurrency),
+  }
 }
 
 /** The files that differ from where this branch left a revision, committed or not. */

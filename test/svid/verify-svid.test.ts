@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Authority, createAuthority } from '@countersign/testkit'
 import { serverAuth } from '../../packages/core/src/certificate/certificate.ts'
-import { verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
+import { carryOver, verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
 import { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
 import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, decodeAll, reasonOf, verify } from './claims.ts'
@@ -169,4 +169,22 @@ test('gives a proof that nobody else can make or change', async () => {
   assert.equal(Reflect.set(verdict.svid, 'expiresAt', Infinity), false)
   const forged: unknown = Object.create(X509Svid.prototype)
   assert.throws(() => forged instanceof X509Svid && forged.spiffeId, TypeError)
+})
+
+test('carries no proof over to the bundle of another trust domain, though that holds the same authority', async () => {
+  const verdict = verify((await authority.issue(callerId)).certificates)
+  assert.ok(verdict.ok)
+  assert.notEqual(carryOver(verdict.svid, X509Bundle.parse('saas.example', authority.bundlePem)), undefined)
+  assert.equal(carryOver(verdict.svid, X509Bundle.parse('partner.example', authority.bundlePem)), undefined)
+})
+
+test('takes a presented certificate for none of those that are known, unless it is the same', async () => {
+  // Of one name and one length, as ECDSA signatures may have three.
+  const known = await authority.intermediate()
+  let presented = await authority.intermediate()
+  while (presented.certificateDer.length !== known.certificateDer.length) presented = await authority.intermediate()
+  const [leaf] = (await presented.issue(callerId)).certificates
+  assert.ok(leaf)
+  const additional = decodeAll([known.certificateDer])
+  assert.equal(reasonOf(verify([leaf, presented.certificateDer], { additional })), 'ok')
 })
