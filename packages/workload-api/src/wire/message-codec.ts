@@ -5,7 +5,7 @@ import { isRecord } from '@countersign/core/options'
 export type MessageType = readonly Field[]
 
 /** One field of a message (https://protobuf.dev/programming-guides/encoding/). */
-export interface Field {
+interface Field {
   readonly number: number
   readonly name: string
   readonly kind: Kind
