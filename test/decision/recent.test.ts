@@ -66,6 +66,14 @@ test('a target is read the same the second time, and refused the second time', (
   assert.equal(parse({ ...plain, url: '/a', method: 'BREW' }).accepted, false)
 })
 
+test('nothing is remembered of a request whose caller is not authenticated', () => {
+  const parse = createTargetParser(new Set(['GET']))
+  const request = { method: 'GET', url: '/a', httpVersionMajor: 1, rawHeaders: ['Host', 'a'] }
+  assert.notEqual(parse(request, false), parse(request, false))
+  assert.deepEqual(parse(request, false), parse(request))
+  assert.equal(parse(request, true), parse(request, false))
+})
+
 test('what is remembered of one method or reading is not taken for another', () => {
   const rules = compileRules(
     [

@@ -5,8 +5,9 @@ import { text } from 'node:stream/consumers'
 /** Runs an ES module in a process of its own until that ends by itself. */
 export async function spawnProgram(
   source: string,
+  flags: readonly string[] = [],
 ): Promise<{ readonly status: number | null; readonly printed: string }> {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+  const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', source], {
     cwd: import.meta.dirname,
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 20_000,

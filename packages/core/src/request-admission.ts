@@ -133,8 +133,8 @@ export class RequestAdmission {
   // Target and caller; of a refused target the caller is read too, so that the log can name it.
   #read(request: GuardedRequest, way: RequestWay): DecidableRequest | Denial {
     const { reading = exactReading, alsoReading, routeAllow } = way
-    const target = this.#parseTarget(request)
     const principal = this.#authenticate(request, Date.now())
+    const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
     return { principal, method: request.method ?? '', target, message: request, reading, alsoReading, routeAllow }

@@ -14,8 +14,11 @@ export interface TargetRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** Gives the target of a request if it can be read in one way only, and otherwise says why not. */
-export type TargetParser = (request: TargetRequest) => CanonicalTarget | TargetRefusal
+/**
+ * Gives the target of a request if it can be read in one way only, and otherwise says why not. It is remembered only where
+ * the caller is authenticated: what is kept is no memory for strangers to fill.
+ */
+export type TargetParser = (request: TargetRequest, isAuthenticated?: boolean) => CanonicalTarget | TargetRefusal
 
 /** A path whose segments are the same to every parser between the peer and the route handler. */
 export interface CanonicalTarget extends PathSpelling {
@@ -73,19 +76,19 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
   // Nearly every request names the host that the one before it named, and a path that was read before.
   let lastHost: string | undefined
   const targets = new Recent<CanonicalTarget | TargetRefusal>(new RecentMemory())
-  return ({ method = '', url = '', httpVersionMajor, rawHeaders }) => {
+  return ({ method = '', url = '', httpVersionMajor, rawHeaders }, isAuthenticated = true) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
     const host = findHost(rawHeaders, httpVersionMajor)
     if (typeof host !== 'string') return host
     if (host !== lastHost) {
       if (!isUriHost(host)) return refuse('bad_host', 'expected Host to be a name or address and at most a port')
-      lastHost = host
+      if (isAuthenticated) lastHost = host
     }
     const known = targets.find(url)
     if (known !== undefined) return known
     const target = parsePath(url)
     // A query makes nearly every target another one, and escapes make it several times as large.
-    const isKept = target.accepted && target.decoded === undefined && !url.includes('?')
+    const isKept = isAuthenticated && target.accepted && target.decoded === undefined && !url.includes('?')
     return isKept ? targets.keep(url, parsePath) : target
   }
 }
