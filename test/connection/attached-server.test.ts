@@ -94,7 +94,6 @@ test('follows the source again when a closed server listens again', async (conte
 })
 
 for (const [name, spoil] of [
-  ["a second 'request' listener", (server: Server) => server.on('request', () => undefined)],
   ["a 'newSession' listener", (server: Server) => server.on('newSession', () => undefined)],
   ["a 'resumeSession' listener", (server: Server) => server.on('resumeSession', () => undefined)],
   ['another secure context', (server: Server) => server.setSecureContext({})],
@@ -144,13 +143,6 @@ test("refuses an HTTP/2 server whose requests go to a 'stream' listener", async 
   const { guard } = await create()
   const server = createSecureServer({ ...guard.tlsOptions() })
   server.on('stream', () => undefined)
-  assert.throws(() => guard.attach(server), ConfigurationError)
-})
-
-test('refuses a listener that would take the place of the request handler before attaching', async () => {
-  const { guard } = await create()
-  const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end())
-  server.on('request', () => undefined)
   assert.throws(() => guard.attach(server), ConfigurationError)
 })
 

@@ -131,6 +131,7 @@ export class Guard {
         answer: (denial, request) => this.answer(denial, request),
         keepEndable: (request) => this.#authenticator.markUpgraded(request),
       }),
+      decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
       isLoopbackOnly: isInjectingSource(source),
     })
     this.#attached.add(checked)

@@ -13,24 +13,25 @@ export type RecognizeListener = (listener: object) => ReadWay | undefined
 /** The way of a listener that no adapter recognizes: by the letter. */
 export const byTheLetter: RequestWay = Object.freeze({})
 
-/** Creates the function that asks adapters about the request listener that a server has at that moment. */
+/** Creates the function that asks adapters about the request listeners that a server has at that moment. */
 export function followListener(server: Server, recognizers: ReadonlySet<RecognizeListener>): ReadWay {
-  let [listener]: readonly unknown[] = server.listeners('request')
   let known: { readonly count: number; readonly readWay: ReadWay } | undefined
-  server.on('newListener', (event: string | symbol, added: unknown) => {
-    // A further one is refused.
-    if (event !== 'request' || server.listenerCount('request') > 0) return
-    listener = added
-    known = undefined
-  })
+  const forget = (event: string | symbol): void => {
+    if (event === 'request') known = undefined
+  }
+  server.on('newListener', forget)
+  server.on('removeListener', forget)
   return (request) => {
-    if (known?.count !== recognizers.size) known = { count: recognizers.size, readWay: find(listener, recognizers) }
+    if (known?.count !== recognizers.size) {
+      known = { count: recognizers.size, readWay: find(server.listeners('request'), recognizers) }
+    }
     return known.readWay(request)
   }
 }
 
-function find(listener: unknown, recognizers: ReadonlySet<RecognizeListener>): ReadWay {
-  if (typeof listener === 'function') {
+// Beside an application there may be listeners that only watch; they are no adapter's.
+function find(listeners: readonly object[], recognizers: ReadonlySet<RecognizeListener>): ReadWay {
+  for (const listener of listeners) {
     for (const recognize of recognizers) {
       const readWay = recognize(listener)
       if (readWay !== undefined) return readWay

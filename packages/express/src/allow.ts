@@ -12,6 +12,7 @@ import {
 import { describeValue, isCallable } from '@countersign/core/options'
 import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
+import { MiddlewareMark } from './middleware-mark.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -85,7 +86,7 @@ function refuseMore([found, next]: readonly unknown[]): void {
 
 /** Whether a middleware was made by `allow`, and so lets nobody pass where no guard has run. */
 export function isAllow(middleware: object): boolean {
-  return narrowing.has(middleware)
+  return narrowing.get(middleware) !== undefined
 }
 
 /**
@@ -100,7 +101,7 @@ export function checkAllow(middleware: object, guard: Guard): void {
 const foreign =
   'allow: found another framework, expected Express; import allow from @countersign/fastify for a hook of Fastify'
 
-const narrowing = new WeakMap<object, (guard: Guard) => CompiledRequirement>()
+const narrowing = new MiddlewareMark<(guard: Guard) => CompiledRequirement>('countersign.allow')
 
 function admitRoute(
   { guard, principal }: Admission,

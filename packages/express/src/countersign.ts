@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
 import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error, isExpress4 } from './check-arguments.ts'
+import { MiddlewareMark } from './middleware-mark.ts'
 import { mayFold, readWay, recognizerFor } from './read-way.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
@@ -62,4 +63,4 @@ export function findGuard(middleware: object): Guard | undefined {
   return guarding.get(middleware)
 }
 
-const guarding = new WeakMap<object, Guard>()
+const guarding = new MiddlewareMark<Guard>('countersign.guard')

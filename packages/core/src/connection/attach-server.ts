@@ -24,6 +24,8 @@ export interface Attachment {
   readonly begin: (request: unknown, response: unknown) => void
   /** Whether a request may reach the listeners of its event. */
   readonly admit: RequestGate
+  /** Whether `admit` decides every request alone and leaves none to its route: then any number of listeners may see those that pass. */
+  readonly decidesAlone: boolean
   /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
   readonly isLoopbackOnly: boolean
 }
@@ -33,8 +35,8 @@ export type RequestGate = (event: string, request: unknown, response: unknown) =
 
 /** Ties a checked server to the guard: from here on its certificate, its connections and its requests are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
-  const { connections, accept, refuseHandshake, follow } = attachment
-  refuseListeners(server)
+  const { connections, accept, refuseHandshake, follow, decidesAlone } = attachment
+  refuseListeners(server, decidesAlone)
   // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
   server.prependListener('secureConnection', accept)
   server.prependListener('session', (session: Parameters<PeerConnections['link']>[0]) => connections.link(session))
@@ -50,7 +52,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   }
   const follower = followSource(server, follow)
   prepareRequestEvents(server)
-  refuseChanges(server)
+  refuseChanges(server, decidesAlone)
   if (attachment.openssl === 'required') explainRefusals(server)
   interceptRequests(server, attachment)
 }
@@ -81,10 +83,12 @@ function followSource(server: TlsServer, follow: Attachment['follow']): { readon
 }
 
 // First of all, so that a server which is refused is left as it was, and can be attached once it is mended.
-function refuseListeners(server: TlsServer): void {
+function refuseListeners(server: TlsServer, decidesAlone: boolean): void {
   const streamListeners = server.listenerCount('stream')
   if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
-  if (server.listenerCount('request') > 1) refuse("a second 'request' listener receives requests that no guard saw")
+  if (server.listenerCount('request') > 1 && !decidesAlone) {
+    refuse(`a second 'request' listener ${receivesUndecided}`)
+  }
   if (streamListeners === 1 && server.listenerCount('request') === 0) {
     refuse("a 'stream' listener receives HTTP/2 requests that no guard saw; listen for 'request'")
   }
@@ -100,8 +104,11 @@ function prepareRequestEvents(server: TlsServer): void {
 
 function ignoreRequest(): void {}
 
+const receivesUndecided =
+  'receives requests that are left to their route, before the route decides; give createGuard rules without perRoute(), or remove the listener'
+
 // What was checked at start stays true: every way to loosen it later throws.
-function refuseChanges(server: TlsServer): void {
+function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
     Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
   }
@@ -109,8 +116,9 @@ function refuseChanges(server: TlsServer): void {
   // servers issue and accept no tickets, so the keys are left unused.
   Reflect.defineProperty(server, '_setServerData', { value: () => undefined })
   server.on('newListener', (event: string | symbol) => {
-    if (event === 'request' && server.listenerCount('request') > 0) {
-      refuse("a further 'request' listener would receive requests that no guard saw")
+    // Libraries for a graceful shutdown add one, some of them when the process ends.
+    if (event === 'request' && server.listenerCount('request') > 0 && !decidesAlone) {
+      refuse(`a further 'request' listener ${receivesUndecided}`)
     }
     if (refusedListeners.includes(String(event))) refuse(`a '${String(event)}' listener would resume sessions`)
     if (event === 'stream') refuse("a 'stream' listener would receive HTTP/2 requests that no guard saw")
