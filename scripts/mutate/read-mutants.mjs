@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail, root } from '../setup.mjs'
 
@@ -32,6 +32,8 @@ function readArea(name) {
 function findProblem({ area, file, find, replace, tests, ...more }) {
   const isComplete = [file, find, replace].every((value) => typeof value === 'string') && Array.isArray(tests)
   if (!isComplete || Object.keys(more).length > 0) return [`${area}.json: a mutant has file, find, replace and tests`]
+  const missing = tests.filter((test) => !existsSync(join(root, test)))
+  if (missing.length > 0) return [`${area}.json: found no ${missing.join(', ')}, which ${JSON.stringify(find)} names`]
   const count = readSource(file).split(find).length - 1
   if (count !== 1) return [`${area}.json: ${JSON.stringify(find)} is ${count} times in ${file}`]
   return find === replace ? [`${area}.json: ${JSON.stringify(find)} is replaced by itself`] : []

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dnsName } from '../../packages/core/src/subject/subject-identity.ts'
+import { commonName, dnsName } from '../../packages/core/src/subject/subject-identity.ts'
 import { carryOverSubject, verifyOwnChain, verifySubject } from '../../packages/core/src/subject/verify-subject.ts'
 import { X509Subject } from '../../packages/core/src/subject/x509-subject.ts'
 import { CaBundle } from '../../packages/core/src/trust/ca-bundle.ts'
@@ -145,6 +145,19 @@ for (const [what, constraints, reason] of [
 ] as const) {
   test(`below an authority with name constraints ${what}`, () => assert.equal(judgeBelow(constraints), reason))
 }
+
+test('below an authority with name constraints refuses a common name that cannot be compared with hosts', () => {
+  const identity = commonName({ authorities: { 'core api': [] } })
+  const lower = entity('Partner CA', 'P-256', 5)
+  const leaf = encodeLeaf(name('O=Example', 'CN=core api'), { by: lower })
+  const below = (constraints: Parameters<typeof nameConstraints>[0]): string => {
+    const der = issueAuthority(lower, { by: root, extensions: { nameConstraints: nameConstraints(constraints) } })
+    return reasonOf(verify([leaf, der], identity))
+  }
+  assert.equal(below({ permitted: [directory(name('O=Example'))] }), 'ok')
+  assert.equal(below({ permitted: [dns('partner.example')] }), violated())
+  assert.equal(below({ excluded: [dns('partner.example')] }), violated())
+})
 
 function violated(): string {
   return 'name_constraint_violated'

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import { test } from 'node:test'
+import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { createAuthority, Running } from '@countersign/testkit'
+
+test('nobody is authenticated on a server that was made with the options of the guard and not attached to it', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+  const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
+  const server = createServer(guard.tlsOptions(), (request, response) => {
+    const verdict = guard.admit(request)
+    response.end(isDenial(verdict) ? verdict.reason : verdict.name)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const running = new Running(server, async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  })
+  context.after(() => running.close())
+  const caller = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
+
+  const response = await running.as(caller).fetch('/')
+
+  assert.equal(await response.text(), 'guard_missing')
+})
