@@ -19,7 +19,7 @@ const rules: NonNullable<GuardOptions['rules']> = [
 ]
 
 export const authority = await createAuthority('saas.example')
-export const source = await authority.source(idOf('billing'))
+const source = await authority.source(idOf('billing'))
 /** Passes `authenticated()` and nothing else. */
 export const attacker = await authority.issue(idOf('mailer'))
 /** Passes all rules. */

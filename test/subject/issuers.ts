@@ -40,7 +40,7 @@ const authorities = {
 } as const satisfies Record<string, { readonly issuing?: string; readonly subject: string }>
 
 /** The names of all CAs. */
-export const caNames: readonly CaName[] = Object.keys(authorities).flatMap((name) => (isCaName(name) ? [name] : []))
+const caNames: readonly CaName[] = Object.keys(authorities).flatMap((name) => (isCaName(name) ? [name] : []))
 
 function isCaName(name: string): name is CaName {
   return Object.hasOwn(authorities, name)

@@ -6,7 +6,7 @@ import { issueMany } from '../trust/many-authorities.ts'
  */
 
 /** Our own root, and the intermediate that issues. */
-export const root: Authority = await createAuthority('saas.example')
+const root: Authority = await createAuthority('saas.example')
 export const issuer: Authority = await root.intermediate()
 
 /** A partner of good will. */

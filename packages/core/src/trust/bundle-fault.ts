@@ -13,7 +13,7 @@ interface Fault {
 }
 
 /** A fault of the content. */
-export interface ContentFault extends Fault {
+interface ContentFault extends Fault {
   readonly origin: 'content'
   readonly code: CertificateErrorCode
 }
