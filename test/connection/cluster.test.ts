@@ -17,13 +17,17 @@ const caller = await authority.issue('spiffe://saas.example/ns/production/sa/cor
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const
 
+const partner = await createAuthority('partner.example')
+const bundles = { rr: [authority.bundlePem], none: [authority.bundlePem, partner.bundlePem] } as const
+const trustDomains = { rr: 'one trust domain', none: 'several trust domains' } as const
+
 // Where the workers accept connections themselves, one of them may take all.
 const enoughWorkers = { rr: 2, none: 1 } as const
 
 describe('guarded servers in the workers of node:cluster', { concurrency: true, timeout: 120_000 }, () => {
   for (const policy of ['rr', 'none'] as const) {
-    test(`serve with every adapter and resume no session of each other, before and after a rotation (scheduling policy ${policy})`, async (context) => {
-      const { ports, ticketKeys, folder } = await startCluster(context, policy, own, authority.bundlePem)
+    test(`serve with every adapter and resume no session of each other, before and after a rotation (scheduling policy ${policy}, ${trustDomains[policy]})`, async (context) => {
+      const { ports, ticketKeys, folder } = await startCluster(context, policy, own, bundles[policy])
       assert.equal(new Set(ticketKeys.flat()).size, 2 * clusterServers.length)
       const firsts: Asked[] = []
       for (const [index, name] of clusterServers.entries()) {

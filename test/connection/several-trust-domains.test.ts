@@ -37,6 +37,18 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
     }
   })
 
+  test('what counts is how many trust domains are accepted, not how many have authorities', async (context) => {
+    const emptied = await ours.source(billing, { federated: [partner] })
+    const running = await serveGuarded(context, { source: emptied, trustDomains })
+    emptied.replace({ bundles: { 'saas.example': ours, 'partner.example': '{"keys":[]}' } })
+    const started = await serveGuarded(context, { source: emptied, trustDomains })
+    for (const guarded of [running, started]) {
+      assert.equal((await ask(guarded.as(await ours.issue(coreApi)))).answer, coreApi)
+      assert.equal((await ask(guarded.as(await partner.issue(theirApi)))).answer, undefined)
+      assert.deepEqual(guarded.authorized, [false, false])
+    }
+  })
+
   for (const tlsVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
     test(`a certificate that is presented without its key is refused in the handshake (${tlsVersion})`, async (context) => {
       const guarded = await serveGuarded(context, { ...several, tls: { minVersion: tlsVersion } }, tlsVersion)

@@ -24,23 +24,29 @@ export interface Cluster {
  * Starts the workers and waits until both listen.
  *
  * @param policy which process accepts connections: `rr` the primary, `none` the workers
+ * @param bundles with that of partner.example, OpenSSL gets no authorities
  */
 export async function startCluster(
   context: TestContext,
   policy: 'rr' | 'none',
   svid: TestSvid,
-  bundle: string,
+  [bundle, partner]: readonly [ours: string, partner?: string],
 ): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-cluster-'))
   context.after(() => rmSync(folder, { recursive: true, force: true }))
   writeFiles(folder, svid, bundle)
+  const options = optionsFor(folder)
+  const partnerFile = join(folder, 'partner.pem')
+  if (partner !== undefined) writeFileSync(partnerFile, partner)
+  const federated = partner === undefined ? {} : { 'partner.example': partnerFile }
+  const bundles = { ...options.bundles, ...federated }
   const program = join(folder, 'program.mjs')
   writeFileSync(program, programText)
   const child = spawn(process.execPath, [program], {
     env: {
       ...process.env,
       NODE_CLUSTER_SCHED_POLICY: policy,
-      SOURCE: JSON.stringify({ ...optionsFor(folder), pollMs: 1000 }),
+      SOURCE: JSON.stringify({ ...options, bundles, pollMs: 1000 }),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -94,7 +100,8 @@ if (cluster.isPrimary) {
 } else {
   const source = await fileSource(JSON.parse(process.env.SOURCE))
   const rules = [{ path: '/**', allow: authenticated() }]
-  const create = () => createGuard({ source, rules, tls: { minVersion: 'TLSv1.2' }, log: () => undefined })
+  const trustDomains = [...source.current.bundles.keys()]
+  const create = () => createGuard({ source, trustDomains, rules, tls: { minVersion: 'TLSv1.2' }, log: () => undefined })
   const text = (principal, socket) => JSON.stringify({ name: principal.name, worker: process.pid, resumed: socket.isSessionReused() })
   const listen = async (server) => {
     server.listen(0, '127.0.0.1')
