@@ -10,6 +10,7 @@ import { analyticsService, billing, coreApi, reasonsOf, rules } from '../adapter
 import { refusal } from '../adapters/refusal.ts'
 import { ask, letIn, optionsOf, serialOf, serveBare, serveGuarded } from './bare-tls.ts'
 import { askThrough } from './tls-probes.ts'
+import { isOpensslAsked } from '../support/openssl-asked.ts'
 
 describe('what a rotation does to the TLS of Node', { concurrency: true }, async () => {
   const authority = await createAuthority('saas.example')
@@ -145,7 +146,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     Object.assign(agent.options, optionsOf(other, authority))
     assert.deepEqual(await askThrough(agent, bare.running), letIn(analyticsService))
     assert.equal(await askThrough(agent, guarded.running), analyticsService)
-    assert.deepEqual(guarded.authorized, [true, true])
+    assert.deepEqual(guarded.authorized, [isOpensslAsked, isOpensslAsked])
   })
 
   test('an https.Agent whose secureContext is replaced calls as the new workload, given maxCachedSessions 0 or a guard', async (context) => {

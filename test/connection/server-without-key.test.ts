@@ -84,6 +84,7 @@ describe('with several trust domains the options of a server carry no key', () =
 
   for (const [change, options, named] of [
     ['a key and a certificate', { key: source.svid.keyPem, cert: source.svid.certificatePem }, /certificate/],
+    ['a certificate alone', { cert: source.svid.certificatePem }, /certificate/],
     ['a key alone', { key: source.svid.keyPem }, /certificate/],
     ['rejectUnauthorized', { rejectUnauthorized: true }, /rejectUnauthorized/],
     ['no request for a certificate', { requestCert: false }, /requestCert/],

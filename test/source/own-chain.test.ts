@@ -144,16 +144,32 @@ test('an update to a chain that such peers refuse is refused, and the last one s
   assert.equal(source.current.svid.serialNumber, svid.serialNumber)
 })
 
-test('what the bundle has between our certificate and a self-signed authority is presented with it', async () => {
+for (const keyIdentifiers of [true, false]) {
+  test(`what the bundle has between our certificate and a self-signed authority is presented with it, ${keyIdentifiers ? 'with' : 'without'} key identifiers`, async () => {
+    const upper = await root.intermediate({ name: 'upper', keyIdentifiers })
+    const lower = await upper.intermediate({ name: 'lower', keyIdentifiers })
+    const svid = await lower.issue(billing, { keyIdentifiers })
+    const { keyPem: key } = svid
+    const bundle = `${root.bundlePem}${upper.certificatePem}${lower.certificatePem}`
+    for (const cert of [svid.certificatePem, withoutIntermediates(svid).certificatePem]) {
+      const { certificatePem } = createMaterial({ key, cert, bundles: { 'saas.example': bundle } }).svid
+      assert.equal(certificatePem.replaceAll(/\s/g, ''), svid.certificatePem.replaceAll(/\s/g, ''))
+    }
+  })
+}
+
+test('authorities that certify each other are presented once each', async () => {
   const upper = await root.intermediate({ name: 'upper' })
   const lower = await upper.intermediate({ name: 'lower' })
-  const svid = await lower.issue(billing)
-  const { keyPem: key } = svid
-  const bundle = `${root.bundlePem}${upper.certificatePem}${lower.certificatePem}`
-  for (const cert of [svid.certificatePem, withoutIntermediates(svid).certificatePem]) {
-    const { certificatePem } = createMaterial({ key, cert, bundles: { 'saas.example': bundle } }).svid
-    assert.equal(certificatePem.replaceAll(/\s/g, ''), svid.certificatePem.replaceAll(/\s/g, ''))
-  }
+  const svid = withoutIntermediates(await lower.issue(billing))
+  const authorities = [await lower.crossSign(upper), lower, upper, root]
+  const bundle = authorities.map(({ certificatePem }) => certificatePem).join('')
+  const { certificatePem } = createMaterial({
+    key: svid.keyPem,
+    cert: svid.certificatePem,
+    bundles: { 'saas.example': bundle },
+  }).svid
+  assert.equal(certificatePem.split('-----BEGIN').length - 1, 3)
 })
 
 /** What OpenSSL says at both ends of a connection that both present this certificate on. */
