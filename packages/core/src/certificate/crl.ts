@@ -5,6 +5,7 @@ import { describeValue } from '../options.ts'
 import type { CertificateSignature, DistinguishedName } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
+import { describeFormat } from './file-format.ts'
 import { decodeAlgorithm, decodeBytes, decodeSerialNumber, decodeTime, decodeUnsigned } from './der-values.ts'
 import { decodeDistinguishedName } from './distinguished-name.ts'
 import { decodeAuthorityKeyId, decodeExtension } from './extensions.ts'
@@ -53,8 +54,15 @@ export function decodeCrl(input: Uint8Array): Crl {
     return decode(Buffer.from(input))
   } catch (cause) {
     if (!(cause instanceof CertificateError) || cause.code !== 'certificate_malformed') throw cause
-    throw new CertificateError('crl_malformed', `revocation list: ${cause.message}`, { cause })
+    throw new CertificateError('crl_malformed', `revocation list: ${describeOther(input)}${cause.message}`, { cause })
   }
+}
+
+// What it is that is not a list, where that is known.
+function describeOther(input: Uint8Array): string {
+  const isPem = Buffer.from(input.subarray(0, 11)).toString('latin1') === '-----BEGIN '
+  const format = isPem ? 'PEM; convert it with openssl crl -outform DER' : describeFormat(input)
+  return format === undefined || format.startsWith('a certificate revocation list') ? '' : `found ${format}: `
 }
 
 /** Who issued a list and how it is signed: what can be read of many lists that are refused. */
