@@ -118,18 +118,26 @@ for (const [what, ...chain] of bad) {
   })
 }
 
-test('says which certificate no policy is valid down to', () => {
-  const { root, leaf, intermediates } = issueChain(none, { ...only(gold), explicit: 0 }, none)
-  const verdict = verifyPath({
-    leaf: decodeCertificate(leaf),
-    intermediates: intermediates.map((der) => decodeCertificate(der)),
-    authorities: [decodeCertificate(root)],
-    usage: clientAuth,
-    now,
+const losses: typeof good = [
+  ['level 2', none, { ...only(gold), explicit: 0 }, none],
+  ['level 2', none, { ...only(gold), explicit: 0 }, only(silver), only(gold)],
+  ['level 1', none, { explicit: 0 }, only(gold), only(gold)],
+]
+
+for (const [at, ...chain] of losses) {
+  test(`says that no policy is valid down to ${at}`, () => {
+    const { root, leaf, intermediates } = issueChain(...chain)
+    const verdict = verifyPath({
+      leaf: decodeCertificate(leaf),
+      intermediates: intermediates.map((der) => decodeCertificate(der)),
+      authorities: [decodeCertificate(root)],
+      usage: clientAuth,
+      now,
+    })
+    assert.ok(!verdict.ok)
+    assert.match(verdict.detail, new RegExp(`requires an explicit policy.*'CN=${at},O=Test'`))
   })
-  assert.ok(!verdict.ok)
-  assert.match(verdict.detail, /requires an explicit policy.*'CN=level 2,O=Test'/)
-})
+}
 
 const policy = (...parts: readonly Buffer[]): Buffer => sequence(...parts)
 const listed = sequence(objectIdentifier(gold))

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { connect, createServer, type TLSSocket } from 'node:tls'
-import { createMaterial } from '@countersign/core'
+import { type CountersignEvent, createMaterial } from '@countersign/core'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import type { Accepted } from '../../packages/core/src/connection/accepted-material.ts'
+import { PeerConnections } from '../../packages/core/src/connection/peer-connections.ts'
 import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
 import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
@@ -52,6 +53,22 @@ test('once the time for explanations is spent, a refusal names everything that O
   })
 })
 
+for (const [what, ends, reason] of [
+  ['a caller', undefined, 'tls_refused'],
+  ['a server that we call', { end: () => undefined, announce: () => undefined }, 'expired'],
+] as const) {
+  test(`the time for explanations is limited or not by who began the connection: ${what}`, async (context) => {
+    const socket = await meet(context, expired, [authority.bundlePem])
+    const reported: (string | undefined)[] = []
+    const report = (event: CountersignEvent): void => {
+      reported.push(event.type === 'authentication' ? event.reason : event.type)
+    }
+    const policy = { onExpiry: 'close', maxCertificateLifetime: undefined, diagnosis: exhausted() } as const
+    new PeerConnections(report, policy).accept(socket, accept('required'), Date.now(), ends)
+    assert.deepEqual(reported, [reason])
+  })
+}
+
 test('without a limit every refusal is explained', async (context) => {
   const socket = await meet(context, stranger, [authority.bundlePem])
   const verdict = judge(socket, { openssl: 'required' })
@@ -71,13 +88,13 @@ function judge(
   socket: TLSSocket,
   { openssl, diagnosis }: Pick<Accepted, 'openssl'> & { readonly diagnosis?: TimeBudget },
 ): ReturnType<typeof verifyPeer> {
-  const { svid } = createMaterial({
-    key: own.keyPem,
-    cert: own.certificatePem,
-    bundles: { 'saas.example': authority.bundlePem },
-  })
-  const accepted: Accepted = { own: svid, trust: createSvidTrust(bundlesOf(authority)), openssl, known: () => [] }
-  return verifyPeer(socket, accepted, { cache: new VerdictCache(), showPeer: showCaller, diagnosis }, Date.now())
+  return verifyPeer(socket, accept(openssl), { cache: new VerdictCache(), showPeer: showCaller, diagnosis }, Date.now())
+}
+
+function accept(openssl: Accepted['openssl']): Accepted {
+  const { keyPem: key, certificatePem: cert } = own
+  const { svid } = createMaterial({ key, cert, bundles: { 'saas.example': authority.bundlePem } })
+  return { own: svid, trust: createSvidTrust(bundlesOf(authority)), openssl, known: () => [] }
 }
 
 /** The server's end of a connection with this caller, checked by OpenSSL against these authorities. */

@@ -24,19 +24,18 @@ export function findPolicyViolation(path: readonly Certificate[]): string | unde
     policyMapping: unlimited,
     inhibitAnyPolicy: unlimited,
   }
+  let lost: Certificate | undefined
   for (const [index, certificate] of certificates.entries()) {
     const isLeaf = index === certificates.length - 1
     const { policies = {}, selfIssued } = certificate
     // §6.1.3 d, e
     state.level = descend(state, policies, selfIssued && !isLeaf)
-    // §6.1.3 f
-    if (state.explicitPolicy === 0 && state.level.size === 0) return describe(certificate)
+    if (state.level.size === 0) lost ??= certificate
     if (isLeaf) wrapUp(state, policies)
     else prepareNext(state, policies, selfIssued)
   }
-  // §6.1.5 g
-  const [leaf] = path
-  return leaf === undefined || state.explicitPolicy > 0 || state.level.size > 0 ? undefined : describe(leaf)
+  // §6.1.3 f and §6.1.5 g: what is required stays required and what is lost stays lost, so one look at the end is enough.
+  return lost === undefined || state.explicitPolicy > 0 ? undefined : describe(lost)
 }
 
 interface PolicyState {

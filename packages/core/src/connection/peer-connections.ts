@@ -45,6 +45,8 @@ export interface PeerPolicy {
   readonly describeSocket?: (socket: TLSSocket) => Pick<AuthenticationEvent, 'remoteAddress' | 'server'>
   /** What Node shows of a peer. Default: of a caller. */
   readonly showPeer?: (socket: TLSSocket) => ShownChain | undefined
+  /** What may be spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
+  readonly diagnosis?: TimeBudget
 }
 
 /**
@@ -55,7 +57,7 @@ export class PeerConnections {
   readonly #open = new Set<Connection>()
   readonly #ending = new Set<Connection>()
   readonly #cache = new VerdictCache()
-  readonly #diagnosis = new TimeBudget()
+  readonly #diagnosis: TimeBudget
   // By leaf: new authorities make a new proof of it.
   readonly #warned = new WeakSet<Certificate>()
   readonly #report: Reporter
@@ -67,6 +69,7 @@ export class PeerConnections {
   constructor(report: Reporter, policy: PeerPolicy) {
     this.#report = report
     this.#policy = policy
+    this.#diagnosis = policy.diagnosis ?? new TimeBudget()
     this.#life = {
       onExpiry: policy.onExpiry,
       moments: new Moments(),
