@@ -146,6 +146,12 @@ for (const [what, der, code, pattern] of [
   })
 }
 
+test('refuses a version of PKCS#8 that does not exist, in PEM as well', () => {
+  const inner = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' })
+  const third = sequence(integer(2), inner.subarray(inner.indexOf(Buffer.of(2, 1, 0)) + 3))
+  assert.equal(refuse(toPem('PRIVATE KEY', third)).code, 'key_malformed')
+})
+
 test('blames Node, and not the key, for a key in which it finds no fault itself', () => {
   // RSASSA-PSS restricted to a hash that OpenSSL does not know.
   const hash = tlv(0xa0, sequence(objectIdentifier('1.2.3.4'), nullValue))
