@@ -14,12 +14,12 @@ import {
   staticSource,
   type X509Source,
 } from '@countersign/core'
-import { type Running, serve } from '@countersign/testkit'
+import { type Running, serve, type TestSvid } from '@countersign/testkit'
 import type { RegistrationEntry } from '@countersign/testkit/workload-api'
 import { keepCalling } from '../adapters/keep-calling.ts'
 import { isLong, scale } from '../support/long.ts'
 import { billing, coreApi, openSource, startBillingAgent } from './agent-service.ts'
-import { friend, issuer, partners, trustDomains } from './hostile-partners.ts'
+import { friend, issuer, type Partner, partners, trustDomains } from './hostile-partners.ts'
 
 const friendApi = 'spiffe://friend.example/ns/production/sa/api'
 const rules = [{ path: '/**', allow: authenticated() }]
@@ -41,9 +41,12 @@ async function serveAll(
 
 /** What was reported of each trust domain. */
 function toldOf(events: readonly CountersignEvent[]): Readonly<Record<string, readonly unknown[]>> {
-  const told: Record<string, unknown[]> = {}
+  const told: Record<string, readonly unknown[]> = {}
   for (const event of events) {
-    if (event.type === 'source') (told[event.trustDomain ?? 'ours'] ??= []).push(event.code ?? event.outcome)
+    // SVIDs of five seconds come near their end while a machine is busy.
+    if (event.type !== 'source' || event.outcome === 'expiring') continue
+    const { trustDomain = 'ours', code, outcome } = event
+    told[trustDomain] = [...(told[trustDomain] ?? []), code ?? outcome]
   }
   return told
 }
@@ -55,16 +58,20 @@ const expected = Object.fromEntries(
 /** Who is let in: our own, and the callers of every partner whose bundle is good. */
 async function checkCallers({ running }: { readonly running: Running }): Promise<void> {
   const callers = [
-    [coreApi, issuer],
-    ...partners.flatMap(({ trustDomain, authority }) =>
-      authority === undefined ? [] : [[`spiffe://${trustDomain}/ns/x/sa/y`, authority] as const],
-    ),
+    [coreApi, await issuer.issue(coreApi)],
+    ...(await Promise.all(partners.map(issueCaller))).flat(),
   ] as const
-  for (const [spiffeId, authority] of callers) {
-    await using peer = running.as(await authority.issue(spiffeId))
+  for (const [spiffeId, svid] of callers) {
+    await using peer = running.as(svid)
     const response = await peer.fetch('/')
     assert.deepEqual([response.status, await response.text()], [200, spiffeId])
   }
+}
+
+async function issueCaller({ trustDomain, authority }: Partner): Promise<readonly (readonly [string, TestSvid])[]> {
+  const spiffeId = `spiffe://${trustDomain}/ns/production/sa/api`
+  // Its authority has the key identifier of ours, which is not that of its key.
+  return authority === undefined ? [] : [[spiffeId, await authority.issue(spiffeId, { keyIdentifiers: false })]]
 }
 
 const pemOf = (der: Uint8Array): string =>
@@ -72,7 +79,7 @@ const pemOf = (der: Uint8Array): string =>
     ? ''
     : `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`
 
-test(`hostile partners at once cost no call of ours while SVIDs rotate, and each is reported once`, async (context) => {
+test(`seven hostile partners at once cost no call of ours while SVIDs rotate, and each is reported once`, async (context) => {
   const ttlSeconds = scale(600, 5)
   const entriesWith = (bundle: string): readonly RegistrationEntry[] => {
     const federatesWith = [
@@ -126,7 +133,7 @@ test(`hostile partners at once cost no call of ours while SVIDs rotate, and each
   assert.deepEqual(told, { ...expected, 'friend.example': ['bundle_empty'] })
 })
 
-test('hostile partners in files cost no call of ours while the files rotate, and each is reported once', async (context) => {
+test('seven hostile partners in files cost no call of ours while the files rotate, and each is reported once', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-partners-'))
   context.after(() => rmSync(folder, { recursive: true, force: true }))
   const pathOf = (name: string): string => join(folder, name)
@@ -165,7 +172,7 @@ test('hostile partners in files cost no call of ours while the files rotate, and
   assert.deepEqual(told, expected)
 })
 
-test('hostile partners in a static source keep no service from starting, and each is reported once', async (context) => {
+test('seven hostile partners in a static source keep no service from starting, and each is reported once', async (context) => {
   const svid = await issuer.issue(billing)
   const bundles = {
     ...Object.fromEntries(

@@ -1,5 +1,6 @@
 import { type Authority, createAuthority } from '@countersign/testkit'
 import { issueMany } from '../trust/many-authorities.ts'
+import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
 
 /*
  * Partners that publish what would break a service that trusts them too much.
@@ -23,10 +24,20 @@ export interface Partner {
   readonly authority?: Authority
 }
 
+/** A root of another trust domain with the name and the key identifier of this certificate: both are public. */
+async function createNamesake(trustDomain: string, { certificateDer }: Authority): Promise<Authority> {
+  const { subject, subjectKeyId = '' } = decodeCertificate(certificateDer)
+  const [name = ''] = subject.commonNames
+  const value = Buffer.concat([Buffer.of(0x04, subjectKeyId.length / 2), Buffer.from(subjectKeyId, 'hex')])
+  return createAuthority(trustDomain, { name, keyIdentifiers: false, extensions: [{ oid: '2.5.29.14', value }] })
+}
+
 const weak = await createAuthority('weak.example', { faults: ['weak_key'] })
 const notCa = await createAuthority('not-ca.example', { faults: ['not_a_ca'] })
+const rootNamesake = await createNamesake('root-namesake.example', root)
+const issuerNamesake = await createNamesake('issuer-namesake.example', issuer)
 
-/** All at once. */
+/** Seven at once. */
 export const partners: readonly Partner[] = [
   { trustDomain: 'empty.example', bundle: Buffer.alloc(0), code: 'bundle_empty' },
   {
@@ -41,6 +52,8 @@ export const partners: readonly Partner[] = [
   },
   { trustDomain: 'weak.example', bundle: weak.certificateDer, code: 'authority_unusable' },
   { trustDomain: 'not-ca.example', bundle: notCa.certificateDer, code: 'authority_unusable' },
+  { trustDomain: 'root-namesake.example', bundle: rootNamesake.certificateDer, authority: rootNamesake },
+  { trustDomain: 'issuer-namesake.example', bundle: issuerNamesake.certificateDer, authority: issuerNamesake },
 ]
 
 /** All trust domains that a service of ours lets in. */
