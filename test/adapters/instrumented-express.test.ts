@@ -18,8 +18,10 @@ const wrappers = {
     const wrapped: Handle = (...values) => handle(...values)
     for (const name in handle) {
       Object.defineProperty(wrapped, name, {
-        get: () => Reflect.get(handle, name),
-        set: (value) => void Reflect.set(handle, name, value),
+        get: (): unknown => Reflect.get(handle, name),
+        set: (value: unknown) => {
+          Reflect.set(handle, name, value)
+        },
       })
     }
     return wrapped
@@ -30,8 +32,10 @@ const wrappers = {
 /** Puts a function around each middleware and each handler, in routers and routes too. */
 function instrument(router: object, wrap: (handle: Handle) => Handle): void {
   const stack: unknown = Reflect.get(router, 'stack')
-  for (const layer of Array.isArray(stack) ? stack : []) {
-    const [handle, route]: readonly unknown[] = [Reflect.get(layer, 'handle'), Reflect.get(layer, 'route')]
+  const layers: readonly object[] = Array.isArray(stack) ? stack : []
+  for (const layer of layers) {
+    const handle: unknown = Reflect.get(layer, 'handle')
+    const route: unknown = Reflect.get(layer, 'route')
     if (typeof route === 'object' && route !== null) instrument(route, wrap)
     else if (isHandle(handle)) {
       instrument(handle, wrap)

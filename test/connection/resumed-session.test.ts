@@ -100,13 +100,12 @@ async function serve(
   const port = address !== null && typeof address === 'object' ? address.port : 0
   return {
     connect: async (given) => {
-      const accepting = once(server, 'secureConnection')
+      const accepting = new Promise<TLSSocket>((resolve) => server.once('secureConnection', resolve))
       const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...given })
       const session = new Promise<Buffer>((resolve) => socket.once('session', resolve))
       context.after(() => socket.destroy())
       await once(socket, 'secureConnect')
-      const [acceptedSocket]: TLSSocket[] = await accepting
-      assert.ok(acceptedSocket !== undefined)
+      const acceptedSocket = await accepting
       acceptedSocket.on('error', () => undefined)
       // In TLS 1.3 a ticket comes with the first bytes.
       acceptedSocket.write('hello')
