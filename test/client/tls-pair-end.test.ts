@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { connect as connectDirectly } from 'node:tls'
+import { connect as connectDirectly, createServer as createDirectServer } from 'node:tls'
 import { test } from 'node:test'
 import type { ServerSocket } from '@countersign/client'
 import { createAuthority } from '@countersign/testkit'
@@ -35,10 +35,17 @@ test("a connection ends with its caller's certificate", (context) =>
 
 test("a connection ends with its server's certificate, by a CallError", (context) =>
   withLife(2, async (life) => {
-    const { port } = await start(context, await saas.source(billing, { ttlSeconds: life.seconds }), {
-      callers: [coreApi],
+    const { keyPem: key, certificatePem: cert } = await saas.issue(billing, { ttlSeconds: life.seconds })
+    // Not by createTlsServer, which would close it too, at the same moment.
+    const server = createDirectServer({ key, cert, ca: saas.bundlePem, requestCert: true })
+    server.on('secureConnection', (accepted) => {
+      accepted.on('error', () => undefined).resume()
+      context.after(() => accepted.destroy())
     })
-    const socket = await connectTo(context, await saas.source(coreApi), { port })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    context.after(() => server.close())
+    const socket = await connectTo(context, await saas.source(coreApi), { port: portOf(server) })
     life.begun()
     const error = await errorOf(socket)
     assert.deepEqual(describe(error), ['server_untrusted', 'identity_expired'])
