@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import { PassThrough } from 'node:stream'
+import { type Duplex, PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { authenticated, createGuard, denyAll, hasAuthority } from '@countersign/core'
+import { authenticated, createGuard, denyAll, hasAuthority, perRoute } from '@countersign/core'
 import countersign from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import websocket from '@fastify/websocket'
@@ -119,18 +119,28 @@ test('denies a route whose parameter is empty, which the rule that covers the ro
   await app.close()
 })
 
-test('decides an upgrade by the rules when @fastify/websocket listens to another server', async () => {
-  const guard = createGuard({ source, rules, log: () => undefined })
-  const app = Fastify({ https: guard.tlsOptions() })
-  await app.register(countersign, { guard })
-  await app.register(websocket, { options: { server: createServer() } })
-  app.server.on('upgrade', () => assert.fail('a denied upgrade reached its listener'))
-  await using running = await serve(guard, app)
-  const socket = await running.as(await authority.issue(coreApi)).connect()
-  socket.write('GET /closed HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
-  const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve))
-  assert.match(answer.toString(), /^HTTP\/1\.1 403 /)
-})
+for (const [what, closed] of [
+  ['denies', { path: '/closed', allow: denyAll() }],
+  ['leaves to its route', { path: '/closed', allow: perRoute() }],
+] as const) {
+  test(`denies an upgrade that a rule ${what} when @fastify/websocket listens to another server`, async () => {
+    const guard = createGuard({
+      source,
+      rules: [closed, { path: '/**', allow: authenticated() }],
+      log: () => undefined,
+    })
+    const app = Fastify({ https: guard.tlsOptions() })
+    await app.register(countersign, { guard })
+    await app.register(websocket, { options: { server: createServer() } })
+    app.get('/closed', { config: { allow: authenticated() } }, () => 'closed')
+    app.server.on('upgrade', (_request, socket: Duplex) => socket.end('HTTP/1.1 101 a denied upgrade\r\n\r\n'))
+    await using running = await serve(guard, app)
+    const socket = await running.as(await authority.issue(coreApi)).connect()
+    socket.write('GET /closed HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve))
+    assert.match(answer.toString(), /^HTTP\/1\.1 403 /)
+  })
+}
 
 function createLog(): { readonly stream: PassThrough; readonly readLog: () => string } {
   const stream = new PassThrough()

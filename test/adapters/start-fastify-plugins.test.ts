@@ -5,7 +5,7 @@ import cors from '@fastify/cors'
 import files from '@fastify/static'
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
-import { authenticated, createGuard, hasAuthority, type Rule } from '@countersign/core'
+import { authenticated, createGuard, hasAuthority, perRoute, type Rule } from '@countersign/core'
 import countersign from '@countersign/fastify'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
 import Fastify from 'fastify'
@@ -97,6 +97,20 @@ describe('the routes of a plugin have to be covered like any other', () => {
     running.server.on('upgrade', ({ url }: { readonly url: string }) => reached.push(url))
     assert.equal(await open(svid, '/live'), '403')
     assert.deepEqual(reached, [])
+  })
+
+  test('@fastify/websocket, whose upgrades a rule leaves to their route as long as no other listener receives them', async () => {
+    const { app, guard } = await create([{ path: '/internal/**', allow: perRoute() }])
+    await app.register(websocket)
+    app.get('/internal/live', { websocket: true, config: { allow: [coreApi] } }, (socket) => socket.send('live'))
+    await using running = await serve(guard, app)
+    assert.equal(await openWebSocket(running.port, svid, '/internal/live'), 'live')
+    assert.equal(await openWebSocket(running.port, otherSvid, '/internal/live'), '403')
+
+    running.server.on('upgrade', () => assert.fail('it received what was left to the route'))
+    for (const caller of [svid, otherSvid]) {
+      assert.equal(await openWebSocket(running.port, caller, '/internal/live'), '403')
+    }
   })
 })
 
