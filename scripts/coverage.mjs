@@ -91,7 +91,7 @@ function branchesOf(file) {
   )
 }
 
-// packages/core/src/svid/verify.ts is in packages/core/src/svid, packages/core/src/guard.ts in packages/core/src.
+// packages/spiffe/src/svid/verify.ts is in packages/spiffe/src/svid, packages/core/src/guard.ts in packages/core/src.
 function groupOf(name) {
   return name.split('/').slice(0, -1).slice(0, 4).join('/')
 }

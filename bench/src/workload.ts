@@ -1,11 +1,11 @@
 import {
-  type MaterialInput,
-  type Rule,
   allOf,
   authenticated,
   hasAnyAuthority,
   hasAuthority,
   inNamespace,
+  type MaterialInput,
+  type Rule,
 } from '@countersign/core'
 import { type TestSvid, createAuthority } from '@countersign/testkit'
 

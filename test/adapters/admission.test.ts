@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
-import { authenticated, custom, isDenial, perRoute } from '@countersign/core'
+import { authenticated, custom, perRoute } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { allow, countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
 import { countersign } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
@@ -15,9 +16,9 @@ describe('what the server decided', () => {
     const { guard, asked } = createCounting()
     const verdicts: unknown[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
-      const verdict = guard.admit(request)
+      const verdict = forAdapter(guard).admit(request)
       verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
-      verdicts.push(guard.readmit(request, request))
+      verdicts.push(forAdapter(guard).readmit(request, request))
       response.end()
     })
     guard.attach(server)
@@ -32,7 +33,7 @@ describe('what the server decided', () => {
     const { guard } = create({})
     const verdicts: string[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
-      const verdict = guard.admit(request, { reading: { foldCase: 'ascii', foldTrailingSlash: true } })
+      const verdict = forAdapter(guard).admit(request, { reading: { foldCase: 'ascii', foldTrailingSlash: true } })
       verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
       response.end()
     })
@@ -46,7 +47,7 @@ describe('what the server decided', () => {
     const { guard, asked } = createCounting()
     const verdicts: (string | undefined)[] = []
     const judge = (request: IncomingMessage): void => {
-      const verdict = guard.readmit(request, request)
+      const verdict = forAdapter(guard).readmit(request, request)
       verdicts.push(verdict === undefined || isDenial(verdict) ? verdict?.reason : verdict.name)
     }
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
@@ -58,7 +59,7 @@ describe('what the server decided', () => {
       judge(request)
       response.end()
     })
-    guard.attach(server, { way: () => ({}) })
+    forAdapter(guard).attach(server, { way: () => ({}) })
     assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
     assert.deepEqual(verdicts, [idOf('mailer'), undefined, undefined])
     assert.equal(asked(), 1)
@@ -70,11 +71,11 @@ describe('what the server decided', () => {
     const verdicts: unknown[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
       const copy: object = Object.defineProperties({}, Object.getOwnPropertyDescriptors(request))
-      verdicts.push(guard.readmit(copy, request), other.readmit(request, request))
-      verdicts.push(isDenial(guard.readmit(request, request) ?? other.admit(request)))
+      verdicts.push(forAdapter(guard).readmit(copy, request), forAdapter(other).readmit(request, request))
+      verdicts.push(isDenial(forAdapter(guard).readmit(request, request) ?? forAdapter(other).admit(request)))
       response.end()
     })
-    guard.attach(server, { way: () => ({}) })
+    forAdapter(guard).attach(server, { way: () => ({}) })
     assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
     assert.deepEqual(verdicts, [undefined, undefined, false])
   })

@@ -5,6 +5,7 @@ import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
 import { authenticated, custom } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
 import { countersign } from '@countersign/fastify'
 import { serve } from '@countersign/testkit'
@@ -130,7 +131,7 @@ describe('a server that is attached without an adapter', () => {
   test('answers 503 where an adapter cannot say how paths are read', async (context) => {
     const { guard, events } = create({})
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('reached'))
-    guard.attach(server, { way: () => assert.fail('another version of the framework') })
+    forAdapter(guard).attach(server, { way: () => assert.fail('another version of the framework') })
     const peer = peerOf(context, await listen(context, server), entitled)
     assert.equal((await peer.fetch('/x')).status, 503)
     assert.deepEqual(reasonsOf(events), ['evaluation_error'])

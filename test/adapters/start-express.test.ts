@@ -6,8 +6,8 @@ import {
   createGuard,
   hasAuthority,
   inTrustDomain,
-  perRoute,
   permitAll,
+  perRoute,
   type Rule,
   serviceAccounts,
 } from '@countersign/core'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { authenticated, createGuard, type GuardOptions, hasAuthority, perRoute } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority } from '@countersign/testkit'
 import { billing } from './frameworks.ts'
 import { refusal } from './refusal.ts'
@@ -93,7 +94,7 @@ test('what was refused above starts when it is right', () => {
     onExpiry: 'refuse',
     tls: { minVersion: 'TLSv1.2' },
   }
-  assert.equal(createGuard(options).rules.rules.length, 2)
+  assert.equal(forAdapter(createGuard(options)).rules.rules.length, 2)
 })
 
 /** As somebody without types would call it. */

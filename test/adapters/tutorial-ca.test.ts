@@ -15,10 +15,10 @@ import {
   dnsName,
   fileSource,
   hasAuthority,
-  isDenial,
   type SubjectFileSourceOptions,
   type SubjectIdentity,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
 
 /*
@@ -88,9 +88,9 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     const events: CountersignEvent[] = []
     const guard = createGuard({ source, identity, rules, log: (event) => events.push(event) })
     const running = await serve(guard, (incoming, response) => {
-      const verdict = guard.admit(incoming)
+      const verdict = forAdapter(guard).admit(incoming)
       if (!isDenial(verdict)) return response.end(verdict.name)
-      const answer = guard.answer(verdict, incoming)
+      const answer = forAdapter(guard).answer(verdict, incoming)
       return answer === undefined ? undefined : response.writeHead(answer.status).end()
     })
     return {

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Crl, decodeCrl } from '../../packages/core/src/certificate/crl.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { verifyCrlSignature } from '../../packages/core/src/certificate/verify-crl.ts'
-import { CertificateError, type CertificateErrorCode } from '../../packages/core/src/errors.ts'
+import { type Crl, decodeCrl } from '../../packages/spiffe/src/certificate/crl.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { verifyCrlSignature } from '../../packages/spiffe/src/certificate/verify-crl.ts'
+import { CertificateError, type CertificateErrorCode } from '../../packages/spiffe/src/errors.ts'
 import {
   authorityKeyId,
   extension,

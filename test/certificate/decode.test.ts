@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import test from 'node:test'
-import { decodeCertificate, decodeConfirmedCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { readElement } from '../../packages/core/src/certificate/der.ts'
+import { decodeCertificate, decodeConfirmedCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { readElement } from '../../packages/spiffe/src/certificate/der.ts'
 import { attribute, bitString, hex, integer, name, nullValue, objectIdentifier, sequence, time, tlv } from './encode.ts'
 import {
   clientAuth,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { splitDer } from '../../packages/core/src/certificate/der.ts'
+import { splitDer } from '../../packages/spiffe/src/certificate/der.ts'
 import { hex, sequence } from './encode.ts'
 import { encodeCertificate } from './issue.ts'
 

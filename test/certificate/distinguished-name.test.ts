@@ -4,7 +4,7 @@ import {
   decodeDistinguishedName,
   isSameName,
   isWithinName,
-} from '../../packages/core/src/certificate/distinguished-name.ts'
+} from '../../packages/spiffe/src/certificate/distinguished-name.ts'
 import { attribute, hex, name, nullValue, objectIdentifier, sequence, tlv } from './encode.ts'
 
 const decode = (der: Buffer): ReturnType<typeof decodeDistinguishedName> => decodeDistinguishedName(der, 'subject')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
+import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import {
   basicConstraints,
   bitString,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { isNamedIssuer } from '../../packages/core/src/certificate/issuer-match.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { isNamedIssuer } from '../../packages/spiffe/src/certificate/issuer-match.ts'
 import { entity, issueAuthority, issueLeaf } from './issue.ts'
 
 const root = entity('root', 'P-256', 1)

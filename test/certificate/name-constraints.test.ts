@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { findNameViolation, maxNameComparisons } from '../../packages/core/src/certificate/name-constraints.ts'
+import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { findNameViolation, maxNameComparisons } from '../../packages/spiffe/src/certificate/name-constraints.ts'
 import { attribute, generalName, name, nameConstraints, sequence, subjectAlternativeName } from './encode.ts'
 import { entity, issueAuthority, issueLeaf } from './issue.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import {
   basicConstraints,
   extendedKeyUsage,

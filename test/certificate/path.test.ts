@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { maxSignatureChecks } from '../../packages/core/src/certificate/path.ts'
+import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { maxSignatureChecks } from '../../packages/spiffe/src/certificate/path.ts'
 import {
   authorityKeyId,
   extension,

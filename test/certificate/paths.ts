@@ -1,7 +1,7 @@
-import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import type { PathRequest } from '../../packages/core/src/certificate/path-request.ts'
-import { verifyPath } from '../../packages/core/src/certificate/path.ts'
+import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import type { PathRequest } from '../../packages/spiffe/src/certificate/path-request.ts'
+import { verifyPath } from '../../packages/spiffe/src/certificate/path.ts'
 import { clientAuth, type Entity, entity, type Issue, issueAuthority, issueLeaf, now } from './issue.ts'
 
 /*

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import test from 'node:test'
-import { parseCertificates, toPem } from '../../packages/core/src/certificate/pem.ts'
+import { parseCertificates, toPem } from '../../packages/spiffe/src/certificate/pem.ts'
 import { name, nullValue } from './encode.ts'
 import { encodeCertificate } from './issue.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { verifyPath } from '../../packages/core/src/certificate/path.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { verifyPath } from '../../packages/spiffe/src/certificate/path.ts'
 import { authorityKeyId, extension, integer, objectIdentifier, sequence, subjectKeyId, tlv } from './encode.ts'
 import { clientAuth, type Entity, entity, issueAuthority, issueLeaf, now } from './issue.ts'
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { decodeCertificate, decodeLeaf } from '../../packages/core/src/certificate/decode.ts'
-import { DerReader } from '../../packages/core/src/certificate/der-reader.ts'
+import { decodeCertificate, decodeLeaf } from '../../packages/spiffe/src/certificate/decode.ts'
+import { DerReader } from '../../packages/spiffe/src/certificate/der-reader.ts'
 import {
   decodePublicKeyInfo,
   describeKey,
   isStrongKey,
   type PublicKeyInfo,
-} from '../../packages/core/src/certificate/public-key.ts'
+} from '../../packages/spiffe/src/certificate/public-key.ts'
 import { hex, nullValue, objectIdentifier, sequence, tlv } from './encode.ts'
 import { encodeCertificate, keyPair, type KeyType } from './issue.ts'
 

@@ -6,7 +6,8 @@ import { Agent, createServer, request, type Server } from 'node:https'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
-import { authenticated, type CountersignEvent, createGuard, type GuardOptions, isDenial } from '@countersign/core'
+import { authenticated, type CountersignEvent, createGuard, type GuardOptions } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Authority, createAuthority, type TestSource, type TestSvid } from '@countersign/testkit'
 import { type StoppedClock, stopClock } from '../guard/stopped-clock.ts'
 
@@ -56,7 +57,7 @@ export async function start(
   const log = (event: CountersignEvent): void => void events.push(event)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], onExpiry, log })
   const handle = (incoming: IncomingMessage, response: ServerResponse): void => {
-    const verdict = guard.admit(incoming)
+    const verdict = forAdapter(guard).admit(incoming)
     if (!isDenial(verdict)) {
       if (incoming.url !== '/held') return void response.end(verdict.name)
       held.push(response)
@@ -66,7 +67,7 @@ export async function start(
       }
       return
     }
-    const answer = guard.answer(verdict, incoming)
+    const answer = forAdapter(guard).answer(verdict, incoming)
     if (answer !== undefined) response.writeHead(answer.status, { ...answer.headers }).end(answer.body)
   }
   const server = createFor(kind, { ...guard.tlsOptions() }, handle)

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:https'
 import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { authenticated, ConfigurationError, createGuard, denyAll, type Guard } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -122,7 +123,7 @@ test('guards an HTTP/2 server whose request handler is added after attaching', a
   guard.attach(server)
   const admitted: unknown[] = []
   server.on('request', (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     admitted.push('effect' in verdict ? verdict.reason : verdict.name)
     response.end()
   })
@@ -155,7 +156,7 @@ test('asks a failing authorities function again for the next request', async (co
   }
   const guard = createGuard({ source, rules, authorities, log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.writeHead('effect' in verdict ? verdict.status : 200).end()
   })
   context.after(() => running.close())

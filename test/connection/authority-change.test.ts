@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { authenticated, createGuard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Authority, createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
 import { type Calls, keepCalling } from '../adapters/keep-calling.ts'
 
@@ -56,7 +57,7 @@ async function start(context: TestContext, authority: Authority, name: string): 
   const source = await authority.source(spiffeId)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(guard.admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   return { spiffeId, source, port: running.port }

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { TestContext } from 'node:test'
 import { type ConnectionOptions, TLSSocket } from 'node:tls'
-import { type GuardOptions, isDenial } from '@countersign/core'
+import type { GuardOptions } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
 import { type Service, start, type Variant } from '../adapters/frameworks.ts'
 
@@ -73,12 +74,12 @@ export async function serveGuarded(
   const variant = { name: 'without a framework', framework: 'Express', http2: false, tlsVersion } as const
   const service = await start(variant, options, async (guard, handled) => {
     const running = await serve(guard, (request, response) => {
-      const verdict = guard.admit(request)
+      const verdict = forAdapter(guard).admit(request)
       if (!isDenial(verdict)) {
         handled.push(`${request.method} ${request.url}`)
         return response.end(JSON.stringify(verdict.name))
       }
-      const answer = guard.answer(verdict, request)
+      const answer = forAdapter(guard).answer(verdict, request)
       return answer === undefined ? undefined : response.writeHead(answer.status, answer.headers).end(answer.body)
     })
     Object.assign(running.server, { keepAliveTimeout: 72_000 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { authenticated, createGuard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 import { countChain } from './tls-probes.ts'
 
@@ -18,7 +19,7 @@ test('an open connection outlives its authority when its peer presented what lea
     log: (event) => event.type === 'authentication' && refused.push(event.reason ?? ''),
   })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(guard.admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const shown: number[] = []
@@ -53,7 +54,7 @@ test('so does a second connection of the same peer, whose chain was not looked a
   const source = await old.source(ours)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(guard.admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const svid = await issuer.issue('spiffe://saas.example/ns/production/sa/core-api')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAuthority } from '@countersign/testkit'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
-import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
+import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { authority, bundlesOf, callerId } from '../svid/claims.ts'
 
 const partner = await createAuthority('partner.example')

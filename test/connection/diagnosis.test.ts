@@ -10,7 +10,7 @@ import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
 import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
 import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
-import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
+import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { billing, coreApi } from '../adapters/frameworks.ts'
 import { bundlesOf } from '../svid/claims.ts'
 

@@ -3,14 +3,8 @@ import { once } from 'node:events'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import {
-  authenticated,
-  type AuthenticationEvent,
-  type CountersignEvent,
-  createGuard,
-  denyAll,
-  isDenial,
-} from '@countersign/core'
+import { authenticated, type AuthenticationEvent, type CountersignEvent, createGuard, denyAll } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import countersign from '@countersign/fastify'
 import { createAuthority, Peer, Running, serve, type TestSource } from '@countersign/testkit'
 import Fastify from 'fastify'
@@ -51,7 +45,7 @@ async function startPlain(context: TestContext): Promise<Service & { readonly se
   const refused: AuthenticationEvent[] = []
   const guard = createGuard({ source, rules, log: (event) => keepRefused(event, refused) })
   const server = createSecureServer({ ...guard.tlsOptions() }, (request, response) => {
-    response.end(isDenial(guard.admit(request)) ? 'denied' : 'admitted')
+    response.end(isDenial(forAdapter(guard).admit(request)) ? 'denied' : 'admitted')
   })
   guard.attach(server)
   server.listen(0, '127.0.0.1')

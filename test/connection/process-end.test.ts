@@ -9,13 +9,14 @@ const prologue = `
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { authenticated, createGuard } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 const authority = await createAuthority('saas.example')
 const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
 const svid = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
 const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
 const listener = (request, response) => {
-  response.writeHead('effect' in guard.admit(request) ? 403 : 200).end()
+  response.writeHead('effect' in forAdapter(guard).admit(request) ? 403 : 200).end()
 }
 `
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { createReplaceableSource, fileSource, type NoticingSource, SourceError } from '@countersign/core'
+import { createReplaceableSource, fileSource, SourceError } from '@countersign/core'
+import type { NoticingSource } from '@countersign/spiffe'
 import { createAuthority } from '@countersign/testkit'
 import {
   authority as fileAuthority,

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import { authenticated, createGuard, type Guard, isDenial } from '@countersign/core'
+import { authenticated, createGuard, type Guard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSvid } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -16,8 +17,8 @@ async function start(context: TestContext, handle: Passed): Promise<Running> {
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard: Guard = createGuard({ source, rules, onExpiry: 'refuse', log: () => undefined })
   const running = await serve(guard, (request: IncomingMessage, response: ServerResponse) => {
-    const verdict = guard.admit(request)
-    if (isDenial(verdict)) response.writeHead(guard.answer(verdict, request)?.status ?? 500).end()
+    const verdict = forAdapter(guard).admit(request)
+    if (isDenial(verdict)) response.writeHead(forAdapter(guard).answer(verdict, request)?.status ?? 500).end()
     else handle(request, response)
   })
   context.after(() => running.close())

@@ -7,7 +7,7 @@ import { createAuthority, type SvidFault } from '@countersign/testkit'
 import { billing, coreApi, type Service, start, variants } from '../adapters/frameworks.ts'
 import { extension, generalName, sequence, subjectAlternativeName, time, tlv } from '../certificate/encode.ts'
 import { type Entity, entity, type Issue, issueAuthority, issueLeaf } from '../certificate/issue.ts'
-import { toPem } from '../../packages/core/src/certificate/pem.ts'
+import { toPem } from '../../packages/spiffe/src/certificate/pem.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 import { serveGuarded } from './bare-tls.ts'
 

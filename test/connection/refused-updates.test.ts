@@ -7,6 +7,7 @@ import {
   type X509Material,
   type X509Source,
 } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -43,7 +44,7 @@ function reasonOf(offer: () => X509Material): {
   const source = createOwnSource(() => (isStarted ? offer() : good.current))
   const guard = createGuard({ source, rules, log: (event) => events.push(event) })
   isStarted = true
-  const verdict = guard.admit(request)
+  const verdict = forAdapter(guard).admit(request)
   return { reason: 'effect' in verdict ? verdict.reason : 'allowed', events }
 }
 
@@ -78,7 +79,7 @@ test('does not go back to what the source withdrew when the next update is refus
   const events: CountersignEvent[] = []
   const guard = createGuard({ source: createOwnSource(() => offer()), rules, log: (event) => events.push(event) })
   const reason = (): string => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     return 'effect' in verdict ? verdict.reason : 'allowed'
   }
   offer = () => {

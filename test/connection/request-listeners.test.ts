@@ -3,15 +3,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer, type Server } from 'node:https'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
-import {
-  authenticated,
-  createGuard,
-  denyAll,
-  type Guard,
-  type GuardOptions,
-  isDenial,
-  perRoute,
-} from '@countersign/core'
+import { authenticated, createGuard, denyAll, type Guard, type GuardOptions, perRoute } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { countersign } from '@countersign/express'
 import { createAuthority, Peer } from '@countersign/testkit'
 import express from 'express'
@@ -53,7 +46,7 @@ for (const isAttachedFirst of [true, false]) {
   test(`a further listener ${isAttachedFirst ? 'after' : 'before'} attaching sees what the rules allow, and nothing else`, async (context) => {
     const guard = await create(ownRules)
     const handle: RequestListener = (request, response) => {
-      response.end(isDenial(guard.admit(request)) ? 'denied' : 'admitted')
+      response.end(isDenial(forAdapter(guard).admit(request)) ? 'denied' : 'admitted')
     }
     const server = createServer(guard.tlsOptions(), handle)
     const seen: unknown[] = []

@@ -8,7 +8,7 @@ import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
 import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
 import { HostServers } from '../../packages/core/src/outgoing/host-servers.ts'
-import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
+import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { optionsOf } from './bare-tls.ts'
 
 /*

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
+import { applyCrls } from '@countersign/spiffe'
 import {
-  applyCrls,
-  type AuthenticationEvent,
   authenticated,
+  type AuthenticationEvent,
   createGuard,
   createMaterial,
   createReplaceableSource,
   type GuardOptions,
-  isDenial,
   type ReplaceableSource,
   X509Bundle,
   type X509Material,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve } from '@countersign/testkit'
 import { crlOf } from '../trust/crls.ts'
 
@@ -54,7 +54,7 @@ async function start(
     ...options,
   })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     if (!isDenial(verdict)) return response.end(verdict.name)
     return response.writeHead(verdict.status, { reason: verdict.reason }).end()
   })

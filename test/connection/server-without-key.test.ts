@@ -4,7 +4,8 @@ import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import { describe, test, type TestContext } from 'node:test'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
-import { authenticated, createGuard, type Guard, isDenial } from '@countersign/core'
+import { authenticated, createGuard, type Guard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, Peer, type TestSvid } from '@countersign/testkit'
 import Fastify from 'fastify'
 import { billing, coreApi } from '../adapters/frameworks.ts'
@@ -105,7 +106,7 @@ describe('over HTTP/2 a peer that is refused reaches nothing', () => {
       const guard = create()
       let unknown = 0
       const server = createSecureServer({ ...guard.tlsOptions(), allowHTTP1: true }, (request, response) => {
-        const verdict = guard.admit(request)
+        const verdict = forAdapter(guard).admit(request)
         response.end(isDenial(verdict) ? '' : verdict.name)
       })
       server.on('unknownProtocol', (socket: TLSSocket) => {

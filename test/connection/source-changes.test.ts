@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { authenticated, type CountersignEvent, createGuard, type Guard, isDenial } from '@countersign/core'
+import { authenticated, type CountersignEvent, createGuard, type Guard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -24,9 +25,9 @@ async function start(
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, trustDomains, log: (event) => events.push(event) })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     if (!isDenial(verdict)) return response.end(verdict.name)
-    const answer = guard.answer(verdict, request)
+    const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status).end()
   })
   context.after(() => running.close())

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { authenticated, createGuard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, createKey, serve } from '@countersign/testkit'
 import { keepCalling } from '../adapters/keep-calling.ts'
 import { scale } from '../support/long.ts'
@@ -19,7 +20,7 @@ test(`ends ${count} open connections of distinct workloads whose authority is wi
     log: (event) => event.type === 'authentication' && refused.push(event.reason ?? ''),
   })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(guard.admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const open = new Set<TLSSocket>()

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { createAuthority, createKey, type TestSvid } from '@countersign/testkit'
 import type { PeerVerdict } from '../../packages/core/src/connection/connection.ts'
 import { type Proof, VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
-import { createSvidTrust } from '../../packages/core/src/svid/svid-trust.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId } from '../svid/claims.ts'
 
 const bundles = bundlesOf(authority)

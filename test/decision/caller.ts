@@ -1,5 +1,5 @@
 import { mintPrincipal, type Principal } from '../../packages/core/src/principal/principal.ts'
-import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
+import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
 /** A principal with a SPIFFE ID and these authorities, for questions that a decision asks of it. */
 export function createCaller(spiffeId: string, ...authorities: readonly string[]): Principal {

@@ -3,12 +3,12 @@ import { createRequire } from 'node:module'
 import test from 'node:test'
 import * as fc from 'fast-check'
 import { scale } from '../support/long.ts'
-import { parseFastifyRoute } from '../../packages/core/src/decision/coverage.ts'
-import { exactReading, foldPattern, foldTarget, type Reading } from '../../packages/core/src/decision/reading.ts'
-import { permitAll } from '../../packages/core/src/decision/requirement.ts'
-import { createRuleIndex } from '../../packages/core/src/decision/rule-index.ts'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
-import { parsePath } from '../../packages/core/src/decision/target.ts'
+import { parseFastifyRoute } from '../../packages/fastify/src/route-patterns.ts'
+import { exactReading, foldPattern, foldTarget, type Reading } from '../../packages/authorization/src/reading.ts'
+import { permitAll } from '../../packages/authorization/src/requirement.ts'
+import { createRuleIndex } from '../../packages/authorization/src/rule-index.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
+import { parsePath } from '../../packages/authorization/src/target.ts'
 
 const context = { localTrustDomain: 'saas.example' }
 const allow = permitAll()

@@ -4,15 +4,15 @@ import * as fc from 'fast-check'
 import {
   type CompiledRequirement,
   compileRouteRequirement,
-} from '../../packages/core/src/decision/compile-requirement.ts'
+} from '../../packages/authorization/src/compile-requirement.ts'
 import {
   decide,
   decideRequirement,
   decideRules,
   type DecisionRequest,
-} from '../../packages/core/src/decision/decide.ts'
-import { allowed, createDenial, type Decision, type Denial } from '../../packages/core/src/decision/denial.ts'
-import { exactReading, type Reading } from '../../packages/core/src/decision/reading.ts'
+} from '../../packages/authorization/src/decide.ts'
+import { allowed, createDenial, type Decision, type Denial } from '../../packages/authorization/src/denial.ts'
+import { exactReading, type Reading } from '../../packages/authorization/src/reading.ts'
 import {
   authenticated,
   custom,
@@ -23,8 +23,8 @@ import {
   perRoute,
   permitAll,
   type Requirement,
-} from '../../packages/core/src/decision/requirement.ts'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
+} from '../../packages/authorization/src/requirement.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 

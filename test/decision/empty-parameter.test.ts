@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { missesCoveringRule } from '../../packages/core/src/decision/empty-parameter.ts'
-import type { Reading } from '../../packages/core/src/decision/reading.ts'
-import { authenticated, denyAll } from '../../packages/core/src/decision/requirement.ts'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
+import { missesCoveringRule } from '../../packages/authorization/src/empty-parameter.ts'
+import type { Reading } from '../../packages/authorization/src/reading.ts'
+import { authenticated, denyAll } from '../../packages/authorization/src/requirement.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
 
 const reading: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
 const rules = compileRules(

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { decide, type DecisionRequest } from '../../packages/core/src/decision/decide.ts'
-import { exactReading, otherSpellings, type Reading } from '../../packages/core/src/decision/reading.ts'
+import { decide, type DecisionRequest } from '../../packages/authorization/src/decide.ts'
+import { exactReading, otherSpellings, type Reading } from '../../packages/authorization/src/reading.ts'
 import {
   authenticated,
   custom,
   hasAuthority,
   perRoute,
   permitAll,
-} from '../../packages/core/src/decision/requirement.ts'
-import type { Rule } from '../../packages/core/src/decision/rule.ts'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
+} from '../../packages/authorization/src/requirement.ts'
+import type { Rule } from '../../packages/authorization/src/rule.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 

@@ -3,18 +3,18 @@ import test from 'node:test'
 import {
   type CompiledRequirement,
   compileRouteRequirement,
-} from '../../packages/core/src/decision/compile-requirement.ts'
-import { decide } from '../../packages/core/src/decision/decide.ts'
-import { explainDecision, type Explanation, type ExplainRequest } from '../../packages/core/src/decision/explain.ts'
-import { exactReading } from '../../packages/core/src/decision/reading.ts'
+} from '../../packages/authorization/src/compile-requirement.ts'
+import { decide } from '../../packages/authorization/src/decide.ts'
+import { explainDecision, type Explanation, type ExplainRequest } from '../../packages/authorization/src/explain.ts'
+import { exactReading } from '../../packages/authorization/src/reading.ts'
 import {
   authenticated,
   custom,
   hasAuthority,
   inNamespace,
   permitAll,
-} from '../../packages/core/src/decision/requirement.ts'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
+} from '../../packages/authorization/src/requirement.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 

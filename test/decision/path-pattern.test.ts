@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { ConfigurationError } from '../../packages/core/src/errors.ts'
-import { parsePathPattern } from '../../packages/core/src/decision/path-pattern.ts'
+import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
+import { parsePathPattern } from '../../packages/authorization/src/path-pattern.ts'
 
 test('reads literals, single wildcards and the wildcard of everything below', () => {
   const cases: readonly (readonly [text: string, path: string, rest: boolean])[] = [

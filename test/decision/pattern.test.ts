@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as fc from 'fast-check'
-import { ConfigurationError } from '../../packages/core/src/errors.ts'
-import { compileCallerPatterns, parseCallerPattern } from '../../packages/core/src/decision/pattern.ts'
-import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
+import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
+import { compileCallerPatterns, parseCallerPattern } from '../../packages/authorization/src/pattern.ts'
+import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
 test('matches a SPIFFE ID without wildcards by its text alone', () => {
   assert.ok(fits('spiffe://saas.example/ns/x/sa/y', 'spiffe://saas.example/ns/x/sa/y'))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import express from 'express'
 import Fastify from 'fastify'
-import { foldTarget, numberReading, type Reading } from '../../packages/core/src/decision/reading.ts'
+import { foldTarget, numberReading, type Reading } from '../../packages/authorization/src/reading.ts'
 import { targetOf } from './target-of.ts'
 
 const foldings = [false, 'ascii', 'unicode', 'expression'] as const

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compileRules } from '../../packages/core/src/decision/rules.ts'
-import { exactReading } from '../../packages/core/src/decision/reading.ts'
-import { Recent, RecentMemory } from '../../packages/core/src/decision/recent.ts'
-import { createTargetParser } from '../../packages/core/src/decision/target.ts'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
+import { exactReading } from '../../packages/authorization/src/reading.ts'
+import { Recent, RecentMemory } from '../../packages/authorization/src/recent.ts'
+import { createTargetParser } from '../../packages/authorization/src/target.ts'
 
 test('remembers what was computed, and nothing of long texts', () => {
   const recent = new Recent<number>(new RecentMemory())

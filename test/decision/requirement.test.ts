@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { compileRequirement, compileRouteRequirement } from '../../packages/core/src/decision/compile-requirement.ts'
-import { describeRequirement } from '../../packages/core/src/decision/describe-requirement.ts'
-import * as spell from '../../packages/core/src/decision/requirement.ts'
-import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/core/src/errors.ts'
+import { compileRequirement, compileRouteRequirement } from '../../packages/authorization/src/compile-requirement.ts'
+import { describeRequirement } from '../../packages/authorization/src/describe-requirement.ts'
+import * as spell from '../../packages/authorization/src/requirement.ts'
+import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/spiffe/src/errors.ts'
 
 const context = { where: 'allow', localTrustDomain: 'saas.example' }
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as fc from 'fast-check'
-import type { SegmentPattern } from '../../packages/core/src/decision/path-pattern.ts'
-import { foldPattern, foldTarget, type Reading } from '../../packages/core/src/decision/reading.ts'
-import { createRuleIndex, type IndexedRule } from '../../packages/core/src/decision/rule-index.ts'
-import type { CanonicalTarget } from '../../packages/core/src/decision/target.ts'
+import type { SegmentPattern } from '../../packages/authorization/src/path-pattern.ts'
+import { foldPattern, foldTarget, type Reading } from '../../packages/authorization/src/reading.ts'
+import { createRuleIndex, type IndexedRule } from '../../packages/authorization/src/rule-index.ts'
+import type { CanonicalTarget } from '../../packages/authorization/src/target.ts'
 import { scale } from '../support/long.ts'
 
 interface PathRule extends IndexedRule {

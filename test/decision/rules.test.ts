@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/core/src/errors.ts'
-import { exactReading, type Reading } from '../../packages/core/src/decision/reading.ts'
-import { permitAll } from '../../packages/core/src/decision/requirement.ts'
-import { compileRules, type RuleSet } from '../../packages/core/src/decision/rules.ts'
+import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/spiffe/src/errors.ts'
+import { exactReading, type Reading } from '../../packages/authorization/src/reading.ts'
+import { permitAll } from '../../packages/authorization/src/requirement.ts'
+import { compileRules, type RuleSet } from '../../packages/authorization/src/rules.ts'
 import { targetOf } from './target-of.ts'
 
 const context = { localTrustDomain: 'saas.example' }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type CanonicalTarget, parsePath } from '../../packages/core/src/decision/target.ts'
+import { type CanonicalTarget, parsePath } from '../../packages/authorization/src/target.ts'
 
 /** The target of a path that is written as it is sent and must be acceptable. */
 export function targetOf(url: string): CanonicalTarget {

@@ -8,7 +8,7 @@ import {
   type TargetReason,
   type TargetRefusal,
   type TargetRequest,
-} from '../../packages/core/src/decision/target.ts'
+} from '../../packages/authorization/src/target.ts'
 
 const parse = createTargetParser(new Set(commonMethods))
 const plain: TargetRequest = { method: 'GET', url: '/', httpVersionMajor: 1, rawHeaders: ['Host', 'saas.example'] }

@@ -22,6 +22,7 @@ import {
   type Requirement,
   serviceAccounts,
 } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority } from '@countersign/testkit'
 import { openFiles } from '../subject/ca-files.ts'
 
@@ -171,7 +172,7 @@ describe('a requirement that no caller can meet is refused at start:', () => {
       assert.match(error.message, /^rules\[1\]\.allow/)
       // Of a route likewise, whatever the rules say.
       const guard = create(authenticated(), options)
-      assert.match(refusalOf(() => guard.compileRoute(allow, 'route GET /x')).message, /^route GET \/x/)
+      assert.match(refusalOf(() => forAdapter(guard).compileRoute(allow, 'route GET /x')).message, /^route GET \/x/)
     })
   }
 })
@@ -180,7 +181,7 @@ describe('a requirement that some caller can meet starts:', () => {
   for (const [name, allow, options] of meetable) {
     test(name, () => {
       const guard = create(allow, options)
-      if (name !== 'perRoute()') guard.compileRoute(allow, 'route')
+      if (name !== 'perRoute()') forAdapter(guard).compileRoute(allow, 'route')
     })
   }
 })
@@ -215,7 +216,7 @@ test('of a CA without SPIFFE, an authority that no name of the list has is refus
     [anyOf(authenticated(), hasAuthority('SERVICE_core-api')), /anyOf\[1\]/],
   ] as const) {
     assert.match(refusalOf(() => open(allow)).message, named)
-    assert.match(refusalOf(() => open(authenticated()).compileRoute(allow, 'route')).message, named)
+    assert.match(refusalOf(() => forAdapter(open(authenticated())).compileRoute(allow, 'route')).message, named)
   }
   const apart = commonName({ authorities: { a: ['A'], b: ['B'] } })
   const rules = [{ path: '/**', allow: hasAllAuthorities('A', 'B') }]

@@ -6,6 +6,7 @@ import { Server } from 'node:net'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
 import { createAgent, createFetch, createTlsServer } from '@countersign/client'
+import { forAdapter } from '@countersign/core/adapter'
 import { CallError, type CallErrorCode, createGuard, hasAuthority, SourceError } from '@countersign/core'
 import { type Running, serve } from '@countersign/testkit'
 import axios from 'axios'
@@ -31,7 +32,7 @@ before(async () => {
   const guard = createGuard({ source, rules, log: () => undefined })
   billing = await serve(guard, (request, response) => {
     response.setHeader('content-type', 'application/json')
-    if ('name' in guard.admit(request)) response.end('{"invoices":[]}')
+    if ('name' in forAdapter(guard).admit(request)) response.end('{"invoices":[]}')
     else response.writeHead(403).end()
   })
   // Where the page calls billing, it is.

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import test, { after, before } from 'node:test'
 import { promisify } from 'node:util'
 import { fileSource, type SourceNotice, type X509Material } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
 import { hear } from './hear.ts'
 import { readPage } from './page.ts'
@@ -149,7 +150,7 @@ test('the codes that the page lists are all those that a file can have', () => {
   const listed = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code),
   )
-  const errors = readFileSync(new URL('../../packages/core/src/errors.ts', import.meta.url), 'utf8')
+  const errors = readFileSync(new URL('../../packages/spiffe/src/errors.ts', import.meta.url), 'utf8')
   const declared = (name: string): readonly string[] => {
     const [, union = ''] = new RegExp(`type ${name} =\\n((?: {2}\\| '\\w+'\\n)+)`).exec(errors) ?? []
     return [...union.matchAll(/'(\w+)'/g)].map(([, code = '']) => code)
@@ -175,7 +176,7 @@ function readBench(name: string): string {
 async function call(guard: unknown, caller: TestSvid): Promise<string> {
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.end('name' in verdict ? verdict.name : '')
   })
   return await (await running.as(caller).fetch('/internal/billing/1')).text()

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { Server } from 'node:net'
 import { join } from 'node:path'
 import test, { after, before, type TestContext } from 'node:test'
-import type { NoticingSource, SourceNotice } from '@countersign/core'
+import type { NoticingSource } from '@countersign/spiffe'
+import type { SourceNotice } from '@countersign/core'
 import { createAuthority, Running } from '@countersign/testkit'
 import { type Agent, type AgentFault, type RegistrationEntry, startAgent } from '@countersign/testkit/workload-api'
 import { AgentError, workloadApiSource } from '@countersign/workload-api'
@@ -137,7 +138,7 @@ test('each gRPC status of the table has the code that the table says, and none t
 })
 
 test('every code that a source of an agent can have is in both tables', () => {
-  const errors = readFileSync(join(root, 'packages/core/src/errors.ts'), 'utf8')
+  const errors = readFileSync(join(root, 'packages/spiffe/src/errors.ts'), 'utf8')
   const codes = [...errors.matchAll(/'(agent_\w+|svid_withdrawn|message_malformed)'/g)].map(([, code = '']) => code)
 
   assert.ok(codes.length >= 7)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test, { after, before } from 'node:test'
 import { serve, type TestSvid } from '@countersign/testkit'
+import { forAdapter } from '@countersign/core/adapter'
 import { readPage } from './page.ts'
 import { isGuard, read } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
@@ -25,7 +26,7 @@ test('the services of the map are answered as the table says', async () => {
   const guard = read(await bench.load('by-common-name.ts'), 'guard')
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.statusCode = 'name' in verdict ? 200 : verdict.status
     response.end()
   })

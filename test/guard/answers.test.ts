@@ -8,8 +8,8 @@ import {
   createGuard,
   denyAll,
   type GuardOptions,
-  isDenial,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -28,9 +28,9 @@ async function ask(
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules, log: (event) => events.push(event), ...options })
   await using running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     if (!isDenial(verdict)) return response.end(verdict.authorities.join())
-    const answer = guard.answer(verdict, request)
+    const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status, { ...answer.headers }).end(answer.body)
   })
   const response = await running.as(peer).fetch(path)

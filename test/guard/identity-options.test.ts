@@ -17,6 +17,7 @@ import {
   type SubjectSource,
   type X509Source,
 } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority } from '@countersign/testkit'
 import { identity, openFiles } from '../subject/ca-files.ts'
 
@@ -86,7 +87,7 @@ for (const [what, allow] of Object.entries(spiffeOnly)) {
   test(`refuses a route with ${what} as soon as it is compiled or explained`, () => {
     const guard = createGuard({ source, identity, rules })
     const isRefusal = (error: unknown): boolean => error instanceof ConfigurationError && error.code === 'rule_invalid'
-    assert.throws(() => guard.compileRoute(allow, 'route'), isRefusal)
+    assert.throws(() => forAdapter(guard).compileRoute(allow, 'route'), isRefusal)
     assert.throws(() => guard.explain({ caller: 'core-api', method: 'GET', path: '/', allow }), isRefusal)
   })
 }

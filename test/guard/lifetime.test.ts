@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AuthenticationEvent } from '@countersign/core'
-import { ConfigurationError } from '@countersign/core'
+import { type AuthenticationEvent, ConfigurationError } from '@countersign/core'
 import { caller, createWatched, ours, serveWatched, sourceEvents, type Watched } from './watched-service.ts'
 
 const hour = 3600

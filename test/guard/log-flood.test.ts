@@ -3,7 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { channels, type CountersignEvent, createGuard, denyAll, isDenial } from '@countersign/core'
+import { channels, type CountersignEvent, createGuard, denyAll } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
 import { spawnProgram } from './spawn-program.ts'
 
@@ -31,7 +32,7 @@ async function start(context: TestContext, channel: string, throws = false): Pro
   const source = await authority.source(ours)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: denyAll() }], log })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.writeHead(isDenial(verdict) ? verdict.status : 200).end()
   })
   let closed: Promise<void> | undefined

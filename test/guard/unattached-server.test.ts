@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { test } from 'node:test'
-import { authenticated, createGuard, isDenial } from '@countersign/core'
+import { authenticated, createGuard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, Running } from '@countersign/testkit'
 
 test('nobody is authenticated on a server that was made with the options of the guard and not attached to it', async (context) => {
@@ -10,7 +11,7 @@ test('nobody is authenticated on a server that was made with the options of the 
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
   const server = createServer(guard.tlsOptions(), (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.end(isDenial(verdict) ? verdict.reason : verdict.name)
   })
   server.listen(0, '127.0.0.1')

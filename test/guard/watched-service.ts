@@ -5,9 +5,9 @@ import {
   createGuard,
   type Guard,
   type GuardOptions,
-  isDenial,
   type SourceEvent,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import {
   type Authority,
   createAuthority,
@@ -47,9 +47,9 @@ export async function createWatched(issue: IssueOptions = {}, options: Partial<G
 /** Serves it: whoever passes is told his name. */
 export async function serveWatched(context: TestContext, { guard }: Watched): Promise<Running> {
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     if (!isDenial(verdict)) return response.end(verdict.name)
-    const answer = guard.answer(verdict, request)
+    const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status).end()
   })
   context.after(() => running.close())

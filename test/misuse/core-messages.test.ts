@@ -1,6 +1,7 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import * as core from '@countersign/core'
+import { isDenial } from '@countersign/core/adapter'
 import express from 'express'
 import { call, callMethod, checkMistakes, coreApi, create, guard, rules, source } from './mistakes.ts'
 
@@ -246,7 +247,7 @@ checkMistakes([
   ],
   [
     'the verdict of admit that was not awaited',
-    () => call(core.isDenial, Promise.resolve(guard)),
+    () => call(isDenial, Promise.resolve(guard)),
     'option_invalid',
     /isDenial: found a promise/,
   ],

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import * as core from '@countersign/core'
+import * as adapter from '@countersign/core/adapter'
+import * as spiffe from '@countersign/spiffe'
 import { kinds, optional, optionsOf, parameter, type Parameter, svid } from './kinds.ts'
 import { authority, call, callMethod, coreApi, create, guard, rules, source } from './mistakes.ts'
 
@@ -28,7 +30,7 @@ function requirementParameters(): readonly Parameter[] {
     parameter('custom name', 'text', (value) => call(core.custom, value, () => true)),
     parameter('custom test', 'function express', (value) => call(core.custom, 'x', value)),
     parameter('custom third', 'undefined number', (value) => call(core.custom, 'x', () => true, value)),
-    parameter('parseRequirement', 'none', (value) => call(core.parseRequirement, value, 'requirement')),
+    parameter('parseRequirement', 'none', (value) => call(adapter.parseRequirement, value, 'requirement')),
   ]
 }
 
@@ -54,10 +56,9 @@ function coreParameters(): readonly Parameter[] {
       methods: 'undefined',
       allow: 'none',
     }),
-    parameter('createDialer source', 'source', (value) => call(core.createDialer, value, servers, 'x')),
-    parameter('createDialer options', 'none', (value) => call(core.createDialer, source, value, 'x')),
-    parameter('isDenial', 'none', (value) => call(core.isDenial, value)),
-    parameter('parseFastifyRoute', 'text', (value) => call(core.parseFastifyRoute, value)),
+    parameter('createDialer source', 'source', (value) => call(adapter.createDialer, value, servers, 'x')),
+    parameter('createDialer options', 'none', (value) => call(adapter.createDialer, source, value, 'x')),
+    parameter('isDenial', 'none', (value) => call(adapter.isDenial, value)),
     parameter('parseTrustDomain', 'text', (value) => call(core.parseTrustDomain, value)),
     parameter('SpiffeId.parse', 'none', (value) => callMethod(core.SpiffeId, 'parse', value)),
     ...materialParameters(),
@@ -96,9 +97,9 @@ function materialParameters(): readonly Parameter[] {
     parameter('CaBundle.parse', 'none', (value) => callMethod(core.CaBundle, 'parse', value)),
     parameter('parseBundleMap', 'none', (value) => call(core.parseBundleMap, value)),
     parameter('decodeCrl', 'none', (value) => call(core.decodeCrl, value)),
-    parameter('applyCrls bundles', 'map', (value) => call(core.applyCrls, value, [], new Set())),
-    parameter('applyCrls crls', 'list', (value) => call(core.applyCrls, new Map(), value, new Set())),
-    parameter('applyCrls demanded', 'none', (value) => call(core.applyCrls, new Map(), [], value)),
+    parameter('applyCrls bundles', 'map', (value) => call(spiffe.applyCrls, value, [], new Set())),
+    parameter('applyCrls crls', 'list', (value) => call(spiffe.applyCrls, new Map(), value, new Set())),
+    parameter('applyCrls demanded', 'none', (value) => call(spiffe.applyCrls, new Map(), [], value)),
     parameter('createMaterial', 'none', (value) => call(core.createMaterial, value)),
     parameter('createMaterial now', 'undefined', (value) => call(core.createMaterial, material, value)),
     ...optionsOf('createMaterial', material, (options) => call(core.createMaterial, options), {

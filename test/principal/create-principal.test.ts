@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
-import { ConfigurationError } from '../../packages/core/src/errors.ts'
+import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
 import {
   createHypotheticalPrincipal,
   createPrincipal,
@@ -10,10 +10,10 @@ import {
   type VerifiedPeer,
 } from '../../packages/core/src/principal/create-principal.ts'
 import type { Principal } from '../../packages/core/src/principal/principal.ts'
-import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
-import { verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
-import type { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
+import { verifySvid } from '../../packages/spiffe/src/svid/verify-svid.ts'
+import type { X509Svid } from '../../packages/spiffe/src/svid/x509-svid.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 
 const local = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')

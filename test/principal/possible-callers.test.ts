@@ -2,12 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { deriveAuthorities, readAccount } from '../../packages/core/src/principal/create-principal.ts'
-import {
-  type CallerSet,
-  createPossibleWorkloads,
-  intersect,
-} from '../../packages/core/src/principal/possible-callers.ts'
-import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
+import { type CallerSet, intersect } from '@countersign/authorization'
+import { createPossibleWorkloads } from '../../packages/core/src/principal/possible-callers.ts'
+import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
 const segment = fc.constantFrom('ns', 'sa', 'a', 'b', 'core-api')
 const path = fc.array(segment, { minLength: 1, maxLength: 5 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mintPrincipal, Principal } from '../../packages/core/src/principal/principal.ts'
-import { SpiffeId } from '../../packages/core/src/spiffe-id/spiffe-id.ts'
+import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
 const facts = {
   name: 'spiffe://saas.example/x',

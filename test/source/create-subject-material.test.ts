@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestSvid } from '@countersign/testkit'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import { CertificateError, type CertificateErrorCode } from '../../packages/core/src/errors.ts'
-import { assembleSubjectMaterial } from '../../packages/core/src/source/create-subject-material.ts'
-import { parsePrivateKey } from '../../packages/core/src/source/private-key.ts'
-import { CaBundle } from '../../packages/core/src/trust/ca-bundle.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { CertificateError, type CertificateErrorCode } from '../../packages/spiffe/src/errors.ts'
+import { assembleSubjectMaterial } from '../../packages/spiffe/src/source/create-subject-material.ts'
+import { parsePrivateKey } from '../../packages/spiffe/src/source/private-key.ts'
+import { CaBundle } from '../../packages/spiffe/src/trust/ca-bundle.ts'
 import { ca, createCa, issueNamed } from '../subject/ca-files.ts'
 
 const own = await issueNamed('billing-service')

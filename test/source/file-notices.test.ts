@@ -3,7 +3,7 @@ import { chmodSync, chownSync, renameSync, rmSync, statSync, writeFileSync } fro
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type CountersignErrorCode, fileSource } from '@countersign/core'
+import { fileSource, type SpiffeErrorCode } from '@countersign/spiffe'
 import { createAuthority, createKey } from '@countersign/testkit'
 import { askElsewhere, otherAccount, skipElsewhere } from './elsewhere.ts'
 import {
@@ -23,7 +23,7 @@ const stranger = await createAuthority('saas.example')
 const strange = await stranger.issue(spiffeId)
 const expired = await authority.issue(spiffeId, { faults: ['expired'] })
 
-const failures: readonly (readonly [what: string, write: (folder: string) => unknown, code: CountersignErrorCode])[] = [
+const failures: readonly (readonly [what: string, write: (folder: string) => unknown, code: SpiffeErrorCode])[] = [
   ['a certificate of another authority', (folder) => writeFiles(folder, strange), 'svid_unusable'],
   ['an expired certificate', (folder) => writeFiles(folder, expired), 'svid_unusable'],
   ['half a certificate', (folder) => cut(join(folder, 'tls.crt')), 'certificate_malformed'],

@@ -6,7 +6,8 @@ import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { authenticated, createGuard, fileSource, isDenial, SourceError } from '@countersign/core'
+import { authenticated, createGuard, fileSource, SourceError } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 import {
   authority,
@@ -110,7 +111,7 @@ test('serves real handshakes with what is in the files at that moment', async (c
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.end(isDenial(verdict) ? verdict.reason : verdict.name)
   })
   context.after(() => running.close())

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { CertificateError } from '../../packages/core/src/errors.ts'
-import { isKeyStore } from '../../packages/core/src/source/key-store/is-key-store.ts'
-import { decodeKeyStore } from '../../packages/core/src/source/key-store/key-store.ts'
+import { CertificateError } from '../../packages/spiffe/src/errors.ts'
+import { isKeyStore } from '../../packages/spiffe/src/source/key-store/is-key-store.ts'
+import { decodeKeyStore } from '../../packages/spiffe/src/source/key-store/key-store.ts'
 import { entity, issueAuthority, issueLeaf } from '../certificate/issue.ts'
 
 const folder = fileURLToPath(new URL('../vectors/key-stores/', import.meta.url))

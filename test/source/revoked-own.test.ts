@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applyCrls, CertificateError, createMaterial, X509Bundle, type X509Material } from '@countersign/core'
+import { applyCrls } from '@countersign/spiffe'
+import { CertificateError, createMaterial, X509Bundle, type X509Material } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 import { type CrlContent, crlOf } from '../trust/crls.ts'
 

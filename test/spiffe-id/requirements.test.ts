@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseTrustDomain, SpiffeId, SpiffeIdError, type SpiffeIdErrorCode } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
-import { verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
+import { verifySvid } from '../../packages/spiffe/src/svid/verify-svid.ts'
 
 /* The requirements of the SPIFFE-ID standard, a row each. */
 

@@ -18,13 +18,13 @@ import {
   createGuard,
   dnsName,
   fileSource,
-  isDenial,
   type SubjectIdentity,
   type SubjectSource,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createFetch } from '@countersign/client'
 import { type Running, serve } from '@countersign/testkit'
-import { createReplaceableSubjectSource } from '../../packages/core/src/source/replaceable-source.ts'
+import { createReplaceableSubjectSource } from '../../packages/spiffe/src/source/replaceable-source.ts'
 import { refusal } from '../adapters/refusal.ts'
 import { type Issued, Issuers, type Profile, pss } from './issuers.ts'
 
@@ -102,7 +102,7 @@ describe('certificates of a CA without SPIFFE as products issue them', { skip, t
   const start = async (identity: SubjectIdentity): Promise<Running> => {
     const guard = createGuard({ source, identity, rules, log: () => undefined })
     const running = await serve(guard, (incoming, response) => {
-      const verdict = guard.admit(incoming)
+      const verdict = forAdapter(guard).admit(incoming)
       response.end(isDenial(verdict) ? verdict.reason : verdict.name)
     })
     after(() => running.close())

@@ -1,10 +1,10 @@
-import { commonName, type SubjectIdentity } from '../../packages/core/src/subject/subject-identity.ts'
+import { commonName, type SubjectIdentity } from '../../packages/spiffe/src/subject/subject-identity.ts'
 import {
   type SubjectClaim,
   type SubjectVerdict,
   verifySubject,
-} from '../../packages/core/src/subject/verify-subject.ts'
-import { CaBundle } from '../../packages/core/src/trust/ca-bundle.ts'
+} from '../../packages/spiffe/src/subject/verify-subject.ts'
+import { CaBundle } from '../../packages/spiffe/src/trust/ca-bundle.ts'
 import { name, subjectAlternativeName } from '../certificate/encode.ts'
 import { type Entity, entity, type Issue, issueAuthority, issueLeaf, keyPair, now } from '../certificate/issue.ts'
 

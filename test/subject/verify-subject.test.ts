@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { commonName, dnsName } from '../../packages/core/src/subject/subject-identity.ts'
-import { carryOverSubject, verifyOwnChain, verifySubject } from '../../packages/core/src/subject/verify-subject.ts'
-import { X509Subject } from '../../packages/core/src/subject/x509-subject.ts'
-import { CaBundle } from '../../packages/core/src/trust/ca-bundle.ts'
+import { commonName, dnsName } from '../../packages/spiffe/src/subject/subject-identity.ts'
+import { carryOverSubject, verifyOwnChain, verifySubject } from '../../packages/spiffe/src/subject/verify-subject.ts'
+import { X509Subject } from '../../packages/spiffe/src/subject/x509-subject.ts'
+import { CaBundle } from '../../packages/spiffe/src/trust/ca-bundle.ts'
 import {
   basicConstraints,
   bitString,

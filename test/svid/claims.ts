@@ -1,8 +1,8 @@
 import { type Authority, createAuthority, type IssueOptions } from '@countersign/testkit'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
-import type { Certificate } from '../../packages/core/src/certificate/certificate.ts'
-import { type SvidClaim, type SvidVerdict, verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { type SvidClaim, type SvidVerdict, verifySvid } from '../../packages/spiffe/src/svid/verify-svid.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 
 /*
  * Chains of the testkit under bundles made of its authorities, for the tests of SVIDs.

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAuthority, type AuthorityFault, type SvidFault } from '@countersign/testkit'
-import type { SvidVerdict } from '../../packages/core/src/svid/verify-svid.ts'
+import type { SvidVerdict } from '../../packages/spiffe/src/svid/verify-svid.ts'
 import { extension, nullValue, sequence, subjectAlternativeName, generalName, tlv } from '../certificate/encode.ts'
 import { entity, type Issue, issueAuthority, issueLeaf, now } from '../certificate/issue.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, verify } from './claims.ts'
 
 // An operator who reads only the log has to find out what is wrong with the certificate: what `openssl verify` would say.

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Authority, createAuthority } from '@countersign/testkit'
-import { serverAuth } from '../../packages/core/src/certificate/certificate.ts'
-import { carryOver, verifySvid } from '../../packages/core/src/svid/verify-svid.ts'
-import { X509Svid } from '../../packages/core/src/svid/x509-svid.ts'
-import { X509Bundle } from '../../packages/core/src/trust/bundle.ts'
+import { serverAuth } from '../../packages/spiffe/src/certificate/certificate.ts'
+import { carryOver, verifySvid } from '../../packages/spiffe/src/svid/verify-svid.ts'
+import { X509Svid } from '../../packages/spiffe/src/svid/x509-svid.ts'
+import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, decodeAll, reasonOf, verify } from './claims.ts'
 
 async function createIntermediates(count: number, options: Parameters<Authority['intermediate']>[0] = {}) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { authenticated, createGuard, denyAll, isDenial, staticSource, type X509Source } from '@countersign/core'
+import { authenticated, createGuard, denyAll, staticSource, type X509Source } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import countersign from '@countersign/fastify'
 import { createAuthority } from '@countersign/testkit'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -71,7 +72,7 @@ describe('inject gives the answer', () => {
     const guard = createGuard({ source, rules, log: () => undefined })
     const app = Fastify()
     app.addHook('onRequest', (request, reply, done) => {
-      const verdict = guard.admit(request.raw)
+      const verdict = forAdapter(guard).admit(request.raw)
       if (isDenial(verdict)) void reply.code(verdict.status).send()
       else done()
     })

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import { hex, time, tlv } from '../certificate/encode.ts'
 import { signer } from '../certificate/issue.ts'
 import { type CrlFields, encodeCrl, entry } from '../certificate/revocation-list.ts'

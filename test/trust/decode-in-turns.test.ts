@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BundleReader } from '@countersign/core'
+import { BundleReader } from '@countersign/spiffe'
 import { issueMany, joinPem } from './many-authorities.ts'
 
 const authorities = issueMany(200)

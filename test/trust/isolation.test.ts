@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applyCrls, BundleReader } from '@countersign/core'
+import { applyCrls, BundleReader } from '@countersign/spiffe'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import {
   type Arbitrary,

@@ -1,4 +1,4 @@
-import { toPem } from '../../packages/core/src/certificate/pem.ts'
+import { toPem } from '../../packages/spiffe/src/certificate/pem.ts'
 import { time } from '../certificate/encode.ts'
 import { entity, issueAuthority } from '../certificate/issue.ts'
 

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { NoticingSource } from '@countersign/core'
+import type { NoticingSource } from '@countersign/spiffe'
 import { type Agent, type AgentOptions, startAgent } from '@countersign/testkit/workload-api'
 import { workloadApiSource, type WorkloadApiSourceOptions } from '@countersign/workload-api'
 

@@ -10,10 +10,10 @@ import {
   type CountersignEvent,
   createGuard,
   fileSource,
-  isDenial,
   staticSource,
   type X509Source,
 } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Running, serve, type TestSvid } from '@countersign/testkit'
 import type { RegistrationEntry } from '@countersign/testkit/workload-api'
 import { keepCalling } from '../adapters/keep-calling.ts'
@@ -32,7 +32,7 @@ async function serveAll(
   const events: CountersignEvent[] = []
   const guard = createGuard({ source, trustDomains, rules, log: (event) => void events.push(event) })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.writeHead(isDenial(verdict) ? 403 : 200).end(isDenial(verdict) ? '' : verdict.name)
   })
   context.after(() => running.close())

@@ -1,6 +1,6 @@
 import { type Authority, createAuthority } from '@countersign/testkit'
 import { issueMany } from '../trust/many-authorities.ts'
-import { decodeCertificate } from '../../packages/core/src/certificate/decode.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 
 /*
  * Partners that publish what would break a service that trusts them too much.

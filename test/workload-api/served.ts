@@ -1,14 +1,9 @@
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import {
-  authenticated,
-  type CountersignEvent,
-  createGuard,
-  type Guard,
-  isDenial,
-  type NoticingSource,
-} from '@countersign/core'
+import { authenticated, type CountersignEvent, createGuard, type Guard } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
+import type { NoticingSource } from '@countersign/spiffe'
 import { type Authority, type Running, serve } from '@countersign/testkit'
 import { coreApi } from './agent-service.ts'
 
@@ -33,7 +28,7 @@ export async function serveSource(
     log: (event) => void events.push(event),
   })
   const running = await serve(guard, (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     response.writeHead(isDenial(verdict) ? 403 : 200).end(isDenial(verdict) ? '' : verdict.name)
   })
   context.after(() => running.close())

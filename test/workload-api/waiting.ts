@@ -1,4 +1,5 @@
-import type { NoticingSource, SourceNotice, X509Material } from '@countersign/core'
+import type { NoticingSource } from '@countersign/spiffe'
+import type { SourceNotice, X509Material } from '@countersign/core'
 
 /** The next notice, or the first of this code; one that the source has told already counts. */
 export function nextNotice(source: NoticingSource, code?: string): Promise<SourceNotice> {

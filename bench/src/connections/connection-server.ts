@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { authenticated, createGuard, createMaterial, createReplaceableSource } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
 import { sharedNow } from '../measure/shared-now.ts'
 import type { ConnectionServerTask, Memory } from './connection-task.ts'
@@ -12,7 +13,7 @@ answerMessages(
     const source = createReplaceableSource(createMaterial(material))
     const guard = createGuard({ source, log: () => undefined, rules: [{ path: '/**', allow: authenticated() }] })
     const server = createServer(guard.tlsOptions(), (request, response) => {
-      if (isGuarded) guard.admit(request)
+      if (isGuarded) forAdapter(guard).admit(request)
       response.end('{}')
     })
     // Nothing but the client ends a connection.

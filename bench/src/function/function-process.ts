@@ -1,5 +1,5 @@
 /** Measures calls in a process of its own, which nothing else has warmed or filled. Answers rounds by subject. */
-import { type GuardedRequest, isDenial } from '@countersign/core'
+import { forAdapter, type GuardedRequest, isDenial } from '@countersign/core/adapter'
 import { isListed } from '../handwritten-check.ts'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
 import { countBytes } from '../measure/count-bytes.ts'
@@ -26,7 +26,7 @@ async function measureCall(rounds: number): Promise<Rounds> {
   if (!isListed(request.socket, path)) throw new Error('found the hand-written check to refuse the caller')
   const times = timeCalls(
     {
-      allowed: () => guard.admit(request),
+      allowed: () => forAdapter(guard).admit(request),
       denied: deny(opened),
       handwritten: () => isListed(request.socket, path),
     },
@@ -39,10 +39,10 @@ async function measureCall(rounds: number): Promise<Rounds> {
 async function measureBytes(rounds: number): Promise<Rounds> {
   const opened = await openRequest(await issueIdentities(), rules)
   const { guard, request, close } = opened
-  const routeAllow = guard.compileRoute([callerId], 'the route')
+  const routeAllow = forAdapter(guard).compileRoute([callerId], 'the route')
   const bytes = {
-    allowed: countBytes(() => guard.admit(request), rounds),
-    'allowed, with the route': countBytes(() => guard.admit(request, { routeAllow }), rounds),
+    allowed: countBytes(() => forAdapter(guard).admit(request), rounds),
+    'allowed, with the route': countBytes(() => forAdapter(guard).admit(request, { routeAllow }), rounds),
     denied: countBytes(deny(opened), rounds),
     handwritten: countBytes(() => isListed(request.socket, path), rounds),
   }
@@ -72,7 +72,7 @@ async function measureRules(
 async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { kind: 'engine' }>): Promise<Rounds> {
   if (engine !== 'Countersign') return timeCalls({ [engine]: await createEngine(engine, count) }, rounds)
   const { guard, request, close } = await openRequest(await issueIdentities(), writeRules(count).rules)
-  const times = timeCalls({ [engine]: () => guard.admit(request) }, rounds)
+  const times = timeCalls({ [engine]: () => forAdapter(guard).admit(request) }, rounds)
   await close()
   return times
 }
@@ -80,15 +80,15 @@ async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { 
 function deny({ guard, request }: OpenRequest): Call {
   const { httpVersionMajor, socket, headers, rawHeaders } = request
   const denied = { method: 'GET', url: '/elsewhere', httpVersionMajor, socket, headers, rawHeaders }
-  if (!isDenial(guard.admit(denied))) throw new Error('found a request to pass, expected a denial')
-  return () => guard.admit(denied)
+  if (!isDenial(forAdapter(guard).admit(denied))) throw new Error('found a request to pass, expected a denial')
+  return () => forAdapter(guard).admit(denied)
 }
 
 // Without rules the route decides.
 function admitAgain({ guard, request }: OpenRequest): Call {
-  if (guard.hasOwnRules) return () => guard.admit(request)
-  const routeAllow = guard.compileRoute([callerId], 'the route')
-  return () => guard.admit(request, { routeAllow })
+  if (forAdapter(guard).hasOwnRules) return () => forAdapter(guard).admit(request)
+  const routeAllow = forAdapter(guard).compileRoute([callerId], 'the route')
+  return () => forAdapter(guard).admit(request, { routeAllow })
 }
 
 function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]): Call {
@@ -100,7 +100,7 @@ function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]):
   let next = 0
   return () => {
     next = next + 1 < requests.length ? next + 1 : 0
-    return guard.admit(requests[next] ?? request)
+    return forAdapter(guard).admit(requests[next] ?? request)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { type Guard, type Rule, createGuard, isDenial, staticSource } from '@countersign/core'
+import { createGuard, type Guard, type Rule, staticSource } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
 import { callerId, type Identities, path } from '../workload.ts'
 
@@ -22,8 +23,8 @@ export async function openRequest(identities: Identities, rules: readonly Rule[]
   // Never answered: it ends, with an error, when the server does.
   running.as(identities.caller).fetch(path).catch(ignore)
   const request = await received
-  const way = rules === undefined ? { routeAllow: guard.compileRoute([callerId], 'the route') } : {}
-  const verdict = guard.admit(request, way)
+  const way = rules === undefined ? { routeAllow: forAdapter(guard).compileRoute([callerId], 'the route') } : {}
+  const verdict = forAdapter(guard).admit(request, way)
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to pass`)
   return { guard, request, close: () => running.close() }
 }

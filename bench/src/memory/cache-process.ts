@@ -3,7 +3,8 @@
  * each of the numbers that it is told. Without TLS, by the door that the testkit uses: 100,000 handshakes take minutes.
  */
 import { createPrivateKey, sign } from 'node:crypto'
-import { authenticated, createGuard, isDenial, staticSource } from '@countersign/core'
+import { authenticated, createGuard, staticSource } from '@countersign/core'
+import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { injectedCaller, type InjectingSource } from '@countersign/core/testing'
 import { createAuthority } from '@countersign/testkit'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
@@ -30,7 +31,7 @@ async function measure(counts: readonly number[]): Promise<readonly (readonly nu
   const show = (index: number): void => {
     leaf = rewrite(pattern, index, (bytes) => sign(null, bytes, key))
     const headers = { host: 'billing' }
-    const verdict = guard.admit({
+    const verdict = forAdapter(guard).admit({
       method: 'GET',
       url: '/internal',
       httpVersionMajor: 1,

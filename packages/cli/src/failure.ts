@@ -1,5 +1,5 @@
 import { AgentError } from '@countersign/workload-api'
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { escapeInvisible } from './output/escape-invisible.ts'

@@ -1,5 +1,12 @@
-import { ConfigurationError, dialerOptionNames, type DialerOptions } from '@countersign/core'
-import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/core'
+import {
+  describeValue,
+  dialerOptionNames,
+  type DialerOptions,
+  isCallable,
+  isRecord,
+  parseOptions,
+} from '@countersign/core/adapter'
 
 /** What every way of calling takes besides the servers. */
 export interface ClientOptions extends DialerOptions {

@@ -1,6 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net'
 import { checkServerIdentity, type ConnectionOptions, connect as connectSocket, type TLSSocket } from 'node:tls'
-import { CallError, type Dialer, type Principal } from '@countersign/core'
+import { CallError, type Principal } from '@countersign/core'
+import type { Dialer } from '@countersign/core/adapter'
 
 /** Where to connect to, and what to speak there. */
 export interface Target {

@@ -1,5 +1,4 @@
-import type { Reading } from './decision/reading.ts'
-import type { CanonicalTarget } from './decision/target.ts'
+import type { CanonicalTarget, Reading } from '@countersign/authorization'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 

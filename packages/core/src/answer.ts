@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { Denial } from './decision/denial.ts'
-import { ignoreRejection } from './options.ts'
+import type { Denial } from '@countersign/authorization'
+import { ignoreRejection } from '@countersign/spiffe/options'
 import type { GuardOptions } from './guard-options.ts'
 
 /** What a denied caller is sent. */

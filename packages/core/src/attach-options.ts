@@ -1,6 +1,6 @@
-import { ConfigurationError } from './errors.ts'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isCallable, parseOptions } from '@countersign/spiffe/options'
 import type { ReadWay } from './listener-way.ts'
-import { describeValue, isCallable, parseOptions } from './options.ts'
 
 /** What an adapter tells about the server that it attaches. */
 export interface AttachOptions {

@@ -10,12 +10,13 @@ import { injectedCaller, isInjectingSource } from './connection/injected-caller.
 import type { PeerVerdict } from './connection/connection.ts'
 import { type ConnectedRequest, PeerConnections } from './connection/peer-connections.ts'
 import type { Proof } from './connection/verdict-cache.ts'
-import { createDenial, type Denial } from './decision/denial.ts'
+import { createDenial, type Denial } from '@countersign/authorization'
+import type { X509Svid } from '@countersign/spiffe'
+import { isX509Svid } from '@countersign/spiffe/internal'
 import type { Reporter } from './events.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
 import { createPrincipal, createSubjectPrincipal } from './principal/create-principal.ts'
 import { Principal } from './principal/principal.ts'
-import { X509Svid } from './svid/x509-svid.ts'
 
 /** The left half of the way: from a connection to the principal of a request, or to the denial in its place. */
 export class Authenticator {
@@ -145,7 +146,7 @@ export class Authenticator {
 
   #createPrincipal(proof: Proof): Principal | Denial {
     const { realm } = this.#options
-    if (proof instanceof X509Svid) return this.#createWorkload(proof)
+    if (isX509Svid(proof)) return this.#createWorkload(proof)
     if (realm.kind === 'subject') return createSubjectPrincipal(proof, realm.identity)
     return createDenial('identity_invalid', 'found a certificate without a SPIFFE ID, expected an SVID')
   }

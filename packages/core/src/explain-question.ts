@@ -1,13 +1,17 @@
-import { ConfigurationError } from './errors.ts'
-import { describeValue, isOptions, parseOptions } from './options.ts'
-import { explainDecision, type Explanation } from './decision/explain.ts'
-import { exactReading, type Reading } from './decision/reading.ts'
-import type { RequestHeaders, Requirement } from './decision/requirement.ts'
-import { compileRouteRequirement } from './decision/compile-requirement.ts'
+import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
+import { describeValue, isOptions, parseOptions } from '@countersign/spiffe/options'
+import {
+  compileRouteRequirement,
+  exactReading,
+  explainDecision,
+  type Explanation,
+  type Reading,
+  type RequestHeaders,
+  type Requirement,
+} from '@countersign/authorization'
 import type { ParsedGuardOptions } from './guard-options.ts'
 import { createHypotheticalPrincipal, createHypotheticalSubject } from './principal/create-principal.ts'
 import type { Principal } from './principal/principal.ts'
-import { SpiffeId } from './spiffe-id/spiffe-id.ts'
 
 /** A request that need not exist. */
 export interface ExplainQuestion {

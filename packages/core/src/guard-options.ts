@@ -1,20 +1,28 @@
 import { isAsyncFunction } from 'node:util/types'
 import type { CountersignEvent } from './events.ts'
-import { ConfigurationError } from './errors.ts'
-import { describeValue, isCallable, isRecord, parseDuration, parseOptions, parseStringList } from './options.ts'
+import {
+  ConfigurationError,
+  type OwnCertificate,
+  parseTrustDomain,
+  type SubjectMaterial,
+  type X509Material,
+} from '@countersign/spiffe'
+import { SubjectIdentity } from '@countersign/spiffe/internal'
+import {
+  describeValue,
+  isCallable,
+  isRecord,
+  parseDuration,
+  parseOptions,
+  parseStringList,
+} from '@countersign/spiffe/options'
+import { compileRules, type Denial, perRoute, type PossibleCallers, type Rule, type RuleSet } from '@countersign/authorization'
 import type { MinVersion } from './connection/tls-options.ts'
-import type { Denial } from './decision/denial.ts'
-import { perRoute } from './decision/requirement.ts'
-import type { Rule } from './decision/rule.ts'
-import { compileRules, type RuleSet } from './decision/rules.ts'
 import type { GuardRealm, GuardSource } from './connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
 import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
 import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
-import { createPossibleSubjects, createPossibleWorkloads, type PossibleCallers } from './principal/possible-callers.ts'
-import { parseTrustDomain } from './spiffe-id/trust-domain.ts'
-import { SubjectIdentity } from './subject/subject-identity.ts'
-import type { OwnCertificate, SubjectMaterial, X509Material } from './trust/x509-source.ts'
+import { createPossibleSubjects, createPossibleWorkloads } from './principal/possible-callers.ts'
 
 /** What `createGuard` takes. */
 export interface GuardOptions {

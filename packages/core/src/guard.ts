@@ -10,18 +10,22 @@ import { IssuedOptions } from './connection/issued-options.ts'
 import { OwnLife } from './connection/own-life.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
-import { type CompiledRequirement, compileRouteRequirement } from './decision/compile-requirement.ts'
-import { createDenial, type Denial } from './decision/denial.ts'
-import type { Explanation } from './decision/explain.ts'
-import type { RuleSet } from './decision/rules.ts'
-import { ConfigurationError, SourceError } from './errors.ts'
+import {
+  type CompiledRequirement,
+  compileRouteRequirement,
+  createDenial,
+  type Denial,
+  type Explanation,
+  type RuleSet,
+} from '@countersign/authorization'
+import { ConfigurationError, SourceError } from '@countersign/spiffe'
+import { describeValue, isCallable, isRecord } from '@countersign/spiffe/options'
 import { EventLog } from './event-log.ts'
 import type { CountersignEvent, Reporter } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
-import { isCallable } from './options.ts'
 import { byTheLetter, followListener, type ReadWay, type RecognizeListener } from './listener-way.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
@@ -29,10 +33,52 @@ import type { ProbeOptions } from './probe-options.ts'
 import { RequestAdmission } from './request-admission.ts'
 import { createServerGate } from './server-gate.ts'
 
+/** Ties authentication and authorization of a service together. Made by `createGuard`. */
+export interface Guard {
+  /**
+   * Returns the complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS,
+   * change none. With several trust domains the server has no key, and refuses every handshake, until it is attached.
+   */
+  tlsOptions(): GuardTlsOptions
+  /**
+   * Takes a server under guard: verifies every peer before any HTTP is spoken, ends the connections of those that
+   * prove nothing, decides each request by the rules before anything of a framework sees it, and follows the source.
+   * The plugin of Fastify and `createServer` of Express do this by themselves.
+   *
+   * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
+   * for one that is attached already
+   */
+  attach(server: unknown): void
+  /**
+   * Who is on the other end of a connection of an attached server, at this moment: for protocols other than HTTP, where
+   * each message that matters should ask anew. Gives the principal, or the denial, which is not reported. Never throws.
+   */
+  authenticate(socket: TLSSocket): Principal | Denial
+  /**
+   * The way of a connection that carries no HTTP: authentication, then the rules for the path `/` and no method. Gives
+   * the principal, or the denial, which is reported already. Never throws, never waits.
+   */
+  admitConnection(socket: TLSSocket): Principal | Denial
+  /** Decides a request that need not exist, and tells why, layer by layer. */
+  explain(question: ExplainQuestion): Explanation
+  /** How this service stands with its own certificate, for a health route or `probeListener`. */
+  health(): Health
+  /**
+   * Answers health probes on a port of their own, for a kubelet that has no certificate: these paths and nothing else.
+   *
+   * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, also for a
+   * port that cannot be listened on
+   * @example
+   * await guard.probeListener({ port: 8081, paths: { '/livez': 'live', '/readyz': 'ready' } })
+   */
+  probeListener(options: ProbeOptions): Promise<ProbeListener>
+}
+
 /**
- * Ties identity and decision together; the path of a request is in `RequestAdmission`. Adapters call nothing else.
+ * A guard as adapters see it; the path of a request is in `RequestAdmission`. Exported as a type of
+ * `@countersign/core/adapter`.
  */
-export class Guard {
+export class AdapterGuard implements Guard {
   /** The rules as they were compiled. */
   readonly rules: RuleSet
   /** False when every route decides for itself by `perRoute()`, which needs a framework that reports its routes. */
@@ -84,21 +130,11 @@ export class Guard {
     this.#requireMaterial()
   }
 
-  /**
-   * Returns the complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS,
-   * change none. With several trust domains the server has no key, and refuses every handshake, until it is attached.
-   */
   tlsOptions(): GuardTlsOptions {
     return this.#tlsOptions.create(this.#requireMaterial())
   }
 
-  /**
-   * Takes a server under guard: verifies every peer before any HTTP is spoken, ends the connections of those that
-   * prove nothing, decides each request by the rules before anything of a framework sees it, and follows the source.
-   *
-   * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
-   * for one that is attached already
-   */
+  /** As for applications; `options` say how the framework behind the server reads and routes requests. */
   attach(server: unknown, options: AttachOptions = {}): void {
     const attachOptions = parseAttachOptions(options)
     const { minVersion, source } = this.#options
@@ -168,20 +204,12 @@ export class Guard {
     this.#recognizers.add(recognize)
   }
 
-  /**
-   * Who is on the other end of a connection of an attached server, at this moment: for protocols other than HTTP, where
-   * each message that matters should ask anew. Gives the principal, or the denial, which is not reported. Never throws.
-   */
   authenticate(socket: TLSSocket): Principal | Denial {
     if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected that of a connection')
     const now = Date.now()
     return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
   }
 
-  /**
-   * The way of a connection that carries no HTTP: authentication, then the rules for the path `/` and no method. Gives
-   * the principal, or the denial, which is reported already. Never throws, never waits.
-   */
   admitConnection(socket: TLSSocket): Principal | Denial {
     const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
     return this.#requests.admitConnection(request, this.authenticate(socket))
@@ -213,24 +241,14 @@ export class Guard {
     return compileRouteRequirement(allow, { where, localTrustDomain, callers })
   }
 
-  /** Decides a request that need not exist, and tells why, layer by layer. */
   explain(question: ExplainQuestion): Explanation {
     return explainQuestion(question, this.#options)
   }
 
-  /** How this service stands with its own certificate, for a health route or `probeListener`. */
   health(): Health {
     return this.#events.health.read(this.#material, Date.now())
   }
 
-  /**
-   * Answers health probes on a port of their own, for a kubelet that has no certificate: these paths and nothing else.
-   *
-   * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, also for a
-   * port that cannot be listened on
-   * @example
-   * await guard.probeListener({ port: 8081, paths: { '/livez': 'live', '/readyz': 'ready' } })
-   */
   probeListener(options: ProbeOptions): Promise<ProbeListener> {
     return probeListener(this, options)
   }
@@ -280,9 +298,24 @@ export class Guard {
  * ] })
  */
 export function createGuard(options: GuardOptions): Guard {
-  return new Guard(options)
+  return new AdapterGuard(options)
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
+}
+
+/** Whether a value is what `createGuard` returns, be it of another copy of this package. */
+export function isGuard(value: unknown): value is AdapterGuard {
+  return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
+}
+
+/**
+ * Returns a guard with the methods that adapters call.
+ *
+ * @throws {ConfigurationError} `option_invalid` for anything but a guard
+ */
+export function forAdapter(guard: Guard): AdapterGuard {
+  if (isGuard(guard)) return guard
+  throw new ConfigurationError('option_invalid', `found ${describeValue(guard)}, expected what createGuard() returns`)
 }

@@ -1,7 +1,5 @@
 import type { ConnectedRequest } from './connection/peer-connections.ts'
-import type { CompiledRequirement } from './decision/compile-requirement.ts'
-import type { Reading } from './decision/reading.ts'
-import type { RequestHeaders } from './decision/requirement.ts'
+import type { CompiledRequirement, Reading, RequestHeaders } from '@countersign/authorization'
 
 /** What a guard reads of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
 export interface GuardedRequest extends ConnectedRequest {

@@ -1,6 +1,6 @@
-import type { Denial } from './decision/denial.ts'
-import { ConfigurationError } from './errors.ts'
-import { describeValue } from './options.ts'
+import type { Denial } from '@countersign/authorization'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue } from '@countersign/spiffe/options'
 import type { Principal } from './principal/principal.ts'
 
 /**

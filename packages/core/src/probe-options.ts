@@ -1,5 +1,5 @@
-import { ConfigurationError } from './errors.ts'
-import { describeValue, isRecord, parseOptions, parseStringList } from './options.ts'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
 
 /**
  * What a path answers for. `live`: 200 as long as the process answers, whatever its certificate, since no restart renews

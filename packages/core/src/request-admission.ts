@@ -1,12 +1,22 @@
 import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { AcceptedMaterial } from './connection/accepted-material.ts'
-import type { CompiledRequirement } from './decision/compile-requirement.ts'
-import { decide, decideRequirement, decideRules, type DecisionRequest } from './decision/decide.ts'
-import { createDenial, type Denial, leftToRoute } from './decision/denial.ts'
-import { exactReading } from './decision/reading.ts'
-import type { RuleSet } from './decision/rules.ts'
-import { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './decision/target.ts'
+import {
+  type CanonicalTarget,
+  type CompiledRequirement,
+  createDenial,
+  createTargetParser,
+  decide,
+  decideRequirement,
+  decideRules,
+  type DecisionRequest,
+  type Denial,
+  exactReading,
+  leftToRoute,
+  parsePath,
+  type RuleSet,
+  type TargetRefusal,
+} from '@countersign/authorization'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'

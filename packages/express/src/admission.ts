@@ -1,16 +1,17 @@
+import type { AdapterGuard } from '@countersign/core/adapter'
 import type { IncomingMessage } from 'node:http'
-import type { Guard, Principal } from '@countersign/core'
+import type { Principal } from '@countersign/core'
 
 /** What is known of a request that passed `countersign()`, for `allow()` to build on. */
 export class Admission {
   readonly #request: object
-  readonly guard: Guard
+  readonly guard: AdapterGuard
   readonly principal: Principal
   readonly method: string | undefined
   /** The target that was decided. */
   readonly url: string
 
-  constructor(request: IncomingMessage, url: string, guard: Guard, principal: Principal) {
+  constructor(request: IncomingMessage, url: string, guard: AdapterGuard, principal: Principal) {
     this.#request = request
     this.guard = guard
     this.principal = principal

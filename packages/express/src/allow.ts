@@ -1,15 +1,13 @@
 import {
+  type AdapterGuard,
   type CompiledRequirement,
-  ConfigurationError,
-  type Denial,
-  type Guard,
+  describeValue,
   type GuardedRequest,
+  isCallable,
   isDenial,
   parseRequirement,
-  type Principal,
-  type Requirement,
-} from '@countersign/core'
-import { describeValue, isCallable } from '@countersign/core/options'
+} from '@countersign/core/adapter'
+import { ConfigurationError, type Denial, type Principal, type Requirement } from '@countersign/core'
 import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
@@ -31,8 +29,8 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
   }
   // The local trust domain is the guard's, and which guard that is a request tells.
-  const compiled = new WeakMap<Guard, CompiledRequirement>()
-  const compile = (guard: Guard): CompiledRequirement => {
+  const compiled = new WeakMap<AdapterGuard, CompiledRequirement>()
+  const compile = (guard: AdapterGuard): CompiledRequirement => {
     const made = compiled.get(guard) ?? guard.compileRoute(parsed, 'allow')
     compiled.set(guard, made)
     return made
@@ -94,19 +92,19 @@ export function isAllow(middleware: object): boolean {
  *
  * @throws {ConfigurationError} `rule_invalid` for what none of them can ever have
  */
-export function checkAllow(middleware: object, guard: Guard): void {
+export function checkAllow(middleware: object, guard: AdapterGuard): void {
   narrowing.get(middleware)?.(guard)
 }
 
 const foreign =
   'allow: found another framework, expected Express; import allow from @countersign/fastify for a hook of Fastify'
 
-const narrowing = new MiddlewareMark<(guard: Guard) => CompiledRequirement>('countersign.allow')
+const narrowing = new MiddlewareMark<(guard: AdapterGuard) => CompiledRequirement>('countersign.allow')
 
 function admitRoute(
   { guard, principal }: Admission,
   view: GuardedRequest,
-  compile: (guard: Guard) => CompiledRequirement,
+  compile: (guard: AdapterGuard) => CompiledRequirement,
 ): Principal | Denial {
   try {
     return guard.admitRoute(view, principal, compile(guard))

@@ -1,5 +1,5 @@
-import { ConfigurationError, type Guard } from '@countersign/core'
-import { describeValue, isCallable, isRecord } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/core'
+import { type AdapterGuard, describeValue, isCallable, isGuard, isRecord } from '@countersign/core/adapter'
 
 /**
  * Checks that a value is a guard.
@@ -7,7 +7,7 @@ import { describeValue, isCallable, isRecord } from '@countersign/core/options'
  * @param usage how the function is called, for the message
  * @throws {ConfigurationError} `option_invalid`
  */
-export function checkGuard(value: unknown, where: string, usage: string): asserts value is Guard {
+export function checkGuard(value: unknown, where: string, usage: string): asserts value is AdapterGuard {
   if (isGuard(value)) return
   if (isInstanceOfFastify(value)) {
     refuse(where, 'found a Fastify instance', 'Express; for Fastify import countersign from @countersign/fastify')
@@ -41,10 +41,6 @@ export function isExpress4(app: unknown): boolean {
 export function createExpress4Error(where: string): ConfigurationError {
   const message = `${where}: found an application of Express 4, expected Express 5: its routers read paths in another way, so rules could not be matched as they match`
   return new ConfigurationError('registration_invalid', message)
-}
-
-function isGuard(value: unknown): value is Guard {
-  return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
 }
 
 function isInstanceOfFastify(value: unknown): boolean {

@@ -1,11 +1,12 @@
-import { ConfigurationError, type Guard } from '@countersign/core'
+import type { AdapterGuard } from '@countersign/core/adapter'
+import { ConfigurationError } from '@countersign/core'
 import { checkAllow, isAllow } from './allow.ts'
 import { findGuard } from './countersign.ts'
 import { findLateAllow, findMisuse } from './find-misuse.ts'
 import { readLayers, type RouterLayer } from './walk-routers.ts'
 
 /** The error for an application in which a request can reach a handler without this guard, if there is one. */
-export function checkMounting(app: object, guard: Guard): ConfigurationError | undefined {
+export function checkMounting(app: object, guard: AdapterGuard): ConfigurationError | undefined {
   const layers = readLayers(app)
   const misuse = findMisuse(layers, guard)
   if (misuse !== undefined) return refuse(misuse)
@@ -28,7 +29,7 @@ function refuse(finding: string): ConfigurationError {
 }
 
 /** The error of a route whose `allow` asks for what no caller of this guard can have, if there is one. */
-export function checkAllows(app: object, guard: Guard): unknown {
+export function checkAllows(app: object, guard: AdapterGuard): unknown {
   try {
     for (const layer of readLayers(app)) visit(layer, guard)
     return undefined
@@ -37,7 +38,7 @@ export function checkAllows(app: object, guard: Guard): unknown {
   }
 }
 
-function visit({ handle, stack }: RouterLayer, guard: Guard): void {
+function visit({ handle, stack }: RouterLayer, guard: AdapterGuard): void {
   checkAllow(handle, guard)
   for (const layer of stack) visit(layer, guard)
 }

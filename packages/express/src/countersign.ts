@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ConfigurationError, type Guard, isDenial } from '@countersign/core'
+import { ConfigurationError, type Guard } from '@countersign/core'
+import { type AdapterGuard, isDenial } from '@countersign/core/adapter'
 import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error, isExpress4 } from './check-arguments.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
@@ -59,8 +60,8 @@ export function countersign(guard: Guard): Middleware {
 }
 
 /** The guard of a middleware that `countersign` made. */
-export function findGuard(middleware: object): Guard | undefined {
+export function findGuard(middleware: object): AdapterGuard | undefined {
   return guarding.get(middleware)
 }
 
-const guarding = new MiddlewareMark<Guard>('countersign.guard')
+const guarding = new MiddlewareMark<AdapterGuard>('countersign.guard')

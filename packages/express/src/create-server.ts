@@ -1,6 +1,7 @@
+import type { Guard } from '@countersign/core'
+import type { AdapterGuard } from '@countersign/core/adapter'
 import type { RequestListener } from 'node:http'
 import { createServer as createHttpsServer, type Server } from 'node:https'
-import type { Guard } from '@countersign/core'
 import { checkApp, checkGuard } from './check-arguments.ts'
 import { checkAllows, checkMounting } from './check-mounting.ts'
 import { readAppWay, readUnknown, recognizerFor } from './read-way.ts'
@@ -32,7 +33,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
 }
 
 // Rules that differ in case only are one rule to a router that ignores case.
-function checkRules(guard: Guard, app: object): unknown {
+function checkRules(guard: AdapterGuard, app: object): unknown {
   try {
     const { reading, alsoReading } = readAppWay(app)
     for (const each of [reading, alsoReading]) if (each !== undefined) guard.rules.checkReading(each)

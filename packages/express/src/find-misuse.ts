@@ -1,10 +1,10 @@
-import type { Guard } from '@countersign/core'
+import type { AdapterGuard } from '@countersign/core/adapter'
 import { allow, isAllow } from './allow.ts'
 import { countersign, findGuard } from './countersign.ts'
 import type { RouterLayer } from './walk-routers.ts'
 
 /** What of ours is mounted in a way in which it cannot work, in words; undefined where nothing is. */
-export function findMisuse(layers: readonly RouterLayer[], guard: Guard, mountPath = ''): string | undefined {
+export function findMisuse(layers: readonly RouterLayer[], guard: AdapterGuard, mountPath = ''): string | undefined {
   for (const { handle, path, stack } of layers) {
     const here = join(mountPath, path)
     const misuse = describeHandle(handle, guard, here === '' ? '/' : here) ?? findMisuse(stack, guard, here)
@@ -27,7 +27,7 @@ function join(mountPath: string, path: string): string {
   return `${mountPath}${path === '/' ? '' : path}`
 }
 
-function describeHandle(handle: object, guard: Guard, place: string): string | undefined {
+function describeHandle(handle: object, guard: AdapterGuard, place: string): string | undefined {
   if (handle === allow) return `found allow at ${place}, which was not called; write allow(…)`
   if (handle === countersign) return `found countersign at ${place}, which was not called; write countersign(guard)`
   const other = findGuard(handle)

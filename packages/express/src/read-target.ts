@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { GuardedRequest, RequestHeaders } from '@countersign/core'
+import type { GuardedRequest } from '@countersign/core/adapter'
+import type { RequestHeaders } from '@countersign/core'
 
 /** The target of a request inside Express. */
 export interface Target {

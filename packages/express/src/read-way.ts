@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Guard, Reading, ReadWay, RecognizeListener, RequestWay } from '@countersign/core'
+import type { AdapterGuard, Reading, ReadWay, RecognizeListener, RequestWay } from '@countersign/core/adapter'
 import { findRootApp, isApplication, isRouter, readAppOptions, readLayers, type RouterLayer } from './walk-routers.ts'
 
 /**
@@ -20,7 +20,7 @@ export function readWay(
  * Returns how an attached server learns to decide as `countersign()` would: by recognizing the application that is its
  * request listener. One function for all guards whose rules may fold and one for all others.
  */
-export function recognizerFor(rules: Guard['rules']): RecognizeListener {
+export function recognizerFor(rules: AdapterGuard['rules']): RecognizeListener {
   return mayFold(rules) ? recognizeFolding : recognizePlain
 }
 
@@ -41,7 +41,7 @@ function readRootWay(app: object, url: string, rulesMayFold: boolean): RequestWa
 }
 
 /** Whether two readings of these rules can differ. */
-export function mayFold(rules: Guard['rules']): boolean {
+export function mayFold(rules: AdapterGuard['rules']): boolean {
   return rules.rules.some(({ text }) => isFoldable(text))
 }
 

@@ -1,15 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import {
+  type AdapterGuard,
   type CompiledRequirement,
-  ConfigurationError,
-  type Guard,
+  describeValue,
   type GuardedRequest,
+  isCallable,
   isDenial,
   parseRequirement,
-  type Principal,
-  type Requirement,
-} from '@countersign/core'
-import { describeValue, isCallable } from '@countersign/core/options'
+} from '@countersign/core/adapter'
+import { ConfigurationError, type Principal, type Requirement } from '@countersign/core'
 import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
 import type { EventLog } from './log-to-fastify.ts'
@@ -52,8 +51,8 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   if ('perRoute' in parsed) {
     throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
   }
-  const compiled = new WeakMap<Guard, CompiledRequirement>()
-  const compile = (guard: Guard): CompiledRequirement => {
+  const compiled = new WeakMap<AdapterGuard, CompiledRequirement>()
+  const compile = (guard: AdapterGuard): CompiledRequirement => {
     const made = compiled.get(guard) ?? guard.compileRoute(parsed, 'allow')
     compiled.set(guard, made)
     return made
@@ -94,11 +93,11 @@ function refuseSecond(found: unknown): never {
 }
 
 function admit(
-  guard: Guard,
+  guard: AdapterGuard,
   raw: GuardedRequest,
   principal: Principal,
-  compile: (guard: Guard) => CompiledRequirement,
-): ReturnType<Guard['admitRoute']> {
+  compile: (guard: AdapterGuard) => CompiledRequirement,
+): ReturnType<AdapterGuard['admitRoute']> {
   try {
     return guard.admitRoute(raw, principal, compile(guard))
   } catch (error) {

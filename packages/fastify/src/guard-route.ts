@@ -1,11 +1,7 @@
 import type { RouteOptions } from 'fastify'
-import {
-  type CompiledRequirement,
-  ConfigurationError,
-  type Guard,
-  parseFastifyRoute,
-  type Reading,
-} from '@countersign/core'
+import type { AdapterGuard, CompiledRequirement, Reading } from '@countersign/core/adapter'
+import { ConfigurationError } from '@countersign/core'
+import { parseFastifyRoute } from './route-patterns.ts'
 import { findAllows, findDemand } from './route-allows.ts'
 import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
 
@@ -16,7 +12,7 @@ import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
  * @throws {ConfigurationError} `option_unknown`
  * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
  */
-export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading): GuardedRoute {
+export function guardRoute(guard: AdapterGuard, route: RouteOptions, reading: Reading): GuardedRoute {
   refuseMisplacedAllow(route, `route ${describe(route)}`)
   const allows = findAllows(route, `route ${describe(route)}`)
   const allow = compileAllow(guard, route, allows)
@@ -44,7 +40,7 @@ export function guardRoute(guard: Guard, route: RouteOptions, reading: Reading):
 
 // Why a route, or some method or path of it, could only ever be denied; undefined where all of it is covered.
 function findUncovered(
-  guard: Guard,
+  guard: AdapterGuard,
   route: RouteOptions,
   reading: Reading,
   allow: CompiledRequirement | undefined,
@@ -105,7 +101,11 @@ export function findRoute(config: object): GuardedRoute | undefined {
   return isGuarded(config) ? config[guardedRoute] : undefined
 }
 
-function compileAllow(guard: Guard, route: RouteOptions, allows: readonly object[]): CompiledRequirement | undefined {
+function compileAllow(
+  guard: AdapterGuard,
+  route: RouteOptions,
+  allows: readonly object[],
+): CompiledRequirement | undefined {
   const { config = {} } = route
   const where = `route ${describe(route)}`
   const demands = [

@@ -1,10 +1,10 @@
+import type { AdapterGuard } from '@countersign/core/adapter'
 import type { FastifyInstance } from 'fastify'
-import type { Guard } from '@countersign/core'
 import type { DecidingRequest } from './log-to-fastify.ts'
 
 /** What decides the requests of an instance. */
 export interface InstanceGuard {
-  readonly guard: Guard
+  readonly guard: AdapterGuard
   readonly deciding: DecidingRequest
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { ConfigurationError, type Guard, type Reading } from '@countersign/core'
+import { ConfigurationError } from '@countersign/core'
+import type { AdapterGuard, Reading } from '@countersign/core/adapter'
 
 /** What middleware engines have to do with the decisions of an instance. */
 export interface Engines {
@@ -16,7 +17,7 @@ export interface Engines {
  * @throws {ConfigurationError} `registration_invalid` if one is registered before the plugin and rules cannot decide
  * before it: with `perRoute()` or without rules, and with `rewriteUrl`
  */
-export function followEngines(app: FastifyInstance, guard: Guard): Engines {
+export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engines {
   const isBefore = app.hasDecorator('use')
   if (isBefore) refuseEarlyEngine(app, guard)
   const instances: FastifyInstance[] = [app]
@@ -38,7 +39,7 @@ export function followEngines(app: FastifyInstance, guard: Guard): Engines {
   }
 }
 
-function refuseEarlyEngine(app: FastifyInstance, guard: Guard): void {
+function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
   const where = '@countersign/fastify: found a middleware engine (a plugin that adds app.use) registered before it'
   const deferring = guard.rules.rules.find(({ allow }) => allow.deferToRoute)
   if (deferring !== undefined) {

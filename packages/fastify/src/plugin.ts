@@ -1,14 +1,18 @@
 import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import fp from 'fastify-plugin'
+import { ConfigurationError, type Guard } from '@countersign/core'
 import {
-  ConfigurationError,
-  type Guard,
+  type AdapterGuard,
+  describeValue,
+  isCallable,
   isDenial,
+  isGuard,
+  isRecord,
   missesCoveringRule,
+  parseOptions,
   type Reading,
   type RequestWay,
-} from '@countersign/core'
-import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/core/options'
+} from '@countersign/core/adapter'
 import { followFurtherServers } from './further-servers.ts'
 import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './guard-route.ts'
 import { noteGuard } from './guarded-instance.ts'
@@ -117,7 +121,7 @@ function createWayReader(reading: Reading, engines: Engines): () => RequestWay {
   }
 }
 
-function checkOptions(options: unknown): Guard {
+function checkOptions(options: unknown): AdapterGuard {
   if (isGuard(options)) return refuse('found a guard in place of the options, expected { guard }')
   const { guard } = parseOptions(options, ['guard', ...registerOptions], '@countersign/fastify')
   if (isGuard(guard)) return guard
@@ -129,10 +133,6 @@ const registerOptions = ['prefix', 'logLevel', 'logSerializers']
 
 function isInstance(value: unknown): boolean {
   return isRecord(value) && isCallable(value['register']) && isCallable(value['addHook'])
-}
-
-function isGuard(value: unknown): value is Guard {
-  return typeof value === 'object' && value !== null && 'admit' in value && 'attach' in value
 }
 
 function checkPlace(app: FastifyInstance): void {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { GuardedRequest } from '@countersign/core'
+import type { GuardedRequest } from '@countersign/core/adapter'
 
 /**
  * Creates the function that reads the configuration of a request's route: what `request.routeOptions.config` is, which

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Reading } from '@countersign/core'
+import type { Reading } from '@countersign/core/adapter'
 
 /**
  * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds, and

@@ -1,6 +1,6 @@
 import type { RouteOptions } from 'fastify'
-import { ConfigurationError, parseRequirement } from '@countersign/core'
-import { isRecord } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/core'
+import { isRecord, parseRequirement } from '@countersign/core/adapter'
 
 /**
  * Refuses a route that restricts its callers where nothing reads it: Fastify accepts any key, so a misspelt

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Denial, Guard, GuardedRequest } from '@countersign/core'
+import type { Denial } from '@countersign/core'
+import type { AdapterGuard, GuardedRequest } from '@countersign/core/adapter'
 
 /** What of a Fastify reply is needed to deny, whatever server it comes from. */
 export interface DenyingReply {
@@ -10,7 +11,7 @@ export interface DenyingReply {
 }
 
 /** Answers a denied request. */
-export function sendDenial(guard: Guard, denial: Denial, raw: GuardedRequest, reply: DenyingReply): void {
+export function sendDenial(guard: AdapterGuard, denial: Denial, raw: GuardedRequest, reply: DenyingReply): void {
   const answer = guard.answer(denial, raw)
   // The connection was ended without a word: there is nothing left to send, and no handler may run.
   if (answer === undefined) reply.hijack()

@@ -1,4 +1,4 @@
-import { parseTrustDomain } from '@countersign/core'
+import { parseTrustDomain } from '@countersign/spiffe'
 import { aNumber, checkArgument, checkOptions, type OptionKind } from './check-options.ts'
 import type { TestKey } from './key.ts'
 import { type AuthorityOptions, draftAuthority } from './authority-options.ts'

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { ConfigurationError } from '@countersign/core'
-import { isCallable, isOptions, isRecord } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/spiffe'
+import { isCallable, isOptions, isRecord } from '@countersign/spiffe/options'
 import { checkArgument, type OptionKind } from './check-options.ts'
 import { type Injection, runWithChain } from './injected-chain.ts'
 import type { TestSvid } from './svid.ts'

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '@countersign/core'
-import { describeValue, isOptions, isRecord, parseOptions } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isOptions, isRecord, parseOptions } from '@countersign/spiffe/options'
 
 /** What the value of an option has to be, and what to say otherwise. */
 export type OptionKind = readonly [isRight: (value: unknown) => boolean, expected: string]

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import type { Blueprint } from './blueprint.ts'
 
 /** For each fault the fields of the blueprint that it changes. */

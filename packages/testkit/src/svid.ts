@@ -1,5 +1,5 @@
-import { ConfigurationError, SpiffeId } from '@countersign/core'
-import { isOptions } from '@countersign/core/options'
+import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
+import { isOptions } from '@countersign/spiffe/options'
 import type { AlternativeName, Blueprint, DistinguishedNames, ExtraExtension, KeyUsage } from './blueprint.ts'
 import {
   aBoolean,

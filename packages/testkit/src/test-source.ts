@@ -5,9 +5,9 @@ import {
   SourceError,
   type SourceNotice,
   type X509Material,
-} from '@countersign/core'
+} from '@countersign/spiffe'
+import { isRecord } from '@countersign/spiffe/options'
 import { injectedCaller, type InjectingSource } from '@countersign/core/testing'
-import { isRecord } from '@countersign/core/options'
 import { aRecord, checkOptions, isListOf, type OptionKind } from './check-options.ts'
 import { takeInjectedChain } from './injected-chain.ts'
 import { aTestSvid, type TestSvid } from './svid.ts'

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '@countersign/core'
-import { describeValue } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue } from '@countersign/spiffe/options'
 
 /**
  * Checks a time that a timer can wait for.

@@ -1,4 +1,4 @@
-import { isCallable, parseOptions, parseStringList } from '@countersign/core/options'
+import { isCallable, parseOptions, parseStringList } from '@countersign/spiffe/options'
 import { refuseOption } from './check-options.ts'
 
 /**

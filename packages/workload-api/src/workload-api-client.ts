@@ -1,5 +1,5 @@
-import { ConfigurationError, SourceError, SpiffeId, type X509Bundle } from '@countersign/core'
-import { parseOptions } from '@countersign/core/options'
+import { ConfigurationError, SourceError, SpiffeId, type X509Bundle } from '@countersign/spiffe'
+import { parseOptions } from '@countersign/spiffe/options'
 import { checkMilliseconds, refuseOption } from './check-options.ts'
 import { checkFetchOptions, checkJwtRequest, checkValidationRequest, checkWatcher } from './check-requests.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from './endpoint/endpoint-address.ts'

@@ -1,7 +1,7 @@
 import { lstat, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import type { DevSocket } from './dev-options.ts'
 
 /**

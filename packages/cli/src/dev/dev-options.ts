@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
-import { ConfigurationError, parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/core'
-import { readDuration } from '@countersign/core/options'
+import { ConfigurationError, parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/spiffe'
+import { readDuration } from '@countersign/spiffe/options'
 
 /** What `countersign dev` takes, as it stands on the command line. */
 export interface DevFlags {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'

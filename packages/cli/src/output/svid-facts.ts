@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import type { BundleFault } from '@countersign/core'
+import type { BundleFault } from '@countersign/spiffe'
 import type { AgentSvid } from '@countersign/workload-api'
 import { formatMoment } from './format-time.ts'
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { TLSSocket } from 'node:tls'
-import { CallError, createDialer, type Dialer, type SubjectSource, type X509Source } from '@countersign/core'
+import { CallError, type SubjectSource, type X509Source } from '@countersign/core'
+import { createDialer, type Dialer } from '@countersign/core/adapter'
 import { Agent, type buildConnector, Dispatcher, errors } from 'undici'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'

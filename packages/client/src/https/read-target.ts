@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import { CallError } from '@countersign/core'
-import { isRecord } from '@countersign/core/options'
+import { isRecord } from '@countersign/core/adapter'
 import { describe, type Target } from '../connect.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@countersign/core'
-import { describeValue, isCallable, parseStringList } from '@countersign/core/options'
+import { describeValue, isCallable, parseStringList } from '@countersign/core/adapter'
 import type { ConnectTlsOptions } from './connect-tls.ts'
 
 /**

@@ -1,14 +1,6 @@
 import type { TLSSocket } from 'node:tls'
-import {
-  CallError,
-  createDialer,
-  type Dialer,
-  type DialerOptions,
-  type Principal,
-  SourceError,
-  type SubjectSource,
-  type X509Source,
-} from '@countersign/core'
+import { CallError, type Principal, SourceError, type SubjectSource, type X509Source } from '@countersign/core'
+import { createDialer, type Dialer, type DialerOptions } from '@countersign/core/adapter'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect, describe } from '../connect.ts'
 import { checkConnectOptions } from './check-connect-options.ts'

@@ -4,12 +4,10 @@ import {
   createGuard,
   type Guard,
   type GuardOptions,
-  isDenial,
-  parseRequirement,
   type Principal,
   type Rule,
 } from '@countersign/core'
-import { describeValue, isCallable, parseOptions } from '@countersign/core/options'
+import { describeValue, isCallable, isDenial, parseOptions, parseRequirement } from '@countersign/core/adapter'
 
 /** What `createTlsServer` takes: who may connect, and of a guard's options those that concern connections. */
 export interface TlsServerOptions extends Pick<GuardOptions, (typeof guardOptionNames)[number]> {

@@ -1,16 +1,16 @@
 import { createSecureContext } from 'node:tls'
-import type { Certificate } from '../certificate/certificate.ts'
-import { parseCertificates } from '../certificate/pem.ts'
-import { ConfigurationError, SourceError } from '../errors.ts'
+import { createServerTrust, createSubjectTrust, createSvidTrust, type ExpectedServers, parseCertificates, type PeerTrust } from '@countersign/spiffe/internal'
+import { ConfigurationError,
+  FaultNotices,
+  type OwnCertificate,
+  SourceError,
+  type SubjectIdentity,
+  type SubjectMaterial,
+  type SubjectSource,
+  type X509Bundle,
+  type X509Material,
+  type X509Source, type Certificate } from '@countersign/spiffe'
 import type { Reporter } from '../events.ts'
-import type { SubjectIdentity } from '../subject/subject-identity.ts'
-import { createSubjectTrust } from '../subject/subject-trust.ts'
-import { createServerTrust, type ExpectedServers } from '../svid/server-trust.ts'
-import { createSvidTrust } from '../svid/svid-trust.ts'
-import type { X509Bundle } from '../trust/bundle.ts'
-import { FaultNotices } from '../trust/fault-notices.ts'
-import type { PeerTrust } from '../trust/peer-trust.ts'
-import type { OwnCertificate, SubjectMaterial, SubjectSource, X509Material, X509Source } from '../trust/x509-source.ts'
 import {
   describeClientOnly,
   describeIndistinct,

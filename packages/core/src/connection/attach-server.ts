@@ -1,5 +1,5 @@
 import { Server as TlsServer, TLSSocket } from 'node:tls'
-import { ConfigurationError } from '../errors.ts'
+import { ConfigurationError } from '@countersign/spiffe'
 import { refusedListeners } from './check-server.ts'
 import { noteAddress } from './describe-handshake.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'

@@ -1,7 +1,7 @@
 import { Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue } from '@countersign/spiffe/options'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import { type MinVersion, secureOptions } from './tls-options.ts'
 

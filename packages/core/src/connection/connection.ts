@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { PeerTrustVerdict } from '../trust/peer-trust.ts'
+import type { PeerTrustVerdict } from '@countersign/spiffe/internal'
 import type { Accepted } from './accepted-material.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Proof } from './verdict-cache.ts'

@@ -1,4 +1,4 @@
-import { endOfValidity } from '../certificate/path-checks.ts'
+import { endOfValidity } from '@countersign/spiffe/internal'
 import type { Proof } from './verdict-cache.ts'
 
 /** What ended with a proof, and when: a certificate of its path, or a revocation list that spoke for one. */

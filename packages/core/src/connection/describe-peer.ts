@@ -1,16 +1,15 @@
 import type { TLSSocket } from 'node:tls'
-import { endOfValidity } from '../certificate/path-checks.ts'
-import { X509Svid } from '../svid/x509-svid.ts'
+import { isX509Svid, endOfValidity } from '@countersign/spiffe/internal'
 import type { Proof } from './verdict-cache.ts'
 
 /** What events call a verified peer. */
 export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {
-  return proof instanceof X509Svid ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
+  return isX509Svid(proof) ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
 }
 
 /** The name of a proven caller, as its principal has it. */
 export function callerOf(proof: Proof): string {
-  return proof instanceof X509Svid ? proof.spiffeId.toString() : proof.name
+  return isX509Svid(proof) ? proof.spiffeId.toString() : proof.name
 }
 
 /** What events tell of a verified peer. */

@@ -1,4 +1,4 @@
-import type { X509Source } from '../trust/x509-source.ts'
+import type { X509Source } from '@countersign/spiffe'
 
 /** The key of the capability that only sources made for tests have. */
 export const injectedCaller: unique symbol = Symbol('countersign.injectedCaller')

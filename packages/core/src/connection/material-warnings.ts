@@ -1,7 +1,5 @@
-import type { Certificate } from '../certificate/certificate.ts'
-import { describeCertificate } from '../certificate/describe.ts'
-import { isSameName } from '../certificate/distinguished-name.ts'
-import type { OwnCertificate } from '../trust/x509-source.ts'
+import { describeCertificate, isSameName } from '@countersign/spiffe/internal'
+import type { OwnCertificate, Certificate } from '@countersign/spiffe'
 
 /** Certificates that live longer than 90 days (in milliseconds) are renewed by hand, late, and by few who still know how. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000

@@ -1,9 +1,6 @@
-import type { Certificate } from '../certificate/certificate.ts'
-import { describeCertificate } from '../certificate/describe.ts'
-import { endOfValidity } from '../certificate/path-checks.ts'
+import { type AuthoritySet, describeCertificate, endOfValidity } from '@countersign/spiffe/internal'
+import { SpiffeId, type Certificate } from '@countersign/spiffe'
 import type { SourceEvent } from '../events.ts'
-import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
-import type { AuthoritySet } from '../trust/peer-trust.ts'
 import type { Accepted } from './accepted-material.ts'
 import { callAt } from './long-timer.ts'
 

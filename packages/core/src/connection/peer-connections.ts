@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { Certificate } from '../certificate/certificate.ts'
+import type { Certificate } from '@countersign/spiffe'
 import { type AuthenticationEvent, hasSubscribers, type Reporter } from '../events.ts'
 import type { Accepted } from './accepted-material.ts'
 import type {

@@ -1,5 +1,5 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import { maxChainCertificates } from '../certificate/path-checks.ts'
+import { maxChainCertificates } from '@countersign/spiffe/internal'
 import { readLeaf } from './read-leaf.ts'
 
 /** What Node shows of a peer's certificates. */

@@ -1,4 +1,4 @@
-import type { SourceNotice } from '../trust/x509-source.ts'
+import type { SourceNotice } from '@countersign/spiffe'
 import type { Accepted, AcceptedMaterial, GuardSource } from './accepted-material.ts'
 import { callAt } from './long-timer.ts'
 

@@ -1,6 +1,6 @@
 import { isPromise } from 'node:util/types'
-import { ConfigurationError } from '../errors.ts'
-import { describeValue, isCallable, isRecord, parseOptions } from '../options.ts'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/spiffe/options'
 import type { GuardSource } from './accepted-material.ts'
 import type { MinVersion } from './tls-options.ts'
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto'
-import { toPem } from '../certificate/pem.ts'
+import { toPem } from '@countersign/spiffe/internal'
 import type { Accepted } from './accepted-material.ts'
 
 /** The TLS options of a server that authenticates every peer; nothing in it may be left out or changed. */

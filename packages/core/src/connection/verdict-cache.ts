@@ -1,9 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Certificate } from '../certificate/certificate.ts'
-import { retainedBytes } from '../certificate/retained-bytes.ts'
-import type { X509Subject } from '../subject/x509-subject.ts'
-import type { X509Svid } from '../svid/x509-svid.ts'
-import type { PeerClaim, PeerTrust, PeerTrustVerdict } from '../trust/peer-trust.ts'
+import type { Certificate, X509Svid } from '@countersign/spiffe'
+import { type PeerClaim, type PeerTrust, type PeerTrustVerdict, retainedBytes, type X509Subject } from '@countersign/spiffe/internal'
 import { BoundedMap, type MapBounds } from './bounded-map.ts'
 
 /** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */

@@ -1,10 +1,8 @@
 import { X509Certificate } from 'node:crypto'
-import { type EncodedCertificate, splitCertificates, toPem } from '../certificate/pem.ts'
-import { compileCallerPatterns, parseCallerPattern } from '../decision/pattern.ts'
-import { CertificateError, ConfigurationError } from '../errors.ts'
-import { describeValue, isRecord, parseOptions, parseStringList } from '../options.ts'
-import type { ExpectedServers } from '../svid/server-trust.ts'
-import type { SubjectMaterial, X509Material } from '../trust/x509-source.ts'
+import { type EncodedCertificate, type ExpectedServers, splitCertificates, toPem } from '@countersign/spiffe/internal'
+import { compileCallerPatterns, parseCallerPattern } from '@countersign/authorization'
+import { CertificateError, ConfigurationError, type SubjectMaterial, type X509Material } from '@countersign/spiffe'
+import { describeValue, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
 
 /** The servers that may be called: SPIFFE IDs or patterns of them, or whoever has the host name that is called. */
 export type ServerNames = readonly string[] | HostNames

@@ -6,7 +6,7 @@ import { showServer } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { createPrincipal } from '../principal/create-principal.ts'
-import { X509Svid } from '../svid/x509-svid.ts'
+import { isX509Svid } from '@countersign/spiffe/internal'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 
 /** Servers that are known by their SPIFFE ID: verified by the same code as callers are, from the other side. */
@@ -38,7 +38,7 @@ export class WorkloadServers implements ServerCheck {
     const verdict = this.#connections.accept(socket, accepted, Date.now(), ends)
     if (!verdict.ok) return verdict
     const { proof } = verdict
-    const principal = proof instanceof X509Svid ? createPrincipal(proof, withoutAuthorities) : null
+    const principal = isX509Svid(proof) ? createPrincipal(proof, withoutAuthorities) : null
     return { ok: true, principal, expiresAt: proof.expiresAt }
   }
 

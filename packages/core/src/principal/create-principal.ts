@@ -1,9 +1,6 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue, ignoreRejection } from '../options.ts'
-import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
-import type { SubjectIdentity } from '../subject/subject-identity.ts'
-import type { X509Subject } from '../subject/x509-subject.ts'
-import type { X509Svid } from '../svid/x509-svid.ts'
+import { ConfigurationError, type SpiffeId, type SubjectIdentity, type X509Svid } from '@countersign/spiffe'
+import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
+import type { X509Subject } from '@countersign/spiffe/internal'
 import { mintPrincipal, type Principal } from './principal.ts'
 
 /** What the application's `authorities` function is told about a verified peer. */

@@ -1,4 +1,5 @@
-import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import type { Principal as PrincipalFacade } from '@countersign/authorization'
+import type { SpiffeId } from '@countersign/spiffe'
 
 /** What a principal is made of. */
 export interface PrincipalFacts {
@@ -18,7 +19,7 @@ let mint: (facts: PrincipalFacts) => Principal
  * Who is calling, by proof. Only a verified certificate makes one, so a value of this type is never a claim; it is
  * computed once per connection and shared by its requests.
  */
-export class Principal {
+export class Principal implements PrincipalFacade {
   /** The SPIFFE ID as text, or where callers have none their common name or DNS name. */
   readonly name: string
   declare readonly spiffeId?: SpiffeId

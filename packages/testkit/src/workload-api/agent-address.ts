@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import { parseEndpointAddress } from '@countersign/workload-api'
 
 /** Where the embedded agent listens: a Unix socket, or a port of 127.0.0.1. */

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import { anAuthority, type Authority, createAuthority } from '../authority.ts'
 import { aText, certificates, isListOf, type OptionKind, records } from '../check-options.ts'
 import type { AgentFault } from './agent-faults.ts'

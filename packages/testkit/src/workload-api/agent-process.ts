@@ -1,4 +1,4 @@
-import { SourceError } from '@countersign/core'
+import { SourceError } from '@countersign/spiffe'
 import { loadWorkloadService, type WorkloadMethod } from '@countersign/workload-api/wire'
 import { type AgentAddress, formatAgentAddress } from './agent-address.ts'
 import type { AgentState } from './agent-state.ts'

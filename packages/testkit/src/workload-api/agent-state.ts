@@ -1,4 +1,4 @@
-import { ConfigurationError, SpiffeId } from '@countersign/core'
+import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
 import type { Authority } from '../authority.ts'
 import { type HeldSvid, issueHeldSvid, ttlOf } from './held-svid.ts'
 import { parseEntries, type RegistrationEntry } from './registration-entry.ts'

@@ -1,4 +1,4 @@
-import { SpiffeId } from '@countersign/core'
+import { SpiffeId } from '@countersign/spiffe'
 import type { AgentContent } from './agent-state.ts'
 import type { BundleFields } from './answer.ts'
 import { decodePem } from './decode-pem.ts'

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import { type AgentAddress, formatAgentAddress } from './agent-address.ts'
 import { clearSocketPlace, nameBeside, placeSocket, removeSocket } from './socket-place.ts'
 

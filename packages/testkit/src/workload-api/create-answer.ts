@@ -1,4 +1,4 @@
-import { SpiffeId } from '@countersign/core'
+import { SpiffeId } from '@countersign/spiffe'
 import type { AgentContent } from './agent-state.ts'
 import { type Answer, refuse, type X509SvidFields } from './answer.ts'
 import { encodeFederatedBundles, encodeJwtBundles, encodeX509Bundle, encodeX509Bundles } from './bundle-fields.ts'

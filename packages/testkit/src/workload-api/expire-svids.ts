@@ -1,4 +1,4 @@
-import { SpiffeId } from '@countersign/core'
+import { SpiffeId } from '@countersign/spiffe'
 import type { AgentContent } from './agent-state.ts'
 import type { Answer, JwtSvidFields, X509SvidFields } from './answer.ts'
 import { encodePrivateKey } from './encode-private-key.ts'

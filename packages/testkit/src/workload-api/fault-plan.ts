@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import type { WorkloadMethod } from '@countersign/workload-api/wire'
 import { type AgentFault, agentFaults } from './agent-faults.ts'
 import type { AgentContent } from './agent-state.ts'

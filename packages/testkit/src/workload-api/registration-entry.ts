@@ -1,4 +1,4 @@
-import { ConfigurationError, SpiffeId } from '@countersign/core'
+import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
 import {
   aNumber,
   aText,

@@ -4,7 +4,7 @@ import { chmod, link, lstat, mkdir, mkdtemp, rm, unlink } from 'node:fs/promises
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 
 /** Makes a folder of mode 0700 that only the agent's own account can look into. */
 export function createSocketFolder(): Promise<string> {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import { Agent } from './agent.ts'
 import { type AgentAddress, parseAgentAddress } from './agent-address.ts'
 import { checkOptions } from '../check-options.ts'

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
+import { ConfigurationError } from '@countersign/spiffe'
 import type { Authority } from '../authority.ts'
 import { decodePem } from './decode-pem.ts'
 import { createJwtAuthority, type JwtAuthority } from './jwt-authority.ts'

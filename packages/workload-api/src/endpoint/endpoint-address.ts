@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import { ConfigurationError } from '@countersign/core'
-import { describeValue, isRecord } from '@countersign/core/options'
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isRecord } from '@countersign/spiffe/options'
 
 /** Where an agent listens. */
 export type EndpointAddress =

@@ -1,5 +1,5 @@
-import { SpiffeId } from '@countersign/core'
-import { isRecord } from '@countersign/core/options'
+import { SpiffeId } from '@countersign/spiffe'
+import { isRecord } from '@countersign/spiffe/options'
 import { refuseMessage } from '../wire/refuse-message.ts'
 
 /** What a token that the agent issued to us has to be. */

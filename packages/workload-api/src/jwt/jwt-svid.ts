@@ -1,4 +1,4 @@
-import { SpiffeId } from '@countersign/core'
+import { SpiffeId } from '@countersign/spiffe'
 import type { JwtSvidEntry } from '../wire/messages.ts'
 import { refuseMessage } from '../wire/refuse-message.ts'
 import { checkToken } from './check-token.ts'

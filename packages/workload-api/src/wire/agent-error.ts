@@ -1,4 +1,4 @@
-import { SourceError, type SourceErrorCode } from '@countersign/core'
+import { SourceError, type SourceErrorCode } from '@countersign/spiffe'
 import type { WorkloadMethod } from './service.ts'
 
 /** What the agent, or the way to it, had to say. */

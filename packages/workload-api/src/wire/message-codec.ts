@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { isRecord } from '@countersign/core/options'
+import { isRecord } from '@countersign/spiffe/options'
 
 /** A message, field by field, as the standard names them. */
 export type MessageType = readonly Field[]

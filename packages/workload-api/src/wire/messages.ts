@@ -1,4 +1,4 @@
-import { isRecord } from '@countersign/core/options'
+import { isRecord } from '@countersign/spiffe/options'
 import { parseStruct } from './parse-struct.ts'
 import { refuseMessage } from './refuse-message.ts'
 

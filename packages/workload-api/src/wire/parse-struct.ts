@@ -1,4 +1,4 @@
-import { isRecord } from '@countersign/core/options'
+import { isRecord } from '@countersign/spiffe/options'
 import { refuseMessage } from './refuse-message.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { SourceError } from '@countersign/core'
+import { SourceError } from '@countersign/spiffe'
 
 /** Refuses a message of the agent: what was held before stays. */
 export function refuseMessage(finding: string): never {

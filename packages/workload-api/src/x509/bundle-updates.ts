@@ -5,7 +5,7 @@ import {
   CountersignError,
   parseTrustDomain,
   type X509Bundle,
-} from '@countersign/core'
+} from '@countersign/spiffe'
 
 /** The bundles of a message, and what is wrong with it besides their own faults. */
 export interface ReadBundles {

@@ -1,4 +1,4 @@
-import { CountersignError, FaultNotices, type X509Bundle } from '@countersign/core'
+import { CountersignError, FaultNotices, type X509Bundle } from '@countersign/spiffe'
 import { parseX509Bundles, parseX509Svids } from '../wire/messages.ts'
 import type { ReadBundles } from './bundle-updates.ts'
 import { type AgentSvid, UpdateReader } from './read-update.ts'

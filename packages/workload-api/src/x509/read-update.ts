@@ -1,4 +1,4 @@
-import { createMaterial, SourceError, SpiffeId, type X509Material } from '@countersign/core'
+import { createMaterial, SourceError, SpiffeId, type X509Material } from '@countersign/spiffe'
 import type { X509BundlesMessage, X509SvidEntry, X509SvidsMessage } from '../wire/messages.ts'
 import { refuseMessage } from '../wire/refuse-message.ts'
 import { BundleUpdates, type ReadBundles } from './bundle-updates.ts'

@@ -1,4 +1,4 @@
-import { parseOptions } from '@countersign/core/options'
+import { parseOptions } from '@countersign/spiffe/options'
 import { checkMilliseconds, refuseOption } from '../check-options.ts'
 
 /** What `workloadApiSource` takes. */

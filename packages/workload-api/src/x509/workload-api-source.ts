@@ -1,12 +1,12 @@
 import {
-  createReplaceableSource,
   CountersignError,
+  createReplaceableSource,
   type NoticingSource,
   type ReplaceableSource,
   SourceError,
   type SourceNotice,
   type X509Material,
-} from '@countersign/core'
+} from '@countersign/spiffe'
 import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import type { AgentError } from '../wire/agent-error.ts'
 import { parseX509Svids, type X509SvidsMessage } from '../wire/messages.ts'

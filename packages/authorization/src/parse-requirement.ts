@@ -1,8 +1,5 @@
-import { isAsyncFunction } from 'node:util/types'
-import { ConfigurationError, type ConfigurationErrorCode } from '../errors.ts'
-import { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '../options.ts'
-import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
-import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
+import { ConfigurationError, type ConfigurationErrorCode, parseTrustDomain, SpiffeId } from '@countersign/spiffe/id'
+import { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
 import { parseCallerPattern } from './pattern.ts'
 import type { CustomTest, Requirement } from './requirement.ts'
 
@@ -136,8 +133,9 @@ function parseCustom(value: unknown, where: string): { readonly name: string; re
   const name = parseAuthority(options['name'], `${where}.name`)
   const test = options['test']
   if (!isCustomTest(test)) refuse('option_invalid', `${where}.test`, test, 'a function that returns true or false')
-  if (isAsyncFunction(test))
+  if (Object.prototype.toString.call(test) === '[object AsyncFunction]') {
     refuse('rule_invalid', `${where}.test`, test, 'no async function: the decision never waits')
+  }
   return Object.freeze({ name, test })
 }
 

@@ -1,4 +1,4 @@
-import { CertificateError, type CountersignErrorCode, SourceError } from '../../errors.ts'
+import { CertificateError, type SpiffeErrorCode, SourceError } from '../../errors.ts'
 import type { NoticingSource, SourceNotice } from '../../trust/x509-source.ts'
 import type { RefusedBundle } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
@@ -128,7 +128,7 @@ function about(of: string): { readonly trustDomain?: string } {
 }
 
 interface Failure {
-  readonly code: CountersignErrorCode
+  readonly code: SpiffeErrorCode
   readonly detail: string
   /** What holds instead: ends the message, and is not what makes it another one. */
   readonly state?: string

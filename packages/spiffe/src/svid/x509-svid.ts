@@ -57,6 +57,11 @@ export class X509Svid {
   }
 }
 
+/** Whether a value is a proof by `verifySvid`. */
+export function isX509Svid(value: unknown): value is X509Svid {
+  return value instanceof X509Svid
+}
+
 /** For `verifySvid` alone. */
 export function mintX509Svid(proof: SvidProof): X509Svid {
   return mint(proof)

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts'
-import type { PossibleCallers } from '../principal/possible-callers.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import type { PossibleCallers } from './possible-callers.ts'
 import { parseRequirement } from './parse-requirement.ts'
 import { refuseUnmeetable } from './refuse-unmeetable.ts'
 import type { Requirement } from './requirement.ts'

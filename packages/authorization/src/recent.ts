@@ -54,7 +54,7 @@ export class Recent<Value> {
    */
   keep(text: string, compute: (text: string) => Value): Value {
     if (text.length > longestText) return compute(text)
-    const copy = Buffer.from(text).toString()
+    const copy = decoder.decode(encoder.encode(text))
     const value = compute(copy)
     this.#memory.take(ofEntry + copy.length * (unescaped.test(copy) ? 1 : 4))
     this.#values.set(copy, value)
@@ -63,6 +63,8 @@ export class Recent<Value> {
 }
 
 const longestText = 256
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
 /** Bytes of an entry besides its texts, as measured and rounded up. */
 const ofEntry = 160

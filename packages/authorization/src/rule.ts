@@ -1,7 +1,7 @@
-import { METHODS } from 'node:http'
-import { ConfigurationError } from '../errors.ts'
-import { describeValue, findNearest, parseOptions, parseStringList } from '../options.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import { describeValue, findNearest, parseOptions, parseStringList } from '@countersign/spiffe/options'
 import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
+import { httpMethods } from './http-methods.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import type { Requirement } from './requirement.ts'
 
@@ -76,16 +76,16 @@ function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where
 function parseMethods(input: unknown, where: string): ReadonlySet<string> {
   const methods = parseStringList(input, where)
   for (const [index, method] of methods.entries()) {
-    if (!METHODS.includes(method)) refuse(`${where}[${index}]`, method, suggestMethod(method))
+    if (!httpMethods.includes(method)) refuse(`${where}[${index}]`, method, suggestMethod(method))
     if (methods.indexOf(method) < index) refuse(`${where}[${index}]`, method, 'each method once')
   }
   return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
 }
 
 function suggestMethod(method: string): string {
-  const nearest = findNearest(method, METHODS)
+  const nearest = findNearest(method, httpMethods)
   return nearest === undefined
-    ? `one of ${METHODS.join(', ')}`
+    ? `one of ${httpMethods.join(', ')}`
     : `an HTTP method in upper case; did you mean '${nearest}'?`
 }
 

@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net'
-
 /**
  * Whether text is the `uri-host [":" port]` that a `Host` header must be (RFC 9110 §7.2). Narrower than the grammar
  * where nothing real is lost: no empty name, no percent-encoding, no sub-delimiters, no empty port, no IPvFuture.
@@ -7,7 +5,7 @@ import { isIPv6 } from 'node:net'
  */
 export function isUriHost(text: string): boolean {
   if (!hostAndPort.test(text)) return false
-  return text.charCodeAt(0) !== 0x5b || isIPv6(text.slice(1, text.indexOf(']')))
+  return text.charCodeAt(0) !== 0x5b || URL.canParse(`http://${text.slice(0, text.indexOf(']') + 1)}`)
 }
 
 const hostAndPort = /^(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$/

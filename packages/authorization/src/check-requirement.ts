@@ -1,6 +1,5 @@
-import { types } from 'node:util'
-import { describeValue } from '../options.ts'
-import type { Principal } from '../principal/principal.ts'
+import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
+import type { Principal } from './principal.ts'
 import { compileCallerPatterns } from './pattern.ts'
 import type { CustomTest, RequestFacts, RequestHeaders } from './requirement.ts'
 import type { CanonicalTarget } from './target.ts'
@@ -158,7 +157,7 @@ export function checkCustom(name: string, test: CustomTest): RequirementTest {
       if (answer === true) return undefined
       if (answer === false) return refused
       // Nobody waits for this promise; without a listener its rejection would end the process.
-      if (types.isPromise(answer)) answer.catch(() => undefined)
+      ignoreRejection(answer)
       return failEvaluation(name, 'returned', answer)
     } catch (error) {
       return failEvaluation(name, 'threw', error instanceof Error ? error.message : error)

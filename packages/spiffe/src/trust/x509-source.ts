@@ -1,4 +1,4 @@
-import type { CountersignErrorCode } from '../errors.ts'
+import type { SpiffeErrorCode } from '../errors.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from './bundle.ts'
 import type { BundleFault } from './bundle-fault.ts'
@@ -41,7 +41,7 @@ export interface SourceNotice {
   /** Epoch milliseconds. */
   readonly at: number
   /** Why, but for what has recovered. */
-  readonly code?: CountersignErrorCode
+  readonly code?: SpiffeErrorCode
   /** Whose bundle it is about, where it is about one. */
   readonly trustDomain?: string
   /** What was found, what was expected and what to do; never a key. */

@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
-import type { Principal } from '../principal/principal.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import { describeValue } from '@countersign/spiffe/options'
+import type { Principal } from './principal.ts'
 import { parseRequirement } from './parse-requirement.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { findNearest } from '../options.ts'
+import { findNearest } from '@countersign/spiffe/options'
 import type { DecisionRequest } from './decide.ts'
 import type { SegmentPattern } from './path-pattern.ts'
 import { foldPattern, foldTarget, type Reading } from './reading.ts'

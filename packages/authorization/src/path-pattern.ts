@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import { describeValue } from '@countersign/spiffe/options'
 
 /** A set of paths, in the one form in which rules and routes are compared with each other and with targets. */
 export interface SegmentPattern {

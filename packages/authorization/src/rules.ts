@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import { describeValue } from '@countersign/spiffe/options'
 import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'

@@ -1,4 +1,4 @@
-import type { Principal } from '../principal/principal.ts'
+import type { Principal } from './principal.ts'
 import type { RequestHeaders } from './requirement.ts'
 import { type DecisionRequest, decideRequirement, decideRules } from './decide.ts'
 import { createDenial, type Decision } from './denial.ts'

@@ -1,6 +1,6 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue, findNearest } from '../options.ts'
-import { type CallerSet, intersect, type PossibleCallers } from '../principal/possible-callers.ts'
+import { ConfigurationError } from '@countersign/spiffe/id'
+import { describeValue, findNearest } from '@countersign/spiffe/options'
+import { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'
 import { parseCallerPattern } from './pattern.ts'
 import type { Requirement } from './requirement.ts'
 

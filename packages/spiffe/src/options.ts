@@ -1,4 +1,3 @@
-import { isPromise, isUint8Array } from 'node:util/types'
 import { ConfigurationError } from './errors.ts'
 
 /**
@@ -102,6 +101,19 @@ const durationUnits: ReadonlyMap<string, number> = new Map([
   ['m', 60_000],
   ['s', 1000],
 ])
+
+/** Whether a value is a promise. No built-in of Node: this file is loaded in pages too. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  return tagOf(value) === '[object Promise]' && hasFunction(Object(value), 'catch')
+}
+
+function isUint8Array(value: unknown): value is Uint8Array {
+  return tagOf(value) === '[object Uint8Array]'
+}
+
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value)
+}
 
 /** Takes the sting out of a promise where a value was expected: its rejection would end the process. */
 export function ignoreRejection(value: unknown): void {

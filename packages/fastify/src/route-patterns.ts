@@ -1,6 +1,5 @@
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
-import type { SegmentPattern } from './path-pattern.ts'
+import { ConfigurationError } from '@countersign/core'
+import { describeValue, type SegmentPattern } from '@countersign/core/adapter'
 
 /**
  * The paths that a Fastify route matches, as patterns that a rule can contain: a segment with a parameter or a

@@ -1,7 +1,6 @@
 import micromatch from 'micromatch'
-import { ConfigurationError } from '../errors.ts'
-import { describeValue } from '../options.ts'
-import { SpiffeId } from '../spiffe-id/spiffe-id.ts'
+import { ConfigurationError, SpiffeId } from '@countersign/spiffe/id'
+import { describeValue } from '@countersign/spiffe/options'
 
 /** A pattern of SPIFFE IDs in two halves, because the trust domain is compared and only the path is matched. */
 export interface CallerPattern {

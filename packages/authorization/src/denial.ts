@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { RequirementReason } from './check-requirement.ts'
 import type { TargetReason } from './target.ts'
 
@@ -71,7 +70,14 @@ export function createDenial(
   detail: string,
   about: Pick<Denial, 'rule' | 'missing' | 'principal'> = {},
 ): Denial {
-  return Object.freeze({ effect: 'deny', ...answers[reason], reason, detail, id: randomUUID(), ...about })
+  return Object.freeze({
+    effect: 'deny',
+    ...answers[reason],
+    reason,
+    detail,
+    id: globalThis.crypto.randomUUID(),
+    ...about,
+  })
 }
 
 const accessDenied: DenialAnswer = { status: 403, code: 'access_denied' }

@@ -1,0 +1,34 @@
+export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
+export { decide, decideRequirement, decideRules, type DecisionRequest } from './decide.ts'
+export { createDenial, type Decision, type Denial, type DenialCode, type DenialReason, leftToRoute } from './denial.ts'
+export { missesCoveringRule } from './empty-parameter.ts'
+export { explainDecision, type ExplainedLayer, type Explanation } from './explain.ts'
+export { parseRequirement } from './parse-requirement.ts'
+export type { SegmentPattern } from './path-pattern.ts'
+export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'
+export { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'
+export type { Principal } from './principal.ts'
+export { exactReading, type Reading } from './reading.ts'
+export {
+  allOf,
+  anyOf,
+  authenticated,
+  callers,
+  custom,
+  type CustomTest,
+  denyAll,
+  hasAllAuthorities,
+  hasAnyAuthority,
+  hasAuthority,
+  inNamespace,
+  inTrustDomain,
+  permitAll,
+  perRoute,
+  type RequestFacts,
+  type RequestHeaders,
+  type Requirement,
+  serviceAccounts,
+} from './requirement.ts'
+export type { Rule } from './rule.ts'
+export { compileRules, type RuleSet } from './rules.ts'
+export { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './target.ts'

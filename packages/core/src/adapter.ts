@@ -1,0 +1,18 @@
+/** Exported as `@countersign/core/adapter`: what a package needs that puts a guard into a framework, and no application. */
+export {
+  type CompiledRequirement,
+  missesCoveringRule,
+  parseRequirement,
+  type Reading,
+  type SegmentPattern,
+} from '@countersign/authorization'
+export { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
+export type { DenialAnswer } from './answer.ts'
+export type { AttachOptions } from './attach-options.ts'
+export { type AdapterGuard, forAdapter, isGuard } from './guard.ts'
+export type { GuardedRequest, RequestWay } from './guarded-request.ts'
+export { isDenial } from './is-denial.ts'
+export type { ReadWay, RecognizeListener } from './listener-way.ts'
+export { createDialer, type Dial, type Dialer } from './outgoing/dialer.ts'
+export { type DialerOptions, dialerOptionNames } from './outgoing/dialer-options.ts'
+export type { DialTlsOptions } from './outgoing/server-check.ts'

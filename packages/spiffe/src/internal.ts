@@ -1,0 +1,17 @@
+/**
+ * Exported as `@countersign/spiffe/internal`, for the packages of Countersign alone: it changes without notice and in any
+ * version.
+ */
+export { isSameName } from './certificate/distinguished-name.ts'
+export { endOfValidity, maxChainCertificates } from './certificate/path-checks.ts'
+export { type EncodedCertificate, parseCertificates, splitCertificates, toPem } from './certificate/pem.ts'
+export { describeCertificate } from './certificate/describe.ts'
+export { retainedBytes } from './certificate/retained-bytes.ts'
+export type { ErrorDetails } from './errors.ts'
+export { SubjectIdentity } from './subject/subject-identity.ts'
+export { createSubjectTrust } from './subject/subject-trust.ts'
+export type { X509Subject } from './subject/x509-subject.ts'
+export { createServerTrust, type ExpectedServers, serverUnexpected } from './svid/server-trust.ts'
+export { isX509Svid } from './svid/x509-svid.ts'
+export { createSvidTrust } from './svid/svid-trust.ts'
+export type { AuthoritySet, PeerClaim, PeerTrust, PeerTrustVerdict } from './trust/peer-trust.ts'
