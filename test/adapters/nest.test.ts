@@ -1,7 +1,7 @@
-import 'reflect-metadata'
 import assert from 'node:assert/strict'
 import { Server as NetServer } from 'node:net'
 import { before, describe, test, type TestContext } from 'node:test'
+import 'reflect-metadata'
 import { authenticated, createGuard, type Guard, hasAuthority } from '@countersign/core'
 import { countersign as countersignExpress } from '@countersign/express'
 import { countersign } from '@countersign/fastify'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { SourceError, type X509Material } from '@countersign/core'
 import { test } from 'node:test'
+import { SourceError, type X509Material } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 
 const billing = 'spiffe://saas.example/ns/production/sa/billing'

@@ -9,7 +9,7 @@ export {
 export { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
 export type { DenialAnswer } from './answer.ts'
 export type { AttachOptions } from './attach-options.ts'
-export { type AdapterGuard, forAdapter, isGuard } from './guard.ts'
+export { type AdapterGuard, forAdapter, isGuard } from './adapter-guard.ts'
 export type { GuardedRequest, RequestWay } from './guarded-request.ts'
 export { isDenial } from './is-denial.ts'
 export type { ReadWay, RecognizeListener } from './listener-way.ts'

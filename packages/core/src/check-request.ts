@@ -1,5 +1,5 @@
-import type { GuardedRequest } from './guarded-request.ts'
 import { describeValue } from '@countersign/spiffe/options'
+import type { GuardedRequest } from './guarded-request.ts'
 
 /** Why a value is not a request as Node emits it, for the operator; undefined for one that is. */
 export function describeMisuse(request: unknown): string | undefined {

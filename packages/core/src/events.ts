@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
-import type { CountersignErrorCode } from './errors.ts'
 import { ignoreRejection } from '@countersign/spiffe/options'
 import type { DenialCode, DenialReason } from '@countersign/authorization'
+import type { CountersignErrorCode } from './errors.ts'
 
 /** A connection authenticated a workload, or was ended because it did not. Published on `countersign:authentication`. */
 export interface AuthenticationEvent {

@@ -1,5 +1,4 @@
 import { isAsyncFunction } from 'node:util/types'
-import type { CountersignEvent } from './events.ts'
 import {
   ConfigurationError,
   type OwnCertificate,
@@ -16,7 +15,15 @@ import {
   parseOptions,
   parseStringList,
 } from '@countersign/spiffe/options'
-import { compileRules, type Denial, perRoute, type PossibleCallers, type Rule, type RuleSet } from '@countersign/authorization'
+import {
+  compileRules,
+  type Denial,
+  perRoute,
+  type PossibleCallers,
+  type Rule,
+  type RuleSet,
+} from '@countersign/authorization'
+import type { CountersignEvent } from './events.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { GuardRealm, GuardSource } from './connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'

@@ -1,6 +1,3 @@
-import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
-import type { Authenticator } from './authenticator.ts'
-import type { AcceptedMaterial } from './connection/accepted-material.ts'
 import {
   type CanonicalTarget,
   type CompiledRequirement,
@@ -17,6 +14,9 @@ import {
   type RuleSet,
   type TargetRefusal,
 } from '@countersign/authorization'
+import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { AcceptedMaterial } from './connection/accepted-material.ts'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'

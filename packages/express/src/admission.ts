@@ -1,5 +1,5 @@
-import type { AdapterGuard } from '@countersign/core/adapter'
 import type { IncomingMessage } from 'node:http'
+import type { AdapterGuard } from '@countersign/core/adapter'
 import type { Principal } from '@countersign/core'
 
 /** What is known of a request that passed `countersign()`, for `allow()` to build on. */

@@ -104,7 +104,9 @@ const durationUnits: ReadonlyMap<string, number> = new Map([
 
 /** Whether a value is a promise. No built-in of Node: this file is loaded in pages too. */
 function isPromise(value: unknown): value is Promise<unknown> {
-  return tagOf(value) === '[object Promise]' && hasFunction(Object(value), 'catch')
+  return (
+    typeof value === 'object' && value !== null && tagOf(value) === '[object Promise]' && hasFunction(value, 'catch')
+  )
 }
 
 function isUint8Array(value: unknown): value is Uint8Array {

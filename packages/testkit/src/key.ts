@@ -1,6 +1,6 @@
-import { checkArgument, oneOf, type OptionKind } from './check-options.ts'
 import { createHash, generateKeyPair, type KeyObject, type KeyPairKeyObjectResult, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
+import { checkArgument, oneOf, type OptionKind } from './check-options.ts'
 
 /** The keys that the testkit makes. `RSA-1024` is too weak for any verifier and is there to be refused. */
 export type KeyType = 'P-256' | 'P-384' | 'P-521' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072' | 'Ed25519'

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+
 // The decorators of the X.509 library fail on import without this polyfill.
 import 'reflect-metadata'
 import {

@@ -1,6 +1,14 @@
 import { createSecureContext } from 'node:tls'
-import { createServerTrust, createSubjectTrust, createSvidTrust, type ExpectedServers, parseCertificates, type PeerTrust } from '@countersign/spiffe/internal'
-import { ConfigurationError,
+import {
+  createServerTrust,
+  createSubjectTrust,
+  createSvidTrust,
+  type ExpectedServers,
+  parseCertificates,
+  type PeerTrust,
+} from '@countersign/spiffe/internal'
+import {
+  ConfigurationError,
   FaultNotices,
   type OwnCertificate,
   SourceError,
@@ -9,7 +17,9 @@ import { ConfigurationError,
   type SubjectSource,
   type X509Bundle,
   type X509Material,
-  type X509Source, type Certificate } from '@countersign/spiffe'
+  type X509Source,
+  type Certificate,
+} from '@countersign/spiffe'
 import type { Reporter } from '../events.ts'
 import {
   describeClientOnly,

@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto'
 import type { Certificate, X509Svid } from '@countersign/spiffe'
-import { type PeerClaim, type PeerTrust, type PeerTrustVerdict, retainedBytes, type X509Subject } from '@countersign/spiffe/internal'
+import {
+  type PeerClaim,
+  type PeerTrust,
+  type PeerTrustVerdict,
+  retainedBytes,
+  type X509Subject,
+} from '@countersign/spiffe/internal'
 import { BoundedMap, type MapBounds } from './bounded-map.ts'
 
 /** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */

@@ -1,6 +1,6 @@
+import { serverUnexpected } from '@countersign/spiffe/internal'
 import type { PeerRefusal } from '../connection/connection.ts'
 import { CallError } from '../errors.ts'
-import { serverUnexpected } from '@countersign/spiffe/internal'
 
 /** The error of a call whose server was refused; `expected` is who was to be called. */
 export function createRefusalError(server: string, why: PeerRefusal, expected: string): CallError {

@@ -1,8 +1,8 @@
+import { ConfigurationError } from '@countersign/spiffe'
+import { describeValue, isCallable, parseOptions } from '@countersign/spiffe/options'
 import type { GuardSource } from '../connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from '../connection/source-options.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
-import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue, isCallable, parseOptions } from '@countersign/spiffe/options'
 import type { CountersignEvent } from '../events.ts'
 import { type ParsedServerNames, parseServerNames, type ServerNames } from './server-names.ts'
 

@@ -1,4 +1,5 @@
 import { createSecureContext, type TLSSocket } from 'node:tls'
+import { isX509Svid } from '@countersign/spiffe/internal'
 import type { Accepted } from '../connection/accepted-material.ts'
 import type { ConnectionEnd } from '../connection/connection.ts'
 import { PeerConnections } from '../connection/peer-connections.ts'
@@ -6,7 +7,6 @@ import { showServer } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { createPrincipal } from '../principal/create-principal.ts'
-import { isX509Svid } from '@countersign/spiffe/internal'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 
 /** Servers that are known by their SPIFFE ID: verified by the same code as callers are, from the other side. */

@@ -1,4 +1,5 @@
 import { hash, type KeyObject } from 'node:crypto'
+
 // @peculiar/x509 throws on import unless a Reflect polyfill is there before it.
 import 'reflect-metadata'
 import { X509Certificate } from '@peculiar/x509'

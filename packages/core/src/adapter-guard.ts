@@ -1,0 +1,265 @@
+import type { TLSSocket } from 'node:tls'
+import {
+  type CompiledRequirement,
+  compileRouteRequirement,
+  createDenial,
+  type Denial,
+  type Explanation,
+  type RuleSet,
+} from '@countersign/authorization'
+import { ConfigurationError, SourceError } from '@countersign/spiffe'
+import { describeValue, isCallable, isRecord } from '@countersign/spiffe/options'
+import { type DenialAnswer, formatAnswer } from './answer.ts'
+import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
+import { Authenticator } from './authenticator.ts'
+import { describeMisuse, noRequest } from './check-request.ts'
+import { AcceptedMaterial } from './connection/accepted-material.ts'
+import { attachServer } from './connection/attach-server.ts'
+import { isInjectingSource } from './connection/injected-caller.ts'
+import { IssuedOptions } from './connection/issued-options.ts'
+import { OwnLife } from './connection/own-life.ts'
+import { SourceFollower } from './connection/source-follower.ts'
+import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import { EventLog } from './event-log.ts'
+import type { CountersignEvent, Reporter } from './events.ts'
+import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
+import type { Health } from './health.ts'
+import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
+import { byTheLetter, followListener, type ReadWay, type RecognizeListener } from './listener-way.ts'
+import type { Principal } from './principal/principal.ts'
+import { probeListener, type ProbeListener } from './probe-listener.ts'
+import type { ProbeOptions } from './probe-options.ts'
+import { RequestAdmission } from './request-admission.ts'
+import { createServerGate } from './server-gate.ts'
+import type { Guard } from './guard.ts'
+
+/**
+ * A guard as adapters see it; the path of a request is in `RequestAdmission`. Exported as a type of
+ * `@countersign/core/adapter`.
+ */
+export class AdapterGuard implements Guard {
+  /** The rules as they were compiled. */
+  readonly rules: RuleSet
+  /** False when every route decides for itself by `perRoute()`, which needs a framework that reports its routes. */
+  readonly hasOwnRules: boolean
+  readonly #options: ParsedGuardOptions
+  readonly #events: EventLog
+  readonly #report: Reporter
+  readonly #material: AcceptedMaterial
+  readonly #authenticator: Authenticator
+  readonly #follower: SourceFollower
+  readonly #requests: RequestAdmission
+  readonly #recognizers = new Set<RecognizeListener>()
+  readonly #attached = new WeakSet<object>()
+  readonly #tlsOptions: IssuedOptions
+
+  constructor(options: GuardOptions) {
+    const parsed = parseGuardOptions(options)
+    this.#options = parsed
+    this.rules = parsed.rules
+    this.hasOwnRules = parsed.hasOwnRules
+    this.#events = new EventLog(parsed.log)
+    this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
+    this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
+    this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
+    this.#authenticator = new Authenticator(parsed, this.#report)
+    this.#requests = new RequestAdmission({
+      rules: parsed.rules,
+      material: this.#material,
+      authenticator: this.#authenticator,
+      report: this.#report,
+    })
+    const ownLife = new OwnLife((expiring) =>
+      this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring }),
+    )
+    this.#follower = new SourceFollower({
+      source: parsed.source,
+      material: this.#material,
+      onChange: (accepted) => {
+        this.#authenticator.connections.endUnproved(accepted)
+        // What was reported meanwhile may have brought newer material.
+        ownLife.watch(this.#material.current(Date.now()), Date.now())
+      },
+      onNotice: (notice) => this.#report({ type: 'source', ...notice }),
+      onEnd: () => {
+        ownLife.watch(undefined, Date.now())
+        this.#events.flush()
+      },
+    })
+    this.#requireMaterial()
+  }
+
+  tlsOptions(): GuardTlsOptions {
+    return this.#tlsOptions.create(this.#requireMaterial())
+  }
+
+  /** As for applications; `options` say how the framework behind the server reads and routes requests. */
+  attach(server: unknown, options: AttachOptions = {}): void {
+    const attachOptions = parseAttachOptions(options)
+    const { minVersion, source } = this.#options
+    if (isObject(server) && this.#attached.has(server)) {
+      throw new ConfigurationError(
+        'registration_invalid',
+        'guard.attach: the server is attached already, expected once',
+      )
+    }
+    const checked = this.#tlsOptions.check(server)
+    attachServer(checked, {
+      connections: this.#authenticator.connections,
+      openssl: this.#material.openssl,
+      accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
+      refuseHandshake: (error, socket) => {
+        const now = Date.now()
+        this.#authenticator.reportHandshake(error, socket, this.#material.current(now), now)
+      },
+      refuseProtocol: (socket) => this.#authenticator.reportProtocol(socket, Date.now()),
+      begin: (request, response) => this.#authenticator.begin(request, response),
+      follow: (apply) =>
+        this.#follower.add((accepted) => {
+          apply(accepted === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(accepted, minVersion))
+        }),
+      admit: createServerGate({
+        admit: this.#createServerAdmission(
+          attachOptions,
+          attachOptions.way ?? followListener(checked, this.#recognizers),
+        ),
+        answer: (denial, request) => this.answer(denial, request),
+        keepEndable: (request) => this.#authenticator.markUpgraded(request),
+      }),
+      decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
+      isLoopbackOnly: isInjectingSource(source),
+    })
+    this.#attached.add(checked)
+  }
+
+  /** Whether this guard was attached to a server. */
+  isAttachedTo(server: object): boolean {
+    return this.#attached.has(server)
+  }
+
+  /**
+   * The path of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
+   * away. Returns the principal of a request that passes, or the denial, which is reported already. What an attached
+   * server decided in the same way is not decided again. Never throws, never waits.
+   */
+  admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
+    const misuse = describeMisuse(request)
+    if (misuse !== undefined) return this.#requests.deny(noRequest, null, 'evaluation_error', misuse)
+    return this.#requests.admit(request, way)
+  }
+
+  /**
+   * What is left of a request that an attached server admitted: what the route demands. Undefined where `admit` has to
+   * decide, because method or target changed since, or the request came by no attached server.
+   *
+   * @param received the request as Node emitted it, of which `request` may be a view
+   */
+  readmit(received: object, request: GuardedRequest, routeAllow?: CompiledRequirement): Principal | Denial | undefined {
+    return this.#requests.readmit(received, request, routeAllow)
+  }
+
+  /** For frameworks whose applications any server can serve: how an attached server learns how its listener reads paths. */
+  recognize(recognize: RecognizeListener): void {
+    this.#recognizers.add(recognize)
+  }
+
+  authenticate(socket: TLSSocket): Principal | Denial {
+    if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected that of a connection')
+    const now = Date.now()
+    return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
+  }
+
+  admitConnection(socket: TLSSocket): Principal | Denial {
+    const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
+    return this.#requests.admitConnection(request, this.authenticate(socket))
+  }
+
+  /** What `admit` left open for routers that choose the route later: the route's own requirement. */
+  admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
+    return this.#requests.admitRoute(request, principal, requirement)
+  }
+
+  /** Denies a request for a reason that only the adapter can see, and reports it. */
+  deny(request: GuardedRequest, principal: Principal, reason: Denial['reason'], detail: string): Denial {
+    return this.#requests.deny(request, principal, reason, detail)
+  }
+
+  /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
+  answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
+    if (this.#authenticator.silence(request, denial)) return undefined
+    return formatAnswer(denial, this.#options.formatDenial)
+  }
+
+  /**
+   * Reads what a route demands: a requirement or a list of caller patterns.
+   *
+   * @throws {ConfigurationError} with `where`, what was found and what was expected
+   */
+  compileRoute(allow: unknown, where: string): CompiledRequirement {
+    const { localTrustDomain, callers } = this.#options
+    return compileRouteRequirement(allow, { where, localTrustDomain, callers })
+  }
+
+  explain(question: ExplainQuestion): Explanation {
+    return explainQuestion(question, this.#options)
+  }
+
+  health(): Health {
+    return this.#events.health.read(this.#material, Date.now())
+  }
+
+  probeListener(options: ProbeOptions): Promise<ProbeListener> {
+    return probeListener(this, options)
+  }
+
+  /** The log of the framework, used unless `log` was given to `createGuard`. */
+  useDefaultLog(log: (event: CountersignEvent) => void): void {
+    if (!isCallable(log)) throw new ConfigurationError('option_invalid', 'guard.useDefaultLog: expected a function')
+    this.#events.useDefaultLog(log)
+  }
+
+  #requireMaterial(): NonNullable<ReturnType<AcceptedMaterial['current']>> {
+    const accepted = this.#material.current(Date.now())
+    if (accepted !== undefined) return accepted
+    throw new SourceError(
+      'source_expired',
+      'the source has no certificate that is valid now, expected one to start with',
+    )
+  }
+
+  #createServerAdmission(
+    { routesUpgrade, routesRequest }: ParsedAttachOptions,
+    readWay: ReadWay,
+  ): (request: GuardedRequest, event: string) => Principal | Denial {
+    return (request, event) => {
+      try {
+        const way = readWay(request)
+        const isRouteToCome = event === 'request' ? routesRequest() : event === 'upgrade' && routesUpgrade()
+        return this.#requests.admitOnServer(request, { way, isWayKnown: way !== byTheLetter, isRouteToCome })
+      } catch (error) {
+        // What adapters read of a framework is not ours, and an exception in `emit` would end the process.
+        return this.#requests.deny(request, null, 'evaluation_error', `the adapter: ${String(error)}`)
+      }
+    }
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether a value is what `createGuard` returns, be it of another copy of this package. */
+export function isGuard(value: unknown): value is AdapterGuard {
+  return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
+}
+
+/**
+ * Returns a guard with the methods that adapters call.
+ *
+ * @throws {ConfigurationError} `option_invalid` for anything but a guard
+ */
+export function forAdapter(guard: Guard): AdapterGuard {
+  if (isGuard(guard)) return guard
+  throw new ConfigurationError('option_invalid', `found ${describeValue(guard)}, expected what createGuard() returns`)
+}
