@@ -24,7 +24,8 @@ if (!(Number(major) >= 17)) {
 
 install()
 build('packages/core', 'packages/testkit')
-const { authenticated, createGuard, isDenial } = await import('../packages/core/dist/index.js')
+const { authenticated, createGuard } = await import('../packages/core/dist/index.js')
+const { forAdapter, isDenial } = await import('../packages/core/dist/adapter.js')
 const { createAuthority } = await import('../packages/testkit/dist/index.js')
 
 /** Seconds that the first certificate lives on; the end is announced a tenth of its whole life before. */
@@ -62,10 +63,10 @@ async function run(onExpiry, version) {
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, onExpiry, log })
   const server = createSecureServer({ ...guard.tlsOptions(), allowHTTP1: true }, async (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     await setTimeout(20)
     if (!isDenial(verdict)) return response.end(verdict.name)
-    const answer = guard.answer(verdict, request)
+    const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status).end()
   })
   guard.attach(server)

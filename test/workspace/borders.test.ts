@@ -6,37 +6,63 @@ import { fileURLToPath } from 'node:url'
 
 const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 
-// The way of a request through packages/core/src, and what uses it from the other side: a folder imports only folders to
-// its left.
-const folders = [
-  'spiffe-id',
-  'certificate',
-  'trust',
-  'svid',
-  'subject',
-  'source',
-  'connection',
-  'principal',
-  'decision',
-  'outgoing',
-]
+// The folders of a package in order: each imports only folders to its left.
+const folders: Readonly<Record<string, readonly string[]>> = {
+  spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source'],
+  core: ['connection', 'principal', 'outgoing'],
+}
 
-// The files at the root that every folder may import; they in turn need no folder at run time.
-const shared = ['errors.ts', 'options.ts', 'events.ts']
+// The files at the root of a package that each of its folders may import; they in turn need no folder at run time.
+const shared: Readonly<Record<string, readonly string[]>> = {
+  spiffe: ['errors.ts', 'options.ts'],
+  core: ['errors.ts', 'events.ts'],
+}
+
+// The packages of Countersign that each package imports.
+const layers: Readonly<Record<string, readonly string[]>> = {
+  spiffe: [],
+  authorization: ['@countersign/spiffe/id', '@countersign/spiffe/options'],
+  core: [
+    '@countersign/authorization',
+    '@countersign/spiffe',
+    '@countersign/spiffe/internal',
+    '@countersign/spiffe/options',
+  ],
+  fastify: ['@countersign/core', '@countersign/core/adapter'],
+  express: ['@countersign/core', '@countersign/core/adapter'],
+  client: ['@countersign/core', '@countersign/core/adapter'],
+  'workload-api': ['@countersign/spiffe', '@countersign/spiffe/options'],
+  testkit: [
+    '@countersign/core',
+    '@countersign/core/testing',
+    '@countersign/spiffe',
+    '@countersign/spiffe/options',
+    '@countersign/workload-api',
+    '@countersign/workload-api/wire',
+  ],
+  cli: [
+    '@countersign/spiffe',
+    '@countersign/spiffe/options',
+    '@countersign/testkit',
+    '@countersign/testkit/workload-api',
+    '@countersign/workload-api',
+  ],
+}
 
 // Each library has one importing file, its door; a name that ends in a slash is a folder of which every file is one.
 // A framework is no library here: adapters import its types anywhere, and nothing but its types.
 const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   client: { undici: 'fetch/' },
   cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
-  core: {
-    '@peculiar/x509': 'certificate/decode.ts',
-    'reflect-metadata': 'certificate/decode.ts',
-    micromatch: 'decision/pattern.ts',
-    'node-forge': 'source/key-store/key-store.ts',
-  },
+  authorization: { micromatch: 'pattern.ts' },
+  core: {},
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
+  spiffe: {
+    '@peculiar/x509': 'certificate/decode.ts',
+    'reflect-metadata': 'certificate/decode.ts',
+    'node-forge': 'source/key-store/key-store.ts',
+  },
   testkit: {
     '@peculiar/x509': 'sign-certificate.ts',
     jose: 'workload-api/jwt-authority.ts',
@@ -46,31 +72,43 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 const frameworks: Readonly<Record<string, readonly string[]>> = {
-  cli: [],
-  client: [],
-  core: [],
   express: ['express', 'express-serve-static-core'],
   fastify: ['fastify'],
   testkit: ['fastify'],
-  'workload-api': [],
 }
 
 const longest = 300
 
-test('a folder of core imports only the folders to its left', () => {
-  const sources = readSources('core')
-  const wrong = sources.flatMap((source) => source.imports.flatMap((found) => crossedBorder(source.file, found)))
-
-  assert.deepEqual(wrong, [])
-  for (const folder of folders) {
-    assert.ok(
-      sources.some(({ file }) => file.startsWith(`${folder}/`)),
-      `packages/core/src/${folder} has no file: if the folder was renamed, rename it in this test too`,
+for (const [name, order] of Object.entries(folders)) {
+  test(`a folder of ${name} imports only the folders to its left`, () => {
+    const sources = readSources(name)
+    const wrong = sources.flatMap((source) =>
+      source.imports.flatMap((found) => crossedBorder(name, source.file, found)),
     )
+
+    assert.deepEqual(wrong, [])
+    const found = new Set(sources.filter(({ file }) => file.includes('/')).map(({ file }) => file.split('/')[0]))
+    assert.deepEqual([...found].toSorted(), order.toSorted(), 'a folder has its place in the order of this test')
+  })
+}
+
+test('a package imports only the packages below it', () => {
+  for (const [name, expected] of Object.entries(layers)) {
+    const specifiers = readSources(name).flatMap(({ imports }) => imports.map(({ specifier }) => specifier))
+    const found = new Set(specifiers.filter((specifier) => specifier.startsWith('@countersign/')))
+    assert.deepEqual([...found].toSorted(), expected.toSorted(), name)
   }
-  const foldersOnTheWay = sources.map(({ file }) => file.split('/')).filter((parts) => parts.length > 1)
-  const unknown = foldersOnTheWay.map(([folder]) => folder).filter((folder) => !folders.includes(folder ?? ''))
-  assert.deepEqual([...new Set(unknown)], [], 'a new folder needs its place in the order of this test')
+})
+
+test('authorization, and the names of spiffe, import nothing of Node', () => {
+  const pure = [
+    ...readSources('authorization'),
+    ...readSources('spiffe').filter(({ file }) => /^(?:id|errors|options)\.ts$|^spiffe-id\//.test(file)),
+  ]
+  const found = pure.flatMap(({ file, imports }) =>
+    imports.filter(({ specifier }) => specifier.startsWith('node:')).map(({ specifier }) => `${file}: ${specifier}`),
+  )
+  assert.deepEqual(found, [])
 })
 
 test('the border rule tells a crossing from a permitted import', () => {
@@ -78,20 +116,24 @@ test('the border rule tells a crossing from a permitted import', () => {
     ['svid/verify.ts', '../certificate/decode.ts', false, true],
     ['svid/verify.ts', './path.ts', false, true],
     ['svid/verify.ts', '../errors.ts', false, true],
-    ['svid/verify.ts', '../decision/rule.ts', false, false],
-    ['svid/verify.ts', '../decision/rule.ts', true, false],
+    ['svid/verify.ts', '../source/files.ts', false, false],
+    ['svid/verify.ts', '../source/files.ts', true, false],
     ['svid/verify.ts', '../guard.ts', true, false],
     ['svid/verify.ts', '../index.ts', true, false],
     ['svid/verify.ts', '../../../fastify/src/index.ts', true, false],
     ['svid/deep/er.ts', '../../source/static.ts', false, false],
     ['svid/deep/er.ts', '../../trust/bundle.ts', false, true],
-    ['guard.ts', './decision/decide.ts', false, true],
+    ['guard.ts', './svid/verify.ts', false, true],
     ['index.ts', './guard.ts', false, true],
     ['errors.ts', './svid/verify.ts', false, false],
-    ['events.ts', './svid/verify.ts', true, true],
+    ['options.ts', './svid/verify.ts', true, true],
   ]
   for (const [file, specifier, typeOnly, allowed] of crossings) {
-    assert.equal(crossedBorder(file, { specifier, typeOnly }).length === 0, allowed, `${file} importing ${specifier}`)
+    assert.equal(
+      crossedBorder('spiffe', file, { specifier, typeOnly }).length === 0,
+      allowed,
+      `${file} importing ${specifier}`,
+    )
   }
 })
 
@@ -203,25 +245,27 @@ function findImports(text: string): readonly Import[] {
   ]
 }
 
-function crossedBorder(file: string, { specifier, typeOnly }: Import): readonly string[] {
+function crossedBorder(name: string, file: string, { specifier, typeOnly }: Import): readonly string[] {
   if (!specifier.startsWith('.')) return []
   const target = posix.normalize(posix.join(posix.dirname(file), specifier))
-  const what = `packages/core/src/${file} imports ${specifier}`
-  if (target.startsWith('..')) return [`${what}, which is outside packages/core/src`]
-  if (shared.includes(target)) return []
-  const to = placeOf(target)
-  if (shared.includes(file)) return typeOnly ? [] : [`${what}, but every folder may import ${file}: a circle`]
-  const from = placeOf(file)
+  const what = `packages/${name}/src/${file} imports ${specifier}`
+  if (target.startsWith('..')) return [`${what}, which is outside packages/${name}/src`]
+  const common = shared[name] ?? []
+  if (common.includes(target)) return []
+  const to = placeOf(name, target)
+  if (common.includes(file)) return typeOnly ? [] : [`${what}, but every folder may import ${file}: a circle`]
+  const from = placeOf(name, file)
   if (from === undefined) return []
-  if (to === undefined) return [`${what}, but a folder imports only ${shared.join(', ')} of the files at the root`]
-  return to > from ? [`${what}, but ${folders[to]} is to the right of ${folders[from]}`] : []
+  if (to === undefined) return [`${what}, but a folder imports only ${common.join(', ')} of the files at the root`]
+  return to > from ? [`${what}, which is to the right of it`] : []
 }
 
-/** A folder's place on the way from left to right; undefined for a file at the root. */
-function placeOf(file: string): number | undefined {
+/** A folder's place from left to right; undefined for a file at the root. */
+function placeOf(name: string, file: string): number | undefined {
   if (!file.includes('/')) return undefined
-  const place = folders.indexOf(file.split('/')[0] ?? '')
-  return place === -1 ? folders.length : place
+  const order = folders[name] ?? []
+  const place = order.indexOf(file.split('/')[0] ?? '')
+  return place === -1 ? order.length : place
 }
 
 /** The door that a file belongs to, where that is a folder; else the file itself. */
