@@ -54,7 +54,7 @@ test('a certificate is counted for no less memory than it takes, however it is m
     }
   `
   const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', program], {
-    cwd: new URL('../../packages/core/dist', import.meta.url),
+    cwd: new URL('../../packages/spiffe/dist', import.meta.url),
     stdio: ['pipe', 'pipe', 'inherit'],
     timeout: 60_000,
   })

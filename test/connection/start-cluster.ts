@@ -85,7 +85,8 @@ import cluster from 'node:cluster'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import https from 'node:https'
-import { authenticated, createGuard, fileSource, isDenial } from ${at('@countersign/core')}
+import { authenticated, createGuard, fileSource } from ${at('@countersign/core')}
+import { forAdapter, isDenial } from ${at('@countersign/core/adapter')}
 import { countersign, createServer } from ${at('@countersign/express')}
 import plugin from ${at('@countersign/fastify')}
 import express from ${at('express')}
@@ -109,7 +110,7 @@ if (cluster.isPrimary) {
     return server
   }
   const handler = (guard) => (request, response) => {
-    const verdict = guard.admit(request)
+    const verdict = forAdapter(guard).admit(request)
     if (isDenial(verdict)) return response.writeHead(verdict.status).end()
     return response.end(text(verdict, request.socket))
   }

@@ -7,8 +7,8 @@ import { test } from 'node:test'
 /** Runs a program that prints by how many MiB the heap grew, in a process of its own that can collect garbage. */
 async function measureGrowth(program: string): Promise<number> {
   const source = `
-    import { compileRules } from './decision/rules.js'
-    import { createTargetParser } from './decision/target.js'
+    import { compileRules } from './rules.js'
+    import { createTargetParser } from './target.js'
     const parse = createTargetParser(new Set(['GET']))
     const read = (url) => {
       const target = parse({ method: 'GET', url, httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
@@ -28,7 +28,7 @@ async function measureGrowth(program: string): Promise<number> {
     rules.find('GET', read('/'), exact)
   `
   const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', source], {
-    cwd: new URL('../../packages/core/dist', import.meta.url),
+    cwd: new URL('../../packages/authorization/dist', import.meta.url),
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
   })

@@ -48,15 +48,17 @@ test('README.md links to every page of docs/', () => {
   )
 })
 
-test('ARCHITECTURE.md names every folder of core and every file beside them, and no others', () => {
-  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
-  const map = text.slice(text.indexOf('### packages/core/src'), text.indexOf('### The other packages'))
-  const named = [...map.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name = '']) => name)
-  const entries = readdirSync(join(root, 'packages/core/src'), { withFileTypes: true })
-  const found = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+for (const name of ['spiffe', 'authorization', 'core']) {
+  test(`ARCHITECTURE.md names every folder and every file at the root of ${name}, and no others`, () => {
+    const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+    const [, map = ''] = new RegExp(`^### packages/${name}/src$([^]*?)^###? `, 'm').exec(text) ?? []
+    const named = [...map.matchAll(/^\| `([^`]+)` \|/gm)].map(([, entry = '']) => entry)
+    const entries = readdirSync(join(root, 'packages', name, 'src'), { withFileTypes: true })
+    const found = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
 
-  assert.deepEqual(named.toSorted(), found.toSorted())
-})
+    assert.deepEqual(named.toSorted(), found.toSorted())
+  })
+}
 
 test('ARCHITECTURE.md tells where to begin only by files that exist', () => {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')

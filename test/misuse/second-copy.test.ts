@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -59,12 +59,22 @@ test('a guard of another copy guards all the same', async () => {
   assert.equal((await peer.fetch('/closed')).status, 403)
 })
 
+// Of core and of the packages that it is made of, which are installed together.
 async function importCopy(): Promise<typeof core> {
-  const original = fileURLToPath(new URL('../../packages/core', import.meta.url))
-  cpSync(join(original, 'dist'), join(folder, 'dist'), { recursive: true })
-  cpSync(join(original, 'package.json'), join(folder, 'package.json'))
-  symlinkSync(join(original, 'node_modules'), join(folder, 'node_modules'))
-  const imported: unknown = await import(pathToFileURL(join(folder, 'dist', 'index.js')).href)
+  for (const name of ['spiffe', 'authorization', 'core']) {
+    const original = fileURLToPath(new URL(`../../packages/${name}`, import.meta.url))
+    const target = join(folder, 'node_modules/@countersign', name)
+    cpSync(join(original, 'dist'), join(target, 'dist'), { recursive: true })
+    cpSync(join(original, 'package.json'), join(target, 'package.json'))
+    mkdirSync(join(target, 'node_modules'))
+    for (const library of readdirSync(join(original, 'node_modules'))) {
+      if (library !== '@countersign') {
+        symlinkSync(join(original, 'node_modules', library), join(target, 'node_modules', library))
+      }
+    }
+  }
+  const entry = join(folder, 'node_modules/@countersign/core/dist/index.js')
+  const imported: unknown = await import(pathToFileURL(entry).href)
   assert.ok(isCore(imported))
   return imported
 }
