@@ -11,6 +11,13 @@ export type { ErrorDetails } from './errors.ts'
 export { SubjectIdentity } from './subject/subject-identity.ts'
 export { createSubjectTrust } from './subject/subject-trust.ts'
 export type { X509Subject } from './subject/x509-subject.ts'
+export {
+  advanceSourceState,
+  type SourceState,
+  type SourceStateEvent,
+  type SourceTransition,
+  startSourceState,
+} from './source/source-state.ts'
 export { createServerTrust, type ExpectedServers, serverUnexpected } from './svid/server-trust.ts'
 export { isX509Svid } from './svid/x509-svid.ts'
 export { createSvidTrust } from './svid/svid-trust.ts'

@@ -1,17 +1,21 @@
 import { createSecureContext } from 'node:tls'
 import {
+  advanceSourceState,
   createServerTrust,
   createSubjectTrust,
   createSvidTrust,
   type ExpectedServers,
   parseCertificates,
   type PeerTrust,
+  type SourceStateEvent,
+  startSourceState,
 } from '@countersign/spiffe/internal'
 import {
   ConfigurationError,
   FaultNotices,
   type OwnCertificate,
   SourceError,
+  type SourceNotice,
   type SubjectIdentity,
   type SubjectMaterial,
   type SubjectSource,
@@ -82,8 +86,8 @@ export class AcceptedMaterial {
   #offered: X509Material | SubjectMaterial | undefined
   #accepted: Accepted | undefined
   #last: Accepted | undefined
-  #isLost = false
-  #isTold = false
+  #state = startSourceState('empty')
+  #isFollowed = false
   readonly #warned = new WeakSet<readonly Certificate[]>()
   /** Trust domains that have no authority, as was told. */
   #without: ReadonlySet<string> = new Set()
@@ -106,7 +110,7 @@ export class AcceptedMaterial {
     const { expiresAt } = accepted.own
     // A source that is not ours may go on offering it.
     if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
-    this.#recover(accepted, now)
+    this.#apply(available, now, accepted.own)
     return accepted
   }
 
@@ -116,7 +120,8 @@ export class AcceptedMaterial {
    */
   latest(now: number): Accepted | undefined {
     const accepted = this.#accepted
-    if (!this.#isTold || this.#isLost || accepted === undefined || now >= accepted.own.expiresAt) {
+    const isLost = this.#state.material === 'lost'
+    if (!this.#isFollowed || isLost || accepted === undefined || now >= accepted.own.expiresAt) {
       return this.current(now)
     }
     return accepted
@@ -124,7 +129,14 @@ export class AcceptedMaterial {
 
   /** Said by whoever follows the source: from now on `current` is asked after each change, or no longer. */
   noteFollowed(isFollowed: boolean): void {
-    this.#isTold = isFollowed && this.#source.onNotice !== undefined
+    this.#isFollowed = isFollowed && this.#source.onNotice !== undefined
+  }
+
+  /** Takes a notice of the source; returns whether it has to be reported. */
+  receive(notice: SourceNotice): boolean {
+    const { state, notices } = advanceSourceState(this.#state, { type: 'notified', notice })
+    this.#state = state
+    return notices.length > 0
   }
 
   /** What was taken last, whether or not it still holds. */
@@ -144,18 +156,17 @@ export class AcceptedMaterial {
   }
 
   #lose(now: number, { code, message }: Pick<SourceError, 'code' | 'message'>): undefined {
-    const wasLost = this.#isLost
-    // Before the report: a log that asks for the guard's health comes back to here.
-    this.#isLost = true
-    if (!wasLost) this.#report({ type: 'source', outcome: 'lost', at: now, code, detail: message })
+    this.#apply({ type: 'unavailable', code, detail: message }, now)
     return undefined
   }
 
-  #recover({ own }: Accepted, now: number): void {
-    if (!this.#isLost) return
-    this.#isLost = false
-    const detail = 'there is a valid certificate of our own again'
-    this.#report({ type: 'source', outcome: 'recovered', at: now, detail, ...describeOwn(own) })
+  #apply(event: SourceStateEvent, now: number, own?: OwnCertificate): void {
+    const { state, notices } = advanceSourceState(this.#state, event)
+    // Before the report: a log that asks for the guard's health comes back to here.
+    this.#state = state
+    for (const { outcome, ...reason } of notices) {
+      this.#report({ type: 'source', outcome, at: now, ...reason, ...(own !== undefined && describeOwn(own)) })
+    }
   }
 
   #takeOrRefuse(offered: X509Material | SubjectMaterial, now: number): void {
@@ -166,7 +177,7 @@ export class AcceptedMaterial {
       // A source that is not ours can offer anything; what was there stays.
       const { message } = toSourceError(error)
       const detail = `${message}; ${this.#accepted === undefined ? 'there is no other' : 'what was there stays'}`
-      this.#report({ type: 'source', outcome: 'refused', at: now, code: 'update_refused', detail })
+      this.#apply({ type: 'refused', code: 'update_refused', detail }, now)
     }
   }
 
@@ -244,6 +255,11 @@ export class AcceptedMaterial {
       this.#report({ type: 'source', outcome: 'warning', at: now, code: 'authority_unusable', detail })
     }
   }
+}
+
+const available: SourceStateEvent = {
+  type: 'available',
+  detail: 'there is a valid certificate of our own again',
 }
 
 const noBundle: Pick<X509Bundle, 'authorities' | 'faults'> = { authorities: [], faults: [] }

@@ -22,9 +22,6 @@ export class SourceFollower {
   readonly #servers = new Set<(accepted: Accepted | undefined) => void>()
   #stop: (() => void) | undefined
   #stopExpiry: () => void = () => undefined
-  #isLost = false
-  /** Whether nothing went wrong any more since a loss was over. */
-  #isRecovered = false
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -55,14 +52,9 @@ export class SourceFollower {
   }
 
   #tell(notice: SourceNotice): void {
-    // That material is lost, and that there is some again, shows in the material itself.
+    const { material, onNotice } = this.#options
     if (notice.outcome === 'lost') this.#refresh()
-    // What is wrong with one bundle says nothing about our own material.
-    else if (notice.trustDomain !== undefined) this.#options.onNotice(notice)
-    else if (notice.outcome !== 'recovered') {
-      this.#isRecovered = false
-      this.#options.onNotice(notice)
-    } else if (!this.#isLost && !this.#isRecovered) this.#options.onNotice(notice)
+    else if (material.receive(notice)) onNotice(notice)
   }
 
   #end(): void {
@@ -77,8 +69,6 @@ export class SourceFollower {
     const { material, onChange } = this.#options
     const accepted = material.current(Date.now())
     const refresh = (): void => this.#refresh()
-    this.#isRecovered = accepted !== undefined && (this.#isLost || this.#isRecovered)
-    this.#isLost = accepted === undefined
     this.#stopExpiry()
     this.#stopExpiry = accepted === undefined ? lookAgain(refresh) : callAt(accepted.own.expiresAt, refresh)
     for (const apply of this.#servers) apply(accepted)

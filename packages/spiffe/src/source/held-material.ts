@@ -15,12 +15,8 @@ export interface MaterialKind<Material> {
 /** Material that its owner replaces and withdraws, and everybody who wants to know of it. */
 export class HeldMaterial<Material extends X509Material | SubjectMaterial> implements X509Source<Material> {
   readonly #kind: MaterialKind<Material>
-  #held: Material | undefined
+  #content: Content<Material>
   #last: Material | undefined
-  /** Epoch milliseconds: of what is held. */
-  #expiresAt = 0
-  /** Why nothing is held. */
-  #loss: SourceError | undefined
   #isClosed = false
   readonly #updates = new Set<(material: Material) => void>()
   readonly #notices = new Set<(notice: SourceNotice) => void>()
@@ -30,17 +26,17 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   constructor(material: Material | undefined, kind: MaterialKind<Material>) {
     if (material !== undefined) kind.check(material)
     this.#kind = kind
-    this.#held = material
+    this.#content = material === undefined ? empty : hold(material, kind)
     this.#last = material
-    this.#expiresAt = material === undefined ? 0 : kind.certificateOf(material).expiresAt
     if (material !== undefined) this.#faults.take(material, Date.now())
   }
 
   get current(): Material {
-    if (this.#held === undefined) throw this.#loss ?? new SourceError('source_empty', 'the source has no material yet')
-    // Kept apart, because every request asks.
-    if (Date.now() < this.#expiresAt) return this.#held
-    const ended = new Date(this.#expiresAt).toISOString()
+    const content = this.#content
+    if (content.kind === 'empty') throw new SourceError('source_empty', 'the source has no material yet')
+    if (content.kind === 'lost') throw content.error
+    if (Date.now() < content.expiresAt) return content.material
+    const ended = new Date(content.expiresAt).toISOString()
     throw new SourceError('source_expired', `our own certificate expired at ${ended}`)
   }
 
@@ -68,20 +64,17 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
 
   #exchange(material: Material): void {
     const next = this.#last === undefined ? material : this.#kind.keepUnchanged(this.#last, material)
-    if (next === this.#held) return
+    if (this.#content.kind === 'valid' && next === this.#content.material) return
     this.#standing = this.#standing.filter((each) => isWarning(each) || each.trustDomain !== undefined)
-    this.#held = next
+    this.#content = hold(next, this.#kind)
     this.#last = next
-    this.#expiresAt = this.#kind.certificateOf(next).expiresAt
-    this.#loss = undefined
     for (const listener of this.#updates) tell(listener, next)
   }
 
   withdraw(error: SourceError): void {
     if (!(error instanceof Error) || typeof error.code !== 'string') refuse('withdraw', error, 'a SourceError')
     if (this.#isClosed) return
-    this.#held = undefined
-    this.#loss = error
+    this.#content = { kind: 'lost', error }
     this.notify({ outcome: 'lost', code: error.code, detail: error.message })
   }
 
@@ -109,6 +102,19 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** What `current` returns or throws. */
+type Content<Material> =
+  | { readonly kind: 'empty' }
+  /** `expiresAt` in epoch milliseconds; read once, because every request asks for it. */
+  | { readonly kind: 'valid'; readonly material: Material; readonly expiresAt: number }
+  | { readonly kind: 'lost'; readonly error: SourceError }
+
+const empty: Content<never> = { kind: 'empty' }
+
+function hold<Material>(material: Material, { certificateOf }: MaterialKind<Material>): Content<Material> {
+  return { kind: 'valid', material, expiresAt: certificateOf(material).expiresAt }
 }
 
 function checkListener(listener: unknown, where: string): void {

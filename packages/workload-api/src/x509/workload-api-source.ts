@@ -7,6 +7,7 @@ import {
   type SourceNotice,
   type X509Material,
 } from '@countersign/spiffe'
+import { advanceSourceState, type SourceStateEvent, startSourceState } from '@countersign/spiffe/internal'
 import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import type { AgentError } from '../wire/agent-error.ts'
 import { parseX509Svids, type X509SvidsMessage } from '../wire/messages.ts'
@@ -59,9 +60,7 @@ class AgentSource implements NoticingSource {
     prepare: (message) => this.#reader.prepare(message),
     take: (message) => this.#take(message),
   })
-  /** What is wrong and was said already; undefined while all is well. */
-  #reported: string | undefined
-  #isLost = true
+  #state = startSourceState('empty')
   #last: CountersignError | undefined
   #settleFirst: (error?: CountersignError) => void = () => undefined
 
@@ -125,8 +124,7 @@ class AgentSource implements NoticingSource {
   #take(message: X509SvidsMessage): boolean {
     try {
       this.#held.replace(this.#reader.readSvid(message, this.#hint))
-      this.#isLost = false
-      this.#recover()
+      this.#apply({ type: 'available', detail: 'the agent gives an SVID that can be used' })
       this.#settleFirst()
       return true
     } catch (error) {
@@ -156,26 +154,21 @@ class AgentSource implements NoticingSource {
 
   #withdraw(error: SourceError): void {
     this.#messages.drop()
-    if (this.#isLost) {
-      this.#report('refused', error)
-      return
-    }
-    this.#isLost = true
-    this.#reported = error.code
-    this.#held.withdraw(error)
+    this.#apply({ type: 'withdrawn', error, cause: error.code })
   }
 
-  /** Once for each reason: an agent that is away is asked again and again. */
+  // Once for each code: an agent that is away is asked again and again.
   #report(outcome: 'refused' | 'warning', { code, message }: CountersignError): void {
-    if (code === this.#reported) return
-    this.#reported = code
-    this.#held.notify({ outcome, code, detail: message })
+    this.#apply({ type: 'failed', outcome, code, detail: message, cause: code })
   }
 
-  #recover(): void {
-    if (this.#reported === undefined) return
-    this.#reported = undefined
-    this.#held.notify({ outcome: 'recovered', detail: 'the agent gives an SVID that can be used' })
+  #apply(event: SourceStateEvent): void {
+    const { state, notices } = advanceSourceState(this.#state, event)
+    this.#state = state
+    for (const notice of notices) {
+      if (event.type === 'withdrawn' && notice.outcome === 'lost') this.#held.withdraw(event.error)
+      else this.#held.notify(notice)
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { findOpenMode } from './key-permission.ts'
 import type { MaterialLoader } from './material-loader.ts'
 import { ReloadSchedule } from './reload-schedule.ts'
 import type { ReplaceableSource } from '../replaceable-source.ts'
+import { advanceSourceState, isReported, type SourceStateEvent, startSourceState } from '../source-state.ts'
 import { findInterests } from './watch-interests.ts'
 
 /** Holds the material of files and exchanges it when they change; nobody else can. */
@@ -16,8 +17,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
   readonly #held: ReplaceableSource<Material>
   readonly #watch: FolderWatch
   readonly #schedule: ReloadSchedule
-  /** What is wrong with the files and was reported already: our own by `ownFiles`, bundles by trust domain. */
-  readonly #reported = new Map<string, string>()
+  #state = startSourceState('valid')
   #openMode: string | undefined
   #watchFailure: string | undefined
 
@@ -62,37 +62,33 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     try {
       const { material, refusals } = await this.#loader.load()
       this.#held.replace(material)
-      const failures = new Map(refusals.map((refusal) => [refusal.trustDomain, describeRefusal(refusal)]))
-      this.#recover(failures)
-      for (const [trustDomain, failure] of failures) {
-        if (!this.#refuse(trustDomain, failure, isRepetition)) isSuspect = true
+      const failing = new Set(refusals.map(({ trustDomain }) => trustDomain))
+      this.#apply({ type: 'available', detail: 'the files are good again', failing })
+      for (const refusal of refusals) {
+        if (!this.#fail(describeRefusal(refusal), isRepetition)) isSuspect = true
       }
     } catch (error) {
-      isSuspect = !this.#refuse(ownFiles, describeFailure(error), isRepetition)
+      isSuspect = !this.#fail(describeFailure(error), isRepetition)
     }
     await this.#warnOfOpenKey()
     await this.#follow()
     return isSuspect
   }
 
-  /** Whether everything is said. A set of files may be half-written, so a failure counts when it is there twice. */
-  #refuse(of: string, { code, detail, state = '', error }: Failure, isRepetition: boolean): boolean {
-    const failure = `${code}\n${detail}`
-    if (failure === this.#reported.get(of)) return true
-    const isRevoked = error instanceof CertificateError && error.code === 'bundle_revoked'
-    if (!isRepetition && !isRevoked) return false
-    this.#reported.set(of, failure)
-    if (isRevoked) this.#held.withdraw(new SourceError('bundle_revoked', detail, { value: error.value, cause: error }))
-    else this.#held.notify({ outcome: 'refused', code, detail: `${detail}${state}`, ...about(of) })
+  /** Whether it was reported. A set of files may be half-written, so a failure counts when it is there twice. */
+  #fail(event: FailureEvent, isRepetition: boolean): boolean {
+    const isConfirmed = isRepetition || event.type === 'withdrawn'
+    if (!isConfirmed) return isReported(this.#state, event)
+    this.#apply(event)
     return true
   }
 
-  /** Reports what was refused and is no longer. */
-  #recover(failures: ReadonlyMap<string, Failure>): void {
-    for (const of of [...this.#reported.keys()].filter((name) => !failures.has(name))) {
-      this.#reported.delete(of)
-      const detail = of === ownFiles ? 'the files are good again' : `the bundle of ${of} can be read again`
-      this.#held.notify({ outcome: 'recovered', detail, ...about(of) })
+  #apply(event: SourceStateEvent): void {
+    const { state, notices } = advanceSourceState(this.#state, event)
+    this.#state = state
+    for (const notice of notices) {
+      if (event.type === 'withdrawn' && notice.outcome === 'lost') this.#held.withdraw(event.error)
+      else this.#held.notify(notice)
     }
   }
 
@@ -120,29 +116,19 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
 
 const fastPollMs = 1000
 
-/** No name of a trust domain. */
-const ownFiles = ''
+type FailureEvent = Extract<SourceStateEvent, { readonly type: 'failed' | 'withdrawn' }>
 
-function about(of: string): { readonly trustDomain?: string } {
-  return of === ownFiles ? {} : { trustDomain: of }
-}
-
-interface Failure {
-  readonly code: SpiffeErrorCode
-  readonly detail: string
-  /** What holds instead: ends the message, and is not what makes it another one. */
-  readonly state?: string
-  readonly error: unknown
-}
-
-function describeFailure(error: unknown): Failure {
-  if (error instanceof SourceError || error instanceof CertificateError) {
-    return { code: error.code, detail: error.message, error }
+function describeFailure(error: unknown): FailureEvent {
+  if (error instanceof CertificateError && error.code === 'bundle_revoked') {
+    const { code, message, value } = error
+    const loss = new SourceError('bundle_revoked', message, { value, cause: error })
+    return { type: 'withdrawn', error: loss, cause: causeOf(code, message) }
   }
-  return { code: 'update_refused', detail: `the files could not be loaded: ${String(error)}`, error }
+  if (error instanceof SourceError || error instanceof CertificateError) return createRefusal(error)
+  return createRefusal({ code: 'update_refused', message: `the files could not be loaded: ${String(error)}` })
 }
 
-function describeRefusal({ error, lastGoodAt }: RefusedBundle): Failure {
+function describeRefusal({ trustDomain, error, lastGoodAt }: RefusedBundle): FailureEvent {
   const seconds = Math.max(0, Math.round((Date.now() - lastGoodAt) / 1000))
   const age =
     seconds < 120
@@ -151,10 +137,21 @@ function describeRefusal({ error, lastGoodAt }: RefusedBundle): Failure {
         ? `${Math.round(seconds / 60)} min`
         : `${Math.round(seconds / 3600)} h`
   const moment = new Date(lastGoodAt).toISOString()
-  return {
-    code: error.code,
-    detail: error.message,
-    state: `; what was read ${age} ago (${moment}) stays in use`,
-    error,
-  }
+  const { detail, ...refusal } = createRefusal(error)
+  // How old it is does not make it another failure.
+  return { ...refusal, trustDomain, detail: `${detail}; what was read ${age} ago (${moment}) stays in use` }
+}
+
+function createRefusal({
+  code,
+  message,
+}: {
+  readonly code: SpiffeErrorCode
+  readonly message: string
+}): Extract<SourceStateEvent, { readonly type: 'failed' }> {
+  return { type: 'failed', outcome: 'refused', code, detail: message, cause: causeOf(code, message) }
+}
+
+function causeOf(code: SpiffeErrorCode, message: string): string {
+  return `${code}\n${message}`
 }
