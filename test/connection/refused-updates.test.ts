@@ -50,7 +50,7 @@ function reasonOf(offer: () => X509Material): {
 
 test('keeps what it has when a source offers material that cannot be read', () => {
   const { svid } = good.current
-  const broken = { svid: { ...svid, certificatePem: 'nonsense' }, bundles: new Map() }
+  const broken = { ...good.current, svid: { ...svid, certificatePem: 'nonsense' }, bundles: new Map() }
   const { reason, events } = reasonOf(() => broken)
   assert.equal(reason, 'unauthenticated')
   assert.ok(events.some((event) => event.type === 'source' && event.code === 'update_refused'))

@@ -6,7 +6,7 @@ import {
   type SubjectMaterial,
   type X509Material,
 } from '@countersign/spiffe'
-import { SubjectIdentity } from '@countersign/spiffe/internal'
+import { ownCertificateOf, SubjectIdentity } from '@countersign/spiffe/internal'
 import {
   describeValue,
   isCallable,
@@ -105,7 +105,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   const material = source.current
   const realm = parseRealm(options, material)
   const localTrustDomain = realm.kind === 'spiffe' ? realm.localTrustDomain : undefined
-  const namespaces = 'ca' in material ? new Set<string>() : parseNamespaces(options.namespaces, material)
+  const namespaces = material.kind === 'subject' ? new Set<string>() : parseNamespaces(options.namespaces, material)
   const callers =
     realm.kind === 'subject'
       ? createPossibleSubjects(realm.identity)
@@ -121,7 +121,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     localTrustDomain,
     callers,
     namespaces,
-    maxCertificateLifetime: parseLifetime(options, 'ca' in material ? material.certificate : material.svid),
+    maxCertificateLifetime: parseLifetime(options, ownCertificateOf(material)),
     authorities,
     minVersion: parseTlsVersion(options.tls, 'createGuard: tls'),
     onExpiry,
@@ -146,7 +146,7 @@ const knownOptions: readonly string[] = [
 
 function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): GuardRealm {
   const { identity } = options
-  if (!('ca' in material)) {
+  if (material.kind !== 'subject') {
     if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')
     const localTrustDomain = material.svid.spiffeId.trustDomain
     const { trustDomains = [localTrustDomain] } = options

@@ -11,6 +11,7 @@ export type { ErrorDetails } from './errors.ts'
 export { SubjectIdentity } from './subject/subject-identity.ts'
 export { createSubjectTrust } from './subject/subject-trust.ts'
 export type { X509Subject } from './subject/x509-subject.ts'
+export { ownCertificateOf } from './source/own-certificate.ts'
 export {
   advanceSourceState,
   type SourceState,

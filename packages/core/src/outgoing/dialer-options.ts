@@ -49,7 +49,7 @@ export function parseDialerOptions(source: unknown, options: DialerOptions, wher
   return {
     source,
     names: parseServerNames(servers, material, where),
-    localTrustDomain: 'ca' in material ? undefined : material.svid.spiffeId.trustDomain,
+    localTrustDomain: material.kind === 'subject' ? undefined : material.svid.spiffeId.trustDomain,
     minVersion: parseTlsVersion(tls, `${where}: tls`),
     log,
   }

@@ -33,7 +33,7 @@ export function parseServerNames(
   const at = `${where}: servers`
   if (isRecord(input)) return parseHostNames(input, at)
   const patterns = parseStringList(input, at)
-  if ('ca' in material) {
+  if (material.kind === 'subject') {
     const message = `${at}: found SPIFFE IDs, expected { dns: true, ca }: the source is made from ca and has no bundles`
     throw new ConfigurationError('option_invalid', message)
   }

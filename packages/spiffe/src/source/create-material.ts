@@ -72,7 +72,7 @@ export function assembleMaterial(parts: MaterialParts, now: number): X509Materia
   // X509-SVID §4.4: both or none are in the leaf.
   const sides = ['server', 'client'] as const
   const own = createOwnCertificate({ key, certificates: chain, expiresAt, sides })
-  return Object.freeze({ svid: Object.freeze({ ...own, spiffeId }), bundles })
+  return Object.freeze({ kind: 'spiffe', svid: Object.freeze({ ...own, spiffeId }), bundles })
 }
 
 function leaveOutPartial(bundle: X509Bundle): X509Bundle {

@@ -37,5 +37,5 @@ export function assembleSubjectMaterial(parts: SubjectParts, now: number): Subje
   const { path, expiresAt, sides } = verdict
   const chain = prepareOwnChain({ certificates: [leaf, ...intermediates], path, authorities: ca.authorities })
   const certificate = createOwnCertificate({ key, certificates: chain, expiresAt, sides })
-  return Object.freeze({ certificate, ca })
+  return Object.freeze({ kind: 'subject', certificate, ca })
 }

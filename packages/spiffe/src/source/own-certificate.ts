@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import { toPem } from '../certificate/pem.ts'
-import type { HandshakeSide, OwnCertificate } from '../trust/x509-source.ts'
+import type { HandshakeSide, OwnCertificate, SubjectMaterial, X509Material } from '../trust/x509-source.ts'
 
 /** What there is to say of our own certificate once its path is verified. */
 export interface OwnProof {
@@ -27,4 +27,9 @@ export function createOwnCertificate({ key, certificates, expiresAt, sides }: Ow
     sides: Object.freeze([...sides]),
     exportPrivateKey: () => key.export({ type: 'pkcs8', format: 'pem' }).toString(),
   })
+}
+
+/** The certificate of this workload in material of either kind. */
+export function ownCertificateOf(material: X509Material | SubjectMaterial): OwnCertificate {
+  return material.kind === 'subject' ? material.certificate : material.svid
 }

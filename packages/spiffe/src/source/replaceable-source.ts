@@ -42,12 +42,19 @@ export function createReplaceableSubjectSource(material: SubjectMaterial): Repla
 }
 
 function checkMaterial(material: unknown): void {
-  if (isRecord(material) && isRecord(material['svid']) && material['bundles'] instanceof Map) return
+  if (
+    isRecord(material) &&
+    material['kind'] === 'spiffe' &&
+    isRecord(material['svid']) &&
+    material['bundles'] instanceof Map
+  )
+    return
   refuse(material, 'what createMaterial() returns')
 }
 
 function checkSubjectMaterial(material: unknown): void {
-  if (isRecord(material) && isRecord(material['certificate']) && isRecord(material['ca'])) return
+  const isSubject = isRecord(material) && material['kind'] === 'subject'
+  if (isSubject && isRecord(material['certificate']) && isRecord(material['ca'])) return
   refuse(material, 'the certificate and the CA of a service without SPIFFE')
 }
 
@@ -73,6 +80,7 @@ function keepUnchangedSubject(last: SubjectMaterial, next: SubjectMaterial): Sub
   const isSameCa = isSameBundle(last.ca, next.ca)
   if (isSameChain && isSameCa) return last
   return Object.freeze({
+    kind: 'subject',
     certificate: isSameChain ? last.certificate : next.certificate,
     ca: isSameCa ? last.ca : next.ca,
   })

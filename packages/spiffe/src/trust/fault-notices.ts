@@ -21,7 +21,7 @@ export class FaultNotices {
    * @param at epoch milliseconds
    * @returns the notices of faults that it has and the material before it did not
    */
-  take(material: Pick<X509Material, 'bundles' | 'faults'> | SubjectMaterial, at: number): readonly FaultNotice[] {
+  take(material: Bundles | SubjectMaterial, at: number): readonly FaultNotice[] {
     const lasting = new Map<string, ReadonlyMap<string, FaultNotice>>()
     const fresh: FaultNotice[] = []
     for (const group of listGroups(material)) {
@@ -46,6 +46,9 @@ export class FaultNotices {
   }
 }
 
+/** The part of a material that is about bundles, or bundles that come without an SVID. */
+type Bundles = Pick<X509Material, 'bundles' | 'faults'> & { readonly kind?: 'spiffe' }
+
 /** The faults of one bundle, or those that are of no trust domain in particular. */
 interface FaultGroup {
   /** Begins the message. */
@@ -57,7 +60,7 @@ interface FaultGroup {
 }
 
 function listGroups(material: Parameters<FaultNotices['take']>[0]): readonly FaultGroup[] {
-  if ('ca' in material) return [describeGroup('the CA', undefined, material.ca)].filter(hasFaults)
+  if (material.kind === 'subject') return [describeGroup('the CA', undefined, material.ca)].filter(hasFaults)
   const { bundles, faults = [] } = material
   const all = [...faults, ...[...bundles.values()].flatMap((bundle) => bundle.faults)]
   const groups = [...bundles.values()].map(({ trustDomain, authorities }) => {

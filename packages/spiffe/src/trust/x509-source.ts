@@ -48,8 +48,12 @@ export interface SourceNotice {
   readonly detail: string
 }
 
-/** What a workload needs to prove its SPIFFE ID and to verify others. */
+/**
+ * What a workload needs to prove its SPIFFE ID and to verify others. A source of your own makes it with
+ * `createMaterial`, which sets `kind`; a copy has to keep it.
+ */
 export interface X509Material {
+  readonly kind: 'spiffe'
   readonly svid: OwnSvid
   /** By trust domain name. A bundle whose content did not change stays the same object from one material to the next. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
@@ -57,8 +61,9 @@ export interface X509Material {
   readonly faults?: readonly BundleFault[]
 }
 
-/** What a workload needs to prove itself to others that trust the same CA, and to verify them. */
+/** What a workload needs to prove itself to others that trust the same CA, and to verify them; made by `fileSource`. */
 export interface SubjectMaterial {
+  readonly kind: 'subject'
   readonly certificate: OwnCertificate
   /** The same object from one material to the next while its content does not change. */
   readonly ca: CaBundle
