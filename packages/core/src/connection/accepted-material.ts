@@ -1,45 +1,35 @@
 import { createSecureContext } from 'node:tls'
 import {
   advanceSourceState,
-  createServerTrust,
-  createSubjectTrust,
-  createSvidTrust,
-  type ExpectedServers,
+  ownCertificateOf,
   parseCertificates,
   type PeerTrust,
   type SourceStateEvent,
   startSourceState,
 } from '@countersign/spiffe/internal'
 import {
-  ConfigurationError,
-  FaultNotices,
+  type Certificate,
   type OwnCertificate,
   SourceError,
   type SourceNotice,
-  type SubjectIdentity,
   type SubjectMaterial,
   type SubjectSource,
-  type X509Bundle,
   type X509Material,
   type X509Source,
-  type Certificate,
 } from '@countersign/spiffe'
 import type { Reporter } from '../events.ts'
-import {
-  describeClientOnly,
-  describeIndistinct,
-  describeLongLife,
-  describeMissingBundle,
-  longCertificateLifetime,
-} from './material-warnings.ts'
+import { describeOwn } from './describe-own.ts'
+import { describeClientOnly, describeLongLife } from './material-warnings.ts'
 import { chooseOpensslVerdict, type OpensslVerdict } from './openssl-verdict.ts'
+import type { Proof } from './proof.ts'
+import { createPeerTrust, type Realm } from './realm.ts'
 import { createTlsOptions } from './tls-options.ts'
-import type { Proof } from './verdict-cache.ts'
+import { UpdateWarnings } from './update-warnings.ts'
 
 /** Material that the guard works with, and what of it concerns peers. */
 export interface Accepted {
   readonly own: OwnCertificate
-  /** What the peers are held against whose callers are authenticated, and no others. */
+  /** Verifies the peers whose callers are authenticated, and no others. */
   readonly trust: PeerTrust<Proof>
   /** Whether OpenSSL has to accept the peers as well. */
   readonly openssl: OpensslVerdict
@@ -49,19 +39,6 @@ export interface Accepted {
    */
   readonly known: (realm: string) => readonly Certificate[]
 }
-
-/** What a guard was pinned to at its start. */
-export type GuardRealm =
-  | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
-  | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
-
-/** What a guard or a dialer was pinned to. */
-export type Realm =
-  | GuardRealm
-  /** The peers are servers that we call. */
-  | ({ readonly kind: 'servers'; readonly localTrustDomain: string } & ExpectedServers)
-  /** Peers are held against something else; only our own certificate is used. */
-  | { readonly kind: 'own' }
 
 /** What a guard demands of its material. */
 export interface MaterialPolicy {
@@ -88,16 +65,14 @@ export class AcceptedMaterial {
   #last: Accepted | undefined
   #state = startSourceState('empty')
   #isFollowed = false
-  readonly #warned = new WeakSet<readonly Certificate[]>()
-  /** Trust domains that have no authority, as was told. */
-  #without: ReadonlySet<string> = new Set()
-  readonly #faults = new FaultNotices()
+  readonly #warnings: UpdateWarnings
 
   constructor(source: GuardSource, policy: MaterialPolicy, report: Reporter) {
     this.#source = source
     this.#policy = policy
     this.#report = report
     this.openssl = chooseOpensslVerdict(policy.realm)
+    this.#warnings = new UpdateWarnings(policy.realm, source.onNotice !== undefined)
   }
 
   /** What holds at `now` (epoch milliseconds), or undefined when nobody can be authenticated. */
@@ -182,15 +157,11 @@ export class AcceptedMaterial {
   }
 
   #take(offered: X509Material | SubjectMaterial, now: number): void {
-    const { realm, maxCertificateLifetime } = this.#policy
-    const own = ownOf(offered)
-    const trust = trustOf(offered, realm)
-    const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
-    if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
-    const clientOnly = realm.kind === 'subject' ? describeClientOnly(own) : undefined
-    if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
+    const own = ownCertificateOf(offered)
+    const trust = createPeerTrust(this.#policy.realm, offered)
+    checkCertificate(own, this.#policy)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
-    const ownRealm = 'ca' in offered ? '' : offered.svid.spiffeId.trustDomain
+    const ownRealm = offered.kind === 'subject' ? '' : offered.svid.spiffeId.trustDomain
     const known = (of: string): readonly Certificate[] => (of === ownRealm ? ownIntermediates : [])
     const before = this.#last?.own
     const accepted = { own, trust, openssl: this.openssl, known }
@@ -199,60 +170,8 @@ export class AcceptedMaterial {
     this.#last = accepted
     const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
-    if (own.sha256 !== before?.sha256) this.#warnOfLongLife(own, now)
-    if (before !== undefined) this.#warnOfOtherName(before, own, now)
-    this.#warnOfBundles(offered, now)
-    this.#warnOfFaults(offered, now)
-    this.#warnOfNoAuthorities(offered, now)
-  }
-
-  #warnOfOtherName(before: OwnCertificate, own: OwnCertificate, now: number): void {
-    const [was, is] = [describeOwn(before).spiffeId, describeOwn(own).spiffeId]
-    if (was === is) return
-    const detail = `our own SPIFFE ID was ${was} and is ${is}; namespaces and rules stay those of the start`
-    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'spiffe_id_changed', detail })
-  }
-
-  #warnOfNoAuthorities(offered: X509Material | SubjectMaterial, now: number): void {
-    const { realm } = this.#policy
-    if (realm.kind === 'subject' || realm.kind === 'own' || 'ca' in offered) return
-    // Where there is more to say than that it is empty, it is said by the faults of the bundle.
-    const without = realm.trustDomains.filter((name) => {
-      const { authorities, faults } = offered.bundles.get(name) ?? noBundle
-      return authorities.length === 0 && faults.length === 0
-    })
-    for (const trustDomain of without) {
-      if (this.#without.has(trustDomain)) continue
-      const detail = describeMissingBundle(trustDomain, realm, offered.bundles)
-      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'bundle_empty', trustDomain, detail })
-    }
-    this.#without = new Set(without)
-  }
-
-  // Of a source that has notices, they come that way.
-  #warnOfFaults(offered: X509Material | SubjectMaterial, now: number): void {
-    if (this.#source.onNotice !== undefined) return
-    for (const notice of this.#faults.take(offered, now)) this.#report({ type: 'source', ...notice })
-  }
-
-  #warnOfLongLife(own: OwnCertificate, now: number): void {
-    const long = describeLongLife(own, longCertificateLifetime)
-    if (long === undefined) return
-    const detail = `our own certificate: ${long}`
-    this.#report({ type: 'source', outcome: 'warning', at: now, code: 'certificate_long_lived', detail })
-  }
-
-  #warnOfBundles(offered: X509Material | SubjectMaterial, now: number): void {
-    const bundles =
-      'ca' in offered ? [{ trustDomain: 'the CA', authorities: offered.ca.authorities }] : [...offered.bundles.values()]
-    for (const { trustDomain, authorities } of bundles) {
-      // A bundle that did not change stays the same list from one material to the next.
-      if (this.#warned.has(authorities)) continue
-      this.#warned.add(authorities)
-      const indistinct = describeIndistinct(authorities)
-      if (indistinct === undefined) continue
-      const detail = `bundle of ${trustDomain}: ${indistinct}`
-      this.#report({ type: 'source', outcome: 'warning', at: now, code: 'authority_unusable', detail })
+    for (const { outcome, ...reason } of this.#warnings.list({ material: offered, own, before }, now)) {
+      this.#report({ type: 'source', outcome, at: now, ...reason })
     }
   }
 }
@@ -262,39 +181,11 @@ const available: SourceStateEvent = {
   detail: 'there is a valid certificate of our own again',
 }
 
-const noBundle: Pick<X509Bundle, 'authorities' | 'faults'> = { authorities: [], faults: [] }
-
-/** What an event tells of our own certificate. */
-function describeOwn(own: OwnCertificate): {
-  readonly serialNumber: string
-  readonly expiresAt: number
-  readonly spiffeId?: string
-} {
-  const { serialNumber, expiresAt } = own
-  return { serialNumber, expiresAt, ...('spiffeId' in own && { spiffeId: String(own.spiffeId) }) }
-}
-
-function ownOf(material: X509Material | SubjectMaterial): OwnCertificate {
-  return 'ca' in material ? material.certificate : material.svid
-}
-
-function trustOf(material: X509Material | SubjectMaterial, realm: Realm): PeerTrust<Proof> {
-  if (realm.kind === 'own') return createSvidTrust(new Map())
-  if (realm.kind === 'subject') {
-    if ('ca' in material) return createSubjectTrust(material.ca, realm.identity)
-    throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
-  }
-  if ('ca' in material) {
-    throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
-  }
-  const { svid, bundles } = material
-  const { localTrustDomain, trustDomains, kind } = realm
-  if (svid.spiffeId.trustDomain !== localTrustDomain) {
-    const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
-    throw new SourceError('update_refused', found)
-  }
-  if (kind === 'servers') return createServerTrust(bundles, realm)
-  return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
+function checkCertificate(own: OwnCertificate, { realm, maxCertificateLifetime }: MaterialPolicy): void {
+  const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
+  if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
+  const clientOnly = realm.kind === 'subject' ? describeClientOnly(own) : undefined
+  if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
 }
 
 // OpenSSL has demands of its own, also on certificates of our chain that no path needs. What a server cannot take must

@@ -1,4 +1,4 @@
-import type { Realm } from './accepted-material.ts'
+import type { Realm } from './realm.ts'
 
 /**
  * Whether OpenSSL, too, has to accept the chain of a peer. Our own verifier decides in any case; `unused` means that it

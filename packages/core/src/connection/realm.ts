@@ -1,0 +1,53 @@
+import {
+  createServerTrust,
+  createSubjectTrust,
+  createSvidTrust,
+  type ExpectedServers,
+  type PeerTrust,
+} from '@countersign/spiffe/internal'
+import {
+  ConfigurationError,
+  SourceError,
+  type SubjectIdentity,
+  type SubjectMaterial,
+  type X509Material,
+} from '@countersign/spiffe'
+import type { Proof } from './proof.ts'
+
+/** Which callers a guard can authenticate: decided at start, and never changed by an update of its material. */
+export type GuardRealm =
+  | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
+  | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
+
+/** Which peers a guard or a dialer can authenticate. */
+export type Realm =
+  | GuardRealm
+  /** The peers are servers that we call. */
+  | ({ readonly kind: 'servers'; readonly localTrustDomain: string } & ExpectedServers)
+  /** Peers are verified without the material; only our own certificate is used. */
+  | { readonly kind: 'own' }
+
+/**
+ * Creates the verifier of the peers of a realm from material.
+ *
+ * @throws {ConfigurationError} `option_invalid` for material of another kind than the realm's
+ * @throws {SourceError} `update_refused` for an SVID of another trust domain than at start
+ */
+export function createPeerTrust(realm: Realm, material: X509Material | SubjectMaterial): PeerTrust<Proof> {
+  if (realm.kind === 'own') return createSvidTrust(new Map())
+  if (realm.kind === 'subject') {
+    if (material.kind === 'subject') return createSubjectTrust(material.ca, realm.identity)
+    throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
+  }
+  if (material.kind === 'subject') {
+    throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
+  }
+  const { svid, bundles } = material
+  const { localTrustDomain, trustDomains, kind } = realm
+  if (svid.spiffeId.trustDomain !== localTrustDomain) {
+    const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
+    throw new SourceError('update_refused', found)
+  }
+  if (kind === 'servers') return createServerTrust(bundles, realm)
+  return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
+}

@@ -1,0 +1,101 @@
+import {
+  type Certificate,
+  FaultNotices,
+  type OwnCertificate,
+  type SourceNotice,
+  type SubjectMaterial,
+  type X509Bundle,
+  type X509Material,
+} from '@countersign/spiffe'
+import { describeOwn } from './describe-own.ts'
+import {
+  describeIndistinct,
+  describeLongLife,
+  describeMissingBundle,
+  longCertificateLifetime,
+} from './material-warnings.ts'
+import type { Realm } from './realm.ts'
+
+/** Material that was taken, and our own certificate in it and before. */
+interface Update {
+  readonly material: X509Material | SubjectMaterial
+  readonly own: OwnCertificate
+  readonly before: OwnCertificate | undefined
+}
+
+/** Lists what is suspicious in material that is valid: each thing once for as long as it lasts. */
+export class UpdateWarnings {
+  readonly #realm: Realm
+  readonly #hasOwnNotices: boolean
+  readonly #checkedAuthorities = new WeakSet<readonly Certificate[]>()
+  /** Trust domains without authorities. */
+  #withoutAuthorities: ReadonlySet<string> = new Set()
+  readonly #faults = new FaultNotices()
+
+  /** `hasOwnNotices`: the source reports the faults of its bundles by `onNotice`. */
+  constructor(realm: Realm, hasOwnNotices: boolean) {
+    this.#realm = realm
+    this.#hasOwnNotices = hasOwnNotices
+  }
+
+  /** Lists the warnings about an update, taken at `now` (epoch milliseconds). */
+  list({ material, own, before }: Update, now: number): readonly Warning[] {
+    return [
+      ...(own.sha256 === before?.sha256 ? [] : listLongLife(own)),
+      ...(before === undefined ? [] : listOtherName(before, own)),
+      ...this.#listIndistinct(material),
+      ...(this.#hasOwnNotices ? [] : this.#faults.take(material, now)),
+      ...this.#listMissing(material),
+    ]
+  }
+
+  #listIndistinct(material: X509Material | SubjectMaterial): readonly Warning[] {
+    const bundles =
+      material.kind === 'subject'
+        ? [{ trustDomain: 'the CA', authorities: material.ca.authorities }]
+        : [...material.bundles.values()]
+    return bundles.flatMap(({ trustDomain, authorities }) => {
+      // A bundle that did not change stays the same list from one material to the next.
+      if (this.#checkedAuthorities.has(authorities)) return []
+      this.#checkedAuthorities.add(authorities)
+      const indistinct = describeIndistinct(authorities)
+      return indistinct === undefined ? [] : [warn('authority_unusable', `bundle of ${trustDomain}: ${indistinct}`)]
+    })
+  }
+
+  #listMissing(material: X509Material | SubjectMaterial): readonly Warning[] {
+    const realm = this.#realm
+    if (realm.kind === 'subject' || realm.kind === 'own' || material.kind === 'subject') return []
+    // A bundle with faults that leave it without authorities is reported by its faults.
+    const missing = realm.trustDomains.filter((name) => {
+      const { authorities, faults } = material.bundles.get(name) ?? noBundle
+      return authorities.length === 0 && faults.length === 0
+    })
+    const fresh = missing.filter((trustDomain) => !this.#withoutAuthorities.has(trustDomain))
+    this.#withoutAuthorities = new Set(missing)
+    return fresh.map((trustDomain) => ({
+      ...warn('bundle_empty', describeMissingBundle(trustDomain, realm, material.bundles)),
+      trustDomain,
+    }))
+  }
+}
+
+type Warning = Omit<SourceNotice, 'at'>
+
+function warn(code: NonNullable<Warning['code']>, detail: string): Warning {
+  return { outcome: 'warning', code, detail }
+}
+
+function listLongLife(own: OwnCertificate): readonly Warning[] {
+  const long = describeLongLife(own, longCertificateLifetime)
+  return long === undefined ? [] : [warn('certificate_long_lived', `our own certificate: ${long}`)]
+}
+
+function listOtherName(before: OwnCertificate, own: OwnCertificate): readonly Warning[] {
+  const [was, is] = [describeOwn(before).spiffeId, describeOwn(own).spiffeId]
+  if (was === is) return []
+  const detail = `our own SPIFFE ID was ${was} and is ${is}; namespaces and rules stay those of the start`
+  return [warn('spiffe_id_changed', detail)]
+}
+
+const noBundle: Pick<X509Bundle, 'authorities' | 'faults'> = { authorities: [], faults: [] }
