@@ -18,6 +18,7 @@ import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
 import { IssuedOptions } from './connection/issued-options.ts'
 import { OwnLife } from './connection/own-life.ts'
+import { PeerConnections } from './connection/peer-connections.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
 import { EventLog } from './event-log.ts'
@@ -47,6 +48,7 @@ export class AdapterGuard implements Guard {
   readonly #events: EventLog
   readonly #report: Reporter
   readonly #material: AcceptedMaterial
+  readonly #connections: PeerConnections
   readonly #authenticator: Authenticator
   readonly #follower: SourceFollower
   readonly #requests: RequestAdmission
@@ -63,11 +65,13 @@ export class AdapterGuard implements Guard {
     this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
     this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
     this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
-    this.#authenticator = new Authenticator(parsed, this.#report)
+    this.#connections = new PeerConnections(this.#report, parsed)
+    this.#authenticator = new Authenticator(parsed, this.#connections)
     this.#requests = new RequestAdmission({
       rules: parsed.rules,
       material: this.#material,
       authenticator: this.#authenticator,
+      registry: this.#connections.registry,
       report: this.#report,
     })
     const ownLife = new OwnLife((expiring) =>
@@ -77,7 +81,7 @@ export class AdapterGuard implements Guard {
       source: parsed.source,
       material: this.#material,
       onChange: (accepted) => {
-        this.#authenticator.connections.endUnproved(accepted)
+        this.#connections.endUnproved(accepted)
         // What was reported meanwhile may have brought newer material.
         ownLife.watch(this.#material.current(Date.now()), Date.now())
       },
@@ -106,15 +110,9 @@ export class AdapterGuard implements Guard {
     }
     const checked = this.#tlsOptions.check(server)
     attachServer(checked, {
-      connections: this.#authenticator.connections,
+      connections: this.#connections,
       openssl: this.#material.openssl,
-      accept: (socket) => this.#authenticator.accept(socket, this.#material.current(Date.now()), Date.now()),
-      refuseHandshake: (error, socket) => {
-        const now = Date.now()
-        this.#authenticator.reportHandshake(error, socket, this.#material.current(now), now)
-      },
-      refuseProtocol: (socket) => this.#authenticator.reportProtocol(socket, Date.now()),
-      begin: (request, response) => this.#authenticator.begin(request, response),
+      current: (now) => this.#material.current(now),
       follow: (apply) =>
         this.#follower.add((accepted) => {
           apply(accepted === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(accepted, minVersion))
@@ -125,7 +123,7 @@ export class AdapterGuard implements Guard {
           attachOptions.way ?? followListener(checked, this.#recognizers),
         ),
         answer: (denial, request) => this.answer(denial, request),
-        keepEndable: (request) => this.#authenticator.markUpgraded(request),
+        markUpgraded: (request) => this.#connections.life.markUpgraded(request),
       }),
       decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
       isLoopbackOnly: isInjectingSource(source),
@@ -187,7 +185,7 @@ export class AdapterGuard implements Guard {
 
   /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
   answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
-    if (this.#authenticator.silence(request, denial)) return undefined
+    if (this.#connections.life.closeUnproved(request, denial.reason)) return undefined
     return formatAnswer(denial, this.#options.formatDenial)
   }
 

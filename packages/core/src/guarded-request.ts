@@ -1,5 +1,5 @@
 import type { CompiledRequirement, Reading, RequestHeaders } from '@countersign/authorization'
-import type { ConnectedRequest } from './connection/peer-connections.ts'
+import type { ConnectedRequest } from './connection/connection-registry.ts'
 
 /** What a guard reads of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
 export interface GuardedRequest extends ConnectedRequest {

@@ -17,6 +17,7 @@ import {
 import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { AcceptedMaterial } from './connection/accepted-material.ts'
+import type { ConnectionRegistry } from './connection/connection-registry.ts'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
@@ -27,6 +28,7 @@ export interface AdmissionParts {
   readonly rules: RuleSet
   readonly material: AcceptedMaterial
   readonly authenticator: Authenticator
+  readonly registry: ConnectionRegistry
   readonly report: Reporter
 }
 
@@ -189,7 +191,7 @@ export class RequestAdmission {
   #deny(request: GuardedRequest, denial: Denial, principal: string | undefined): Denial {
     const { effect, ...why } = denial
     const about = { at: Date.now(), ...why, ...this.#describe(request), ...(principal !== undefined && { principal }) }
-    const wasAuthenticated = this.#parts.authenticator.connections.find(request)?.verdict.ok
+    const wasAuthenticated = this.#parts.registry.find(request)?.verdict.ok
     this.#parts.report({ type: 'denial', ...about }, wasAuthenticated)
     if (hasSubscribers('decision')) publishDecision({ type: 'decision', effect, ...about })
     return denial
@@ -212,7 +214,7 @@ export class RequestAdmission {
 
   #describe(request: GuardedRequest): Described {
     const { method = '', url = '' } = request
-    const remoteAddress = this.#parts.authenticator.connections.find(request)?.socket.remoteAddress
+    const remoteAddress = this.#parts.registry.find(request)?.socket.remoteAddress
     return {
       method: method.slice(0, 32),
       path: (url.split('?', 1)[0] ?? '').slice(0, 256),

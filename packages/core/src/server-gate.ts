@@ -13,8 +13,8 @@ export interface GateQuestions {
   /** Decides a request by the rules. */
   readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
-  /** Told of each upgrade that passes. */
-  readonly keepEndable: (request: GuardedRequest) => void
+  /** Called with each upgrade that passes. */
+  readonly markUpgraded: (request: GuardedRequest) => void
 }
 
 /**
@@ -22,7 +22,7 @@ export interface GateQuestions {
  * answers those that are denied. That includes requests that Node gives to listeners of their own (`upgrade`, `connect`,
  * `checkContinue`, `checkExpectation`), which no framework sees.
  */
-export function createServerGate({ admit, answer, keepEndable }: GateQuestions): RequestGate {
+export function createServerGate({ admit, answer, markUpgraded }: GateQuestions): RequestGate {
   return (event, request, response) => {
     if (!(request instanceof IncomingMessage) && !(request instanceof Http2ServerRequest)) {
       // Emitted by hand; there is nothing to decide about, and nothing that could be answered in general.
@@ -34,7 +34,7 @@ export function createServerGate({ admit, answer, keepEndable }: GateQuestions):
       send(response, answer(verdict, request))
       return false
     }
-    if (event === 'upgrade' || event === 'connect') keepEndable(request)
+    if (event === 'upgrade' || event === 'connect') markUpgraded(request)
     return true
   }
 }

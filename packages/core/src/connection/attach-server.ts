@@ -1,6 +1,8 @@
 import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ConfigurationError } from '@countersign/spiffe'
+import type { Accepted } from './accepted-material.ts'
 import { refusedListeners } from './check-server.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
 import { noteAddress } from './describe-handshake.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import type { PeerConnections } from './peer-connections.ts'
@@ -12,16 +14,10 @@ export interface Attachment {
   readonly connections: PeerConnections
   /** Whether OpenSSL has to accept a peer before anyone sees its connection. */
   readonly openssl: OpensslVerdict
-  /** Verifies the peer of a connection whose handshake is complete, or ends it. */
-  readonly accept: (socket: TLSSocket) => void
-  /** Reports a handshake that OpenSSL refused. */
-  readonly refuseHandshake: (error: Error, socket: TLSSocket) => void
-  /** Reports a verified caller that does not speak the protocol of the server. */
-  readonly refuseProtocol: (socket: TLSSocket) => void
+  /** The material that holds at `now`. */
+  readonly current: (now: number) => Accepted | undefined
   /** Calls back with the complete option set now and after each change; gives the function that ends it. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
-  /** Told of each request before anybody answers it. */
-  readonly begin: (request: unknown, response: unknown) => void
   /** Whether a request may reach the listeners of its event. */
   readonly admit: RequestGate
   /** Whether `admit` decides every request alone and leaves none to its route: then any number of listeners may see those that pass. */
@@ -35,17 +31,26 @@ export type RequestGate = (event: string, request: unknown, response: unknown) =
 
 /** Ties a checked server to the guard: from here on its certificate, its connections and its requests are the guard's. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
-  const { connections, accept, refuseHandshake, follow, decidesAlone } = attachment
+  const { connections, current, follow, decidesAlone } = attachment
+  const { registry, reports } = connections
+  const accept = (socket: TLSSocket): void => {
+    const now = Date.now()
+    connections.acceptCaller(socket, current(now), now)
+  }
   refuseListeners(server, decidesAlone)
   // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
   server.prependListener('secureConnection', accept)
-  server.prependListener('session', (session: Parameters<PeerConnections['link']>[0]) => connections.link(session))
+  server.prependListener('session', (session: Parameters<ConnectionRegistry['link']>[0]) => registry.link(session))
   server.on('connection', noteAddress)
   server.on('tlsClientError', (error, socket) => {
     // What breaks off after the end is no attack, and the source may be closed by then.
-    if (follower.isFollowing) refuseHandshake(error, socket)
+    if (!follower.isFollowing) return
+    const now = Date.now()
+    reports.reportHandshake(error, socket, current(now) !== undefined, now)
   })
-  refuseUnknownProtocol(server, attachment.refuseProtocol)
+  refuseUnknownProtocol(server, (socket) => {
+    reports.reportProtocol(socket, registry.find({ httpVersionMajor: 1, socket })?.verdict, Date.now())
+  })
   if (attachment.isLoopbackOnly) {
     if (server.listening) refuseOtherAddresses(server)
     server.prependListener('listening', () => refuseOtherAddresses(server))
@@ -54,7 +59,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   prepareRequestEvents(server)
   refuseChanges(server, decidesAlone)
   if (attachment.openssl === 'required') explainRefusals(server)
-  interceptRequests(server, attachment)
+  interceptRequests(server, attachment, accept)
 }
 
 // Node destroys the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and OpenSSL
@@ -127,13 +132,17 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
 
 // Where they are emitted, because a listener of ours would be one among others: whatever it did, the next one would run.
 // And before any framework, whose hooks and middleware run in the order in which they were registered.
-function interceptRequests(server: TlsServer, { begin, admit, accept, openssl }: Attachment): void {
+function interceptRequests(
+  server: TlsServer,
+  { connections: { life }, admit, openssl }: Attachment,
+  accept: (socket: TLSSocket) => void,
+): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
   const guarded: Emit = (event, ...values) => {
     const [request, response] = values
     if (event === 'request') {
-      begin(request, response)
+      life.begin(request, response)
       // Without the list: this one comes with every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
@@ -146,7 +155,7 @@ function interceptRequests(server: TlsServer, { begin, admit, accept, openssl }:
       return true
     }
     if (typeof event === 'string' && otherRequests.has(event)) {
-      begin(request, response)
+      life.begin(request, response)
       if (!admit(event, request, response)) return true
     }
     return emit.call(server, event, ...values)

@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import type { PeerTrustVerdict } from '@countersign/spiffe/internal'
 import type { Accepted } from './accepted-material.ts'
 import type { OpenStreams } from './open-streams.ts'
-import type { Proof } from './verdict-cache.ts'
+import type { Proof } from './proof.ts'
 
 /** The verdict on a chain, or why no chain was looked at. */
 export type PeerVerdict = PeerTrustVerdict<Proof>
@@ -20,7 +20,7 @@ export interface ConnectionEnd {
 
 /** One connection and the verdict on its peer, kept with the material under which it was last reached. */
 export interface Connection extends ConnectionEnd {
-  /** Whose connection it is: of one guard or dialer alone. */
+  /** The registry that it is in: that of one guard or dialer alone. */
   readonly owner: object
   readonly socket: TLSSocket
   /** What the peer presented besides the path that proved it; DER. */

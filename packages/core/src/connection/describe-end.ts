@@ -1,5 +1,5 @@
 import { endOfValidity } from '@countersign/spiffe/internal'
-import type { Proof } from './verdict-cache.ts'
+import type { Proof } from './proof.ts'
 
 /** What ended with a proof, and when: a certificate of its path, or a revocation list that spoke for one. */
 export function describeEnd({ path, expiresAt }: Proof): string {

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { isX509Svid, endOfValidity } from '@countersign/spiffe/internal'
-import type { Proof } from './verdict-cache.ts'
+import type { Proof } from './proof.ts'
 
 /** What events call a verified peer. */
 export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {

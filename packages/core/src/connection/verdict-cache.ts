@@ -1,16 +1,8 @@
 import { hash } from 'node:crypto'
-import type { Certificate, X509Svid } from '@countersign/spiffe'
-import {
-  type PeerClaim,
-  type PeerTrust,
-  type PeerTrustVerdict,
-  retainedBytes,
-  type X509Subject,
-} from '@countersign/spiffe/internal'
+import type { Certificate } from '@countersign/spiffe'
+import { type PeerClaim, type PeerTrust, type PeerTrustVerdict, retainedBytes } from '@countersign/spiffe/internal'
 import { BoundedMap, type MapBounds } from './bounded-map.ts'
-
-/** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */
-export type Proof = X509Svid | X509Subject
+import type { Proof } from './proof.ts'
 
 /** The verdicts that are kept: about 6 KiB each for an ordinary leaf and as much for each of its intermediates. */
 const verdictBounds: MapBounds = { entries: 4096, bytes: 32 * 1024 * 1024 }

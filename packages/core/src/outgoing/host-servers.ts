@@ -1,6 +1,6 @@
 import { createSecureContext, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import type { Accepted } from '../connection/accepted-material.ts'
-import { watchEnd } from '../connection/connection-life.ts'
+import { watchEnd } from '../connection/certificate-end.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import { Moments } from '../connection/moments.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'

@@ -43,7 +43,7 @@ export class WorkloadServers implements ServerCheck {
   }
 
   holds(socket: TLSSocket, accepted: Accepted, now: number): boolean {
-    const connection = this.#connections.find({ httpVersionMajor: 1, socket })
+    const connection = this.#connections.registry.find({ httpVersionMajor: 1, socket })
     if (connection === undefined) return false
     const verdict = this.#connections.verdictOf(connection, accepted, now)
     return verdict.ok && now < verdict.proof.expiresAt

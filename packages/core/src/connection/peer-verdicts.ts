@@ -1,0 +1,92 @@
+import type { TLSSocket } from 'node:tls'
+import type { Accepted } from './accepted-material.ts'
+import type { Connection, PeerVerdict } from './connection.ts'
+import { lifeOf, nameOf } from './describe-peer.ts'
+import { describeLongLife } from './material-warnings.ts'
+import type { Proof } from './proof.ts'
+import { listPresented, showCaller, type ShownChain } from './read-chain.ts'
+import { TimeBudget } from './time-budget.ts'
+import { type KeptClaim, VerdictCache } from './verdict-cache.ts'
+import { verifyPeer } from './verify-peer.ts'
+
+/** How peers are verified. */
+export interface VerdictPolicy {
+  /** Milliseconds; a peer whose certificate lives longer is refused. */
+  readonly maxCertificateLifetime: number | undefined
+  /** What Node shows of a peer. Default: of a caller. */
+  readonly showPeer?: (socket: TLSSocket) => ShownChain | undefined
+  /** What may be spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
+  readonly diagnosis?: TimeBudget
+}
+
+/** Reaches the verdict on each peer: when its handshake is complete, and again under new material. */
+export class PeerVerdicts {
+  readonly #cache = new VerdictCache()
+  readonly #showPeer: (socket: TLSSocket) => ShownChain | undefined
+  readonly #diagnosis: TimeBudget
+  readonly #maxCertificateLifetime: number | undefined
+
+  constructor({ maxCertificateLifetime, showPeer = showCaller, diagnosis = new TimeBudget() }: VerdictPolicy) {
+    this.#maxCertificateLifetime = maxCertificateLifetime
+    this.#showPeer = showPeer
+    this.#diagnosis = diagnosis
+  }
+
+  /** The verdict on the peer of a new connection. */
+  verify(
+    socket: TLSSocket,
+    accepted: Accepted | undefined,
+    { isCaller, now }: { readonly isCaller: boolean; readonly now: number },
+  ): PeerVerdict {
+    // Strangers call as often as they like; which servers are called is configuration.
+    const diagnosis = isCaller ? this.#diagnosis : undefined
+    return this.#limit(verifyPeer(socket, accepted, { cache: this.#cache, showPeer: this.#showPeer, diagnosis }, now))
+  }
+
+  /** The verdict on a chain that came without TLS; for sources made for tests. */
+  verifyChain(chain: readonly Uint8Array[], { trust, known }: Accepted, now: number): PeerVerdict {
+    const [leafDer] = chain
+    if (leafDer === undefined) {
+      return { ok: false, reason: 'certificate_missing', detail: 'the peer presented no certificate' }
+    }
+    const claim = { leafDer, readChain: () => chain, trust, additional: [], known, now }
+    return this.#limit(this.#cache.verify(claim))
+  }
+
+  /** The verdict on an open connection under new material. */
+  verifyAgain(
+    { socket, extras }: Pick<Connection, 'socket' | 'extras'>,
+    proof: Proof,
+    { trust, known }: Accepted,
+    now: number,
+  ): PeerVerdict {
+    const asked: Omit<KeptClaim, 'leafDer' | 'readChain'> = { trust, additional: [], known, now }
+    const again = this.#cache.verifyAgain(proof, { ...asked, extras })
+    if (again.ok) return again
+    // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now. On
+    // this connection it may have been another rest than on the one whose verdict was kept.
+    const leafDer = proof.leaf.der
+    const path = proof.path.slice(0, -1).map(({ der }) => der)
+    const shown = extras.length === 0 ? this.#showAgain(socket) : extras
+    if (shown.length === 0) return again
+    const presented = this.#cache.verify({ ...asked, leafDer, readChain: () => [...path, ...shown] })
+    return presented.ok ? presented : again
+  }
+
+  /** What a verified peer presented besides its path; DER. */
+  extrasOf(verdict: PeerVerdict): readonly Uint8Array[] {
+    return verdict.ok ? this.#cache.extrasOf(verdict.proof) : []
+  }
+
+  #showAgain(socket: TLSSocket): readonly Uint8Array[] {
+    const shown = this.#showPeer(socket)
+    return shown === undefined ? [] : listPresented(shown)
+  }
+
+  #limit(verdict: PeerVerdict): PeerVerdict {
+    const longest = this.#maxCertificateLifetime
+    if (!verdict.ok || longest === undefined) return verdict
+    const detail = describeLongLife(lifeOf(verdict.proof), longest)
+    return detail === undefined ? verdict : { ok: false, reason: 'lifetime_too_long', detail, ...nameOf(verdict.proof) }
+  }
+}
