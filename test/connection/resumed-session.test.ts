@@ -7,6 +7,7 @@ import type { Accepted } from '../../packages/core/src/connection/accepted-mater
 import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
 import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
+import { ExpiryTimers } from '../../packages/core/src/connection/expiry-timers.ts'
 import { HostServers } from '../../packages/core/src/outgoing/host-servers.ts'
 import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { optionsOf } from './bare-tls.ts'
@@ -64,7 +65,7 @@ test('a server with a host name is not accepted that OpenSSL does not accept', a
 test('a server with a host name is not accepted without a certificate of our own', async (context) => {
   const server = await serve(context, host, {})
   const { socket } = await server.connect({ ca: web.bundlePem, servername: 'localhost' })
-  const verdict = new HostServers([]).accept(socket, undefined, {
+  const verdict = new HostServers([], new ExpiryTimers()).accept(socket, undefined, {
     end: () => socket.destroy(),
     announce: () => undefined,
   })
@@ -74,7 +75,7 @@ test('a server with a host name is not accepted without a certificate of our own
 function judgeHost(socket: TLSSocket): string {
   const ends: string[] = []
   const end = ({ reason }: { readonly reason: string }): unknown => ends.push(reason)
-  const verdict = new HostServers([]).accept(socket, accepted, { end, announce: () => undefined })
+  const verdict = new HostServers([], new ExpiryTimers()).accept(socket, accepted, { end, announce: () => undefined })
   assert.deepEqual(ends, verdict.ok ? [] : [verdict.reason])
   return verdict.ok ? 'ok' : verdict.reason
 }

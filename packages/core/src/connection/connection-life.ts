@@ -1,9 +1,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { announcementOf, watchEnd } from './certificate-end.ts'
 import type { ConnectedRequest, ConnectionRegistry } from './connection-registry.ts'
 import type { Connection, EndableExchange, EndableRequest, EndableResponse } from './connection.ts'
-import { Moments } from './moments.ts'
+import { announcementOf, type ExpiryTimers } from './expiry-timers.ts'
 import type { PeerReports } from './peer-reports.ts'
 import type { Proof } from './proof.ts'
 
@@ -13,32 +12,39 @@ export interface LifePolicy {
   readonly onExpiry: 'close' | 'refuse'
 }
 
+/** What a life is made with. */
+export interface LifeParts {
+  readonly registry: ConnectionRegistry
+  readonly reports: PeerReports
+  readonly expiry: ExpiryTimers
+}
+
 /**
- * Sees each verified connection to its end: announced a tenth of the certificate's life before it expires, at most 30
- * seconds, and kept at the second, whatever runs on it.
+ * Sees each verified connection to its end: announced shortly before the peer's certificate expires, and kept at the
+ * second, whatever runs on it.
  */
 export class ConnectionLife {
   readonly #onExpiry: LifePolicy['onExpiry']
   readonly #registry: ConnectionRegistry
   readonly #reports: PeerReports
-  readonly #moments = new Moments()
+  readonly #expiry: ExpiryTimers
   readonly #ending = new Set<Connection>()
 
-  constructor({ onExpiry }: LifePolicy, registry: ConnectionRegistry, reports: PeerReports) {
+  constructor({ onExpiry }: LifePolicy, { registry, reports, expiry }: LifeParts) {
     this.#onExpiry = onExpiry
     this.#registry = registry
     this.#reports = reports
+    this.#expiry = expiry
   }
 
   /** Watches a connection until it closes, in place of an earlier watch. */
   watch(connection: Connection, proof: Proof): void {
     const { expiresAt } = proof
-    connection.stopWatch()
     connection.isUnwatched = false
     connection.streams?.keep()
-    const life = { notBefore: proof.leaf.notBefore, expiresAt }
-    this.#noteEnding(connection, Date.now() >= announcementOf(life))
-    connection.stopWatch = watchEnd(life, this.#moments, {
+    const validity = { notBefore: proof.leaf.notBefore, expiresAt }
+    this.#noteEnding(connection, Date.now() >= announcementOf(validity))
+    this.#expiry.watch(connection.socket, validity, {
       announce: () => {
         this.#noteEnding(connection, true)
         connection.announce()
@@ -47,12 +53,6 @@ export class ConnectionLife {
       remind: (isLast) => (isLast ? connection.streams?.close() : connection.streams?.drain('at once')),
       expire: () => this.#expire(connection, expiresAt),
     })
-  }
-
-  /** Ends the watch of a connection that has closed. */
-  forget(connection: Connection): void {
-    connection.stopWatch()
-    this.#ending.delete(connection)
   }
 
   /** Called with each request and its response before anything answers it. */
@@ -108,9 +108,13 @@ export class ConnectionLife {
   }
 
   #noteEnding(connection: Connection, isEnding: boolean): void {
+    const { socket } = connection
     connection.isEnding = isEnding
-    if (isEnding) this.#ending.add(connection)
-    else this.#ending.delete(connection)
+    if (!isEnding || socket.closed) this.#ending.delete(connection)
+    else if (!this.#ending.has(connection)) {
+      this.#ending.add(connection)
+      socket.once('close', () => this.#ending.delete(connection))
+    }
   }
 
   #expire(connection: Connection, expiresAt: number): void {

@@ -37,8 +37,6 @@ export interface Connection extends ConnectionEnd {
   running: Set<EndableExchange> | undefined
   /** Set when the certificate has expired and the connection was left open for a last refusal: no timer waits for its end any more. */
   isUnwatched: boolean
-  /** Ends the timers that wait for the peer's certificate to expire. */
-  stopWatch: () => void
 }
 
 /** What is needed of a half of an exchange to know its end, and to bring it about on HTTP/2. */

@@ -4,6 +4,7 @@ import type { Accepted } from './accepted-material.ts'
 import type { Connection, ConnectionEnd, PeerVerdict } from './connection.ts'
 import { ConnectionLife, type LifePolicy } from './connection-life.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
+import { ExpiryTimers } from './expiry-timers.ts'
 import { type PeerLocation, PeerReports } from './peer-reports.ts'
 import { PeerVerdicts, type VerdictPolicy } from './peer-verdicts.ts'
 import { Sweep } from './sweep.ts'
@@ -26,10 +27,10 @@ export class PeerConnections {
   readonly life: ConnectionLife
   readonly #sweep = new Sweep<Connection>()
 
-  constructor(report: Reporter, policy: PeerPolicy) {
+  constructor(report: Reporter, policy: PeerPolicy, expiry: ExpiryTimers = new ExpiryTimers()) {
     this.reports = new PeerReports(report, policy.describeSocket)
     this.verdicts = new PeerVerdicts(policy)
-    this.life = new ConnectionLife(policy, this.registry, this.reports)
+    this.life = new ConnectionLife(policy, { registry: this.registry, reports: this.reports, expiry })
   }
 
   /** Verifies the caller of a new connection, or closes it. Never throws. */
@@ -109,11 +110,8 @@ export class PeerConnections {
       isEnding: false,
       running: undefined,
       isUnwatched: false,
-      stopWatch: () => undefined,
     }
     this.registry.add(connection)
-    if (!verdict.ok) return
-    this.life.watch(connection, verdict.proof)
-    socket.once('close', () => this.life.forget(connection))
+    if (verdict.ok) this.life.watch(connection, verdict.proof)
   }
 }

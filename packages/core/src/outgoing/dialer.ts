@@ -3,6 +3,7 @@ import { type Accepted, AcceptedMaterial } from '../connection/accepted-material
 import type { PeerRefusal } from '../connection/connection.ts'
 import { addressOf } from '../connection/describe-peer.ts'
 import type { Realm } from '../connection/realm.ts'
+import { ExpiryTimers } from '../connection/expiry-timers.ts'
 import { SourceFollower } from '../connection/source-follower.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { CallError } from '../errors.ts'
@@ -30,7 +31,6 @@ export interface Dial {
 interface Call {
   readonly server: string
   readonly own: string
-  expiresAt: number
   isStale: boolean
 }
 
@@ -45,6 +45,7 @@ export class Dialer {
   readonly #servers: ServerCheck
   readonly #report: Reporter
   readonly #calls = new Map<TLSSocket, Call>()
+  readonly #expiry = new ExpiryTimers()
   readonly #staleListeners = new Set<(socket: TLSSocket) => void>()
   readonly #stop: () => void
   #isClosed = false
@@ -53,8 +54,6 @@ export class Dialer {
     code: withoutMaterial.reason,
     detail: 'the source has none',
   }
-  // Epoch milliseconds: no open connection has to end before.
-  #soonest = Infinity
 
   constructor(options: ParsedDialerOptions) {
     this.#options = options
@@ -69,8 +68,12 @@ export class Dialer {
     this.#material = new AcceptedMaterial(options.source, { realm, maxCertificateLifetime: undefined }, this.#report)
     this.#servers =
       options.names.kind === 'hosts'
-        ? new HostServers(options.names.ca)
-        : new WorkloadServers(this.#report, (socket) => ({ ...addressOf(socket), server: this.#serverOf(socket) }))
+        ? new HostServers(options.names.ca, this.#expiry)
+        : new WorkloadServers(
+            this.#report,
+            (socket) => ({ ...addressOf(socket), server: this.#serverOf(socket) }),
+            this.#expiry,
+          )
     const follower = new SourceFollower({
       source: options.source,
       material: this.#material,
@@ -93,8 +96,7 @@ export class Dialer {
     if (accepted === undefined) throw createOwnCertificateError(server, this.#loss)
     return {
       tlsOptions: this.#createTlsOptions(accepted),
-      accept: (socket) =>
-        this.#accept(socket, { server, own: accepted.own.sha256, expiresAt: Infinity, isStale: false }),
+      accept: (socket) => this.#accept(socket, { server, own: accepted.own.sha256, isStale: false }),
     }
   }
 
@@ -127,14 +129,11 @@ export class Dialer {
   check(describeServer: () => string): void {
     const now = Date.now()
     if (this.#material.latest(now) === undefined) throw createOwnCertificateError(describeServer(), this.#loss)
-    if (now < this.#soonest) return
-    for (const [socket, { expiresAt }] of this.#calls) {
-      if (now < expiresAt) continue
+    for (const socket of this.#expiry.listExpired(now)) {
       // Under other authorities its certificate may have come to hold for longer.
       const refusal = this.refusalOf(socket)
       if (refusal !== undefined) socket.destroy(refusal)
     }
-    this.#soonest = Math.min(...[...this.#calls.values()].map(({ expiresAt }) => expiresAt).filter((end) => end > now))
   }
 
   /** Ends following the source: no connection can be made any more, and those that are open are followed no longer. */
@@ -160,8 +159,6 @@ export class Dialer {
     const accepted = this.#material.current(Date.now())
     const verdict = this.#verify(socket, call, accepted)
     if (!verdict.ok) return undefined
-    call.expiresAt = verdict.expiresAt
-    this.#soonest = Math.min(this.#soonest, verdict.expiresAt)
     // Rotated during the handshake: good for the request that it was made for.
     if (accepted?.own.sha256 !== call.own) this.#retire(socket, call)
     return verdict.principal

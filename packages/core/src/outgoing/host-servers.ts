@@ -1,25 +1,20 @@
 import { createSecureContext, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import type { Accepted } from '../connection/accepted-material.ts'
-import { watchEnd } from '../connection/certificate-end.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
-import { Moments } from '../connection/moments.ts'
+import type { ExpiryTimers, Validity } from '../connection/expiry-timers.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 
-interface HostConnection {
-  readonly expiresAt: number
-  readonly end: ConnectionEnd['end']
-}
-
-/** Servers that are known by their host name: Node verifies name and chain, and here their certificates' end is kept. */
+/** Servers that are known by their host name: Node verifies name and chain, and here their certificates' expiry is watched. */
 export class HostServers implements ServerCheck {
   readonly #ca: readonly string[]
-  readonly #open = new Map<TLSSocket, HostConnection>()
-  readonly #moments = new Moments()
+  readonly #expiry: ExpiryTimers
+  readonly #open = new Set<ConnectionEnd>()
 
-  constructor(ca: readonly string[]) {
+  constructor(ca: readonly string[], expiry: ExpiryTimers) {
     this.#ca = ca
+    this.#expiry = expiry
   }
 
   createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
@@ -28,30 +23,27 @@ export class HostServers implements ServerCheck {
     return { secureContext, rejectUnauthorized: true }
   }
 
-  accept(socket: TLSSocket, accepted: Accepted | undefined, { end, announce }: ConnectionEnd): ServerVerdict {
+  accept(socket: TLSSocket, accepted: Accepted | undefined, ends: ConnectionEnd): ServerVerdict {
     const refusal = findRefusal(socket, accepted)
     if (refusal !== undefined) {
-      end(refusal)
+      ends.end(refusal)
       return refusal
     }
-    const life = readLife(socket, Date.now())
-    const { expiresAt } = life
-    const stop = watchEnd(life, this.#moments, { announce, expire: () => end(describeExpiry(expiresAt)) })
-    this.#open.set(socket, { expiresAt, end })
-    socket.once('close', () => {
-      stop()
-      this.#open.delete(socket)
-    })
-    return { ok: true, principal: null, expiresAt }
+    const validity = readValidity(socket, Date.now())
+    const expire = (): void => ends.end(describeExpiry(validity.expiresAt))
+    this.#expiry.watch(socket, validity, { announce: ends.announce, expire })
+    this.#open.add(ends)
+    socket.once('close', () => this.#open.delete(ends))
+    return { ok: true, principal: null }
   }
 
   holds(socket: TLSSocket, _accepted: Accepted, now: number): boolean {
-    return now < (this.#open.get(socket)?.expiresAt ?? 0)
+    return this.#expiry.isValid(socket, now)
   }
 
   endUnproved(accepted: Accepted | undefined): void {
     if (accepted !== undefined) return
-    for (const { end } of this.#open.values()) end(withoutMaterial)
+    for (const { end } of this.#open) end(withoutMaterial)
   }
 }
 
@@ -72,7 +64,7 @@ function describeExpiry(expiresAt: number): PeerRefusal {
 // Epoch milliseconds: of the leaf, and the earliest end of all that Node may have found a path through. What expired
 // before was beside it, such as the old root's word for a new one that is an authority itself. By Node's own words for
 // the certificates of the handshake: a reader of their bytes may find another certificate inside them.
-function readLife(socket: TLSSocket, now: number): { readonly notBefore: number; readonly expiresAt: number } {
+function readValidity(socket: TLSSocket, now: number): Validity {
   const leaf = socket.getPeerCertificate(true)
   const ends: number[] = []
   let issuer: DetailedPeerCertificate | undefined = leaf.issuerCertificate

@@ -9,9 +9,7 @@ export type DialTlsOptions = Required<Pick<ConnectionOptions, 'secureContext' | 
   Pick<ConnectionOptions, 'checkServerIdentity'>
 
 /** What was found of a server. */
-export type ServerVerdict =
-  | { readonly ok: true; readonly principal: Principal | null; readonly expiresAt: number }
-  | PeerRefusal
+export type ServerVerdict = { readonly ok: true; readonly principal: Principal | null } | PeerRefusal
 
 /** How servers are known: by SPIFFE ID or by host name. */
 export interface ServerCheck {

@@ -2,6 +2,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls'
 import { isX509Svid } from '@countersign/spiffe/internal'
 import type { Accepted } from '../connection/accepted-material.ts'
 import type { ConnectionEnd } from '../connection/connection.ts'
+import type { ExpiryTimers } from '../connection/expiry-timers.ts'
 import { PeerConnections } from '../connection/peer-connections.ts'
 import { showServer } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
@@ -13,13 +14,16 @@ import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.
 export class WorkloadServers implements ServerCheck {
   readonly #connections: PeerConnections
 
-  constructor(report: Reporter, describeSocket: (socket: TLSSocket) => Pick<AuthenticationEvent, 'server'>) {
-    this.#connections = new PeerConnections(report, {
-      onExpiry: 'close',
-      maxCertificateLifetime: undefined,
-      describeSocket,
-      showPeer: showServer,
-    })
+  readonly #expiry: ExpiryTimers
+
+  constructor(
+    report: Reporter,
+    describeSocket: (socket: TLSSocket) => Pick<AuthenticationEvent, 'server'>,
+    expiry: ExpiryTimers,
+  ) {
+    const policy = { onExpiry: 'close', maxCertificateLifetime: undefined, describeSocket, showPeer: showServer } as const
+    this.#connections = new PeerConnections(report, policy, expiry)
+    this.#expiry = expiry
   }
 
   createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
@@ -39,14 +43,13 @@ export class WorkloadServers implements ServerCheck {
     if (!verdict.ok) return verdict
     const { proof } = verdict
     const principal = isX509Svid(proof) ? createPrincipal(proof, withoutAuthorities) : null
-    return { ok: true, principal, expiresAt: proof.expiresAt }
+    return { ok: true, principal }
   }
 
   holds(socket: TLSSocket, accepted: Accepted, now: number): boolean {
     const connection = this.#connections.registry.find({ httpVersionMajor: 1, socket })
     if (connection === undefined) return false
-    const verdict = this.#connections.verdictOf(connection, accepted, now)
-    return verdict.ok && now < verdict.proof.expiresAt
+    return this.#connections.verdictOf(connection, accepted, now).ok && this.#expiry.isValid(socket, now)
   }
 
   endUnproved(accepted: Accepted | undefined): void {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Moments } from '../../packages/core/src/connection/moments.ts'
+import { SharedTimer } from '../../packages/core/src/connection/shared-timer.ts'
 
 const minute = 60_000
 
 test('calls back at moments near and far, each once and not before', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new Moments()
+  const moments = new SharedTimer()
   const called: string[] = []
   const ahead: readonly (readonly [string, number])[] = [
     ['near', 1000],
@@ -29,7 +29,7 @@ test('calls back at moments near and far, each once and not before', (context) =
 
 test('never calls back what was ended, near or far', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new Moments()
+  const moments = new SharedTimer()
   const called: number[] = []
   const stops = [minute / 2, 2 * minute, 3 * minute].map((wait) =>
     moments.callAt(Date.now() + wait, () => called.push(wait)),
@@ -45,7 +45,7 @@ test('never calls back what was ended, near or far', (context) => {
 
 test('notices within a minute that the clock was set', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new Moments()
+  const moments = new SharedTimer()
   let called = 0
   moments.callAt(Date.now() + 10 * 60 * minute, () => (called += 1))
   context.mock.timers.setTime(Date.now() + 11 * 60 * minute)
@@ -54,7 +54,7 @@ test('notices within a minute that the clock was set', (context) => {
 })
 
 test('keeps no process alive', () => {
-  new Moments().callAt(Date.now() + 10 * minute, () => undefined)
+  new SharedTimer().callAt(Date.now() + 10 * minute, () => undefined)
   assert.deepEqual(
     process.getActiveResourcesInfo().filter((name) => name === 'Timeout'),
     [],

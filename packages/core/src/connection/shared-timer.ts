@@ -11,7 +11,7 @@ interface Entry {
  * Calls back at many moments, as `callAt` does at one: those that are further away than its longest wait share one timer,
  * because each connection has moments, most of them hours away, and most connections end before.
  */
-export class Moments {
+export class SharedTimer {
   readonly #far = new Set<Entry>()
   #isWaiting = false
 
