@@ -11,7 +11,7 @@ import {
   decideRules,
   type DecisionRequest,
 } from '../../packages/authorization/src/decide.ts'
-import { allowed, createDenial, type Decision, type Denial } from '../../packages/authorization/src/denial.ts'
+import { createDenial, type Decision, type Denial } from '../../packages/authorization/src/denial.ts'
 import { exactReading, type Reading } from '../../packages/authorization/src/reading.ts'
 import {
   authenticated,
@@ -48,10 +48,11 @@ const rules = compileRules(
   context,
 )
 
-test('passes a request that its rule lets pass, always with the same value', () => {
-  assert.equal(decide(rules, ask('/internal/billing/invoices')), allowed)
-  assert.equal(decide(rules, ask('/internal/other')), allowed)
-  assert.deepEqual(allowed, { effect: 'allow' })
+test('passes a request that its rule lets pass, with one value for each rule that says which', () => {
+  const decision = decide(rules, ask('/internal/billing/invoices'))
+  assert.deepEqual(decision, { effect: 'allow', rule: 0, isLeftToRoute: false })
+  assert.equal(decide(rules, ask('/internal/billing/other')), decision)
+  assert.deepEqual(decide(rules, ask('/internal/other')), { effect: 'allow', rule: 2, isLeftToRoute: false })
 })
 
 test('denies what no rule covers', () => {
@@ -67,7 +68,7 @@ test('does not go on to the next rule after one that denies', () => {
   assert.equal(denial.reason, 'authority_missing')
   assert.equal(denial.rule, 1)
   assert.deepEqual(denial.missing, ['SERVICE_analytics'])
-  assert.equal(decide(rules, { ...ask('/internal/analytics/report'), method: 'POST' }), allowed)
+  assert.equal(decide(rules, { ...ask('/internal/analytics/report'), method: 'POST' }).effect, 'allow')
 })
 
 test('tells a caller that nobody authenticated to bring a certificate', () => {
@@ -87,7 +88,7 @@ test('names rule and reason to the operator and gives every denial an id of its 
 
 test('asks what the route demands in addition to the rules', () => {
   const path = '/internal/billing/x'
-  assert.equal(decide(rules, { ...ask(path), routeAllow: route(inNamespace('production')) }), allowed)
+  assert.equal(decide(rules, { ...ask(path), routeAllow: route(inNamespace('production')) }).effect, 'allow')
   const denial = denied(decide(rules, { ...ask(path), routeAllow: route(inNamespace('staging')) }))
   assert.equal(denial.reason, 'namespace_not_listed')
   assert.ok(!('rule' in denial))
@@ -101,7 +102,7 @@ test('gives nothing back that a rule took, whatever the route allows', () => {
 test('passes perRoute only where the route has an allow of its own, and then asks it', () => {
   assert.equal(denied(decide(rules, ask('/routes/x'))).reason, 'no_route_requirement')
   assert.equal(denied(decide(rules, ask('/routes/x'))).rule, 3)
-  assert.equal(decide(rules, { ...ask('/routes/x'), routeAllow: route(authenticated()) }), allowed)
+  assert.equal(decide(rules, { ...ask('/routes/x'), routeAllow: route(authenticated()) }).effect, 'allow')
   assert.equal(denied(decide(rules, { ...ask('/routes/x'), routeAllow: route(denyAll()) })).reason, 'deny_all')
 })
 
@@ -121,7 +122,7 @@ test('decides in two steps what it decides in one', () => {
 })
 
 test('reads the path as the router does', () => {
-  assert.equal(decide(rules, { ...ask('/MIXED/'), reading: folded }), allowed)
+  assert.equal(decide(rules, { ...ask('/MIXED/'), reading: folded }).effect, 'allow')
   assert.equal(denied(decide(rules, ask('/MIXED/'))).reason, 'no_rule')
 })
 
@@ -130,8 +131,8 @@ test('denies when two routers would reach rules that decide differently', () => 
   assert.deepEqual([denial.reason, denial.status], ['ambiguous_reading', 403])
   assert.match(denial.detail, /no rule.*rules\[4\]/)
   assert.equal(denied(decide(rules, { ...ask('/Closed'), alsoReading: folded })).reason, 'no_rule')
-  assert.equal(decide(rules, { ...ask('/Mixed'), alsoReading: folded }), allowed)
-  assert.equal(decide(rules, { ...ask('/internal/billing/x'), alsoReading: folded }), allowed)
+  assert.equal(decide(rules, { ...ask('/Mixed'), alsoReading: folded }).effect, 'allow')
+  assert.equal(decide(rules, { ...ask('/internal/billing/x'), alsoReading: folded }).effect, 'allow')
 })
 
 test('asks a rule once when two routers reach the same one', () => {
@@ -141,7 +142,7 @@ test('asks a rule once when two routers reach the same one', () => {
     return true
   })
   const set = compileRules([{ path: '/**', allow: count }], context)
-  assert.equal(decide(set, { ...ask('/A/'), alsoReading: folded }), allowed)
+  assert.equal(decide(set, { ...ask('/A/'), alsoReading: folded }).effect, 'allow')
   assert.equal(asked, 1)
 })
 
@@ -153,7 +154,7 @@ test('passes when two routers reach different rules that both let pass', () => {
     ],
     context,
   )
-  assert.equal(decide(both, { ...ask('/a'), alsoReading: folded }), allowed)
+  assert.equal(decide(both, { ...ask('/a'), alsoReading: folded }).effect, 'allow')
   const denial = denied(decide(both, { ...ask('/a'), principal: null, alsoReading: folded }))
   assert.equal(denial.reason, 'ambiguous_reading')
 })

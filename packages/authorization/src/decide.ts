@@ -1,5 +1,6 @@
 import type { CompiledRequirement } from './compile-requirement.ts'
-import { allowed, createDenial, type Decision, leftToRoute } from './denial.ts'
+import { type Allowed, allowedByRoute, createDenial, type Decision } from './denial.ts'
+import { missesCoveringRule } from './empty-parameter.ts'
 import { otherSpellings, type Reading } from './reading.ts'
 import type { CheckedRequest, RequirementFailure } from './check-requirement.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
@@ -13,6 +14,8 @@ export interface DecisionRequest extends CheckedRequest {
   readonly alsoReading?: Reading | undefined
   /** What the route itself demands in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
+  /** Whether the last parameter of the route is empty, which a rule for that route may not match. */
+  readonly hasEmptyParameter?: boolean | undefined
   /** Whether the route is not known yet and decides afterwards, so that rules may leave the request to it. */
   readonly isRouteToCome?: boolean | undefined
 }
@@ -22,14 +25,13 @@ export interface DecisionRequest extends CheckedRequest {
  * Neither gives back what the other took. Never throws, never waits.
  */
 export function decide(rules: RuleSet, request: DecisionRequest): Decision {
-  const decision = decideRules(rules, request)
-  if (decision.effect === 'deny' || request.routeAllow === undefined) return decision
-  return decideRequirement(request.routeAllow, request)
+  const ruling = decideRules(rules, request)
+  return ruling.effect === 'deny' ? ruling : decideRoute(rules, ruling, request)
 }
 
 /**
  * The first half of `decide`, where what the route demands is asked later. A rule with `perRoute()` passes here only
- * when `routeAllow` is known, or with `leftToRoute` when it is to come.
+ * when `routeAllow` is known, or with `isLeftToRoute` when it is to come.
  *
  * The path is decided in every form in which a router on the way may compare it, and denied where they do not agree.
  */
@@ -45,7 +47,7 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
   for (const [other, decideOther] of findOtherRules(rules, request, rule)) {
     const second = decideOther(other, request)
     if (second.effect !== decision.effect) return disagree(rule, other)
-    if (second === leftToRoute) agreed = second
+    if (second.effect === 'allow' && second.isLeftToRoute && rule !== undefined) agreed = rule.leftToRoute
   }
   return agreed
 }
@@ -77,10 +79,23 @@ function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefine
   )
 }
 
-/** The second half of `decide`: what a route demands. */
+/** The second half of `decide`, for a request that rules let pass: what its route demands, and what it leaves empty. */
+export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRequest): Decision {
+  const { routeAllow, hasEmptyParameter } = request
+  if (routeAllow !== undefined) {
+    const decision = decideRequirement(routeAllow, request)
+    if (decision.effect === 'deny') return decision
+  }
+  const rule = ruling.rule === undefined ? undefined : rules.rules[ruling.rule]
+  if (hasEmptyParameter !== true || !missesCoveringRule(rules, rule, request)) return ruling
+  const detail = 'a parameter of the route is empty, which the rule that covers the route does not match'
+  return createDenial('no_rule', detail)
+}
+
+/** What a requirement demands that a route has. */
 export function decideRequirement(requirement: CompiledRequirement, request: CheckedRequest): Decision {
   const failure = requirement.test(request)
-  return failure === undefined ? allowed : createDenial(failure.reason, `the route: ${failure.detail}`, about(failure))
+  return failure === undefined ? allowedByRoute : createDenial(failure.reason, `the route: ${failure.detail}`, about(failure))
 }
 
 function decideRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {
@@ -93,11 +108,11 @@ function decideRule(rule: CompiledRule | undefined, request: DecisionRequest): D
 function askRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {
   if (rule === undefined) return createDenial('no_rule', 'no rule covers this method and path')
   if (rule.allow.deferToRoute) {
-    if (request.routeAllow !== undefined) return allowed
-    if (request.isRouteToCome === true) return leftToRoute
+    if (request.routeAllow !== undefined) return rule.allowed
+    if (request.isRouteToCome === true) return rule.leftToRoute
   }
   const failure = rule.allow.test(request)
-  if (failure === undefined) return allowed
+  if (failure === undefined) return rule.allowed
   return createDenial(failure.reason, `${describeRule(rule)}: ${failure.detail}`, {
     rule: rule.index,
     ...about(failure),

@@ -50,19 +50,20 @@ export interface Denial extends DenialAnswer {
   readonly principal?: string
 }
 
-/** A request that passes. */
+/** A request that passes; one frozen value for each rule, so that a pass costs no allocation. */
 export interface Allowed {
   readonly effect: 'allow'
+  /** The index of the rule that decided; absent where only the requirement of a route did. */
+  readonly rule?: number
+  /** Whether it passes only as far as rules decide, because this one leaves the request to its route. */
+  readonly isLeftToRoute: boolean
 }
 
 /** Whether a request passes. */
 export type Decision = Allowed | Denial
 
-/** The one value of a request that passes: a pass says no more, and costs no allocation. */
-export const allowed: Allowed = Object.freeze({ effect: 'allow' })
-
-/** Passes the rules as far as they decide: one of them leaves the request to its route. */
-export const leftToRoute: Allowed = Object.freeze({ effect: 'allow' })
+/** The value of a request that fulfils the requirement of its route. */
+export const allowedByRoute: Allowed = Object.freeze({ effect: 'allow', isLeftToRoute: false })
 
 /** Makes a denial with an id of its own and the answer that belongs to its reason. */
 export function createDenial(

@@ -1,7 +1,13 @@
 export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
-export { decide, decideRequirement, decideRules, type DecisionRequest } from './decide.ts'
-export { createDenial, type Decision, type Denial, type DenialCode, type DenialReason, leftToRoute } from './denial.ts'
-export { missesCoveringRule } from './empty-parameter.ts'
+export { decide, decideRequirement, decideRoute, decideRules, type DecisionRequest } from './decide.ts'
+export {
+  type Allowed,
+  createDenial,
+  type Decision,
+  type Denial,
+  type DenialCode,
+  type DenialReason,
+} from './denial.ts'
 export { explainDecision, type ExplainedLayer, type Explanation } from './explain.ts'
 export { parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
 import { describeValue, findNearest, parseOptions, parseStringList } from '@countersign/spiffe/options'
 import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
+import type { Allowed } from './denial.ts'
 import { httpMethods } from './http-methods.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import type { Requirement } from './requirement.ts'
@@ -36,6 +37,10 @@ export interface CompiledRule {
   readonly allow: CompiledRequirement
   /** Whether it matches segments with an encoded slash. */
   readonly allowEncodedSlash: boolean
+  /** The decision that this rule lets a request pass. */
+  readonly allowed: Allowed
+  /** The decision that this rule leaves a request to its route. */
+  readonly leftToRoute: Allowed
 }
 
 /**
@@ -55,6 +60,8 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
     methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
     allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
     allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
+    allowed: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: false }),
+    leftToRoute: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: true }),
   })
 }
 

@@ -153,8 +153,13 @@ export class AdapterGuard implements Guard {
    *
    * @param received the request as Node emitted it, of which `request` may be a view
    */
-  readmit(received: object, request: GuardedRequest, routeAllow?: CompiledRequirement): Principal | Denial | undefined {
-    return this.#requests.readmit(received, request, routeAllow)
+  readmit(
+    received: object,
+    request: GuardedRequest,
+    routeAllow?: CompiledRequirement,
+    hasEmptyParameter?: boolean,
+  ): Principal | Denial | undefined {
+    return this.#requests.readmit(received, request, routeAllow, hasEmptyParameter)
   }
 
   /** For frameworks whose applications any server can serve: how an attached server learns how its listener reads paths. */

@@ -1,7 +1,6 @@
 /** Exported as `@countersign/core/adapter`: what a package needs that puts a guard into a framework, and no application. */
 export {
   type CompiledRequirement,
-  missesCoveringRule,
   parseRequirement,
   type Reading,
   type SegmentPattern,

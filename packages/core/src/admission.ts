@@ -1,4 +1,4 @@
-import type { CanonicalTarget, Reading } from '@countersign/authorization'
+import type { Allowed, CanonicalTarget, Reading } from '@countersign/authorization'
 import type { GuardedRequest, RequestWay } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
@@ -15,8 +15,8 @@ export interface AdmissionFacts {
   readonly way: Pick<RequestWay, 'reading' | 'alsoReading'>
   /** Whether an adapter said so, and the path need not be read in another way. */
   readonly isWayKnown: boolean
-  /** False when a rule leaves the request to its route, which was not known yet. */
-  readonly isComplete: boolean
+  /** What the rules decided; a rule may leave the request to its route, which was not known yet. */
+  readonly ruling: Allowed
   /** Whether the decision was published. */
   readonly isPublished: boolean
 }

@@ -19,4 +19,6 @@ export interface RequestWay {
   readonly originalUrl?: string | undefined
   /** What the route demands besides the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
+  /** Whether the last parameter of the route is empty: the rule that covers the route may not match such a path. */
+  readonly hasEmptyParameter?: boolean | undefined
 }

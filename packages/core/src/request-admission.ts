@@ -1,15 +1,16 @@
 import {
+  type Allowed,
   type CanonicalTarget,
   type CompiledRequirement,
   createDenial,
   createTargetParser,
   decide,
   decideRequirement,
+  decideRoute,
   decideRules,
   type DecisionRequest,
   type Denial,
   exactReading,
-  leftToRoute,
   parsePath,
   type RuleSet,
   type TargetRefusal,
@@ -63,10 +64,10 @@ export class RequestAdmission {
     }
     const facts = this.#read(request, way)
     if ('effect' in facts) return facts
-    const decision = decideRules(this.#parts.rules, { ...facts, isRouteToCome })
+    const ruling = decideRules(this.#parts.rules, { ...facts, isRouteToCome })
     const { principal, method, target, reading, alsoReading } = facts
-    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
-    if (!isRouteToCome) this.#publishAllowed(request, facts)
+    if (ruling.effect === 'deny') return this.#deny(request, ruling, principal.name)
+    if (!isRouteToCome) this.#publishAllowed(request, principal, ruling)
     Admission.keep(request, {
       owner: this,
       principal,
@@ -75,7 +76,7 @@ export class RequestAdmission {
       target,
       way: { reading, alsoReading },
       isWayKnown,
-      isComplete: decision !== leftToRoute,
+      ruling,
       isPublished: !isRouteToCome,
     })
     return principal
@@ -83,10 +84,10 @@ export class RequestAdmission {
 
   /** Decides a request, or only what is left of it where its server has decided it in the same way. */
   admit(request: GuardedRequest, way: RequestWay): Principal | Denial {
-    const { reading = exactReading, alsoReading, originalUrl, routeAllow } = way
+    const { reading = exactReading, alsoReading, originalUrl, routeAllow, hasEmptyParameter } = way
     const kept = Admission.find(request, this)
     if (kept !== undefined && isUnchanged(kept, request) && isReadAs(kept, reading, alsoReading)) {
-      const resumed = this.#resume(kept, request, routeAllow)
+      const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
     }
     const facts = this.#read(request, way)
@@ -97,7 +98,7 @@ export class RequestAdmission {
     }
     const decision = decide(this.#parts.rules, facts)
     if (decision.effect === 'deny') return this.#deny(request, decision, facts.principal.name)
-    this.#publishAllowed(request, facts)
+    this.#publishAllowed(request, facts.principal, decision)
     return facts.principal
   }
 
@@ -111,10 +112,11 @@ export class RequestAdmission {
     received: object,
     request: GuardedRequest,
     routeAllow: CompiledRequirement | undefined,
+    hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
     const kept = Admission.find(received, this)
     if (kept?.isWayKnown !== true || !isUnchanged(kept, request)) return undefined
-    return this.#resume(kept, request, routeAllow)
+    return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
 
   /** Decides for the path `/` and no method, by the rules, who has been authenticated. */
@@ -124,7 +126,7 @@ export class RequestAdmission {
     const facts = { principal, method: '', target, message: request, reading: exactReading }
     const decision = decide(this.#parts.rules, facts)
     if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
-    this.#publishAllowed(request, facts)
+    this.#publishAllowed(request, principal, decision)
     return principal
   }
 
@@ -144,29 +146,30 @@ export class RequestAdmission {
 
   // Target and caller; of a refused target the caller is read too, so that the log can name it.
   #read(request: GuardedRequest, way: RequestWay): DecidableRequest | Denial {
-    const { reading = exactReading, alsoReading, routeAllow } = way
+    const { reading = exactReading, alsoReading, routeAllow, hasEmptyParameter } = way
     const principal = this.#authenticate(request, Date.now())
     const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
-    return { principal, method: request.method ?? '', target, message: request, reading, alsoReading, routeAllow }
+    const method = request.method ?? ''
+    return { principal, method, target, message: request, reading, alsoReading, routeAllow, hasEmptyParameter }
   }
 
   #resume(
     kept: AdmissionFacts,
     request: GuardedRequest,
     routeAllow: CompiledRequirement | undefined,
+    hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
     // A hook before this one may have waited for long.
     const principal = this.#authenticate(request, Date.now())
-    if (!kept.isComplete || principal !== kept.principal) return undefined
-    const { method, target, way } = kept
-    const facts = { principal, method, target, message: request, reading: way.reading ?? exactReading }
-    if (routeAllow !== undefined) {
-      const decision = decideRequirement(routeAllow, facts)
-      if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
-    }
-    if (!kept.isPublished) this.#publishAllowed(request, facts)
+    const { method, target, way, ruling } = kept
+    if (ruling.isLeftToRoute || principal !== kept.principal) return undefined
+    const reading = way.reading ?? exactReading
+    const facts = { principal, method, target, message: request, reading, routeAllow, hasEmptyParameter }
+    const decision = decideRoute(this.#parts.rules, ruling, facts)
+    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    if (!kept.isPublished) this.#publishAllowed(request, principal, ruling)
     return principal
   }
 
@@ -198,17 +201,15 @@ export class RequestAdmission {
   }
 
   // Putting it together costs more than the decision, so it is made for subscribers only.
-  #publishAllowed(request: GuardedRequest, facts: DecidableRequest): void {
+  #publishAllowed(request: GuardedRequest, principal: Principal, { rule }: Allowed): void {
     if (!hasSubscribers('decision')) return
-    const { principal, method, target, reading } = facts
-    const rule = this.#parts.rules.find(method, target, reading)
     publishDecision({
       type: 'decision',
       effect: 'allow',
       at: Date.now(),
       ...this.#describe(request),
       principal: principal.name,
-      ...(rule !== undefined && { rule: rule.index }),
+      ...(rule !== undefined && { rule }),
     })
   }
 

@@ -8,7 +8,6 @@ import {
   isDenial,
   isGuard,
   isRecord,
-  missesCoveringRule,
   parseOptions,
   type Reading,
   type RequestWay,
@@ -18,7 +17,7 @@ import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './gua
 import { noteGuard } from './guarded-instance.ts'
 import { DecidingRequest, logToFastify } from './log-to-fastify.ts'
 import { type Engines, followEngines } from './middleware-engine.ts'
-import { createConfigReader, readOriginalUrl, readReceived } from './read-request.ts'
+import { createConfigReader, isLastParameterEmpty, readOriginalUrl, readReceived } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -88,20 +87,11 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const route = findRoute(readConfig(request))
     const received = readReceived(raw)
     deciding.log = request.log
-    const admitted =
-      guard.readmit(raw, received, route?.routeAllow) ??
-      guard.admit(received, { ...readWay(), originalUrl: readOriginalUrl(raw), routeAllow: route?.routeAllow })
+    const routeAllow = route?.routeAllow
+    const hasEmptyParameter = route?.hasParameter === true && isLastParameterEmpty(request.params)
     const verdict =
-      route?.hasParameter === true &&
-      !isDenial(admitted) &&
-      missesCoveringRule(guard.rules, received, request.params, reading)
-        ? guard.deny(
-            received,
-            admitted,
-            'no_rule',
-            'a parameter of the route is empty, which the rule that covers the route does not match',
-          )
-        : admitted
+      guard.readmit(raw, received, routeAllow, hasEmptyParameter) ??
+      guard.admit(received, { ...readWay(), originalUrl: readOriginalUrl(raw), routeAllow, hasEmptyParameter })
     deciding.log = undefined
     if (!isDenial(verdict)) {
       request.principal = verdict

@@ -29,6 +29,15 @@ export function readOriginalUrl({ originalUrl }: FastifyRequest['raw'] & Rewritt
   return originalUrl
 }
 
+/**
+ * Whether a parameter that the router found is empty. Within a path an empty segment is refused, so that only the last one
+ * can be.
+ */
+export function isLastParameterEmpty(params: unknown): boolean {
+  if (typeof params !== 'object' || params === null) return false
+  return Object.entries(params).some(([name, value]) => value === '' && name !== '*')
+}
+
 interface Rewritten {
   readonly originalUrl?: string
 }
