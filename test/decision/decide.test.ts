@@ -8,6 +8,7 @@ import {
 import {
   decide,
   decideRequirement,
+  decideRoute,
   decideRules,
   type DecisionRequest,
 } from '../../packages/authorization/src/decide.ts'
@@ -112,10 +113,7 @@ test('decides in two steps what it decides in one', () => {
     for (const demand of cases) {
       const request = { ...ask(path), routeAllow: demand && route(demand) }
       const ruling = decideRules(rules, request)
-      const whole =
-        ruling.effect === 'deny' || request.routeAllow === undefined
-          ? ruling
-          : decideRequirement(request.routeAllow, request)
+      const whole = ruling.effect === 'deny' ? ruling : decideRoute(rules, ruling, request)
       assert.deepEqual(withoutId(whole), withoutId(decide(rules, request)), path)
     }
   }

@@ -95,7 +95,9 @@ export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRe
 /** What a requirement demands that a route has. */
 export function decideRequirement(requirement: CompiledRequirement, request: CheckedRequest): Decision {
   const failure = requirement.test(request)
-  return failure === undefined ? allowedByRoute : createDenial(failure.reason, `the route: ${failure.detail}`, about(failure))
+  return failure === undefined
+    ? allowedByRoute
+    : createDenial(failure.reason, `the route: ${failure.detail}`, about(failure))
 }
 
 function decideRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {

@@ -28,15 +28,11 @@ export type DenialReason =
   /** A route demands a decision and the guard did not see the request. */
   | 'guard_missing'
 
-/** The answer that a reason leads to (RFC 9110 §15.5, §15.6.4). */
-interface DenialAnswer {
+/** A request that does not pass. */
+export interface Denial {
+  readonly effect: 'deny'
   readonly status: 400 | 403 | 503
   readonly code: DenialCode
-}
-
-/** A request that does not pass. */
-export interface Denial extends DenialAnswer {
-  readonly effect: 'deny'
   readonly reason: DenialReason
   /** The reason in words, for the log and nothing that a caller sees. */
   readonly detail: string
@@ -81,12 +77,15 @@ export function createDenial(
   })
 }
 
-const accessDenied: DenialAnswer = { status: 403, code: 'access_denied' }
-const ambiguousRequest: DenialAnswer = { status: 400, code: 'ambiguous_request' }
-const identityInvalid: DenialAnswer = { status: 403, code: 'identity_invalid' }
-const unavailable: DenialAnswer = { status: 503, code: 'authorization_unavailable' }
+/** What a reason leads to (RFC 9110 §15.5, §15.6.4). */
+type StatusAndCode = Pick<Denial, 'status' | 'code'>
 
-const answers: Readonly<Record<DenialReason, DenialAnswer>> = {
+const accessDenied: StatusAndCode = { status: 403, code: 'access_denied' }
+const ambiguousRequest: StatusAndCode = { status: 400, code: 'ambiguous_request' }
+const identityInvalid: StatusAndCode = { status: 403, code: 'identity_invalid' }
+const unavailable: StatusAndCode = { status: 503, code: 'authorization_unavailable' }
+
+const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
   not_origin_form: ambiguousRequest,
   fragment: ambiguousRequest,
   forbidden_character: ambiguousRequest,

@@ -1,13 +1,6 @@
 export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 export { decide, decideRequirement, decideRoute, decideRules, type DecisionRequest } from './decide.ts'
-export {
-  type Allowed,
-  createDenial,
-  type Decision,
-  type Denial,
-  type DenialCode,
-  type DenialReason,
-} from './denial.ts'
+export { type Allowed, createDenial, type Decision, type Denial, type DenialCode, type DenialReason } from './denial.ts'
 export { explainDecision, type ExplainedLayer, type Explanation } from './explain.ts'
 export { parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'

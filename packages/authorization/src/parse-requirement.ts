@@ -1,6 +1,7 @@
-import { ConfigurationError, type ConfigurationErrorCode, parseTrustDomain, SpiffeId } from '@countersign/spiffe/id'
-import { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
+import { parseTrustDomain, SpiffeId } from '@countersign/spiffe/id'
+import { isCallable, isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 import { parseCallerPattern } from './pattern.ts'
+import { refuseRule } from './refuse-rule.ts'
 import type { CustomTest, Requirement } from './requirement.ts'
 
 /**
@@ -12,17 +13,17 @@ import type { CustomTest, Requirement } from './requirement.ts'
 export function parseRequirement(input: unknown, where: string, depth = 1): Requirement {
   if (Array.isArray(input)) {
     if (input.some(isRequirementLike))
-      refuse('option_invalid', where, input, 'one requirement; several go into anyOf(a, b) or allOf(a, b)')
+      refuseValue(where, input, 'one requirement; several go into anyOf(a, b) or allOf(a, b)')
     return Object.freeze({ callers: parseCallers(input, where) })
   }
-  if (!isRecord(input)) refuse('option_invalid', where, input, `a requirement such as ${suggestCall(input)}`)
-  if (depth > deepest) refuse('rule_invalid', where, input, `at most ${deepest} requirements inside each other`)
+  if (!isRecord(input)) refuseValue(where, input, `a requirement such as ${suggestCall(input)}`)
+  if (depth > deepest) refuseRule(where, input, `at most ${deepest} requirements inside each other`)
   const options = parseOptions(input, keys, where)
   const found = keys.filter((key) => Object.hasOwn(options, key))
   const [key] = found
   const expected = 'exactly one kind of requirement; combine with allOf() or anyOf()'
-  if (key === undefined) refuse('rule_invalid', where, input, expected)
-  if (found.length > 1) refuse('rule_invalid', where, found.join(' and '), expected)
+  if (key === undefined) refuseRule(where, input, expected)
+  if (found.length > 1) refuseRule(where, found.join(' and '), expected)
   return Object.freeze(parsers[key](options[key], `${where}.${key}`, depth))
 }
 
@@ -52,14 +53,14 @@ const parsers: Readonly<Record<Key, (value: unknown, where: string, depth: numbe
 const keys = Object.keys(parsers).filter((key): key is Key => Object.hasOwn(parsers, key))
 
 function parseTrue(value: unknown, where: string): true {
-  if (value !== true) refuse('option_invalid', where, value, 'true; for the opposite use another requirement')
+  if (value !== true) refuseValue(where, value, 'true; for the opposite use another requirement')
   return true
 }
 
 function parseAuthority(value: unknown, where: string): string {
-  if (typeof value !== 'string' || value === '') refuse('option_invalid', where, value, 'a non-empty string')
+  if (typeof value !== 'string' || value === '') refuseValue(where, value, 'a non-empty string')
   if (value.trim() !== value || /\p{Cc}/u.test(value)) {
-    refuse('rule_invalid', where, value, 'no space at either end and no control character, as every byte is compared')
+    refuseRule(where, value, 'no space at either end and no control character, as every byte is compared')
   }
   return value
 }
@@ -78,7 +79,7 @@ function parseEntries(
   check: (entry: string, where: string) => unknown,
 ): readonly string[] {
   if (Array.isArray(value) && Array.isArray(value[0])) {
-    refuse('option_invalid', `${where}[0]`, value[0], 'each entry as an argument of its own: write ...list')
+    refuseValue(`${where}[0]`, value[0], 'each entry as an argument of its own: write ...list')
   }
   const entries = parseStringList(value, where)
   for (const [index, entry] of entries.entries()) check(entry, `${where}[${index}]`)
@@ -88,12 +89,12 @@ function parseEntries(
 // A name that no SPIFFE ID can contain would make a requirement that nobody ever fulfils.
 function checkServiceAccount(entry: string, where: string): void {
   if (countSegments(entry) === 2) return
-  refuse('rule_invalid', where, entry, "a pair such as 'production/core-api'; inNamespace() takes all of a namespace")
+  refuseRule(where, entry, "a pair such as 'production/core-api'; inNamespace() takes all of a namespace")
 }
 
 function checkNamespace(entry: string, where: string): void {
   if (countSegments(entry) === 1) return
-  refuse('rule_invalid', where, entry, "the name of a namespace such as 'production'; serviceAccounts() takes pairs")
+  refuseRule(where, entry, "the name of a namespace such as 'production'; serviceAccounts() takes pairs")
 }
 
 function countSegments(path: string): number {
@@ -107,7 +108,7 @@ function countSegments(path: string): number {
 // A whole SPIFFE ID is refused here, although it names its trust domain: its author meant one workload.
 function checkTrustDomain(entry: string, where: string): void {
   if (isTrustDomainName(entry)) return
-  refuse('rule_invalid', where, entry, 'the bare name of a trust domain; callers() takes SPIFFE IDs')
+  refuseRule(where, entry, 'the bare name of a trust domain; callers() takes SPIFFE IDs')
 }
 
 function isTrustDomainName(text: string): boolean {
@@ -119,11 +120,11 @@ function isTrustDomainName(text: string): boolean {
 }
 
 function parseParts(value: unknown, where: string, depth: number): readonly Requirement[] {
-  if (!Array.isArray(value)) refuse('option_invalid', where, value, 'a list of requirements')
-  if (value.length === 0) refuse('option_invalid', where, value, 'at least one requirement')
+  if (!Array.isArray(value)) refuseValue(where, value, 'a list of requirements')
+  if (value.length === 0) refuseValue(where, value, 'at least one requirement')
   const parts = value.map((part: unknown, index) => parseRequirement(part, `${where}[${index}]`, depth + 1))
   if (parts.some((part) => 'perRoute' in part)) {
-    refuse('rule_invalid', where, value, 'no perRoute() inside it: what the route allows is asked in addition anyway')
+    refuseRule(where, value, 'no perRoute() inside it: what the route allows is asked in addition anyway')
   }
   return Object.freeze(parts)
 }
@@ -132,9 +133,9 @@ function parseCustom(value: unknown, where: string): { readonly name: string; re
   const options = parseOptions(value, ['name', 'test'], where)
   const name = parseAuthority(options['name'], `${where}.name`)
   const test = options['test']
-  if (!isCustomTest(test)) refuse('option_invalid', `${where}.test`, test, 'a function that returns true or false')
+  if (!isCustomTest(test)) refuseValue(`${where}.test`, test, 'a function that returns true or false')
   if (Object.prototype.toString.call(test) === '[object AsyncFunction]') {
-    refuse('rule_invalid', `${where}.test`, test, 'no async function: the decision never waits')
+    refuseRule(`${where}.test`, test, 'no async function: the decision never waits')
   }
   return Object.freeze({ name, test })
 }
@@ -159,8 +160,4 @@ function suggestCall(input: unknown): string {
   const key = keys.find((each) => each === name)
   if (key !== undefined) return `${key}(${isWithoutArguments(key) ? '' : '…'})`
   return typeof input === 'function' ? `custom('${name}', ${name})` : `hasAuthority('${name}')`
-}
-
-function refuse(code: ConfigurationErrorCode, where: string, value: unknown, expected: string): never {
-  throw new ConfigurationError(code, `${where}: found ${describeValue(value)}, expected ${expected}`, { value })
 }

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '@countersign/spiffe/id'
 import { describeValue } from '@countersign/spiffe/options'
+import { refuseRule } from './refuse-rule.ts'
 
 /** A set of paths, in the one form in which rules and routes are compared with each other and with targets. */
 export interface SegmentPattern {
@@ -16,20 +16,20 @@ export interface SegmentPattern {
  * @throws {ConfigurationError} `rule_invalid` with what to write instead
  */
 export function parsePathPattern(input: unknown, where: string): SegmentPattern {
-  if (typeof input !== 'string') refuse(where, input, 'a path')
-  if (!input.startsWith('/')) refuse(where, input, `a leading slash: '/${input}'`)
+  if (typeof input !== 'string') refuseRule(where, input, 'a path')
+  if (!input.startsWith('/')) refuseRule(where, input, `a leading slash: '/${input}'`)
   refuseCharacters(input, where)
   const segments = input.slice(1).split('/')
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1
-    if (segment === '' && !isLast) refuse(where, input, 'no empty segment')
-    if (segment === '.' || segment === '..') refuse(where, input, 'no dot segment: such a path is refused')
+    if (segment === '' && !isLast) refuseRule(where, input, 'no empty segment')
+    if (segment === '.' || segment === '..') refuseRule(where, input, 'no dot segment: such a path is refused')
     if (/^:\w/.test(segment))
-      refuse(where, input, `'*' in place of '${segment}', which is a parameter to a router only`)
-    if (/[!@+]\(|[|]/.test(segment)) refuse(where, input, `a rule for each alternative in place of '${segment}'`)
-    if (segment === '**' && !isLast) refuse(where, input, "'**' to be the last segment")
+      refuseRule(where, input, `'*' in place of '${segment}', which is a parameter to a router only`)
+    if (/[!@+]\(|[|]/.test(segment)) refuseRule(where, input, `a rule for each alternative in place of '${segment}'`)
+    if (segment === '**' && !isLast) refuseRule(where, input, "'**' to be the last segment")
     if (segment.includes('*') && segment !== '*' && segment !== '**') {
-      refuse(where, input, `'*' or '**' as a whole segment in place of '${segment}'`)
+      refuseRule(where, input, `'*' or '**' as a whole segment in place of '${segment}'`)
     }
   }
   const rest = input.endsWith('/**')
@@ -37,12 +37,12 @@ export function parsePathPattern(input: unknown, where: string): SegmentPattern 
 }
 
 function refuseCharacters(text: string, where: string): void {
-  if (text.includes('%')) refuse(where, text, `it decoded, as the decision sees it: ${suggestDecoded(text)}`)
+  if (text.includes('%')) refuseRule(where, text, `it decoded, as the decision sees it: ${suggestDecoded(text)}`)
   const [pattern] = /[?[\]{}]/.exec(text) ?? []
   if (pattern !== undefined)
-    refuse(where, text, `no '${pattern}'; the only wildcards are '*' and '**' as whole segments`)
+    refuseRule(where, text, `no '${pattern}'; the only wildcards are '*' and '**' as whole segments`)
   // A target that contains one of these, even encoded where that is refused too, never gets as far as the rules.
-  if (/[\\;#\p{Cc}\p{Cs}]/u.test(text)) refuse(where, text, "no '\\', ';', '#' or control character")
+  if (/[\\;#\p{Cc}\p{Cs}]/u.test(text)) refuseRule(where, text, "no '\\', ';', '#' or control character")
 }
 
 function suggestDecoded(text: string): string {
@@ -51,10 +51,4 @@ function suggestDecoded(text: string): string {
   } catch {
     return "without '%'"
   }
-}
-
-function refuse(where: string, value: unknown, expected: string): never {
-  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`, {
-    value,
-  })
 }

@@ -1,6 +1,7 @@
 import micromatch from 'micromatch'
 import { ConfigurationError, SpiffeId } from '@countersign/spiffe/id'
 import { describeValue } from '@countersign/spiffe/options'
+import { refuseRule } from './refuse-rule.ts'
 
 /** A pattern of SPIFFE IDs in two halves, because the trust domain is compared and only the path is matched. */
 export interface CallerPattern {
@@ -18,15 +19,19 @@ export interface CallerPattern {
  */
 export function parseCallerPattern(text: string, where: string): CallerPattern {
   if (!text.startsWith(scheme)) {
-    refuse(where, text, `a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y'; did you mean hasAuthority('${text}')?`)
+    refuseRule(
+      where,
+      text,
+      `a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y'; did you mean hasAuthority('${text}')?`,
+    )
   }
   const [trustDomain = '', ...segments] = text.slice(scheme.length).split('/')
-  if (trustDomain.includes('*')) refuse(where, text, 'no wildcard in the trust domain: each is listed by its name')
-  if (segments.length === 0) refuse(where, text, `a path, or inTrustDomain('${trustDomain}') for all callers in it`)
+  if (trustDomain.includes('*')) refuseRule(where, text, 'no wildcard in the trust domain: each is listed by its name')
+  if (segments.length === 0) refuseRule(where, text, `a path, or inTrustDomain('${trustDomain}') for all callers in it`)
   for (const [index, segment] of segments.entries()) {
     if (!segment.includes('*') || segment === '*') continue
-    if (segment !== '**') refuse(where, text, "'*' to be a whole path segment")
-    if (index < segments.length - 1) refuse(where, text, "'**' to be the last path segment")
+    if (segment !== '**') refuseRule(where, text, "'*' to be a whole path segment")
+    if (index < segments.length - 1) refuseRule(where, text, "'**' to be the last path segment")
   }
   // With a letter in place of each wildcard the text is a SPIFFE ID, so nothing else in it can mean anything to a glob.
   const plain = segments.map((segment) => (segment.includes('*') ? 'x' : segment))
@@ -74,10 +79,4 @@ function checkSpiffeId(text: string, pattern: string, where: string): void {
       cause,
     })
   }
-}
-
-function refuse(where: string, text: string, expected: string): never {
-  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(text)}, expected ${expected}`, {
-    value: text,
-  })
 }

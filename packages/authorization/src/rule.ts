@@ -1,9 +1,9 @@
-import { ConfigurationError } from '@countersign/spiffe/id'
-import { describeValue, findNearest, parseOptions, parseStringList } from '@countersign/spiffe/options'
+import { findNearest, parseOptions, parseStringList } from '@countersign/spiffe/options'
 import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 import type { Allowed } from './denial.ts'
 import { httpMethods } from './http-methods.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
+import { refuseRule } from './refuse-rule.ts'
 import type { Requirement } from './requirement.ts'
 
 /** One line of the list of rules, of which the first that matches a request decides. */
@@ -72,9 +72,9 @@ export function describeRule({ index, text, methods }: CompiledRule): string {
 
 function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where: string): boolean {
   if (input === undefined) return false
-  if (typeof input !== 'boolean') refuse(where, input, 'true or false')
+  if (typeof input !== 'boolean') refuseRule(where, input, 'true or false')
   if (input && !rest && !path.split('/').includes('*')) {
-    refuse(where, input, "a path with '*' or '**': no other segment can match one with an encoded slash")
+    refuseRule(where, input, "a path with '*' or '**': no other segment can match one with an encoded slash")
   }
   return input
 }
@@ -83,8 +83,8 @@ function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where
 function parseMethods(input: unknown, where: string): ReadonlySet<string> {
   const methods = parseStringList(input, where)
   for (const [index, method] of methods.entries()) {
-    if (!httpMethods.includes(method)) refuse(`${where}[${index}]`, method, suggestMethod(method))
-    if (methods.indexOf(method) < index) refuse(`${where}[${index}]`, method, 'each method once')
+    if (!httpMethods.includes(method)) refuseRule(`${where}[${index}]`, method, suggestMethod(method))
+    if (methods.indexOf(method) < index) refuseRule(`${where}[${index}]`, method, 'each method once')
   }
   return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)
 }
@@ -94,10 +94,4 @@ function suggestMethod(method: string): string {
   return nearest === undefined
     ? `one of ${httpMethods.join(', ')}`
     : `an HTTP method in upper case; did you mean '${nearest}'?`
-}
-
-function refuse(where: string, value: unknown, expected: string): never {
-  throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(value)}, expected ${expected}`, {
-    value,
-  })
 }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
-import { describeValue } from '@countersign/spiffe/options'
+import { refuseValue } from '@countersign/spiffe/options'
 import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
@@ -70,16 +70,8 @@ export class RuleSet {
  * author meant, `rule_unreachable` for one that can never decide
  */
 export function compileRules(input: unknown, context: Omit<RequirementContext, 'where'>): RuleSet {
-  if (!Array.isArray(input)) {
-    throw new ConfigurationError('option_invalid', `rules: found ${describeValue(input)}, expected a list of rules`, {
-      value: input,
-    })
-  }
-  if (input.length === 0) {
-    throw new ConfigurationError('option_invalid', 'rules: found an empty list, expected at least one rule', {
-      value: input,
-    })
-  }
+  if (!Array.isArray(input)) refuseValue('rules', input, 'a list of rules')
+  if (input.length === 0) refuseValue('rules', input, 'at least one rule')
   const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context))
   const rules = new RuleSet(Object.freeze(parsed))
   rules.checkReading(exactReading)

@@ -1,11 +1,11 @@
 import { ConfigurationError } from '@countersign/core'
 import {
-  describeValue,
   dialerOptionNames,
   type DialerOptions,
   isCallable,
   isRecord,
   parseOptions,
+  refuseValue,
 } from '@countersign/core/adapter'
 
 /** What every way of calling takes besides the servers. */
@@ -37,14 +37,13 @@ export function parseClientOptions(
   const known = [...dialerOptionNames, 'timeoutMs', ...further]
   const { servers: _, tls: __, log: ___, timeoutMs = 10_000, ...rest } = parseOptions(options, known, where)
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= longestTimeout)) {
-    const found = `${where}: timeoutMs: found ${describeValue(timeoutMs)}`
-    throw new ConfigurationError('option_invalid', `${found}, expected milliseconds from 1 to ${longestTimeout}`)
+    refuseValue(`${where}: timeoutMs`, timeoutMs, `milliseconds from 1 to ${longestTimeout}`)
   }
   for (const [name, value] of Object.entries(rest)) checkLimit(name, value, where)
   const { allowH2, scheduling } = rest
-  if (allowH2 !== undefined && typeof allowH2 !== 'boolean') refuseValue(where, 'allowH2', allowH2, 'true or false')
+  if (allowH2 !== undefined && typeof allowH2 !== 'boolean') refuseValue(`${where}: allowH2`, allowH2, 'true or false')
   if (scheduling !== undefined && scheduling !== 'fifo' && scheduling !== 'lifo') {
-    refuseValue(where, 'scheduling', scheduling, "'fifo' or 'lifo'")
+    refuseValue(`${where}: scheduling`, scheduling, "'fifo' or 'lifo'")
   }
   const { servers, tls, log } = options
   return {
@@ -61,12 +60,7 @@ const longestTimeout = 2_147_483_647
 function checkLimit(name: string, value: unknown, where: string): void {
   const least = leasts.get(name)
   if (value === undefined || least === undefined || (typeof value === 'number' && value >= least)) return
-  refuseValue(where, name, value, `a number from ${least}`)
-}
-
-function refuseValue(where: string, name: string, value: unknown, expected: string): never {
-  const message = `${where}: ${name}: found ${describeValue(value)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value })
+  refuseValue(`${where}: ${name}`, value, `a number from ${least}`)
 }
 
 const leasts: ReadonlyMap<string, number> = new Map([
@@ -87,8 +81,7 @@ const leasts: ReadonlyMap<string, number> = new Map([
 function checkSource(source: unknown, where: string): void {
   if (isRecord(source) && isCallable(source['onUpdate'])) return
   refuseValue(
-    where,
-    'source',
+    `${where}: source`,
     source,
     'a source such as await fileSource() as the first argument, and the options as the second',
   )

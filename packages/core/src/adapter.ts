@@ -5,7 +5,14 @@ export {
   type Reading,
   type SegmentPattern,
 } from '@countersign/authorization'
-export { describeValue, isCallable, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
+export {
+  describeValue,
+  isCallable,
+  isRecord,
+  parseOptions,
+  parseStringList,
+  refuseValue,
+} from '@countersign/spiffe/options'
 export type { DenialAnswer } from './answer.ts'
 export type { AttachOptions } from './attach-options.ts'
 export { type AdapterGuard, forAdapter, isGuard } from './adapter-guard.ts'

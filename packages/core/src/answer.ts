@@ -5,7 +5,7 @@ import type { GuardOptions } from './guard-options.ts'
 
 /** What a denied caller is sent. */
 export interface DenialAnswer {
-  readonly status: 400 | 403 | 503
+  readonly status: Denial['status']
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }

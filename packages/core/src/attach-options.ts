@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue, isCallable, parseOptions } from '@countersign/spiffe/options'
+import { isCallable, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import type { ReadWay } from './listener-way.ts'
 
 /** What an adapter tells about the server that it attaches. */
@@ -23,9 +22,7 @@ export type ParsedAttachOptions = Required<Omit<AttachOptions, 'way'>> & { reado
 export function parseAttachOptions(input: AttachOptions): ParsedAttachOptions {
   const options = parseOptions(input, ['routesUpgrade', 'routesRequest', 'way'], 'guard.attach')
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || isCallable(value)) continue
-    const message = `guard.attach: ${name}: found ${describeValue(value)}, expected a function`
-    throw new ConfigurationError('option_invalid', message, { value })
+    if (value !== undefined && !isCallable(value)) refuseValue(`guard.attach: ${name}`, value, 'a function')
   }
   const { routesUpgrade = () => false, routesRequest = () => false, way } = input
   return { routesUpgrade, routesRequest, way }

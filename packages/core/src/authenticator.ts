@@ -1,6 +1,7 @@
 import { createDenial, type Denial } from '@countersign/authorization'
 import type { X509Svid } from '@countersign/spiffe'
 import { isX509Svid } from '@countersign/spiffe/internal'
+import { describeThrown } from '@countersign/spiffe/options'
 import type { Accepted } from './connection/accepted-material.ts'
 import type { PeerVerdict } from './connection/connection.ts'
 import type { ConnectedRequest } from './connection/connection-registry.ts'
@@ -75,7 +76,7 @@ export class Authenticator {
     try {
       return createPrincipal(svid, this.#options)
     } catch (error) {
-      const message = error instanceof Error ? error.message : 'it threw something that is no error'
+      const message = describeThrown(error)
       return createDenial('evaluation_error', `the authorities of ${svid.spiffeId.toString()}: ${message}`, {
         principal: callerOf(svid),
       })

@@ -1,5 +1,5 @@
-import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
-import { describeValue, isOptions, parseOptions } from '@countersign/spiffe/options'
+import { SpiffeId } from '@countersign/spiffe'
+import { isOptions, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import {
   compileRouteRequirement,
   exactReading,
@@ -49,23 +49,20 @@ function checkQuestion(question: unknown): void {
   const names = ['caller', 'method', 'path', 'allow', 'headers', 'reading']
   const { caller, method, path, headers, reading } = parseOptions(question, names, 'explain')
   if (caller !== null && typeof caller !== 'string') {
-    refuse('caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
+    refuseValue('explain: caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
   }
-  if (typeof method !== 'string' || method === '') refuse('method', method, "an HTTP method such as 'GET'")
-  if (typeof path !== 'string') refuse('path', path, "the path of a request, such as '/internal/billing'")
-  if (headers !== undefined && !isOptions(headers)) refuse('headers', headers, 'an object of headers')
+  if (typeof method !== 'string' || method === '')
+    refuseValue('explain: method', method, "an HTTP method such as 'GET'")
+  if (typeof path !== 'string') refuseValue('explain: path', path, "the path of a request, such as '/internal/billing'")
+  if (headers !== undefined && !isOptions(headers)) refuseValue('explain: headers', headers, 'an object of headers')
   if (reading === undefined) return
-  if (!isOptions(reading)) refuse('reading', reading, 'how the router reads paths, or nothing')
+  if (!isOptions(reading)) refuseValue('explain: reading', reading, 'how the router reads paths, or nothing')
   const { foldCase, foldTrailingSlash } = reading
   if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode') {
-    refuse('reading.foldCase', foldCase, "false, 'ascii' or 'unicode'")
+    refuseValue('explain: reading.foldCase', foldCase, "false, 'ascii' or 'unicode'")
   }
-  if (typeof foldTrailingSlash !== 'boolean') refuse('reading.foldTrailingSlash', foldTrailingSlash, 'true or false')
-}
-
-function refuse(option: string, found: unknown, expected: string): never {
-  const message = `explain: ${option}: found ${describeValue(found)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value: found })
+  if (typeof foldTrailingSlash !== 'boolean')
+    refuseValue('explain: reading.foldTrailingSlash', foldTrailingSlash, 'true or false')
 }
 
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {

@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
+import { isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 
 /**
  * What a path answers for. `live`: 200 as long as the process answers, whatever its certificate, since no restart renews
@@ -41,27 +40,32 @@ export interface ParsedProbeOptions {
 export function parseProbeOptions(input: unknown): ParsedProbeOptions {
   const { port, host, paths } = parseOptions(input, ['port', 'host', 'paths'], 'probeListener')
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    return refuse('port', port, 'a whole number from 0 to 65535')
+    return refuseValue('probeListener: port', port, 'a whole number from 0 to 65535')
   }
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
-    return refuse('host', host, 'an address of this machine, or none for all of them')
+    return refuseValue('probeListener: host', host, 'an address of this machine, or none for all of them')
   }
   return { port, host, paths: parsePaths(paths) }
 }
 
 function parsePaths(input: unknown): ReadonlyMap<string, Probe> {
   if (!isRecord(input) && !Array.isArray(input)) {
-    return refuse('paths', input, "{ '/livez': 'live', '/readyz': 'ready' }, or a list of paths that all ask 'ready'")
+    return refuseValue(
+      'probeListener: paths',
+      input,
+      "{ '/livez': 'live', '/readyz': 'ready' }, or a list of paths that all ask 'ready'",
+    )
   }
   const entries = isRecord(input)
     ? Object.entries(input)
     : parseStringList(input, 'probeListener: paths').map((path) => [path, 'ready'] as const)
-  if (entries.length === 0) return refuse('paths', input, 'one with at least one path')
+  if (entries.length === 0) return refuseValue('probeListener: paths', input, 'one with at least one path')
   return new Map(
     entries.map(([path, probe]) => {
-      if (!plainPath.test(path)) return refuse('paths', path, `a path such as '/readyz': ${alphabet}`)
+      if (!plainPath.test(path))
+        return refuseValue('probeListener: paths', path, `a path such as '/readyz': ${alphabet}`)
       if (isProbe(probe)) return [path, probe]
-      return refuse(`paths['${path}']`, probe, "'live', 'ready' or a function")
+      return refuseValue(`probeListener: paths['${path}']`, probe, "'live', 'ready' or a function")
     }),
   )
 }
@@ -71,9 +75,4 @@ const alphabet = "it begins with '/' and has letters, digits and -._~ between si
 
 function isProbe(value: unknown): value is Probe {
   return value === 'live' || value === 'ready' || typeof value === 'function'
-}
-
-function refuse(option: string, found: unknown, expected: string): never {
-  const message = `probeListener: ${option}: found ${describeValue(found)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value: found })
 }

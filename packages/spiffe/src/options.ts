@@ -1,4 +1,4 @@
-import { ConfigurationError } from './errors.ts'
+import { ConfigurationError, type ConfigurationErrorCode } from './errors.ts'
 
 /**
  * Copies an options object after checking that it is one and has only known keys, so that a misspelt option cannot
@@ -14,9 +14,7 @@ export function parseOptions(
 ): Readonly<Record<string, unknown>> {
   if (!isOptions(input)) {
     const expected = `an object with ${known.length === 1 ? 'the option' : 'options such as'} ${known.slice(0, 3).join(', ')}`
-    throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(input)}, expected ${expected}`, {
-      value: input,
-    })
+    refuseValue(where, input, expected)
   }
   for (const key of Object.keys(input)) {
     if (known.includes(key)) continue
@@ -49,28 +47,11 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
  * @throws {ConfigurationError} `option_invalid`
  */
 export function parseStringList(input: unknown, where: string): readonly string[] {
-  if (!Array.isArray(input)) {
-    throw new ConfigurationError(
-      'option_invalid',
-      `${where}: found ${describeValue(input)}, expected a list of strings`,
-      {
-        value: input,
-      },
-    )
-  }
-  if (input.length === 0) {
-    throw new ConfigurationError('option_invalid', `${where}: found an empty list, expected at least one entry`, {
-      value: input,
-    })
-  }
-  return input.map((entry: unknown, index) => {
-    if (typeof entry === 'string' && entry !== '') return entry
-    throw new ConfigurationError(
-      'option_invalid',
-      `${where}[${index}]: found ${describeValue(entry)}, expected a non-empty string`,
-      { value: entry },
-    )
-  })
+  if (!Array.isArray(input)) refuseValue(where, input, 'a list of strings')
+  if (input.length === 0) refuseValue(where, input, 'at least one entry')
+  return input.map((entry: unknown, index) =>
+    typeof entry === 'string' && entry !== '' ? entry : refuseValue(`${where}[${index}]`, entry, 'a non-empty string'),
+  )
 }
 
 /**
@@ -83,9 +64,7 @@ export function parseDuration(input: unknown, where: string): number {
   if (typeof input === 'number' && Number.isFinite(input) && input >= 60_000) return input
   const milliseconds = typeof input === 'string' ? readDuration(input) : undefined
   if (milliseconds !== undefined) return milliseconds
-  const expected = "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'"
-  const message = `${where}: found ${describeValue(input)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value: input })
+  return refuseValue(where, input, "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'")
 }
 
 /** The milliseconds of text such as `'90d'` or `'45s'`, or undefined for any other. */
@@ -120,6 +99,25 @@ function tagOf(value: unknown): string {
 /** Takes the sting out of a promise where a value was expected: its rejection would end the process. */
 export function ignoreRejection(value: unknown): void {
   if (isPromise(value)) value.catch(() => undefined)
+}
+
+/**
+ * Refuses a value from outside: the message says where it is, what was found and what was expected.
+ *
+ * @throws {ConfigurationError} always, with `code` (default `option_invalid`) and the value
+ */
+export function refuseValue(
+  where: string,
+  found: unknown,
+  expected: string,
+  code: ConfigurationErrorCode = 'option_invalid',
+): never {
+  throw new ConfigurationError(code, `${where}: found ${describeValue(found)}, expected ${expected}`, { value: found })
+}
+
+/** The message of what was thrown, which may be anything. */
+export function describeThrown(error: unknown): string {
+  return error instanceof Error ? error.message : 'a non-Error value was thrown'
 }
 
 /**

@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue } from '@countersign/spiffe/options'
+import { refuseValue } from '@countersign/spiffe/options'
 
 /**
  * Checks a time that a timer can wait for.
@@ -13,6 +12,5 @@ export function checkMilliseconds(where: string, option: string, value: number):
 
 /** Refuses the value of an option. */
 export function refuseOption(where: string, option: string, found: unknown, expected: string): never {
-  const message = `${where}: ${option}: found ${describeValue(found)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value: found })
+  refuseValue(`${where}: ${option}`, found, expected)
 }

@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@countersign/core'
-import { describeValue, isCallable, parseStringList } from '@countersign/core/adapter'
+import { isCallable, parseStringList, refuseValue } from '@countersign/core/adapter'
 import type { ConnectTlsOptions } from './connect-tls.ts'
 
 /**
@@ -8,15 +7,14 @@ import type { ConnectTlsOptions } from './connect-tls.ts'
  * @throws {ConfigurationError} `option_invalid`
  */
 export function checkConnectOptions({ host, port, servername, protocols, signal, onStale }: ConnectTlsOptions): void {
-  if (typeof host !== 'string' || !/^[^/\s]+$/.test(host)) refuse('host', host, 'a host name or an address')
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) refuse('port', port, 'a port from 1 to 65535')
-  if (servername !== undefined && typeof servername !== 'string') refuse('servername', servername, 'a host name')
-  if (onStale !== undefined && !isCallable(onStale)) refuse('onStale', onStale, 'a function')
-  if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', signal, 'an AbortSignal')
+  if (typeof host !== 'string' || !/^[^/\s]+$/.test(host))
+    refuseValue('connectTls: host', host, 'a host name or an address')
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    refuseValue('connectTls: port', port, 'a port from 1 to 65535')
+  if (servername !== undefined && typeof servername !== 'string')
+    refuseValue('connectTls: servername', servername, 'a host name')
+  if (onStale !== undefined && !isCallable(onStale)) refuseValue('connectTls: onStale', onStale, 'a function')
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    refuseValue('connectTls: signal', signal, 'an AbortSignal')
   if (protocols !== undefined) parseStringList(protocols, 'connectTls: protocols')
-}
-
-function refuse(option: string, found: unknown, expected: string): never {
-  const message = `connectTls: ${option}: found ${describeValue(found)}, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message, { value: found })
 }

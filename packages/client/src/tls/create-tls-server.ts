@@ -7,7 +7,7 @@ import {
   type Principal,
   type Rule,
 } from '@countersign/core'
-import { describeValue, isCallable, isDenial, parseOptions, parseRequirement } from '@countersign/core/adapter'
+import { isCallable, isDenial, parseOptions, parseRequirement, refuseValue } from '@countersign/core/adapter'
 
 /** What `createTlsServer` takes: who may connect, and of a guard's options those that concern connections. */
 export interface TlsServerOptions extends Pick<GuardOptions, (typeof guardOptionNames)[number]> {
@@ -49,10 +49,7 @@ export function createTlsServer(
   options: TlsServerOptions,
   onPeer: (socket: CallerSocket) => void,
 ): Server {
-  if (!isCallable(onPeer)) {
-    const message = `createTlsServer: onPeer: found ${describeValue(onPeer)}, expected a function that takes a socket`
-    throw new ConfigurationError('option_invalid', message, { value: onPeer })
-  }
+  if (!isCallable(onPeer)) refuseValue('createTlsServer: onPeer', onPeer, 'a function that takes a socket')
   parseOptions(options, ['callers', ...guardOptionNames], 'createTlsServer')
   const { callers, ...guardOptions } = options
   parseRequirement(callers, 'createTlsServer: callers')

@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls'
+import { describeThrown } from '@countersign/spiffe/options'
 import type { Reporter } from '../events.ts'
 import type { Accepted } from './accepted-material.ts'
 import type { Connection, ConnectionEnd, PeerVerdict } from './connection.ts'
@@ -42,7 +43,7 @@ export class PeerConnections {
     } catch (error) {
       // An exception here would end the process: one hostile certificate must not be able to do that.
       socket.destroy()
-      this.reports.reportFailure(error instanceof Error ? error.message : 'it threw something that is no error', now)
+      this.reports.reportFailure(describeThrown(error), now)
     }
   }
 

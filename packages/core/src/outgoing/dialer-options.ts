@@ -1,5 +1,4 @@
-import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue, isCallable, parseOptions } from '@countersign/spiffe/options'
+import { isCallable, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import type { GuardSource } from '../connection/accepted-material.ts'
 import { checkSource, parseTlsVersion } from '../connection/source-options.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
@@ -41,10 +40,7 @@ export interface ParsedDialerOptions {
 export function parseDialerOptions(source: unknown, options: DialerOptions, where: string): ParsedDialerOptions {
   checkSource(source, `${where}: source`)
   const { servers, tls, log = () => undefined } = parseOptions(options, dialerOptionNames, where)
-  if (!isLog(log)) {
-    const message = `${where}: log: found ${describeValue(log)}, expected a function`
-    throw new ConfigurationError('option_invalid', message, { value: log })
-  }
+  if (!isLog(log)) refuseValue(`${where}: log`, log, 'a function')
   const material = source.current
   return {
     source,

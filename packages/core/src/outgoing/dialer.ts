@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls'
+import { describeThrown } from '@countersign/spiffe/options'
 import { type Accepted, AcceptedMaterial } from '../connection/accepted-material.ts'
 import type { PeerRefusal } from '../connection/connection.ts'
 import { addressOf } from '../connection/describe-peer.ts'
@@ -172,7 +173,7 @@ export class Dialer {
       return this.#servers.accept(socket, accepted, { end, announce: () => this.#retire(socket, call) })
     } catch (error) {
       // An exception here would end the process: one hostile certificate must not be able to do that.
-      const detail = error instanceof Error ? error.message : 'it threw something that is no error'
+      const detail = describeThrown(error)
       const refusal: PeerRefusal = { ok: false, reason: 'verification_failed', detail }
       this.#report({ type: 'authentication', outcome: 'refused', at: Date.now(), reason: refusal.reason, detail })
       end(refusal)

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { type EncodedCertificate, type ExpectedServers, splitCertificates, toPem } from '@countersign/spiffe/internal'
 import { compileCallerPatterns, parseCallerPattern } from '@countersign/authorization'
 import { CertificateError, ConfigurationError, type SubjectMaterial, type X509Material } from '@countersign/spiffe'
-import { describeValue, isRecord, parseOptions, parseStringList } from '@countersign/spiffe/options'
+import { isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 
 /** The servers that may be called: SPIFFE IDs or patterns of them, or whoever has the host name that is called. */
 export type ServerNames = readonly string[] | HostNames
@@ -50,15 +50,15 @@ function parsePattern(pattern: string, where: string): string {
   const expected = pattern.startsWith('spiffe://')
     ? /^spiffe:\/\/[^/]*$/.test(pattern) && `a path, or '${pattern}/**' for every workload of the trust domain`
     : "a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y', or { dns: true, ca } in place of the list for host names"
-  if (expected !== false) refuse(where, pattern, expected)
+  if (expected !== false) refuseValue(where, pattern, expected)
   return parseCallerPattern(pattern, where).trustDomain
 }
 
 function parseHostNames(input: object, where: string): ParsedServerNames {
   const { dns, ca } = parseOptions(input, ['dns', 'ca'], where)
-  if (dns !== true) refuse(`${where}.dns`, dns, 'true, or a list of SPIFFE IDs in place of the object')
+  if (dns !== true) refuseValue(`${where}.dns`, dns, 'true, or a list of SPIFFE IDs in place of the object')
   const given: readonly unknown[] = Array.isArray(ca) ? ca : [ca]
-  if (given.length === 0) refuse(`${where}.ca`, ca, 'at least one authority')
+  if (given.length === 0) refuseValue(`${where}.ca`, ca, 'at least one authority')
   return { kind: 'hosts', ca: given.map((pem) => parseAuthorities(pem, `${where}.ca`)) }
 }
 
@@ -66,7 +66,7 @@ function parseHostNames(input: object, where: string): ParsedServerNames {
 // authorities of the public Web are old.
 function parseAuthorities(input: unknown, where: string): string {
   const expected = 'authorities as PEM; tls.rootCertificates are those of the public Web'
-  if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuse(where, input, expected)
+  if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuseValue(where, input, expected)
   try {
     return splitCertificates(input).map(readAuthority).join('')
   } catch (cause) {
@@ -79,10 +79,4 @@ function readAuthority(encoded: EncodedCertificate): string {
   if (encoded instanceof CertificateError) throw encoded
   void new X509Certificate(encoded)
   return toPem({ der: encoded })
-}
-
-function refuse(where: string, found: unknown, expected: string): never {
-  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(found)}, expected ${expected}`, {
-    value: found,
-  })
 }

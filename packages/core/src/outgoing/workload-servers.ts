@@ -21,7 +21,12 @@ export class WorkloadServers implements ServerCheck {
     describeSocket: (socket: TLSSocket) => Pick<AuthenticationEvent, 'server'>,
     expiry: ExpiryTimers,
   ) {
-    const policy = { onExpiry: 'close', maxCertificateLifetime: undefined, describeSocket, showPeer: showServer } as const
+    const policy = {
+      onExpiry: 'close',
+      maxCertificateLifetime: undefined,
+      describeSocket,
+      showPeer: showServer,
+    } as const
     this.#connections = new PeerConnections(report, policy, expiry)
     this.#expiry = expiry
   }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { ConfigurationError } from '@countersign/spiffe'
-import { describeValue, isRecord } from '@countersign/spiffe/options'
+import { describeValue, isRecord, refuseValue } from '@countersign/spiffe/options'
 
 /** Where an agent listens. */
 export type EndpointAddress =
@@ -70,8 +70,5 @@ function decode(path: string): string | undefined {
 }
 
 function refuse(text: unknown, where: string): never {
-  const expected = 'unix:///absolute/path or tcp://<IP address>:<port>, without anything else'
-  throw new ConfigurationError('option_invalid', `${where}: found ${describeValue(text)}, expected ${expected}`, {
-    value: text,
-  })
+  refuseValue(where, text, 'unix:///absolute/path or tcp://<IP address>:<port>, without anything else')
 }
