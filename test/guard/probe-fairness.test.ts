@@ -175,3 +175,17 @@ test('is not ready when the source has lost its certificate while the check ran'
   runs[0]?.(true)
   assert.equal(statusOf(await client.received), 503)
 })
+
+test('answers every request that arrived while the process was busy, although more clients connected than may be silent', async (context) => {
+  const { port } = await listen(context, () => true)
+  const clients = await openMany(context, port, 70)
+  // Accepted by now, and counted as silent.
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  // After this phase of the event loop, timers are due before anything is read.
+  await new Promise(setImmediate)
+  for (const { socket } of clients) socket.write(get('/livez'))
+  // Longer than a silent connection may stay.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+  const statuses = await Promise.all(clients.map(async ({ received }) => statusOf(await received)))
+  assert.deepEqual(new Set(statuses), new Set([200]))
+})
