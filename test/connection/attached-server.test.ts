@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
 import { createServer, type Server } from 'node:https'
 import { test, type TestContext } from 'node:test'
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { authenticated, ConfigurationError, createGuard, denyAll, type Guard } from '@countersign/core'
 import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
@@ -165,4 +165,16 @@ test('asks a failing authorities function again for the next request', async (co
   assert.equal((await peer.fetch('/x')).status, 200)
   assert.equal((await peer.fetch('/x')).status, 200)
   assert.equal(calls, 2)
+})
+
+test('a connection that one guard verified proves nothing to another', async (context) => {
+  const [{ guard }, { guard: other }] = [await create(), await create()]
+  const running = await serve(guard, ({ socket }, response) => {
+    assert.ok(socket instanceof TLSSocket)
+    const [mine, foreign] = [guard, other].map((each) => forAdapter(each).authenticate(socket))
+    response.end(JSON.stringify([mine, foreign].map((found) => (found && 'reason' in found ? found.reason : 'known'))))
+  })
+  context.after(() => running.close())
+  const response = await running.as(caller).fetch('/')
+  assert.deepEqual(await response.json(), ['known', 'guard_missing'])
 })
