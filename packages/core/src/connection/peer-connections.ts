@@ -65,9 +65,11 @@ export class PeerConnections {
   verdictOf(connection: Connection, accepted: Accepted, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
+    const { trust } = accepted
+    const verify = (): PeerVerdict => this.verdicts.verifyAgain(connection, verdict.proof, accepted, now)
+    const again = trust.holds(verdict.proof) ? verdict : verify()
+    // Not before: after an exception the old verdict would hold under the new material.
     connection.accepted = accepted
-    if (accepted.trust.holds(verdict.proof)) return verdict
-    const again = this.verdicts.verifyAgain(connection, verdict.proof, accepted, now)
     connection.verdict = again
     if (!again.ok) this.reports.reportVerdict(connection.socket, again, now, true)
     // Under other authorities the same leaf may be proved for longer, or for less.
