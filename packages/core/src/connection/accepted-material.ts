@@ -17,6 +17,7 @@ import {
   type X509Material,
   type X509Source,
 } from '@countersign/spiffe'
+import { describeThrown } from '@countersign/spiffe/options'
 import type { Reporter } from '../events.ts'
 import { describeOwn } from './describe-own.ts'
 import { describeClientOnly, describeLongLife } from './material-warnings.ts'
@@ -207,6 +208,6 @@ function describeExpiry(expiresAt: number): Pick<SourceError, 'code' | 'message'
 
 function toSourceError(cause: unknown): SourceError {
   if (cause instanceof SourceError) return cause
-  const detail = cause instanceof Error ? cause.message : 'it threw something that is no error'
+  const detail = describeThrown(cause)
   return new SourceError('source_empty', `the source has no material: ${detail}`, { cause })
 }
