@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { AdapterGuard } from '@countersign/core/adapter'
 import type { Principal } from '@countersign/core'
+import { findRequestPrototype } from './express-internals.ts'
 
 /** What is known of a request that passed `countersign()`, for `allow()` to build on. */
 export class Admission {
@@ -49,10 +50,9 @@ export function findAdmission(request: IncomingMessage & Admitted): Admission | 
   return Admission.read(request._countersign, request)
 }
 
-// Express gives each application a prototype of its requests: a property there is defined once, and not for each.
 function showPrincipals(request: Admitted): void {
-  const prototype = Reflect.getPrototypeOf(request)
-  if (prototype === null || request.app?.request !== prototype) return
+  const prototype = findRequestPrototype(request)
+  if (prototype === undefined) return
   Reflect.defineProperty(prototype, 'principal', {
     get(this: Admitted) {
       return Admission.read(this._countersign, this)?.principal

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '@countersign/core'
 import { type AdapterGuard, describeValue, isCallable, isGuard, isRecord } from '@countersign/core/adapter'
+import { isExpress4 } from './express-internals.ts'
 
 /**
  * Checks that a value is a guard.
@@ -30,11 +31,6 @@ export function checkApp(app: unknown, where: string, usage: string): void {
   }
   if ('application' in app && 'Router' in app) refuse(where, 'found express, which was not called', 'express()')
   if (isExpress4(app)) throw createExpress4Error(where)
-}
-
-/** Whether an application is one of Express 4, whose routers cannot be read as those of Express 5 are. */
-export function isExpress4(app: unknown): boolean {
-  return typeof app === 'function' && typeof Reflect.get(app, 'lazyrouter') === 'function'
 }
 
 /** The error for such an application. */

@@ -3,7 +3,7 @@ import { ConfigurationError } from '@countersign/core'
 import { checkAllow, isAllow } from './allow.ts'
 import { findGuard } from './countersign.ts'
 import { findLateAllow, findMisuse } from './find-misuse.ts'
-import { readLayers, type RouterLayer } from './walk-routers.ts'
+import { readLayers, type RouterLayer } from './express-internals.ts'
 
 /** The error for an application in which a request can reach a handler without this guard, if there is one. */
 export function checkMounting(app: object, guard: AdapterGuard): ConfigurationError | undefined {

@@ -1,7 +1,7 @@
 import type { AdapterGuard } from '@countersign/core/adapter'
 import { allow, isAllow } from './allow.ts'
 import { countersign, findGuard } from './countersign.ts'
-import type { RouterLayer } from './walk-routers.ts'
+import type { RouterLayer } from './express-internals.ts'
 
 /** What of ours is mounted in a way in which it cannot work, in words; undefined where nothing is. */
 export function findMisuse(layers: readonly RouterLayer[], guard: AdapterGuard, mountPath = ''): string | undefined {

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { AdapterGuard, Reading, ReadWay, RecognizeListener, RequestWay } from '@countersign/core/adapter'
-import { findRootApp, isApplication, isRouter, readAppOptions, readLayers, type RouterLayer } from './walk-routers.ts'
+import {
+  findRootApp,
+  isApplication,
+  isRouter,
+  readAppOptions,
+  readLayers,
+  type RouterLayer,
+} from './express-internals.ts'
 
 /**
  * How the routers of the application that handles a request read its path. Routers do not inherit their options from

@@ -9,10 +9,11 @@ import {
   parseRequirement,
 } from '@countersign/core/adapter'
 import { ConfigurationError, type Principal, type Requirement } from '@countersign/core'
+import { createConfigReader } from './fastify-internals.ts'
 import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
 import type { EventLog } from './log-to-fastify.ts'
-import { createConfigReader, readReceived } from './read-request.ts'
+import { readReceived } from './read-request.ts'
 import { noteAllow, noteUncalled } from './route-allows.ts'
 import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { findServerBindings } from './fastify-internals.ts'
 
 /**
  * Attaches the servers that an instance opens besides its own: `localhost` is two addresses. Each is attached in the moment
@@ -11,7 +12,7 @@ export function followFurtherServers(app: FastifyInstance, attach: (server: unkn
     attach(server)
     attached.add(server)
   }
-  const bindings = findBindings(app)
+  const bindings = findServerBindings(app)
   if (bindings !== undefined) {
     const push = (...servers: readonly unknown[]): number => {
       for (const server of servers) {
@@ -27,15 +28,9 @@ export function followFurtherServers(app: FastifyInstance, attach: (server: unkn
     Reflect.defineProperty(bindings, 'push', { value: push, configurable: true, writable: true })
   }
   app.addHook('onListen', (done) => {
-    for (const server of findBindings(app) ?? []) take(server)
+    for (const server of findServerBindings(app) ?? []) take(server)
     done()
   })
-}
-
-function findBindings(app: FastifyInstance): unknown[] | undefined {
-  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.serverBindings')
-  const servers: unknown = symbol === undefined ? undefined : Reflect.get(app, symbol)
-  return Array.isArray(servers) ? servers : undefined
 }
 
 function close(server: unknown): void {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { ConfigurationError } from '@countersign/core'
 import type { AdapterGuard, Reading } from '@countersign/core/adapter'
+import { mayRewrite } from './fastify-internals.ts'
 
 /** What middleware engines have to do with the decisions of an instance. */
 export interface Engines {
@@ -53,13 +54,6 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
       `${where}, and rewriteUrl: its middleware would see a target that was not decided; register countersign first`,
     )
   }
-}
-
-// Where Fastify keeps its options elsewhere, it may.
-function mayRewrite(app: FastifyInstance): boolean {
-  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.options')
-  const options: unknown = symbol === undefined ? undefined : Reflect.get(app, symbol)
-  return typeof options !== 'object' || options === null || Reflect.get(options, 'rewriteUrl') !== undefined
 }
 
 // Both compare a path whose reserved escapes are left with a regular expression that ignores case, up to a slash.

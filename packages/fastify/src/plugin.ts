@@ -12,12 +12,20 @@ import {
   type Reading,
   type RequestWay,
 } from '@countersign/core/adapter'
+import {
+  createConfigReader,
+  hasLogger,
+  hasRoutes,
+  isRoot,
+  readOriginalUrl,
+  routesUpgrade,
+} from './fastify-internals.ts'
 import { followFurtherServers } from './further-servers.ts'
 import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './guard-route.ts'
 import { noteGuard } from './guarded-instance.ts'
 import { DecidingRequest, logToFastify } from './log-to-fastify.ts'
 import { type Engines, followEngines } from './middleware-engine.ts'
-import { createConfigReader, isLastParameterEmpty, readOriginalUrl, readReceived } from './read-request.ts'
+import { isLastParameterEmpty, readReceived } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -60,8 +68,8 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const reading = readRouterOptions(app.initialConfig)
   guard.rules.checkReading(reading)
   const deciding = new DecidingRequest()
-  // Without a logger Fastify has one whose methods are one function that does nothing: denials would be lost in it.
-  if (app.log.warn !== app.log.error) guard.useDefaultLog(logToFastify(app.log, deciding))
+  // Denials would be lost in a logger that does nothing.
+  if (hasLogger(app)) guard.useDefaultLog(logToFastify(app.log, deciding))
   const engines = followEngines(app, guard)
   const readWay = createWayReader(reading, engines)
   const attachOptions = {
@@ -132,10 +140,10 @@ function checkPlace(app: FastifyInstance): void {
     )
   }
   // A child instance inherits from its parent; routes beside it would not be guarded.
-  if (Object.getPrototypeOf(app) !== Object.prototype) {
+  if (!isRoot(app)) {
     refuse('found a child instance, expected the root: register it with app.register, outside of any other plugin')
   }
-  if (!app.printRoutes().startsWith('(empty')) {
+  if (hasRoutes(app)) {
     refuse(
       'found routes, expected none before it: write `await app.register(countersign, { guard })` above the first one',
     )
@@ -146,8 +154,7 @@ function checkPlace(app: FastifyInstance): void {
 // beside it or, when it listens to another server, in its place.
 function routesUpgrades(app: FastifyInstance): boolean {
   const [listener, ...more] = app.server.listeners('upgrade')
-  // By what it does and not by its name, because minifiers take that away.
-  const routes = listener !== undefined && Function.prototype.toString.call(listener).includes('.routing(')
+  const routes = listener !== undefined && routesUpgrade(listener)
   return app.hasDecorator('websocketServer') && routes && more.length === 0
 }
 

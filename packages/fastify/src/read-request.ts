@@ -1,32 +1,16 @@
 import type { FastifyRequest } from 'fastify'
 import type { GuardedRequest } from '@countersign/core/adapter'
-
-/**
- * Creates the function that reads the configuration of a request's route: what `request.routeOptions.config` is, which
- * Fastify puts together with eleven other things each time it is read, for more than all else that a request costs here.
- */
-export function createConfigReader(): (request: Pick<FastifyRequest, 'routeOptions'>) => object {
-  let key: symbol | undefined
-  return (request) => {
-    key ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === 'fastify.context')
-    const context: unknown = key === undefined ? undefined : Reflect.get(request, key)
-    return (isContext(context) ? context : request.routeOptions).config ?? none
-  }
-}
+import { readOriginalUrl } from './fastify-internals.ts'
 
 /**
  * The request as the guard reads it. `@fastify/express` puts what `decodeURI` makes of the target in its place, which is
  * the same target in a form that nobody sent: then the request is read with the one that was received.
  */
-export function readReceived(raw: FastifyRequest['raw'] & Rewritten): GuardedRequest {
-  const { url, originalUrl } = raw
+export function readReceived(raw: FastifyRequest['raw']): GuardedRequest {
+  const { url } = raw
+  const originalUrl = readOriginalUrl(raw)
   if (originalUrl === undefined || originalUrl === url || decode(originalUrl) !== url) return raw
   return new ReceivedRequest(raw, originalUrl)
-}
-
-/** The target as it was received, where Fastify's `rewriteUrl` has put another one in its place. */
-export function readOriginalUrl({ originalUrl }: FastifyRequest['raw'] & Rewritten): string | undefined {
-  return originalUrl
 }
 
 /**
@@ -36,10 +20,6 @@ export function readOriginalUrl({ originalUrl }: FastifyRequest['raw'] & Rewritt
 export function isLastParameterEmpty(params: unknown): boolean {
   if (typeof params !== 'object' || params === null) return false
   return Object.entries(params).some(([name, value]) => value === '' && name !== '*')
-}
-
-interface Rewritten {
-  readonly originalUrl?: string
 }
 
 function decode(target: string): string | undefined {
@@ -80,13 +60,3 @@ class ReceivedRequest implements GuardedRequest {
     return this.#raw.socket
   }
 }
-
-interface RouteContext {
-  readonly config?: object
-}
-
-function isContext(value: unknown): value is RouteContext {
-  return typeof value === 'object' && value !== null && 'config' in value
-}
-
-const none: object = Object.freeze({})

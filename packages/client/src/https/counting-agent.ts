@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { Agent, type RequestOptions } from 'node:https'
 import { Socket } from 'node:net'
+import { addToTotalSockets, callAgent } from './node-internals.ts'
 
 /** What Node is told of a connection that was to be made. */
 type Made = (error: Error | null, socket?: Socket) => void
@@ -28,11 +29,11 @@ export class CountingAgent extends Agent {
       if (!this.#failed.has(request)) done(error)
       this.#failed.add(request)
       // Node counts down only when a socket closes, and this one never was.
-      this.#addToTotal(-1)
+      addToTotalSockets(this, -1)
       // Also makes a connection for the next request that waits.
-      callNode('removeSocket', this, [placeholder, options])
+      callAgent('removeSocket', this, [placeholder, options])
     }
-    callNode('createSocket', this, [request, options, made])
+    callAgent('createSocket', this, [request, options, made])
   }
 
   #reserve(name: string): Socket {
@@ -40,7 +41,7 @@ export class CountingAgent extends Agent {
     const open = this.sockets[name]
     if (open === undefined) Reflect.set(this.sockets, name, [placeholder])
     else open.push(placeholder)
-    this.#addToTotal(1)
+    addToTotalSockets(this, 1)
     return placeholder
   }
 
@@ -49,7 +50,7 @@ export class CountingAgent extends Agent {
     const index = open.indexOf(placeholder)
     if (index === -1) return
     open.splice(index, 1)
-    this.#addToTotal(-1)
+    addToTotalSockets(this, -1)
   }
 
   #forget(name: string, request: ClientRequest): void {
@@ -60,15 +61,4 @@ export class CountingAgent extends Agent {
     // Node takes for granted that a list which is there has an entry.
     if (waiting.length === 0) Reflect.deleteProperty(this.requests, name)
   }
-
-  #addToTotal(count: number): void {
-    const total: unknown = Reflect.get(this, 'totalSocketCount')
-    if (typeof total === 'number') Reflect.set(this, 'totalSocketCount', total + count)
-  }
-}
-
-/** Calls a method of Node's agent that its types leave out. */
-export function callNode(method: 'addRequest' | 'createSocket' | 'removeSocket', agent: Agent, given: unknown[]): void {
-  const own: unknown = Reflect.get(Agent.prototype, method)
-  if (typeof own === 'function') Reflect.apply(own, agent, given)
 }

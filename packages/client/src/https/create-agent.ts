@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { ClientRequest, IncomingMessage } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import type { Agent, AgentOptions as HttpsAgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -7,7 +7,8 @@ import { createDialer, type Dialer } from '@countersign/core/adapter'
 import type { SubjectSource, X509Source } from '@countersign/core'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'
-import { callNode, CountingAgent } from './counting-agent.ts'
+import { CountingAgent } from './counting-agent.ts'
+import { callAgent, failRequest, findResponse } from './node-internals.ts'
 import { readTarget, refuseCopies } from './read-target.ts'
 
 /** What `createAgent` takes: how servers are known, and of Node's own agent how connections are shared. */
@@ -75,7 +76,7 @@ class DialingAgent extends CountingAgent {
       failRequest(request, error)
       return
     }
-    callNode('addRequest', this, [request, options])
+    callAgent('addRequest', this, [request, options])
   }
 
   override createConnection(options: unknown, done: Made = ignore): undefined {
@@ -130,7 +131,10 @@ class DialingAgent extends CountingAgent {
     const { socket } = await connect(this.#dialer, { ...target, protocols, timeoutMs: this.#timeoutMs, signal })
     socket.once('close', () => this.#idle.delete(socket))
     // Before Node's own listener, which takes the end of a socket for that of a body that has no other.
-    socket.prependListener('error', (error: Error) => failAnswer(socket, error))
+    socket.prependListener('error', (error: Error) => {
+      const response = findResponse(socket)
+      if (response?.complete === false) response.destroy(error)
+    })
     return socket
   }
 }
@@ -143,19 +147,6 @@ function createEnding(): AbortController {
   // One for each connection that is being made.
   setMaxListeners(0, ending.signal)
   return ending
-}
-
-// Before it has a connection, Node has no other way to fail a request; its types leave out that there may be no socket.
-function failRequest(request: ClientRequest, error: unknown): void {
-  const tell: unknown = Reflect.get(request, 'onSocket')
-  if (typeof tell === 'function') Reflect.apply(tell, request, [null, error])
-}
-
-// The answer that is being received, where Node keeps it.
-function failAnswer(socket: TLSSocket, error: Error): void {
-  const request: unknown = Reflect.get(socket, '_httpMessage')
-  const answer: unknown = request instanceof ClientRequest ? Reflect.get(request, 'res') : undefined
-  if (answer instanceof IncomingMessage && !answer.complete) answer.destroy(error)
 }
 
 function ignore(): void {

@@ -4,6 +4,7 @@ import type { Accepted } from './accepted-material.ts'
 import { refusedListeners } from './check-server.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import { noteAddress } from './describe-handshake.ts'
+import { acceptUnverifiedPeers, ignoreClusterTicketKeys } from './node-internals.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
@@ -58,14 +59,10 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   const follower = followSource(server, follow)
   prepareRequestEvents(server)
   refuseChanges(server, decidesAlone)
-  if (attachment.openssl === 'required') explainRefusals(server)
+  // Node would destroy the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and
+  // OpenSSL alone cannot say what is wrong with it. From here on it is for `interceptRequests` to do the same.
+  if (attachment.openssl === 'required') acceptUnverifiedPeers(server)
   interceptRequests(server, attachment, accept)
-}
-
-// Node destroys the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and OpenSSL
-// alone cannot say what is wrong with it. From here on it is for `interceptRequests` to do the same.
-function explainRefusals(server: TlsServer): void {
-  Reflect.set(server, 'rejectUnauthorized', false)
 }
 
 // From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
@@ -117,9 +114,8 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
     Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
   }
-  // In a worker of node:cluster Node itself calls this at listen, to give every worker the same ticket keys. The guard's
-  // servers issue and accept no tickets, so the keys are left unused.
-  Reflect.defineProperty(server, '_setServerData', { value: () => undefined })
+  // It would call setTicketKeys. The guard's servers issue and accept no tickets, so the keys are left unused.
+  ignoreClusterTicketKeys(server)
   server.on('newListener', (event: string | symbol) => {
     // Libraries for a graceful shutdown add one, some of them when the process ends.
     if (event === 'request' && server.listenerCount('request') > 0 && !decidesAlone) {

@@ -2,6 +2,7 @@ import { Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { ConfigurationError } from '@countersign/spiffe'
 import { describeValue } from '@countersign/spiffe/options'
+import { hasAddedContexts, hasCallback, hasTicketKeys, readServerOption } from './node-internals.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import { type MinVersion, secureOptions } from './tls-options.ts'
 
@@ -22,13 +23,12 @@ export function checkServer(
     const found = server instanceof NetServer ? 'a server without TLS' : describeValue(server)
     refuse(`found ${found}, expected a server made with guard.tlsOptions()`)
   }
-  const read = (name: string): unknown => Reflect.get(server, name)
+  const read = (name: string): unknown => readServerOption(server, name)
   if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() as it is')
   const isOpensslRequired = expected.openssl === 'required'
   if (read('rejectUnauthorized') !== isOpensslRequired) refuse(describeRejection(isOpensslRequired))
-  if (read('ticketKeys') !== undefined || read('_ticketKeys') !== undefined) {
+  if (hasTicketKeys(server))
     refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
-  }
   const cert = read('cert')
   const isOurs = isOpensslRequired ? expected.isOurs(cert) : cert === undefined && read('key') === undefined
   if (!isOurs || read('pfx') !== undefined) {
@@ -53,8 +53,7 @@ export function checkServer(
     if (read(name) !== undefined)
       refuse(`${name} is ${describeValue(read(name))}, expected it to be left out: the next rotation would drop it`)
   }
-  const contexts = read('_contexts')
-  if (Array.isArray(contexts) && contexts.length > 0) refuse('addContext() was called; one SVID serves every name')
+  if (hasAddedContexts(server)) refuse('addContext() was called; one SVID serves every name')
   if (hasCallback(server, 'snicallback')) refuse('SNICallback chooses other certificates; leave it out')
   if (hasCallback(server, 'pskcallback')) refuse('pskCallback lets peers in without a certificate; leave it out')
   for (const event of refusedListeners) {
@@ -84,13 +83,6 @@ const unsupported: readonly string[] = [
 
 /** Listeners with which sessions are resumed: even where tickets are off, on TLS 1.2. */
 export const refusedListeners: readonly string[] = ['newSession', 'resumeSession']
-
-// Node keeps these two under symbols of its own; a server made without them has no function there.
-function hasCallback(server: TlsServer, description: string): boolean {
-  return Object.getOwnPropertySymbols(server).some(
-    (symbol) => symbol.description === description && typeof Reflect.get(server, symbol) === 'function',
-  )
-}
 
 function refuse(finding: string): never {
   throw new ConfigurationError('server_unsuitable', `guard.attach: ${finding}`)

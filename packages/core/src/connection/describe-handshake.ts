@@ -1,5 +1,6 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { findSocketBelow } from './node-internals.ts'
 
 /** What OpenSSL had against a handshake, with what it means; where it may mean several things, all of them. */
 export function describeHandshake(error: Error, socket: TLSSocket): string {
@@ -20,8 +21,7 @@ export function describeOpensslCode(code: string): string {
 
 /** The address of a peer whose handshake failed: by then only the socket below TLS knows it, if it was asked in time. */
 export function findAddress(socket: TLSSocket): string | undefined {
-  const below: unknown = Reflect.get(socket, '_parent')
-  return socket.remoteAddress ?? (below instanceof Socket ? below.remoteAddress : undefined)
+  return socket.remoteAddress ?? findSocketBelow(socket)?.remoteAddress
 }
 
 /** Asks a new connection for its address, which Node keeps from then on. */

@@ -1,3 +1,7 @@
+/**
+ * Everything that this package reads of Express without its documentation promising it. ARCHITECTURE.md lists these members,
+ * and `test/adapters/private-members.test.ts` fails when one of them changes.
+ */
 import { inspect } from 'node:util'
 
 /** One entry of an Express router's stack, as far as it concerns us. */
@@ -24,6 +28,21 @@ export interface RouterOptions {
 /** Whether a request listener is an application of Express. */
 export function isApplication(listener: object): boolean {
   return typeof listener === 'function' && 'mountpath' in listener && 'router' in listener
+}
+
+/** Whether an application is one of Express 4, whose routers cannot be read as those of Express 5 are. */
+export function isExpress4(app: unknown): boolean {
+  return typeof app === 'function' && typeof Reflect.get(app, 'lazyrouter') === 'function'
+}
+
+/**
+ * The prototype that all requests of an application share, where Express has given it to this one: a property there is
+ * defined once, and not for each request.
+ */
+export function findRequestPrototype(request: object & { readonly app?: object | undefined }): object | undefined {
+  const prototype = Reflect.getPrototypeOf(request) ?? undefined
+  const shared: unknown = request.app && Reflect.get(request.app, 'request')
+  return shared === prototype ? prototype : undefined
 }
 
 /** Whether a request listener is a router without an application. */

@@ -1,0 +1,36 @@
+/**
+ * Everything that this package reads or calls of Node without Node documenting it. ARCHITECTURE.md lists these members, and
+ * `test/client/private-members.test.ts` fails when one of them changes.
+ */
+import { ClientRequest, IncomingMessage } from 'node:http'
+import { Agent } from 'node:https'
+import type { Duplex } from 'node:stream'
+
+/** Calls a method of Node's agent that its types leave out. */
+export function callAgent(
+  method: 'addRequest' | 'createSocket' | 'removeSocket',
+  agent: Agent,
+  given: readonly unknown[],
+): void {
+  const own: unknown = Reflect.get(Agent.prototype, method)
+  if (typeof own === 'function') Reflect.apply(own, agent, given)
+}
+
+/** Adds to the connections that an agent counts towards `maxTotalSockets`. */
+export function addToTotalSockets(agent: Agent, count: number): void {
+  const total: unknown = Reflect.get(agent, 'totalSocketCount')
+  if (typeof total === 'number') Reflect.set(agent, 'totalSocketCount', total + count)
+}
+
+/** Fails a request that has no connection yet; its types leave out that there may be no socket. */
+export function failRequest(request: ClientRequest, error: unknown): void {
+  const tell: unknown = Reflect.get(request, 'onSocket')
+  if (typeof tell === 'function') Reflect.apply(tell, request, [null, error])
+}
+
+/** The response that is being received on a socket. */
+export function findResponse(socket: Duplex): IncomingMessage | undefined {
+  const request: unknown = Reflect.get(socket, '_httpMessage')
+  const response: unknown = request instanceof ClientRequest ? Reflect.get(request, 'res') : undefined
+  return response instanceof IncomingMessage ? response : undefined
+}
