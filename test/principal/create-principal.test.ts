@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readAccount } from '@countersign/authorization'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
 import {
   createHypotheticalPrincipal,
   createPrincipal,
   type PrincipalPolicy,
-  readAccount,
   type VerifiedPeer,
 } from '../../packages/core/src/principal/create-principal.ts'
 import type { Principal } from '../../packages/core/src/principal/principal.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { type CallerSet, intersect } from '@countersign/authorization'
-import { deriveAuthorities, readAccount } from '../../packages/core/src/principal/create-principal.ts'
+import { type CallerSet, intersect, readAccount } from '@countersign/authorization'
+import { deriveAuthorities } from '../../packages/core/src/principal/create-principal.ts'
 import { createPossibleWorkloads } from '../../packages/core/src/principal/possible-callers.ts'
 import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 

@@ -1,12 +1,12 @@
 import type { Principal } from './principal.ts'
 import type { RequestHeaders } from './requirement.ts'
 import { type DecisionRequest, decideRequirement, decideRules } from './decide.ts'
+import { parsePlainTarget } from './decide-path.ts'
 import { createDenial, type Decision } from './denial.ts'
 import { describeRequirement } from './describe-requirement.ts'
 import { findNearMisses, type NearMiss } from './near-miss.ts'
 import { describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
-import { createTargetParser } from './target.ts'
 
 /** A request that need not exist, to be decided with reasons. */
 export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'message'> {
@@ -36,9 +36,7 @@ export interface Explanation {
 
 /** Decides a request by the functions that decide real ones, and tells why, layer by layer. */
 export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainRequest): Explanation {
-  // A Host header is what a real request would bring besides.
-  const host = { httpVersionMajor: 1, rawHeaders: ['Host', 'localhost'] }
-  const target = createTargetParser(rules.knownMethods)({ method: rest.method, url: path, ...host })
+  const target = parsePlainTarget(rules, rest.method, path)
   if (!target.accepted) {
     const because = `${target.reason}: ${target.detail}`
     return explain(createDenial(target.reason, target.detail), [explainLayer('target', 'deny', because)])

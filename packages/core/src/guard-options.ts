@@ -20,6 +20,7 @@ import {
   type Denial,
   perRoute,
   type PossibleCallers,
+  readAccount,
   type Rule,
   type RuleSet,
 } from '@countersign/authorization'
@@ -29,7 +30,7 @@ import type { GuardSource } from './connection/accepted-material.ts'
 import type { GuardRealm } from './connection/realm.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
 import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
-import { readAccount, type VerifiedPeer } from './principal/create-principal.ts'
+import type { VerifiedPeer } from './principal/create-principal.ts'
 import { createPossibleSubjects, createPossibleWorkloads } from './principal/possible-callers.ts'
 
 /** What `createGuard` takes. */

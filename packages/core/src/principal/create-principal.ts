@@ -1,3 +1,4 @@
+import { type Account, readAccount } from '@countersign/authorization'
 import { ConfigurationError, type SpiffeId, type SubjectIdentity, type X509Svid } from '@countersign/spiffe'
 import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
 import type { X509Subject } from '@countersign/spiffe/internal'
@@ -67,18 +68,6 @@ function mintFor(
   const name = spiffeId.toString()
   const authorities = [...derived, ...added]
   return mintPrincipal({ name, spiffeId, ...account, authorities, credential: 'x509-svid', expiresAt })
-}
-
-interface Account {
-  readonly namespace?: string
-  readonly serviceAccount?: string
-}
-
-/** Namespace and service account of a path that is exactly `/ns/<namespace>/sa/<service account>`, or nothing. */
-export function readAccount({ segments }: SpiffeId): Account {
-  const [ns, namespace, sa, serviceAccount] = segments
-  if (segments.length !== 4 || ns !== 'ns' || sa !== 'sa') return {}
-  return namespace === undefined || serviceAccount === undefined ? {} : { namespace, serviceAccount }
 }
 
 /** The authorities that follow from an account of the local trust domain. */

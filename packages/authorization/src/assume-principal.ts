@@ -1,0 +1,30 @@
+import { SpiffeId } from '@countersign/spiffe/id'
+import { parseStringList } from '@countersign/spiffe/options'
+import { readAccount } from './account.ts'
+import type { Principal } from './principal.ts'
+
+/**
+ * Returns the principal that a caller with this SPIFFE ID would be, for tools, tests and pages that show what rules decide.
+ * It proves nothing: never make one of what a request says about itself.
+ *
+ * @param authorities the authorities of the caller; default none
+ * @throws {SpiffeIdError} when `spiffeId` is not a SPIFFE ID
+ * @throws {ConfigurationError} `option_invalid` when an authority is not a non-empty string
+ * @example assumePrincipal('spiffe://saas.example/ns/production/sa/core-api', ['SERVICE_core-api']).namespace // 'production'
+ */
+export function assumePrincipal(spiffeId: string, authorities: readonly string[] = []): Principal {
+  const id = SpiffeId.parse(spiffeId)
+  const held: ReadonlySet<string> = new Set(
+    authorities.length === 0 ? [] : parseStringList(authorities, 'assumePrincipal: authorities'),
+  )
+  return Object.freeze({
+    name: id.toString(),
+    spiffeId: id,
+    trustDomain: id.trustDomain,
+    ...readAccount(id),
+    authorities: Object.freeze([...held]),
+    credential: 'x509-svid',
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    hasAuthority: (name: string) => held.has(name),
+  })
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createContext, runInContext } from 'node:vm'
+import { fileURLToPath } from 'node:url'
+import { build, type BuildFailure } from 'esbuild'
+import { bundleForPage, entryPoints, expectedDecisions, micromatchOptions, pageOptions } from './bundle-for-page.ts'
+
+test('requests are decided where there is nothing of Node', async () => {
+  const script = await bundleForPage()
+  // JavaScript itself, and of the Web what each page and each worker has.
+  const context = createContext({ URL, TextEncoder, TextDecoder, crypto: globalThis.crypto })
+  const found: unknown = runInContext(`${script}; JSON.stringify(page.decisions)`, context)
+  assert.deepEqual(JSON.parse(String(found)), expectedDecisions)
+  const globals: unknown = runInContext('[typeof process, typeof Buffer, typeof require].join()', context)
+  assert.equal(globals, 'undefined,undefined,undefined')
+})
+
+test('only micromatch asks for something of Node, and for no more than the page about it says', async () => {
+  const failure = await build({ ...pageOptions, entryPoints, define: micromatchOptions.define }).then(
+    () => assert.fail('it was bundled'),
+    (error: BuildFailure) => error,
+  )
+  const asked = failure.errors.map(({ text, location }) => {
+    const [, name = ''] = /Could not resolve "([^"]+)"/.exec(text) ?? [undefined, text]
+    const [, by = ''] = /.*node_modules\/([^/]+)\//.exec(location?.file ?? '') ?? []
+    return `${by}: ${name}`
+  })
+  assert.deepEqual([...new Set(asked)].toSorted(), ['fill-range: util', 'micromatch: util', 'picomatch: path'])
+})
+
+test('a bundle of names alone has no code for certificates', async () => {
+  const { outputFiles, metafile } = await build({
+    ...pageOptions,
+    stdin: {
+      contents: "export { SpiffeId, parseTrustDomain } from '@countersign/spiffe/id'",
+      resolveDir: fileURLToPath(new URL('.', import.meta.url)),
+    },
+    minify: true,
+    metafile: true,
+  })
+  const inputs = Object.keys(metafile.inputs).filter((file) => file !== '<stdin>')
+  assert.ok(inputs.length > 0)
+  assert.deepEqual(
+    inputs.filter((file) => !/packages\/spiffe\/dist\/(?:id|errors|options|spiffe-id\/[\w-]+)\.js$/.test(file)),
+    [],
+  )
+  const size = outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)
+  assert.ok(size < 16 * 1024, `${size} bytes`)
+})

@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url'
+import { build, type BuildOptions } from 'esbuild'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** What `page.ts` decides, wherever it runs. */
+export const expectedDecisions: readonly string[] = [
+  'allow',
+  'deny 403 authority_missing',
+  'deny 403 unauthenticated',
+  'allow',
+  'deny 403 caller_not_listed',
+  'deny 403 namespace_not_listed',
+  'allow',
+  'deny 403 no_rule',
+  'deny 400 dot_segment',
+  'allow',
+  'denied: 403 access_denied (authority_missing)',
+  'option_unknown',
+  'ns production sa core-api',
+]
+
+/** The program. */
+export const entryPoints: string[] = [here('page.ts')]
+
+/** How a program is bundled for a page: nothing in it may need Node. */
+export const pageOptions = {
+  bundle: true,
+  platform: 'browser',
+  format: 'iife',
+  globalName: 'page',
+  write: false,
+  logLevel: 'silent',
+} as const satisfies BuildOptions
+
+/** What `micromatch` wants of Node, as packages/authorization/README.md has it. */
+export const micromatchOptions = {
+  alias: { path: here('node-for-micromatch.js'), util: here('node-for-micromatch.js') },
+  define: { 'process.platform': '"browser"' },
+} as const satisfies BuildOptions
+
+/** The program as one script, which sets the global variable `page`. */
+export async function bundleForPage(): Promise<string> {
+  const { outputFiles } = await build({ ...pageOptions, ...micromatchOptions, entryPoints })
+  return outputFiles.map(({ text }) => text).join('')
+}
