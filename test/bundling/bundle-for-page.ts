@@ -35,7 +35,7 @@ export const pageOptions = {
 
 /** What `micromatch` wants of Node, as packages/authorization/README.md has it. */
 export const micromatchOptions = {
-  alias: { path: here('node-for-micromatch.js'), util: here('node-for-micromatch.js') },
+  alias: { path: here('node-for-micromatch.ts'), util: here('node-for-micromatch.ts') },
   define: { 'process.platform': '"browser"' },
 } as const satisfies BuildOptions
 

@@ -10,6 +10,7 @@ const documents = [
   'ARCHITECTURE.md',
   'SECURITY.md',
   'CONTRIBUTING.md',
+  ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`),
   ...pages.map((name) => `docs/${name}`),
 ]
 

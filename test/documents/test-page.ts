@@ -16,7 +16,11 @@ export function testBlocks(page: Page, bench: () => Workbench): void {
   test('every TypeScript block is marked as one that is run or one that is only compiled', () => {
     const infos = page.blocks.map(({ info }) => info).filter((info) => /^(?:ts|typescript|js|javascript)\b/.test(info))
 
-    assert.deepEqual([...new Set(infos)].toSorted(), ['ts', 'ts run'])
+    assert.ok(infos.length > 0)
+    assert.deepEqual(
+      infos.filter((info) => info !== 'ts' && info !== 'ts run'),
+      [],
+    )
     assert.equal(page.runnable.size, infos.filter((info) => info === 'ts run').length, 'each file name stands once')
   })
 }

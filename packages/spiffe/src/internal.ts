@@ -3,7 +3,7 @@
  * version.
  */
 export { isSameName } from './certificate/distinguished-name.ts'
-export { endOfValidity, maxChainCertificates } from './certificate/path-checks.ts'
+export { endOfValidity } from './certificate/path-checks.ts'
 export { type EncodedCertificate, parseCertificates, splitCertificates, toPem } from './certificate/pem.ts'
 export { describeCertificate } from './certificate/describe.ts'
 export { retainedBytes } from './certificate/retained-bytes.ts'
@@ -19,6 +19,7 @@ export {
   type SourceTransition,
   startSourceState,
 } from './source/source-state.ts'
+export { walkIssuers } from './svid/peer-chain.ts'
 export { createServerTrust, type ExpectedServers, serverUnexpected } from './svid/server-trust.ts'
 export { isX509Svid } from './svid/x509-svid.ts'
 export { createSvidTrust } from './svid/svid-trust.ts'

@@ -1,5 +1,6 @@
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import { maxChainCertificates } from '@countersign/spiffe/internal'
+import { readPeerChain } from '@countersign/spiffe'
+import { walkIssuers } from '@countersign/spiffe/internal'
 import { readLeaf } from './read-leaf.ts'
 
 /** What Node shows of a peer's certificates. */
@@ -22,7 +23,7 @@ export interface ShownChain {
  */
 export function showCaller(socket: TLSSocket): ShownChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => readPresented(socket), () => readConnected(socket)] }
+  return leaf === undefined ? undefined : { leaf, chains: [() => readPeerChain(socket), () => readConnected(socket)] }
 }
 
 /**
@@ -35,7 +36,7 @@ export function showServer(socket: TLSSocket): ShownChain | undefined {
   // Its types say that there always is one; a socket that is destroyed has null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => readConnected(socket), () => readPresented(socket)] }
+  return leaf === undefined ? undefined : { leaf, chains: [() => readConnected(socket), () => readPeerChain(socket)] }
 }
 
 /** Every certificate that a peer presented besides its leaf, once. DER. */
@@ -47,27 +48,6 @@ export function listPresented({ leaf, chains }: ShownChain): readonly Buffer[] {
   return others
 }
 
-function readPresented(socket: TLSSocket): readonly Buffer[] {
-  return walkIssuers(socket.getPeerX509Certificate())
-}
-
 function readConnected(socket: TLSSocket): readonly Buffer[] {
   return walkIssuers(socket.getPeerCertificate(true))
-}
-
-interface Shown {
-  readonly raw?: Buffer
-  readonly issuerCertificate?: Shown | undefined
-}
-
-function walkIssuers(leaf: Shown | null | undefined): readonly Buffer[] {
-  const chain: Buffer[] = []
-  let certificate = leaf
-  // One more than allowed, so that the limit is refused where it is checked; a self-signed end may point at itself.
-  while (certificate?.raw !== undefined && chain.length <= maxChainCertificates) {
-    chain.push(certificate.raw)
-    const issuer: Shown | undefined = certificate.issuerCertificate
-    certificate = issuer === certificate ? undefined : issuer
-  }
-  return chain
 }
