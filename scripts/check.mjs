@@ -1,6 +1,10 @@
-/** `npm run check`: types, lint, format, unused code, and what each package would publish. Runs all, fails if any fails. */
+/**
+ * `npm run check`: types, lint, format, unused code, what each package would publish, and a project that installs all of
+ * them. Runs all, fails if any fails.
+ */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { createConsumer } from './check/consumer.mjs'
 import { cache, install, runNode, runPnpm } from './setup.mjs'
 
 install()
@@ -19,6 +23,21 @@ for (const tarball of readdirSync(tarballs).toSorted()) {
   run(`attw ${tarball}`, () =>
     runNode(['node_modules/@arethetypeswrong/cli/dist/index.js', path, '--profile=esm-only', '--no-emoji']),
   )
+}
+
+const consumer = createConsumer()
+try {
+  const paths = readdirSync(tarballs).map((tarball) => join(tarballs, tarball))
+  run('install the tarballs (npm)', () => consumer.install(paths))
+  run('run the installed command', () => consumer.runCommand())
+  for (const file of ['every-export.js', 'service.js']) {
+    run(`run ${file}`, () => consumer.run(file))
+    // As CommonJS there is no await at the top of a module.
+    const formats = file === 'service.js' ? ['esm'] : ['cjs', 'esm']
+    for (const format of formats) run(`run ${file}, bundled as ${format}`, () => consumer.runBundled(file, format))
+  }
+} finally {
+  consumer.remove()
 }
 
 function run(name, step) {

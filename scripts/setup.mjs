@@ -68,9 +68,10 @@ function runShown(what, command, args) {
 }
 
 /** Runs a tool that comes with npm (npm, npx) and keeps what it prints. */
-export function runTool(command, args) {
+export function runTool(command, args, options = {}) {
   // On Windows npm's tools are .cmd files, which only a shell starts.
-  return keepOutput(spawnSync(command, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' }))
+  const shell = process.platform === 'win32'
+  return keepOutput(spawnSync(command, args, { cwd: root, encoding: 'utf8', shell, ...options }))
 }
 
 /** Runs the workspace's pnpm and keeps what it prints. */
@@ -79,8 +80,8 @@ export function runPnpm(args) {
 }
 
 /** Runs a script of an installed package under this Node and keeps what it prints. */
-export function runNode(args) {
-  return keepOutput(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' }))
+export function runNode(args, options = {}) {
+  return keepOutput(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', ...options }))
 }
 
 /** Runs a program that owns the terminal, ends with it, and resolves to its exit code. */
