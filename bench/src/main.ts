@@ -1,24 +1,48 @@
-/** `npm run bench`: what Countersign costs, beside the same programs without it and what people use instead. */
+/**
+ * `npm run bench`: what Countersign costs, beside the same programs without it and what people use instead. With `--quick`
+ * the ratios of requests and handshakes alone, which are printed and not kept.
+ */
 import { parseArgs } from 'node:util'
+import { Progress } from './measure/progress.ts'
 import { keepResult } from './report/kept-results.ts'
+import type { Table } from './report/result.ts'
 import { formatText } from './report/text.ts'
 import { writeReport } from './report/write-report.ts'
-import { suites } from './suites.ts'
+import { type Measure, suites } from './suites.ts'
 
-const { values } = parseArgs({ options: { only: { type: 'string', multiple: true, default: [] } } })
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true, default: [] }, quick: { type: 'boolean', default: false } },
+})
 for (const name of values.only) {
   if (suites.some((suite) => suite.name === name)) continue
   process.stderr.write(`--only: found ${name}, expected one of ${suites.map((suite) => suite.name).join(', ')}\n`)
   process.exit(2)
 }
 
-for (const { name, measure } of suites) {
+for (const { name, measure, measureQuickly } of suites) {
   if (values.only.length > 0 && !values.only.includes(name)) continue
-  const start = performance.now()
-  const tables = await measure()
-  const seconds = Math.round((performance.now() - start) / 1000)
-  console.log(`\n# ${name}, ${seconds} seconds\n`)
-  for (const table of tables) console.log(`${formatText(table)}\n`)
-  await keepResult({ suite: name, seconds, tables })
+  if (!values.quick) {
+    const { tables, seconds } = await run(name, measure)
+    await keepResult({ suite: name, seconds, tables })
+  } else if (measureQuickly !== undefined) await run(name, measureQuickly)
 }
-await writeReport(suites)
+// A few rounds would replace the results of many.
+if (!values.quick) await writeReport(suites)
+
+/** Measures one part, and prints each table when it is there. */
+async function run(name: string, measure: Measure): Promise<{ tables: readonly Table[]; seconds: number }> {
+  const progress = new Progress(name)
+  const tables: Table[] = []
+  console.log(`\n# ${name}\n`)
+  try {
+    for await (const table of measure(progress)) {
+      tables.push(table)
+      console.log(`${formatText(table)}\n`)
+    }
+  } finally {
+    progress.end()
+  }
+  const { seconds } = progress
+  console.log(`${name} took ${seconds} seconds`)
+  return { tables, seconds }
+}

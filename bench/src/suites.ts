@@ -1,9 +1,10 @@
 import { measureFunctions } from './function/measure-functions.ts'
-import { measureHandshakes } from './handshake/measure-handshakes.ts'
+import { measureFewHandshakes, measureHandshakes } from './handshake/measure-handshakes.ts'
+import type { Progress } from './measure/progress.ts'
 import { measureMemory } from './memory/measure-memory.ts'
 import { measureOutgoing } from './outgoing/measure-outgoing.ts'
 import type { Table } from './report/result.ts'
-import { measureRequests } from './request/measure-requests.ts'
+import { measureFewRequests, measureRequests } from './request/measure-requests.ts'
 import { measureRotations } from './rotation/measure-rotations.ts'
 import { measureStarts } from './start/measure-starts.ts'
 
@@ -12,8 +13,14 @@ export interface Suite {
   readonly name: string
   /** What RESULTS.md says above its tables. */
   readonly intro: string
-  readonly measure: () => Promise<readonly Table[]>
+  /** Yields each table as soon as it is measured. */
+  readonly measure: Measure
+  /** The part of it that `--quick` measures; absent where that is nothing. */
+  readonly measureQuickly?: Measure
 }
+
+/** Measures, and notes how far it is. */
+export type Measure = (progress: Progress) => AsyncIterable<Table>
 
 /** All parts, in the order in which they run. */
 export const suites: readonly Suite[] = [
@@ -22,6 +29,7 @@ export const suites: readonly Suite[] = [
     intro:
       "The server's processor time for each request over kept mTLS connections, each of which waits for an answer before it sends the next request.",
     measure: measureRequests,
+    measureQuickly: measureFewRequests,
   },
   {
     name: 'function',
@@ -33,6 +41,7 @@ export const suites: readonly Suite[] = [
     intro:
       "The server's processor time for each new connection over TLS 1.3: a full handshake with certificates on both sides, and its end; no request. *Never seen*: every connection shows another certificate.",
     measure: measureHandshakes,
+    measureQuickly: measureFewHandshakes,
   },
   {
     name: 'rotation',

@@ -1,19 +1,23 @@
 import { MeasuredProcess } from '../measure/child-process.ts'
 import { countingOptions } from '../measure/count-bytes.ts'
+import type { Progress } from '../measure/progress.ts'
 import { type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { engines } from './engines.ts'
 import { type FunctionTask, isRounds } from './function-task.ts'
 
 /** What one call of `guard.admit` costs, in time and in memory, and what other engines take to decide the same. */
-export async function measureFunctions(): Promise<readonly Table[]> {
-  return [
-    await measureCall(),
-    await measureBytes(),
-    await measureRules(),
-    await measureRulesInTurn(),
-    ...(await measureEngines()),
-  ]
+export async function* measureFunctions(progress: Progress): AsyncGenerator<Table> {
+  progress.note('one call')
+  yield await measureCall()
+  progress.note('heap of one call')
+  yield await measureBytes()
+  progress.note('number of rules')
+  yield await measureRules()
+  progress.note('every rule in turn')
+  yield await measureRulesInTurn()
+  progress.note('other engines')
+  yield* await measureEngines()
 }
 
 async function measureCall(): Promise<Table> {

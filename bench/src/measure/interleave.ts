@@ -1,3 +1,4 @@
+import type { RoundListener } from './progress.ts'
 import type { Generations } from './spread.ts'
 
 /** How long to measure. */
@@ -22,17 +23,20 @@ export interface Subject {
 export async function interleave<Name extends string>(
   names: readonly Name[],
   start: (name: Name) => Promise<Subject>,
-  { generations, warmUp, rounds, turns }: Plan,
+  plan: Plan,
+  onRound: RoundListener,
 ): Promise<Readonly<Record<Name, Generations>>>
 export async function interleave(
   names: readonly string[],
   start: (name: string) => Promise<Subject>,
   { generations, warmUp, rounds, turns }: Plan,
+  onRound: RoundListener,
 ): Promise<Readonly<Record<string, Generations>>> {
   const measured: readonly { readonly name: string; readonly rounds: number[][] }[] = names.map((name) => ({
     name,
     rounds: [],
   }))
+  const total = generations * (warmUp + rounds)
   for (let generation = 0; generation < generations; generation += 1) {
     const subjects = []
     for (const { name, rounds: all } of measured) {
@@ -48,6 +52,7 @@ export async function interleave(
           each.sum += await each.subject.measure()
       }
       if (round >= 0) for (const { values, sum } of subjects) values.push(sum / turns)
+      onRound(generation * (warmUp + rounds) + warmUp + round + 1, total)
     }
     for (const { subject } of subjects) await subject.stop()
   }

@@ -3,14 +3,18 @@ import type { ConnectionServerTask, Memory } from '../connections/connection-tas
 import { holdConnections, limitConnections } from '../connections/held-connections.ts'
 import { expectNumber, MeasuredProcess } from '../measure/child-process.ts'
 import { isObject } from '../measure/is-object.ts'
+import type { Progress } from '../measure/progress.ts'
 import { differenceOf, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 import { measureCache } from './measure-cache.ts'
 
 /** What an open connection and a verified certificate hold in memory. */
-export async function measureMemory(): Promise<readonly Table[]> {
-  return [await measureConnections(), await measureCache()]
+export async function* measureMemory(progress: Progress): AsyncGenerator<Table> {
+  progress.note('open connections')
+  yield await measureConnections()
+  progress.note('verified certificates')
+  yield await measureCache()
 }
 
 async function measureConnections(): Promise<Table> {

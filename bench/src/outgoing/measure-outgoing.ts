@@ -1,13 +1,14 @@
 import { createAuthority } from '@countersign/testkit'
 import { expectNumber, MeasuredProcess } from '../measure/child-process.ts'
 import { interleave, type Plan, type Subject } from '../measure/interleave.ts'
+import type { Progress } from '../measure/progress.ts'
 import { type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 import { type OutgoingBatch, type OutgoingTask, type Way, ways } from './outgoing-task.ts'
 
 /** The client's processor time for each request that it sends. */
-export async function measureOutgoing(): Promise<readonly Table[]> {
+export async function* measureOutgoing(progress: Progress): AsyncGenerator<Table> {
   const authority = await createAuthority('saas.example')
   const serverId = 'spiffe://saas.example/ns/production/sa/billing'
   // With an address, by which plain clients know the server.
@@ -23,19 +24,19 @@ export async function measureOutgoing(): Promise<readonly Table[]> {
     serverId,
     ca: authority.bundlePem,
   }
-  const measure = (batch: OutgoingBatch, plan: Plan): Promise<Readonly<Record<Way, Generations>>> =>
-    interleave(ways, (way) => startClient({ ...task, way }, batch), plan)
-  const kept = await measure({ requests: 200, isNew: false }, { generations: 3, warmUp: 6, rounds: 8, turns: 5 })
-  const fresh = await measure({ requests: 20, isNew: true }, { generations: 3, warmUp: 2, rounds: 8, turns: 2 })
+  const measure = (title: string, batch: OutgoingBatch, plan: Plan): Promise<Readonly<Record<Way, Generations>>> =>
+    interleave(ways, (way) => startClient({ ...task, way }, batch), plan, progress.count(title))
+  const kept = 'Requests on 16 kept connections'
+  const keptPlan = { generations: 3, warmUp: 6, rounds: 8, turns: 5 }
+  yield* describe(kept, await measure(kept, { requests: 200, isNew: false }, keptPlan))
+  const fresh = 'Requests each on a new connection'
+  const freshPlan = { generations: 3, warmUp: 2, rounds: 8, turns: 2 }
+  yield* describe(
+    fresh,
+    await measure(fresh, { requests: 20, isNew: true }, freshPlan),
+    'The server issues no session tickets, as servers of Countersign do, so that every handshake is a full one.',
+  )
   await called.process.stop()
-  return [
-    ...describe('Requests on 16 kept connections', kept),
-    ...describe(
-      'Requests each on a new connection',
-      fresh,
-      'The server issues no session tickets, as servers of Countersign do, so that every handshake is a full one.',
-    ),
-  ]
 }
 
 async function startClient(task: OutgoingTask, batch: OutgoingBatch): Promise<Subject> {

@@ -1,4 +1,5 @@
 import { interleave, type Plan } from '../measure/interleave.ts'
+import type { Progress } from '../measure/progress.ts'
 import { ratioOf, spreadOf } from '../measure/spread.ts'
 import type { Budget, Table } from '../report/result.ts'
 import type { Check } from '../subject.ts'
@@ -7,11 +8,17 @@ import type { RequestCase } from './request-case.ts'
 import { startRequestSubject } from './request-subject.ts'
 
 /** The server's processor time for each request, over kept connections. */
-export async function measureRequests(): Promise<readonly Table[]> {
+export async function* measureRequests(progress: Progress): AsyncGenerator<Table> {
   const identities = await issueIdentities()
-  const tables: Table[] = []
-  for (const comparison of comparisons) tables.push(await compare(comparison, identities))
-  return tables
+  for (const comparison of comparisons) yield await compare(comparison, identities, progress)
+}
+
+/** The first two comparisons, with few rounds and without the checks of others. */
+export async function* measureFewRequests(progress: Progress): AsyncGenerator<Table> {
+  const identities = await issueIdentities()
+  for (const comparison of comparisons.slice(0, 2)) {
+    yield await compare({ ...comparison, subjects: [bare, guarded], plan: quick }, identities, progress)
+  }
 }
 
 /** Servers that are measured in turns, the first of which is what the others are held against. */
@@ -35,6 +42,8 @@ const handwritten = { what: 'hand-written check', check: 'handwritten' } as cons
 
 const long: Plan = { generations: 4, warmUp: 4, rounds: 8, turns: 8 }
 const short: Plan = { ...long, generations: 3, rounds: 7 }
+// Warmed up almost as long as the others: a server whose code is not compiled yet is another one.
+const quick: Plan = { generations: 3, warmUp: 6, rounds: 4, turns: 4 }
 
 const comparisons: readonly Comparison[] = [
   {
@@ -121,7 +130,7 @@ const comparisons: readonly Comparison[] = [
   },
 ]
 
-async function compare(comparison: Comparison, identities: Identities): Promise<Table> {
+async function compare(comparison: Comparison, identities: Identities, progress: Progress): Promise<Table> {
   const { title, note, base, subjects, requests, plan } = comparison
   const times = await interleave(
     subjects.map(({ what }) => what),
@@ -130,6 +139,7 @@ async function compare(comparison: Comparison, identities: Identities): Promise<
       return startRequestSubject({ ...base, ...rest, check }, identities, requests)
     },
     plan,
+    progress.count(title),
   )
   const none = times[bare.what] ?? []
   const rows = subjects.map((subject) => {

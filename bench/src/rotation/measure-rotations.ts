@@ -5,13 +5,14 @@ import { type Authority, createAuthority, type TestSvid } from '@countersign/tes
 import type { ConnectionServerTask } from '../connections/connection-task.ts'
 import { holdConnections, limitConnections } from '../connections/held-connections.ts'
 import { expectNumber, MeasuredProcess } from '../measure/child-process.ts'
+import type { Progress } from '../measure/progress.ts'
 import { sharedNow } from '../measure/shared-now.ts'
 import { type Generations, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 
 /** From an update of the source to the first completed handshake that shows the new SVID. */
-export async function measureRotations(): Promise<readonly Table[]> {
+export async function* measureRotations(progress: Progress): AsyncGenerator<Table> {
   const most = limitConnections(10_000)
   const rows: Row[] = []
   for (const { connections, isNewBundle, generations, rounds } of [
@@ -21,17 +22,18 @@ export async function measureRotations(): Promise<readonly Table[]> {
   ]) {
     const times: (readonly number[])[] = []
     for (let generation = 0; generation < generations; generation += 1) {
+      progress.note(
+        `${connections.toLocaleString('en')} open connections: generation ${generation + 1} of ${generations}`,
+      )
       times.push(await measureGeneration(connections, isNewBundle, rounds))
     }
     rows.push(describe(times, connections, isNewBundle))
   }
-  return [
-    {
-      title: 'From `source.replace()` to the first handshake with the new SVID',
-      note: 'A client connects again and again, so that the time of one handshake or two is part of it. With a new bundle every open connection is verified again.',
-      rows,
-    },
-  ]
+  yield {
+    title: 'From `source.replace()` to the first handshake with the new SVID',
+    note: 'A client connects again and again, so that the time of one handshake or two is part of it. With a new bundle every open connection is verified again.',
+    rows,
+  }
 }
 
 function describe(times: Generations, connections: number, isNewBundle: boolean): Row {

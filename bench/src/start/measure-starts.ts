@@ -4,18 +4,20 @@ import { fileURLToPath } from 'node:url'
 import { createAuthority } from '@countersign/testkit'
 import { expectNumber } from '../measure/child-process.ts'
 import { isObject } from '../measure/is-object.ts'
+import type { Progress } from '../measure/progress.ts'
 import { differenceOf, type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { type StartSubject, startSubjects } from './start-subject.ts'
 
 /** From the start of a process to the moment when it listens. */
-export async function measureStarts(): Promise<readonly Table[]> {
+export async function* measureStarts(progress: Progress): AsyncGenerator<Table> {
   const authority = await createAuthority('saas.example')
   const own = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
   const environment = { BENCH_KEY: own.keyPem, BENCH_CERT: own.certificatePem, BENCH_CA: authority.bundlePem }
   const times = new Map<StartSubject, number[][]>(startSubjects.map((subject) => [subject, []]))
   const steps = new Map<string, number[][]>()
   for (let round = -1; round < rounds; round += 1) {
+    progress.note(`round ${round + 2} of ${rounds + 1}`)
     const first = (round + 1) % startSubjects.length
     for (const subject of [...startSubjects.slice(first), ...startSubjects.slice(0, first)]) {
       const milliseconds = expectNumber(
@@ -30,21 +32,19 @@ export async function measureStarts(): Promise<readonly Table[]> {
     for (const [step, value] of Object.entries(found)) steps.set(step, [...(steps.get(step) ?? []), [Number(value)]])
   }
   const of = (subject: StartSubject): Generations => times.get(subject) ?? []
-  return [
-    {
-      title: 'From the start of the process to listening',
-      against: 'bare',
-      rows: [
-        ...compare('Fastify', of('Fastify, bare'), of('Fastify, Countersign')),
-        ...compare('Express', of('Express, bare'), of('Express, Countersign')),
-      ],
-    },
-    {
-      title: 'Where it goes',
-      note: 'Loaded in this order in a process of its own.',
-      rows: [...steps].map(([what, values]): Row => ({ what, unit: 'ms', spread: spreadOf(values) })),
-    },
-  ]
+  yield {
+    title: 'From the start of the process to listening',
+    against: 'bare',
+    rows: [
+      ...compare('Fastify', of('Fastify, bare'), of('Fastify, Countersign')),
+      ...compare('Express', of('Express, bare'), of('Express, Countersign')),
+    ],
+  }
+  yield {
+    title: 'Where it goes',
+    note: 'Loaded in this order in a process of its own.',
+    rows: [...steps].map(([what, values]): Row => ({ what, unit: 'ms', spread: spreadOf(values) })),
+  }
 }
 
 const rounds = 12
