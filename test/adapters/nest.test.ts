@@ -10,7 +10,7 @@ import { Controller, Get, type INestApplication, type MiddlewareConsumer, Module
 import { NestFactory } from '@nestjs/core'
 import { ExpressAdapter } from '@nestjs/platform-express'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
-import type { NextFunction, Request, Response } from 'express'
+import express, { type NextFunction, type Request, type Response } from 'express'
 import { refusal } from './refusal.ts'
 
 const idOf = (name: string): string => `spiffe://saas.example/ns/production/sa/${name}`
@@ -53,6 +53,33 @@ describe('NestJS on Fastify', () => {
     })
   }
 
+  test('reaches no Express application by a path that it trims or cuts', async (context) => {
+    const guard = createGuard({
+      source,
+      rules: [
+        { path: '/legacy/secret', allow: hasAuthority('SERVICE_admin-ui') },
+        { path: '/legacy/*/secret', allow: hasAuthority('SERVICE_admin-ui') },
+        { path: '/**', allow: authenticated() },
+      ],
+      log: () => undefined,
+    })
+    const app = await NestFactory.create(createModule([]), new FastifyAdapter({ https: guard.tlsOptions() }), quiet)
+    await registerPlugin(app, guard)
+    const tenant = express.Router().get('/secret', (_request, response) => void response.end('secret'))
+    app.use('/legacy', express().use(tenant).use('/:tenant', tenant))
+    const running = await listen(context, app)
+    for (const [target, expected] of [
+      ['/legacy/secret%20', 400],
+      ['/%6cegacy/secret%20', 400],
+      ['/%6cegacy/secret%C2%A0', 400],
+      ['/%6cegacy/secret%EF%BB%BF', 400],
+      ['/%6cegacy/t%20t/xsecret', 403],
+    ] as const) {
+      assert.equal((await running.as(attacker).fetch(target)).status, expected, target)
+    }
+    assert.equal(await (await running.as(entitled).fetch('/%6cegacy/secret')).text(), 'secret')
+  })
+
   test('does not start without rules, because its middleware engine comes first', async (context) => {
     const guard = createGuard({ source, log: () => undefined })
     const app = await NestFactory.create(createModule([]), new FastifyAdapter({ https: guard.tlsOptions() }), quiet)
@@ -86,11 +113,7 @@ async function assertGuarded(
   reached: string[],
   showsPrincipal = true,
 ): Promise<void> {
-  await app.listen(0, '127.0.0.1')
-  const server: unknown = app.getHttpServer()
-  assert.ok(server instanceof NetServer)
-  const running = new Running(server, () => app.close())
-  context.after(() => running.close())
+  const running = await listen(context, app)
   for (const target of targets) {
     const { status } = await running.as(attacker).fetch(target)
     assert.equal(status, 403, target)
@@ -102,6 +125,15 @@ async function assertGuarded(
   assert.equal((await running.as(entitled).fetch('/admin/x')).status, 200)
   // The middleware of `app.use` and that of the module.
   assert.deepEqual(reached, ['used', 'applied', 'handled'])
+}
+
+async function listen(context: TestContext, app: INestApplication): Promise<Running> {
+  await app.listen(0, '127.0.0.1')
+  const server: unknown = app.getHttpServer()
+  assert.ok(server instanceof NetServer)
+  const running = new Running(server, () => app.close())
+  context.after(() => running.close())
+  return running
 }
 
 /** What `@Module`, `@Controller` and `@Get` make of these classes, without the syntax that Node does not have. */

@@ -50,7 +50,18 @@ const classes: readonly (readonly [name: string, targets: readonly string[], ver
   ['matrix parameters with dots', ['/public/..;/admin', '/public;/../admin'], 'forbidden_character'],
   ['trailing dot and extension', ['/admin.', '/admin.json'], 'accepted'],
   ['encoded trailing dot', ['/admin%2e', '/a%2eb', '/...%2e', '/%2e%2ea'], 'accepted'],
-  ['trailing space and plus', ['/admin%20', '/admin+'], 'accepted'],
+  ['a plus, and a space within a segment', ['/admin+', '/a%20b', '/a%20%C2%A0b/c', '/a%2520b'], 'accepted'],
+  [
+    'whitespace that begins or ends a segment',
+    ['/admin%20', '/admin%20?a=1', '/admin/x%20', '/%20admin', '/a%20/b', '/a/%20b', '/%20', '/a/%20/', '/a%C2%A0/'],
+    'edge_whitespace',
+  ],
+  ['whitespace beside an encoded slash', ['/a%20%2Fb', '/a%2F%20b'], 'edge_whitespace'],
+  [
+    'whitespace at an edge, encoded twice',
+    ['/a%2520', '/%2520a/b', '/a%25C2%25A0', '/a%25EF%25BB%25BF/b'],
+    'edge_whitespace',
+  ],
   ['encoded NUL', ['/admin%00', '/files/a%00b'], 'encoded_control'],
   ['raw NUL', ['/admin\0'], 'forbidden_character'],
   ['encoded CR, LF, TAB, DEL', ['/admin%0d', '/admin%0a', '/admin%09', '/admin%7f'], 'encoded_control'],
@@ -65,8 +76,13 @@ const classes: readonly (readonly [name: string, targets: readonly string[], ver
     ['/admin%zz', '/admin%', '/admin%2', '/%u0061dmin', '/%6g', '/%G6', '/a%%41'],
     'bad_percent_encoding',
   ],
-  ['Unicode look-alikes', ['/%ef%bd%81dmin', '/a%ef%bc%8fb', '/a%e2%80%a8'], 'accepted'],
+  ['Unicode look-alikes', ['/%ef%bd%81dmin', '/a%ef%bc%8fb', '/a%e2%80%a8b'], 'accepted'],
   ['raw non-ASCII', ['/admin\xe9', '/\u212aey'], 'forbidden_character'],
+  [
+    'raw controls, spaces and non-ASCII in the query',
+    ['/a?\xa0', '/a?b\xa0c', '/a?b c', '/a?\t', '/a?\n', '/a?\0', '/a?\x7f', '/a?\ufeff', '/a?\xe9'],
+    'forbidden_character',
+  ],
   ['absolute form', ['http://evil.example/admin', 'https://a/', 'HTTP://u:p@a/'], 'not_origin_form'],
   ['odd scheme', ['ftp://evil.example/admin'], 'not_origin_form'],
   ['absolute form with dots', ['http://evil.example/admin/../public/x'], 'not_origin_form'],
@@ -82,6 +98,21 @@ for (const [name, targets, verdict] of classes) {
     for (const url of targets) assert.equal(judge({ ...plain, url }), verdict, JSON.stringify(url))
   })
 }
+
+test('refuses every character that String.prototype.trim removes at either end of a segment', () => {
+  let count = 0
+  for (let code = 0x21; code <= 0xff_ff; code += 1) {
+    const character = String.fromCharCode(code)
+    if (character.trim() !== '') continue
+    count += 1
+    const escaped = encodeURIComponent(character)
+    for (const url of [`/a${escaped}`, `/${escaped}a`, `/a${escaped}/b`, `/a/${escaped}b?x`]) {
+      assert.equal(judge({ ...plain, url }), 'edge_whitespace', url)
+    }
+    assert.equal(judge({ ...plain, url: `/a${escaped}b` }), 'accepted', escaped)
+  }
+  assert.equal(count, 19)
+})
 
 test('refuses OPTIONS * like any other target that is no path', () => {
   assert.equal(judge({ ...plain, method: 'OPTIONS', url: '*' }), 'not_origin_form')

@@ -1,7 +1,7 @@
 import type { CompiledRequirement } from './compile-requirement.ts'
 import { type Allowed, allowedByRoute, createDenial, type Decision } from './denial.ts'
 import { missesCoveringRule } from './empty-parameter.ts'
-import { otherSpellings, type Reading } from './reading.ts'
+import { isCutElsewhere, otherSpellings, type Reading } from './reading.ts'
 import type { CheckedRequest, RequirementFailure } from './check-requirement.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
@@ -39,6 +39,13 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
   const { method, target, reading, alsoReading } = request
   const rule = rules.find(method, target, reading)
   const decision = decideRule(rule, request)
+  if (target.reparsing !== undefined && alsoReading !== undefined && isCutElsewhere(target, alsoReading)) {
+    if (decision.effect === 'deny') return decision
+    return createDenial(
+      'ambiguous_reading',
+      'Express would cut the path in the wrong place: decoded, it has whitespace',
+    )
+  }
   if (target.decoded === undefined) {
     // Nearly every request ends here, and nothing is allocated for it.
     if (alsoReading === undefined || rules.find(method, target, alsoReading) === rule) return decision

@@ -92,6 +92,7 @@ const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
   bad_percent_encoding: ambiguousRequest,
   encoded_delimiter: ambiguousRequest,
   encoded_control: ambiguousRequest,
+  edge_whitespace: ambiguousRequest,
   bad_utf8: ambiguousRequest,
   empty_segment: ambiguousRequest,
   dot_segment: ambiguousRequest,

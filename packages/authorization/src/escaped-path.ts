@@ -25,13 +25,13 @@ export interface DecodedPath {
 /** Why a path has no form on which every parser agrees. */
 export type EscapeRefusal = Extract<
   TargetReason,
-  'bad_utf8' | 'dot_segment' | 'empty_segment' | 'encoded_delimiter' | 'encoded_control'
+  'bad_utf8' | 'dot_segment' | 'empty_segment' | 'edge_whitespace' | 'encoded_delimiter' | 'encoded_control'
 >
 
 /**
  * Decodes a path whose escapes are well-formed, or returns why it is refused: a segment that decodes to `.` or `..`, an
- * encoded slash beside a slash, and everything that becomes a delimiter, a dot or a control character when it is decoded
- * a second time, as file handlers do.
+ * encoded slash beside a slash, whitespace at the beginning or the end of a segment, and everything that becomes a
+ * delimiter, a dot or a control character when it is decoded a second time, as file handlers do.
  */
 export function decodePath(received: string, hasEncodedSlash: boolean): DecodedPath | EscapeRefusal {
   try {
@@ -48,6 +48,7 @@ function decode(received: string, hasEncodedSlash: boolean): DecodedPath | Escap
   if (hasEncodedSlash && (whole.includes('//') || path.endsWith('%2F'))) return 'empty_segment'
   const twice = decodeAgain(whole)
   if (typeof twice === 'object') return twice.refused
+  if (hasEdgeWhitespace(whole) || (twice !== undefined && hasEdgeWhitespace(twice))) return 'edge_whitespace'
   // Both at once would need a form for each combination, and nobody sends it.
   if (hasEncodedSlash && twice !== undefined) return 'encoded_delimiter'
   // As find-my-way does it: `%25` stays as well.
@@ -59,6 +60,11 @@ function decode(received: string, hasEncodedSlash: boolean): DecodedPath | Escap
     allKept: spellOthers(path, [...forms, received]),
     slashDecoded: hasEncodedSlash ? spell(whole) : undefined,
   }
+}
+
+// Parsers trim: behind a middleware engine `/admin%20` is `/admin` to Express. What `String.prototype.trim` removes.
+function hasEdgeWhitespace(path: string): boolean {
+  return /\/\s|\s(?:\/|$)/.test(path)
 }
 
 // Only what cannot be sent as it is: a space, and everything outside ASCII.

@@ -1,5 +1,6 @@
 import type { SegmentPattern } from './path-pattern.ts'
 import type { PathSpelling } from './escaped-path.ts'
+import type { Reparsing } from './reparsed-target.ts'
 import type { CanonicalTarget } from './target.ts'
 
 /**
@@ -21,6 +22,12 @@ export interface Reading {
    * decided in each of these forms and decoded, and denied where they do not agree.
    */
   readonly comparesEscaped?: 'unneeded' | 'all'
+  /**
+   * Which part of a target the router decodes before an Express application below it reads it: all of it, or only what
+   * follows a mount path that was sent with escapes. A target that Express would cut in the wrong place is denied.
+   * Default: none.
+   */
+  readonly decodesForExpress?: Reparsing
 }
 
 /** The reading by the letter, which is Fastify's default. */
@@ -36,6 +43,12 @@ export function foldTarget(target: PathSpelling, reading: Reading): string {
 export function otherSpellings({ decoded }: CanonicalTarget, { comparesEscaped }: Reading): readonly PathSpelling[] {
   if (decoded === undefined) return none
   return comparesEscaped === 'unneeded' ? decoded.unneededKept : decoded.allKept
+}
+
+/** Whether an Express application behind this router may route another path than the one that was sent. */
+export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpress }: Reading): boolean {
+  if (reparsing === undefined || decodesForExpress === undefined) return false
+  return decodesForExpress === 'all' || reparsing === 'belowEscapes'
 }
 
 const none: readonly PathSpelling[] = Object.freeze([])

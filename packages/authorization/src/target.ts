@@ -1,5 +1,6 @@
 import { type DecodedPath, decodePath, type PathSpelling } from './escaped-path.ts'
 import { Recent, RecentMemory } from './recent.ts'
+import { findReparsing, type Reparsing } from './reparsed-target.ts'
 import { isUriHost } from './uri-host.ts'
 
 /** What of a request is needed to tell whether it can be read in one way only. */
@@ -27,6 +28,8 @@ export interface CanonicalTarget extends PathSpelling {
   readonly path: string
   /** Where it has escapes: what else a router or a handler may compare. */
   readonly decoded?: DecodedPath | undefined
+  /** Set where Express cuts the target in the wrong place once that part of it is decoded. */
+  readonly reparsing?: Reparsing | undefined
 }
 
 /** Why a request could be read in more than one way; each is answered 400. */
@@ -40,6 +43,7 @@ export type TargetReason =
   | 'bad_utf8'
   | 'empty_segment'
   | 'dot_segment'
+  | 'edge_whitespace'
   | 'unknown_method'
   | 'missing_host'
   | 'several_hosts'
@@ -124,12 +128,14 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
     }
   }
   if (isDotSegment(url, start, end)) return refuse('dot_segment', `found a dot segment at position ${start}`)
-  if (end < url.length && url.includes('#', end)) return refuse('fragment', 'found 0x23 in the query')
+  const refused = url.slice(end).search(forbiddenInQuery)
+  if (refused !== -1) return refuseCharacter(url, end + refused)
   const path = end === url.length ? url : url.slice(0, end)
-  if (!isEscaped) return { accepted: true, path, mayFold }
+  const reparsing = isEscaped || end < url.length ? findReparsing(url) : undefined
+  if (!isEscaped) return { accepted: true, path, mayFold, reparsing }
   const decoded = decodePath(path, hasEncodedSlash)
   if (typeof decoded === 'string') return refuse(decoded, details[decoded])
-  return { accepted: true, path: decoded.path, mayFold: true, decoded }
+  return { accepted: true, path: decoded.path, mayFold: true, decoded, reparsing }
 }
 
 const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, string>> = {
@@ -138,7 +144,11 @@ const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, s
   empty_segment: 'found an encoded slash beside a slash or at the end',
   encoded_delimiter: 'found an escape that decodes to another escape of a delimiter or a dot',
   encoded_control: 'found an escape that decodes to another escape of a control character',
+  edge_whitespace: 'found encoded whitespace at the beginning or the end of a segment',
 }
+
+// Raw whitespace makes some parsers read the path in front of the query differently; RFC 3986 allows ASCII alone.
+const forbiddenInQuery = /[^!-"$-~]/
 
 const plain = 1
 const slash = 2

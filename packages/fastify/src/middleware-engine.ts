@@ -25,7 +25,9 @@ export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engine
   app.addHook('onRegister', (child) => void instances.push(child))
   let reading: Reading | undefined
   const find = (): void => {
-    if (instances.some((instance) => instance.hasDecorator('use'))) reading = engineReading
+    const withEngine = instances.filter((instance) => instance.hasDecorator('use'))
+    if (withEngine.length === 0) return
+    reading = withEngine.some((instance) => instance.hasDecorator('express')) ? expressReading : middieReading
   }
   find()
   app.addHook('onReady', (ready) => {
@@ -57,11 +59,15 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
 }
 
 // Both compare a path whose reserved escapes are left with a regular expression that ignores case, up to a slash.
-const engineReading: Reading = Object.freeze({
+// @fastify/middie gives middleware the target as it was sent, except below a mount path that it matched only decoded.
+const middieReading: Reading = Object.freeze({
   foldCase: 'expression',
   foldTrailingSlash: true,
   comparesEscaped: 'unneeded',
+  decodesForExpress: 'belowEscapes',
 })
+
+const expressReading: Reading = Object.freeze({ ...middieReading, decodesForExpress: 'all' })
 
 function refuse(finding: string): never {
   throw new ConfigurationError('registration_invalid', finding)
