@@ -24,6 +24,7 @@ import {
 } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
+import { watchHandshakes } from './watch-handshakes.ts'
 
 const idOf = (name: string): string => `spiffe://saas.example/ns/production/sa/${name}`
 const onlyAdmin = [idOf('admin-ui')]
@@ -176,7 +177,7 @@ test('nothing is put together for a decision while nobody subscribes', async () 
   await app.register(countersign, { guard })
   app.get('/open', () => 'open')
   await using running = await serve(guard, app)
-  running.server.prependListener('secureConnection', (socket: object) => {
+  watchHandshakes(running.server, (socket) => {
     Reflect.defineProperty(socket, 'remoteAddress', { get: () => (read += 1) })
   })
   assert.equal((await running.as(caller).fetch('/open')).status, 200)

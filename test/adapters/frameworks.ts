@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect } from 'node:tls'
 import { allow, countersign as countersignExpress, createServer } from '@countersign/express'
 import countersign from '@countersign/fastify'
 import {
@@ -16,6 +16,7 @@ import {
 import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
+import { watchHandshakes } from './watch-handshakes.ts'
 
 export const billing = 'spiffe://saas.example/ns/production/sa/billing-service'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
@@ -68,7 +69,10 @@ export async function start(
   const log = (event: CountersignEvent): void => void events.push(event)
   const guard = createGuard({ rules, log, tls: { minVersion: tlsVersion }, ...options })
   const running = await listen(guard, handled)
-  running.server.prependListener('secureConnection', (socket: TLSSocket) => authorized.push(socket.authorized))
+  const isOpensslAsked = guard.tlsOptions().rejectUnauthorized
+  watchHandshakes(running.server, (socket) => {
+    if (socket.authorized || !isOpensslAsked) authorized.push(socket.authorized)
+  })
   return {
     running,
     handled,

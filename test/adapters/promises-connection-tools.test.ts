@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { withLife } from '../support/with-life.ts'
 import { billing, coreApi, type Service, start, type Variant, variants } from './frameworks.ts'
+import { watchHandshakes } from './watch-handshakes.ts'
 
 const skipOpenssl = spawnSync('openssl', ['version']).status !== 0 && 'there is no openssl'
 const skipCurl =
@@ -154,7 +154,7 @@ interface StoredSvid {
 /** Whether each session that reached the guard was a resumed one. */
 function watchResumption({ running }: Service): readonly boolean[] {
   const reused: boolean[] = []
-  running.server.prependListener('secureConnection', (socket: TLSSocket) => reused.push(socket.isSessionReused()))
+  watchHandshakes(running.server, (socket) => reused.push(socket.isSessionReused()))
   return reused
 }
 

@@ -5,6 +5,7 @@ import { authenticated, createGuard } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 import { countChain } from './tls-probes.ts'
+import { watchHandshakes } from '../adapters/watch-handshakes.ts'
 
 test('an open connection outlives its authority when its peer presented what leads to the next one', async (context) => {
   const old = await createAuthority('saas.example', { name: 'old' })
@@ -23,7 +24,7 @@ test('an open connection outlives its authority when its peer presented what lea
   })
   context.after(() => running.close())
   const shown: number[] = []
-  running.server.prependListener('secureConnection', (each: TLSSocket) => shown.push(countChain(each)))
+  watchHandshakes(running.server, (each) => shown.push(countChain(each)))
   const svid = await issuer.issue('spiffe://saas.example/ns/production/sa/core-api')
   const socket = await running.as(svid).connect()
   let text = ''

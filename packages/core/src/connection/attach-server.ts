@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ConfigurationError } from '@countersign/spiffe'
 import type { Accepted } from './accepted-material.ts'
@@ -34,14 +35,7 @@ export type RequestGate = (event: string, request: unknown, response: unknown) =
 export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, current, follow, decidesAlone } = attachment
   const { registry, reports } = connections
-  const accept = (socket: TLSSocket): void => {
-    const now = Date.now()
-    connections.acceptCaller(socket, current(now), now)
-  }
   refuseListeners(server, decidesAlone)
-  // Prepended: Node's own listener, which begins to speak HTTP, must find the connection destroyed already.
-  server.prependListener('secureConnection', accept)
-  server.prependListener('session', (session: Parameters<ConnectionRegistry['link']>[0]) => registry.link(session))
   server.on('connection', noteAddress)
   server.on('tlsClientError', (error, socket) => {
     // What breaks off after the end is no attack, and the source may be closed by then.
@@ -60,9 +54,10 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   prepareRequestEvents(server)
   refuseChanges(server, decidesAlone)
   // Node would destroy the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and
-  // OpenSSL alone cannot say what is wrong with it. From here on it is for `interceptRequests` to do the same.
+  // OpenSSL alone cannot say what is wrong with it. From here on our verifier asks for OpenSSL's verdict, and
+  // `interceptEvents` hides the peers that it refuses.
   if (attachment.openssl === 'required') acceptUnverifiedPeers(server)
-  interceptRequests(server, attachment, accept)
+  interceptEvents(server, attachment)
 }
 
 // From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
@@ -122,19 +117,16 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
       refuse(`a further 'request' listener ${receivesUndecided}`)
     }
     if (refusedListeners.includes(String(event))) refuse(`a '${String(event)}' listener would resume sessions`)
-    if (event === 'stream') refuse("a 'stream' listener would receive HTTP/2 requests that no guard saw")
+    refuseStreamListener(event)
   })
 }
 
 // Where they are emitted, because a listener of ours would be one among others: whatever it did, the next one would run.
 // And before any framework, whose hooks and middleware run in the order in which they were registered.
-function interceptRequests(
-  server: TlsServer,
-  { connections: { life }, admit, openssl }: Attachment,
-  accept: (socket: TLSSocket) => void,
-): void {
+function interceptEvents(server: TlsServer, { connections, current, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
+  const { life, registry } = connections
   const guarded: Emit = (event, ...values) => {
     const [request, response] = values
     if (event === 'request') {
@@ -142,13 +134,11 @@ function interceptRequests(
       // Without the list: this one comes with every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
-    if (event === 'secureConnection' && openssl === 'required' && !isAuthorized(request)) {
-      // Nobody else sees it, as if Node had destroyed it.
-      if (request instanceof TLSSocket) {
-        accept(request)
-        request.destroy()
-      }
-      return true
+    if (event === 'secureConnection' && !isAccepted(request, connections, current)) return true
+    if (event === 'session' && isSession(request)) {
+      registry.link(request)
+      // Node's own listener is there already.
+      request.on('newListener', refuseStreamListener)
     }
     if (typeof event === 'string' && otherRequests.has(event)) {
       life.begin(request, response)
@@ -159,9 +149,26 @@ function interceptRequests(
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
 }
 
-function isAuthorized(socket: unknown): boolean {
-  return socket instanceof TLSSocket && socket.authorized
+// Nobody sees a refused peer, as if Node had destroyed it in the handshake: no listener of the application's, and not the
+// one with which Node begins to speak HTTP.
+function isAccepted(socket: unknown, connections: PeerConnections, current: Attachment['current']): boolean {
+  if (!(socket instanceof TLSSocket)) return false
+  const now = Date.now()
+  connections.acceptCaller(socket, current(now), now)
+  return !socket.destroyed
 }
+
+type Session = Parameters<ConnectionRegistry['link']>[0] & EventEmitter
+
+function isSession(value: unknown): value is Session {
+  return value instanceof EventEmitter && 'socket' in value && 'close' in value
+}
+
+function refuseStreamListener(event: string | symbol): void {
+  if (event === 'stream') refuse(`a 'stream' listener ${receivesUnguarded}`)
+}
+
+const receivesUnguarded = "would receive HTTP/2 requests that no guard saw; listen for 'request'"
 
 type Emit = (this: unknown, event: string | symbol, ...values: readonly unknown[]) => boolean
 
