@@ -27,6 +27,7 @@ import { DecidingRequest, logToFastify } from './log-to-fastify.ts'
 import { type Engines, followEngines } from './middleware-engine.ts'
 import { isLastParameterEmpty, readReceived } from './read-request.ts'
 import { readRouterOptions } from './read-router-options.ts'
+import { refuseRestrictingOptions } from './refuse-misplaced-allow.ts'
 import { sendDenial } from './send-denial.ts'
 
 /** What the plugin is registered with. */
@@ -83,6 +84,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   app.decorateRequest('principal', null)
   const routes: GuardedRoute[] = []
   app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
+  app.addHook('onRegister', ({ prefix }, childOptions) => refuseRestrictingOptions(childOptions, prefix))
   app.addHook('onReady', (ready) => {
     refuseUncovered(routes)
     for (const { checkUnchanged } of routes) checkUnchanged()

@@ -1,6 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import { ConfigurationError } from '@countersign/core'
 import { isRecord, parseRequirement } from '@countersign/core/adapter'
+import { findAllowHook } from './route-allows.ts'
 
 /**
  * Refuses a route that restricts its callers where nothing reads it: Fastify accepts any key, so a misspelt
@@ -16,30 +17,65 @@ import { isRecord, parseRequirement } from '@countersign/core/adapter'
  * @throws {ConfigurationError} `option_unknown`
  */
 export function refuseMisplacedAllow(route: RouteOptions, where: string): void {
+  const subject: Subject = { where, remedy: 'what a route demands of its callers is config: { allow: … }' }
+  for (const key of Object.keys(route)) {
+    if (isNear(key, 'config') && key !== 'config')
+      refuse(subject, `unknown option '${key}'; did you mean 'config'?`, key)
+  }
   const { config }: { readonly config?: unknown } = route
-  for (const [key, value] of Object.entries(route)) {
-    if (key !== 'config') check(key, value, where, '')
-  }
-  for (const [key, value] of isRecord(config) ? Object.entries(config) : []) {
-    if (key !== 'allow') check(key, value, where, 'config.')
-  }
-  if (isRestriction(config)) refuse(where, 'found a requirement as config', 'config')
+  checkOptions(route, config, subject)
 }
 
-function check(key: string, value: unknown, where: string, place: '' | 'config.'): void {
-  const path = `${place}${key}`
-  if (place === '' && isNear(key, 'config')) refuse(where, `unknown option '${key}'; did you mean 'config'?`, key)
-  if (isNear(key, 'allow') || isNear(key.replace(otherForms, ''), 'allow')) {
-    refuse(where, `found ${path}, which nothing reads`, key)
+/**
+ * Refuses what looks like a restriction among the options of `app.register()`: Fastify hands them to the plugin and applies
+ * none of them to its routes. Refused is what is refused for a route, and `allow` in `config` and hooks of `allow(…)` too.
+ * Fastify does not show the options of plugins wrapped in `fastify-plugin`, nor those that a function returns.
+ *
+ * @throws {ConfigurationError} `option_unknown`
+ */
+export function refuseRestrictingOptions(options: object, prefix: string): void {
+  const subject: Subject = {
+    where: `the options of a plugin registered at '${prefix}/'`,
+    remedy: "what all routes of a plugin demand of their callers is child.addHook('onRequest', allow(…)) within it",
   }
-  if (compounds.test(key) || requirementNames.test(key)) refuse(where, `found ${path}, which nothing reads`, key)
+  for (const [key, value] of Object.entries(options)) {
+    const found = findAllowHook(value)
+    if (found !== undefined) refuse(subject, `found ${found} as ${key}, which Fastify does not add as a hook`, key)
+  }
+  const { config }: { readonly config?: unknown } = options
+  if (isRecord(config) && 'allow' in config) refuse(subject, 'found config.allow, which nothing reads', 'allow')
+  checkOptions(options, config, subject)
+}
+
+/** What is checked, and what to write instead. */
+interface Subject {
+  readonly where: string
+  readonly remedy: string
+}
+
+function checkOptions(options: object, config: unknown, subject: Subject): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (key !== 'config') check(key, value, subject, '')
+  }
+  for (const [key, value] of isRecord(config) ? Object.entries(config) : []) {
+    if (key !== 'allow') check(key, value, subject, 'config.')
+  }
+  if (isRestriction(config)) refuse(subject, 'found a requirement as config', 'config')
+}
+
+function check(key: string, value: unknown, subject: Subject, place: '' | 'config.'): void {
+  const path = `${place}${key}`
+  if (isNear(key, 'allow') || isNear(key.replace(otherForms, ''), 'allow')) {
+    refuse(subject, `found ${path}, which nothing reads`, key)
+  }
+  if (compounds.test(key) || requirementNames.test(key)) refuse(subject, `found ${path}, which nothing reads`, key)
   if (isRestriction(value) || isSpread(key, value)) {
-    refuse(where, `found a requirement in ${path}, where nothing reads it`, key)
+    refuse(subject, `found a requirement in ${path}, where nothing reads it`, key)
   }
   if (!isRecord(value)) return
   for (const [inner, allow] of Object.entries(value)) {
     if (!isNear(inner, 'allow') || !isRestriction(allow)) continue
-    refuse(where, `found a requirement in ${path}.${inner}, where nothing reads it`, inner)
+    refuse(subject, `found a requirement in ${path}.${inner}, where nothing reads it`, inner)
   }
 }
 
@@ -84,10 +120,6 @@ function isRequirement(value: unknown): boolean {
   }
 }
 
-function refuse(where: string, finding: string, value: string): never {
-  throw new ConfigurationError(
-    'option_unknown',
-    `${where}: ${finding}; what a route demands of its callers is config: { allow: … }`,
-    { value },
-  )
+function refuse({ where, remedy }: Subject, finding: string, value: string): never {
+  throw new ConfigurationError('option_unknown', `${where}: ${finding}; ${remedy}`, { value })
 }

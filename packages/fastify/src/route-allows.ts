@@ -16,6 +16,13 @@ export function findDemand(hook: object): Requirement | undefined {
   return demands.get(hook)
 }
 
+/** Names what `allow` is among these hooks: called, or not; undefined if it is none of them. */
+export function findAllowHook(hooks: unknown): 'allow(…)' | 'allow, which was not called,' | undefined {
+  const listed = listHooks(hooks)
+  if (listed.some((hook) => uncalled.has(hook))) return 'allow, which was not called,'
+  return listed.some((hook) => demands.has(hook)) ? 'allow(…)' : undefined
+}
+
 /**
  * The hooks of a route that `allow()` made.
  *
