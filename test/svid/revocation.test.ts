@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import { decodeCrl } from '../../packages/spiffe/src/certificate/crl.ts'
 import { endOfValidity } from '../../packages/spiffe/src/certificate/path-checks.ts'
 import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { carryOver, type SvidVerdict } from '../../packages/spiffe/src/svid/verify-svid.ts'
 import type { X509Svid } from '../../packages/spiffe/src/svid/x509-svid.ts'
 import { withRevocationLists, X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
+import { PublishedCrl } from '../../packages/spiffe/src/trust/published-crl.ts'
 import { RevocationLists } from '../../packages/spiffe/src/trust/revocation-lists.ts'
+import { watchKey } from '../certificate/watch-key.ts'
 import { crlOf } from '../trust/crls.ts'
 import { authority, callerId, decodeAll, reasonOf, verify } from './claims.ts'
 
@@ -15,6 +19,7 @@ const now = Math.floor(Date.now() / 1000) * 1000
 const svid = await authority.issue(callerId)
 const lower = await authority.intermediate()
 const svidBelow = await lower.issue(callerId)
+const stolen = await createAuthority('partner.example')
 
 /** The bundle of saas.example with these lists, which every certificate needs. */
 function bundleWith(crls: readonly Uint8Array[], isRequired?: boolean, by: Authority = authority): X509Bundle {
@@ -49,16 +54,52 @@ test('accepts a certificate that the current list of its issuer does not name', 
   assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [other] })])), 'ok')
 })
 
-test('where lists of intermediates are missing, asks for one below an intermediate and not below the authority', () => {
-  const reasonWith = ({ certificates }: TestSvid, ...crls: readonly Uint8Array[]): string => {
-    const lists = new RevocationLists(crls.map(decodeCrl), 'below_intermediates')
-    const bundle = withRevocationLists(X509Bundle.parse('saas.example', authority.bundlePem), lists)
-    return reasonOf(verify(certificates, { bundles: new Map([['saas.example', bundle]]), now }))
-  }
-  assert.equal(reasonWith(svid), 'ok')
-  assert.equal(reasonWith(svidBelow), 'revocation_unknown')
-  assert.equal(reasonWith(svidBelow, crlOf(lower)), 'ok')
-  assert.equal(reasonWith(svidBelow, crlOf(lower, { revoked: [svidBelow] })), 'revoked')
+/** The verdict on an SVID where these lists were left out because there are too many. */
+function verifyWithout({ certificates }: TestSvid, leftOut: readonly Buffer[], ...crls: readonly Buffer[]): string {
+  const published = leftOut.map((der) => new PublishedCrl(hash('sha256', der), der))
+  const lists = new RevocationLists(crls.map(decodeCrl), false, { leftOut: published })
+  const bundle = withRevocationLists(X509Bundle.parse('saas.example', authority.bundlePem), lists)
+  return reasonOf(verify(certificates, { bundles: new Map([['saas.example', bundle]]), now }))
+}
+
+const padding = Array.from({ length: 1000 }, (_, index) => ({
+  serialNumber: (0x10000000 + index).toString(16),
+}))
+
+test('heeds a small list that was left out, and asks for a large one, where the issuer of a certificate signed it', () => {
+  assert.equal(verifyWithout(svidBelow, [crlOf(lower)]), 'ok')
+  assert.equal(verifyWithout(svidBelow, [crlOf(lower, { revoked: [svidBelow] })]), 'revoked')
+  const large = crlOf(lower, { revoked: padding })
+  assert.equal(verifyWithout(svidBelow, [large]), 'revocation_unknown')
+  assert.equal(verifyWithout(svidBelow, [large], crlOf(lower)), 'revocation_unknown')
+  assert.equal(verifyWithout(svidBelow, [large], crlOf(lower, { revoked: [svidBelow] })), 'revoked')
+  assert.equal(verifyWithout(svid, [large]), 'ok')
+})
+
+test('asks for no list where those that were left out bear the name of the issuer and another signature', () => {
+  const forged = { certificateDer: lower.certificateDer, keyPem: stolen.keyPem }
+  assert.equal(verifyWithout(svidBelow, [crlOf(forged, { revoked: padding }), crlOf(forged)]), 'ok')
+  assert.equal(verifyWithout(svidBelow, [crlOf(forged, { revoked: [svidBelow] })]), 'ok')
+})
+
+test('asks for a list where more than 256 were left out under the name of the issuer', () => {
+  const forged = { certificateDer: lower.certificateDer, keyPem: stolen.keyPem }
+  const many = Array.from({ length: 257 }, (_, index) => crlOf(forged, { nextUpdate: now + 60_000 + index * 1000 }))
+  assert.equal(verifyWithout(svidBelow, many.slice(1)), 'ok')
+  assert.equal(verifyWithout(svidBelow, many), 'revocation_unknown')
+  assert.equal(verifyWithout(svid, many), 'ok')
+})
+
+test('verifies a list once for each issuer, however many callers that issuer has and whoever signed the list', () => {
+  const lists = new RevocationLists(
+    [crlOf(lower), crlOf({ certificateDer: lower.certificateDer, keyPem: stolen.keyPem })].map(decodeCrl),
+    false,
+  )
+  const certificate = decodeCertificate(lower.certificateDer)
+  const countUses = watchKey(certificate)
+  assert.equal(lists.findIssued(certificate).crls.length, 1)
+  assert.equal(lists.findIssued(certificate).crls.length, 1)
+  assert.equal(countUses(), 2)
 })
 
 test('refuses a certificate that the list of its issuer names', () => {

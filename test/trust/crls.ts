@@ -39,3 +39,8 @@ export function crlOf({ certificateDer, keyPem }: CrlIssuer, content: CrlContent
     ...fields,
   })
 }
+
+/** Different lists of one issuer that revoke nothing. */
+export function listsOf(issuer: CrlIssuer, length: number): readonly Buffer[] {
+  return Array.from({ length }, (_, index) => crlOf(issuer, { nextUpdate: Date.now() + 3_600_000 + index * 1000 }))
+}

@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import { applyCrls } from '@countersign/spiffe'
 import { type BundleFault, decodeCrl, X509Bundle } from '@countersign/core'
 import { type Authority, createAuthority } from '@countersign/testkit'
-import { extension, hex, tlv } from '../certificate/encode.ts'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
+import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
 import { keyPair, signer } from '../certificate/issue.ts'
-import type { CrlFields } from '../certificate/revocation-list.ts'
-import { crlOf } from './crls.ts'
+import { type CrlFields, entry } from '../certificate/revocation-list.ts'
+import { crlOf, listsOf } from './crls.ts'
 
 const authority = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')
@@ -26,6 +27,8 @@ function placesOf(applied: ReadonlyMap<string, X509Bundle>): unknown {
     requiresCrl,
   ])
 }
+
+const keyIdOf = ({ certificateDer }: Authority): string => decodeCertificate(certificateDer).subjectKeyId ?? ''
 
 const sha256 = (der: Uint8Array): string => decodeCrl(der).sha256
 
@@ -88,18 +91,48 @@ test('gives a list to every bundle that holds the authority that signed it', () 
   ])
 })
 
-test('gives a list that no authority signed to every bundle, without a demand on the others', async () => {
-  const twin = await createAuthority('saas.example')
-  for (const crl of [crlOf(lower), crlOf(twin)]) {
-    assert.deepEqual(placesOf(applyCrls(bundles, [crl], none)), [
-      [[sha256(crl)], false],
-      [[sha256(crl)], false],
-    ])
-  }
+test('gives a list that no authority signed to every bundle, without a demand on the others', () => {
   const [own, below] = [crlOf(authority), crlOf(lower)]
+  assert.deepEqual(placesOf(applyCrls(bundles, [below], none)), [
+    [[sha256(below)], false],
+    [[sha256(below)], false],
+  ])
   assert.deepEqual(placesOf(applyCrls(bundles, [below, own], none)), [
     [[sha256(own), sha256(below)], true],
     [[sha256(below)], false],
+  ])
+})
+
+const namesSameKey = extension('2.5.29.35', sequence(tlv(0x80, hex(keyIdOf(authority)))))
+const namesOtherKey = extension('2.5.29.35', sequence(tlv(0x80, hex('0badcafe'))))
+
+test('does not give a list to a bundle whose authority it claims to be of and is not', () => {
+  for (const extensions of [null, [namesSameKey]]) {
+    const forged = crlOf(
+      { certificateDer: authority.certificateDer, keyPem: partner.keyPem },
+      { fields: { extensions } },
+    )
+    assert.deepEqual(placesOf(applyCrls(bundles, [forged], none)), [
+      [[], false],
+      [[sha256(forged)], false],
+    ])
+  }
+})
+
+test('gives a list to a bundle whose authority it names with another key: it may be of an intermediate of that name', () => {
+  const fields = { extensions: [namesOtherKey] }
+  const crl = crlOf({ certificateDer: authority.certificateDer, keyPem: lower.keyPem }, { fields })
+  assert.deepEqual(placesOf(applyCrls(bundles, [crl], none)), [
+    [[sha256(crl)], false],
+    [[sha256(crl)], false],
+  ])
+})
+
+test('takes a list of an authority that names another key than the certificate of the authority does', () => {
+  const crl = crlOf(authority, { fields: { extensions: [namesOtherKey] } })
+  assert.deepEqual(placesOf(applyCrls(bundles, [crl], none)), [
+    [[sha256(crl)], true],
+    [[], false],
   ])
 })
 
@@ -209,9 +242,6 @@ test('a trust domain that has supplied lists needs a current one when its list c
   ])
 })
 
-const listsOf = (issuer: Authority, length: number): readonly Buffer[] =>
-  Array.from({ length }, (_, index) => crlOf(issuer, { nextUpdate: Date.now() + 3_600_000 + index * 1000 }))
-
 test('counts a list once that is there many times', () => {
   const crl = crlOf(authority)
   const applied = applyCrls(
@@ -237,31 +267,19 @@ test('takes 64 lists of a trust domain; with more it needs a current one and has
   assert.deepEqual(faultsOf(applied), [[], [named('partner.example', 'bundle_too_large')]])
 })
 
-const many = listsOf(lower, 1024)
-
-test('with more than 1,024 lists, whoever is below an intermediate needs a list of it', () => {
+test('takes 4 MiB of lists of a trust domain; with more it needs a current one and has none, and no other is affected', () => {
+  const entries = Array.from({ length: 40_000 }, () => entry(tlv(0x02, hex('01020304'))))
+  const large = Array.from({ length: 5 }, (_, index) =>
+    crlOf(partner, { nextUpdate: Date.now() + 3_600_000 + index * 1000, fields: { entries } }),
+  )
+  assert.ok(large.every(({ length }) => length < 1024 * 1024))
   const own = crlOf(authority)
-  const most = applyCrls(bundles, [own, ...many.slice(1)], none)
-  assert.deepEqual(
-    [...most.values()].map(({ revocation }) => [revocation.demand, revocation.crls.length]),
-    [
-      ['all', 1024],
-      ['none', 1023],
-    ],
-  )
-  const applied = applyCrls(bundles, [own, ...many], none)
-  assert.deepEqual(
-    [...applied.values()].map(({ revocation }) => revocation.demand),
-    ['all', 'below_intermediates'],
-  )
-  const fault = [named(undefined, 'bundle_too_large')]
-  assert.deepEqual(faultsOf(applied), [fault, fault])
-})
-
-test('beyond 1,024 lists takes the name of an authority for its signature, and does not look into the list', () => {
-  const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem })
-  const demandsWith = (crls: readonly Buffer[]): readonly boolean[] =>
-    [...applyCrls(bundles, crls, none).values()].map(({ requiresCrl }) => requiresCrl)
-  assert.deepEqual(demandsWith([...many, forged]), [true, false])
-  assert.deepEqual(demandsWith([...many.slice(1), forged]), [false, false])
+  const most = applyCrls(bundles, [...large.slice(1), own], none)
+  assert.equal(most.get('partner.example')?.revocation.crls.length, 4)
+  const applied = applyCrls(bundles, [...large, own], none)
+  assert.deepEqual(placesOf(applied), [
+    [[sha256(own)], true],
+    [[], true],
+  ])
+  assert.deepEqual(faultsOf(applied), [[], [named('partner.example', 'bundle_too_large')]])
 })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
 import { test } from 'node:test'
 import type { X509Bundle } from '@countersign/core'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
-import { crlOf } from '../trust/crls.ts'
+import { UpdateReader } from '../../packages/workload-api/src/x509/read-update.ts'
+import { crlOf, listsOf } from '../trust/crls.ts'
 import { billing, coreApi, startBillingAgent, startService } from './agent-service.ts'
 import { type Served, serveSource, waitForEnd } from './served.ts'
 import { nextNotice, nextUpdate, waitUntil } from './waiting.ts'
@@ -104,6 +106,43 @@ test('W-11: the same lists again wake nobody', async (context) => {
   await agent.rotate()
   const { bundles } = await rotated
   assert.equal(bundles.get('saas.example'), before.bundles.get('saas.example'))
+})
+
+test('W-11: lists of a partner, however many and under whatever name, lock none of our callers out', async (context) => {
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const { agent, source } = await startService(context, { authority, entries })
+  const served = await serveSource(context, source, ['saas.example', 'partner.example'])
+  const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem }, { revoked: [caller] })
+  const flooded = nextUpdate(source)
+  await agent.setCrls([...listsOf(partner, 1024), forged])
+  const { bundles } = await flooded
+  assert.equal(bundles.get('partner.example')?.requiresCrl, true)
+  assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
+  const withdrawn = nextUpdate(source)
+  await agent.setCrls([])
+  await withdrawn
+  assert.equal(await isLetIn(served, caller), true)
+})
+
+test('W-11: decodes and verifies many lists in turns before a message is taken, and once', async () => {
+  const { keyPem, certificates } = await authority.issue(billing)
+  const svid = {
+    spiffeId: billing,
+    hint: '',
+    certificates: Buffer.concat(certificates),
+    key: createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' }),
+    bundle: authority.certificateDer,
+  }
+  const federatedBundles = new Map([['spiffe://partner.example', partner.certificateDer]])
+  const message = { svids: [svid], federatedBundles, crls: listsOf(authority, 20) }
+  const reader = new UpdateReader()
+  assert.equal(reader.prepare({ ...message, crls: message.crls.slice(0, 15) }), undefined)
+  const preparation = reader.prepare(message)
+  assert.ok(preparation)
+  await preparation
+  assert.equal(reader.prepare(message), undefined)
+  assert.equal(reader.readSvid(message, undefined).bundles.get('saas.example')?.revocation.crls.length, 20)
+  assert.equal(reader.prepare(message), undefined)
 })
 
 test('W-11: single bundles come with their lists', async (context) => {

@@ -66,19 +66,40 @@ function describeOther(input: Uint8Array): string {
 }
 
 /** Who issued a list and how it is signed: what can be read of many lists that are refused. */
-export type CrlOrigin = Pick<Crl, 'issuer' | 'signature'>
+export type CrlOrigin = Pick<Crl, 'issuer' | 'signature' | 'authorityKeyId'>
 
-/** Reads the issuer and the signature of a list, whatever else it says; undefined where they cannot be read. */
-export function readCrlOrigin(input: Uint8Array): CrlOrigin | undefined {
+/**
+ * Reads the issuer and the signature of a list, whatever else it says, and skips its entries. Returns undefined if they
+ * cannot be read. The bytes are not copied.
+ */
+export function readCrlOrigin(der: Buffer): CrlOrigin | undefined {
   try {
-    return openList(Buffer.from(input))
+    const { issuer, signature, fields } = openList(der)
+    const authorityKeyId = findAuthorityKeyId(fields)
+    return { issuer, signature, ...(authorityKeyId !== undefined && { authorityKeyId }) }
   } catch (error) {
     if (error instanceof CertificateError) return undefined
     throw error
   }
 }
 
-interface OpenList extends CrlOrigin {
+function findAuthorityKeyId(fields: DerReader): string | undefined {
+  try {
+    fields.nextOfAny()
+    void (fields.nextIf(derTag.utcTime) ?? fields.nextIf(derTag.generalizedTime))
+    fields.nextIf(derTag.sequence)
+    const wrapped = fields.nextIf(0xa0)
+    const extensions = wrapped === undefined ? [] : decodeExtensions(wrapped.content)
+    const found = extensions.find(({ type }) => type === authorityKeyIdentifier)
+    return found && decodeAuthorityKeyId(found.value).authorityKeyId
+  } catch (error) {
+    // The list is going to be refused, and whose it is still has to be found out.
+    if (error instanceof CertificateError) return undefined
+    throw error
+  }
+}
+
+interface OpenList extends Pick<Crl, 'issuer' | 'signature'> {
   readonly version: 1 | 2
   /** What follows the issuer. */
   readonly fields: DerReader

@@ -35,6 +35,11 @@ export function decodeDistinguishedName(der: Buffer, where: string): Distinguish
   return { der, relativeNames, text: texts.join(','), commonNames, emailAddresses }
 }
 
+/** A key for maps: equal for names that are equal by RFC 5280 §7.1, and for no others. */
+export function keyOfName({ relativeNames }: DistinguishedName): string {
+  return JSON.stringify(relativeNames)
+}
+
 /** Whether two names are equal by RFC 5280 §7.1. */
 export function isSameName(one: DistinguishedName, other: DistinguishedName): boolean {
   return one.relativeNames.length === other.relativeNames.length && isWithinName(one, other)

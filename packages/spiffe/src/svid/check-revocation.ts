@@ -26,10 +26,7 @@ export function checkRevocation(
   let staleAt = Infinity
   let child: Certificate | undefined
   for (const issuer of path) {
-    const isRequired = lists.demand === 'all' || (lists.demand === 'below_intermediates' && issuer !== path.at(-1))
-    if (child !== undefined) {
-      staleAt = Math.min(staleAt, checkCertificate(child, issuer, { lists, isRequired, mayLack, now }))
-    }
+    if (child !== undefined) staleAt = Math.min(staleAt, checkCertificate(child, issuer, { lists, mayLack, now }))
     child = issuer
   }
   return staleAt
@@ -37,18 +34,13 @@ export function checkRevocation(
 
 interface ListsAtTime {
   readonly lists: RevocationLists
-  readonly isRequired: boolean
   readonly mayLack: boolean
   readonly now: number
 }
 
-function checkCertificate(
-  certificate: Certificate,
-  issuer: Certificate,
-  { lists, isRequired, mayLack, now }: ListsAtTime,
-): number {
-  const issued = lists.listIssued(issuer)
-  if (issued.length === 0 && !isRequired) return Infinity
+function checkCertificate(certificate: Certificate, issuer: Certificate, { lists, mayLack, now }: ListsAtTime): number {
+  const { crls: issued, isIncomplete } = lists.findIssued(issuer)
+  if (issued.length === 0 && !isIncomplete && !lists.areRequired) return Infinity
   const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
   // A stale list is no reason to go back to what was known before it.
   const newest = Math.max(...current.map(({ thisUpdate }) => thisUpdate))
@@ -60,7 +52,8 @@ function checkCertificate(
       `${found} is in the revocation list of ${describeCertificate(issuer)}`,
     )
   }
-  if (current.length > 0) {
+  // One that was not read may name the certificate.
+  if (current.length > 0 && !isIncomplete) {
     const coming = issued.filter(({ thisUpdate }) => now < thisUpdate).map(({ thisUpdate }) => thisUpdate)
     return Math.min(Math.max(...current.map(({ nextUpdate }) => nextUpdate)), ...coming)
   }
@@ -70,11 +63,11 @@ function checkCertificate(
 
 function describeLack(issuer: Certificate, lists: RevocationLists): string {
   const expected = `expected a current revocation list of ${describeCertificate(issuer)}`
-  const issued = lists.listIssued(issuer)
+  const { crls: issued, isIncomplete, isBarred } = lists.findIssued(issuer)
+  if (isIncomplete) return `${expected}, found one that was left out, because there are too many lists`
   if (issued.length > 0) {
     const end = Math.max(...issued.map(({ nextUpdate }) => nextUpdate))
     return `${expected}, found one until ${new Date(end).toISOString()}`
   }
-  const isBarred = lists.crls.some((crl) => lists.judge(crl, issuer) === 'not_entitled')
   return isBarred ? `${expected}, found one and no cRLSign in its key usage` : `${expected}, found none`
 }

@@ -45,7 +45,7 @@ export class X509Bundle {
   private constructor(
     trustDomain: string,
     { authorities, faults, sequence, refreshHintSeconds }: BundleDocument,
-    revocation: RevocationLists = new RevocationLists([], 'none'),
+    revocation: RevocationLists = new RevocationLists([], false),
   ) {
     this.trustDomain = trustDomain
     this.authorities = authorities
@@ -98,7 +98,7 @@ export class X509Bundle {
    */
   withRevocation(crls: readonly Crl[], isRequired: boolean = true): X509Bundle {
     checkListOf(crls, isCrl, 'withRevocation', 'a list of what decodeCrl() returns')
-    return attachLists(this, new RevocationLists(crls, isRequired || this.requiresCrl ? 'all' : 'none'))
+    return attachLists(this, new RevocationLists(crls, isRequired || this.requiresCrl))
   }
 
   static {

@@ -1,9 +1,10 @@
-import type { Certificate, DistinguishedName } from '../certificate/certificate.ts'
+import type { Certificate } from '../certificate/certificate.ts'
 import type { CrlOrigin } from '../certificate/crl.ts'
-import { isPossiblySignedBy, verifySignature } from '../certificate/signature.ts'
+import { keyOfName } from '../certificate/distinguished-name.ts'
+import { isIssuedBy, isPossiblyIssuedBy } from '../certificate/verify-once.ts'
 import type { X509Bundle } from './bundle.ts'
 
-/** Whose a revocation list is. */
+/** Whose a revocation list is, by its signature. */
 export interface CrlOwnership {
   /** The names of the trust domains whose authority signed it; none for a list of nobody's. */
   readonly trustDomains: readonly string[]
@@ -12,15 +13,27 @@ export interface CrlOwnership {
    * must not get hold of its list by that; but it cannot sign for it.
    */
   readonly isExclusive: boolean
+  /** Trust domains whose authority it claims to be of and is not: nobody of them has to look at it again. */
+  readonly disowning: ReadonlySet<string>
 }
 
-const unowned: CrlOwnership = { trustDomains: [], isExclusive: false }
+const unowned: CrlOwnership = { trustDomains: [], isExclusive: false, disowning: new Set() }
+
+/** The most keys of authorities of one name that a list is checked against in one trust domain. */
+const maxKeysOfName = 8
+
+/** The most checks against the authorities of one trust domain. */
+const maxChecksOfOne = 4096
 
 /** Finds the trust domains whose authority signed a revocation list. */
 export class CrlOwners {
-  readonly #byName = new Map<string, Map<Certificate, string[]>>()
+  readonly #byName = new Map<string, Map<string, Certificate[]>>()
+  readonly #checks = new Map<string, number>()
+  readonly #own: ReadonlySet<string>
 
-  constructor(bundles: ReadonlyMap<string, X509Bundle>) {
+  /** @param own trust domains to which the limits do not apply */
+  constructor(bundles: ReadonlyMap<string, X509Bundle>, own: ReadonlySet<string>) {
+    this.#own = own
     for (const [trustDomain, { authorities }] of bundles) {
       for (const authority of authorities) this.#note(authority, trustDomain)
     }
@@ -30,33 +43,70 @@ export class CrlOwners {
    * Finds the trust domains whose authority signed a list. A key usage without cRLSign does not count: the trust domain did
    * supply a list, and that it may not be heeded has to be noticed.
    *
-   * @param isVerified false takes the name of an authority for its signature
+   * A list is never attributed by a name. If another trust domain has too many authorities of one name, or too many lists
+   * bear it, those that were not checked are of nobody, and are checked when a certificate of that name has issued a caller.
    */
-  find(origin: CrlOrigin | undefined, isVerified: boolean): CrlOwnership {
+  *find(origin: CrlOrigin | undefined): Generator<void, CrlOwnership> {
     if (origin === undefined) return unowned
-    const candidates = [...(this.#byName.get(keyOf(origin.issuer)) ?? [])]
-    const owners = candidates.filter(([{ publicKey }]) => {
-      return !isVerified || isPossiblySignedBy(origin.signature, publicKey)
-    })
-    return {
-      trustDomains: [...new Set(owners.flatMap(([, trustDomains]) => trustDomains))],
-      isExclusive: owners.length > 0 && owners.every(([authority]) => isSelfSigned(authority)),
+    const owners = new Map<string, readonly Certificate[]>()
+    const disowning = new Set<string>()
+    for (const [trustDomain, namesakes] of this.#byName.get(keyOfName(origin.issuer)) ?? []) {
+      const { signers, isDisowned } = yield* this.#findSigners(origin, trustDomain, namesakes)
+      if (signers.length > 0) owners.set(trustDomain, signers)
+      else if (isDisowned) disowning.add(trustDomain)
     }
+    const isExclusive = owners.size > 0 && [...owners.values()].flat().every(isSelfSigned)
+    return { trustDomains: [...owners.keys()], isExclusive, disowning }
+  }
+
+  /** The authorities with the key that signed, and without any whether each that could have signed is known not to have. */
+  *#findSigners(
+    { signature, authorityKeyId }: CrlOrigin,
+    trustDomain: string,
+    namesakes: readonly Certificate[],
+  ): Generator<void, { readonly signers: readonly Certificate[]; readonly isDisowned: boolean }> {
+    const isOther = ({ subjectKeyId }: Certificate): boolean =>
+      authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId
+    const likelihood = (authority: Certificate): number =>
+      isOther(authority) ? 0 : authority.subjectKeyId === authorityKeyId ? 2 : 1
+    const byKey = groupByKey(namesakes.toSorted((one, other) => likelihood(other) - likelihood(one)))
+    const isOwn = this.#own.has(trustDomain)
+    let tried = 0
+    let isDisowned = false
+    for (const authorities of byKey) {
+      const [authority] = authorities
+      const checks = this.#checks.get(trustDomain) ?? 0
+      const isOver = !isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)
+      if (isOver) return { signers: [], isDisowned: isDisowned && isOther(authority) }
+      tried += 1
+      this.#checks.set(trustDomain, checks + 1)
+      if (isPossiblyIssuedBy(signature, authority)) return { signers: authorities, isDisowned: false }
+      isDisowned ||= !isOther(authority)
+      yield
+    }
+    return { signers: [], isDisowned }
   }
 
   #note(authority: Certificate, trustDomain: string): void {
-    const key = keyOf(authority.subject)
-    const authorities = this.#byName.get(key) ?? new Map<Certificate, string[]>()
-    this.#byName.set(key, authorities)
-    authorities.set(authority, [...(authorities.get(authority) ?? []), trustDomain])
+    const key = keyOfName(authority.subject)
+    const namesakes = this.#byName.get(key) ?? new Map<string, Certificate[]>()
+    this.#byName.set(key, namesakes)
+    namesakes.set(trustDomain, [...(namesakes.get(trustDomain) ?? []), authority])
   }
 }
 
-function isSelfSigned({ selfIssued, signature, publicKey }: Certificate): boolean {
-  return selfIssued && verifySignature(signature, publicKey) === 'valid'
+/** An authority that was renewed with its key is checked once. */
+function groupByKey(authorities: readonly Certificate[]): Iterable<readonly [Certificate, ...Certificate[]]> {
+  const byKey = new Map<string, [Certificate, ...Certificate[]]>()
+  for (const authority of authorities) {
+    const key = authority.keyInfo.der.toString('base64')
+    const group = byKey.get(key)
+    if (group === undefined) byKey.set(key, [authority])
+    else group.push(authority)
+  }
+  return byKey.values()
 }
 
-// Equal lists are equal names.
-function keyOf({ relativeNames }: DistinguishedName): string {
-  return JSON.stringify(relativeNames)
+function isSelfSigned(authority: Certificate): boolean {
+  return authority.selfIssued && isIssuedBy(authority.signature, authority)
 }

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CertificateCache } from '../certificate/certificate-cache.ts'
 import { splitCertificates } from '../certificate/pem.ts'
 import { CertificateError } from '../errors.ts'
 import { maxBundleBytes, maxBundleCertificates, maxCertificates } from './authorities.ts'
 import { isBundleDocument } from './bundle-document.ts'
+import { runInTurns } from './in-turns.ts'
 
 /**
  * Decodes the certificates of bundles of PEM and DER that the cache does not hold yet, in turns of a few milliseconds, so
@@ -25,22 +25,19 @@ export function decodeInTurns(
     for (const [sha256, der] of certificates) if (!cache.has(sha256)) missing.set(sha256, der)
   }
   const wanted = [...missing].slice(0, maxCertificates)
-  return wanted.length < fewCertificates ? undefined : decodeAll(cache, wanted)
+  return wanted.length < fewCertificates ? undefined : runInTurns(decodeAll(cache, wanted))
 }
 
 /** As many take less time than a handshake does under load. */
 const fewCertificates = 16
 
-/** Milliseconds. */
-const turn = 4
-
-async function decodeAll(cache: CertificateCache, wanted: readonly (readonly [string, Uint8Array])[]): Promise<void> {
-  let endOfTurn = performance.now() + turn
+function* decodeAll(
+  cache: CertificateCache,
+  wanted: readonly (readonly [string, Uint8Array])[],
+): Generator<void, void> {
   for (const [sha256, der] of wanted) {
     ignoreRefusal(() => cache.confirm(cache.decode(sha256, der)))
-    if (performance.now() < endOfTurn) continue
-    await nextTurn()
-    endOfTurn = performance.now() + turn
+    yield
   }
 }
 

@@ -1,52 +1,103 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import type { Crl } from '../certificate/crl.ts'
-import { type CrlVerdict, verifyCrlSignature } from '../certificate/verify-crl.ts'
+import { isSameName } from '../certificate/distinguished-name.ts'
+import { verifyCrlSignature } from '../certificate/verify-crl.ts'
+import { isPossiblyIssuedBy } from '../certificate/verify-once.ts'
+import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
+import type { PublishedCrl } from './published-crl.ts'
 
-/** Which certificates need a list of their issuer besides those whose issuer has one. */
-export type CrlDemand = 'none' | 'below_intermediates' | 'all'
+/** What the owner of a certificate has issued. */
+export interface IssuedCrls {
+  /** Stale ones too. */
+  readonly crls: readonly Crl[]
+  /** Whether there are others that were not read: they may name any certificate. */
+  readonly isIncomplete: boolean
+  /** Whether there are others that its key usage does not allow. */
+  readonly isBarred: boolean
+}
+
+interface Others {
+  /** What is wrong with lists that were left out. */
+  readonly faults?: readonly BundleFault[]
+  /** Lists that were not read, because there are too many. */
+  readonly leftOut?: readonly PublishedCrl[]
+}
 
 /** The certificate revocation lists that go with a bundle. Immutable but for what it remembers of its own checks. */
 export class RevocationLists {
   readonly crls: readonly Crl[]
-  readonly demand: CrlDemand
+  /** Whether every certificate needs a list of its issuer, and not only those whose issuer has one. */
+  readonly areRequired: boolean
   /** Equal for the same lists with the same demand, whatever their order; empty for no list and no demand. */
   readonly fingerprint: string
   /** What is wrong with lists that were left out. */
   readonly faults: readonly BundleFault[]
-  // A list is signed by one key, and to verify that again over 1 MiB takes longer than all of a chain.
-  readonly #signers = new WeakMap<Crl, KeyObject>()
+  readonly #leftOut: readonly PublishedCrl[]
+  readonly #issued = new Map<string, IssuedCrls>()
 
-  constructor(crls: readonly Crl[], demand: CrlDemand, faults: readonly BundleFault[] = []) {
+  constructor(crls: readonly Crl[], areRequired: boolean, { faults = [], leftOut = [] }: Others = {}) {
     this.crls = Object.freeze([...new Map(crls.map((crl) => [crl.sha256, crl])).values()])
-    this.demand = demand
-    this.fingerprint = this.crls.length === 0 && demand === 'none' ? '' : fingerprintLists(this.crls, demand)
+    this.areRequired = areRequired
+    this.#leftOut = leftOut
+    const isEmpty = this.crls.length + leftOut.length === 0 && !areRequired
+    this.fingerprint = isEmpty ? '' : fingerprintLists([...this.crls, ...leftOut], areRequired)
     this.faults = faults
     Object.freeze(this)
   }
 
-  /** Whether every certificate needs a list of its issuer. */
-  get areRequired(): boolean {
-    return this.demand === 'all'
+  /** Finds the lists that this certificate's owner issued. Each signature is verified once, also one that is wrong. */
+  findIssued(issuer: Certificate): IssuedCrls {
+    const known = this.#issued.get(issuer.sha256)
+    if (known !== undefined) return known
+    if (this.#issued.size === maxIssuers) this.#issued.clear()
+    const found = this.#find(issuer)
+    this.#issued.set(issuer.sha256, found)
+    return found
   }
 
-  /** The lists that this certificate's owner issued, stale ones too. */
-  listIssued(issuer: Certificate): readonly Crl[] {
-    return this.crls.filter((crl) => this.judge(crl, issuer) === 'valid')
-  }
-
-  /** As `verifyCrlSignature`, once for each list and the key that signed it. */
-  judge(crl: Crl, issuer: Certificate): CrlVerdict {
-    const verdict = verifyCrlSignature(crl, issuer, this.#signers.get(crl))
-    if (verdict === 'valid') this.#signers.set(crl, issuer.publicKey)
-    return verdict
+  #find(issuer: Certificate): IssuedCrls {
+    const verdicts = this.crls.map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
+    const crls = verdicts.flatMap(([crl, verdict]) => (verdict === 'valid' ? [crl] : []))
+    const isBarred = verdicts.some(([, verdict]) => verdict === 'not_entitled')
+    const more = findLeftOut(this.#leftOut, issuer)
+    return { crls: [...crls, ...more.crls], isIncomplete: more.isIncomplete, isBarred }
   }
 }
 
-function fingerprintLists(crls: readonly Crl[], demand: CrlDemand): string {
-  const content = crls.map(({ sha256 }) => sha256).toSorted()
+/** The most issuers for which the lists are remembered. */
+const maxIssuers = 256
+
+/** The most lists under the name of one issuer that are checked although they were left out. */
+const maxLeftOut = 256
+
+/** The most bytes of lists that are decoded although they were left out: a handshake waits for that. */
+const maxLateBytes = 16 * 1024
+
+/** Of the lists that were left out, attributes those of one issuer by their signature and reads them if they are small. */
+function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pick<IssuedCrls, 'crls' | 'isIncomplete'> {
+  const candidates = leftOut.filter(({ origin }) => {
+    if (origin === undefined || !isSameName(origin.issuer, issuer.subject)) return false
+    const { authorityKeyId } = origin
+    return authorityKeyId === undefined || authorityKeyId === (issuer.subjectKeyId ?? authorityKeyId)
+  })
+  const crls: Crl[] = []
+  let bytes = 0
+  let isIncomplete = candidates.length > maxLeftOut
+  for (const list of candidates.slice(0, maxLeftOut)) {
+    if (list.origin === undefined || !isPossiblyIssuedBy(list.origin.signature, issuer)) continue
+    bytes += list.der.length
+    const content = bytes > maxLateBytes ? undefined : list.content
+    if (content === undefined || content instanceof CertificateError) isIncomplete = true
+    else if (verifyCrlSignature(content, issuer) === 'valid') crls.push(content)
+  }
+  return { crls, isIncomplete }
+}
+
+function fingerprintLists(lists: readonly { readonly sha256: string }[], areRequired: boolean): string {
+  const content = lists.map(({ sha256 }) => sha256).toSorted()
   return createHash('sha256')
-    .update(`${demand}\n${content.join('\n')}`)
+    .update(`${areRequired ? 'all' : 'none'}\n${content.join('\n')}`)
     .digest('hex')
 }

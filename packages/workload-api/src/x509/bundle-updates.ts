@@ -1,8 +1,8 @@
 import {
-  applyCrls,
   type BundleFault,
   BundleReader,
   CountersignError,
+  CrlReader,
   parseTrustDomain,
   type X509Bundle,
 } from '@countersign/spiffe'
@@ -26,17 +26,26 @@ interface EncodedBundles {
   readonly others: readonly (readonly [string, Uint8Array])[]
 }
 
+/** The bundles of a message that is going to be read. */
+interface PreparableBundles extends Pick<EncodedBundles, 'encodedById' | 'crls'> {
+  /** The bundles of the SVIDs, by trust domain. */
+  readonly own: ReadonlyMap<string, Uint8Array>
+}
+
 /**
  * Reads the bundles of one stream of messages, each trust domain by itself. Once a trust domain has supplied a revocation
  * list, it needs a current one in every later message.
  */
 export class BundleUpdates {
   readonly #reader = new BundleReader()
+  readonly #crls = new CrlReader()
   readonly #demanded = new Set<string>()
 
-  /** Decodes in turns what `read` would decode at once; undefined where there is little of it. */
-  prepare(bundles: Iterable<Uint8Array>): Promise<void> | undefined {
-    return this.#reader.prepare(bundles)
+  /** Does in turns what `read` would do at once; undefined where there is little of it. */
+  prepare({ encodedById, crls, own }: PreparableBundles, now: number): Promise<void> | undefined {
+    const encoded = new Map([...groupByTrustDomain(encodedById).encoded, ...own])
+    const isDecoding = this.#reader.prepare(encoded.values())
+    return this.#crls.hasMuchToDo(crls) ? this.#prepareCrls(isDecoding, encoded, { crls, own, now }) : isDecoding
   }
 
   /** Reads the bundles of the next message. Never throws for what is in them. */
@@ -45,7 +54,8 @@ export class BundleUpdates {
     if (own !== undefined) encoded.set(...own)
     const all = new Map([...others, ...encoded])
     const bundles = this.#reader.read(all, { now, own: own?.[0], emptyRevokes: true })
-    const applied = applyCrls(bundles, crls, this.#demanded)
+    const ours = new Set(own === undefined ? [] : [own[0]])
+    const applied = this.#crls.apply({ bundles, crls, own: ours, demanded: this.#demanded })
     const wanted = [...applied].filter(([name]) => encoded.has(name))
     return { bundles: new Map(wanted), faults }
   }
@@ -55,6 +65,18 @@ export class BundleUpdates {
     for (const { trustDomain, requiresCrl } of bundles) {
       if (requiresCrl) this.#demanded.add(trustDomain)
     }
+  }
+
+  // Which authority signed a list shows only when the bundles are read.
+  async #prepareCrls(
+    isDecoding: Promise<void> | undefined,
+    encoded: ReadonlyMap<string, Uint8Array>,
+    { crls, own, now }: Pick<PreparableBundles, 'crls' | 'own'> & { readonly now: number },
+  ): Promise<void> {
+    await isDecoding
+    const ours = new Set(own.keys())
+    const bundles = this.#reader.read(encoded, { now, own: [...ours][0], emptyRevokes: true })
+    await this.#crls.prepare({ bundles, crls, own: ours })
   }
 }
 

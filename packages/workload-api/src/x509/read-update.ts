@@ -43,8 +43,13 @@ export class UpdateReader {
   }
 
   /** Decodes in turns what reading this message would decode at once; undefined where there is little of it. */
-  prepare({ svids, federatedBundles }: X509SvidsMessage): Promise<void> | undefined {
-    return this.#updates.prepare([...svids.map(({ bundle }) => bundle), ...federatedBundles.values()])
+  prepare({ svids, federatedBundles, crls }: X509SvidsMessage, now: number = Date.now()): Promise<void> | undefined {
+    const own = new Map<string, Uint8Array>()
+    for (const entry of svids) {
+      const name = trustDomainOf(entry)
+      if (name !== undefined) own.set(name, entry.bundle)
+    }
+    return this.#updates.prepare({ encodedById: federatedBundles, crls, own }, now)
   }
 
   /**

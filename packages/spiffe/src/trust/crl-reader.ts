@@ -1,0 +1,94 @@
+import type { X509Bundle } from './bundle.ts'
+import { withRevocationLists } from './bundle.ts'
+import { CrlOwners, type CrlOwnership } from './crl-owners.ts'
+import { type PlacedCrls, placeOwned, placeUnowned } from './crl-places.ts'
+import { runAtOnce, runInTurns } from './in-turns.ts'
+import { type PublishedCrl, PublishedCrls } from './published-crl.ts'
+import { RevocationLists } from './revocation-lists.ts'
+
+/** Revocation lists, and the bundles that they are for. */
+export interface CrlUpdate {
+  readonly bundles: ReadonlyMap<string, X509Bundle>
+  /** Each one list in DER. */
+  readonly crls: readonly Uint8Array[]
+  /** Our own trust domains: each of their lists is attributed, however many lists claim to be of them. Default none. */
+  readonly own?: ReadonlySet<string>
+  /** Names of trust domains that need lists; those without a bundle are passed over. Default none. */
+  readonly demanded?: ReadonlySet<string>
+}
+
+/**
+ * Puts revocation lists where they belong as `applyCrls` does, again and again. A list that comes again is not decoded or
+ * verified again.
+ */
+export class CrlReader {
+  readonly #lists = new PublishedCrls()
+
+  /** Returns the bundles with their revocation lists. Never throws for a list. */
+  apply(update: CrlUpdate): ReadonlyMap<string, X509Bundle> {
+    this.#lists.beginRound()
+    const places = runAtOnce(this.#place(update))
+    const { bundles, demanded = new Set() } = update
+    return new Map([...bundles].map(([name, bundle]) => [name, join(bundle, places, demanded.has(name))]))
+  }
+
+  /** Whether `prepare` is worth it. */
+  hasMuchToDo(crls: Iterable<Uint8Array>): boolean {
+    const { count, bytes } = this.#lists.measureNew(crls)
+    return count >= fewLists || bytes >= fewBytes
+  }
+
+  /** Does in turns what the next `apply` of this would do at once. */
+  prepare(update: CrlUpdate): Promise<void> {
+    return runInTurns(this.#place(update))
+  }
+
+  *#place({ bundles, crls, own = new Set() }: CrlUpdate): Generator<void, Places> {
+    const owners = new CrlOwners(bundles, own)
+    const published = yield* this.#lists.list(crls)
+    const lists = new Map<string, PublishedCrl[]>([...bundles.keys()].map((name) => [name, []]))
+    const ownerships = new Map<string, CrlOwnership>()
+    const others: PublishedCrl[] = []
+    for (const list of published) {
+      const ownership = yield* owners.find(list.origin)
+      // If there is only one bundle, there is no doubt whose list it is.
+      const isUndoubted = ownership.trustDomains.length === 0 && bundles.size === 1
+      const names = isUndoubted ? [...bundles.keys()] : ownership.trustDomains
+      ownerships.set(list.sha256, ownership)
+      for (const name of names) lists.get(name)?.push(list)
+      if (names.length === 0 || (!isUndoubted && !ownership.isExclusive)) others.push(list)
+    }
+    const owned = new Map<string, PlacedCrls>()
+    for (const [name, ofOne] of lists) if (ofOne.length > 0) owned.set(name, yield* placeOwned(name, ofOne))
+    const isOwned = ({ sha256 }: PublishedCrl): boolean => ownerships.get(sha256)?.trustDomains.length !== 0
+    return { owned, ownerships, unowned: yield* placeUnowned(others, isOwned) }
+  }
+}
+
+/** As many take less time than a handshake does under load. */
+const fewLists = 16
+const fewBytes = 16 * 1024
+
+interface Places {
+  /** Of trust domains with any list, a bad one included. */
+  readonly owned: ReadonlyMap<string, PlacedCrls>
+  /** By the SHA-256 of the list. */
+  readonly ownerships: ReadonlyMap<string, CrlOwnership>
+  /** Those that may be of an intermediate. */
+  readonly unowned: PlacedCrls
+}
+
+function join(bundle: X509Bundle, { owned, ownerships, unowned }: Places, isDemanded: boolean): X509Bundle {
+  const { trustDomain } = bundle
+  const own = owned.get(trustDomain)
+  const isPossible = ({ sha256 }: { readonly sha256: string }): boolean => {
+    const ownership = ownerships.get(sha256)
+    return ownership?.disowning.has(trustDomain) !== true && ownership?.trustDomains.includes(trustDomain) !== true
+  }
+  const isRequired = own !== undefined || isDemanded || bundle.requiresCrl
+  const faults = [...(own?.faults ?? []), ...unowned.faults]
+  const crls = [...(own?.crls ?? []), ...unowned.crls.filter(isPossible)]
+  const leftOut = unowned.leftOut.filter(isPossible)
+  if (!isRequired && crls.length === 0 && faults.length === 0) return bundle
+  return withRevocationLists(bundle, new RevocationLists(crls, isRequired, { faults, leftOut }))
+}

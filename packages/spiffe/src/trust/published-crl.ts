@@ -1,0 +1,69 @@
+import { hash } from 'node:crypto'
+import { type Crl, type CrlOrigin, decodeCrl, readCrlOrigin } from '../certificate/crl.ts'
+import { CertificateError } from '../errors.ts'
+
+/** A revocation list as it was published. Each part is read when it is first asked for, once. */
+export class PublishedCrl {
+  readonly der: Buffer
+  /** Of the DER, lower-case hex. */
+  readonly sha256: string
+  /** Undefined if not even that can be read. */
+  readonly origin: CrlOrigin | undefined
+  #content: Crl | CertificateError | undefined
+
+  constructor(sha256: string, der: Uint8Array) {
+    this.sha256 = sha256
+    // A copy, so that nobody can change the bytes after they were checked.
+    this.der = Buffer.from(der)
+    this.origin = readCrlOrigin(this.der)
+  }
+
+  /** The list, or why it is refused. */
+  get content(): Crl | CertificateError {
+    return (this.#content ??= this.#decode())
+  }
+
+  #decode(): Crl | CertificateError {
+    try {
+      const crl = decodeCrl(this.der)
+      // One signature, so that what is found out about it is known wherever the list is.
+      return { ...crl, signature: this.origin?.signature ?? crl.signature }
+    } catch (error) {
+      if (error instanceof CertificateError) return error
+      throw error
+    }
+  }
+}
+
+/** Remembers lists from one update to the next: what was read, who signed them and who did not. */
+export class PublishedCrls {
+  #previous: ReadonlyMap<string, PublishedCrl> = new Map()
+  #current = new Map<string, PublishedCrl>()
+
+  /** Begins another round; lists that the round before did not use are dropped. */
+  beginRound(): void {
+    this.#previous = this.#current
+    this.#current = new Map()
+  }
+
+  /** Returns the different ones of these lists by their SHA-256. */
+  *list(crls: Iterable<Uint8Array>): Generator<void, readonly PublishedCrl[]> {
+    const lists = new Map<string, PublishedCrl>()
+    for (const der of crls) {
+      const sha256 = hash('sha256', der)
+      if (lists.has(sha256)) continue
+      const found = this.#current.get(sha256) ?? this.#previous.get(sha256) ?? new PublishedCrl(sha256, der)
+      this.#current.set(sha256, found)
+      lists.set(sha256, found)
+      yield
+    }
+    return [...lists.values()]
+  }
+
+  /** How many of these lists are new, and how many bytes they have. */
+  measureNew(crls: Iterable<Uint8Array>): { readonly count: number; readonly bytes: number } {
+    const unknown = new Map([...crls].map((der) => [hash('sha256', der), der.length]))
+    for (const sha256 of [...this.#current.keys(), ...this.#previous.keys()]) unknown.delete(sha256)
+    return { count: unknown.size, bytes: [...unknown.values()].reduce((sum, length) => sum + length, 0) }
+  }
+}

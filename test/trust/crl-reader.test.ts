@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
+import { test } from 'node:test'
+import { CrlReader, X509Bundle } from '@countersign/spiffe'
+import { createAuthority, type Authority } from '@countersign/testkit'
+import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
+import { watchKey } from '../certificate/watch-key.ts'
+import { readCrlOrigin } from '../../packages/spiffe/src/certificate/crl.ts'
+import { CrlOwners, type CrlOwnership } from '../../packages/spiffe/src/trust/crl-owners.ts'
+import { runAtOnce } from '../../packages/spiffe/src/trust/in-turns.ts'
+import { PublishedCrls } from '../../packages/spiffe/src/trust/published-crl.ts'
+import { crlOf, listsOf } from './crls.ts'
+
+const authority = await createAuthority('saas.example')
+const partner = await createAuthority('partner.example')
+const forged = { certificateDer: authority.certificateDer, keyPem: partner.keyPem }
+const junk = Buffer.from('junk')
+
+function bundlesOf(...authorities: readonly Authority[]): ReadonlyMap<string, X509Bundle> {
+  const pems = new Map<string, string>()
+  for (const { trustDomain, bundlePem } of authorities) {
+    pems.set(trustDomain, `${pems.get(trustDomain) ?? ''}${bundlePem}`)
+  }
+  return new Map([...pems].map(([name, pem]) => [name, X509Bundle.parse(name, pem)]))
+}
+
+/** Counts the signatures that are verified with the keys of these bundles from now on. */
+function countChecks(bundles: ReadonlyMap<string, X509Bundle>): () => number {
+  const counters = [...bundles.values()].flatMap(({ authorities }) => authorities.map(watchKey))
+  return () => counters.reduce((sum, count) => sum + count(), 0)
+}
+
+test('neither decodes nor verifies a list again that comes again, whoever signed it', () => {
+  const bundles = bundlesOf(authority, partner)
+  const reader = new CrlReader()
+  const crls = [...listsOf(authority, 3), ...listsOf(forged, 5), junk]
+  const [first] = reader.apply({ bundles, crls }).values()
+  const countMore = countChecks(bundles)
+  for (const update of [crls, [...crls].toReversed(), crls.map((der) => Buffer.from(der))]) {
+    const [again] = reader.apply({ bundles, crls: update }).values()
+    assert.equal(again?.revocation.fingerprint, first?.revocation.fingerprint)
+    assert.ok(again?.revocation.crls.every((crl) => first?.revocation.crls.includes(crl)))
+  }
+  assert.equal(countMore(), 0)
+})
+
+test('verifies nothing with the key of an authority that was renewed with its key, where that key is known not to have signed', async () => {
+  const renewed = await createAuthority('saas.example', { key: authority.key })
+  const bundles = bundlesOf(authority, renewed, partner)
+  const count = countChecks(bundles)
+  new CrlReader().apply({ bundles, crls: listsOf(forged, 3) })
+  assert.equal(count(), 3)
+})
+
+test('forgets lists that two updates in a row do not have', () => {
+  const lists = new PublishedCrls()
+  const crl = crlOf(authority)
+  const find = (): unknown => runAtOnce(lists.list([crl]))[0]
+  const first = find()
+  lists.beginRound()
+  assert.equal(find(), first)
+  lists.beginRound()
+  lists.beginRound()
+  assert.notEqual(find(), first)
+})
+
+test('does in turns what the next update needs, and nothing of it again', async () => {
+  const bundles = bundlesOf(authority, partner)
+  const reader = new CrlReader()
+  const crls = [...listsOf(authority, 60), ...listsOf(forged, 300)]
+  assert.equal(reader.hasMuchToDo(crls), true)
+  let turns = 0
+  let next = setImmediate(function count() {
+    turns += 1
+    next = setImmediate(count)
+  })
+  await reader.prepare({ bundles, crls })
+  clearImmediate(next)
+  assert.ok(turns > 1, `found ${turns} turns`)
+  assert.equal(reader.hasMuchToDo(crls), false)
+  const countMore = countChecks(bundles)
+  assert.equal(reader.apply({ bundles, crls }).get('saas.example')?.revocation.crls.length, 60)
+  assert.equal(countMore(), 0)
+  assert.equal(reader.hasMuchToDo(crls), false)
+})
+
+test('takes few small lists at once', () => {
+  const reader = new CrlReader()
+  const crl = crlOf(authority)
+  const repeated = Array.from({ length: 100 }, () => crl)
+  for (const [crls, isMuch] of [
+    [listsOf(authority, 15), false],
+    [listsOf(authority, 16), true],
+    [repeated, false],
+    [[Buffer.alloc(16 * 1024 - 1)], false],
+    [[Buffer.alloc(16 * 1024)], true],
+  ] as const) {
+    assert.equal(reader.hasMuchToDo(crls), isMuch)
+  }
+})
+
+const namesakes = await Promise.all(
+  Array.from({ length: 12 }, () => createAuthority('partner.example', { name: 'many', keyIdentifiers: false })),
+)
+const [first = partner, ninth = partner] = [namesakes[0], namesakes[8]]
+const forgedMany = listsOf({ certificateDer: first.certificateDer, keyPem: partner.keyPem }, 513)
+
+function findOwners(owners: CrlOwners, crl: Buffer): CrlOwnership {
+  return runAtOnce(owners.find(readCrlOrigin(crl)))
+}
+
+test('checks a list against eight keys of one name in a trust domain that is not ours, and gives it to nobody by its name', () => {
+  const bundles = bundlesOf(...namesakes)
+  const count = countChecks(bundles)
+  const owners = new CrlOwners(bundles, new Set())
+  assert.deepEqual(findOwners(owners, crlOf(first)).trustDomains, ['partner.example'])
+  // Once for the list, and once for whether that authority is self-signed.
+  assert.equal(count(), 2)
+  const { trustDomains, disowning } = findOwners(owners, crlOf(ninth))
+  assert.deepEqual([trustDomains.length, disowning.size], [0, 0])
+  assert.equal(count(), 10)
+  const ours = new CrlOwners(bundles, new Set(['partner.example']))
+  assert.deepEqual(findOwners(ours, crlOf(ninth, { nextUpdate: Date.now() + 7_200_000 })).trustDomains, [
+    'partner.example',
+  ])
+})
+
+test('checks the key first that a list names', async () => {
+  const named = await createAuthority('partner.example', { name: 'many', key: ninth.key })
+  const bundles = bundlesOf(...namesakes.filter((one) => one !== ninth), named)
+  const count = countChecks(bundles)
+  const [{ subjectKeyId = '' } = {}] = [...bundles.values()].flatMap(({ authorities }) => authorities).slice(-1)
+  const extensions = [extension('2.5.29.35', sequence(tlv(0x80, hex(subjectKeyId))))]
+  const ownership = findOwners(new CrlOwners(bundles, new Set()), crlOf(named, { fields: { extensions } }))
+  assert.deepEqual(ownership.trustDomains, ['partner.example'])
+  assert.equal(count(), 2)
+})
+
+test('checks 4,096 times in a trust domain that is not ours, and gives what is left to nobody by its name', () => {
+  const bundles = bundlesOf(...namesakes)
+  for (const [own, trustDomains] of [
+    [[], []],
+    [['partner.example'], ['partner.example']],
+  ] as const) {
+    const owners = new CrlOwners(bundles, new Set(own))
+    for (const crl of forgedMany) findOwners(owners, crl)
+    const ownership = findOwners(owners, crlOf(first))
+    assert.deepEqual([ownership.trustDomains, ownership.disowning.size], [trustDomains, 0])
+  }
+})
+
+test('finds one list among copies of it', () => {
+  const crl = crlOf(authority)
+  const [found, ...others] = runAtOnce(new PublishedCrls().list([crl, Buffer.from(crl)]))
+  assert.deepEqual([found?.sha256, others.length], [hash('sha256', crl), 0])
+})

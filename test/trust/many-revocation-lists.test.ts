@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { applyCrls, type BundleFault, X509Bundle } from '@countersign/spiffe'
+import { createAuthority } from '@countersign/testkit'
+import { reasonOf, verify } from '../svid/claims.ts'
+import { crlOf, listsOf } from './crls.ts'
+
+/*
+ * A partner publishes more revocation lists than anybody needs.
+ */
+
+const authority = await createAuthority('saas.example')
+const lower = await authority.intermediate()
+const partner = await createAuthority('partner.example')
+const below = await partner.intermediate()
+const callers = [await authority.issue(nameOf('a')), await lower.issue(nameOf('b'))]
+const [caller, callerBelow] = callers
+assert.ok(caller && callerBelow)
+
+const bundles = new Map(
+  [authority, partner].map(({ trustDomain, bundlePem }) => [trustDomain, X509Bundle.parse(trustDomain, bundlePem)]),
+)
+const none: ReadonlySet<string> = new Set()
+
+function nameOf(workload: string): string {
+  return `spiffe://saas.example/ns/production/sa/${workload}`
+}
+
+/** The verdicts on our callers: one right below our authority, one below our intermediate. */
+function judge(crls: readonly Buffer[]): readonly string[] {
+  const applied = applyCrls(bundles, crls, none)
+  return callers.map(({ certificates }) => reasonOf(verify(certificates, { bundles: applied })))
+}
+
+function faultsWith(crls: readonly Buffer[]): readonly (readonly BundleFault[])[] {
+  return [...applyCrls(bundles, crls, none).values()].map(({ faults }) => faults)
+}
+
+const theirs = listsOf(partner, 1100)
+const unowned = listsOf(below, 1100)
+const forgedAuthority = { certificateDer: authority.certificateDer, keyPem: partner.keyPem }
+const forgedLower = { certificateDer: lower.certificateDer, keyPem: partner.keyPem }
+
+test('a list of ours counts behind more than a thousand of a partner, before and after them', () => {
+  const own = [crlOf(authority, { revoked: [caller] }), crlOf(lower)]
+  assert.deepEqual(judge([...theirs, ...own]), ['revoked', 'ok'])
+  assert.deepEqual(judge([...own, ...theirs]), ['revoked', 'ok'])
+})
+
+test('a list that a partner forges under the name of our authority demands none of us, however many lists there are', () => {
+  for (const others of [theirs, unowned]) {
+    const applied = applyCrls(bundles, [...others, crlOf(forgedAuthority)], none)
+    assert.equal(applied.get('saas.example')?.requiresCrl, false)
+    assert.deepEqual(judge([...others, crlOf(forgedAuthority, { revoked: callers })]), ['ok', 'ok'])
+  }
+})
+
+test('lists of an intermediate of a partner demand none for those below our intermediate, however many there are', () => {
+  assert.deepEqual(judge(unowned), ['ok', 'ok'])
+  assert.deepEqual(judge([...unowned, ...listsOf(forgedLower, 100)]), ['ok', 'ok'])
+})
+
+test('the list of our intermediate counts among more lists than are read, of many issuers or of its own name', async () => {
+  const issuers = await Promise.all(
+    Array.from({ length: 80 }, (_, index) => partner.intermediate({ name: `lower ${index}`, key: below.key })),
+  )
+  for (const others of [unowned, issuers.map((issuer) => crlOf(issuer)), listsOf(forgedLower, 200)]) {
+    assert.deepEqual(judge([...others, crlOf(lower, { revoked: [callerBelow] })]), ['ok', 'revoked'])
+  }
+})
+
+test('reads 64 lists that no authority signed, and reports more as a fault of no trust domain', () => {
+  assert.deepEqual(faultsWith(unowned.slice(0, 64)), [[], []])
+  const [ours = [], others = []] = faultsWith(unowned.slice(0, 65))
+  for (const faults of [ours, others]) {
+    assert.deepEqual(
+      faults.map(({ code, trustDomain }) => [code, trustDomain]),
+      [['bundle_too_large', undefined]],
+    )
+  }
+})
+
+test('many lists of a partner are its own fault alone, and it needs a current one', () => {
+  const applied = applyCrls(bundles, theirs, none)
+  assert.deepEqual(
+    [...applied.values()].map(({ requiresCrl, faults }) => [requiresCrl, faults.map(({ code }) => code)]),
+    [
+      [false, []],
+      [true, ['bundle_too_large']],
+    ],
+  )
+})
