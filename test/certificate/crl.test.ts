@@ -4,9 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Crl, decodeCrl } from '../../packages/spiffe/src/certificate/crl.ts'
+import { type Crl, decodeCrl, readCrlOrigin } from '../../packages/spiffe/src/certificate/crl.ts'
 import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import { verifyCrlSignature } from '../../packages/spiffe/src/certificate/verify-crl.ts'
+import { isIssuedBy, isPossiblyIssuedBy } from '../../packages/spiffe/src/certificate/verify-once.ts'
 import { CertificateError, type CertificateErrorCode } from '../../packages/spiffe/src/errors.ts'
 import {
   authorityKeyId,
@@ -206,6 +207,14 @@ test('verifies the signature of a list once for each key, whether it is valid or
     assert.equal(countUses(), 1)
   }
   assert.equal(verifyCrlSignature(listOf(other), rootCertificate), 'foreign')
+})
+
+test('takes a weak signature for a hint whose a list is, and for no proof', () => {
+  const weak = { signer: signer(root.keys.privateKey, 'sha1'), issuer: root.name }
+  const origin = readCrlOrigin(encodeCrl(weak))
+  assert.ok(origin)
+  assert.equal(isPossiblyIssuedBy(origin.signature, rootCertificate), true)
+  assert.equal(isIssuedBy(origin.signature, rootCertificate), false)
 })
 
 const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })

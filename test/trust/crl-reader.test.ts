@@ -8,7 +8,7 @@ import { watchKey } from '../certificate/watch-key.ts'
 import { readCrlOrigin } from '../../packages/spiffe/src/certificate/crl.ts'
 import { CrlOwners, type CrlOwnership } from '../../packages/spiffe/src/trust/crl-owners.ts'
 import { runAtOnce } from '../../packages/spiffe/src/trust/in-turns.ts'
-import { PublishedCrls } from '../../packages/spiffe/src/trust/published-crl.ts'
+import { PublishedCrl, PublishedCrls } from '../../packages/spiffe/src/trust/published-crl.ts'
 import { crlOf, listsOf } from './crls.ts'
 
 const authority = await createAuthority('saas.example')
@@ -147,6 +147,14 @@ test('checks 4,096 times in a trust domain that is not ours, and gives what is l
     const ownership = findOwners(owners, crlOf(first))
     assert.deepEqual([ownership.trustDomains, ownership.disowning.size], [trustDomains, 0])
   }
+})
+
+test('keeps a list as it was when it was received', () => {
+  const der = crlOf(authority)
+  const list = new PublishedCrl(hash('sha256', der), der)
+  der.fill(0)
+  assert.ok(!(list.content instanceof Error))
+  assert.equal(list.content.sha256, list.sha256)
 })
 
 test('finds one list among copies of it', () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { applyCrls, type BundleFault, X509Bundle } from '@countersign/spiffe'
 import { createAuthority } from '@countersign/testkit'
+import { hex, tlv } from '../certificate/encode.ts'
+import { entry } from '../certificate/revocation-list.ts'
 import { reasonOf, verify } from '../svid/claims.ts'
 import { crlOf, listsOf } from './crls.ts'
 
@@ -69,7 +71,27 @@ test('the list of our intermediate counts among more lists than are read, of man
   }
 })
 
-test('reads 64 lists that no authority signed, and reports more as a fault of no trust domain', () => {
+test('reads 64 lists of 2 MiB in advance that no authority signed', () => {
+  const entries = Array.from({ length: 40_000 }, () => entry(tlv(0x02, hex('01020304'))))
+  const [one, two, three] = [1, 2, 3].map((hours) =>
+    crlOf(below, { nextUpdate: Date.now() + hours * 3_600_000, fields: { entries } }),
+  )
+  assert.ok(one && two && three)
+  for (const [crls, length] of [
+    [unowned.slice(0, 64), 64],
+    [unowned.slice(0, 65), 64],
+    [[one, two], 2],
+    [[one, two, three], 2],
+  ] as const) {
+    const applied = applyCrls(bundles, crls, none)
+    assert.deepEqual(
+      [...applied.values()].map(({ revocation }) => revocation.crls.length),
+      [length, length],
+    )
+  }
+})
+
+test('reports more than 64 lists that no authority signed as a fault of no trust domain', () => {
   assert.deepEqual(faultsWith(unowned.slice(0, 64)), [[], []])
   const [ours = [], others = []] = faultsWith(unowned.slice(0, 65))
   for (const faults of [ours, others]) {

@@ -1,12 +1,13 @@
 import type { Certificate } from './certificate.ts'
 import { describeCertificate, quoteText } from './describe.ts'
 import { isSameName } from './distinguished-name.ts'
-import { describeKeyMismatch, isNamedIssuer } from './issuer-match.ts'
-import { checkIssuer, checkLeaf, checkPresented, checkSignature, checkWhole, endOfValidity } from './path-checks.ts'
+import { describeKeyMismatch } from './issuer-match.ts'
+import { checkIssuer, checkLeaf, checkPresented, checkWhole, endOfValidity } from './path-checks.ts'
+import { PathEdges } from './path-edges.ts'
 import type { PathRequest, Refusal } from './path-request.ts'
 
-/** The most signature checks for one path, which bounds the search among authorities that cross-sign each other. */
-export const maxSignatureChecks = 32
+/** The most certificates from which a path is continued, which bounds the search in a mesh that an authority signed. */
+const maxSteps = 500
 
 /** The proof, or the most telling reason why there is none. */
 export type PathVerdict =
@@ -23,6 +24,10 @@ export type PathVerdict =
  * Finds and verifies a certification path by RFC 5280 §6.1, depth first over every candidate that a certificate names as
  * its issuer, in whatever order they were presented. What the leaf must be besides (an SVID) is not looked at.
  *
+ * A path is looked for by names from the leaf up and verified by signatures from the authority down (§6.1.3). So no
+ * signature is verified with a key that no authority has vouched for, and a stranger's certificates cost one check each at
+ * most, and none unless they name an authority.
+ *
  * The authority is held to the same checks as every issuer, dates included, but its own signature is not checked:
  * that it is in the bundle is all its proof. Certificate policies are processed with the initial settings of RFC 5280 §6.1.1:
  * any policy will do, and none is needed unless a certificate of the path requires one.
@@ -31,7 +36,13 @@ export function verifyPath(request: PathRequest): PathVerdict {
   const { leaf } = request
   const refusal = checkPresented(request) ?? checkLeaf(request)
   if (refusal !== undefined) return { ok: false, ...refusal }
-  const search = createSearch(request)
+  const search = {
+    request,
+    edges: new PathEdges(request),
+    hopeless: new Set<string>(),
+    steps: 0,
+    furthest: { progress: 0, refusal: { reason: 'unknown_authority', detail: '' } },
+  } satisfies Search
   const path = climb(leaf, [leaf], search)
   if (path === undefined) return { ok: false, ...search.furthest.refusal }
   return { ok: true, path, expiresAt: Math.min(...path.map(endOfValidity)) }
@@ -39,60 +50,78 @@ export function verifyPath(request: PathRequest): PathVerdict {
 
 interface Search {
   readonly request: PathRequest
-  /** What can sign: the authorities, then what was presented. */
-  readonly candidates: readonly Certificate[]
-  /** By SHA-256: one certificate can have been decoded twice. */
-  readonly authorities: ReadonlySet<string>
-  signatureChecks: number
+  readonly edges: PathEdges
+  /** Certificates that lead to no authority, by SHA-256: they are visited once, to find out what is missing. */
+  readonly hopeless: Set<string>
+  steps: number
   furthest: { readonly progress: number; readonly refusal: Refusal }
 }
 
-/** Copies of one certificate would only eat up signature checks. */
-function createSearch(request: PathRequest): Search {
-  const certificates = [...request.authorities, ...request.intermediates]
-  const candidates = new Map(certificates.map((certificate) => [certificate.sha256, certificate]))
-  const authorities = new Set(request.authorities.map(({ sha256 }) => sha256))
-  const refusal = { reason: 'unknown_authority', detail: '' } as const
-  return {
-    request,
-    authorities,
-    candidates: [...candidates.values()],
-    signatureChecks: 0,
-    furthest: { progress: 0, refusal },
-  }
-}
-
-/** Extends a path by each possible issuer of its last certificate in turn, until one of them is an authority. */
-function climb(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
-  const namesakes = listNamesakes(child, path, search)
-  const issuers = namesakes.filter((namesake) => isNamedIssuer(namesake, child))
-  const [namesake] = namesakes
+/**
+ * Extends a path by each possible issuer of its last certificate in turn, until one of them is an authority.
+ *
+ * @param isHopeless whether the path is only followed to find out what is missing
+ */
+function climb(
+  child: Certificate,
+  path: readonly Certificate[],
+  search: Search,
+  isHopeless = false,
+): readonly Certificate[] | undefined {
+  const { edges } = search
+  search.steps += 1
+  const namesake = edges.listNamesakes(child).find((candidate) => !isUsed(candidate, path))
+  const issuers = edges.listIssuers(child).filter((candidate) => !isUsed(candidate, path))
   if (namesake === undefined) {
     note(search, path.length * 2, { reason: 'unknown_authority', detail: describeMissing(child, search.request) })
   } else if (issuers.length === 0) note(search, path.length * 2 + 1, refuseNamesake(child, namesake, search))
   for (const issuer of issuers) {
-    if (search.signatureChecks === maxSignatureChecks) {
-      const detail = `no path found within ${maxSignatureChecks} signature checks`
-      note(search, Infinity, { reason: 'too_many_signature_checks', detail })
-      return undefined
-    }
-    search.signatureChecks += 1
-    const unproved = checkSignature(child, issuer)
-    if (unproved !== undefined) {
-      note(search, path.length * 2 + 1, unproved)
-      continue
-    }
     const longer = [...path, issuer]
-    const isAuthority = search.authorities.has(issuer.sha256)
-    const refusal = checkIssuer(issuer, path, search.request) ?? (isAuthority ? checkWhole(longer) : undefined)
-    if (refusal !== undefined) {
-      note(search, issuerProved + longer.length, refusal)
-      continue
+    if (!isHopeless && edges.isOpen(issuer, child)) {
+      const found = edges.isAuthority(issuer) ? descend(longer, search) : climb(issuer, longer, search)
+      if (found !== undefined) return found
+    } else if (edges.isAuthority(issuer)) {
+      const refusal = edges.refusalOf(child, issuer)
+      if (refusal !== undefined) note(search, path.length * 2 + 1, refusal)
+    } else if (!search.hopeless.has(issuer.sha256)) {
+      search.hopeless.add(issuer.sha256)
+      climb(issuer, longer, search, true)
     }
-    const found = isAuthority ? longer : climb(issuer, longer, search)
-    if (found !== undefined) return found
+    if (edges.isExhausted || search.steps >= maxSteps) return giveUp(search)
   }
   return undefined
+}
+
+/** Verifies a path that ends in an authority from there down; returns it when all of it is proved. */
+function descend(path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
+  const { edges, request } = search
+  for (const [below, issuer] of [...path.entries()].slice(1).toReversed()) {
+    const child = path[below - 1]
+    if (child === undefined) return undefined
+    const unproved = edges.verify(child, issuer)
+    const refusal = checkIssuer(issuer, path.slice(0, below), request)
+    // The length depends on what is below; all else is wrong on every path, and that key is not used again.
+    const isUnfit = refusal !== undefined && refusal.reason !== 'path_length_exceeded'
+    if (isUnfit && (unproved === undefined || !edges.isAuthority(issuer))) edges.exclude(issuer)
+    if (unproved !== undefined) {
+      note(search, below * 2 + 1 + (edges.isAuthority(issuer) ? 0 : issuerTrusted), unproved)
+      return undefined
+    }
+    if (refusal === undefined) continue
+    note(search, issuerProved + below + 1, refusal)
+    return undefined
+  }
+  const refusal = checkWhole(path)
+  if (refusal === undefined) return path
+  note(search, issuerProved + path.length, refusal)
+  return undefined
+}
+
+/** One entity is never twice in a path. */
+function isUsed(candidate: Certificate, path: readonly Certificate[]): boolean {
+  return path.some(
+    (used) => isSameName(used.subject, candidate.subject) && used.keyInfo.der.equals(candidate.keyInfo.der),
+  )
 }
 
 /** An intermediate that was not sent and an authority that is not trusted look the same from here: both are named. */
@@ -108,27 +137,20 @@ function describeMissing(child: Certificate, { authorities, intermediates }: Pat
   return `the issuer of ${what} is ${issuer}, ${sent}: the chain is incomplete, or its authority is not trusted`
 }
 
-/** The candidates with the issuer's name, most likely ones first; one entity is never twice in a path. */
-function listNamesakes(child: Certificate, path: readonly Certificate[], search: Search): readonly Certificate[] {
-  const isUsed = (candidate: Certificate): boolean =>
-    path.some((used) => isSameName(used.subject, candidate.subject) && used.keyInfo.der.equals(candidate.keyInfo.der))
-  const likelihood = (candidate: Certificate): number =>
-    (candidate.subjectKeyId === child.authorityKeyId ? 2 : 0) + (search.authorities.has(candidate.sha256) ? 1 : 0)
-  return (
-    search.candidates
-      .filter((candidate) => isSameName(candidate.subject, child.issuer) && !isUsed(candidate))
-      // Of an authority that was renewed with its key, the path by the old certificate would end first.
-      .toSorted((one, other) => likelihood(other) - likelihood(one) || other.notAfter - one.notAfter)
-  )
+/** Says whether the key identifier alone stands between a child and what has the name of its issuer. */
+function refuseNamesake(child: Certificate, namesake: Certificate, { edges }: Search): Refusal {
+  const mismatch = { reason: 'key_identifier_mismatch', detail: describeKeyMismatch(namesake, child) ?? '' } as const
+  if (!edges.isAuthority(namesake) || !edges.mayVerify) return mismatch
+  return edges.verify(child, namesake) ?? mismatch
 }
 
-/** Says whether the key identifier alone stands between a child and what has the name of its issuer. */
-function refuseNamesake(child: Certificate, namesake: Certificate, search: Search): Refusal {
-  const mismatch = { reason: 'key_identifier_mismatch', detail: describeKeyMismatch(namesake, child) ?? '' } as const
-  if (search.signatureChecks === maxSignatureChecks) return mismatch
-  search.signatureChecks += 1
-  return checkSignature(child, namesake) ?? mismatch
+function giveUp(search: Search): undefined {
+  const detail = `no path found within ${search.edges.maxChecks} signature checks and ${maxSteps} steps`
+  note(search, Infinity, { reason: 'too_many_signature_checks', detail })
 }
+
+/** A refusal by an intermediate that an authority vouches for tells more than one by a certificate that is only named. */
+const issuerTrusted = 500
 
 /** A refusal of an issuer that did sign tells more than any of one that did not, or that is not known at all. */
 const issuerProved = 1000
