@@ -4,10 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Crl, decodeCrl, readCrlOrigin } from '../../packages/spiffe/src/certificate/crl.ts'
+import { type Crl, decodeCrl } from '../../packages/spiffe/src/certificate/crl.ts'
 import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import { verifyCrlSignature } from '../../packages/spiffe/src/certificate/verify-crl.ts'
-import { isIssuedBy, isPossiblyIssuedBy } from '../../packages/spiffe/src/certificate/verify-once.ts'
 import { CertificateError, type CertificateErrorCode } from '../../packages/spiffe/src/errors.ts'
 import {
   authorityKeyId,
@@ -25,7 +24,6 @@ import {
 import { type Entity, entity, issueAuthority, keyPair, now, signer } from './issue.ts'
 import { authority, root, rootCertificate } from './paths.ts'
 import { type CrlFields, encodeCrl, entry } from './revocation-list.ts'
-import { watchKey } from './watch-key.ts'
 
 function listOf(by: Entity, fields: Partial<CrlFields> = {}): Crl {
   return decodeCrl(encodeCrl({ issuer: by.name, signer: signer(by.keys.privateKey), ...fields }))
@@ -192,29 +190,6 @@ test('verifies lists by RSA, ECDSA and Ed25519', () => {
     const strong = entity('strong', type)
     assert.equal(verifyCrlSignature(listOf(strong), authority(strong)), 'valid')
   }
-})
-
-test('verifies the signature of a list once for each key, whether it is valid or not', () => {
-  const other = { ...entity('root', 'P-256', 3), name: root.name }
-  const crl = listOf(root)
-  for (const [by, verdict] of [
-    [root, 'valid'],
-    [other, 'foreign'],
-  ] as const) {
-    const certificate = authority(by)
-    const countUses = watchKey(certificate)
-    assert.deepEqual([verifyCrlSignature(crl, certificate), verifyCrlSignature(crl, certificate)], [verdict, verdict])
-    assert.equal(countUses(), 1)
-  }
-  assert.equal(verifyCrlSignature(listOf(other), rootCertificate), 'foreign')
-})
-
-test('takes a weak signature for a hint whose a list is, and for no proof', () => {
-  const weak = { signer: signer(root.keys.privateKey, 'sha1'), issuer: root.name }
-  const origin = readCrlOrigin(encodeCrl(weak))
-  assert.ok(origin)
-  assert.equal(isPossiblyIssuedBy(origin.signature, rootCertificate), true)
-  assert.equal(isIssuedBy(origin.signature, rootCertificate), false)
 })
 
 const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })
