@@ -24,7 +24,8 @@ export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[])
   if (excess !== undefined) return { crls: [], faults: [toFault(trustDomain, excess)], leftOut: [] }
   const crls: Crl[] = []
   const faults: BundleFault[] = []
-  for (const { content } of lists) {
+  for (const list of lists) {
+    const content = yield* list.read()
     if (content instanceof CertificateError) faults.push(toFault(trustDomain, content))
     else crls.push(content)
     yield
@@ -54,7 +55,7 @@ export function* placeUnowned(
   const crls: Crl[] = []
   const faults: BundleFault[] = excess === undefined ? [] : [toFault(undefined, excess)]
   for (const list of chosen) {
-    const { content } = list
+    const content = yield* list.read()
     if (!(content instanceof CertificateError)) crls.push(content)
     else if (!isOwned(list)) faults.push(toFault(undefined, content))
     yield

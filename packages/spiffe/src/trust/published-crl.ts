@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Crl, type CrlOrigin, decodeCrl, readCrlOrigin } from '../certificate/crl.ts'
+import { type Crl, type CrlOrigin, decodeCrlInSteps, readCrlOrigin } from '../certificate/crl.ts'
 import { CertificateError } from '../errors.ts'
 
 /** A revocation list as it was published. Each part is read when it is first asked for, once. */
@@ -18,14 +18,14 @@ export class PublishedCrl {
     this.origin = readCrlOrigin(this.der)
   }
 
-  /** The list, or why it is refused. */
-  get content(): Crl | CertificateError {
-    return (this.#content ??= this.#decode())
+  /** Returns the list, or why it is refused. */
+  *read(): Generator<void, Crl | CertificateError> {
+    return (this.#content ??= yield* this.#decode())
   }
 
-  #decode(): Crl | CertificateError {
+  *#decode(): Generator<void, Crl | CertificateError> {
     try {
-      const crl = decodeCrl(this.der)
+      const crl = yield* decodeCrlInSteps(this.der)
       // One signature, so that what is found out about it is known wherever the list is.
       return { ...crl, signature: this.origin?.signature ?? crl.signature }
     } catch (error) {

@@ -6,6 +6,7 @@ import { verifyCrlSignature } from '../certificate/verify-crl.ts'
 import { isPossiblyIssuedBy } from '../certificate/verify-once.ts'
 import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
+import { runAtOnce } from './in-turns.ts'
 import type { PublishedCrl } from './published-crl.ts'
 
 /** What the owner of a certificate has issued. */
@@ -88,7 +89,7 @@ function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pic
   for (const list of candidates.slice(0, maxLeftOut)) {
     if (list.origin === undefined || !isPossiblyIssuedBy(list.origin.signature, issuer)) continue
     bytes += list.der.length
-    const content = bytes > maxLateBytes ? undefined : list.content
+    const content = bytes > maxLateBytes ? undefined : runAtOnce(list.read())
     if (content === undefined || content instanceof CertificateError) isIncomplete = true
     else if (verifyCrlSignature(content, issuer) === 'valid') crls.push(content)
   }
