@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
 import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
-import { basicConstraints } from './encode.ts'
+import { authorityKeyId, basicConstraints, subjectKeyId } from './encode.ts'
 import { type Entity, entity, issueLeaf, keyPair } from './issue.ts'
 import { authority, leafOf, reasonOf, root, verify } from './paths.ts'
 import { watchKey } from './watch-key.ts'
@@ -41,6 +41,16 @@ test('verifies one signature for each certificate that names an authority, and n
   assert.equal(reasonOf(verify(leaf, presented, [trusted])), 'signature_invalid')
   assert.equal(countTrusted(), 13)
   assert.equal(sum(counters), 0)
+})
+
+test('verifies nothing with the key of a stranger to explain why the key identifier of its certificate does not fit', () => {
+  const stranger = entity('stranger')
+  const issuer = authority(stranger, { by: root, extensions: { id: subjectKeyId('aaaa') } })
+  const leaf = leafOf(stranger, { extensions: { id: authorityKeyId('bbbb') } })
+  const countUses = watchKey(issuer)
+
+  assert.equal(reasonOf(verify(leaf, [issuer], [authority(root)])), 'key_identifier_mismatch')
+  assert.equal(countUses(), 0)
 })
 
 test('verifies one signature with the key of a caller that is not a CA', () => {

@@ -6,7 +6,6 @@ import { createAuthority, type Authority } from '@countersign/testkit'
 import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
 import { entry } from '../certificate/revocation-list.ts'
 import { watchKey } from '../certificate/watch-key.ts'
-import { readCrlOrigin } from '../../packages/spiffe/src/certificate/crl.ts'
 import { CrlOwners, type CrlOwnership } from '../../packages/spiffe/src/trust/crl-owners.ts'
 import { runAtOnce } from '../../packages/spiffe/src/trust/in-turns.ts'
 import { PublishedCrl, PublishedCrls } from '../../packages/spiffe/src/trust/published-crl.ts'
@@ -116,7 +115,7 @@ const [first = partner, ninth = partner] = [namesakes[0], namesakes[8]]
 const forgedMany = listsOf({ certificateDer: first.certificateDer, keyPem: partner.keyPem }, 513)
 
 function findOwners(owners: CrlOwners, crl: Buffer): CrlOwnership {
-  return runAtOnce(owners.find(readCrlOrigin(crl)))
+  return runAtOnce(owners.find(new PublishedCrl(hash('sha256', crl), crl)))
 }
 
 test('checks a list against eight keys of one name in a trust domain that is not ours, and gives it to nobody by its name', () => {

@@ -3,6 +3,7 @@ import type { CrlOrigin } from '../certificate/crl.ts'
 import { keyOfName } from '../certificate/distinguished-name.ts'
 import { isIssuedBy, isPossiblyIssuedBy } from '../certificate/verify-once.ts'
 import type { X509Bundle } from './bundle.ts'
+import type { PublishedCrl } from './published-crl.ts'
 
 /** Whose a revocation list is, by its signature. */
 export interface CrlOwnership {
@@ -27,7 +28,7 @@ const maxChecksOfOne = 4096
 
 /** Finds the trust domains whose authority signed a revocation list. */
 export class CrlOwners {
-  readonly #byName = new Map<string, Map<string, Certificate[]>>()
+  readonly #byName = new Map<string, Map<string, SameKey[]>>()
   readonly #checks = new Map<string, number>()
   readonly #own: ReadonlySet<string>
 
@@ -46,11 +47,11 @@ export class CrlOwners {
    * A list is never attributed by a name. If another trust domain has too many authorities of one name, or too many lists
    * bear it, those that were not checked are of nobody, and are checked when a certificate of that name has issued a caller.
    */
-  *find(origin: CrlOrigin | undefined): Generator<void, CrlOwnership> {
+  *find({ origin, issuer }: Pick<PublishedCrl, 'origin' | 'issuer'>): Generator<void, CrlOwnership> {
     if (origin === undefined) return unowned
     const owners = new Map<string, readonly Certificate[]>()
     const disowning = new Set<string>()
-    for (const [trustDomain, namesakes] of this.#byName.get(keyOfName(origin.issuer)) ?? []) {
+    for (const [trustDomain, namesakes] of this.#byName.get(issuer) ?? []) {
       const { signers, isDisowned } = yield* this.#findSigners(origin, trustDomain, namesakes)
       if (signers.length > 0) owners.set(trustDomain, signers)
       else if (isDisowned) disowning.add(trustDomain)
@@ -63,17 +64,20 @@ export class CrlOwners {
   *#findSigners(
     { signature, authorityKeyId }: CrlOrigin,
     trustDomain: string,
-    namesakes: readonly Certificate[],
+    namesakes: readonly SameKey[],
   ): Generator<void, { readonly signers: readonly Certificate[]; readonly isDisowned: boolean }> {
     const isOther = ({ subjectKeyId }: Certificate): boolean =>
       authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId
     const likelihood = (authority: Certificate): number =>
       isOther(authority) ? 0 : authority.subjectKeyId === authorityKeyId ? 2 : 1
-    const byKey = groupByKey(namesakes.toSorted((one, other) => likelihood(other) - likelihood(one)))
+    const byLikelihood =
+      authorityKeyId === undefined
+        ? namesakes
+        : namesakes.toSorted(([one], [other]) => likelihood(other) - likelihood(one))
     const isOwn = this.#own.has(trustDomain)
     let tried = 0
     let isDisowned = false
-    for (const authorities of byKey) {
+    for (const authorities of byLikelihood) {
       const [authority] = authorities
       const checks = this.#checks.get(trustDomain) ?? 0
       const isOver = !isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)
@@ -88,24 +92,19 @@ export class CrlOwners {
   }
 
   #note(authority: Certificate, trustDomain: string): void {
-    const key = keyOfName(authority.subject)
-    const namesakes = this.#byName.get(key) ?? new Map<string, Certificate[]>()
-    this.#byName.set(key, namesakes)
-    namesakes.set(trustDomain, [...(namesakes.get(trustDomain) ?? []), authority])
+    const name = keyOfName(authority.subject)
+    const byTrustDomain = this.#byName.get(name) ?? new Map<string, SameKey[]>()
+    this.#byName.set(name, byTrustDomain)
+    const namesakes = byTrustDomain.get(trustDomain) ?? []
+    byTrustDomain.set(trustDomain, namesakes)
+    const sameKey = namesakes.find(([{ keyInfo }]) => keyInfo.der.equals(authority.keyInfo.der))
+    if (sameKey === undefined) namesakes.push([authority])
+    else sameKey.push(authority)
   }
 }
 
-/** An authority that was renewed with its key is checked once. */
-function groupByKey(authorities: readonly Certificate[]): Iterable<readonly [Certificate, ...Certificate[]]> {
-  const byKey = new Map<string, [Certificate, ...Certificate[]]>()
-  for (const authority of authorities) {
-    const key = authority.keyInfo.der.toString('base64')
-    const group = byKey.get(key)
-    if (group === undefined) byKey.set(key, [authority])
-    else group.push(authority)
-  }
-  return byKey.values()
-}
+/** An authority, and others that it was renewed by with its key: they are checked once. */
+type SameKey = [Certificate, ...Certificate[]]
 
 function isSelfSigned(authority: Certificate): boolean {
   return authority.selfIssued && isIssuedBy(authority.signature, authority)

@@ -1,5 +1,4 @@
 import type { Crl } from '../certificate/crl.ts'
-import { keyOfName } from '../certificate/distinguished-name.ts'
 import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import type { PublishedCrl } from './published-crl.ts'
@@ -68,9 +67,8 @@ function takeTurns(lists: readonly PublishedCrl[]): readonly PublishedCrl[] {
   const counts = new Map<string, number>()
   return lists
     .map((list) => {
-      const issuer = list.origin === undefined ? '' : keyOfName(list.origin.issuer)
-      const turn = counts.get(issuer) ?? 0
-      counts.set(issuer, turn + 1)
+      const turn = counts.get(list.issuer) ?? 0
+      counts.set(list.issuer, turn + 1)
       return { list, turn }
     })
     .toSorted((one, other) => one.turn - other.turn)

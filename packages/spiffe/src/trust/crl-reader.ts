@@ -50,7 +50,7 @@ export class CrlReader {
     const ownerships = new Map<string, CrlOwnership>()
     const others: PublishedCrl[] = []
     for (const list of published) {
-      const ownership = yield* owners.find(list.origin)
+      const ownership = yield* owners.find(list)
       // If there is only one bundle, there is no doubt whose list it is.
       const isUndoubted = ownership.trustDomains.length === 0 && bundles.size === 1
       const names = isUndoubted ? [...bundles.keys()] : ownership.trustDomains

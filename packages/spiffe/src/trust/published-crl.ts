@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { type Crl, type CrlOrigin, decodeCrlInSteps, readCrlOrigin } from '../certificate/crl.ts'
+import { keyOfName } from '../certificate/distinguished-name.ts'
 import { CertificateError } from '../errors.ts'
 
 /** A revocation list as it was published. Each part is read when it is first asked for, once. */
@@ -9,6 +10,8 @@ export class PublishedCrl {
   readonly sha256: string
   /** Undefined if not even that can be read. */
   readonly origin: CrlOrigin | undefined
+  /** Equal for lists under equal names; empty without an origin. */
+  readonly issuer: string
   #content: Crl | CertificateError | undefined
 
   constructor(sha256: string, der: Uint8Array) {
@@ -16,6 +19,7 @@ export class PublishedCrl {
     // A copy, so that nobody can change the bytes after they were checked.
     this.der = Buffer.from(der)
     this.origin = readCrlOrigin(this.der)
+    this.issuer = this.origin === undefined ? '' : keyOfName(this.origin.issuer)
   }
 
   /** Returns the list, or why it is refused. */
