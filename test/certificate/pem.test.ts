@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import test from 'node:test'
+import { CertificateError } from '../../packages/spiffe/src/errors.ts'
 import { parseCertificates, toPem } from '../../packages/spiffe/src/certificate/pem.ts'
 import { name, nullValue } from './encode.ts'
 import { encodeCertificate } from './issue.ts'
@@ -141,6 +142,44 @@ test('takes time for a text of a megabyte that is no more than proportional to i
   // With a pattern that tries again from each character the first would take an hour.
   for (const text of ['-'.repeat(2 ** 20), `----- BEGIN${' '.repeat(2 ** 20)}`, `MI${'A'.repeat(2 ** 20)}!`]) {
     assert.throws(() => parseCertificates(text), { code: 'certificate_missing' })
+  }
+})
+
+const mebibytes = 4 * 2 ** 20
+
+for (const [what, text] of [
+  [
+    'a header with blanks inside',
+    `-----BEGIN CERTIFICATE-----\nA:y${' '.repeat(mebibytes)}x\n-----END CERTIFICATE-----\n`,
+  ],
+  ['hyphens and blanks around BEGIN', `${'-'.repeat(200)}BEGIN${' '.repeat(280)}q\n`.repeat(8000)],
+  ['dashes of a word processor', `${'\u2013'.repeat(499)}x\n`.repeat(2700)],
+  ['one line of hyphens and BEGIN', `${'-'.repeat(2 ** 20)}BEGIN${' '.repeat(3 * 2 ** 20)}`],
+] as const) {
+  test(`looks at each character of a text of megabytes a few times only: ${what}`, () => {
+    // With a pattern that tries again from each character each of these would take minutes.
+    assert.throws(() => parseCertificates(text), CertificateError)
+  })
+}
+
+test('a line of more than 1024 characters is not a header', () => {
+  for (const [length, found] of [
+    [1024, /header Name/],
+    [1025, /broken base64/],
+  ] as const) {
+    const header = `Name: ${'x'.repeat(length - 'Name: '.length)}`
+    const text = firstPem.replace('-----\n', `-----\n${header}\n\n`)
+    assert.throws(() => parseCertificates(text), { code: 'certificate_malformed', message: found })
+  }
+})
+
+test('refuses a boundary behind any number of blanks, and text behind one', () => {
+  const blanks = ' '.repeat(1000)
+  for (const text of [
+    firstPem.replace('-----BEGIN', `${blanks}-----BEGIN`),
+    firstPem.replace('-----\n', `-----${blanks}x\n`),
+  ]) {
+    assert.throws(() => parseCertificates(text), { code: 'certificate_malformed' })
   }
 })
 

@@ -67,9 +67,9 @@ function closeBlock({ label, lines }: OpenBlock): PemBlock {
   const headers = new Map<string, string>()
   let start = 0
   for (const line of lines) {
-    const [, name, value = ''] = /^([A-Za-z][A-Za-z0-9-]*): *(.*?)\s*$/.exec(line) ?? []
-    if (name === undefined) break
-    headers.set(name, value)
+    const header = parseHeader(line)
+    if (header === undefined) break
+    headers.set(...header)
     start += 1
   }
   return {
@@ -82,20 +82,38 @@ function closeBlock({ label, lines }: OpenBlock): PemBlock {
   }
 }
 
+/** The most characters of a header line. */
+const maxHeaderLength = 1024
+
+// Every expression in this file takes time in proportion to its text: what it reads may come from a stranger.
+function parseHeader(line: string): readonly [name: string, value: string] | undefined {
+  if (line.length > maxHeaderLength) return undefined
+  const colon = line.indexOf(':')
+  const name = line.slice(0, Math.max(colon, 0))
+  return /^[A-Za-z][A-Za-z0-9-]*$/.test(name) ? [name, line.slice(colon + 1).trim()] : undefined
+}
+
 // A boundary is at the beginning of its line. What a label may consist of is narrower than RFC 7468 allows, so that
 // `certificate` is not another kind of block, which would be passed over.
 function parseBoundary(line: string, number: number): { readonly kind: string; readonly label: string } | undefined {
-  // Long lines cost a regular expression more than their length.
-  const text = line.replace(/^\uFEFF/, '').slice(0, 500)
+  const text = line.replace(/^\uFEFF/, '')
   const [, kind = '', label = ''] = /^-----(BEGIN|END) ([A-Z0-9 #]+)-----\s*$/.exec(text) ?? []
   if (kind !== '') return { kind, label }
-  if (/^-----(?:BEGIN|END) /.test(text) || boundaryLike.test(text)) refuseBoundary(text, number)
+  if (/^-----(?:BEGIN|END) /.test(text) || isBoundaryLike(text)) refuseBoundary(text, number)
   return undefined
 }
 
 /** Indented, quoted, commented out, in lower case, or with the dashes of a word processor. */
-const boundaryLike =
-  /(?:-{4,}|[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]*)\s*(?:BEGIN|END)\s*[A-Z0-9 #]*(?:CERTIFICATE|KEY|CRL|PKCS|CMS)/i
+function isBoundaryLike(text: string): boolean {
+  for (const [, dashes = '', label = ''] of text.matchAll(dashesAndLabel)) {
+    if (/^-{0,3}$/.test(dashes)) continue
+    if (/CERTIFICATE|KEY|CRL|PKCS|CMS/i.test(label)) return true
+  }
+  return false
+}
+
+// A run of dashes is tried from its beginning only, and what follows it belongs to no other run.
+const dashesAndLabel = /(?<![-\u2010-\u2015\u2212])([-\u2010-\u2015\u2212]+)\s*(?:BEGIN|END)\s*([A-Z0-9 #]*)/gi
 
 // Nothing of the line but the boundary itself is shown: behind it there may be a key.
 function refuseBoundary(line: string, number: number): never {
