@@ -226,8 +226,8 @@ test('refuses algorithms and contents that it does not know, and names them', ()
   }
 })
 
-test('refuses a MAC of more than ten million iterations, or of none, before it derives a key', () => {
-  for (const iterations of [0, 10_000_001, 2 ** 31, 0x7fff_ffff_ffff]) {
+test('refuses a MAC of more than a million iterations, or of none, before it derives a key', () => {
+  for (const iterations of [0, 1_000_001, 10_000_000, 2 ** 31, 0x7fff_ffff_ffff]) {
     refuses('key_store_malformed', writeStore([part(...own)], { iterations }))
   }
 })

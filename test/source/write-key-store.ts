@@ -2,8 +2,7 @@ import { createCipheriv, createHash, createHmac, type KeyObject, pbkdf2Sync } fr
 import { hex, integer, nullValue, objectIdentifier, sequence, tlv } from '../certificate/encode.ts'
 
 /*
- * PKCS#12 stores written by hand, for what no program writes. One iteration everywhere: what a passphrase costs is not
- * what these stores are for.
+ * PKCS#12 stores written by hand, for what no program writes. One iteration unless a test asks for more.
  */
 
 const octets = (...parts: readonly Buffer[]): Buffer => tlv(0x04, ...parts)
@@ -21,8 +20,9 @@ export function bag(type: number, value: Buffer): Buffer {
 export const pkcs8 = (key: KeyObject): Buffer => key.export({ type: 'pkcs8', format: 'der' })
 export const keyBag = (key: KeyObject): Buffer => bag(1, pkcs8(key))
 
-export function shroudedKeyBag(key: KeyObject, passphrase: string): Buffer {
-  return bag(2, sequence(pbes2(), octets(encrypt(pkcs8(key), passphrase))))
+export function shroudedKeyBag(key: KeyObject, passphrase: string, iterations = 1): Buffer {
+  const encrypted = octets(encrypt(pkcs8(key), passphrase, iterations))
+  return bag(2, sequence(pbes2(undefined, undefined, iterations), encrypted))
 }
 
 export function certificateBag(der: Buffer, type = '1.2.840.113549.1.9.22.1'): Buffer {
@@ -34,23 +34,25 @@ export function part(...bags: readonly Buffer[]): Buffer {
   return sequence(objectIdentifier(data), explicit(octets(sequence(...bags))))
 }
 
-/** One part of a store under PBES2, or said to be under another algorithm. */
-export function encryptedPart(bags: readonly Buffer[], passphrase: string, algorithm: Buffer = pbes2()): Buffer {
-  const info = sequence(objectIdentifier(data), algorithm, tlv(0x80, encrypt(sequence(...bags), passphrase)))
+/** One part of a store under PBES2 with this many iterations, or said to be under another algorithm. */
+export function encryptedPart(bags: readonly Buffer[], passphrase: string, algorithm: Buffer | number = 1): Buffer {
+  const iterations = typeof algorithm === 'number' ? algorithm : 1
+  const written = typeof algorithm === 'number' ? pbes2(undefined, undefined, iterations) : algorithm
+  const info = sequence(objectIdentifier(data), written, tlv(0x80, encrypt(sequence(...bags), passphrase, iterations)))
   return sequence(objectIdentifier(encryptedData), explicit(sequence(integer(0), info)))
 }
 
 const vector = Buffer.alloc(16, 7)
 
-function encrypt(content: Buffer, passphrase: string): Buffer {
-  const cipher = createCipheriv('aes-128-cbc', pbkdf2Sync(passphrase, salt, 1, 16, 'sha256'), vector)
+function encrypt(content: Buffer, passphrase: string, iterations: number): Buffer {
+  const cipher = createCipheriv('aes-128-cbc', pbkdf2Sync(passphrase, salt, iterations, 16, 'sha256'), vector)
   return Buffer.concat([cipher.update(content), cipher.final()])
 }
 
 /** The AlgorithmIdentifier of PBES2 with PBKDF2 and AES-128, or with others. */
-export function pbes2(derivation = '1.2.840.113549.1.5.12', cipher = '2.16.840.1.101.3.4.1.2'): Buffer {
+export function pbes2(derivation = '1.2.840.113549.1.5.12', cipher = '2.16.840.1.101.3.4.1.2', iterations = 1): Buffer {
   const hash = sequence(objectIdentifier('1.2.840.113549.2.9'), nullValue)
-  const parameters = sequence(octets(salt), integer(1), integer(16), hash)
+  const parameters = sequence(octets(salt), integer(iterations), integer(16), hash)
   return sequence(
     objectIdentifier('1.2.840.113549.1.5.13'),
     sequence(sequence(objectIdentifier(derivation), parameters), sequence(objectIdentifier(cipher), octets(vector))),

@@ -61,7 +61,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   spiffe: {
     '@peculiar/x509': 'certificate/decode.ts',
     'reflect-metadata': 'certificate/decode.ts',
-    'node-forge': 'source/key-store/key-store.ts',
+    'node-forge': 'source/key-store/decrypt-rc2.ts',
   },
   testkit: {
     '@peculiar/x509': 'sign-certificate.ts',

@@ -9,7 +9,7 @@ import type { SubjectMaterial, X509Material } from '../../trust/x509-source.ts'
 import { assembleMaterial, findTrustDomain } from '../create-material.ts'
 import { assembleSubjectMaterial } from '../create-subject-material.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
-import type { KeyStore } from '../key-store/key-store.ts'
+import type { DecodeKeyStore } from '../key-store/key-store-cache.ts'
 import { parsePrivateKey } from '../private-key.ts'
 import type { FileBundles, RefusedBundle } from './file-bundles.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
@@ -17,7 +17,7 @@ import { listOwn, type ReadFiles } from './read-files.ts'
 
 /** Files that were read, and what opens the PKCS#12 stores among them: its library is loaded only where there are any. */
 export interface LoadableFiles extends ReadFiles {
-  readonly decodeKeyStore: (bytes: Uint8Array, passphrase: string | undefined) => KeyStore
+  readonly decodeKeyStore: DecodeKeyStore
 }
 
 /** When files are loaded, and what is kept of them from one time to the next. */

@@ -1,5 +1,6 @@
 import { CertificateError } from '../../errors.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
+import { KeyStoreCache } from '../key-store/key-store-cache.ts'
 import { FileBundles } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
 import type { LoadableFiles, LoadContext, Loaded } from './load-material.ts'
@@ -13,6 +14,7 @@ export class MaterialLoader<Material> {
   readonly #plan: FilePlan
   readonly #load: LoadFiles<Material>
   readonly #bundles = new FileBundles()
+  readonly #keyStores = new KeyStoreCache()
   #last: Parsed<Material> | undefined
 
   constructor(plan: FilePlan, load: LoadFiles<Material>) {
@@ -36,10 +38,20 @@ export class MaterialLoader<Material> {
       return last.loaded
     }
     if (files.trust.kind === 'bundles') await this.#bundles.prepare(listContents(files))
-    const parsed = this.#parse(await prepare(files), now)
+    const parsed = this.#parse(await this.#prepare(files), now)
     this.#last = parsed
     if (!parsed.ok) throw parsed.error
     return parsed.loaded
+  }
+
+  async #prepare(files: ReadFiles): Promise<LoadableFiles> {
+    this.#keyStores.beginRound()
+    if (![...files.bytes.values()].some(isKeyStore)) return { ...files, decodeKeyStore: refuseKeyStores }
+    const { decodeKeyStore } = await import('../key-store/key-store.ts')
+    return {
+      ...files,
+      decodeKeyStore: (bytes, passphrase) => this.#keyStores.open(bytes, passphrase, decodeKeyStore),
+    }
   }
 
   #parse(files: LoadableFiles, now: number): Parsed<Material> {
@@ -54,12 +66,6 @@ export class MaterialLoader<Material> {
 
 function listContents({ bytes, trust }: ReadFiles): readonly Buffer[] {
   return [...trust.files.values()].flatMap(({ path }) => bytes.get(path) ?? [])
-}
-
-async function prepare(files: ReadFiles): Promise<LoadableFiles> {
-  if (![...files.bytes.values()].some(isKeyStore)) return { ...files, decodeKeyStore: refuseKeyStores }
-  const { decodeKeyStore } = await import('../key-store/key-store.ts')
-  return { ...files, decodeKeyStore }
 }
 
 function refuseKeyStores(): never {

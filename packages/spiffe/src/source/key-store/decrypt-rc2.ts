@@ -1,0 +1,13 @@
+import forge from 'node-forge'
+
+/** Decrypts RC2 with a key of 40 bits in CBC, which OpenSSL has in its legacy provider only; undefined where it fails. */
+export function decryptRc2(key: Buffer, iv: Buffer, data: Buffer): Buffer | undefined {
+  const cipher = forge.rc2.createDecryptionCipher(toBinary(key), 40)
+  cipher.start(toBinary(iv))
+  cipher.update(forge.util.createBuffer(toBinary(data)))
+  return cipher.finish() ? Buffer.from(cipher.output.getBytes(), 'latin1') : undefined
+}
+
+function toBinary(bytes: Buffer): string {
+  return bytes.toString('latin1')
+}
