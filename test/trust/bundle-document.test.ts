@@ -126,6 +126,14 @@ test('refuses what is no bundle document', () => {
   for (const input of malformed) refuses(input, 'bundle_malformed')
 })
 
+test('refuses a document of more than 4096 authorities, be they copies or broken', () => {
+  const copies = (count: number, text: string): string =>
+    toDocument(...Array.from({ length: count }, () => ({ kty: 'EC', use: 'x509-svid', x5c: [text] })))
+  refuses(copies(4097, 'MAA='), 'bundle_too_large')
+  refuses(copies(4097, '='), 'bundle_too_large')
+  refuses(copies(4096, 'MAA='), 'certificate_malformed')
+})
+
 test('leaves out an authority that cannot be read, says where, and keeps the others', () => {
   const [good = ''] = x5c
   const der = authority.certificateDer

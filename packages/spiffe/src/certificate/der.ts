@@ -29,11 +29,31 @@ export const derTag = {
 } as const
 
 /**
+ * The most pieces that one text or file is cut into. A bundle holds 512 different certificates at most, and each piece
+ * costs the same however small it is.
+ */
+export const maxPieces = 4096
+
+/** The `value` of an error about more pieces than that. */
+export const tooManyPieces = 'too_many_pieces'
+
+/**
+ * Refuses a text or file for the number of its pieces.
+ *
+ * @throws {CertificateError} `certificate_malformed`, its value `tooManyPieces`
+ */
+export function refusePieces(found: string): never {
+  throw new CertificateError('certificate_malformed', `found more than ${found}, expected fewer`, {
+    value: tooManyPieces,
+  })
+}
+
+/**
  * Cuts concatenated certificates, as the Workload API delivers them, at their encoded lengths; the inside of each is
  * not looked at. No bytes give an empty list.
  *
  * @throws {CertificateError} `certificate_trailing_bytes` for a rest that is no certificate, `certificate_malformed`
- * for a length that is indefinite, not the shortest possible, or beyond the end
+ * for a length that is indefinite, not the shortest possible, or beyond the end, and for more than 4096 elements
  */
 export function splitDer(bytes: Uint8Array): readonly Buffer[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -48,6 +68,7 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
       )
     }
     const { encoded } = readElement(buffer, offset, 'certificate')
+    if (certificates.length === maxPieces) refusePieces(`${maxPieces} certificates`)
     certificates.push(encoded)
     offset += encoded.length
   }

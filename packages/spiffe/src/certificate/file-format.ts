@@ -75,16 +75,25 @@ function describeDer(bytes: Buffer): string | undefined {
 
 function describeShape(bytes: Buffer): string | undefined {
   try {
-    const [first, ...rest] = new DerReader(bytes, 'file').enter(derTag.sequence, 'file').rest()
+    const [first, ...rest] = readFirst(new DerReader(bytes, 'file').enter(derTag.sequence, 'file'))
     if (first === undefined) return undefined
-    const inside = first.tag === derTag.sequence ? new DerReader(first.content, 'file').rest() : []
+    const inside = first.tag === derTag.sequence ? readFirst(new DerReader(first.content, 'file')) : []
     const head = inside.length === 0 ? describeElement(first) : `30(${inside.map(describeElement).join(' ')})`
-    return [head, ...rest.slice(0, 8).map(describeElement)].join(' ')
+    return [head, ...rest.map(describeElement)].join(' ')
   } catch (error) {
     if (error instanceof CertificateError) return undefined
     throw error
   }
 }
+
+/** The first of at least one element: as many as a format is told by, in a file that may hold millions. */
+function readFirst(reader: DerReader): readonly DerElement[] {
+  const elements = [reader.nextOfAny()]
+  while (!reader.done && elements.length < mostElements) elements.push(reader.nextOfAny())
+  return elements
+}
+
+const mostElements = 12
 
 function describeElement({ tag, content }: DerElement): string {
   const name = tag.toString(16).padStart(2, '0')

@@ -1,4 +1,5 @@
 import { CertificateError } from '../errors.ts'
+import { maxPieces, refusePieces } from './der.ts'
 
 /** One block of PEM (RFC 7468), its base64 not decoded yet: a block that is passed over need not be valid. */
 export interface PemBlock {
@@ -16,23 +17,21 @@ export interface PemBlock {
  * an indented or commented-out boundary, base64 without boundaries, or DER behind the last block. A UTF-8 byte order mark
  * at the beginning of a file, also of a file that was appended, is skipped.
  *
- * @throws {CertificateError} `certificate_malformed`, naming the line
+ * @throws {CertificateError} `certificate_malformed`, naming the line; also for more than 4096 blocks or 262,144 lines
  */
 export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
+  const text = readText(input)
   const blocks: PemBlock[] = []
   let open: OpenBlock | undefined
-  for (const [index, line] of readText(input)
-    .split(/\r\n|\n|\r/)
-    .entries()) {
-    const number = index + 1
+  for (const { line, number, start, end } of readLines(text)) {
     const boundary = parseBoundary(line, number)
     if (boundary === undefined) {
       if (open === undefined) checkText(line, number)
-      else open.lines.push(line)
     } else if (open === undefined && boundary.kind === 'BEGIN') {
-      open = { label: boundary.label, lines: [] }
+      if (blocks.length === maxPieces) refusePieces(`${maxPieces} blocks of PEM`)
+      open = { label: boundary.label, start: end }
     } else if (open?.label === boundary.label && boundary.kind === 'END') {
-      blocks.push(closeBlock(open))
+      blocks.push(closeBlock(open.label, text.slice(open.start, start)))
       open = undefined
     } else {
       const expected = open === undefined ? 'a line -----BEGIN …----- first' : `-----END ${open.label}-----`
@@ -60,26 +59,62 @@ export function decodePemBlock({ label, headers, base64 }: PemBlock): Buffer {
 
 interface OpenBlock {
   readonly label: string
-  readonly lines: string[]
+  /** Where its content begins. */
+  readonly start: number
 }
 
-function closeBlock({ label, lines }: OpenBlock): PemBlock {
+interface Line {
+  readonly line: string
+  /** From 1 on. */
+  readonly number: number
+  readonly start: number
+  /** Without the line break. */
+  readonly end: number
+}
+
+/** The most lines: 4096 certificates with 64 lines each. */
+const maxLines = 262_144
+
+/** The lines that are long enough to be a boundary, or like one: the shortest is a dash, END and KEY. */
+function* readLines(text: string): Generator<Line> {
+  let number = 0
+  for (let start = 0; start < text.length;) {
+    number += 1
+    if (number > maxLines) refusePieces(`${maxLines} lines`)
+    const end = findLineBreak(text, start)
+    if (end - start >= 7) yield { line: text.slice(start, end), number, start, end }
+    start = skipLineBreak(text, end)
+  }
+}
+
+function findLineBreak(text: string, start: number): number {
+  let end = start
+  for (; end < text.length; end += 1) {
+    const code = text.charCodeAt(end)
+    if (code === lineFeed || code === carriageReturn) break
+  }
+  return end
+}
+
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+
+function closeBlock(label: string, content: string): PemBlock {
   const headers = new Map<string, string>()
-  let start = 0
-  for (const line of lines) {
-    const header = parseHeader(line)
+  // It begins with the break of the line of the boundary.
+  let start = skipLineBreak(content, 0)
+  while (start < content.length) {
+    const end = findLineBreak(content, start)
+    const header = parseHeader(content.slice(start, end))
     if (header === undefined) break
     headers.set(...header)
-    start += 1
+    start = skipLineBreak(content, end)
   }
-  return {
-    label,
-    headers,
-    base64: lines
-      .slice(start)
-      .join('')
-      .replace(/[ \t]+/g, ''),
-  }
+  return { label, headers, base64: content.slice(start).replace(/[ \t\r\n]+/g, '') }
+}
+
+function skipLineBreak(text: string, at: number): number {
+  return text.startsWith('\r\n', at) ? at + 2 : at + 1
 }
 
 /** The most characters of a header line. */
@@ -96,6 +131,7 @@ function parseHeader(line: string): readonly [name: string, value: string] | und
 // A boundary is at the beginning of its line. What a label may consist of is narrower than RFC 7468 allows, so that
 // `certificate` is not another kind of block, which would be passed over.
 function parseBoundary(line: string, number: number): { readonly kind: string; readonly label: string } | undefined {
+  if (!/BEGIN|END/i.test(line)) return undefined
   const text = line.replace(/^\uFEFF/, '')
   const [, kind = '', label = ''] = /^-----(BEGIN|END) ([A-Z0-9 #]+)-----\s*$/.exec(text) ?? []
   if (kind !== '') return { kind, label }
@@ -106,6 +142,7 @@ function parseBoundary(line: string, number: number): { readonly kind: string; r
 /** Indented, quoted, commented out, in lower case, or with the dashes of a word processor. */
 function isBoundaryLike(text: string): boolean {
   for (const [, dashes = '', label = ''] of text.matchAll(dashesAndLabel)) {
+    // Text that openssl writes has up to three.
     if (/^-{0,3}$/.test(dashes)) continue
     if (/CERTIFICATE|KEY|CRL|PKCS|CMS/i.test(label)) return true
   }

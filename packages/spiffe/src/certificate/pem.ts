@@ -1,7 +1,7 @@
 import { CertificateError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { decodeConfirmedCertificate } from './decode.ts'
-import { splitDer } from './der.ts'
+import { splitDer, tooManyPieces } from './der.ts'
 import { describeFormat, describeJavaStore, isDer } from './file-format.ts'
 import { maxChainCertificates } from './path-checks.ts'
 import { decodePemBlock, type PemBlock, readPemBlocks } from './pem-blocks.ts'
@@ -10,7 +10,7 @@ import { decodePemBlock, type PemBlock, readPemBlocks } from './pem-blocks.ts'
 export type EncodedCertificate = Buffer | CertificateError
 
 /**
- * Cuts a configured text or file into its certificates: PEM, where keys, CRLs, requests and the text that openssl writes
+ * Cuts a configured text or file into its certificates, at most 4096: PEM, where keys, CRLs, requests and the text that openssl writes
  * around blocks are passed over, or DER, one certificate behind the other. Text is always PEM. None of them is decoded. A
  * block of broken base64, or with certificates in a form that is not read (`TRUSTED CERTIFICATE`, PKCS#7), is an error in
  * its place.
@@ -33,15 +33,24 @@ export function splitCertificates(input: string | Uint8Array): readonly EncodedC
  * `svid_unusable` for more certificates than a peer looks at; otherwise as `decodeConfirmedCertificate`
  */
 export function parseCertificates(input: string | Uint8Array): readonly Certificate[] {
-  const encoded = splitCertificates(input)
+  const encoded = splitChain(input)
   // Before they are decoded: each costs milliseconds.
-  if (encoded.length > maxChainCertificates) {
-    const found = `found ${encoded.length} certificates, expected at most ${maxChainCertificates}`
-    throw new CertificateError('svid_unusable', `our own certificate: too_many_certificates: ${found}`, {
-      value: 'too_many_certificates',
-    })
-  }
+  if (encoded.length > maxChainCertificates) refuseChain(`${encoded.length} certificates`)
   return namingFormat(input, () => encoded.map(decodeEncoded))
+}
+
+function splitChain(input: string | Uint8Array): readonly EncodedCertificate[] {
+  try {
+    return splitCertificates(input)
+  } catch (error) {
+    if (error instanceof CertificateError && error.value === tooManyPieces) return refuseChain('thousands of pieces')
+    throw error
+  }
+}
+
+function refuseChain(found: string): never {
+  const message = `our own certificate: too_many_certificates: found ${found}, expected at most ${maxChainCertificates}`
+  throw new CertificateError('svid_unusable', message, { value: 'too_many_certificates' })
 }
 
 /** Says what bytes are that were expected to be certificates in DER, where that is known. */
@@ -56,7 +65,8 @@ function namingFormat<Value>(input: string | Uint8Array, read: () => Value): Val
   } catch (cause) {
     const format = describeOtherDer(input)
     if (!(cause instanceof CertificateError) || format === undefined) throw cause
-    throw new CertificateError(cause.code, `found ${format}, expected certificates: ${cause.message}`, { cause })
+    const { code, message, value } = cause
+    throw new CertificateError(code, `found ${format}, expected certificates: ${message}`, { value, cause })
   }
 }
 

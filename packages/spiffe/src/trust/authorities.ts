@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { Certificate } from '../certificate/certificate.ts'
 import type { CertificateCache } from '../certificate/certificate-cache.ts'
+import { tooManyPieces } from '../certificate/der.ts'
 import { describeCertificate } from '../certificate/describe.ts'
 import { endOfValidity } from '../certificate/path-checks.ts'
 import { describeOtherDer, type EncodedCertificate, splitCertificates } from '../certificate/pem.ts'
@@ -40,16 +41,7 @@ export interface SelectedAuthorities {
 }
 
 /**
- * Reads the authorities of one bundle from PEM or concatenated DER.
- *
- * @throws {CertificateError} as `splitCertificates` and `selectAuthorities`, `bundle_empty` when there is no certificate
- */
-export function readAuthorities(name: string, input: string | Uint8Array, context: ReadContext): SelectedAuthorities {
-  return selectAuthorities(name, splitBundle(name, input), context)
-}
-
-/**
- * Cuts a bundle of PEM or concatenated DER into its certificates.
+ * Cuts a bundle of PEM or concatenated DER into its certificates, each once.
  *
  * @throws {CertificateError} as `splitCertificates`, `bundle_empty` when there is none, `bundle_too_large`
  */
@@ -58,9 +50,10 @@ export function splitBundle(name: string, input: string | Uint8Array): readonly 
   const format = describeOtherDer(input)
   const start = format === undefined ? '' : `found ${format}, expected certificates: `
   try {
-    return splitCertificates(input).map((der, index) => ({ place: `${start}certificate ${index + 1}`, der }))
+    return listDistinct(splitCertificates(input).map((der, index) => publish(`${start}certificate ${index + 1}`, der)))
   } catch (cause) {
     if (!(cause instanceof CertificateError)) throw cause
+    if (cause.value === tooManyPieces) refuseSize(name, 'thousands of pieces', maxBundleCertificates)
     const code = cause.code === 'certificate_missing' ? 'bundle_empty' : cause.code
     throw new CertificateError(code, `bundle of ${name}: ${cause.message}`, { value: name, cause })
   }
@@ -81,6 +74,20 @@ export interface PublishedCertificate {
   /** Where in the bundle it is, for messages. */
   readonly place: string
   readonly der: EncodedCertificate
+  /** Of the DER, lower-case hex; where there is none, the place. */
+  readonly sha256: string
+}
+
+/** A certificate that is published in this place. */
+export function publish(place: string, der: EncodedCertificate): PublishedCertificate {
+  return { place, der, sha256: der instanceof CertificateError ? place : hash('sha256', der) }
+}
+
+/** Each certificate once, by its bytes and before any of them is decoded: thousands of copies cost a hash each. */
+export function listDistinct(published: readonly PublishedCertificate[]): readonly PublishedCertificate[] {
+  const distinct = new Map<string, PublishedCertificate>()
+  for (const each of published) if (!distinct.has(each.sha256)) distinct.set(each.sha256, each)
+  return [...distinct.values()]
 }
 
 /**
@@ -110,7 +117,9 @@ export function selectAuthorities(
     return false
   }
 
-  const decoded = listDistinct(name, published, context.cache).flatMap(({ place, sha256, der }) => {
+  const distinct = listDistinct(published)
+  checkNumber(name, distinct.length, context.cache)
+  const decoded = distinct.flatMap(({ place, sha256, der }) => {
     try {
       return der instanceof CertificateError ? unreadable(place, der) : context.cache.decode(sha256, der)
     } catch (error) {
@@ -147,27 +156,12 @@ export function fingerprintAuthorities(name: string, authorities: readonly Certi
     .digest('hex')
 }
 
-interface DistinctCertificate extends PublishedCertificate {
-  readonly sha256: string
-}
-
-// By their bytes and before any of them is decoded: thousands of copies cost a hash each.
-function listDistinct(
-  name: string,
-  published: readonly PublishedCertificate[],
-  cache: CertificateCache,
-): readonly DistinctCertificate[] {
-  const distinct = new Map<string, DistinctCertificate>()
-  for (const { place, der } of published) {
-    const sha256 = der instanceof CertificateError ? place : hash('sha256', der)
-    if (!distinct.has(sha256)) distinct.set(sha256, { place, der, sha256 })
+function checkNumber(name: string, distinct: number, cache: CertificateCache): void {
+  if (distinct > maxBundleCertificates) {
+    refuseSize(name, `${distinct} different certificates`, maxBundleCertificates)
   }
-  if (distinct.size > maxBundleCertificates) {
-    refuseSize(name, `${distinct.size} different certificates`, maxBundleCertificates)
-  }
-  const total = cache.count(distinct.size)
+  const total = cache.count(distinct)
   if (total > maxCertificates) refuseSize(name, `${total} certificates in all bundles together`, maxCertificates)
-  return [...distinct.values()]
 }
 
 /** What keeps an authority from proving anybody, or undefined (X509-SVID §4.1, §4.3). */

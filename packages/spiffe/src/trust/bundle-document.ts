@@ -1,14 +1,17 @@
+import { maxPieces } from '../certificate/der.ts'
 import type { EncodedCertificate } from '../certificate/pem.ts'
 import { CertificateError } from '../errors.ts'
 import { describeValue } from '../options.ts'
-import { type ReadContext, type SelectedAuthorities, selectAuthorities } from './authorities.ts'
+import { listDistinct, publish, type PublishedCertificate } from './authorities.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from './strict-json.ts'
 
 /**
- * What a SPIFFE bundle document says to a verifier of X.509-SVIDs. A document without any authority is valid: it revokes
- * every X.509-SVID of the trust domain (SPIFFE Trust Domain and Bundle §4.1.3).
+ * What a bundle publishes to verifiers of X.509-SVIDs, none of its certificates decoded yet. A SPIFFE bundle document
+ * without any authority is valid: it revokes every X.509-SVID of the trust domain (SPIFFE Trust Domain and Bundle §4.1.3).
  */
-export interface BundleDocument extends SelectedAuthorities {
+export interface PublishedBundle {
+  /** Each once. */
+  readonly certificates: readonly PublishedCertificate[]
   /** `spiffe_sequence` (§4.1.1), exact above 2^53; undefined without one, and for what is no integer. */
   readonly sequence: bigint | undefined
   /** `spiffe_refresh_hint` (§4.1.2), at least 1; undefined without one, and for what is no integer or negative. */
@@ -24,28 +27,32 @@ export function isBundleDocument(input: string | Uint8Array): boolean {
 
 /**
  * Reads the X.509 authorities out of a SPIFFE bundle: a JWK Set (RFC 7517 §5) whose entries say what they are for. The
- * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands. An authority that cannot
- * be read, or can prove nobody, becomes a fault.
+ * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands.
  *
- * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, otherwise as `selectAuthorities`
+ * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, `bundle_too_large` for more than 4096
+ * authorities
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#62-consuming-a-spiffe-bundle
  */
-export function parseBundleDocument(trustDomain: string, value: JsonValue, context: ReadContext): BundleDocument {
+export function parseBundleDocument(trustDomain: string, value: JsonValue): PublishedBundle {
   if (!isJsonObject(value)) refuse(trustDomain, describe(value), "an object with 'keys'")
   const keys = value.get('keys')
   if (!isJsonArray(keys)) {
     const found = keys === undefined ? "no 'keys'" : `${describe(keys)} as 'keys'`
     refuse(trustDomain, found, 'an array of keys, empty when everything is revoked')
   }
-  const published = keys.flatMap((key, index) => {
+  const encoded = keys.flatMap((key, index) => {
     const place = `keys[${index}]`
     if (!isJsonObject(key)) refuse(trustDomain, `${describe(key)} as ${place}`, 'a JWK, which is an object')
-    const encoded = readCertificateText(trustDomain, place, key)
-    return encoded === undefined ? [] : { place: `${place}.x5c[0]`, der: decodeBase64(encoded) }
+    const text = readCertificateText(trustDomain, place, key)
+    return text === undefined ? [] : { place: `${place}.x5c[0]`, text }
   })
+  if (encoded.length > maxPieces) {
+    const message = `bundle of ${trustDomain}: found ${encoded.length} authorities, expected at most ${maxPieces}`
+    throw new CertificateError('bundle_too_large', message, { value: trustDomain })
+  }
   return {
-    ...selectAuthorities(trustDomain, published, context),
+    certificates: listDistinct(encoded.map(({ place, text }) => publish(place, decodeBase64(text)))),
     sequence: parseSequence(value.get('spiffe_sequence')),
     refreshHintSeconds: parseRefreshHint(value.get('spiffe_refresh_hint')),
   }

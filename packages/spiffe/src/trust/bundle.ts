@@ -4,20 +4,17 @@ import { CertificateCache } from '../certificate/certificate-cache.ts'
 import type { Crl } from '../certificate/crl.ts'
 import { checkContent, checkListOf, isRecord } from '../options.ts'
 import { parseTrustDomain } from '../spiffe-id/trust-domain.ts'
-import {
-  checkSize,
-  fingerprintAuthorities,
-  type ReadContext,
-  readAuthorities,
-  type SelectedAuthorities,
-} from './authorities.ts'
-import { type BundleDocument, isBundleDocument, parseBundleDocument } from './bundle-document.ts'
+import { fingerprintAuthorities, type ReadContext, selectAuthorities, type SelectedAuthorities } from './authorities.ts'
+import { parseBundleDocument, type PublishedBundle } from './bundle-document.ts'
 import { type BundleFault, toError } from './bundle-fault.ts'
+import { PublishedBundles } from './published-bundles.ts'
 import { RevocationLists } from './revocation-lists.ts'
-import { type JsonValue, parseStrictJson } from './strict-json.ts'
+import type { JsonValue } from './strict-json.ts'
+
+type BundleContent = SelectedAuthorities & Pick<PublishedBundle, 'sequence' | 'refreshHintSeconds'>
 
 // Set by the class itself: nothing else reaches its constructor.
-let mint: (trustDomain: string, content: BundleDocument) => X509Bundle
+let mint: (trustDomain: string, content: BundleContent) => X509Bundle
 let attachLists: (bundle: X509Bundle, lists: RevocationLists) => X509Bundle
 let replaceAuthorities: (bundle: X509Bundle, selected: SelectedAuthorities) => X509Bundle
 
@@ -44,7 +41,7 @@ export class X509Bundle {
 
   private constructor(
     trustDomain: string,
-    { authorities, faults, sequence, refreshHintSeconds }: BundleDocument,
+    { authorities, faults, sequence, refreshHintSeconds }: BundleContent,
     revocation: RevocationLists = new RevocationLists([], false),
   ) {
     this.trustDomain = trustDomain
@@ -75,7 +72,7 @@ export class X509Bundle {
   static parse(trustDomain: string, input: string | Uint8Array, now?: number): X509Bundle {
     const name = parseTrustDomain(trustDomain)
     checkContent(input, `bundle of ${name}`, 'PEM text, bytes or a SPIFFE bundle document')
-    const bundle = readBundle(name, input, { now, cache: new CertificateCache() })
+    const bundle = readBundle(name, input, { now, cache: new CertificateCache() }, new PublishedBundles())
     return refuseUseless(bundle)
   }
 
@@ -102,7 +99,7 @@ export class X509Bundle {
   }
 
   static {
-    mint = (trustDomain: string, content: BundleDocument): X509Bundle => new X509Bundle(trustDomain, content)
+    mint = (trustDomain: string, content: BundleContent): X509Bundle => new X509Bundle(trustDomain, content)
     attachLists = (bundle: X509Bundle, lists: RevocationLists): X509Bundle => {
       const { trustDomain, authorities, sequence, refreshHintSeconds } = bundle
       return new X509Bundle(trustDomain, { authorities, faults: bundle.#faults, sequence, refreshHintSeconds }, lists)
@@ -130,14 +127,13 @@ export function withAuthorities(bundle: X509Bundle, selected: SelectedAuthoritie
  *
  * @throws {CertificateError} for a bundle that cannot be read or is too large
  */
-export function readBundle(name: string, input: string | Uint8Array, context: ReadContext): X509Bundle {
-  checkSize(name, input)
-  if (isBundleDocument(input)) return createBundle(name, parseStrictJson(input, `bundle of ${name}`), context)
-  return mint(name, {
-    ...readAuthorities(name, input, context),
-    sequence: undefined,
-    refreshHintSeconds: undefined,
-  })
+export function readBundle(
+  name: string,
+  input: string | Uint8Array,
+  context: ReadContext,
+  published: PublishedBundles,
+): X509Bundle {
+  return selectBundle(name, published.read(name, input), context)
 }
 
 /**
@@ -146,7 +142,11 @@ export function readBundle(name: string, input: string | Uint8Array, context: Re
  * @throws {CertificateError} as `readBundle`
  */
 export function createBundle(trustDomain: string, document: JsonValue, context: ReadContext): X509Bundle {
-  return mint(trustDomain, parseBundleDocument(trustDomain, document, context))
+  return selectBundle(trustDomain, parseBundleDocument(trustDomain, document), context)
+}
+
+function selectBundle(name: string, { certificates, ...rest }: PublishedBundle, context: ReadContext): X509Bundle {
+  return mint(name, { ...selectAuthorities(name, certificates, context), ...rest })
 }
 
 /** A bundle that proves nobody, and why it is one: without faults its trust domain has revoked everything. */

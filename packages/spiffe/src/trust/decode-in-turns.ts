@@ -1,10 +1,9 @@
-import { hash } from 'node:crypto'
 import type { CertificateCache } from '../certificate/certificate-cache.ts'
-import { splitCertificates } from '../certificate/pem.ts'
 import { CertificateError } from '../errors.ts'
-import { maxBundleBytes, maxBundleCertificates, maxCertificates } from './authorities.ts'
+import { maxBundleCertificates, maxCertificates } from './authorities.ts'
 import { isBundleDocument } from './bundle-document.ts'
 import { runInTurns } from './in-turns.ts'
+import type { PublishedBundles } from './published-bundles.ts'
 
 /**
  * Decodes the certificates of bundles of PEM and DER that the cache does not hold yet, in turns of a few milliseconds, so
@@ -15,11 +14,12 @@ import { runInTurns } from './in-turns.ts'
  */
 export function decodeInTurns(
   cache: CertificateCache,
+  published: PublishedBundles,
   bundles: Iterable<string | Uint8Array>,
 ): Promise<void> | undefined {
   const missing = new Map<string, Uint8Array>()
   for (const input of bundles) {
-    const certificates = listCertificates(input)
+    const certificates = listCertificates(published, input)
     // Such a bundle is refused without a look at what is in it.
     if (certificates.size > maxBundleCertificates) continue
     for (const [sha256, der] of certificates) if (!cache.has(sha256)) missing.set(sha256, der)
@@ -41,14 +41,12 @@ function* decodeAll(
   }
 }
 
-function listCertificates(input: string | Uint8Array): ReadonlyMap<string, Uint8Array> {
+function listCertificates(published: PublishedBundles, input: string | Uint8Array): ReadonlyMap<string, Uint8Array> {
   const certificates = new Map<string, Uint8Array>()
-  if (input.length > maxBundleBytes || isBundleDocument(input)) return certificates
-  ignoreRefusal(() => {
-    for (const der of splitCertificates(input)) {
-      if (!(der instanceof CertificateError)) certificates.set(hash('sha256', der), der)
-    }
-  })
+  if (isBundleDocument(input)) return certificates
+  for (const { der, sha256 } of published.tryRead(input)?.certificates ?? []) {
+    if (!(der instanceof CertificateError)) certificates.set(sha256, der)
+  }
   return certificates
 }
 

@@ -3,6 +3,7 @@ import { CertificateError, type SourceError } from '../errors.ts'
 import { createEmptyBundle, readBundle, type X509Bundle } from './bundle.ts'
 import { toFault } from './bundle-fault.ts'
 import { decodeInTurns } from './decode-in-turns.ts'
+import { PublishedBundles } from './published-bundles.ts'
 
 /** How bundles are read. */
 export interface ReadBundlesOptions {
@@ -19,11 +20,12 @@ export interface ReadBundlesOptions {
 
 /**
  * Reads the bundles of many trust domains again and again, each by itself: one that cannot be read or is too large holds
- * no authority and says so in its `faults`, and all others are as they would be without it. A certificate that comes
- * again is not decoded again.
+ * no authority and says so in its `faults`, and all others are as they would be without it. A bundle that
+ * comes again is not parsed again, and a certificate that comes again is not decoded again.
  */
 export class BundleReader {
   readonly #cache = new CertificateCache()
+  readonly #published = new PublishedBundles()
 
   /**
    * Reads bundles by trust domain: PEM, concatenated DER or a SPIFFE bundle document. Never throws for what is in them.
@@ -43,7 +45,7 @@ export class BundleReader {
    * undefined where there is little of it.
    */
   prepare(bundles: Iterable<string | Uint8Array>): Promise<void> | undefined {
-    return decodeInTurns(this.#cache, bundles)
+    return decodeInTurns(this.#cache, this.#published, bundles)
   }
 
   /** The same, with the error in place of a bundle that cannot be read or is too large. */
@@ -52,13 +54,15 @@ export class BundleReader {
     { now = Date.now(), own, emptyRevokes = false }: ReadBundlesOptions = {},
   ): ReadonlyMap<string, X509Bundle | CertificateError> {
     this.#cache.beginRound()
+    this.#published.beginRound()
     const context = { now, cache: this.#cache }
     // The largest last: where all together are too large, those are refused that make them so.
     const rank = ([name, input]: readonly [string, string | Uint8Array]): number => (name === own ? -1 : input.length)
     const results = new Map<string, X509Bundle | CertificateError>([...encoded.keys()].map((name) => [name, unread]))
     for (const [name, input] of [...encoded].toSorted((one, other) => rank(one) - rank(other))) {
       const isRevoked = emptyRevokes && input.length === 0
-      results.set(name, isRevoked ? createEmptyBundle(name) : attempt(() => readBundle(name, input, context)))
+      const read = (): X509Bundle => readBundle(name, input, context, this.#published)
+      results.set(name, isRevoked ? createEmptyBundle(name) : attempt(read))
     }
     return results
   }

@@ -3,7 +3,7 @@ import type { Certificate } from '../../certificate/certificate.ts'
 import { CertificateCache } from '../../certificate/certificate-cache.ts'
 import { parseCertificates, refuseJavaStore } from '../../certificate/pem.ts'
 import { CertificateError, type SourceError } from '../../errors.ts'
-import { type PublishedCertificate, type ReadContext, selectAuthorities } from '../../trust/authorities.ts'
+import { publish, type PublishedCertificate, type ReadContext, selectAuthorities } from '../../trust/authorities.ts'
 import { selectCa, splitCa } from '../../trust/ca-bundle.ts'
 import type { SubjectMaterial, X509Material } from '../../trust/x509-source.ts'
 import { assembleMaterial, findTrustDomain } from '../create-material.ts'
@@ -103,7 +103,7 @@ function splitCaFile(file: PlannedFile, files: LoadableFiles, context: ReadConte
   const published = splitCa(readAuthorities(file, files))
   // A file of which nothing can be read is no CA; what of it can be used shows beside the other files.
   selectAuthorities('the CA', published, context)
-  return published.map(({ place, der }) => ({ place: `${file.option} '${file.path}': ${place}`, der }))
+  return published.map(({ place, der }) => publish(`${file.option} '${file.path}': ${place}`, der))
 }
 
 interface OwnParts {

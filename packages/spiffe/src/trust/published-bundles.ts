@@ -1,0 +1,76 @@
+import { hash } from 'node:crypto'
+import { CertificateError } from '../errors.ts'
+import { checkSize, maxBundleBytes, splitBundle } from './authorities.ts'
+import { isBundleDocument, parseBundleDocument, type PublishedBundle } from './bundle-document.ts'
+import { parseStrictJson } from './strict-json.ts'
+
+/**
+ * Reads what bundles publish and remembers the result for those that come again, by the hash of the whole: all bundles
+ * come together whenever one of them changes, our own rotation included. Failures are remembered too.
+ */
+export class PublishedBundles {
+  #previous: ReadonlyMap<string, Result> = new Map()
+  #current = new Map<string, Result>()
+
+  /** Begins another round; bundles that the round before did not use are dropped. */
+  beginRound(): void {
+    this.#previous = this.#current
+    this.#current = new Map()
+  }
+
+  /**
+   * Reads PEM, concatenated DER or a SPIFFE bundle document; decodes no certificate.
+   *
+   * @param name the trust domain, for messages
+   * @throws {CertificateError} as `splitBundle` and `parseBundleDocument`
+   */
+  read(name: string, input: string | Uint8Array): PublishedBundle {
+    checkSize(name, input)
+    const key = identify(input)
+    const known = this.#find(key)
+    // An error names the trust domain that it was made for.
+    const isKnown = known !== undefined && (known.error === undefined || known.name === name)
+    const result = isKnown ? known : attempt(name, input)
+    this.#current.set(key, result)
+    if (result.error !== undefined) throw result.error
+    return result.bundle
+  }
+
+  /** The same for whoever does not know the trust domain; undefined for what `read` refuses. */
+  tryRead(input: string | Uint8Array): PublishedBundle | undefined {
+    if (input.length > maxBundleBytes) return undefined
+    const key = identify(input)
+    const result = this.#find(key) ?? attempt('', input)
+    this.#current.set(key, result)
+    return result.bundle
+  }
+
+  #find(key: string): Result | undefined {
+    return this.#current.get(key) ?? this.#previous.get(key)
+  }
+}
+
+// The same letters as text and as bytes are not the same: text is never DER.
+function identify(input: string | Uint8Array): string {
+  return `${typeof input} ${hash('sha256', input)}`
+}
+
+type Result =
+  | { readonly bundle: PublishedBundle; readonly error?: undefined }
+  | { readonly name: string; readonly bundle?: undefined; readonly error: CertificateError }
+
+function attempt(name: string, input: string | Uint8Array): Result {
+  try {
+    return { bundle: publishBundle(name, input) }
+  } catch (error) {
+    if (error instanceof CertificateError) return { name, error }
+    throw error
+  }
+}
+
+function publishBundle(name: string, input: string | Uint8Array): PublishedBundle {
+  if (isBundleDocument(input)) return parseBundleDocument(name, parseStrictJson(input, `bundle of ${name}`))
+  // A copy, so that nobody can change the bytes that are remembered.
+  const copy = typeof input === 'string' ? input : new Uint8Array(input)
+  return { certificates: splitBundle(name, copy), sequence: undefined, refreshHintSeconds: undefined }
+}
