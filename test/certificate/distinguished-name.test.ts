@@ -112,3 +112,10 @@ for (const [what, der] of malformed) {
     assert.throws(() => decode(der), { code: 'certificate_malformed' })
   })
 }
+
+test('takes time for a name of 200,000 attributes that is no more than proportional to their number', () => {
+  const relative = tlv(0x31, attribute('CN=a'))
+  const decoded = decode(tlv(0x30, Buffer.alloc(200_000 * relative.length, relative)))
+  assert.equal(decoded.relativeNames.length, 200_000)
+  assert.equal(decoded.text.length, 200_000 * 'CN=a,'.length - 1)
+})

@@ -16,8 +16,8 @@ import { createKey, decodePublicKeyInfo } from './public-key.ts'
  * Reads exactly one X.509 certificate from its DER, by the letter of RFC 5280 §4.1 and X.690, and copies its bytes.
  *
  * @throws {CertificateError} `certificate_malformed`, `certificate_trailing_bytes` for bytes after the certificate,
- * `certificate_unsupported` for a public key that Node cannot read or whose curve has no name,
- * `certificate_missing` for no bytes
+ * `certificate_unsupported` for a public key that Node cannot read or whose curve has no name, `certificate_malformed` also
+ * for more than 64 KiB, `certificate_missing` for no bytes
  */
 export function decodeCertificate(input: Uint8Array): Certificate {
   const certificate = decodeLeaf(input)
@@ -131,8 +131,12 @@ function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certifi
   }
 }
 
+/** TLS takes chains of 100 KiB, and to decode a certificate must not take longer than one turn of other work may wait. */
+const maxCertificateBytes = 65_536
+
 /** A copy, so that nobody can change the bytes after they were checked. */
 function copySingle(input: Uint8Array): Buffer {
+  if (input.length > maxCertificateBytes) refuseMalformed('certificate', `${input.length} bytes`, 'at most 65,536')
   const [der, ...others] = splitDer(new Uint8Array(input))
   if (der === undefined) throw new CertificateError('certificate_missing', 'certificate: found no bytes, expected DER')
   if (others.length === 0) return der

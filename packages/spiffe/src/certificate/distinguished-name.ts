@@ -30,9 +30,9 @@ export function decodeDistinguishedName(der: Buffer, where: string): Distinguish
     }
     // A NUL cannot be part of an attribute, so the joined text can be read in one way only.
     relativeNames.push(attributes.map(foldAttribute).toSorted().join('\0'))
-    texts.unshift(attributes.map(renderAttribute).join('+'))
+    texts.push(attributes.map(renderAttribute).join('+'))
   }
-  return { der, relativeNames, text: texts.join(','), commonNames, emailAddresses }
+  return { der, relativeNames, text: texts.toReversed().join(','), commonNames, emailAddresses }
 }
 
 /** A key for maps: equal for names that are equal by RFC 5280 §7.1, and for no others. */
