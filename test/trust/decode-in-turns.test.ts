@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BundleReader } from '@countersign/spiffe'
+import { createJwk, toDocument } from './bundle-documents.ts'
 import { issueMany, joinPem } from './many-authorities.ts'
 
 const authorities = issueMany(200)
 const [first = Buffer.alloc(0)] = authorities
 const der = Buffer.concat(authorities)
 const pem = joinPem(authorities)
+const document = toDocument(...authorities.map((each) => createJwk([each.toString('base64')])()))
 
 for (const [what, bundle] of [
   ['DER', der],
   ['PEM', pem],
+  ['a SPIFFE bundle document', document],
 ] as const) {
   test(`decodes hundreds of new authorities in turns (${what}), and none of them twice`, async () => {
     const reader = new BundleReader()
@@ -42,6 +45,8 @@ test('prepares nothing where there is little to decode, or what would be refused
     Buffer.concat(certificates),
     der.subarray(0, -1),
     '{"keys":[]}',
+    '{"keys":0}',
+    document.slice(0, -1),
     'no bundle',
     '',
   ]) {

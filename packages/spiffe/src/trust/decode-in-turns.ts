@@ -1,12 +1,11 @@
 import type { CertificateCache } from '../certificate/certificate-cache.ts'
 import { CertificateError } from '../errors.ts'
 import { maxBundleCertificates, maxCertificates } from './authorities.ts'
-import { isBundleDocument } from './bundle-document.ts'
 import { runInTurns } from './in-turns.ts'
 import type { PublishedBundles } from './published-bundles.ts'
 
 /**
- * Decodes the certificates of bundles of PEM and DER that the cache does not hold yet, in turns of a few milliseconds, so
+ * Decodes the certificates of bundles that the cache does not hold yet, in turns of a few milliseconds, so
  * that requests and handshakes are answered in between: a partner may publish hundreds of new authorities at any time, and
  * each costs milliseconds. Nothing is decided here; what is decoded is read as usual afterwards.
  *
@@ -43,7 +42,6 @@ function* decodeAll(
 
 function listCertificates(published: PublishedBundles, input: string | Uint8Array): ReadonlyMap<string, Uint8Array> {
   const certificates = new Map<string, Uint8Array>()
-  if (isBundleDocument(input)) return certificates
   for (const { der, sha256 } of published.tryRead(input)?.certificates ?? []) {
     if (!(der instanceof CertificateError)) certificates.set(sha256, der)
   }

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../../certificate/certificate.ts'
-import { CertificateCache } from '../../certificate/certificate-cache.ts'
+import type { CertificateCache } from '../../certificate/certificate-cache.ts'
 import { parseCertificates, refuseJavaStore } from '../../certificate/pem.ts'
 import { CertificateError, type SourceError } from '../../errors.ts'
 import { publish, type PublishedCertificate, type ReadContext, selectAuthorities } from '../../trust/authorities.ts'
@@ -25,6 +25,20 @@ export interface LoadContext {
   /** Epoch milliseconds. */
   readonly now: number
   readonly bundles: FileBundles
+  /** The certificates of a CA without SPIFFE. */
+  readonly cache: CertificateCache
+}
+
+/** What the files of authorities hold, stores opened: without those that cannot be read. */
+export function listAuthorities(files: LoadableFiles): readonly Buffer[] {
+  return [...files.trust.files.values()].flatMap((file) => {
+    try {
+      return files.bytes.has(file.path) ? [readAuthorities(file, files)] : []
+    } catch (error) {
+      if (error instanceof CertificateError) return []
+      throw error
+    }
+  })
 }
 
 /** What was made of files, and the bundles among them that could not be read. */
@@ -88,14 +102,14 @@ function readBundleFile(
 export function loadSubjectMaterial(
   { own }: FilePlan,
   files: LoadableFiles,
-  { now }: LoadContext,
+  context: LoadContext,
 ): Loaded<SubjectMaterial> {
   const caFiles = [...files.trust.files.values()]
-  const context = { now, cache: new CertificateCache() }
+  context.cache.beginRound()
   const published = caFiles.flatMap((file) => inFile(file, () => splitCaFile(file, files, context)))
   const ca = inFiles(caFiles, () => selectCa(published, context))
   const parts = { ...readOwn(own, files), ca }
-  const material = inFiles([...listOwn(own), ...caFiles], () => assembleSubjectMaterial(parts, now))
+  const material = inFiles([...listOwn(own), ...caFiles], () => assembleSubjectMaterial(parts, context.now))
   return { material, refusals: [] }
 }
 

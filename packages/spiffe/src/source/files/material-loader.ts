@@ -1,9 +1,12 @@
+import { CertificateCache } from '../../certificate/certificate-cache.ts'
 import { CertificateError } from '../../errors.ts'
+import { decodeInTurns } from '../../trust/decode-in-turns.ts'
+import { PublishedBundles } from '../../trust/published-bundles.ts'
 import { isKeyStore } from '../key-store/is-key-store.ts'
 import { KeyStoreCache } from '../key-store/key-store-cache.ts'
 import { FileBundles } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
-import type { LoadableFiles, LoadContext, Loaded } from './load-material.ts'
+import { listAuthorities, type LoadableFiles, type LoadContext, type Loaded } from './load-material.ts'
 import { readFiles, type ReadFiles } from './read-files.ts'
 
 /** Makes material of files. */
@@ -14,6 +17,7 @@ export class MaterialLoader<Material> {
   readonly #plan: FilePlan
   readonly #load: LoadFiles<Material>
   readonly #bundles = new FileBundles()
+  readonly #cache = new CertificateCache()
   readonly #keyStores = new KeyStoreCache()
   #last: Parsed<Material> | undefined
 
@@ -37,14 +41,15 @@ export class MaterialLoader<Material> {
       this.#bundles.confirm(last.loaded.refusals, now)
       return last.loaded
     }
-    if (files.trust.kind === 'bundles') await this.#bundles.prepare(listContents(files))
-    const parsed = this.#parse(await this.#prepare(files), now)
+    const loadable = await this.#openStores(files)
+    await this.#decodeAuthorities(loadable)
+    const parsed = this.#parse(loadable, now)
     this.#last = parsed
     if (!parsed.ok) throw parsed.error
     return parsed.loaded
   }
 
-  async #prepare(files: ReadFiles): Promise<LoadableFiles> {
+  async #openStores(files: ReadFiles): Promise<LoadableFiles> {
     this.#keyStores.beginRound()
     if (![...files.bytes.values()].some(isKeyStore)) return { ...files, decodeKeyStore: refuseKeyStores }
     const { decodeKeyStore } = await import('../key-store/key-store.ts')
@@ -54,18 +59,22 @@ export class MaterialLoader<Material> {
     }
   }
 
+  /** In turns, what is then parsed at once. */
+  async #decodeAuthorities(files: LoadableFiles): Promise<void> {
+    const contents = listAuthorities(files)
+    if (files.trust.kind === 'bundles') await this.#bundles.prepare(contents)
+    else await decodeInTurns(this.#cache, new PublishedBundles(), contents)
+  }
+
   #parse(files: LoadableFiles, now: number): Parsed<Material> {
     const { digest } = files
     try {
-      return { ok: true, digest, now, loaded: this.#load(this.#plan, files, { now, bundles: this.#bundles }) }
+      const context = { now, bundles: this.#bundles, cache: this.#cache }
+      return { ok: true, digest, now, loaded: this.#load(this.#plan, files, context) }
     } catch (error) {
       return { ok: false, digest, now, error }
     }
   }
-}
-
-function listContents({ bytes, trust }: ReadFiles): readonly Buffer[] {
-  return [...trust.files.values()].flatMap(({ path }) => bytes.get(path) ?? [])
 }
 
 function refuseKeyStores(): never {
