@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import crypto from 'node:crypto'
+import crypto, { type KeyObject } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { normalizeBer } from '../../packages/spiffe/src/source/key-store/ber.ts'
 import { KeyStoreCache } from '../../packages/spiffe/src/source/key-store/key-store-cache.ts'
 import { decodeKeyStore } from '../../packages/spiffe/src/source/key-store/key-store.ts'
 import { hex, integer, nullValue, objectIdentifier, sequence, tlv } from '../certificate/encode.ts'
-import { entity, issueAuthority } from '../certificate/issue.ts'
+import { type Entity, entity, issueAuthority } from '../certificate/issue.ts'
 import {
   authority,
   awaitSvid,
@@ -21,7 +21,7 @@ import {
   spiffeId,
   writeFiles,
 } from './files.ts'
-import { certificateBag, encryptedPart, part, pbes2, shroudedKeyBag, writeStore } from './write-key-store.ts'
+import { certificateBag, encryptedPart, keyBag, part, pbes2, shroudedKeyBag, writeStore } from './write-key-store.ts'
 
 const passphrase = 'changeit'
 const root = entity('root', 'P-256', 1)
@@ -194,6 +194,20 @@ test('refuses a store of too many elements or levels', () => {
     }
   }
 })
+
+test('takes a chain of 16 certificates out of a store and not of one more', () => {
+  const names = Array.from({ length: 17 }, (_, index) => entity(`link ${index}`, 'P-256', index))
+  const links = names.map((each, index) => issueAuthority(each, { by: names[index + 1] ?? root }))
+  const storeOf = (length: number): Buffer =>
+    writeStore([part(keyBag(keyOf(names[0])), ...links.slice(0, length).map((der) => certificateBag(der)))])
+  assert.deepEqual(decodeKeyStore(storeOf(16), passphrase).certificates, links.slice(0, 16))
+  assert.throws(() => decodeKeyStore(storeOf(17), passphrase), { code: 'key_store_malformed' })
+})
+
+function keyOf(subject: Entity | undefined): KeyObject {
+  assert.ok(subject !== undefined)
+  return subject.keys.privateKey
+}
 
 test('a store that comes again with its passphrase is not opened again, whether it was opened or refused', () => {
   const store = writeStore([encryptedPart(bags, passphrase)])

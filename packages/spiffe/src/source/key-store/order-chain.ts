@@ -1,11 +1,13 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { maxChainCertificates } from '../../certificate/path-checks.ts'
 import { CertificateError } from '../../errors.ts'
 
 /**
  * Puts the certificates of a store in order for the handshake: that of its private key, then its issuers as far as they
  * are there, without self-signed ones and without what does not belong to it. All in DER, the key as PKCS#8.
  *
- * @throws {CertificateError} `key_store_malformed` for what cannot be read, and for no or several certificates of the key
+ * @throws {CertificateError} `key_store_malformed` for what cannot be read, for no or several certificates of the key,
+ * and for a chain of more certificates than a peer looks at
  */
 export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Buffer[] {
   const privateKey = decodeKey(key)
@@ -16,6 +18,9 @@ export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Bu
   if (more.length > 0) refuse(`${more.length + 1} certificates of its private key`, 'one')
   const chain = [leaf]
   for (const child of chain) {
+    // Each step looks at every certificate of the store.
+    if (chain.length > maxChainCertificates)
+      refuse('a chain without end', `at most ${maxChainCertificates} certificates`)
     // The self-signed end is what a peer must have already.
     const isNext = (each: X509Certificate): boolean => child.checkIssued(each) && !each.checkIssued(each)
     const issuer = certificates.find((each) => !chain.includes(each) && isNext(each))
