@@ -276,14 +276,14 @@ for (const keyType of ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS', 'Ed2551
   })
 }
 
-test('takes a certificate of 64 KiB and not of one byte more', () => {
+test('takes a certificate of 128 KiB and not of one byte more', () => {
   // Signatures of Ed25519 are all of one length.
   const by = signer(keyPair('Ed25519').privateKey)
   const withName = (length: number): Buffer =>
     encodeCertificate({ subject: name(`CN=${'x'.repeat(length)}`), signer: by })
-  const rest = withName(60_000).length - 60_000
-  const largest = withName(65_536 - rest)
-  assert.equal(largest.length, 65_536)
-  assert.equal(decodeCertificate(largest).der.length, 65_536)
-  assert.throws(() => decodeCertificate(withName(65_537 - rest)), { code: 'certificate_malformed' })
+  const rest = withName(100_000).length - 100_000
+  const largest = withName(131_072 - rest)
+  assert.equal(largest.length, 131_072)
+  assert.equal(decodeCertificate(largest).der.length, 131_072)
+  assert.throws(() => decodeCertificate(withName(131_073 - rest)), { code: 'certificate_malformed' })
 })

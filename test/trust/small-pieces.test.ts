@@ -38,13 +38,16 @@ const junk: readonly (readonly [what: string, bundle: Buffer])[] = [
 ]
 
 interface Work {
-  /** How many pieces were cut out of bytes, how many were hashed and how many texts were cut. */
+  /** How many pieces were cut out of bytes. */
   readonly pieces: number
+  /** How many hashes were made. */
   readonly hashes: number
 }
 
 function countWork(context: TestContext, run: () => void): Work {
-  const pieces = context.mock.method(Buffer.prototype, 'subarray')
+  const prototype: unknown = Buffer.prototype
+  assert.ok(prototype instanceof Uint8Array)
+  const pieces = context.mock.method(prototype, 'subarray')
   const hashes = context.mock.method(crypto, 'hash')
   syncBuiltinESMExports()
   try {
@@ -65,7 +68,7 @@ for (const [what, bundle] of junk) {
       ['partner.example', bundle],
     ])
     const first = countWork(context, () => {
-      reader.prepare(encoded.values())
+      void reader.prepare(encoded.values())
       const read = reader.read(encoded, { own: 'saas.example' })
       assert.equal(read.get('partner.example')?.authorities.length, 0)
       assert.equal(read.get('partner.example')?.faults.length, 1)
@@ -73,7 +76,7 @@ for (const [what, bundle] of junk) {
     })
     assert.ok(first.pieces < 40_000 && first.hashes < 10_000, JSON.stringify(first))
     const again = countWork(context, () => {
-      reader.prepare(encoded.values())
+      void reader.prepare(encoded.values())
       reader.read(encoded, { own: 'saas.example' })
     })
     // Each bundle is hashed as a whole, once to prepare and once to read it.

@@ -17,7 +17,7 @@ import { createKey, decodePublicKeyInfo } from './public-key.ts'
  *
  * @throws {CertificateError} `certificate_malformed`, `certificate_trailing_bytes` for bytes after the certificate,
  * `certificate_unsupported` for a public key that Node cannot read or whose curve has no name, `certificate_malformed` also
- * for more than 64 KiB, `certificate_missing` for no bytes
+ * for more than 128 KiB, `certificate_missing` for no bytes
  */
 export function decodeCertificate(input: Uint8Array): Certificate {
   const certificate = decodeLeaf(input)
@@ -132,11 +132,11 @@ function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certifi
 }
 
 /** TLS takes chains of 100 KiB, and to decode a certificate must not take longer than one turn of other work may wait. */
-const maxCertificateBytes = 65_536
+const maxCertificateBytes = 131_072
 
 /** A copy, so that nobody can change the bytes after they were checked. */
 function copySingle(input: Uint8Array): Buffer {
-  if (input.length > maxCertificateBytes) refuseMalformed('certificate', `${input.length} bytes`, 'at most 65,536')
+  if (input.length > maxCertificateBytes) refuseMalformed('certificate', `${input.length} bytes`, 'at most 131,072')
   const [der, ...others] = splitDer(new Uint8Array(input))
   if (der === undefined) throw new CertificateError('certificate_missing', 'certificate: found no bytes, expected DER')
   if (others.length === 0) return der
