@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { constants, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer, type ServerOptions } from 'node:https'
@@ -19,6 +20,7 @@ import { isOpensslAsked } from '../support/openssl-asked.ts'
 const authority = await createAuthority('saas.example')
 const source = await authority.source(billing)
 const foreign = await authority.issue(billing)
+const keyStore = readFileSync(new URL('../vectors/key-stores/openssl-unprotected.p12', import.meta.url))
 const sameName = { key: foreign.keyPem, cert: foreign.certificatePem }
 
 /** Settings that undo what the guard promises, and the word by which the error names each. */
@@ -32,6 +34,9 @@ const unsuitable: Readonly<Record<string, readonly [ServerOptions, RegExp]>> = {
   'a lower minVersion': [{ minVersion: 'TLSv1.2' }, /minVersion/],
   'a maxVersion': [{ maxVersion: 'TLSv1.3' }, /maxVersion/],
   'other secureOptions': [{ secureOptions: 0 }, /secureOptions/],
+  'secureOptions that allow tickets': [{ secureOptions: constants.SSL_OP_NO_RENEGOTIATION }, /secureOptions/],
+  'secureOptions that allow renegotiation': [{ secureOptions: constants.SSL_OP_NO_TICKET }, /secureOptions/],
+  'a key store besides': [{ pfx: keyStore }, /pfx/],
 }
 
 const listeners = ['newSession', 'resumeSession'] as const

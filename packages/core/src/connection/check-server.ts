@@ -31,7 +31,7 @@ export function checkServer(
     refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
   const cert = read('cert')
   const isOurs = isOpensslRequired ? expected.isOurs(cert) : cert === undefined && read('key') === undefined
-  if (!isOurs || read('pfx') !== undefined) {
+  if (!isOurs) {
     refuse(
       "the server's certificate is not what this guard's tlsOptions() returned; use them as they are, and not those of another guard or source",
     )
@@ -76,6 +76,7 @@ const unsupported: readonly string[] = [
   'ecdhCurve',
   'dhparam',
   'crl',
+  'pfx',
   'passphrase',
   'clientCertEngine',
   'privateKeyEngine',
