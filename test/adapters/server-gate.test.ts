@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
@@ -8,10 +8,10 @@ import { authenticated, custom } from '@countersign/core'
 import { forAdapter } from '@countersign/core/adapter'
 import { countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
 import { countersign } from '@countersign/fastify'
-import { serve } from '@countersign/testkit'
+import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
-import { attacker, create, entitled, listen, peerOf, reasonsOf } from './gate.ts'
+import { attacker, authority, create, entitled, idOf, listen, peerOf, reasonsOf } from './gate.ts'
 
 describe('a server that is attached without an adapter', () => {
   test('gives its listener no request that the rules deny', async (context) => {
@@ -99,6 +99,37 @@ describe('a server that is attached without an adapter', () => {
     assert.match(String(Buffer.concat(received)), /^HTTP\/1\.1 100 [^]*HTTP\/1\.1 200 /)
     assert.equal(asked, 1)
   })
+
+  for (const [change, alter] of [
+    ['whose target the listener changed', (request: IncomingMessage) => void (request.url = '/admin')],
+    ['whose caller has lost its authority meanwhile', (_request: IncomingMessage, withdraw: () => void) => withdraw()],
+  ] as const) {
+    test(`decides anew a request that a listener of checkContinue emits again, ${change}`, async (context) => {
+      const own = await authority.source(idOf('billing'))
+      const successor = await createAuthority('saas.example')
+      const next = { svid: await successor.issue(idOf('billing')), bundles: { 'saas.example': successor } }
+      const { guard } = create({ source: own })
+      const reached: string[] = []
+      const server = createServer({ ...guard.tlsOptions() }, ({ url }, response) => {
+        reached.push(url ?? '')
+        response.end('reached')
+      })
+      guard.attach(server)
+      const emitted = new Promise((resolve) => {
+        server.on('checkContinue', (request, response) => {
+          alter(request, () => own.replace(next))
+          resolve(server.emit('request', request, response))
+        })
+      })
+      const socket = await peerOf(context, await listen(context, server), attacker).connect()
+      socket.on('error', () => undefined)
+      socket.write(
+        'POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+      )
+      await emitted
+      assert.deepEqual(reached, [])
+    })
+  }
 
   test('denies a request that another server received, and drops what is not a request', async (context) => {
     const { guard, events } = create({})

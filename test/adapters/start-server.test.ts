@@ -132,6 +132,17 @@ test('a source made for tests serves on loopback only', async () => {
   await app.close()
 })
 
+test('a source made for tests closes a server that listens on other addresses already', async () => {
+  const { guard, server } = prepare((options) => createServer(options))
+  server.listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  const failed = once(server, 'error')
+  guard.attach(server)
+  const emitted: unknown[] = await failed
+  refusal('server_unsuitable', /0\.0\.0\.0/)(emitted[0])
+  await once(server, 'close')
+})
+
 function prepare(make: Make): { readonly guard: Guard; readonly server: Server } {
   const guard = createGuard({ source, rules })
   return { guard, server: make({ ...guard.tlsOptions() }) }

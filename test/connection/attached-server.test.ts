@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createSecureServer } from 'node:http2'
+import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer, type Server } from 'node:https'
 import { test, type TestContext } from 'node:test'
 import { TLSSocket } from 'node:tls'
 import { authenticated, ConfigurationError, createGuard, denyAll, type Guard } from '@countersign/core'
 import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
+import { refusal } from '../adapters/refusal.ts'
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -140,12 +141,18 @@ test('guards an HTTP/2 server whose request handler is added after attaching', a
   assert.deepEqual(admitted, [caller.spiffeId])
 })
 
-test("refuses an HTTP/2 server whose requests go to a 'stream' listener", async () => {
-  const { guard } = await create()
-  const server = createSecureServer({ ...guard.tlsOptions() })
-  server.on('stream', () => undefined)
-  assert.throws(() => guard.attach(server), ConfigurationError)
-})
+for (const [others, listen] of [
+  ['alone', () => undefined],
+  ["and to a 'request' listener", (server: Http2SecureServer) => server.on('request', () => undefined)],
+] as const) {
+  test(`refuses an HTTP/2 server whose requests go to a 'stream' listener ${others}`, async () => {
+    const { guard } = await create()
+    const server = createSecureServer({ ...guard.tlsOptions() })
+    listen(server)
+    server.on('stream', () => undefined)
+    assert.throws(() => guard.attach(server), refusal('server_unsuitable', /stream/))
+  })
+}
 
 test('asks a failing authorities function again for the next request', async (context) => {
   const source = await authority.source(ours)

@@ -59,6 +59,17 @@ test('verifies a leaf once under one bundle, and gives the same proof again', as
   assert.equal(presenter.reads, 1)
 })
 
+test('refuses a chain of another leaf than that of the handshake, and remembers nothing of it', async () => {
+  const cache = new VerdictCache()
+  const [shown, proved] = [await authority.issue(callerId), await authority.issue(callerId)]
+  const [leafDer] = proved.certificates
+  assert.ok(leafDer)
+  const trust = createSvidTrust(bundles)
+  const verdict = cache.verify({ leafDer, readChain: () => shown.certificates, trust, additional: [], now: Date.now() })
+  assert.equal(reasonOf(verdict), 'certificate_mismatch')
+  assert.equal(cache.bytes, 0)
+})
+
 test('carries a proof over to another bundle that holds its authority, without a look at the chain', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
