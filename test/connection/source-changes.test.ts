@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { authenticated, type CountersignEvent, createGuard, type Guard } from '@countersign/core'
+import type { TLSSocket } from 'node:tls'
+import { authenticated, type CountersignEvent, createGuard, type Guard, type X509Source } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
 
@@ -93,3 +94,47 @@ test('serves a new SVID at the next handshake', async (context) => {
   const socket = await running.as(caller).connect()
   assert.equal(BigInt(`0x${socket.getPeerCertificate().serialNumber}`), BigInt(`0x${svid.serialNumber}`))
 })
+
+test('refuses a caller that cannot be read', async (context) => {
+  const { events, running } = await start(context)
+  running.server.prependListener('secureConnection', refuseToBeRead)
+  await assert.rejects(running.as(caller).fetch('/'))
+  const reasons = events.flatMap((event) => (event.type === 'authentication' ? [event.reason] : []))
+  assert.deepEqual(reasons, ['verification_failed'])
+})
+
+test('ends a connection whose caller cannot be read once more when its authority is withdrawn', async (context) => {
+  const successor = await createAuthority('saas.example')
+  const { source, running } = await start(context)
+  running.server.on('secureConnection', refuseToBeRead)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  source.replace({ svid: await successor.issue(ours), bundles: { 'saas.example': successor } })
+  await assert.rejects(peer.fetch('/'))
+})
+
+test('denies every request of such a connection, also where the source has not told of the change', async (context) => {
+  const successor = await createAuthority('saas.example')
+  const held = await authority.source(ours)
+  const untold: X509Source = {
+    get current() {
+      return held.current
+    },
+    onUpdate: () => () => undefined,
+    close: () => held.close(),
+    [Symbol.asyncDispose]: () => held.close(),
+  }
+  const rules = [{ path: '/**', allow: authenticated() }]
+  const guard = createGuard({ source: untold, rules, log: () => undefined })
+  const running = await serve(guard, (_request, response) => response.end())
+  context.after(() => running.close())
+  running.server.on('secureConnection', refuseToBeRead)
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/')).status, 200)
+  held.replace({ svid: await successor.issue(ours), bundles: { 'saas.example': successor } })
+  for (const _attempt of [1, 2]) assert.equal((await peer.fetch('/')).status, 503)
+})
+
+function refuseToBeRead(socket: TLSSocket): void {
+  Object.assign(socket, { getPeerX509Certificate: () => assert.fail('the application has replaced it') })
+}
