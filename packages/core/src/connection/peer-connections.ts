@@ -37,8 +37,6 @@ export class PeerConnections {
   /** Verifies the caller of a new connection, or closes it. Never throws. */
   acceptCaller(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
     try {
-      // On TLS 1.2 `SSL_OP_NO_RENEGOTIATION` refuses it too; this one does not depend on the context.
-      if (socket.getProtocol() !== 'TLSv1.3') socket.disableRenegotiation()
       this.accept(socket, accepted, now)
     } catch (error) {
       // An exception here would end the process: one hostile certificate must not be able to do that.
