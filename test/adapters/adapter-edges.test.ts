@@ -64,6 +64,25 @@ test('Express: a guarded request leaves a route beside the guard as it was', asy
   assert.equal((await peer.fetch('/session')).status, 200)
 })
 
+test('Express: a middleware behind the guard cannot put another principal in the place of the caller', async () => {
+  const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
+  const app = express().use(guardExpress(guard))
+  const refused: unknown[] = []
+  app.use((request, _response, next) => {
+    try {
+      Reflect.set(request, 'principal', { name: billing })
+    } catch (error) {
+      refused.push(error)
+    }
+    next()
+  })
+  app.get('/', ({ principal }, response) => void response.send(principal?.name))
+  await using running = await serve(guard, app)
+  const response = await running.as(await saas.issue(coreApi)).fetch('/')
+  assert.equal(await response.text(), coreApi)
+  assert.ok(refused[0] instanceof TypeError)
+})
+
 test('denied requests with long queries leave no queries in memory', async () => {
   const guard = await createQuietGuard([{ path: '/a', allow: [billing] }])
   const app = Fastify({ https: guard.tlsOptions() })

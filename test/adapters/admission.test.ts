@@ -72,12 +72,13 @@ describe('what the server decided', () => {
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
       const copy: object = Object.defineProperties({}, Object.getOwnPropertyDescriptors(request))
       verdicts.push(forAdapter(guard).readmit(copy, request), forAdapter(other).readmit(request, request))
-      verdicts.push(isDenial(forAdapter(guard).readmit(request, request) ?? forAdapter(other).admit(request)))
+      const [own, others] = [forAdapter(guard).readmit(request, request), forAdapter(other).admit(request)]
+      verdicts.push(own !== undefined && isDenial(own), isDenial(others) && others.reason)
       response.end()
     })
     forAdapter(guard).attach(server, { way: () => ({}) })
     assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
-    assert.deepEqual(verdicts, [undefined, undefined, false])
+    assert.deepEqual(verdicts, [undefined, undefined, false, 'guard_missing'])
   })
 
   for (const framework of ['Fastify', 'Express'] as const) {
@@ -143,7 +144,7 @@ test('Express decides a target that was rewritten above it, and the one that was
   const handled: string[] = []
   const app = express()
   app.use((request, _response, next) => {
-    request.url = request.url.replace('/go', '/admin').replace('/admin/out', '/out')
+    request.url = request.url.replace('/go', '/ADMIN').replace('/admin/out', '/out')
     if (request.headers['x-method'] === 'DELETE') request.method = 'DELETE'
     next()
   })
@@ -160,7 +161,32 @@ test('Express decides a target that was rewritten above it, and the one that was
   assert.deepEqual(handled, [])
   assert.equal((await peerOf(context, port, entitled).fetch('/go/x')).status, 200)
   assert.equal((await peerOf(context, port, entitled).fetch('/x', { headers: { 'x-method': 'DELETE' } })).status, 200)
-  assert.deepEqual(handled, ['GET /admin/x', 'DELETE /x'])
+  assert.deepEqual(handled, ['GET /ADMIN/x', 'DELETE /x'])
+})
+
+test('Express decides the target that it was handed, where a middleware rewrites it once more', async (context) => {
+  const { guard } = create({})
+  const handled: string[] = []
+  const app = express()
+  app.use((request, _response, next) => {
+    request.url = request.url.replace('/admin/out', '/out')
+    next()
+  })
+  app.use(countersignExpress(guard))
+  app.use(({ url }, response) => {
+    handled.push(url)
+    response.end()
+  })
+  const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
+    request.url = request.url?.replace('/v1', '')
+    app(request, response)
+  })
+  guard.attach(server)
+  const port = await listen(context, server)
+  assert.equal((await peerOf(context, port, attacker).fetch('/v1/admin/out')).status, 403)
+  assert.deepEqual(handled, [])
+  assert.equal((await peerOf(context, port, entitled).fetch('/v1/admin/out')).status, 200)
+  assert.deepEqual(handled, ['/out'])
 })
 
 test('Fastify decides both targets of rewriteUrl without a server too', async () => {

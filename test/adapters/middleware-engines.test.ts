@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { before, describe, test } from 'node:test'
 import expressEngine from '@fastify/express'
 import middie from '@fastify/middie'
-import { authenticated, createGuard, type Guard, type GuardOptions, hasAuthority, perRoute } from '@countersign/core'
+import {
+  authenticated,
+  channels,
+  createGuard,
+  type Guard,
+  type GuardOptions,
+  hasAuthority,
+  perRoute,
+} from '@countersign/core'
 import { allow, countersign } from '@countersign/fastify'
 import {
   type Authority,
@@ -126,6 +135,16 @@ for (const engine of engines) {
         create(engine, 'before', { rules: undefined }),
         refusal('registration_invalid', /without rules/),
       )
+    })
+
+    test('publishes the decision about a request that its middleware answers', async (context) => {
+      const decisions: unknown[] = []
+      const keep = (decision: unknown): void => void decisions.push(decision)
+      subscribe(channels.decision, keep)
+      context.after(() => unsubscribe(channels.decision, keep))
+      await using running = await start(engine, 'before', {}, (app) => mount(app, []))
+      assert.equal((await running.as(entitled).fetch('/admin/x')).status, 200)
+      assert.equal(decisions.length, 1)
     })
 
     test('does not start with rewriteUrl, whose targets it would see undecided', async () => {

@@ -82,6 +82,20 @@ describe('an Express application does not start', () => {
   }
 })
 
+test('an Express application does not start with two rules that are one to its router', async () => {
+  const capitals: readonly Rule[] = [
+    { path: '/orders', allow: permitAll() },
+    { path: '/Orders', allow: hasAuthority('SERVICE_core-api') },
+  ]
+  const guard = createGuard({ source, rules: capitals })
+  const server = createServer(guard, express().use(countersign(guard)))
+  const failed = once(server, 'error')
+  server.listen(0, '127.0.0.1')
+  const emitted: unknown[] = await failed
+  refusal('rule_unreachable', /rules\[1\]/)(emitted[0])
+  assert.equal(server.listening, false)
+})
+
 test('an Express application does not start with an allow() that no caller can meet', async () => {
   for (const [requirement, named] of [
     [hasAuthority('ADMIN'), /allow\.hasAuthority.*'ADMIN'/],
@@ -108,6 +122,29 @@ describe('allow()', () => {
     const response = await running.as(svid).fetch('/internal/x')
     assert.equal(response.status, 503)
     assert.equal((await readJson(response)).code, 'authorization_unavailable')
+    assert.deepEqual(handled, [])
+  })
+
+  test('answers 503 to a request that carries what was decided about another', async () => {
+    const handled: string[] = []
+    const carried: object[] = []
+    await using running = await listen((guard) => {
+      const app = express()
+      app.use((request, _response, next) => {
+        Object.assign(request, { ...carried[0], ...request })
+        next()
+      })
+      app.get('/outside', allow(permitAll()), record(handled))
+      app.use(countersign(guard))
+      return app.get('/inside', (request, response) => {
+        carried.push({ ...request })
+        response.end()
+      })
+    }, everybody)
+    const peer = running.as(svid)
+    assert.equal((await peer.fetch('/inside')).status, 200)
+    assert.ok(carried.some((properties) => '_countersign' in properties))
+    assert.equal((await peer.fetch('/outside')).status, 503)
     assert.deepEqual(handled, [])
   })
 

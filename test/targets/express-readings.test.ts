@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { allow, countersign } from '@countersign/express'
-import { hasAuthority } from '@countersign/core'
+import { authenticated, hasAuthority } from '@countersign/core'
 import { serve } from '@countersign/testkit'
 import express, { type Express, type RequestHandler, type Router } from 'express'
 import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
@@ -57,6 +57,38 @@ describe('a router that reads differently from its application', () => {
     assert.equal((await attacker.send(requestText('GET /A/b/leaf HTTP/1.1'))).status, 200)
     assert.equal((await attacker.send(requestText('GET /Admin/b/leaf HTTP/1.1'))).status, 403)
   })
+})
+
+test('an application that respects case serves no capitals under a rule for small letters', async () => {
+  const { source, entitled, attacker } = await createWorld()
+  const guard = createQuietGuard(source, [
+    { path: '/public/**', allow: authenticated() },
+    { path: '/**', allow: hasAuthority('SERVICE_admin-ui') },
+  ])
+  const app = express().enable('case sensitive routing').use(countersign(guard)).get('/:folder/:file', secret)
+  await using running = await serve(guard, app)
+  for (const [target, status] of [
+    ['/public/x', 200],
+    ['/PUBLIC/x', 403],
+    ['/%50ublic/x', 403],
+  ] as const) {
+    const request = requestText(`GET ${target} HTTP/1.1`)
+    assert.equal((await connectAs(running, attacker).send(request)).status, status, target)
+    assert.equal((await connectAs(running, entitled).send(request)).status, 200, target)
+  }
+})
+
+test('a route that is written with escapes is reached by whoever its rule allows, in small hexadecimal digits too', async () => {
+  const { source, attacker } = await createWorld()
+  const guard = createQuietGuard(source, [
+    { path: '/café', allow: authenticated() },
+    { path: '/**', allow: hasAuthority('SERVICE_admin-ui') },
+  ])
+  await using running = await serve(guard, express().use(countersign(guard)).get('/caf%C3%A9', secret))
+  const caller = connectAs(running, attacker)
+  for (const target of ['/caf%C3%A9', '/caf%c3%a9']) {
+    assert.equal((await caller.send(requestText(`GET ${target} HTTP/1.1`))).status, 200, target)
+  }
 })
 
 describe('allow() behind a middleware that rewrites', () => {
