@@ -155,8 +155,6 @@ export class Dialer {
   #accept(socket: TLSSocket, call: Call): Principal | null | undefined {
     this.#calls.set(socket, call)
     socket.once('close', () => this.#calls.delete(socket))
-    // On TLS 1.2 `SSL_OP_NO_RENEGOTIATION` refuses it too; this one does not depend on the context.
-    if (socket.getProtocol() !== 'TLSv1.3') socket.disableRenegotiation()
     const accepted = this.#material.current(Date.now())
     const verdict = this.#verify(socket, call, accepted)
     if (!verdict.ok) return undefined
