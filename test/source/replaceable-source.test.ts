@@ -90,6 +90,17 @@ test('does not keep a bundle that is no longer there, and takes a new one', () =
   assert.equal(updates.length, 2)
 })
 
+test('refuses what is not material, and keeps what it has', () => {
+  const material = load()
+  const source = createReplaceableSource(material)
+  const replace: unknown = Reflect.get(source, 'replace')
+  assert.ok(typeof replace === 'function')
+  for (const found of [undefined, {}, { svid: material.svid }]) {
+    assert.throws(() => Reflect.apply(replace, source, [found]), { code: 'option_invalid' })
+    assert.equal(source.current, material)
+  }
+})
+
 test('has nothing after it was withdrawn, until it is replaced by whatever material', () => {
   const material = load()
   const source = createReplaceableSource(material)
