@@ -169,7 +169,7 @@ test('Express decides the target that it was handed, where a middleware rewrites
   const handled: string[] = []
   const app = express()
   app.use((request, _response, next) => {
-    request.url = request.url.replace('/admin/out', '/out')
+    request.url = request.url.replace(/^\/admin\/out/i, '/out')
     next()
   })
   app.use(countersignExpress(guard))
@@ -183,7 +183,10 @@ test('Express decides the target that it was handed, where a middleware rewrites
   })
   guard.attach(server)
   const port = await listen(context, server)
-  assert.equal((await peerOf(context, port, attacker).fetch('/v1/admin/out')).status, 403)
+  // The server, which knows nothing of Express behind this listener, has read the second one by the letter.
+  for (const target of ['/v1/admin/out', '/ADMIN/out']) {
+    assert.equal((await peerOf(context, port, attacker).fetch(target)).status, 403, target)
+  }
   assert.deepEqual(handled, [])
   assert.equal((await peerOf(context, port, entitled).fetch('/v1/admin/out')).status, 200)
   assert.deepEqual(handled, ['/out'])

@@ -92,7 +92,9 @@ export class RequestAdmission {
     }
     const facts = this.#read(request, way)
     if ('effect' in facts) return facts
-    if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== kept?.url) {
+    // Not again, where the server has read it as the framework does.
+    const decidedUrl = kept?.isWayKnown === true ? kept.url : undefined
+    if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl) {
       const denial = this.#decideOriginal(originalUrl, facts)
       if (denial !== undefined) return this.#deny(request, denial, facts.principal.name)
     }
