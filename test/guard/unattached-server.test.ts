@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { authenticated, createGuard } from '@countersign/core'
+import { createServer as createTlsServer } from 'node:tls'
+import { authenticated, createGuard, permitAll } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, Running } from '@countersign/testkit'
 
@@ -27,4 +29,34 @@ test('nobody is authenticated on a server that was made with the options of the 
   const response = await running.as(caller).fetch('/')
 
   assert.equal(await response.text(), 'guard_missing')
+})
+
+test('a connection of a server that is not attached is denied, and reported once by that reason', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+  const reported: unknown[] = []
+  const guard = createGuard({
+    source,
+    rules: [{ path: '/**', allow: permitAll() }],
+    log: (event) => event.type === 'denial' && reported.push(event.reason),
+  })
+  const caller = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
+  const { key, cert, ca } = guard.tlsOptions()
+  const own = key === undefined ? { key: source.svid.keyPem, cert: source.svid.certificatePem } : { key, cert }
+  const server = createTlsServer({ ...own, ca, requestCert: true, rejectUnauthorized: false }, (socket) => {
+    const verdict = guard.admitConnection(socket)
+    socket.end(isDenial(verdict) ? verdict.reason : verdict.name)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const running = new Running(server, async () => {
+    server.close()
+    await once(server, 'close')
+  })
+  context.after(() => running.close())
+
+  const socket = await running.as(caller).connect()
+
+  assert.equal(await text(socket), 'guard_missing')
+  assert.deepEqual(reported, ['guard_missing'])
 })
