@@ -78,7 +78,7 @@ test('without a limit every refusal is explained', async (context) => {
 /** A budget with nothing left, on a clock that stands still. */
 function exhausted(): TimeBudget {
   let time = 0
-  const budget = new TimeBudget(() => time)
+  const budget = new TimeBudget({ passed: () => time, spent: () => time })
   budget.spend(() => (time += 1000))
   budget.spend(() => (time += 1000))
   return budget

@@ -10,7 +10,7 @@ function createClock(): { now: () => number; wait: (milliseconds: number) => voi
 
 test('runs until a tenth of a second is spent, and then nothing', () => {
   const { now, wait } = createClock()
-  const budget = new TimeBudget(now)
+  const budget = new TimeBudget({ passed: now, spent: now })
   const run = (): string => {
     wait(30)
     return 'done'
@@ -23,7 +23,7 @@ test('runs until a tenth of a second is spent, and then nothing', () => {
 
 test('earns a tenth of the time that goes by, and never more than a tenth of a second', () => {
   const { now, wait } = createClock()
-  const budget = new TimeBudget(now)
+  const budget = new TimeBudget({ passed: now, spent: now })
   let runs = 0
   const spend = (milliseconds: number): void => {
     budget.spend(() => {
@@ -47,7 +47,7 @@ test('earns a tenth of the time that goes by, and never more than a tenth of a s
 
 test('charges what throws, too', () => {
   const { now, wait } = createClock()
-  const budget = new TimeBudget(now)
+  const budget = new TimeBudget({ passed: now, spent: now })
   const fail = (): never => {
     wait(200)
     throw new RangeError('broken')
