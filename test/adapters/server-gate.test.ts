@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
@@ -102,7 +102,17 @@ describe('a server that is attached without an adapter', () => {
 
   for (const [change, alter] of [
     ['whose target the listener changed', (request: IncomingMessage) => void (request.url = '/admin')],
-    ['whose caller has lost its authority meanwhile', (_request: IncomingMessage, withdraw: () => void) => withdraw()],
+    [
+      'whose target the listener changed when it had begun to answer',
+      (request: IncomingMessage, response: ServerResponse) => {
+        response.writeHead(200).flushHeaders()
+        request.url = '/admin'
+      },
+    ],
+    [
+      'whose caller has lost its authority meanwhile',
+      (_request: IncomingMessage, _response: ServerResponse, withdraw: () => void) => withdraw(),
+    ],
   ] as const) {
     test(`decides anew a request that a listener of checkContinue emits again, ${change}`, async (context) => {
       const own = await authority.source(idOf('billing'))
@@ -117,7 +127,7 @@ describe('a server that is attached without an adapter', () => {
       guard.attach(server)
       const emitted = new Promise((resolve) => {
         server.on('checkContinue', (request, response) => {
-          alter(request, () => own.replace(next))
+          alter(request, response, () => own.replace(next))
           resolve(server.emit('request', request, response))
         })
       })
@@ -127,6 +137,7 @@ describe('a server that is attached without an adapter', () => {
         'POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
       )
       await emitted
+      if (!socket.closed) await once(socket.resume(), 'close')
       assert.deepEqual(reached, [])
     })
   }
