@@ -9,7 +9,7 @@ import { countersign } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
-import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './gate.ts'
+import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
 
 describe('what the server decided', () => {
   test('is not decided again by guard.admit, which reads the path in the same way', async (context) => {
@@ -33,7 +33,7 @@ describe('what the server decided', () => {
     const { guard } = create({})
     const verdicts: string[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
-      const verdict = forAdapter(guard).admit(request, { reading: { foldCase: 'ascii', foldTrailingSlash: true } })
+      const verdict = forAdapter(guard).admit(request, { semantics: { foldCase: 'ascii', foldTrailingSlash: true } })
       verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
       response.end()
     })
@@ -59,7 +59,7 @@ describe('what the server decided', () => {
       judge(request)
       response.end()
     })
-    forAdapter(guard).attach(server, { way: () => ({}) })
+    forAdapter(guard).attach(server, { routing: () => ({}) })
     assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
     assert.deepEqual(verdicts, [idOf('mailer'), undefined, undefined])
     assert.equal(asked(), 1)
@@ -76,7 +76,7 @@ describe('what the server decided', () => {
       verdicts.push(own !== undefined && isDenial(own), isDenial(others) && others.reason)
       response.end()
     })
-    forAdapter(guard).attach(server, { way: () => ({}) })
+    forAdapter(guard).attach(server, { routing: () => ({}) })
     assert.equal((await peerOf(context, await listen(context, server), attacker).fetch('/x')).status, 200)
     assert.deepEqual(verdicts, [undefined, undefined, false, 'guard_missing'])
   })

@@ -11,7 +11,7 @@ import { countersign } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
-import { attacker, authority, create, entitled, idOf, listen, peerOf, reasonsOf } from './gate.ts'
+import { attacker, authority, create, entitled, idOf, listen, peerOf, reasonsOf } from './guarded-by-rules.ts'
 
 describe('a server that is attached without an adapter', () => {
   test('gives its listener no request that the rules deny', async (context) => {
@@ -173,7 +173,7 @@ describe('a server that is attached without an adapter', () => {
   test('answers 503 where an adapter cannot say how paths are read', async (context) => {
     const { guard, events } = create({})
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('reached'))
-    forAdapter(guard).attach(server, { way: () => assert.fail('another version of the framework') })
+    forAdapter(guard).attach(server, { routing: () => assert.fail('another version of the framework') })
     const peer = peerOf(context, await listen(context, server), entitled)
     assert.equal((await peer.fetch('/x')).status, 503)
     assert.deepEqual(reasonsOf(events), ['evaluation_error'])

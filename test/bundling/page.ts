@@ -4,7 +4,7 @@ import {
   compileRules,
   decide,
   decidePath,
-  exactReading,
+  exactSemantics,
   explainDecision,
   hasAuthority,
   inNamespace,
@@ -43,7 +43,7 @@ export const decisions: readonly string[] = [
   describe(decidePath(rules, { method: 'GET', path: '/caf%C3%A9', principal: coreApi })),
   describe(decidePath(rules, { method: 'GET', path: '/invoices/../status', principal: coreApi })),
   describe(decideParsed('/invoices/17')),
-  explainDecision({ rules, principal: mailer, method: 'GET', path: '/invoices/17', reading: exactReading })
+  explainDecision({ rules, principal: mailer, method: 'GET', path: '/invoices/17', semantics: exactSemantics })
     .toString()
     .split('\n')[0]
     ?.trim() ?? '',
@@ -55,7 +55,7 @@ function decideParsed(path: string): ReturnType<typeof decide> | undefined {
   const target = parsePath(path)
   if (!target.accepted) return undefined
   const message = { headers: {} }
-  return decide(rules, { method: 'POST', target, principal: coreApi, reading: exactReading, message })
+  return decide(rules, { method: 'POST', target, principal: coreApi, semantics: exactSemantics, message })
 }
 
 function describe(decision: ReturnType<typeof decide> | undefined): string {

@@ -32,8 +32,8 @@ test('agent: connections that could not be made do not count for maxTotalSockets
   assert.notEqual(await call(server.url), '')
 })
 
-for (const [way, sender] of senders) {
-  test(`${way}: a certificate inside the certificate of a host does not make it live longer`, (context) =>
+for (const [routing, sender] of senders) {
+  test(`${routing}: a certificate inside the certificate of a host does not make it live longer`, (context) =>
     withLife(2, async (life) => {
       const web = await createAuthority('web.example', { spiffeId: false })
       const lasting = await web.issue(anyId, { ttlSeconds: 3600 })

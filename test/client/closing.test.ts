@@ -89,7 +89,7 @@ for (const [name, open] of followers) {
 }
 
 test('what was retired before a dispatcher is closed is waited for, and what is destroyed ends', async (context) => {
-  for (const way of ['close', 'destroy'] as const) {
+  for (const routing of ['close', 'destroy'] as const) {
     const source = await saas.source(coreApi)
     const dispatcher = createDispatcher(source, { servers })
     let answer = (): void => undefined
@@ -101,14 +101,14 @@ test('what was retired before a dispatcher is closed is waited for, and what is 
     await until(() => server.requests.length === 1)
     source.replace({ svid: await saas.issue(coreApi) })
     let isEnded = false
-    const ended = dispatcher[way]().then(() => (isEnded = true))
-    if (way === 'close') {
+    const ended = dispatcher[routing]().then(() => (isEnded = true))
+    if (routing === 'close') {
       await new Promise((resolve) => setTimeout(resolve, 20))
       assert.equal(isEnded, false)
       answer()
     }
     await ended
-    assert.equal(await outcome, way === 'close' ? 'late' : 'ended')
+    assert.equal(await outcome, routing === 'close' ? 'late' : 'ended')
     await until(() => server.connections === 0)
     await assert.rejects(request(server.url, { dispatcher }), { code: 'call_unsuitable', reason: 'closed' })
   }

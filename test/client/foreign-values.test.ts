@@ -136,10 +136,10 @@ test('a signal ends a call while it connects, while it waits and while its body 
     waiting.abort(given)
     await assert.rejects(second, given)
 
-    const reading = new AbortController()
-    const response = await create(`${server.url}/endless`, reading.signal)
+    const semantics = new AbortController()
+    const response = await create(`${server.url}/endless`, semantics.signal)
     const body = response.text()
-    reading.abort(given)
+    semantics.abort(given)
     await assert.rejects(body, given)
   }
 

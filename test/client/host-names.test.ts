@@ -22,8 +22,8 @@ const web = await createAuthority('web.example', { spiffeId: false })
 const source = await saas.source(coreApi)
 const servers: HostNames = { dns: true, ca: web.bundlePem }
 
-for (const [way, sender] of senders) {
-  test(`${way}: a server that has the name of its host is called, by our SVID`, async (context) => {
+for (const [routing, sender] of senders) {
+  test(`${routing}: a server that has the name of its host is called, by our SVID`, async (context) => {
     const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
     const send = sender(context, source, servers)
     assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
@@ -31,7 +31,7 @@ for (const [way, sender] of senders) {
     assert.equal(await text(await send(byAddress.url)), source.svid.serialNumber)
   })
 
-  test(`${way}: a server without the name of its host, or of another authority, is refused`, async (context) => {
+  test(`${routing}: a server without the name of its host, or of another authority, is refused`, async (context) => {
     const send = sender(context, source, servers)
     const named = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['billing.example'] }))
     await expectCallError(send(`https://localhost:${named.port}`), {
@@ -50,7 +50,7 @@ for (const [way, sender] of senders) {
     assert.equal(named.requests.length + foreign.requests.length + late.requests.length, 0)
   })
 
-  test(`${way}: a host's connection ends with its certificate, and is not kept until then`, (context) =>
+  test(`${routing}: a host's connection ends with its certificate, and is not kept until then`, (context) =>
     withLife(
       9,
       async (life) => {
@@ -77,7 +77,7 @@ for (const [way, sender] of senders) {
       1,
     ))
 
-  test(`${way}: what runs to a host ends with our own certificate`, async (context) => {
+  test(`${routing}: what runs to a host ends with our own certificate`, async (context) => {
     const own = await saas.source(coreApi)
     const send = sender(context, own, servers)
     const shown = await web.issue(anyId, { dnsNames: ['localhost'] })
@@ -88,7 +88,7 @@ for (const [way, sender] of senders) {
     await expectCallError(running, { code: 'own_certificate_missing' })
   })
 
-  test(`${way}: a certificate beside the path, which has expired, does not end the connection of a host`, async (context) => {
+  test(`${routing}: a certificate beside the path, which has expired, does not end the connection of a host`, async (context) => {
     const send = sender(context, source, servers)
     const old = await createAuthority('web.example', { name: 'an older root' })
     const crossed = await old.crossSign(web, { faults: ['expired'] })
@@ -97,7 +97,7 @@ for (const [way, sender] of senders) {
     assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
   })
 
-  test(`${way}: a source that is made from a CA calls hosts, and no SPIFFE IDs`, async (context) => {
+  test(`${routing}: a source that is made from a CA calls hosts, and no SPIFFE IDs`, async (context) => {
     const folder = await mkdtemp(join(tmpdir(), 'host-names-'))
     context.after(() => rm(folder, { recursive: true }))
     const own = await web.issue('spiffe://web.example/own', { faults: ['no_uri_san'], subject: { CN: 'core-api' } })

@@ -20,8 +20,8 @@ const requests = 40 * rotations
 const saas = await createAuthority('saas.example')
 const svids = await Promise.all(Array.from({ length: rotations + 1 }, () => saas.issue(coreApi)))
 
-for (const [way, sender] of senders) {
-  test(`${way}: ${requests} requests and ${rotations} rotations leave no connection but the last, and warn of nothing`, async (context) => {
+for (const [routing, sender] of senders) {
+  test(`${routing}: ${requests} requests and ${rotations} rotations leave no connection but the last, and warn of nothing`, async (context) => {
     const warnings = collectWarnings(context)
     const source = await saas.source(coreApi)
     const send = sender(context, source, servers)

@@ -19,9 +19,9 @@ const servers = [billing]
 const saas = await createAuthority('saas.example')
 const source = await saas.source(coreApi)
 
-for (const [way, sender] of senders) {
+for (const [routing, sender] of senders) {
   for (const method of ['GET', 'POST'] as const) {
-    test(`${way}: a ${method} whose connection breaks is sent once, on new connections and on kept ones`, async (context) => {
+    test(`${routing}: a ${method} whose connection breaks is sent once, on new connections and on kept ones`, async (context) => {
       const send = sender(context, source, servers)
       const server = await LoopbackServer.start(context, await saas.issue(billing), (incoming, response) => {
         if (incoming.url === '/') greet(incoming, response)
@@ -38,7 +38,7 @@ for (const [way, sender] of senders) {
     })
   }
 
-  test(`${way}: no session is resumed`, async (context) => {
+  test(`${routing}: no session is resumed`, async (context) => {
     const send = sender(context, source, servers)
     let resumed = 0
     const closing: RequestListener = (_incoming, response) => {
@@ -50,7 +50,7 @@ for (const [way, sender] of senders) {
     assert.deepEqual([server.handshakes, resumed], [5, 0])
   })
 
-  test(`${way}: each new connection is verified`, async (context) => {
+  test(`${routing}: each new connection is verified`, async (context) => {
     const send = sender(context, source, servers)
     const server = await LoopbackServer.start(context, await saas.issue(billing), (_incoming, response) => {
       response.writeHead(200, { connection: 'close' }).end()

@@ -17,8 +17,8 @@ const missing = { code: 'own_certificate_missing', reason: 'source_empty' } as c
 
 const saas = await createAuthority('saas.example')
 
-for (const [way, sender] of senders) {
-  test(`${way}: without a certificate of our own what runs ends, and nothing is called until there is one`, async (context) => {
+for (const [routing, sender] of senders) {
+  test(`${routing}: without a certificate of our own what runs ends, and nothing is called until there is one`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, servers)
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
@@ -39,7 +39,7 @@ for (const [way, sender] of senders) {
     assert.equal(await text(await send(server.url)), source.svid.serialNumber)
   })
 
-  test(`${way}: once our own certificate has expired nothing is called, on kept connections neither`, (context) =>
+  test(`${routing}: once our own certificate has expired nothing is called, on kept connections neither`, (context) =>
     withLife(2, async (life) => {
       const source = await saas.source(coreApi, { ttlSeconds: life.seconds })
       const send = sender(context, source, servers)
@@ -55,7 +55,7 @@ for (const [way, sender] of senders) {
       assert.equal(await text(await send(server.url)), source.svid.serialNumber)
     }))
 
-  test(`${way}: a source that tells nothing but new material is enough`, async (context) => {
+  test(`${routing}: a source that tells nothing but new material is enough`, async (context) => {
     const full = await saas.source(coreApi)
     const bare: X509Source = {
       get current() {

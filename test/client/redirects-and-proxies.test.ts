@@ -49,10 +49,10 @@ test('fetch follows no redirect that leaves TLS', async (context) => {
 
 test('a URL without TLS is not called', async (context) => {
   const plain = await listenPlain(context)
-  for (const [way, caller] of callers) {
+  for (const [routing, caller] of callers) {
     const call = caller(context, source, [billing])(plain.url)
     // The agent refuses by itself: it is one for https.
-    if (way === 'agent') await assert.rejects(call, { code: 'ERR_INVALID_PROTOCOL' })
+    if (routing === 'agent') await assert.rejects(call, { code: 'ERR_INVALID_PROTOCOL' })
     else await expectCallError(call, unsuitable)
   }
   assert.equal(plain.count(), 0)

@@ -77,9 +77,9 @@ const refusals: readonly Refusal[] = [
   },
 ]
 
-for (const [way, caller] of callers) {
+for (const [routing, caller] of callers) {
   for (const { name, shown, code, reason } of refusals) {
-    test(`${way} refuses a server with ${name}, before and after rotation`, async (context) => {
+    test(`${routing} refuses a server with ${name}, before and after rotation`, async (context) => {
       const { source, call } = await arrange(context, caller)
       const server = await LoopbackServer.start(context, await shown())
       await refuses(call, server, { code, reason })
@@ -88,7 +88,7 @@ for (const [way, caller] of callers) {
       assert.equal(server.requests.length, 0)
     })
 
-    test(`${way} refuses a server that comes to show ${name} after it was good`, async (context) => {
+    test(`${routing} refuses a server that comes to show ${name} after it was good`, async (context) => {
       const { source, call } = await arrange(context, caller)
       const server = await LoopbackServer.start(context, await saas.issue(billing))
       assert.equal(await call(server.url), source.svid.serialNumber)

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { createAgent } from '@countersign/client'
 import { createAuthority } from '@countersign/testkit'
 import { callers, senders } from './callers.ts'
-import { createGate } from './gate.ts'
+import { createBarrier } from './barrier.ts'
 import { callerOf, LoopbackServer } from './loopback-server.ts'
 import { until } from './until.ts'
 
@@ -17,8 +17,8 @@ const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
 const saas = await createAuthority('saas.example')
 
-for (const [way, sender] of senders) {
-  test(`${way}: the next request shows the new SVID, and the idle connection of the old one is closed at once`, async (context) => {
+for (const [routing, sender] of senders) {
+  test(`${routing}: the next request shows the new SVID, and the idle connection of the old one is closed at once`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -33,7 +33,7 @@ for (const [way, sender] of senders) {
     }
   })
 
-  test(`${way}: a request that waits for its answer goes on, and its connection is closed after it`, async (context) => {
+  test(`${routing}: a request that waits for its answer goes on, and its connection is closed after it`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const slow = new SlowAnswers()
@@ -50,14 +50,14 @@ for (const [way, sender] of senders) {
     assert.equal(await text(await send(server.url)), source.svid.serialNumber)
   })
 
-  test(`${way}: bodies that are being sent and received during a rotation arrive whole`, async (context) => {
+  test(`${routing}: bodies that are being sent and received during a rotation arrive whole`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
       response.write('>')
       request.pipe(response)
     })
-    const rotated = createGate()
+    const rotated = createBarrier()
     async function* parts(): AsyncGenerator<string> {
       yield 'before '
       await rotated.opened
@@ -72,7 +72,7 @@ for (const [way, sender] of senders) {
     assert.equal(server.requests.length, 1)
   })
 
-  test(`${way}: none of 200 requests fails during 20 rotations`, async (context) => {
+  test(`${routing}: none of 200 requests fails during 20 rotations`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
@@ -94,8 +94,8 @@ for (const [way, sender] of senders) {
   })
 }
 
-for (const [way, caller] of callers) {
-  test(`${way}: a connection that was made during a rotation carries its request and no other`, async (context) => {
+for (const [routing, caller] of callers) {
+  test(`${routing}: a connection that was made during a rotation carries its request and no other`, async (context) => {
     const source = await saas.source(coreApi)
     const call = caller(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -149,8 +149,8 @@ async function delayHandshake(
   context: { after(end: () => void): void },
   { port }: LoopbackServer,
 ): Promise<{ readonly url: string; readonly begun: Promise<void>; release(): void }> {
-  const begun = createGate()
-  const released = createGate()
+  const begun = createBarrier()
+  const released = createBarrier()
   const between = createServer((near) => {
     const far = connectSocket(port, '127.0.0.1')
     for (const socket of [near, far]) socket.on('error', () => undefined)

@@ -36,9 +36,9 @@ const ports: readonly (readonly [
   ],
 ]
 
-for (const [way, sender] of senders) {
+for (const [routing, sender] of senders) {
   for (const [what, serve, reason] of ports) {
-    test(`${way}: the call fails where ${what}`, async (context) => {
+    test(`${routing}: the call fails where ${what}`, async (context) => {
       const send = sender(context, source, servers)
       const port = await listen(context, serve)
       const expected = { code: 'server_unreachable', ...(reason !== undefined && { reason }) } as const
@@ -47,7 +47,7 @@ for (const [way, sender] of senders) {
     })
   }
 
-  test(`${way}: the call fails for a host that is unknown`, async (context) => {
+  test(`${routing}: the call fails for a host that is unknown`, async (context) => {
     const error = await expectCallError(sender(context, source, servers)('https://nowhere.invalid:8443'), {
       code: 'server_unreachable',
     })
@@ -55,13 +55,13 @@ for (const [way, sender] of senders) {
     assert.equal(error.server, 'nowhere.invalid:8443')
   })
 
-  test(`${way}: the call fails where there is no TLS 1.3`, async (context) => {
+  test(`${routing}: the call fails where there is no TLS 1.3`, async (context) => {
     const server = await LoopbackServer.start(context, await saas.issue(billing), undefined, { maxVersion: 'TLSv1.2' })
     await expectCallError(sender(context, source, servers)(server.url), { code: 'server_unreachable' })
     assert.equal(server.requests.length, 0)
   })
 
-  test(`${way}: a call whose certificate the server refuses fails once`, async (context) => {
+  test(`${routing}: a call whose certificate the server refuses fails once`, async (context) => {
     const other = await createAuthority('other.example')
     const options = { requestCert: true, rejectUnauthorized: true, ca: other.bundlePem }
     let attempts = 0
@@ -73,7 +73,7 @@ for (const [way, sender] of senders) {
   })
 }
 
-const timed: readonly (readonly [way: string, call: (context: TestContext, port: number) => Promise<unknown>])[] = [
+const timed: readonly (readonly [routing: string, call: (context: TestContext, port: number) => Promise<unknown>])[] = [
   [
     'agent',
     (context, port) => {
@@ -101,8 +101,8 @@ const timed: readonly (readonly [way: string, call: (context: TestContext, port:
   ['connectTls', (_context, port) => connectTls(source, { servers, timeoutMs: 50, host: '127.0.0.1', port })],
 ]
 
-for (const [way, call] of timed) {
-  test(`${way}: a server that says nothing is given up after timeoutMs`, async (context) => {
+for (const [routing, call] of timed) {
+  test(`${routing}: a server that says nothing is given up after timeoutMs`, async (context) => {
     let ended = 0
     const port = await listen(context, (socket) => socket.once('close', () => (ended += 1)).resume())
     await expectCallError(call(context, port), { code: 'server_unreachable', reason: 'ETIMEDOUT' })

@@ -12,7 +12,7 @@ import { authenticated, type X509Material, type X509Source } from '@countersign/
  */
 export class PeerPort {
   readonly #sockets = new Set<Socket>()
-  #served: { readonly realm: string; readonly server: Server } | undefined
+  #served: { readonly scope: string; readonly server: Server } | undefined
 
   constructor(source: X509Source) {
     source.onUpdate((material) => this.#follow(source, material))
@@ -34,10 +34,10 @@ export class PeerPort {
 
   #follow(source: X509Source, { svid, bundles }: X509Material): void {
     const trustDomains = [...bundles.keys()].toSorted()
-    const realm = [svid.spiffeId.trustDomain, ...trustDomains].join(' ')
-    if (this.#served?.realm === realm) return
+    const scope = [svid.spiffeId.trustDomain, ...trustDomains].join(' ')
+    if (this.#served?.scope === scope) return
     this.#served?.server.close()
-    this.#served = { realm, server: serve(source, trustDomains) }
+    this.#served = { scope, server: serve(source, trustDomains) }
   }
 }
 

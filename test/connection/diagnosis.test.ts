@@ -4,9 +4,9 @@ import { test, type TestContext } from 'node:test'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type CountersignEvent, createMaterial } from '@countersign/core'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
-import type { Accepted } from '../../packages/core/src/connection/accepted-material.ts'
+import type { TrustState } from '../../packages/core/src/connection/material-gate.ts'
 import { PeerConnections } from '../../packages/core/src/connection/peer-connections.ts'
-import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
+import { readCallerChain } from '../../packages/core/src/connection/read-chain.ts'
 import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
 import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
@@ -86,12 +86,17 @@ function exhausted(): TimeBudget {
 
 function judge(
   socket: TLSSocket,
-  { openssl, diagnosis }: Pick<Accepted, 'openssl'> & { readonly diagnosis?: TimeBudget },
+  { openssl, diagnosis }: Pick<TrustState, 'openssl'> & { readonly diagnosis?: TimeBudget },
 ): ReturnType<typeof verifyPeer> {
-  return verifyPeer(socket, accept(openssl), { cache: new VerdictCache(), showPeer: showCaller, diagnosis }, Date.now())
+  return verifyPeer(
+    socket,
+    accept(openssl),
+    { cache: new VerdictCache(), readPeerChain: readCallerChain, diagnosis },
+    Date.now(),
+  )
 }
 
-function accept(openssl: Accepted['openssl']): Accepted {
+function accept(openssl: TrustState['openssl']): TrustState {
   const { keyPem: key, certificatePem: cert } = own
   const { svid } = createMaterial({ key, cert, bundles: { 'saas.example': authority.bundlePem } })
   return { own: svid, trust: createSvidTrust(bundlesOf(authority)), openssl, known: () => [] }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { connect, type ConnectionOptions, createServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
-import type { Accepted } from '../../packages/core/src/connection/accepted-material.ts'
-import { showCaller } from '../../packages/core/src/connection/read-chain.ts'
+import type { TrustState } from '../../packages/core/src/connection/material-gate.ts'
+import { readCallerChain } from '../../packages/core/src/connection/read-chain.ts'
 import { VerdictCache } from '../../packages/core/src/connection/verdict-cache.ts'
 import { verifyPeer } from '../../packages/core/src/connection/verify-peer.ts'
 import { ExpiryTimers } from '../../packages/core/src/connection/expiry-timers.ts'
@@ -23,7 +23,7 @@ const service = await saas.issue('spiffe://saas.example/ns/production/sa/billing
 const caller = await saas.issue('spiffe://saas.example/ns/production/sa/core-api')
 const host = await web.issue('spiffe://web.example/server', { dnsNames: ['localhost'] })
 const source = await saas.source(service.spiffeId)
-const accepted: Accepted = {
+const accepted: TrustState = {
   own: source.current.svid,
   trust: createSvidTrust(source.current.bundles),
   openssl: 'required',
@@ -34,7 +34,12 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   test(`a caller is not verified on a resumed session (${version})`, async (context) => {
     const server = await serve(context, service, { ca: saas.bundlePem, requestCert: true, maxVersion: version })
     const verify = (socket: TLSSocket): unknown => {
-      const verdict = verifyPeer(socket, accepted, { cache: new VerdictCache(), showPeer: showCaller }, Date.now())
+      const verdict = verifyPeer(
+        socket,
+        accepted,
+        { cache: new VerdictCache(), readPeerChain: readCallerChain },
+        Date.now(),
+      )
       return verdict.ok ? 'ok' : verdict.reason
     }
     const options = { ...optionsOf(caller, saas), maxVersion: version }

@@ -6,7 +6,7 @@ const minute = 60_000
 
 test('calls back at moments near and far, each once and not before', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new SharedTimer()
+  const timers = new SharedTimer()
   const called: string[] = []
   const ahead: readonly (readonly [string, number])[] = [
     ['near', 1000],
@@ -15,7 +15,7 @@ test('calls back at moments near and far, each once and not before', (context) =
     ['far', 90 * minute],
     ['farther than a timer can wait', 40 * 24 * 60 * minute],
   ]
-  for (const [name, wait] of ahead) moments.callAt(Date.now() + wait, () => called.push(name))
+  for (const [name, wait] of ahead) timers.callAt(Date.now() + wait, () => called.push(name))
   let now = 0
   for (const [name, wait] of ahead) {
     advance(context.mock.timers, wait - 1 - now)
@@ -29,10 +29,10 @@ test('calls back at moments near and far, each once and not before', (context) =
 
 test('never calls back what was ended, near or far', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new SharedTimer()
+  const timers = new SharedTimer()
   const called: number[] = []
   const stops = [minute / 2, 2 * minute, 3 * minute].map((wait) =>
-    moments.callAt(Date.now() + wait, () => called.push(wait)),
+    timers.callAt(Date.now() + wait, () => called.push(wait)),
   )
   stops[0]?.()
   stops[1]?.()
@@ -45,9 +45,9 @@ test('never calls back what was ended, near or far', (context) => {
 
 test('notices within a minute that the clock was set', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
-  const moments = new SharedTimer()
+  const timers = new SharedTimer()
   let called = 0
-  moments.callAt(Date.now() + 10 * 60 * minute, () => (called += 1))
+  timers.callAt(Date.now() + 10 * 60 * minute, () => (called += 1))
   context.mock.timers.setTime(Date.now() + 11 * 60 * minute)
   advance(context.mock.timers, minute)
   assert.equal(called, 1)

@@ -163,7 +163,7 @@ function pass(input: unknown, principal: Principal | null): RequirementFailure |
 }
 
 function request(principal: Principal | null): CheckedRequest {
-  const target = { accepted: true, path: '/a b', mayFold: true } as const
+  const target = { accepted: true, path: '/a b', isFoldable: true } as const
   return { principal, method: 'GET', target, message: { headers: { accept: '*/*' } } }
 }
 

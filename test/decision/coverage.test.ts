@@ -4,7 +4,12 @@ import test from 'node:test'
 import * as fc from 'fast-check'
 import { scale } from '../support/long.ts'
 import { parseFastifyRoute } from '../../packages/fastify/src/route-patterns.ts'
-import { exactReading, foldPattern, foldTarget, type Reading } from '../../packages/authorization/src/reading.ts'
+import {
+  exactSemantics,
+  foldPattern,
+  foldTarget,
+  type PathSemantics,
+} from '../../packages/authorization/src/path-semantics.ts'
 import { permitAll } from '../../packages/authorization/src/requirement.ts'
 import { createRuleIndex } from '../../packages/authorization/src/rule-index.ts'
 import { compileRules } from '../../packages/authorization/src/rules.ts'
@@ -69,8 +74,12 @@ test('finds the first rule that contains every path of a route', () => {
     ],
     context,
   )
-  const covering = (url: string, method = 'GET', reading: Reading = exactReading): readonly (number | undefined)[] =>
-    parseFastifyRoute(url).map((route) => rules.findCovering(method, route, reading)?.index)
+  const covering = (
+    url: string,
+    method = 'GET',
+    semantics: PathSemantics = exactSemantics,
+  ): readonly (number | undefined)[] =>
+    parseFastifyRoute(url).map((route) => rules.findCovering(method, route, semantics)?.index)
   assert.deepEqual(covering('/a/b'), [0])
   assert.deepEqual(covering('/a/:id'), [1])
   assert.deepEqual(covering('/a/:id', 'HEAD'), [1])
@@ -123,12 +132,12 @@ test('contains every path that find-my-way matches, unless a parameter of it is 
       const unnamed = Object.entries(found?.params ?? {}).some(([name, value]) => name !== '*' && value === '')
       if (!target.accepted || found === null || unnamed) return
       matched += 1
-      const reading: Reading = { foldCase: foldCase && 'unicode', foldTrailingSlash }
+      const semantics: PathSemantics = { foldCase: foldCase && 'unicode', foldTrailingSlash }
       const forms = parseFastifyRoute(url).map((pattern, index) => ({ index, methods: undefined, pattern }))
-      const index = createRuleIndex(forms, ({ pattern }) => foldPattern(pattern, reading))
+      const index = createRuleIndex(forms, ({ pattern }) => foldPattern(pattern, semantics))
       assert.ok(
-        index.find(foldTarget(target, reading), 'GET') !== undefined,
-        `${url} ${sent} ${JSON.stringify(reading)}`,
+        index.find(foldTarget(target, semantics), 'GET') !== undefined,
+        `${url} ${sent} ${JSON.stringify(semantics)}`,
       )
     }),
     { numRuns: scale(5_000, 20_000) },

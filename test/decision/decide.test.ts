@@ -13,7 +13,7 @@ import {
   type DecisionRequest,
 } from '../../packages/authorization/src/decide.ts'
 import { createDenial, type Decision, type Denial } from '../../packages/authorization/src/denial.ts'
-import { exactReading, type Reading } from '../../packages/authorization/src/reading.ts'
+import { exactSemantics, type PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import {
   authenticated,
   custom,
@@ -31,7 +31,7 @@ import { targetOf } from './target-of.ts'
 
 const context = { localTrustDomain: 'saas.example' }
 const coreApi = createCaller('spiffe://saas.example/ns/production/sa/core-api', 'SERVICE_core-api')
-const folded: Reading = { foldCase: 'ascii', foldTrailingSlash: true }
+const folded: PathSemantics = { foldCase: 'ascii', foldTrailingSlash: true }
 
 const rules = compileRules(
   [
@@ -120,17 +120,17 @@ test('decides in two steps what it decides in one', () => {
 })
 
 test('reads the path as the router does', () => {
-  assert.equal(decide(rules, { ...ask('/MIXED/'), reading: folded }).effect, 'allow')
+  assert.equal(decide(rules, { ...ask('/MIXED/'), semantics: folded }).effect, 'allow')
   assert.equal(denied(decide(rules, ask('/MIXED/'))).reason, 'no_rule')
 })
 
 test('denies when two routers would reach rules that decide differently', () => {
-  const denial = denied(decide(rules, { ...ask('/MIXED'), alsoReading: folded }))
-  assert.deepEqual([denial.reason, denial.status], ['ambiguous_reading', 403])
+  const denial = denied(decide(rules, { ...ask('/MIXED'), otherSemantics: folded }))
+  assert.deepEqual([denial.reason, denial.status], ['ambiguous_path', 403])
   assert.match(denial.detail, /no rule.*rules\[4\]/)
-  assert.equal(denied(decide(rules, { ...ask('/Closed'), alsoReading: folded })).reason, 'no_rule')
-  assert.equal(decide(rules, { ...ask('/Mixed'), alsoReading: folded }).effect, 'allow')
-  assert.equal(decide(rules, { ...ask('/internal/billing/x'), alsoReading: folded }).effect, 'allow')
+  assert.equal(denied(decide(rules, { ...ask('/Closed'), otherSemantics: folded })).reason, 'no_rule')
+  assert.equal(decide(rules, { ...ask('/Mixed'), otherSemantics: folded }).effect, 'allow')
+  assert.equal(decide(rules, { ...ask('/internal/billing/x'), otherSemantics: folded }).effect, 'allow')
 })
 
 test('asks a rule once when two routers reach the same one', () => {
@@ -140,7 +140,7 @@ test('asks a rule once when two routers reach the same one', () => {
     return true
   })
   const set = compileRules([{ path: '/**', allow: count }], context)
-  assert.equal(decide(set, { ...ask('/A/'), alsoReading: folded }).effect, 'allow')
+  assert.equal(decide(set, { ...ask('/A/'), otherSemantics: folded }).effect, 'allow')
   assert.equal(asked, 1)
 })
 
@@ -152,9 +152,9 @@ test('passes when two routers reach different rules that both let pass', () => {
     ],
     context,
   )
-  assert.equal(decide(both, { ...ask('/a'), alsoReading: folded }).effect, 'allow')
-  const denial = denied(decide(both, { ...ask('/a'), principal: null, alsoReading: folded }))
-  assert.equal(denial.reason, 'ambiguous_reading')
+  assert.equal(decide(both, { ...ask('/a'), otherSemantics: folded }).effect, 'allow')
+  const denial = denied(decide(both, { ...ask('/a'), principal: null, otherSemantics: folded }))
+  assert.equal(denial.reason, 'ambiguous_path')
 })
 
 test('answers 503 when a custom requirement cannot be evaluated', () => {
@@ -179,11 +179,11 @@ test('always gives a decision, and the same one for the same request', () => {
   const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => `/${segments.join('/')}`)
   const method = fc.constantFrom('GET', 'POST', 'HEAD', 'anything')
   const demand = fc.constantFrom(undefined, route(authenticated()), route(denyAll()))
-  const also = fc.constantFrom(undefined, exactReading, folded)
+  const also = fc.constantFrom(undefined, exactSemantics, folded)
   fc.assert(
-    fc.property(path, method, demand, also, (found, verb, routeAllow, alsoReading) => {
-      const target = { accepted: true, path: found, mayFold: true } as const
-      const request: DecisionRequest = { ...ask('/'), target, method: verb, routeAllow, alsoReading }
+    fc.property(path, method, demand, also, (found, verb, routeAllow, otherSemantics) => {
+      const target = { accepted: true, path: found, isFoldable: true } as const
+      const request: DecisionRequest = { ...ask('/'), target, method: verb, routeAllow, otherSemantics }
       assert.deepEqual(withoutId(decide(rules, request)), withoutId(decide(rules, request)))
     }),
     { numRuns: 2_000 },
@@ -191,7 +191,13 @@ test('always gives a decision, and the same one for the same request', () => {
 })
 
 function ask(path: string): DecisionRequest {
-  return { principal: coreApi, method: 'GET', target: targetOf(path), message: { headers: {} }, reading: exactReading }
+  return {
+    principal: coreApi,
+    method: 'GET',
+    target: targetOf(path),
+    message: { headers: {} },
+    semantics: exactSemantics,
+  }
 }
 
 function route(requirement: Requirement): CompiledRequirement {

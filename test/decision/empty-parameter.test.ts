@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { missesCoveringRule } from '../../packages/authorization/src/empty-parameter.ts'
-import type { Reading } from '../../packages/authorization/src/reading.ts'
+import type { PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { authenticated, denyAll } from '../../packages/authorization/src/requirement.ts'
 import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { parsePath } from '../../packages/authorization/src/target.ts'
 import { isLastParameterEmpty } from '../../packages/fastify/src/read-request.ts'
 
-const reading: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
+const semantics: PathSemantics = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
 const rules = compileRules(
   [
     { path: '/files/*', allow: denyAll() },
@@ -43,6 +43,6 @@ test('leaves a path alone that a rule names with its slash, but in this form onl
 function misses(url: string, params: unknown): boolean {
   const target = parsePath(url)
   if (!target.accepted || !isLastParameterEmpty(params)) return false
-  const decisive = rules.find('GET', target, reading)
-  return missesCoveringRule(rules, decisive, { method: 'GET', target, reading })
+  const decisive = rules.find('GET', target, semantics)
+  return missesCoveringRule(rules, decisive, { method: 'GET', target, semantics })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { decide, type DecisionRequest } from '../../packages/authorization/src/decide.ts'
-import { exactReading, otherSpellings, type Reading } from '../../packages/authorization/src/reading.ts'
+import { exactSemantics, otherSpellings, type PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import {
   authenticated,
   custom,
@@ -14,8 +14,8 @@ import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 
-const fastify: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
-const express: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'all' }
+const fastify: PathSemantics = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
+const express: PathSemantics = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'all' }
 const caller = createCaller('spiffe://saas.example/ns/production/sa/core-api', 'SERVICE_core-api')
 const admin = hasAuthority('ADMIN')
 const slash = { allowEncodedSlash: true }
@@ -54,11 +54,11 @@ test('lists each form that a router may compare, and the path decoded twice', ()
 
 test('compares everything escaped where a reading does not say', () => {
   const target = targetOf('/%61%40')
-  assert.deepEqual(otherSpellings(target, exactReading), otherSpellings(target, express))
+  assert.deepEqual(otherSpellings(target, exactSemantics), otherSpellings(target, express))
 })
 
 test('denies a path whose escaped form reaches a rule that decides differently, whichever of the two denies', () => {
-  for (const reading of [fastify, express]) {
+  for (const semantics of [fastify, express]) {
     for (const [own, others] of [
       [authenticated(), admin],
       [admin, authenticated()],
@@ -67,17 +67,17 @@ test('denies a path whose escaped form reaches a rule that decides differently, 
         { path: '/users/@me', allow: own },
         { path: '/users/*', allow: others },
       ]
-      assert.equal(judge(rules, '/users/%40me', reading), 'ambiguous_reading')
+      assert.equal(judge(rules, '/users/%40me', semantics), 'ambiguous_path')
     }
     const agreed = [
       { path: '/users/@me', allow: authenticated() },
       { path: '/users/*', allow: permitAll() },
     ]
-    assert.equal(judge(agreed, '/users/%40me', reading), 'allow')
-    assert.equal(judge([{ path: '/users/*', allow: authenticated() }], '/users/%40me', reading), 'allow')
-    assert.equal(judge([{ path: '/users/@me', allow: authenticated() }], '/users/%40me', reading), 'ambiguous_reading')
-    assert.equal(judge([{ path: '/users/@me', allow: admin }], '/users/%40me', reading), 'authority_missing')
-    assert.equal(judge([{ path: '/users/**', allow: admin }], '/users/%40me', reading), 'authority_missing')
+    assert.equal(judge(agreed, '/users/%40me', semantics), 'allow')
+    assert.equal(judge([{ path: '/users/*', allow: authenticated() }], '/users/%40me', semantics), 'allow')
+    assert.equal(judge([{ path: '/users/@me', allow: authenticated() }], '/users/%40me', semantics), 'ambiguous_path')
+    assert.equal(judge([{ path: '/users/@me', allow: admin }], '/users/%40me', semantics), 'authority_missing')
+    assert.equal(judge([{ path: '/users/**', allow: admin }], '/users/%40me', semantics), 'authority_missing')
   }
 })
 
@@ -87,10 +87,10 @@ test('denies an unneeded escape where it decides, and a needed one only where th
     { path: '/users/é', allow: authenticated() },
     { path: '/users/*', allow: admin },
   ]
-  assert.equal(judge(rules, '/users/m%65', fastify), 'ambiguous_reading')
-  assert.equal(judge(rules, '/users/m%65', express), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/m%65', fastify), 'ambiguous_path')
+  assert.equal(judge(rules, '/users/m%65', express), 'ambiguous_path')
   assert.equal(judge(rules, '/users/%C3%A9', fastify), 'allow')
-  assert.equal(judge(rules, '/users/%C3%A9', express), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/%C3%A9', express), 'ambiguous_path')
 })
 
 test('denies a path that decides differently when it is decoded twice', () => {
@@ -98,7 +98,7 @@ test('denies a path that decides differently when it is decoded twice', () => {
     { path: '/users/me', allow: admin },
     { path: '/users/*', allow: authenticated() },
   ]
-  assert.equal(judge(rules, '/users/%256de', fastify), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/%256de', fastify), 'ambiguous_path')
   assert.equal(judge(rules, '/users/%256dx', fastify), 'allow')
   assert.equal(judge(rules, '/users/50%25', express), 'allow')
 })
@@ -108,7 +108,7 @@ test('denies where another router compares the escapes', () => {
     { path: '/users/é', allow: authenticated() },
     { path: '/users/*', allow: admin },
   ]
-  assert.equal(judge(rules, '/users/%C3%A9', fastify, express), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/%C3%A9', fastify, express), 'ambiguous_path')
   assert.equal(judge(rules, '/users/%C3%A9', fastify, { ...fastify, foldTrailingSlash: true }), 'allow')
 })
 
@@ -169,7 +169,7 @@ test('asks every form of the path whether it accepts an encoded slash', () => {
     { path: '/users/*/*', allow: authenticated() },
   ]
   assert.equal(judge(rules, '/users/@me/a%2Fb', fastify), 'allow')
-  assert.equal(judge(rules, '/users/%40me/a%2Fb', fastify), 'ambiguous_reading')
+  assert.equal(judge(rules, '/users/%40me/a%2Fb', fastify), 'ambiguous_path')
 })
 
 test('denies an encoded slash that decodes to a path which an earlier rule denies', () => {
@@ -179,20 +179,20 @@ test('denies an encoded slash that decodes to a path which an earlier rule denie
     { path: '/projects/*', allow: authenticated(), ...slash },
     { path: '/**', allow: admin },
   ]
-  assert.equal(judge(rules, '/files/secret%2Fx', fastify), 'ambiguous_reading')
+  assert.equal(judge(rules, '/files/secret%2Fx', fastify), 'ambiguous_path')
   assert.equal(judge(rules, '/files/public%2Fx', fastify), 'allow')
   assert.equal(judge(rules, '/projects/ns%2Frepo', fastify), 'allow')
   const folded = { ...fastify, foldCase: 'ascii' } as const
   assert.equal(judge(rules, '/files/SECRET%2Fx', fastify), 'allow')
-  assert.equal(judge(rules, '/files/SECRET%2Fx', fastify, folded), 'ambiguous_reading')
+  assert.equal(judge(rules, '/files/SECRET%2Fx', fastify, folded), 'ambiguous_path')
 })
 
-function judge(rules: readonly Rule[], path: string, reading: Reading, alsoReading?: Reading): string {
+function judge(rules: readonly Rule[], path: string, semantics: PathSemantics, otherSemantics?: PathSemantics): string {
   const compiled = compileRules(rules, { localTrustDomain: 'saas.example' })
-  const decision = decide(compiled, { ...ask(path, reading), alsoReading })
+  const decision = decide(compiled, { ...ask(path, semantics), otherSemantics })
   return decision.effect === 'allow' ? 'allow' : decision.reason
 }
 
-function ask(path: string, reading: Reading): DecisionRequest {
-  return { principal: caller, method: 'GET', target: targetOf(path), message: { headers: {} }, reading }
+function ask(path: string, semantics: PathSemantics): DecisionRequest {
+  return { principal: caller, method: 'GET', target: targetOf(path), message: { headers: {} }, semantics }
 }

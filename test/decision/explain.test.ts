@@ -6,7 +6,7 @@ import {
 } from '../../packages/authorization/src/compile-requirement.ts'
 import { decide } from '../../packages/authorization/src/decide.ts'
 import { explainDecision, type Explanation, type ExplainRequest } from '../../packages/authorization/src/explain.ts'
-import { exactReading } from '../../packages/authorization/src/reading.ts'
+import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import {
   authenticated,
   custom,
@@ -103,7 +103,7 @@ test('decides as the decision does', () => {
   for (const path of ['/', '/internal/billing/invoices', '/internal/x/report/', '/none', '/files', '/Files']) {
     for (const principal of [coreApi, nobody, null]) {
       for (const method of ['GET', 'POST', 'HEAD']) {
-        const request = { principal, method, reading: exactReading }
+        const request = { principal, method, semantics: exactSemantics }
         const decision = decide(rules, { ...request, target: targetOf(path), message: { headers: {} } })
         const explained = explainDecision({ ...request, rules, path }).decision
         assert.deepEqual({ ...explained, id: '' }, { ...decision, id: '' })
@@ -121,7 +121,7 @@ test('is readable as text', () => {
 })
 
 function explain(about: Partial<ExplainRequest>): Explanation {
-  return explainDecision({ rules, principal: coreApi, method: 'GET', path: '/', reading: exactReading, ...about })
+  return explainDecision({ rules, principal: coreApi, method: 'GET', path: '/', semantics: exactSemantics, ...about })
 }
 
 function demand(namespace: string): CompiledRequirement {

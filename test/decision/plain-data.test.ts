@@ -70,8 +70,8 @@ describe('a request of plain data', () => {
   })
 
   test('is decided as a router that ignores case reads it, where that is said', () => {
-    const reading = { foldCase: 'ascii', foldTrailingSlash: true } as const
-    const request = { method: 'GET', path: '/INVOICES/17/', principal: coreApi, reading }
+    const semantics = { foldCase: 'ascii', foldTrailingSlash: true } as const
+    const request = { method: 'GET', path: '/INVOICES/17/', principal: coreApi, semantics }
     assert.equal(decidePath(rules, request).effect, 'allow')
   })
 })

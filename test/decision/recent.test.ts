@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compileRules } from '../../packages/authorization/src/rules.ts'
-import { exactReading } from '../../packages/authorization/src/reading.ts'
-import { Recent, RecentMemory } from '../../packages/authorization/src/recent.ts'
+import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
+import { BoundedCache, CacheMemory } from '../../packages/authorization/src/bounded-cache.ts'
 import { createTargetParser } from '../../packages/authorization/src/target.ts'
 
 test('remembers what was computed, and nothing of long texts', () => {
-  const recent = new Recent<number>(new RecentMemory())
+  const recent = new BoundedCache<number>(new CacheMemory())
   assert.equal(
     recent.keep('/a', () => 1),
     1,
@@ -24,8 +24,8 @@ test('remembers what was computed, and nothing of long texts', () => {
 })
 
 test('begins anew once the memory that several share is used up, whichever of them used it', () => {
-  const memory = new RecentMemory(1000)
-  const [first, second] = [new Recent<number>(memory), new Recent<number>(memory)]
+  const memory = new CacheMemory(1000)
+  const [first, second] = [new BoundedCache<number>(memory), new BoundedCache<number>(memory)]
   first.keep('/a', () => 1)
   const { bytes } = memory
   assert.ok(bytes > '/a'.length * 2)
@@ -42,8 +42,8 @@ test('begins anew once the memory that several share is used up, whichever of th
 
 test('counts longer texts for more, and most of all those that are held twice or in two bytes a character', () => {
   const bytesOf = (text: string): number => {
-    const memory = new RecentMemory()
-    new Recent<number>(memory).keep(text, () => 1)
+    const memory = new CacheMemory()
+    new BoundedCache<number>(memory).keep(text, () => 1)
     return memory.bytes
   }
   const shortest = bytesOf('')
@@ -82,13 +82,13 @@ test('what is remembered of one method or reading is not taken for another', () 
     ],
     { localTrustDomain: 'saas.example' },
   )
-  const target = { accepted: true, path: '/a', mayFold: false } as const
+  const target = { accepted: true, path: '/a', isFoldable: false } as const
   const folding = { foldCase: 'ascii', foldTrailingSlash: true } as const
-  const upper = { accepted: true, path: '/A', mayFold: true } as const
+  const upper = { accepted: true, path: '/A', isFoldable: true } as const
   for (let round = 0; round < 2; round += 1) {
-    assert.equal(rules.find('POST', target, exactReading)?.index, 0)
-    assert.equal(rules.find('GET', target, exactReading)?.index, 1)
-    assert.equal(rules.find('GET', upper, exactReading), undefined)
+    assert.equal(rules.find('POST', target, exactSemantics)?.index, 0)
+    assert.equal(rules.find('GET', target, exactSemantics)?.index, 1)
+    assert.equal(rules.find('GET', upper, exactSemantics), undefined)
     assert.equal(rules.find('GET', upper, folding)?.index, 1)
   }
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { decideRules } from '../../packages/authorization/src/decide.ts'
-import type { Reading } from '../../packages/authorization/src/reading.ts'
+import type { PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { findReparsing, type Reparsing } from '../../packages/authorization/src/reparsed-target.ts'
 import { authenticated, hasAuthority } from '../../packages/authorization/src/requirement.ts'
 import { compileRules } from '../../packages/authorization/src/rules.ts'
@@ -9,7 +9,7 @@ import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 
 const caller = createCaller('spiffe://saas.example/ns/production/sa/core-api', 'SERVICE_core-api')
-const plain: Reading = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
+const plain: PathSemantics = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
 
 /** Targets by which part of them has to be decoded for Express to cut them in the wrong place. */
 const targets: readonly (readonly [target: string, reparsing: Reparsing | undefined])[] = [
@@ -52,20 +52,20 @@ test('is denied only where the router decodes that part', () => {
   for (const [target, decodesForExpress, outcome] of [
     ['/a%20b/c', undefined, 'allow'],
     ['/a%20b/c', 'belowEscapes', 'allow'],
-    ['/a%20b/c', 'all', 'ambiguous_reading'],
-    ["/o'neil?q=a%20b", 'all', 'ambiguous_reading'],
+    ['/a%20b/c', 'all', 'ambiguous_path'],
+    ["/o'neil?q=a%20b", 'all', 'ambiguous_path'],
     ['/%61/a%20b/c', undefined, 'allow'],
-    ['/%61/a%20b/c', 'belowEscapes', 'ambiguous_reading'],
-    ['/%61/a%20b/c', 'all', 'ambiguous_reading'],
+    ['/%61/a%20b/c', 'belowEscapes', 'ambiguous_path'],
+    ['/%61/a%20b/c', 'all', 'ambiguous_path'],
     ['/a%20b', 'all', 'allow'],
     ['/admin/a%20b/c', 'all', 'authority_missing'],
   ] as const) {
-    const alsoReading = decodesForExpress === undefined ? plain : { ...plain, decodesForExpress }
-    assert.equal(judge(target, alsoReading), outcome, `${target} ${decodesForExpress}`)
+    const otherSemantics = decodesForExpress === undefined ? plain : { ...plain, decodesForExpress }
+    assert.equal(judge(target, otherSemantics), outcome, `${target} ${decodesForExpress}`)
   }
 })
 
-function judge(url: string, alsoReading: Reading): string {
+function judge(url: string, otherSemantics: PathSemantics): string {
   const rules = compileRules(
     [
       { path: '/admin/**', allow: hasAuthority('ADMIN') },
@@ -75,6 +75,6 @@ function judge(url: string, alsoReading: Reading): string {
   )
   const target = targetOf(url)
   const facts = { principal: caller, method: 'GET', target, message: { headers: {} } }
-  const decision = decideRules(rules, { ...facts, reading: plain, alsoReading })
+  const decision = decideRules(rules, { ...facts, semantics: plain, otherSemantics })
   return decision.effect === 'allow' ? 'allow' : decision.reason
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as fc from 'fast-check'
 import type { SegmentPattern } from '../../packages/authorization/src/path-pattern.ts'
-import { foldPattern, foldTarget, type Reading } from '../../packages/authorization/src/reading.ts'
+import { foldPattern, foldTarget, type PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { createRuleIndex, type IndexedRule } from '../../packages/authorization/src/rule-index.ts'
 import type { CanonicalTarget } from '../../packages/authorization/src/target.ts'
 import { scale } from '../support/long.ts'
@@ -41,16 +41,16 @@ const path = fc
   .map(
     ([segments, slash]) => `${segments.map((text) => `/${text}`).join('')}${slash || segments.length === 0 ? '/' : ''}`,
   )
-const reading: fc.Arbitrary<Reading> = fc.record({
-  foldCase: fc.constantFrom<Reading['foldCase']>(false, false, 'ascii', 'unicode'),
+const semantics: fc.Arbitrary<PathSemantics> = fc.record({
+  foldCase: fc.constantFrom<PathSemantics['foldCase']>(false, false, 'ascii', 'unicode'),
   foldTrailingSlash: fc.boolean(),
 })
 
 test('finds what a loop over all rules finds, on random rule sets', () => {
   fc.assert(
-    fc.property(ruleSet, path, fc.constantFrom(...methods, 'DELETE'), reading, (rules, found, method, how) => {
+    fc.property(ruleSet, path, fc.constantFrom(...methods, 'DELETE'), semantics, (rules, found, method, how) => {
       const index = createRuleIndex(rules, (rule) => foldPattern(rule.pattern, how))
-      const target: CanonicalTarget = { accepted: true, path: found, mayFold: true }
+      const target: CanonicalTarget = { accepted: true, path: found, isFoldable: true }
       const expected = rules.find(
         (rule) => (rule.methods?.has(method) ?? true) && matchBySegments(rule.pattern, found, how),
       )
@@ -95,10 +95,10 @@ test('a pattern is contained by itself and by everything above it', () => {
   )
 })
 
-const exact: Reading = { foldCase: false, foldTrailingSlash: false }
+const exact: PathSemantics = { foldCase: false, foldTrailingSlash: false }
 
 /** What a reader of the documentation would do by hand. */
-function matchBySegments({ path: wanted, rest }: SegmentPattern, found: string, how: Reading): boolean {
+function matchBySegments({ path: wanted, rest }: SegmentPattern, found: string, how: PathSemantics): boolean {
   const wantedSegments = cut(wanted, how)
   const foundSegments = cut(found, how)
   if (rest ? foundSegments.length < wantedSegments.length : foundSegments.length !== wantedSegments.length) return false
@@ -107,7 +107,7 @@ function matchBySegments({ path: wanted, rest }: SegmentPattern, found: string, 
   )
 }
 
-function cut(text: string, how: Reading): readonly string[] {
+function cut(text: string, how: PathSemantics): readonly string[] {
   const segments = text.split('/').slice(1)
   if (how.foldTrailingSlash && segments.length > 1 && segments.at(-1) === '') segments.pop()
   return segments.map((one) => {

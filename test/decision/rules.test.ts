@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ConfigurationError, type ConfigurationErrorCode } from '../../packages/spiffe/src/errors.ts'
-import { exactReading, type Reading } from '../../packages/authorization/src/reading.ts'
+import { exactSemantics, type PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { permitAll } from '../../packages/authorization/src/requirement.ts'
 import { compileRules, type RuleSet } from '../../packages/authorization/src/rules.ts'
 import { targetOf } from './target-of.ts'
 
 const context = { localTrustDomain: 'saas.example' }
 const allow = permitAll()
-const ignoreCase: Reading = { foldCase: 'ascii', foldTrailingSlash: false }
-const ignoreSlash: Reading = { foldCase: false, foldTrailingSlash: true }
+const ignoreCase: PathSemantics = { foldCase: 'ascii', foldTrailingSlash: false }
+const ignoreSlash: PathSemantics = { foldCase: false, foldTrailingSlash: true }
 
 const refused: readonly (readonly [name: string, rules: unknown, code: ConfigurationErrorCode])[] = [
   ['something that is no list', { path: '/', allow }, 'option_invalid'],
@@ -112,7 +112,7 @@ test('covers every method without methods, and exactly those with them, HEAD wit
     context,
   )
   const found = (method: string, path: string): number | undefined =>
-    rules.find(method, targetOf(path), exactReading)?.index
+    rules.find(method, targetOf(path), exactSemantics)?.index
   assert.equal(found('GET', '/x'), 0)
   assert.equal(found('HEAD', '/x'), 0)
   assert.equal(found('POST', '/x'), 1)
@@ -249,18 +249,18 @@ test('reads rules as the router reads paths', () => {
 })
 
 test('refuses rules that only a reading makes unreachable when the reading is known', () => {
-  const cases: readonly (readonly [first: string, second: string, reading: Reading])[] = [
+  const cases: readonly (readonly [first: string, second: string, semantics: PathSemantics])[] = [
     ['/admin', '/ADMIN', ignoreCase],
     ['/a/*', '/A/b', ignoreCase],
     ['/a', '/a/', ignoreSlash],
     ['/É', '/é', { foldCase: 'unicode', foldTrailingSlash: false }],
   ]
-  for (const [first, second, reading] of cases) {
+  for (const [first, second, semantics] of cases) {
     const rules = compile(first, second)
-    assert.throws(() => rules.checkReading(reading), isRefusal('rule_unreachable'), second)
-    rules.checkReading(exactReading)
+    assert.throws(() => rules.checkSemantics(semantics), isRefusal('rule_unreachable'), second)
+    rules.checkSemantics(exactSemantics)
   }
-  compile('/É', '/é').checkReading(ignoreCase)
+  compile('/É', '/é').checkSemantics(ignoreCase)
 })
 
 function compile(...paths: readonly string[]): RuleSet {
@@ -270,8 +270,8 @@ function compile(...paths: readonly string[]): RuleSet {
   )
 }
 
-function find(rules: RuleSet, path: string, reading: Reading = exactReading): number | undefined {
-  return rules.find('GET', targetOf(path), reading)?.index
+function find(rules: RuleSet, path: string, semantics: PathSemantics = exactSemantics): number | undefined {
+  return rules.find('GET', targetOf(path), semantics)?.index
 }
 
 function isRefusal(code: ConfigurationErrorCode): (error: unknown) => boolean {

@@ -174,9 +174,9 @@ test('never normalizes Unicode: a look-alike stays what it is', () => {
 })
 
 test('says of a path without upper case and escapes that no folding can change it', () => {
-  assert.equal(accept({ ...plain, url: '/a-b/1?X=Y' }).mayFold, false)
-  assert.equal(accept({ ...plain, url: '/a/B' }).mayFold, true)
-  assert.equal(accept({ ...plain, url: '/%E2%84%AA' }).mayFold, true)
+  assert.equal(accept({ ...plain, url: '/a-b/1?X=Y' }).isFoldable, false)
+  assert.equal(accept({ ...plain, url: '/a/B' }).isFoldable, true)
+  assert.equal(accept({ ...plain, url: '/%E2%84%AA' }).isFoldable, true)
 })
 
 test('names the place and never the text of what it refuses', () => {

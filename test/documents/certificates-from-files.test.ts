@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { fileSource, type SourceNotice, type X509Material } from '@countersign/core'
 import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
-import { hear } from './hear.ts'
+import { waitForEvent } from './wait-for-event.ts'
 import { readPage } from './page.ts'
 import { isGuard, isSource, parseObject, read, readFunction } from './read.ts'
 import { findMissing, runShell, testBlocks, testPrinted, testShell } from './test-page.ts'
@@ -57,7 +57,7 @@ for (const [name, skip, made] of [
     const { serialNumber } = source.current.svid
     const renewal = page.blocks.find(({ info, code }) => info.startsWith('sh run') && code.includes(made))
     assert.ok(renewal !== undefined)
-    const updated = hear<X509Material>(
+    const updated = waitForEvent<X509Material>(
       (listener) => source.onUpdate(listener),
       ({ svid }) => svid.serialNumber !== serialNumber,
     )
@@ -136,7 +136,7 @@ test('a broken set is reported as the page shows it', { skip: noOpenssl }, async
   const bundle = place('authority.pem', 'authority.pem')
   await using source = await fileSource({ key, cert, bundles: { 'saas.example': bundle } })
   writeFileSync(cert, readBench('core-api.crt'))
-  const notice = await hear<SourceNotice>(
+  const notice = await waitForEvent<SourceNotice>(
     (listener) => source.onNotice?.(listener),
     ({ outcome }) => outcome === 'refused',
   )

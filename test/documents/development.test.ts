@@ -10,7 +10,7 @@ import { type Agent, type AgentFault, type AgentOptions, startAgent } from '@cou
 import { workloadApiSource } from '@countersign/workload-api'
 import { RunningCommand } from '../cli/run-command.ts'
 import type { Block } from './blocks.ts'
-import { hear } from './hear.ts'
+import { waitForEvent } from './wait-for-event.ts'
 import { readPage, root } from './page.ts'
 import { isSource, read } from './read.ts'
 import { readTable } from './table.ts'
@@ -156,7 +156,7 @@ async function checkRunning(name: AgentFault, cell: string): Promise<void> {
   source.onNotice((notice) => notices.push(notice))
   const [outcome] = readNames(cell)
   if (outcome !== undefined) {
-    const noticed = hear<SourceNotice>(
+    const noticed = waitForEvent<SourceNotice>(
       (listener) => source.onNotice(listener),
       () => true,
     )
@@ -164,7 +164,7 @@ async function checkRunning(name: AgentFault, cell: string): Promise<void> {
     assert.equal((await noticed).outcome, outcome)
     return
   }
-  const renewed = hear<X509Material>(
+  const renewed = waitForEvent<X509Material>(
     (listener) => source.onUpdate(listener),
     ({ svid }) => svid.serialNumber !== serialNumber,
   )

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
 import { channels, type Guard, type SourceNotice, type X509Material } from '@countersign/core'
-import { hear } from './hear.ts'
+import { waitForEvent } from './wait-for-event.ts'
 import { readPage, root } from './page.ts'
 import { asObject, isGuard, isSource, parseObject, read, readFunction } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
@@ -182,13 +182,13 @@ test('source.ts takes new files, and keeps what it has while they do not fit tog
   const next = await bench.authority.issue(`${production}/billing`)
 
   bench.write('svid.0.pem', next.certificatePem)
-  await hear<SourceNotice>(
+  await waitForEvent<SourceNotice>(
     (listener) => source.onNotice?.(listener),
     ({ code }) => code === 'key_mismatch',
   )
   assert.notEqual(source.current.svid.serialNumber, next.serialNumber)
   bench.write('svid.0.key', next.keyPem)
-  await hear<X509Material>(
+  await waitForEvent<X509Material>(
     (listener) => source.onUpdate(listener),
     ({ svid }) => svid.serialNumber === next.serialNumber,
   )

@@ -8,7 +8,7 @@ import type { SourceNotice } from '@countersign/core'
 import { createAuthority, Running } from '@countersign/testkit'
 import { type Agent, type AgentFault, type RegistrationEntry, startAgent } from '@countersign/testkit/workload-api'
 import { AgentError, workloadApiSource } from '@countersign/workload-api'
-import { hear } from './hear.ts'
+import { waitForEvent } from './wait-for-event.ts'
 import { readPage, root } from './page.ts'
 import { asObject, isGuard, isSource, read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
@@ -68,7 +68,7 @@ test('the service answers by the SVID of the agent, and is ready as long as it h
   assert.deepEqual(await invoices.json(), { invoices: [], askedBy: `${production}/core-api` })
   assert.equal(await ready(), 200)
 
-  const lost = hear<SourceNotice>(
+  const lost = waitForEvent<SourceNotice>(
     (listener) => source.onNotice?.(listener),
     ({ outcome }) => outcome === 'lost',
   )
@@ -76,7 +76,7 @@ test('the service answers by the SVID of the agent, and is ready as long as it h
   assert.equal((await lost).code, 'agent_denied')
   assert.equal(await ready(), 503)
 
-  const regained = hear(
+  const regained = waitForEvent(
     (listener) => source.onUpdate(listener),
     () => true,
   )
@@ -167,7 +167,7 @@ for (const [codeCell = '', outcomeCell = '', kept = ''] of readTable(page.text, 
   for (const code of readCodes(codeCell)) {
     test(`a running source with ${code} says and keeps what the table says`, async (context) => {
       const { source, own } = await startOwn(context)
-      const noticed = hear<SourceNotice>(
+      const noticed = waitForEvent<SourceNotice>(
         (listener) => source.onNotice(listener),
         () => true,
       )

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
-import { SilentConnections } from '../../packages/core/src/probe-connections.ts'
+import { IdleConnections } from '../../packages/core/src/probe-connections.ts'
 
 function createSocket(remoteAddress: string): Socket {
   return Object.defineProperty(new Socket(), 'remoteAddress', { value: remoteAddress })
 }
 
-function fill(silent: SilentConnections, count: number, address: (index: number) => string): readonly Socket[] {
+function fill(silent: IdleConnections, count: number, address: (index: number) => string): readonly Socket[] {
   return Array.from({ length: count }, (_, index) => {
     const socket = createSocket(address(index))
     silent.add(socket)
@@ -19,7 +19,7 @@ const indicesOf = (sockets: readonly Socket[]): readonly number[] =>
   sockets.flatMap(({ destroyed }, index) => (destroyed ? [index] : []))
 
 test('beyond 1,024 new connections the oldest of the client that has the most is closed at once', () => {
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   const few = fill(silent, 400, () => '192.0.2.1')
   const many = fill(silent, 624, () => '192.0.2.2')
   assert.deepEqual([indicesOf(few), indicesOf(many)], [[], []])
@@ -28,13 +28,13 @@ test('beyond 1,024 new connections the oldest of the client that has the most is
 })
 
 test('of clients with one connection each the first makes room', () => {
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   const sockets = fill(silent, 1026, (index) => `192.0.${index >> 8}.${index & 255}`)
   assert.deepEqual(indicesOf(sockets), [0, 1])
 })
 
 test('connections that have asked or closed do not count', () => {
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   const asked = fill(silent, 500, () => '192.0.2.1')
   for (const socket of asked) silent.release(socket)
   const closed = fill(silent, 500, () => '192.0.2.1')
@@ -46,14 +46,14 @@ test('connections that have asked or closed do not count', () => {
 })
 
 test('the addresses of one IPv6 network are one client', () => {
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   const own = fill(silent, 300, () => '2001:db8:0:2::1')
   const network = fill(silent, 725, (index) => `2001:db8:0:1::${index.toString(16)}`)
   assert.deepEqual([indicesOf(own), indicesOf(network)], [[], [0]])
 })
 
 test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async ({ signal }) => {
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   const sockets = fill(silent, 100, () => '192.0.2.1')
   assert.deepEqual(indicesOf(sockets), [])
   while (!signal.aborted && indicesOf(sockets).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -67,7 +67,7 @@ test(
   'the client with the most loses all that are too many, also when those of others are older',
   { timeout: 10_000 },
   async ({ signal }) => {
-    const silent = new SilentConnections()
+    const silent = new IdleConnections()
     const other = fill(silent, 1, () => '192.0.2.2')
     const early = fill(silent, 64, () => '192.0.2.1')
     await new Promise((resolve) => setTimeout(resolve, 50))

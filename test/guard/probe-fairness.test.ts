@@ -179,7 +179,7 @@ test('is not ready when the source has lost its certificate while the check ran'
 test('answers every request that arrived while the process was busy, although more clients connected than may be silent', async (context) => {
   const { port } = await listen(context, () => true)
   const clients = await openMany(context, port, 70)
-  // Accepted by now, and counted as silent.
+  // TrustState by now, and counted as silent.
   await new Promise((resolve) => setTimeout(resolve, 20))
   // After this phase of the event loop, timers are due before anything is read.
   await new Promise(setImmediate)

@@ -8,7 +8,7 @@ import { authority, call, callMethod, coreApi, create, guard, rules, source } fr
 const material = { key: svid.keyPem, cert: svid.certificatePem, bundles: { 'saas.example': authority.bundlePem } }
 const servers = { servers: [coreApi] }
 const question = { caller: null, method: 'GET', path: '/' }
-const reading = { foldCase: false, foldTrailingSlash: false }
+const semantics = { foldCase: false, foldTrailingSlash: false }
 
 /** The public surface of core. */
 export function listCoreParameters(): readonly Parameter[] {
@@ -144,12 +144,12 @@ function guardParameters(): readonly Parameter[] {
       path: 'text',
       allow: 'undefined',
       headers: 'undefined object instance svid',
-      reading: 'undefined',
+      semantics: 'undefined',
     }),
     ...optionsOf(
       'Guard.explain reading',
-      reading,
-      (read) => callMethod(guard, 'explain', { ...question, reading: read }),
+      semantics,
+      (read) => callMethod(guard, 'explain', { ...question, semantics: read }),
       {
         foldCase: 'none',
         foldTrailingSlash: 'true',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { CountersignError, type CountersignErrorCode, fileSource } from '@countersign/core'
 import { createAuthority, createKey } from '@countersign/testkit'
-import { askElsewhere, skipElsewhere } from './elsewhere.ts'
+import { askOtherAccount, skipOtherAccount } from './other-account.ts'
 import { authority, createFolder, optionsFor, spiffeId, writeFiles, writePrivate } from './files.ts'
 
 const svid = await authority.issue(spiffeId)
@@ -95,10 +95,10 @@ test('refuses a pipe without waiting for a writer', { skip: windows }, async (co
   assert.equal((await findError({ ...optionsFor(folder), key: pipe })).code, 'file_unsuitable')
 })
 
-test('says of a file without permission that it has none', { skip: skipElsewhere }, async (context) => {
+test('says of a file without permission that it has none', { skip: skipOtherAccount }, async (context) => {
   const folder = writeAll(context)
   chmodSync(join(folder, 'tls.key'), 0)
-  const child = askElsewhere(context, optionsFor(folder))
+  const child = askOtherAccount(context, optionsFor(folder))
   assert.equal(await child.next(), 'error file_forbidden')
 })
 

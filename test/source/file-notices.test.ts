@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileSource, type SpiffeErrorCode } from '@countersign/spiffe'
 import { createAuthority, createKey } from '@countersign/testkit'
-import { askElsewhere, otherAccount, skipElsewhere } from './elsewhere.ts'
+import { askOtherAccount, otherAccount, skipOtherAccount } from './other-account.ts'
 import {
   authority,
   awaitNotice,
@@ -136,7 +136,7 @@ test('warns once of a private key that everybody may read', { skip: process.plat
   assert.match(notices[1]?.detail ?? '', /0604/)
 })
 
-test('says once that it cannot watch, and reads the files each second', { skip: skipElsewhere }, async (context) => {
+test('says once that it cannot watch, and reads the files each second', { skip: skipOtherAccount }, async (context) => {
   const folder = createFolder(context)
   const give = (...names: readonly string[]): void => {
     if (otherAccount === undefined) return
@@ -146,7 +146,7 @@ test('says once that it cannot watch, and reads the files each second', { skip: 
   give('tls.key', 'tls.crt', 'bundle.pem')
   // Files in it can be opened by their names, but nobody is told of what happens in it.
   chmodSync(folder, otherAccount === undefined ? 0o311 : 0o711)
-  const child = askElsewhere(context, optionsFor(folder))
+  const child = askOtherAccount(context, optionsFor(folder))
   assert.equal(await child.next(), 'warning watching_failed')
   for (const next of [await authority.issue(spiffeId), await authority.issue(spiffeId)]) {
     writeFiles(folder, next)

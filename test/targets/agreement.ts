@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { connectAs, protectedHandlers, type Twins, type World } from './world.ts'
+import { connectAs, protectedHandlers, type Twins, type Callers } from './guarded-targets.ts'
 import { requestText } from './raw-connection.ts'
 import { ordinaryTargets, requestLines } from './request-lines.ts'
 
 /** Sends every ambiguous request to both and asserts that nothing protected is reached past the guard. */
-export async function assertNothingGetsPast({ guarded, unguarded }: Twins, { attacker }: World): Promise<number> {
+export async function assertNothingGetsPast({ guarded, unguarded }: Twins, { attacker }: Callers): Promise<number> {
   const open = connectAs(unguarded, attacker)
   const shut = connectAs(guarded, attacker)
   let reached = 0
@@ -23,7 +23,7 @@ export async function assertNothingGetsPast({ guarded, unguarded }: Twins, { att
 }
 
 /** Sends ordinary requests to both as a caller who may, and asserts that the guard changes nothing. */
-export async function assertNothingIsLost({ guarded, unguarded }: Twins, { entitled }: World): Promise<void> {
+export async function assertNothingIsLost({ guarded, unguarded }: Twins, { entitled }: Callers): Promise<void> {
   const open = connectAs(unguarded, entitled)
   const shut = connectAs(guarded, entitled)
   for (const target of ordinaryTargets) {

@@ -10,7 +10,14 @@ import express, { type Express } from 'express'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { assertNothingIsLost } from './agreement.ts'
 import { requestText } from './raw-connection.ts'
-import { connectAs, createQuietGuard, createWorld, protectedHandlers, withoutGuard, type World } from './world.ts'
+import {
+  connectAs,
+  createQuietGuard,
+  createCallers,
+  protectedHandlers,
+  withoutGuard,
+  type Callers,
+} from './guarded-targets.ts'
 
 const admin = hasAuthority('SERVICE_admin-ui')
 const rules: readonly Rule[] = [
@@ -61,19 +68,19 @@ type EngineName = (typeof engines)[number]
 
 for (const engine of engines) {
   describe(`${engine}, registered before or after the plugin`, () => {
-    let world: World
+    let callers: Callers
     before(async () => {
-      world = await createWorld()
+      callers = await createCallers()
     })
 
     test('reaches nothing protected by whitespace, quotes and other characters that parsers change', async () => {
-      const guard = createQuietGuard(world.source, rules)
-      const later = createQuietGuard(world.source, rules)
+      const guard = createQuietGuard(callers.source, rules)
+      const later = createQuietGuard(callers.source, rules)
       await using isBefore = await serve(guard, await createApp(engine, guard, 'before'))
       await using isAfter = await serve(later, await createApp(engine, later, 'after'))
       await using unguarded = await serve(withoutGuard(guard), await createApp(engine, guard, undefined))
-      const open = connectAs(unguarded, world.attacker)
-      const shut = [connectAs(isBefore, world.attacker), connectAs(isAfter, world.attacker)]
+      const open = connectAs(unguarded, callers.attacker)
+      const shut = [connectAs(isBefore, callers.attacker), connectAs(isAfter, callers.attacker)]
       let reached = 0
       for (const target of new Set(characters.flatMap((each) => spell(each).flatMap((text) => place(text))))) {
         const request = requestText(`GET ${target} HTTP/1.1`)
@@ -87,10 +94,10 @@ for (const engine of engines) {
     })
 
     test('serves ordinary targets as without the guard', async () => {
-      const guard = createQuietGuard(world.source, rules)
+      const guard = createQuietGuard(callers.source, rules)
       await using guarded = await serve(guard, await createApp(engine, guard, 'before'))
       await using unguarded = await serve(withoutGuard(guard), await createApp(engine, guard, undefined))
-      await assertNothingIsLost({ guarded, unguarded }, world)
+      await assertNothingIsLost({ guarded, unguarded }, callers)
     })
   })
 }

@@ -7,7 +7,7 @@ import { type Running, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
 import { requestText } from './raw-connection.ts'
-import { connectAs, createQuietGuard, createWorld, type World, withoutGuard } from './world.ts'
+import { connectAs, createQuietGuard, createCallers, type Callers, withoutGuard } from './guarded-targets.ts'
 
 /** Every character that a rule may name and that can be sent as it is or escaped, and one that has to be escaped. */
 const characters = Array.from("@$&+,:=!'()~-_.aZ0é")
@@ -39,19 +39,19 @@ const frameworks: readonly Framework[] = [
 
 for (const framework of frameworks) {
   describe(`${framework.name}, for each character as it is, escaped, and escaped twice`, () => {
-    let world: World
+    let callers: Callers
     before(async () => {
-      world = await createWorld()
+      callers = await createCallers()
     })
 
     for (const [mine, rules] of ruleSets) {
       test(`reaches no handler that is not the caller's where the caller may reach ${mine}`, async () => {
-        const guard = createQuietGuard(world.source, rules)
+        const guard = createQuietGuard(callers.source, rules)
         await using guarded = await framework.serve(guard, true)
         await using unguarded = await framework.serve(guard, false)
-        const open = connectAs(unguarded, world.attacker)
-        const shut = connectAs(guarded, world.attacker)
-        const entitled = connectAs(guarded, world.entitled)
+        const open = connectAs(unguarded, callers.attacker)
+        const shut = connectAs(guarded, callers.attacker)
+        const entitled = connectAs(guarded, callers.entitled)
         let reached = 0
         for (const target of characters.flatMap(spell)) {
           const request = requestText(`GET ${target} HTTP/1.1`)
@@ -71,9 +71,9 @@ for (const framework of frameworks) {
     }
 
     test('costs nobody anything where the rules do not tell the forms apart', async () => {
-      const guard = createQuietGuard(world.source, [rule('/own/*', authenticated())])
+      const guard = createQuietGuard(callers.source, [rule('/own/*', authenticated())])
       await using guarded = await framework.serve(guard, true)
-      const caller = connectAs(guarded, world.attacker)
+      const caller = connectAs(guarded, callers.attacker)
       for (const target of [...characters.flatMap(spell), '/own/50%25', '/own/%7Ejoe', '/own/%41%2D', '/own/a%20b']) {
         assert.equal((await caller.send(requestText(`GET ${target} HTTP/1.1`))).status, 200, target)
       }

@@ -4,12 +4,12 @@ import { countersign } from '@countersign/express'
 import { serve } from '@countersign/testkit'
 import express, { type Express, type RequestHandler, type RouterOptions } from 'express'
 import { assertNothingGetsPast, assertNothingIsLost } from './agreement.ts'
-import { createQuietGuard, createWorld, type Twins, withoutGuard, type World } from './world.ts'
+import { createQuietGuard, createCallers, type Twins, withoutGuard, type Callers } from './guarded-targets.ts'
 
 describe('an Express application', { concurrency: true }, () => {
-  let world: World
+  let callers: Callers
   before(async () => {
-    world = await createWorld()
+    callers = await createCallers()
   })
 
   const applications = [false, true].flatMap((caseSensitive) =>
@@ -19,11 +19,11 @@ describe('an Express application', { concurrency: true }, () => {
   )
   for (const shape of applications) {
     test(`${describeShape(shape)} lets nothing past its guard and loses nothing to it`, async () => {
-      const twins = await startTwins(world, shape)
+      const twins = await startTwins(callers, shape)
       await using guarded = twins.guarded
       await using unguarded = twins.unguarded
-      assert.ok((await assertNothingGetsPast({ guarded, unguarded }, world)) >= 10)
-      await assertNothingIsLost({ guarded, unguarded }, world)
+      assert.ok((await assertNothingGetsPast({ guarded, unguarded }, callers)) >= 10)
+      await assertNothingIsLost({ guarded, unguarded }, callers)
     })
   }
 })
@@ -40,7 +40,7 @@ function describeShape({ caseSensitive, strict, nested }: Shape): string {
   return `(${caseSensitive ? 'case sensitive' : 'ignoring case'}, ${strict ? 'strict' : 'lax'}) ${routed}`
 }
 
-async function startTwins({ source }: World, shape: Shape): Promise<Twins> {
+async function startTwins({ source }: Callers, shape: Shape): Promise<Twins> {
   const guard = createQuietGuard(source)
   const guarded = await serve(
     guard,

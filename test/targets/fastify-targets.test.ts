@@ -5,7 +5,7 @@ import { serve } from '@countersign/testkit'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Guard } from '@countersign/core'
 import { assertNothingGetsPast, assertNothingIsLost } from './agreement.ts'
-import { createQuietGuard, createWorld, withoutGuard, type World } from './world.ts'
+import { createQuietGuard, createCallers, withoutGuard, type Callers } from './guarded-targets.ts'
 
 interface RouterOptions {
   readonly caseSensitive?: boolean
@@ -16,9 +16,9 @@ interface RouterOptions {
 }
 
 describe('a Fastify application', { concurrency: true }, () => {
-  let world: World
+  let callers: Callers
   before(async () => {
-    world = await createWorld()
+    callers = await createCallers()
   })
 
   const tolerant = {
@@ -37,11 +37,11 @@ describe('a Fastify application', { concurrency: true }, () => {
   ]
   for (const routerOptions of options) {
     test(`with ${JSON.stringify(routerOptions)} lets nothing past its guard and loses nothing to it`, async () => {
-      const guard = createQuietGuard(world.source)
+      const guard = createQuietGuard(callers.source)
       await using guarded = await serve(guard, await createApp(guard, routerOptions, true))
       await using unguarded = await serve(withoutGuard(guard), await createApp(guard, routerOptions, false))
-      assert.ok((await assertNothingGetsPast({ guarded, unguarded }, world)) >= 10)
-      await assertNothingIsLost({ guarded, unguarded }, world)
+      assert.ok((await assertNothingGetsPast({ guarded, unguarded }, callers)) >= 10)
+      await assertNothingIsLost({ guarded, unguarded }, callers)
     })
   }
 })

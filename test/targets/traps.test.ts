@@ -7,11 +7,11 @@ import express from 'express'
 import Fastify from 'fastify'
 import { requestText } from './raw-connection.ts'
 import { requestLines } from './request-lines.ts'
-import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
+import { connectAs, createQuietGuard, createCallers, type Callers } from './guarded-targets.ts'
 
-let world: World
+let callers: Callers
 before(async () => {
-  world = await createWorld()
+  callers = await createCallers()
 })
 
 test('the table of request lines holds all 38 classes', () => {
@@ -20,28 +20,28 @@ test('the table of request lines holds all 38 classes', () => {
 
 describe('Fastify', () => {
   test('decides a rewritten target, and refuses one that was not canonical before', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const rewriteUrl = ({ url = '' }: { url?: string | undefined }): string =>
       url.startsWith('/go') ? '/admin' : url.replace('//', '/')
     const app = Fastify({ https: guard.tlsOptions(), rewriteUrl })
     await app.register(countersign, { guard })
     app.get('/admin', () => 'secret')
     await using running = await serve(guard, app)
-    const attacker = connectAs(running, world.attacker)
-    const entitled = connectAs(running, world.entitled)
+    const attacker = connectAs(running, callers.attacker)
+    const entitled = connectAs(running, callers.entitled)
     assert.equal((await attacker.send(requestText('GET /go HTTP/1.1'))).status, 403)
     assert.equal((await entitled.send(requestText('GET /go HTTP/1.1'))).status, 200)
     assert.equal((await entitled.send(requestText('GET //admin HTTP/1.1'))).status, 400)
   })
 
   test('guards a route beside the plugin that has a prefix, and paths without a route', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const app = Fastify({ https: guard.tlsOptions() })
     await app.register(countersign, { guard })
     await app.register(async (child) => void child.get('/x', () => 'secret'), { prefix: '/admin' })
     app.get('/admin/sneaky', () => 'secret')
     await using running = await serve(guard, app)
-    const attacker = connectAs(running, world.attacker)
+    const attacker = connectAs(running, callers.attacker)
     for (const path of ['/admin/x', '/admin/sneaky', '/admin/none']) {
       assert.equal((await attacker.send(requestText(`GET ${path} HTTP/1.1`))).status, 403, path)
     }
@@ -49,7 +49,7 @@ describe('Fastify', () => {
   })
 
   test('reaches nothing protected by a strange :path of HTTP/2', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const app = Fastify({
       http2: true,
       https: guard.tlsOptions(),
@@ -72,7 +72,7 @@ describe('Fastify', () => {
     ]
     for (const path of paths) {
       const status = await running
-        .as(world.attacker, { http2: true })
+        .as(callers.attacker, { http2: true })
         .fetch(path)
         .then(
           (response) => response.status,
@@ -80,18 +80,18 @@ describe('Fastify', () => {
         )
       assert.ok([0, 400, 403, 404].includes(status), `${path}: ${status}`)
     }
-    assert.equal((await running.as(world.entitled, { http2: true }).fetch('/ADMIN')).status, 200)
+    assert.equal((await running.as(callers.entitled, { http2: true }).fetch('/ADMIN')).status, 200)
   })
 })
 
 describe('Express', () => {
   test('guards its own answers to OPTIONS, and refuses requests without one plain Host', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const app = express().use(countersignExpress(guard))
     app.get('/admin', (_request, response) => void response.send('secret'))
     await using running = await serve(guard, app)
-    const attacker = connectAs(running, world.attacker)
-    const entitled = connectAs(running, world.entitled)
+    const attacker = connectAs(running, callers.attacker)
+    const entitled = connectAs(running, callers.entitled)
     assert.equal((await attacker.send(requestText('OPTIONS /admin HTTP/1.1'))).status, 403)
     assert.equal((await entitled.send(requestText('OPTIONS /admin HTTP/1.1'))).status, 200)
     for (const headers of [['Host: a', 'Host: b'], ['Host: a/b?x='], ['Host: u@b'], ['Host:']]) {
@@ -101,7 +101,7 @@ describe('Express', () => {
   })
 
   test('decides the whole path in a router that was mounted with the guard inside', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const router = express
       .Router()
       .use(countersignExpress(guard))
@@ -109,12 +109,12 @@ describe('Express', () => {
     await using running = await serve(guard, express().use('/admin', router))
     for (const path of ['/admin', '/ADMIN', '/admin/', '/admin?x', '/admin/?x']) {
       assert.equal(
-        (await connectAs(running, world.attacker).send(requestText(`GET ${path} HTTP/1.1`))).status,
+        (await connectAs(running, callers.attacker).send(requestText(`GET ${path} HTTP/1.1`))).status,
         403,
         path,
       )
       assert.equal(
-        (await connectAs(running, world.entitled).send(requestText(`GET ${path} HTTP/1.1`))).status,
+        (await connectAs(running, callers.entitled).send(requestText(`GET ${path} HTTP/1.1`))).status,
         200,
         path,
       )

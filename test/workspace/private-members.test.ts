@@ -15,8 +15,8 @@ test('private members of others are read in the file for them, and nowhere else'
     .map((file) => file.replaceAll('\\', '/'))
     .filter((file) => /^[\w-]+\/src\/.*\.ts$/.test(file))
   assert.ok(files.length > 0)
-  const reading = files.filter((file) => privateAccess.test(readFileSync(join(packages, file), 'utf8')))
-  assert.deepEqual(reading.toSorted(), [
+  const semantics = files.filter((file) => privateAccess.test(readFileSync(join(packages, file), 'utf8')))
+  assert.deepEqual(semantics.toSorted(), [
     'client/src/https/node-internals.ts',
     'core/src/connection/node-internals.ts',
     'express/src/express-internals.ts',

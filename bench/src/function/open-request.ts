@@ -23,8 +23,8 @@ export async function openRequest(identities: Identities, rules: readonly Rule[]
   // Never answered: it ends, with an error, when the server does.
   running.as(identities.caller).fetch(path).catch(ignore)
   const request = await received
-  const way = rules === undefined ? { routeAllow: forAdapter(guard).compileRoute([callerId], 'the route') } : {}
-  const verdict = forAdapter(guard).admit(request, way)
+  const routing = rules === undefined ? { routeAllow: forAdapter(guard).compileRoute([callerId], 'the route') } : {}
+  const verdict = forAdapter(guard).admit(request, routing)
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to pass`)
   return { guard, request, close: () => running.close() }
 }

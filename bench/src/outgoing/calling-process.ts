@@ -6,7 +6,7 @@ import { Agent as UndiciAgent, fetch } from 'undici'
 import { answerMessages, hasNames, processorTime } from '../measure/child-process.ts'
 import type { OutgoingBatch, OutgoingTask } from './outgoing-task.ts'
 
-answerMessages(hasNames<OutgoingTask>('way', 'port', 'material'), (task) => {
+answerMessages(hasNames<OutgoingTask>('routing', 'port', 'material'), (task) => {
   const call = createCall(task)
   const next = async ({ requests, isNew }: OutgoingBatch): Promise<number> => {
     const url = `https://127.0.0.1:${task.port}/${isNew ? 'close' : ''}`
@@ -25,13 +25,13 @@ answerMessages(hasNames<OutgoingTask>('way', 'port', 'material'), (task) => {
   return Promise.resolve({ answer: 0, next: (message) => (isBatch(message) ? next(message) : 0) })
 })
 
-function createCall({ way, material, serverId, ca }: OutgoingTask): (url: string) => Promise<string> {
+function createCall({ routing, material, serverId, ca }: OutgoingTask): (url: string) => Promise<string> {
   const source = staticSource(material)
   const plain = { key: String(material.key), cert: String(material.cert), ca }
   const servers = [serverId]
-  if (way === 'https.Agent') return callNode(new HttpsAgent({ keepAlive: true, ...plain }))
-  if (way === 'createAgent') return callNode(createAgent(source, { servers }))
-  if (way === 'createFetch') {
+  if (routing === 'https.Agent') return callNode(new HttpsAgent({ keepAlive: true, ...plain }))
+  if (routing === 'createAgent') return callNode(createAgent(source, { servers }))
+  if (routing === 'createFetch') {
     const call = createFetch(source, { servers })
     return async (url) => (await call(url)).text()
   }

@@ -25,7 +25,7 @@ export async function* measureOutgoing(progress: Progress): AsyncGenerator<Table
     ca: authority.bundlePem,
   }
   const measure = (title: string, batch: OutgoingBatch, plan: Plan): Promise<Readonly<Record<Way, Generations>>> =>
-    interleave(ways, (way) => startClient({ ...task, way }, batch), plan, progress.count(title))
+    interleave(ways, (routing) => startClient({ ...task, routing }, batch), plan, progress.count(title))
   const kept = 'Requests on 16 kept connections'
   const keptPlan = { generations: 3, warmUp: 6, rounds: 8, turns: 5 }
   yield* describe(kept, await measure(kept, { requests: 200, isNew: false }, keptPlan))

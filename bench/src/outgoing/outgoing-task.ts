@@ -6,7 +6,7 @@ export type Way = (typeof ways)[number]
 
 /** What a calling process is told first. */
 export interface OutgoingTask {
-  readonly way: Way
+  readonly routing: Way
   readonly port: number
   readonly material: MaterialInput
   readonly serverId: string

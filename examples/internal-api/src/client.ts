@@ -6,7 +6,7 @@ import { json } from 'node:stream/consumers'
 import type { TestSvid } from '@countersign/testkit'
 
 /** What a caller read. */
-export interface Reading {
+export interface PathSemantics {
   readonly status: number
   readonly body: unknown
   /** Of the certificate that the service showed on this connection. */
@@ -36,7 +36,7 @@ export class Client {
   }
 
   /** Sends one request; throws what ended the connection, when it ends before the response does. */
-  async read(path: string): Promise<Reading> {
+  async read(path: string): Promise<PathSemantics> {
     return new Promise((resolve, reject) => {
       const outgoing = request({ agent: this.#agent, host: '127.0.0.1', port: this.#port, path })
       outgoing.once('socket', (socket) => {

@@ -1,18 +1,18 @@
 import { decide, type DecisionRequest } from './decide.ts'
 import { createDenial, type Decision } from './denial.ts'
-import { exactReading, type Reading } from './reading.ts'
+import { exactSemantics, type PathSemantics } from './path-semantics.ts'
 import type { RequestHeaders } from './requirement.ts'
 import type { RuleSet } from './rules.ts'
 import { type CanonicalTarget, createTargetParser, type TargetRefusal } from './target.ts'
 
 /** A request as plain data. */
-export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' | 'reading'> {
+export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' | 'semantics'> {
   /** The target as it would be sent, percent-encoded, with or without a query. */
   readonly path: string
   /** Default: none; only custom requirements look at them. */
   readonly headers?: RequestHeaders
   /** How the router reads the path. Default: by the letter. */
-  readonly reading?: Reading
+  readonly semantics?: PathSemantics
 }
 
 /**
@@ -22,10 +22,10 @@ export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' 
  * @example decidePath(rules, { method: 'GET', path: '/invoices/17', principal: null }).effect // 'deny'
  */
 export function decidePath(rules: RuleSet, request: PathRequest): Decision {
-  const { path, headers = {}, reading = exactReading, ...rest } = request
+  const { path, headers = {}, semantics = exactSemantics, ...rest } = request
   const target = parsePlainTarget(rules, rest.method, path)
   if (!target.accepted) return createDenial(target.reason, target.detail)
-  return decide(rules, { ...rest, target, reading, message: { headers } })
+  return decide(rules, { ...rest, target, semantics, message: { headers } })
 }
 
 /** Checks method and path of a request that need not exist. */

@@ -1,7 +1,7 @@
 import type { CompiledRequirement } from './compile-requirement.ts'
 import { type Allowed, allowedByRoute, createDenial, type Decision } from './denial.ts'
 import { missesCoveringRule } from './empty-parameter.ts'
-import { isCutElsewhere, otherSpellings, type Reading } from './reading.ts'
+import { isCutElsewhere, otherSpellings, type PathSemantics } from './path-semantics.ts'
 import type { CheckedRequest, RequirementFailure } from './check-requirement.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
@@ -9,9 +9,9 @@ import type { RuleSet } from './rules.ts'
 /** A request together with how its path is read and what its route demands. */
 export interface DecisionRequest extends CheckedRequest {
   /** How the router reads the path. */
-  readonly reading: Reading
+  readonly semantics: PathSemantics
   /** How another router on the way reads it; what the two would decide differently is denied. */
-  readonly alsoReading?: Reading | undefined
+  readonly otherSemantics?: PathSemantics | undefined
   /** What the route itself demands in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
   /** Whether the last parameter of the route is empty, which a rule for that route may not match. */
@@ -36,19 +36,16 @@ export function decide(rules: RuleSet, request: DecisionRequest): Decision {
  * The path is decided in every form in which a router on the way may compare it, and denied where they do not agree.
  */
 export function decideRules(rules: RuleSet, request: DecisionRequest): Decision {
-  const { method, target, reading, alsoReading } = request
-  const rule = rules.find(method, target, reading)
+  const { method, target, semantics, otherSemantics } = request
+  const rule = rules.find(method, target, semantics)
   const decision = decideRule(rule, request)
-  if (target.reparsing !== undefined && alsoReading !== undefined && isCutElsewhere(target, alsoReading)) {
+  if (target.reparsing !== undefined && otherSemantics !== undefined && isCutElsewhere(target, otherSemantics)) {
     if (decision.effect === 'deny') return decision
-    return createDenial(
-      'ambiguous_reading',
-      'Express would cut the path in the wrong place: decoded, it has whitespace',
-    )
+    return createDenial('ambiguous_path', 'Express would cut the path in the wrong place: decoded, it has whitespace')
   }
   if (target.decoded === undefined) {
     // Nearly every request ends here, and nothing is allocated for it.
-    if (alsoReading === undefined || rules.find(method, target, alsoReading) === rule) return decision
+    if (otherSemantics === undefined || rules.find(method, target, otherSemantics) === rule) return decision
   } else if (decision.effect === 'deny' && decision.reason === 'encoded_delimiter') return decision
   let agreed = decision
   for (const [other, decideOther] of findOtherRules(rules, request, rule)) {
@@ -63,10 +60,10 @@ type OtherRules = ReadonlyMap<CompiledRule | undefined, typeof decideRule>
 
 // The rules of all other forms of the path, each once.
 function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: CompiledRule | undefined): OtherRules {
-  const { method, target, reading, alsoReading = reading } = request
+  const { method, target, semantics, otherSemantics = semantics } = request
   const slashDecoded = target.decoded?.slashDecoded
   const others = new Map<CompiledRule | undefined, typeof decideRule>()
-  for (const each of alsoReading === reading ? [reading] : [reading, alsoReading]) {
+  for (const each of otherSemantics === semantics ? [semantics] : [semantics, otherSemantics]) {
     // What decodes an encoded slash after the router finds the segments behind it. A later rule is for paths of more
     // segments; an earlier one takes something out of the rule that decides.
     const decoded = slashDecoded && rules.find(method, slashDecoded, each)
@@ -81,7 +78,7 @@ function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: Compiled
 
 function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefined): Decision {
   return createDenial(
-    'ambiguous_reading',
+    'ambiguous_path',
     `routers read the path differently: ${describe(rule)} and ${describe(other)} do not agree`,
   )
 }

@@ -16,7 +16,7 @@ export type DenialReason =
   /** No rule covers method and path. */
   | 'no_rule'
   /** Routers that read the path differently would reach rules that decide differently. */
-  | 'ambiguous_reading'
+  | 'ambiguous_path'
   /** The connection carries a certificate that proves nobody. */
   | 'identity_invalid'
   /** The certificate that authenticated the connection is no longer valid. */
@@ -113,7 +113,7 @@ const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
   custom_refused: accessDenied,
   no_route_requirement: accessDenied,
   no_rule: accessDenied,
-  ambiguous_reading: accessDenied,
+  ambiguous_path: accessDenied,
   request_rewritten: accessDenied,
   identity_invalid: identityInvalid,
   identity_expired: identityInvalid,

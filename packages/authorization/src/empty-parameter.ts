@@ -1,4 +1,4 @@
-import { otherSpellings, type Reading } from './reading.ts'
+import { otherSpellings, type PathSemantics } from './path-semantics.ts'
 import type { CompiledRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
 import type { CanonicalTarget } from './target.ts'
@@ -12,16 +12,20 @@ import type { CanonicalTarget } from './target.ts'
 export function missesCoveringRule(
   rules: RuleSet,
   decisive: CompiledRule | undefined,
-  { method, target, reading }: { readonly method: string; readonly target: CanonicalTarget; readonly reading: Reading },
+  {
+    method,
+    target,
+    semantics,
+  }: { readonly method: string; readonly target: CanonicalTarget; readonly semantics: PathSemantics },
 ): boolean {
   if (!target.path.endsWith('/')) return false
   const misses = (path: string, rule: CompiledRule | undefined): boolean =>
     rule?.pattern.path.endsWith('/') !== true &&
-    rule !== rules.findCovering(method, { path: `${path}*`, rest: false }, reading)
+    rule !== rules.findCovering(method, { path: `${path}*`, rest: false }, semantics)
   return (
     misses(target.path, decisive) ||
-    otherSpellings(target, reading).some((spelling) =>
-      misses(spelling.path, rules.find(method, { path: spelling.path, mayFold: true }, reading)),
+    otherSpellings(target, semantics).some((spelling) =>
+      misses(spelling.path, rules.find(method, { path: spelling.path, isFoldable: true }, semantics)),
     )
   )
 }

@@ -4,7 +4,7 @@ import type { TargetReason } from './target.ts'
 export interface PathSpelling {
   readonly path: string
   /** False when folding the case cannot change it, so that the usual path costs no folding. */
-  readonly mayFold: boolean
+  readonly isFoldable: boolean
 }
 
 /** A path with percent-escapes, in all the forms in which a router or a handler may compare it. */
@@ -92,5 +92,5 @@ function decodeAgain(path: string): string | { readonly refused: EscapeRefusal }
 }
 
 function spell(path: string): PathSpelling {
-  return Object.freeze({ path, mayFold: true })
+  return Object.freeze({ path, isFoldable: true })
 }

@@ -82,7 +82,7 @@ function explainAuthentication(principal: Principal | null): ExplainedLayer {
 }
 
 function explainRules(rules: RuleSet, request: DecisionRequest, ruling: Decision): ExplainedLayer {
-  const rule = rules.find(request.method, request.target, request.reading)
+  const rule = rules.find(request.method, request.target, request.semantics)
   const demand = rule && `${describeRule(rule)} comes first and asks for ${describeRequirement(rule.allow.source)}`
   const nearMisses = findNearMisses(rules.rules.slice(0, rule?.index), request)
   return explainLayer('rules', ...outcomeOf(ruling, demand ?? 'no rule matches'), nearMisses)

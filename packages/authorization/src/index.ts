@@ -10,7 +10,7 @@ export type { SegmentPattern } from './path-pattern.ts'
 export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'
 export { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'
 export type { Principal } from './principal.ts'
-export { exactReading, type Reading } from './reading.ts'
+export { exactSemantics, type PathSemantics } from './path-semantics.ts'
 export {
   allOf,
   anyOf,

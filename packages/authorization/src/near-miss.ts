@@ -1,7 +1,7 @@
 import { findNearest } from '@countersign/spiffe/options'
 import type { DecisionRequest } from './decide.ts'
 import type { SegmentPattern } from './path-pattern.ts'
-import { foldPattern, foldTarget, type Reading } from './reading.ts'
+import { foldPattern, foldTarget, type PathSemantics } from './path-semantics.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
 import { createRuleIndex } from './rule-index.ts'
 
@@ -28,25 +28,25 @@ export function findNearMisses(rules: readonly CompiledRule[], request: Decision
 const most = 10
 
 function compare(rule: CompiledRule, request: DecisionRequest): NearMiss | undefined {
-  const { method, reading } = request
+  const { method, semantics } = request
   const name = describeRule(rule)
-  if (matches(rule, request, reading)) {
+  if (matches(rule, request, semantics)) {
     return { rule: rule.index, differs: 'method', because: `${name} matches the path, but not ${method}` }
   }
-  if (matches(rule, request, { ...reading, foldCase: 'unicode' })) {
+  if (matches(rule, request, { ...semantics, foldCase: 'unicode' })) {
     return { rule: rule.index, differs: 'case', because: `${name} differs in upper and lower case` }
   }
-  if (matches(rule, request, { ...reading, foldTrailingSlash: true })) {
+  if (matches(rule, request, { ...semantics, foldTrailingSlash: true })) {
     return { rule: rule.index, differs: 'trailing_slash', because: `${name} differs by a slash at the end` }
   }
-  const spelling = findMisspelling(foldPattern(rule.pattern, reading), foldTarget(request.target, reading))
+  const spelling = findMisspelling(foldPattern(rule.pattern, semantics), foldTarget(request.target, semantics))
   if (spelling === undefined) return undefined
   return { rule: rule.index, differs: 'segment', because: `${name} has ${spelling}` }
 }
 
-function matches(rule: CompiledRule, { target, method }: DecisionRequest, reading: Reading): boolean {
-  const index = createRuleIndex([{ index: 0, methods: undefined }], () => foldPattern(rule.pattern, reading))
-  return index.find(foldTarget(target, reading), method) !== undefined
+function matches(rule: CompiledRule, { target, method }: DecisionRequest, semantics: PathSemantics): boolean {
+  const index = createRuleIndex([{ index: 0, methods: undefined }], () => foldPattern(rule.pattern, semantics))
+  return index.find(foldTarget(target, semantics), method) !== undefined
 }
 
 function findMisspelling(pattern: SegmentPattern, path: string): string | undefined {

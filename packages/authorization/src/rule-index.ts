@@ -1,5 +1,5 @@
 import type { SegmentPattern } from './path-pattern.ts'
-import { Recent, RecentMemory } from './recent.ts'
+import { BoundedCache, CacheMemory } from './bounded-cache.ts'
 
 /** What an index needs to know of a rule. */
 export interface IndexedRule {
@@ -24,18 +24,18 @@ export interface RuleIndex<Rule extends IndexedRule> {
 export function createRuleIndex<Rule extends IndexedRule>(
   rules: readonly Rule[],
   patternOf: (rule: Rule) => SegmentPattern,
-  memory: RecentMemory = new RecentMemory(),
+  memory: CacheMemory = new CacheMemory(),
 ): RuleIndex<Rule> {
   const root = createNode<Rule>()
   for (const rule of rules) insert(root, rule, patternOf(rule))
-  const found = new Map<string, Recent<Rule | typeof nothing>>()
+  const found = new Map<string, BoundedCache<Rule | typeof nothing>>()
   return {
     find: (path, method) => {
       const recent = found.get(method)
       const known = recent?.find(path)
       if (known !== undefined) return known === nothing ? undefined : known
       const rule = walk(root, path, 1, false, method, undefined)
-      const remembered = recent ?? (found.size < mostMethods ? new Recent(memory) : undefined)
+      const remembered = recent ?? (found.size < mostMethods ? new BoundedCache(memory) : undefined)
       if (remembered === undefined) return rule
       found.set(method, remembered)
       remembered.keep(path, () => rule ?? nothing)

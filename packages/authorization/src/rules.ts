@@ -3,10 +3,10 @@ import { refuseValue } from '@countersign/spiffe/options'
 import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
 import { createRuleIndex, type RuleIndex } from './rule-index.ts'
-import { exactReading, foldPattern, foldTarget, numberReading, type Reading } from './reading.ts'
+import { exactSemantics, foldPattern, foldTarget, semanticsKey, type PathSemantics } from './path-semantics.ts'
 import type { SegmentPattern } from './path-pattern.ts'
 import type { PathSpelling } from './escaped-path.ts'
-import { RecentMemory } from './recent.ts'
+import { CacheMemory } from './bounded-cache.ts'
 import { commonMethods } from './target.ts'
 
 /** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
@@ -17,7 +17,7 @@ export class RuleSet {
   readonly knownMethods: ReadonlySet<string>
   readonly #indexes: RuleIndex<CompiledRule>[] = []
   // One for all methods and readings, so that their number does not multiply it.
-  readonly #memory = new RecentMemory()
+  readonly #memory = new CacheMemory()
 
   constructor(rules: readonly CompiledRule[]) {
     this.rules = rules
@@ -26,13 +26,13 @@ export class RuleSet {
   }
 
   /** The first rule for a request, or undefined when none covers it and it is denied. */
-  find(method: string, target: PathSpelling, reading: Reading): CompiledRule | undefined {
-    return this.#index(reading).find(foldTarget(target, reading), method)
+  find(method: string, target: PathSpelling, semantics: PathSemantics): CompiledRule | undefined {
+    return this.#index(semantics).find(foldTarget(target, semantics), method)
   }
 
   /** The first rule that contains every path of a route for a method, or undefined when the route is uncovered. */
-  findCovering(method: string, route: SegmentPattern, reading: Reading): CompiledRule | undefined {
-    return this.#index(reading).findContaining(foldPattern(route, reading), method)
+  findCovering(method: string, route: SegmentPattern, semantics: PathSemantics): CompiledRule | undefined {
+    return this.#index(semantics).findContaining(foldPattern(route, semantics), method)
   }
 
   /**
@@ -41,10 +41,10 @@ export class RuleSet {
    *
    * @throws {ConfigurationError} `rule_unreachable` with index and path of the rule and of those before it
    */
-  checkReading(reading: Reading): void {
-    const index = this.#index(reading)
+  checkSemantics(semantics: PathSemantics): void {
+    const index = this.#index(semantics)
     for (const rule of this.rules) {
-      const pattern = foldPattern(rule.pattern, reading)
+      const pattern = foldPattern(rule.pattern, semantics)
       const methods = rule.methods === undefined ? [undefined] : [...rule.methods]
       const earlier = methods.flatMap((method) => {
         const first = index.findContaining(pattern, method)
@@ -54,10 +54,10 @@ export class RuleSet {
     }
   }
 
-  #index(reading: Reading): RuleIndex<CompiledRule> {
-    return (this.#indexes[numberReading(reading)] ??= createRuleIndex(
+  #index(semantics: PathSemantics): RuleIndex<CompiledRule> {
+    return (this.#indexes[semanticsKey(semantics)] ??= createRuleIndex(
       this.rules,
-      (rule) => foldPattern(rule.pattern, reading),
+      (rule) => foldPattern(rule.pattern, semantics),
       this.#memory,
     ))
   }
@@ -74,7 +74,7 @@ export function compileRules(input: unknown, context: Omit<RequirementContext, '
   if (input.length === 0) refuseValue('rules', input, 'at least one rule')
   const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context))
   const rules = new RuleSet(Object.freeze(parsed))
-  rules.checkReading(exactReading)
+  rules.checkSemantics(exactSemantics)
   return rules
 }
 

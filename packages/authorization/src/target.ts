@@ -1,5 +1,5 @@
 import { type DecodedPath, decodePath, type PathSpelling } from './escaped-path.ts'
-import { Recent, RecentMemory } from './recent.ts'
+import { BoundedCache, CacheMemory } from './bounded-cache.ts'
 import { findReparsing, type Reparsing } from './reparsed-target.ts'
 import { isUriHost } from './uri-host.ts'
 
@@ -79,7 +79,7 @@ export const commonMethods: readonly string[] = Object.freeze([
 export function createTargetParser(knownMethods: ReadonlySet<string>): TargetParser {
   // Nearly every request names the host that the one before it named, and a path that was read before.
   let lastHost: string | undefined
-  const targets = new Recent<CanonicalTarget | TargetRefusal>(new RecentMemory())
+  const targets = new BoundedCache<CanonicalTarget | TargetRefusal>(new CacheMemory())
   return ({ method = '', url = '', httpVersionMajor, rawHeaders }, isAuthenticated = true) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
     const host = findHost(rawHeaders, httpVersionMajor)
@@ -102,7 +102,7 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
   if (url.charCodeAt(0) !== 0x2f) return refuse('not_origin_form', 'expected a target that begins with a slash')
   let isEscaped = false
   let hasEncodedSlash = false
-  let mayFold = false
+  let isFoldable = false
   let start = 1
   let end = 1
   for (; end < url.length; end += 1) {
@@ -113,7 +113,7 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
       if (isDotSegment(url, start, end)) return refuse('dot_segment', `found a dot segment at position ${start}`)
       start = end + 1
     } else if (kind === upperCase) {
-      mayFold = true
+      isFoldable = true
     } else if (kind === percent) {
       const byte = readEscape(url, end)
       const reason = refuseByte(byte)
@@ -132,10 +132,10 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
   if (refused !== -1) return refuseCharacter(url, end + refused)
   const path = end === url.length ? url : url.slice(0, end)
   const reparsing = isEscaped || end < url.length ? findReparsing(url) : undefined
-  if (!isEscaped) return { accepted: true, path, mayFold, reparsing }
+  if (!isEscaped) return { accepted: true, path, isFoldable, reparsing }
   const decoded = decodePath(path, hasEncodedSlash)
   if (typeof decoded === 'string') return refuse(decoded, details[decoded])
-  return { accepted: true, path: decoded.path, mayFold: true, decoded, reparsing }
+  return { accepted: true, path: decoded.path, isFoldable: true, decoded, reparsing }
 }
 
 const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, string>> = {

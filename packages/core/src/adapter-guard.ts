@@ -13,11 +13,11 @@ import { type DenialAnswer, formatAnswer } from './answer.ts'
 import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
 import { Authenticator } from './authenticator.ts'
 import { describeMisuse, noRequest } from './check-request.ts'
-import { AcceptedMaterial } from './connection/accepted-material.ts'
+import { MaterialGate } from './connection/material-gate.ts'
 import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
 import { IssuedOptions } from './connection/issued-options.ts'
-import { OwnLife } from './connection/own-life.ts'
+import { OwnExpiry } from './connection/own-expiry.ts'
 import { PeerConnections } from './connection/peer-connections.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
@@ -25,9 +25,9 @@ import { EventLog } from './event-log.ts'
 import type { CountersignEvent, Reporter } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
-import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
-import { byTheLetter, followListener, type ReadWay, type RecognizeListener } from './listener-way.ts'
+import { exactRouting, followListener, type ReadRouting, type RecognizeListener } from './listener-routing.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
@@ -47,7 +47,7 @@ export class AdapterGuard implements Guard {
   readonly #options: ParsedGuardOptions
   readonly #events: EventLog
   readonly #report: Reporter
-  readonly #material: AcceptedMaterial
+  readonly #material: MaterialGate
   readonly #connections: PeerConnections
   readonly #authenticator: Authenticator
   readonly #follower: SourceFollower
@@ -63,7 +63,7 @@ export class AdapterGuard implements Guard {
     this.hasOwnRules = parsed.hasOwnRules
     this.#events = new EventLog(parsed.log)
     this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
-    this.#material = new AcceptedMaterial(parsed.source, parsed, this.#report)
+    this.#material = new MaterialGate(parsed.source, parsed, this.#report)
     this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
     this.#connections = new PeerConnections(this.#report, parsed)
     this.#authenticator = new Authenticator(parsed, this.#connections)
@@ -74,7 +74,7 @@ export class AdapterGuard implements Guard {
       registry: this.#connections.registry,
       report: this.#report,
     })
-    const ownLife = new OwnLife((expiring) =>
+    const ownExpiry = new OwnExpiry((expiring) =>
       this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring }),
     )
     this.#follower = new SourceFollower({
@@ -83,11 +83,11 @@ export class AdapterGuard implements Guard {
       onChange: (accepted) => {
         this.#connections.endUnproved(accepted)
         // What was reported meanwhile may have brought newer material.
-        ownLife.watch(this.#material.current(Date.now()), Date.now())
+        ownExpiry.watch(this.#material.current(Date.now()), Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
       onEnd: () => {
-        ownLife.watch(undefined, Date.now())
+        ownExpiry.watch(undefined, Date.now())
         this.#events.flush()
       },
     })
@@ -120,7 +120,7 @@ export class AdapterGuard implements Guard {
       admit: createServerGate({
         admit: this.#createServerAdmission(
           attachOptions,
-          attachOptions.way ?? followListener(checked, this.#recognizers),
+          attachOptions.routing ?? followListener(checked, this.#recognizers),
         ),
         answer: (denial, request) => this.answer(denial, request),
         markUpgraded: (request) => this.#connections.life.markUpgraded(request),
@@ -141,10 +141,10 @@ export class AdapterGuard implements Guard {
    * away. Returns the principal of a request that passes, or the denial, which is reported already. What an attached
    * server decided in the same way is not decided again. Never throws, never waits.
    */
-  admit(request: GuardedRequest, way: RequestWay = {}): Principal | Denial {
+  admit(request: GuardedRequest, routing: RequestRouting = {}): Principal | Denial {
     const misuse = describeMisuse(request)
     if (misuse !== undefined) return this.#requests.deny(noRequest, null, 'evaluation_error', misuse)
-    return this.#requests.admit(request, way)
+    return this.#requests.admit(request, routing)
   }
 
   /**
@@ -222,7 +222,7 @@ export class AdapterGuard implements Guard {
     this.#events.useDefaultLog(log)
   }
 
-  #requireMaterial(): NonNullable<ReturnType<AcceptedMaterial['current']>> {
+  #requireMaterial(): NonNullable<ReturnType<MaterialGate['current']>> {
     const accepted = this.#material.current(Date.now())
     if (accepted !== undefined) return accepted
     throw new SourceError(
@@ -233,13 +233,17 @@ export class AdapterGuard implements Guard {
 
   #createServerAdmission(
     { routesUpgrade, routesRequest }: ParsedAttachOptions,
-    readWay: ReadWay,
+    readRouting: ReadRouting,
   ): (request: GuardedRequest, event: string) => Principal | Denial {
     return (request, event) => {
       try {
-        const way = readWay(request)
+        const routing = readRouting(request)
         const isRouteToCome = event === 'request' ? routesRequest() : event === 'upgrade' && routesUpgrade()
-        return this.#requests.admitOnServer(request, { way, isWayKnown: way !== byTheLetter, isRouteToCome })
+        return this.#requests.admitOnServer(request, {
+          routing,
+          isRoutingKnown: routing !== exactRouting,
+          isRouteToCome,
+        })
       } catch (error) {
         // What adapters read of a framework is not ours, and an exception in `emit` would end the process.
         return this.#requests.deny(request, null, 'evaluation_error', `the adapter: ${String(error)}`)

@@ -2,7 +2,7 @@
 export {
   type CompiledRequirement,
   parseRequirement,
-  type Reading,
+  type PathSemantics,
   type SegmentPattern,
 } from '@countersign/authorization'
 export {
@@ -16,9 +16,9 @@ export {
 export type { DenialAnswer } from './answer.ts'
 export type { AttachOptions } from './attach-options.ts'
 export { type AdapterGuard, forAdapter, isGuard } from './adapter-guard.ts'
-export type { GuardedRequest, RequestWay } from './guarded-request.ts'
+export type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 export { isDenial } from './is-denial.ts'
-export type { ReadWay, RecognizeListener } from './listener-way.ts'
+export type { ReadRouting, RecognizeListener } from './listener-routing.ts'
 export { createDialer, type Dial, type Dialer } from './outgoing/dialer.ts'
 export { type DialerOptions, dialerOptionNames } from './outgoing/dialer-options.ts'
 export type { DialTlsOptions } from './outgoing/server-check.ts'

@@ -1,5 +1,5 @@
-import type { Allowed, CanonicalTarget, Reading } from '@countersign/authorization'
-import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import type { Allowed, CanonicalTarget, PathSemantics } from '@countersign/authorization'
+import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** What was decided about a request where its server emitted it. */
@@ -12,9 +12,9 @@ export interface AdmissionFacts {
   readonly url: string
   readonly target: CanonicalTarget
   /** How the path was read. */
-  readonly way: Pick<RequestWay, 'reading' | 'alsoReading'>
+  readonly routing: Pick<RequestRouting, 'semantics' | 'otherSemantics'>
   /** Whether an adapter said so, and the path need not be read in another way. */
-  readonly isWayKnown: boolean
+  readonly isRoutingKnown: boolean
   /** What the rules decided; a rule may leave the request to its route, which was not known yet. */
   readonly ruling: Allowed
   /** Whether the decision was published. */
@@ -58,6 +58,10 @@ export function isUnchanged({ method, url }: AdmissionFacts, request: Pick<Guard
 }
 
 /** Whether the path was read in these readings. */
-export function isReadAs({ way }: AdmissionFacts, reading: Reading, alsoReading: Reading | undefined): boolean {
-  return way.reading === reading && way.alsoReading === alsoReading
+export function hasSameSemantics(
+  { routing }: AdmissionFacts,
+  semantics: PathSemantics,
+  otherSemantics: PathSemantics | undefined,
+): boolean {
+  return routing.semantics === semantics && routing.otherSemantics === otherSemantics
 }

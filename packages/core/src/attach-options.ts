@@ -1,5 +1,5 @@
 import { isCallable, parseOptions, refuseValue } from '@countersign/spiffe/options'
-import type { ReadWay } from './listener-way.ts'
+import type { ReadRouting } from './listener-routing.ts'
 
 /** What an adapter tells about the server that it attaches. */
 export interface AttachOptions {
@@ -8,11 +8,13 @@ export interface AttachOptions {
   /** Whether a hook of the framework calls `admit` or `readmit` for every request, with its route known; asked for each one. Only then a rule may leave a request to its route. Default: no. */
   readonly routesRequest?: () => boolean
   /** How the framework's router reads the path of a request. Default: as an adapter says that recognizes the server's listener, else by the letter. */
-  readonly way?: ReadWay
+  readonly routing?: ReadRouting
 }
 
 /** Options that cannot be wrong any more. */
-export type ParsedAttachOptions = Required<Omit<AttachOptions, 'way'>> & { readonly way: ReadWay | undefined }
+export type ParsedAttachOptions = Required<Omit<AttachOptions, 'routing'>> & {
+  readonly routing: ReadRouting | undefined
+}
 
 /**
  * Checks every option and fills in the defaults.
@@ -20,10 +22,10 @@ export type ParsedAttachOptions = Required<Omit<AttachOptions, 'way'>> & { reado
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
 export function parseAttachOptions(input: AttachOptions): ParsedAttachOptions {
-  const options = parseOptions(input, ['routesUpgrade', 'routesRequest', 'way'], 'guard.attach')
+  const options = parseOptions(input, ['routesUpgrade', 'routesRequest', 'routing'], 'guard.attach')
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined && !isCallable(value)) refuseValue(`guard.attach: ${name}`, value, 'a function')
   }
-  const { routesUpgrade = () => false, routesRequest = () => false, way } = input
-  return { routesUpgrade, routesRequest, way }
+  const { routesUpgrade = () => false, routesRequest = () => false, routing } = input
+  return { routesUpgrade, routesRequest, routing }
 }

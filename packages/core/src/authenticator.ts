@@ -2,7 +2,7 @@ import { createDenial, type Denial } from '@countersign/authorization'
 import type { X509Svid } from '@countersign/spiffe'
 import { isX509Svid } from '@countersign/spiffe/internal'
 import { describeThrown } from '@countersign/spiffe/options'
-import type { Accepted } from './connection/accepted-material.ts'
+import type { TrustState } from './connection/material-gate.ts'
 import type { PeerVerdict } from './connection/connection.ts'
 import type { ConnectedRequest } from './connection/connection-registry.ts'
 import { describeEnd } from './connection/describe-end.ts'
@@ -27,7 +27,7 @@ export class Authenticator {
   }
 
   /** Who sent this request, at `now`. */
-  authenticate(request: ConnectedRequest, accepted: Accepted | undefined, now: number): Principal | Denial {
+  authenticate(request: ConnectedRequest, accepted: TrustState | undefined, now: number): Principal | Denial {
     if (accepted === undefined) {
       return createDenial(
         'source_unavailable',
@@ -39,7 +39,7 @@ export class Authenticator {
     return this.#judge(this.#connections.verdictOf(connection, accepted, now), now)
   }
 
-  #authenticateInjected(request: ConnectedRequest, accepted: Accepted, now: number): Principal | Denial {
+  #authenticateInjected(request: ConnectedRequest, accepted: TrustState, now: number): Principal | Denial {
     if ('encrypted' in request.socket || request.httpVersionMajor >= 2) {
       return createDenial('guard_missing', 'the server is not attached; use createServer() or guard.attach(server)')
     }
@@ -66,9 +66,9 @@ export class Authenticator {
   }
 
   #createPrincipal(proof: Proof): Principal | Denial {
-    const { realm } = this.#options
+    const { scope } = this.#options
     if (isX509Svid(proof)) return this.#createWorkload(proof)
-    if (realm.kind === 'subject') return createSubjectPrincipal(proof, realm.identity)
+    if (scope.kind === 'subject') return createSubjectPrincipal(proof, scope.identity)
     return createDenial('identity_invalid', 'found a certificate without a SPIFFE ID, expected an SVID')
   }
 

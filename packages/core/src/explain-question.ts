@@ -2,10 +2,10 @@ import { SpiffeId } from '@countersign/spiffe'
 import { isOptions, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import {
   compileRouteRequirement,
-  exactReading,
+  exactSemantics,
   explainDecision,
   type Explanation,
-  type Reading,
+  type PathSemantics,
   type RequestHeaders,
   type Requirement,
 } from '@countersign/authorization'
@@ -25,7 +25,7 @@ export interface ExplainQuestion {
   /** For custom requirements. Default: none. */
   readonly headers?: RequestHeaders
   /** How the router reads paths. Default: by the letter. */
-  readonly reading?: Reading
+  readonly semantics?: PathSemantics
 }
 
 /**
@@ -37,17 +37,17 @@ export interface ExplainQuestion {
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
   checkQuestion(question)
-  const { caller, method, path, allow, headers, reading = exactReading } = question
+  const { caller, method, path, allow, headers, semantics = exactSemantics } = question
   const { rules, localTrustDomain } = options
   const principal = caller === null ? null : suppose(caller, options)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
-  return explainDecision({ rules, principal, method, path, headers: headers ?? {}, reading, routeAllow })
+  return explainDecision({ rules, principal, method, path, headers: headers ?? {}, semantics, routeAllow })
 }
 
 function checkQuestion(question: unknown): void {
-  const names = ['caller', 'method', 'path', 'allow', 'headers', 'reading']
-  const { caller, method, path, headers, reading } = parseOptions(question, names, 'explain')
+  const names = ['caller', 'method', 'path', 'allow', 'headers', 'semantics']
+  const { caller, method, path, headers, semantics } = parseOptions(question, names, 'explain')
   if (caller !== null && typeof caller !== 'string') {
     refuseValue('explain: caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
   }
@@ -55,9 +55,9 @@ function checkQuestion(question: unknown): void {
     refuseValue('explain: method', method, "an HTTP method such as 'GET'")
   if (typeof path !== 'string') refuseValue('explain: path', path, "the path of a request, such as '/internal/billing'")
   if (headers !== undefined && !isOptions(headers)) refuseValue('explain: headers', headers, 'an object of headers')
-  if (reading === undefined) return
-  if (!isOptions(reading)) refuseValue('explain: reading', reading, 'how the router reads paths, or nothing')
-  const { foldCase, foldTrailingSlash } = reading
+  if (semantics === undefined) return
+  if (!isOptions(semantics)) refuseValue('explain: reading', semantics, 'how the router reads paths, or nothing')
+  const { foldCase, foldTrailingSlash } = semantics
   if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode') {
     refuseValue('explain: reading.foldCase', foldCase, "false, 'ascii' or 'unicode'")
   }
@@ -66,13 +66,13 @@ function checkQuestion(question: unknown): void {
 }
 
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {
-  const { realm } = options
-  if (realm.kind === 'subject') {
-    const name = realm.identity.spell(caller)
-    const authorities = realm.identity.find(name)
+  const { scope } = options
+  if (scope.kind === 'subject') {
+    const name = scope.identity.spell(caller)
+    const authorities = scope.identity.find(name)
     return authorities === undefined ? null : createHypotheticalSubject(name, authorities)
   }
   const spiffeId = SpiffeId.parse(caller)
-  const isAccepted = realm.trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
+  const isAccepted = scope.trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
   return isAccepted ? createHypotheticalPrincipal(spiffeId, options) : null
 }

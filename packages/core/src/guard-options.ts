@@ -26,8 +26,8 @@ import {
 } from '@countersign/authorization'
 import type { CountersignEvent } from './events.ts'
 import type { MinVersion } from './connection/tls-options.ts'
-import type { GuardSource } from './connection/accepted-material.ts'
-import type { GuardRealm } from './connection/realm.ts'
+import type { GuardSource } from './connection/material-gate.ts'
+import type { GuardTrustScope } from './connection/trust-scope.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
 import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
 import type { VerifiedPeer } from './principal/create-principal.ts'
@@ -78,7 +78,7 @@ export interface ParsedGuardOptions {
   readonly source: GuardSource
   readonly rules: RuleSet
   readonly hasOwnRules: boolean
-  readonly realm: GuardRealm
+  readonly scope: GuardTrustScope
   /** Undefined with a CA without SPIFFE. */
   readonly localTrustDomain: string | undefined
   /** For requirements that are read later: of routes. */
@@ -105,13 +105,13 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     if (isAsyncFunction(value)) refuse(name, value, 'a function that is not async: a decision never waits')
   }
   const material = source.current
-  const realm = parseRealm(options, material)
-  const localTrustDomain = realm.kind === 'spiffe' ? realm.localTrustDomain : undefined
+  const scope = parseRealm(options, material)
+  const localTrustDomain = scope.kind === 'spiffe' ? scope.localTrustDomain : undefined
   const namespaces = material.kind === 'subject' ? new Set<string>() : parseNamespaces(options.namespaces, material)
   const callers =
-    realm.kind === 'subject'
-      ? createPossibleSubjects(realm.identity)
-      : createPossibleWorkloads(realm.trustDomains, { localTrustDomain, namespaces, authorities })
+    scope.kind === 'subject'
+      ? createPossibleSubjects(scope.identity)
+      : createPossibleWorkloads(scope.trustDomains, { localTrustDomain, namespaces, authorities })
   return {
     source,
     rules: compileRules(rules === undefined ? [{ path: '/**', allow: perRoute() }] : rules, {
@@ -119,7 +119,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
       callers,
     }),
     hasOwnRules: rules !== undefined,
-    realm,
+    scope,
     localTrustDomain,
     callers,
     namespaces,
@@ -146,7 +146,7 @@ const knownOptions: readonly string[] = [
   'formatDenial',
 ]
 
-function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): GuardRealm {
+function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
   const { identity } = options
   if (material.kind !== 'subject') {
     if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')

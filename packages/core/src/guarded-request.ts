@@ -1,4 +1,4 @@
-import type { CompiledRequirement, Reading, RequestHeaders } from '@countersign/authorization'
+import type { CompiledRequirement, PathSemantics, RequestHeaders } from '@countersign/authorization'
 import type { ConnectedRequest } from './connection/connection-registry.ts'
 
 /** What a guard reads of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
@@ -10,11 +10,11 @@ export interface GuardedRequest extends ConnectedRequest {
 }
 
 /** What an adapter knows of the way that a request takes through its framework. */
-export interface RequestWay {
+export interface RequestRouting {
   /** How the router reads the path. Default: by the letter. */
-  readonly reading?: Reading
+  readonly semantics?: PathSemantics
   /** How another router on the way reads it; where the two would decide differently, the request is denied. */
-  readonly alsoReading?: Reading | undefined
+  readonly otherSemantics?: PathSemantics | undefined
   /** The target as received, where the framework rewrote `url`: it has to be canonical too. */
   readonly originalUrl?: string | undefined
   /** What the route demands besides the rules. */

@@ -1,5 +1,5 @@
-import type { AcceptedMaterial } from './connection/accepted-material.ts'
-import { momentOf, overdueShare } from './connection/own-life.ts'
+import type { MaterialGate } from './connection/material-gate.ts'
+import { timeWhenLeft, overdueShare } from './connection/own-expiry.ts'
 import type { SourceEvent } from './events.ts'
 
 /** How a service stands with its own certificate. Nothing in it is secret, and nothing of it should be told to strangers. */
@@ -33,7 +33,7 @@ export class HealthRecord {
   }
 
   /** The state at `now` (epoch milliseconds). */
-  read(material: AcceptedMaterial, now: number): Health {
+  read(material: MaterialGate, now: number): Health {
     const status = readStatus(material, now)
     const { last } = material
     return Object.freeze({
@@ -46,8 +46,8 @@ export class HealthRecord {
   }
 }
 
-function readStatus(material: AcceptedMaterial, now: number): Health['status'] {
+function readStatus(material: MaterialGate, now: number): Health['status'] {
   const accepted = material.current(now)
-  if (accepted !== undefined) return now < momentOf(accepted.own, overdueShare) ? 'ready' : 'expiring'
+  if (accepted !== undefined) return now < timeWhenLeft(accepted.own, overdueShare) ? 'ready' : 'expiring'
   return material.last !== undefined && now >= material.last.own.expiresAt ? 'expired' : 'lost'
 }

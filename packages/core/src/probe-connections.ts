@@ -6,7 +6,7 @@ import { addressGroup } from './address-group.ts'
  * client that has the most makes room. So neither many connections nor slow ones keep out a kubelet, which needs one for
  * a moment.
  */
-export class SilentConnections {
+export class IdleConnections {
   /** By client, each with the moment at which it came (of `performance.now()`), the oldest first. */
   readonly #byClient = new Map<string, Map<Socket, number>>()
   #size = 0

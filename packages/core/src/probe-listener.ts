@@ -3,7 +3,7 @@ import { ConfigurationError } from '@countersign/spiffe'
 import { describeValue } from '@countersign/spiffe/options'
 import type { Health } from './health.ts'
 import { SharedCheck } from './probe-check.ts'
-import { SilentConnections } from './probe-connections.ts'
+import { IdleConnections } from './probe-connections.ts'
 import { parseProbeOptions, type Probe, type ProbeOptions } from './probe-options.ts'
 
 /** Answers health probes until it is closed. */
@@ -30,7 +30,7 @@ export async function probeListener(
   const isServing = (): boolean => guard.health().isServing
   const probes = new Map([...paths].map(([path, probe]) => [path, createAsk(probe, isServing)]))
   const server = createServer(limits)
-  const silent = new SilentConnections()
+  const silent = new IdleConnections()
   server.on('connection', (socket) => silent.add(socket))
   // No answer depends on a body or on anything else that may be expected (RFC 9110 §10.1.1).
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {

@@ -10,34 +10,34 @@ import {
   decideRules,
   type DecisionRequest,
   type Denial,
-  exactReading,
+  exactSemantics,
   parsePath,
   type RuleSet,
   type TargetRefusal,
 } from '@countersign/authorization'
-import { Admission, type AdmissionFacts, isReadAs, isUnchanged } from './admission.ts'
+import { Admission, type AdmissionFacts, hasSameSemantics, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { AcceptedMaterial } from './connection/accepted-material.ts'
+import type { MaterialGate } from './connection/material-gate.ts'
 import type { ConnectionRegistry } from './connection/connection-registry.ts'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
-import type { GuardedRequest, RequestWay } from './guarded-request.ts'
+import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** What decisions are made with. */
 export interface AdmissionParts {
   readonly rules: RuleSet
-  readonly material: AcceptedMaterial
+  readonly material: MaterialGate
   readonly authenticator: Authenticator
   readonly registry: ConnectionRegistry
   readonly report: Reporter
 }
 
 /** What a server's gate knows of the application behind it. */
-export interface ServerWay {
-  readonly way: RequestWay
+export interface ServerRouting {
+  readonly routing: RequestRouting
   /** Whether an adapter said how the path is read. */
-  readonly isWayKnown: boolean
+  readonly isRoutingKnown: boolean
   /** Whether a hook of the framework decides again, with the route known. */
   readonly isRouteToCome: boolean
 }
@@ -56,16 +56,19 @@ export class RequestAdmission {
   }
 
   /** Decides a request where its server emits it, by the rules, and keeps the decision for `admit` and `readmit`. */
-  admitOnServer(request: GuardedRequest, { way, isWayKnown, isRouteToCome }: ServerWay): Principal | Denial {
+  admitOnServer(
+    request: GuardedRequest,
+    { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
+  ): Principal | Denial {
     const kept = Admission.find(request, this)
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       if (this.#authenticate(request, Date.now()) === kept.principal) return kept.principal
     }
-    const facts = this.#read(request, way)
+    const facts = this.#read(request, routing)
     if ('effect' in facts) return facts
     const ruling = decideRules(this.#parts.rules, { ...facts, isRouteToCome })
-    const { principal, method, target, reading, alsoReading } = facts
+    const { principal, method, target, semantics, otherSemantics } = facts
     if (ruling.effect === 'deny') return this.#deny(request, ruling, principal.name)
     if (!isRouteToCome) this.#publishAllowed(request, principal, ruling)
     Admission.keep(request, {
@@ -74,8 +77,8 @@ export class RequestAdmission {
       method,
       url: request.url ?? '',
       target,
-      way: { reading, alsoReading },
-      isWayKnown,
+      routing: { semantics, otherSemantics },
+      isRoutingKnown,
       ruling,
       isPublished: !isRouteToCome,
     })
@@ -83,17 +86,17 @@ export class RequestAdmission {
   }
 
   /** Decides a request, or only what is left of it where its server has decided it in the same way. */
-  admit(request: GuardedRequest, way: RequestWay): Principal | Denial {
-    const { reading = exactReading, alsoReading, originalUrl, routeAllow, hasEmptyParameter } = way
+  admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
+    const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
     const kept = Admission.find(request, this)
-    if (kept !== undefined && isUnchanged(kept, request) && isReadAs(kept, reading, alsoReading)) {
+    if (kept !== undefined && isUnchanged(kept, request) && hasSameSemantics(kept, semantics, otherSemantics)) {
       const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
     }
-    const facts = this.#read(request, way)
+    const facts = this.#read(request, routing)
     if ('effect' in facts) return facts
     // Not again, where the server has read it as the framework does.
-    const decidedUrl = kept?.isWayKnown === true ? kept.url : undefined
+    const decidedUrl = kept?.isRoutingKnown === true ? kept.url : undefined
     if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl) {
       const denial = this.#decideOriginal(originalUrl, facts)
       if (denial !== undefined) return this.#deny(request, denial, facts.principal.name)
@@ -117,15 +120,15 @@ export class RequestAdmission {
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
     const kept = Admission.find(received, this)
-    if (kept?.isWayKnown !== true || !isUnchanged(kept, request)) return undefined
+    if (kept?.isRoutingKnown !== true || !isUnchanged(kept, request)) return undefined
     return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
 
   /** Decides for the path `/` and no method, by the rules, who has been authenticated. */
   admitConnection(request: GuardedRequest, principal: Principal | Denial): Principal | Denial {
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
-    const target: CanonicalTarget = { accepted: true, path: '/', mayFold: false }
-    const facts = { principal, method: '', target, message: request, reading: exactReading }
+    const target: CanonicalTarget = { accepted: true, path: '/', isFoldable: false }
+    const facts = { principal, method: '', target, message: request, semantics: exactSemantics }
     const decision = decide(this.#parts.rules, facts)
     if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
     this.#publishAllowed(request, principal, decision)
@@ -147,14 +150,14 @@ export class RequestAdmission {
   }
 
   // Target and caller; of a refused target the caller is read too, so that the log can name it.
-  #read(request: GuardedRequest, way: RequestWay): DecidableRequest | Denial {
-    const { reading = exactReading, alsoReading, routeAllow, hasEmptyParameter } = way
+  #read(request: GuardedRequest, routing: RequestRouting): DecidableRequest | Denial {
+    const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const principal = this.#authenticate(request, Date.now())
     const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
     const method = request.method ?? ''
-    return { principal, method, target, message: request, reading, alsoReading, routeAllow, hasEmptyParameter }
+    return { principal, method, target, message: request, semantics, otherSemantics, routeAllow, hasEmptyParameter }
   }
 
   #resume(
@@ -165,10 +168,10 @@ export class RequestAdmission {
   ): Principal | Denial | undefined {
     // A hook before this one may have waited for long.
     const principal = this.#authenticate(request, Date.now())
-    const { method, target, way, ruling } = kept
+    const { method, target, routing, ruling } = kept
     if (ruling.isLeftToRoute || principal !== kept.principal) return undefined
-    const reading = way.reading ?? exactReading
-    const facts = { principal, method, target, message: request, reading, routeAllow, hasEmptyParameter }
+    const semantics = routing.semantics ?? exactSemantics
+    const facts = { principal, method, target, message: request, semantics, routeAllow, hasEmptyParameter }
     const decision = decideRoute(this.#parts.rules, ruling, facts)
     if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
     if (!kept.isPublished) this.#publishAllowed(request, principal, ruling)

@@ -5,7 +5,7 @@ import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error } from './check-arguments.ts'
 import { isExpress4 } from './express-internals.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
-import { mayFold, readWay, recognizerFor } from './read-way.ts'
+import { haveFoldableRules, readRouting, recognizerFor } from './read-routing.ts'
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -28,7 +28,7 @@ export function countersign(guard: Guard): Middleware {
       'countersign: found a guard without rules, expected createGuard({ rules })',
     )
   }
-  const rulesMayFold = mayFold(guard.rules)
+  const isFolding = haveFoldableRules(guard.rules)
   guard.recognize(recognizerFor(guard.rules))
   let checkedApp: unknown
   const middleware: Middleware = (
@@ -48,7 +48,7 @@ export function countersign(guard: Guard): Middleware {
     const read = viewRequest(request, url)
     // The server has decided already, unless something rewrote the target or the application runs without one.
     const verdict =
-      guard.readmit(request, read) ?? guard.admit(read, { ...readWay(request, url, rulesMayFold), originalUrl })
+      guard.readmit(request, read) ?? guard.admit(read, { ...readRouting(request, url, isFolding), originalUrl })
     if (isDenial(verdict)) {
       sendDenial(guard, verdict, read, response)
       return

@@ -4,7 +4,7 @@ import type { Guard } from '@countersign/core'
 import type { AdapterGuard } from '@countersign/core/adapter'
 import { checkApp, checkGuard } from './check-arguments.ts'
 import { checkAllows, checkMounting } from './check-mounting.ts'
-import { readAppWay, readUnknown, recognizerFor } from './read-way.ts'
+import { readAppRouting, readUnknown, recognizerFor } from './read-routing.ts'
 
 /**
  * Creates the HTTPS server of an Express application with the guard attached: peers are verified before any HTTP, and
@@ -21,7 +21,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   checkGuard(guard, 'createServer', usage)
   checkApp(app, 'createServer', usage)
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
-  guard.attach(server, { way: recognizerFor(guard.rules)(app) ?? readUnknown })
+  guard.attach(server, { routing: recognizerFor(guard.rules)(app) ?? readUnknown })
   server.prependListener('listening', () => {
     const error = checkMounting(app, guard) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return
@@ -35,8 +35,8 @@ export function createServer(guard: Guard, app: RequestListener): Server {
 // Rules that differ in case only are one rule to a router that ignores case.
 function checkRules(guard: AdapterGuard, app: object): unknown {
   try {
-    const { reading, alsoReading } = readAppWay(app)
-    for (const each of [reading, alsoReading]) if (each !== undefined) guard.rules.checkReading(each)
+    const { semantics, otherSemantics } = readAppRouting(app)
+    for (const each of [semantics, otherSemantics]) if (each !== undefined) guard.rules.checkSemantics(each)
     return undefined
   } catch (error) {
     return error

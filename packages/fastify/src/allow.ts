@@ -14,7 +14,7 @@ import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
 import type { EventLog } from './log-to-fastify.ts'
 import { readReceived } from './read-request.ts'
-import { noteAllow, noteUncalled } from './route-allows.ts'
+import { registerAllow, registerUncalled } from './route-allows.ts'
 import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
 
 /** The hook that `allow()` creates; for `onRequest`, `preValidation` or `preHandler`. */
@@ -83,7 +83,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     }
     if (decide(request, reply)) done()
   }
-  noteAllow(run, parsed)
+  registerAllow(run, parsed)
   return Object.assign(run, { onRequest: run })
 }
 
@@ -114,7 +114,7 @@ function failUncalled(done: (...given: never) => unknown): AllowHook {
   return allow({ denyAll: true })
 }
 
-noteUncalled(allow)
+registerUncalled(allow)
 
 const foreign =
   'allow: found another framework, expected Fastify; import allow from @countersign/express for a middleware of Express'

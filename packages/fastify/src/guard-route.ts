@@ -1,5 +1,5 @@
 import type { RouteOptions } from 'fastify'
-import type { AdapterGuard, CompiledRequirement, Reading } from '@countersign/core/adapter'
+import type { AdapterGuard, CompiledRequirement, PathSemantics } from '@countersign/core/adapter'
 import { ConfigurationError } from '@countersign/core'
 import { parseFastifyRoute } from './route-patterns.ts'
 import { findAllows, findDemand } from './route-allows.ts'
@@ -12,7 +12,7 @@ import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
  * @throws {ConfigurationError} `option_unknown`
  * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
  */
-export function guardRoute(guard: AdapterGuard, route: RouteOptions, reading: Reading): GuardedRoute {
+export function guardRoute(guard: AdapterGuard, route: RouteOptions, semantics: PathSemantics): GuardedRoute {
   refuseMisplacedAllow(route, `route ${describe(route)}`)
   const allows = findAllows(route, `route ${describe(route)}`)
   const allow = compileAllow(guard, route, allows)
@@ -22,7 +22,7 @@ export function guardRoute(guard: AdapterGuard, route: RouteOptions, reading: Re
     url: route.url,
     routeAllow: allow,
     allows,
-    uncovered: findUncovered(guard, route, reading, allow),
+    uncovered: findUncovered(guard, route, semantics, allow),
     hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
       refuseMisplacedAllow(route, `route ${describe(route)}`)
@@ -42,7 +42,7 @@ export function guardRoute(guard: AdapterGuard, route: RouteOptions, reading: Re
 function findUncovered(
   guard: AdapterGuard,
   route: RouteOptions,
-  reading: Reading,
+  semantics: PathSemantics,
   allow: CompiledRequirement | undefined,
 ): string | undefined {
   // Requests with other methods are refused as unknown; `app.all` registers some of them.
@@ -50,7 +50,7 @@ function findUncovered(
   if (known.length === 0) return 'its method is not known; name it in the methods of a rule that covers it'
   for (const method of known) {
     for (const form of parseFastifyRoute(route.url)) {
-      const rule = guard.rules.findCovering(method, form, reading)
+      const rule = guard.rules.findCovering(method, form, semantics)
       const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
       if (rule === undefined) return `no single rule covers ${shape}, so it would be denied; add one that does`
       if (rule.allow.deferToRoute && allow === undefined) {

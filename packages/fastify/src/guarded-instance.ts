@@ -9,7 +9,7 @@ export interface InstanceGuard {
 }
 
 /** Notes on a root instance that this guard decides every request of it and of its children. */
-export function noteGuard(app: FastifyInstance, guard: InstanceGuard): void {
+export function registerGuard(app: FastifyInstance, guard: InstanceGuard): void {
   app.decorate(guardOf, guard)
 }
 

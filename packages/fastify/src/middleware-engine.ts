@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { ConfigurationError } from '@countersign/core'
-import type { AdapterGuard, Reading } from '@countersign/core/adapter'
+import type { AdapterGuard, PathSemantics } from '@countersign/core/adapter'
 import { mayRewrite } from './fastify-internals.ts'
 
 /** What middleware engines have to do with the decisions of an instance. */
@@ -8,7 +8,7 @@ export interface Engines {
   /** Whether one is registered before the plugin, so that its middleware runs before the hook. */
   readonly isBefore: boolean
   /** How they read paths, once one is there. */
-  readonly reading: Reading | undefined
+  readonly semantics: PathSemantics | undefined
 }
 
 /**
@@ -23,11 +23,11 @@ export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engine
   if (isBefore) refuseEarlyEngine(app, guard)
   const instances: FastifyInstance[] = [app]
   app.addHook('onRegister', (child) => void instances.push(child))
-  let reading: Reading | undefined
+  let semantics: PathSemantics | undefined
   const find = (): void => {
     const withEngine = instances.filter((instance) => instance.hasDecorator('use'))
     if (withEngine.length === 0) return
-    reading = withEngine.some((instance) => instance.hasDecorator('express')) ? expressReading : middieReading
+    semantics = withEngine.some((instance) => instance.hasDecorator('express')) ? expressReading : middieReading
   }
   find()
   app.addHook('onReady', (ready) => {
@@ -36,8 +36,8 @@ export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engine
   })
   return {
     isBefore,
-    get reading() {
-      return reading
+    get semantics() {
+      return semantics
     },
   }
 }
@@ -60,14 +60,14 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
 
 // Both compare a path whose reserved escapes are left with a regular expression that ignores case, up to a slash.
 // @fastify/middie gives middleware the target as it was sent, except below a mount path that it matched only decoded.
-const middieReading: Reading = Object.freeze({
+const middieReading: PathSemantics = Object.freeze({
   foldCase: 'expression',
   foldTrailingSlash: true,
   comparesEscaped: 'unneeded',
   decodesForExpress: 'belowEscapes',
 })
 
-const expressReading: Reading = Object.freeze({ ...middieReading, decodesForExpress: 'all' })
+const expressReading: PathSemantics = Object.freeze({ ...middieReading, decodesForExpress: 'all' })
 
 function refuse(finding: string): never {
   throw new ConfigurationError('registration_invalid', finding)

@@ -9,8 +9,8 @@ import {
   isGuard,
   isRecord,
   parseOptions,
-  type Reading,
-  type RequestWay,
+  type PathSemantics,
+  type RequestRouting,
 } from '@countersign/core/adapter'
 import {
   createConfigReader,
@@ -22,7 +22,7 @@ import {
 } from './fastify-internals.ts'
 import { followFurtherServers } from './further-servers.ts'
 import { findRoute, guardRoute, type GuardedRoute, refuseUncovered } from './guard-route.ts'
-import { noteGuard } from './guarded-instance.ts'
+import { registerGuard } from './guarded-instance.ts'
 import { DecidingRequest, logToFastify } from './log-to-fastify.ts'
 import { type Engines, followEngines } from './middleware-engine.ts'
 import { isLastParameterEmpty, readReceived } from './read-request.ts'
@@ -66,24 +66,24 @@ export const countersign: FastifyPluginCallback<CountersignPluginOptions> = fp(
 function register(app: FastifyInstance, options: CountersignPluginOptions): void {
   const guard = checkOptions(options)
   checkPlace(app)
-  const reading = readRouterOptions(app.initialConfig)
-  guard.rules.checkReading(reading)
+  const semantics = readRouterOptions(app.initialConfig)
+  guard.rules.checkSemantics(semantics)
   const deciding = new DecidingRequest()
   // Denials would be lost in a logger that does nothing.
   if (hasLogger(app)) guard.useDefaultLog(logToFastify(app.log, deciding))
   const engines = followEngines(app, guard)
-  const readWay = createWayReader(reading, engines)
+  const readRouting = createRoutingReader(semantics, engines)
   const attachOptions = {
     routesUpgrade: () => routesUpgrades(app),
     routesRequest: () => !engines.isBefore,
-    way: readWay,
+    routing: readRouting,
   }
   guard.attach(app.server, attachOptions)
   followFurtherServers(app, (server) => guard.attach(server, attachOptions))
-  noteGuard(app, { guard, deciding })
+  registerGuard(app, { guard, deciding })
   app.decorateRequest('principal', null)
   const routes: GuardedRoute[] = []
-  app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, reading)))
+  app.addHook('onRoute', (route) => void routes.push(guardRoute(guard, route, semantics)))
   app.addHook('onRegister', ({ prefix }, childOptions) => refuseRestrictingOptions(childOptions, prefix))
   app.addHook('onReady', (ready) => {
     refuseUncovered(routes)
@@ -101,7 +101,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const hasEmptyParameter = route?.hasParameter === true && isLastParameterEmpty(request.params)
     const verdict =
       guard.readmit(raw, received, routeAllow, hasEmptyParameter) ??
-      guard.admit(received, { ...readWay(), originalUrl: readOriginalUrl(raw), routeAllow, hasEmptyParameter })
+      guard.admit(received, { ...readRouting(), originalUrl: readOriginalUrl(raw), routeAllow, hasEmptyParameter })
     deciding.log = undefined
     if (!isDenial(verdict)) {
       request.principal = verdict
@@ -112,12 +112,12 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   })
 }
 
-function createWayReader(reading: Reading, engines: Engines): () => RequestWay {
-  const alone: RequestWay = Object.freeze({ reading })
-  let withEngine: RequestWay | undefined
+function createRoutingReader(semantics: PathSemantics, engines: Engines): () => RequestRouting {
+  const alone: RequestRouting = Object.freeze({ semantics })
+  let withEngine: RequestRouting | undefined
   return () => {
-    if (engines.reading === undefined) return alone
-    return (withEngine ??= Object.freeze({ reading, alsoReading: engines.reading }))
+    if (engines.semantics === undefined) return alone
+    return (withEngine ??= Object.freeze({ semantics, otherSemantics: engines.semantics }))
   }
 }
 

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import type { Reading } from '@countersign/core/adapter'
+import type { PathSemantics } from '@countersign/core/adapter'
 
 /**
  * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds, and
  * leaves the escapes of reserved characters; a space and everything outside ASCII is always decoded. Its other options concern targets that are refused anyway.
  */
-export function readRouterOptions(config: FastifyInstance['initialConfig']): Reading {
+export function readRouterOptions(config: FastifyInstance['initialConfig']): PathSemantics {
   const read = (name: string): unknown => {
     const nested: unknown = Reflect.get(config, 'routerOptions')
     const inner: unknown = typeof nested === 'object' && nested !== null ? Reflect.get(nested, name) : undefined

@@ -2,12 +2,12 @@ import type { RouteOptions } from 'fastify'
 import { ConfigurationError, type Requirement } from '@countersign/core'
 
 /** Notes what a hook demands, so that the plugin finds it when a route is registered. */
-export function noteAllow(hook: object, requirement: Requirement): void {
+export function registerAllow(hook: object, requirement: Requirement): void {
   demands.set(hook, requirement)
 }
 
 /** Notes the function that makes such hooks, to recognize it where it is not called. */
-export function noteUncalled(factory: object): void {
+export function registerUncalled(factory: object): void {
   uncalled.add(factory)
 }
 

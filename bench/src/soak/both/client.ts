@@ -38,10 +38,10 @@ const failures = new Map<string, number>()
 let requests = 0
 let expired = 0
 
-async function call(way: () => Promise<unknown>): Promise<void> {
+async function call(routing: () => Promise<unknown>): Promise<void> {
   const sentAt = Date.now()
   try {
-    const answer = await way()
+    const answer = await routing()
     const expiresAt = typeof answer === 'object' && answer !== null ? Number(Reflect.get(answer, 'expiresAt')) : 0
     requests += 1
     // Until then the server had our certificate for valid.
@@ -59,8 +59,8 @@ const running = new Set<Promise<void>>()
 for (let sent = 0; sent < Number(rate) * Number(seconds); sent += 1) {
   const due = start + (sent * 1000) / Number(rate)
   if (due > performance.now()) await setTimeout(due - performance.now())
-  const way = ways[sent % ways.length] ?? ways[0]
-  const sending = call(way)
+  const routing = ways[sent % ways.length] ?? ways[0]
+  const sending = call(routing)
   running.add(sending)
   void sending.then(() => running.delete(sending))
 }

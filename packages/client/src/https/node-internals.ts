@@ -24,8 +24,8 @@ export function addToTotalSockets(agent: Agent, count: number): void {
 
 /** Fails a request that has no connection yet; its types leave out that there may be no socket. */
 export function failRequest(request: ClientRequest, error: unknown): void {
-  const tell: unknown = Reflect.get(request, 'onSocket')
-  if (typeof tell === 'function') Reflect.apply(tell, request, [null, error])
+  const onSocket: unknown = Reflect.get(request, 'onSocket')
+  if (typeof onSocket === 'function') Reflect.apply(onSocket, request, [null, error])
 }
 
 /** The response that is being received on a socket. */

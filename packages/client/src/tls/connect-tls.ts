@@ -59,7 +59,7 @@ export async function connectTls(
       signal,
     })
     socket.once('close', () => dialer.close())
-    if (onStale !== undefined) tellOnce(dialer, socket, onStale)
+    if (onStale !== undefined) reportOnce(dialer, socket, onStale)
     return Object.assign(socket, { principal })
   } catch (error) {
     dialer.close()
@@ -78,7 +78,7 @@ function openDialer(source: X509Source | SubjectSource, options: DialerOptions, 
   }
 }
 
-function tellOnce(dialer: Dialer, socket: TLSSocket, onStale: () => void): void {
+function reportOnce(dialer: Dialer, socket: TLSSocket, onStale: () => void): void {
   const stop = dialer.onStale(() => {
     stop()
     onStale()

@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ConfigurationError } from '@countersign/spiffe'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import { refusedListeners } from './check-server.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { noteAddress } from './describe-handshake.ts'
+import { rememberAddress } from './describe-handshake.ts'
 import { acceptUnverifiedPeers, ignoreClusterTicketKeys } from './node-internals.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import type { PeerConnections } from './peer-connections.ts'
@@ -17,7 +17,7 @@ export interface Attachment {
   /** Whether OpenSSL has to accept a peer before anyone sees its connection. */
   readonly openssl: OpensslVerdict
   /** The material that holds at `now`. */
-  readonly current: (now: number) => Accepted | undefined
+  readonly current: (now: number) => TrustState | undefined
   /** Calls back with the complete option set now and after each change; gives the function that ends it. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
   /** Whether a request may reach the listeners of its event. */
@@ -36,7 +36,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, current, follow, decidesAlone } = attachment
   const { registry, reports } = connections
   refuseListeners(server, decidesAlone)
-  server.on('connection', noteAddress)
+  server.on('connection', rememberAddress)
   server.on('tlsClientError', (error, socket) => {
     // What breaks off after the end is no attack, and the source may be closed by then.
     if (!follower.isFollowing) return

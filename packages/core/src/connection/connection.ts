@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { PeerTrustVerdict } from '@countersign/spiffe/internal'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Proof } from './proof.ts'
 
@@ -26,7 +26,7 @@ export interface Connection extends ConnectionEnd {
   /** What the peer presented besides the path that proved it; DER. */
   readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
-  accepted: Accepted
+  accepted: TrustState
   /** Where it speaks HTTP/2. */
   streams: OpenStreams | undefined
   /** Set once the socket no longer speaks HTTP: then nothing but its end can end a peer's access. */

@@ -25,7 +25,7 @@ export function findAddress(socket: TLSSocket): string | undefined {
 }
 
 /** Asks a new connection for its address, which Node keeps from then on. */
-export function noteAddress(socket: Socket): void {
+export function rememberAddress(socket: Socket): void {
   void socket.remoteAddress
 }
 

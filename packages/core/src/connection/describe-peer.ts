@@ -21,7 +21,7 @@ export function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
 }
 
 /** The life of a peer's own certificate. */
-export function lifeOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
+export function validityOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
   return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
 }
 

@@ -1,5 +1,5 @@
 import type { Server as TlsServer } from 'node:tls'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import { checkServer } from './check-server.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import { createServerOptions, type GuardTlsOptions, type MinVersion } from './tls-options.ts'
@@ -16,7 +16,7 @@ export class IssuedOptions {
     this.#openssl = openssl
   }
 
-  create(accepted: Accepted): GuardTlsOptions {
+  create(accepted: TrustState): GuardTlsOptions {
     const options = createServerOptions(accepted, this.#minVersion)
     this.#issued.add(options.ca)
     if (options.cert !== undefined) this.#issued.add(options.cert)

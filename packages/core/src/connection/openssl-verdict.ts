@@ -1,4 +1,4 @@
-import type { Realm } from './realm.ts'
+import type { TrustScope } from './trust-scope.ts'
 
 /**
  * Whether OpenSSL, too, has to accept the chain of a peer. Our own verifier decides in any case; `unused` means that it
@@ -17,10 +17,10 @@ export type OpensslVerdict = 'required' | 'unused'
  *
  * What counts is how many trust domains are accepted, not how many have authorities at the moment.
  */
-export function chooseOpensslVerdict(realm: Realm, nodeVersion: string = process.versions.node): OpensslVerdict {
-  if (realm.kind === 'own') return 'required'
-  const hasOneAuthority = realm.kind === 'subject' || new Set(realm.trustDomains).size === 1
-  const isVisible = realm.kind === 'servers' || !hidesIntermediates(nodeVersion)
+export function chooseOpensslVerdict(scope: TrustScope, nodeVersion: string = process.versions.node): OpensslVerdict {
+  if (scope.kind === 'own') return 'required'
+  const hasOneAuthority = scope.kind === 'subject' || new Set(scope.trustDomains).size === 1
+  const isVisible = scope.kind === 'servers' || !hidesIntermediates(nodeVersion)
   return hasOneAuthority && isVisible ? 'required' : 'unused'
 }
 

@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls'
 import { describeThrown } from '@countersign/spiffe/options'
 import type { Reporter } from '../events.ts'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import type { Connection, ConnectionEnd, PeerVerdict } from './connection.ts'
-import { ConnectionLife, type LifePolicy } from './connection-life.ts'
+import { ConnectionLife, type ExpiryPolicy } from './connection-expiry.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { ExpiryTimers } from './expiry-timers.ts'
 import { type PeerLocation, PeerReports } from './peer-reports.ts'
@@ -12,7 +12,7 @@ import { Sweep } from './sweep.ts'
 import { withoutMaterial } from './verify-peer.ts'
 
 /** How peers are treated. */
-export interface PeerPolicy extends LifePolicy, VerdictPolicy {
+export interface PeerPolicy extends ExpiryPolicy, VerdictPolicy {
   /** What events say about where a peer is. Default: its address. */
   readonly describeSocket?: (socket: TLSSocket) => PeerLocation
 }
@@ -35,7 +35,7 @@ export class PeerConnections {
   }
 
   /** Verifies the caller of a new connection, or closes it. Never throws. */
-  acceptCaller(socket: TLSSocket, accepted: Accepted | undefined, now: number): void {
+  acceptCaller(socket: TLSSocket, accepted: TrustState | undefined, now: number): void {
     try {
       this.accept(socket, accepted, now)
     } catch (error) {
@@ -49,7 +49,7 @@ export class PeerConnections {
    * Verifies the peer of a new connection and remembers the verdict; ends the connection if there is no proof. Without
    * `ends` the end of the connection is that of its socket or its HTTP/2 session.
    */
-  accept(socket: TLSSocket, accepted: Accepted | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
+  accept(socket: TLSSocket, accepted: TrustState | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
     const verdict = this.verdicts.verify(socket, accepted, { isCaller: ends === undefined, now })
     if (accepted !== undefined) this.#remember(socket, verdict, accepted, ends)
     this.reports.reportVerdict(socket, verdict, now)
@@ -60,7 +60,7 @@ export class PeerConnections {
   }
 
   /** The verdict as of now: reached again only when the bundle that proved the peer is another object. */
-  verdictOf(connection: Connection, accepted: Accepted, now: number): PeerVerdict {
+  verdictOf(connection: Connection, accepted: TrustState, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
     const { trust } = accepted
@@ -80,7 +80,7 @@ export class PeerConnections {
    * is no material. Many are looked at in turns, so that requests are answered in between: those are decided by
    * `verdictOf` in any case.
    */
-  endUnproved(accepted: Accepted | undefined): void {
+  endUnproved(accepted: TrustState | undefined): void {
     this.#sweep.start(this.registry.listOpen(), (connection) => {
       const verdict = accepted === undefined ? withoutMaterial : this.#judge(connection, accepted)
       if (!verdict.ok) connection.end(verdict)
@@ -88,7 +88,7 @@ export class PeerConnections {
   }
 
   // In a sweep nothing above catches: an exception would end the process.
-  #judge(connection: Connection, accepted: Accepted): PeerVerdict {
+  #judge(connection: Connection, accepted: TrustState): PeerVerdict {
     try {
       return this.verdictOf(connection, accepted, Date.now())
     } catch (error) {
@@ -96,7 +96,7 @@ export class PeerConnections {
     }
   }
 
-  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: Accepted, ends: ConnectionEnd | undefined): void {
+  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: TrustState, ends: ConnectionEnd | undefined): void {
     const connection: Connection = {
       owner: this.registry,
       socket,

@@ -4,7 +4,7 @@ import { type AuthenticationEvent, hasSubscribers, type Reporter } from '../even
 import type { Connection, PeerRefusal, PeerVerdict } from './connection.ts'
 import { describeEnd } from './describe-end.ts'
 import { describeHandshake, findAddress } from './describe-handshake.ts'
-import { addressOf, describeProof, lifeOf, nameOf } from './describe-peer.ts'
+import { addressOf, describeProof, validityOf, nameOf } from './describe-peer.ts'
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import type { Proof } from './proof.ts'
 
@@ -41,7 +41,7 @@ export class PeerReports {
   warnOfLongLife(socket: TLSSocket, proof: Proof, now: number): void {
     if (this.#warned.has(proof.leaf)) return
     this.#warned.add(proof.leaf)
-    const detail = describeLongLife(lifeOf(proof), longCertificateLifetime)
+    const detail = describeLongLife(validityOf(proof), longCertificateLifetime)
     if (detail === undefined) return
     const about = { ...describeProof(proof), ...this.#locate(socket) }
     const reason = 'certificate_long_lived'

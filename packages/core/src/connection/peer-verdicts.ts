@@ -1,10 +1,10 @@
 import type { TLSSocket } from 'node:tls'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import type { Connection, PeerVerdict } from './connection.ts'
-import { lifeOf, nameOf } from './describe-peer.ts'
+import { validityOf, nameOf } from './describe-peer.ts'
 import { describeLongLife } from './material-warnings.ts'
 import type { Proof } from './proof.ts'
-import { listPresented, showCaller, type ShownChain } from './read-chain.ts'
+import { listPresented, readCallerChain, type PresentedChain } from './read-chain.ts'
 import { TimeBudget } from './time-budget.ts'
 import { type KeptClaim, VerdictCache } from './verdict-cache.ts'
 import { verifyPeer } from './verify-peer.ts'
@@ -14,7 +14,7 @@ export interface VerdictPolicy {
   /** Milliseconds; a peer whose certificate lives longer is refused. */
   readonly maxCertificateLifetime: number | undefined
   /** What Node shows of a peer. Default: of a caller. */
-  readonly showPeer?: (socket: TLSSocket) => ShownChain | undefined
+  readonly readPeerChain?: (socket: TLSSocket) => PresentedChain | undefined
   /** What may be spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
   readonly diagnosis?: TimeBudget
 }
@@ -22,29 +22,35 @@ export interface VerdictPolicy {
 /** Reaches the verdict on each peer: when its handshake is complete, and again under new material. */
 export class PeerVerdicts {
   readonly #cache = new VerdictCache()
-  readonly #showPeer: (socket: TLSSocket) => ShownChain | undefined
+  readonly #readPeerChain: (socket: TLSSocket) => PresentedChain | undefined
   readonly #diagnosis: TimeBudget
   readonly #maxCertificateLifetime: number | undefined
 
-  constructor({ maxCertificateLifetime, showPeer = showCaller, diagnosis = new TimeBudget() }: VerdictPolicy) {
+  constructor({
+    maxCertificateLifetime,
+    readPeerChain = readCallerChain,
+    diagnosis = new TimeBudget(),
+  }: VerdictPolicy) {
     this.#maxCertificateLifetime = maxCertificateLifetime
-    this.#showPeer = showPeer
+    this.#readPeerChain = readPeerChain
     this.#diagnosis = diagnosis
   }
 
   /** The verdict on the peer of a new connection. */
   verify(
     socket: TLSSocket,
-    accepted: Accepted | undefined,
+    accepted: TrustState | undefined,
     { isCaller, now }: { readonly isCaller: boolean; readonly now: number },
   ): PeerVerdict {
     // Strangers call as often as they like; which servers are called is configuration.
     const diagnosis = isCaller ? this.#diagnosis : undefined
-    return this.#limit(verifyPeer(socket, accepted, { cache: this.#cache, showPeer: this.#showPeer, diagnosis }, now))
+    return this.#limit(
+      verifyPeer(socket, accepted, { cache: this.#cache, readPeerChain: this.#readPeerChain, diagnosis }, now),
+    )
   }
 
   /** The verdict on a chain that came without TLS; for sources made for tests. */
-  verifyChain(chain: readonly Uint8Array[], { trust, known }: Accepted, now: number): PeerVerdict {
+  verifyChain(chain: readonly Uint8Array[], { trust, known }: TrustState, now: number): PeerVerdict {
     const [leafDer] = chain
     if (leafDer === undefined) {
       return { ok: false, reason: 'certificate_missing', detail: 'the peer presented no certificate' }
@@ -57,7 +63,7 @@ export class PeerVerdicts {
   verifyAgain(
     { socket, extras }: Pick<Connection, 'socket' | 'extras'>,
     proof: Proof,
-    { trust, known }: Accepted,
+    { trust, known }: TrustState,
     now: number,
   ): PeerVerdict {
     const asked: Omit<KeptClaim, 'leafDer' | 'readChain'> = { trust, additional: [], known, now }
@@ -79,14 +85,14 @@ export class PeerVerdicts {
   }
 
   #showAgain(socket: TLSSocket): readonly Uint8Array[] {
-    const shown = this.#showPeer(socket)
+    const shown = this.#readPeerChain(socket)
     return shown === undefined ? [] : listPresented(shown)
   }
 
   #limit(verdict: PeerVerdict): PeerVerdict {
     const longest = this.#maxCertificateLifetime
     if (!verdict.ok || longest === undefined) return verdict
-    const detail = describeLongLife(lifeOf(verdict.proof), longest)
+    const detail = describeLongLife(validityOf(verdict.proof), longest)
     return detail === undefined ? verdict : { ok: false, reason: 'lifetime_too_long', detail, ...nameOf(verdict.proof) }
   }
 }

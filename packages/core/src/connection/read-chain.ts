@@ -4,7 +4,7 @@ import { walkIssuers } from '@countersign/spiffe/internal'
 import { readLeaf } from './read-leaf.ts'
 
 /** What Node shows of a peer's certificates. */
-export interface ShownChain {
+export interface PresentedChain {
   /** The DER of the certificate that the peer proved to hold the key of. */
   readonly leaf: Buffer
   /**
@@ -21,7 +21,7 @@ export interface ShownChain {
  * 20 to 24 it takes the chain away from later callers. The other call stands behind it for versions where it has the leaf
  * alone.
  */
-export function showCaller(socket: TLSSocket): ShownChain | undefined {
+export function readCallerChain(socket: TLSSocket): PresentedChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
   return leaf === undefined ? undefined : { leaf, chains: [() => readPeerChain(socket), () => readConnected(socket)] }
 }
@@ -32,7 +32,7 @@ export function showCaller(socket: TLSSocket): ShownChain | undefined {
  * The cheaper call comes last here: on Node 20 to 24 it takes even the leaf away from an application that asks the socket for
  * it later. The other call leaves out what it does not connect to the leaf, such as most of a chain in reverse order.
  */
-export function showServer(socket: TLSSocket): ShownChain | undefined {
+export function readServerChain(socket: TLSSocket): PresentedChain | undefined {
   // Its types say that there always is one; a socket that is destroyed has null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
@@ -40,7 +40,7 @@ export function showServer(socket: TLSSocket): ShownChain | undefined {
 }
 
 /** Every certificate that a peer presented besides its leaf, once. DER. */
-export function listPresented({ leaf, chains }: ShownChain): readonly Buffer[] {
+export function listPresented({ leaf, chains }: PresentedChain): readonly Buffer[] {
   const others: Buffer[] = []
   for (const readChain of chains) {
     others.push(...readChain().filter((der) => ![leaf, ...others].some((known) => known.equals(der))))

@@ -1,13 +1,13 @@
 import type { SourceNotice } from '@countersign/spiffe'
-import type { Accepted, AcceptedMaterial, GuardSource } from './accepted-material.ts'
+import type { TrustState, MaterialGate, GuardSource } from './material-gate.ts'
 import { callAt } from './long-timer.ts'
 
 /** What a follower is told. */
 export interface FollowerOptions {
   readonly source: GuardSource
-  readonly material: AcceptedMaterial
+  readonly material: MaterialGate
   /** Called after every change, with what holds now, once for all servers. */
-  readonly onChange: (accepted: Accepted | undefined) => void
+  readonly onChange: (accepted: TrustState | undefined) => void
   readonly onNotice: (notice: SourceNotice) => void
   /** Called when the last server is gone and nothing is followed any more. */
   readonly onEnd: () => void
@@ -19,7 +19,7 @@ export interface FollowerOptions {
  */
 export class SourceFollower {
   readonly #options: FollowerOptions
-  readonly #servers = new Set<(accepted: Accepted | undefined) => void>()
+  readonly #servers = new Set<(accepted: TrustState | undefined) => void>()
   #stop: (() => void) | undefined
   #stopExpiry: () => void = () => undefined
 
@@ -28,7 +28,7 @@ export class SourceFollower {
   }
 
   /** Gives a server what holds now, and then each change; gives the function that ends it. */
-  add(apply: (accepted: Accepted | undefined) => void): () => void {
+  add(apply: (accepted: TrustState | undefined) => void): () => void {
     this.#servers.add(apply)
     if (this.#stop === undefined) this.#start()
     else apply(this.#options.material.current(Date.now()))
@@ -47,7 +47,7 @@ export class SourceFollower {
       stopUpdates()
       stopNotices?.()
     }
-    this.#options.material.noteFollowed(true)
+    this.#options.material.setFollowed(true)
     refresh()
   }
 
@@ -60,7 +60,7 @@ export class SourceFollower {
   #end(): void {
     this.#stop?.()
     this.#stop = undefined
-    this.#options.material.noteFollowed(false)
+    this.#options.material.setFollowed(false)
     this.#stopExpiry()
     this.#options.onEnd()
   }

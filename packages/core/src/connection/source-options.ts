@@ -1,7 +1,7 @@
 import { isPromise } from 'node:util/types'
 import { ConfigurationError } from '@countersign/spiffe'
 import { describeValue, isCallable, isRecord, parseOptions } from '@countersign/spiffe/options'
-import type { GuardSource } from './accepted-material.ts'
+import type { GuardSource } from './material-gate.ts'
 import type { MinVersion } from './tls-options.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import { toPem } from '@countersign/spiffe/internal'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 
 /** The TLS options of a server that authenticates every peer; nothing in it may be left out or changed. */
 export interface GuardTlsOptions {
@@ -28,7 +28,7 @@ export type MinVersion = 'TLSv1.3' | 'TLSv1.2'
 export const secureOptions: number = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
 
 /** The complete set for this material: `setSecureContext` replaces options, it does not merge them. */
-export function createTlsOptions({ own, trust, openssl }: Accepted, minVersion: MinVersion): ContextOptions {
+export function createTlsOptions({ own, trust, openssl }: TrustState, minVersion: MinVersion): ContextOptions {
   return {
     key: own.exportPrivateKey(),
     cert: Buffer.from(own.certificatePem),
@@ -43,7 +43,7 @@ export function createTlsOptions({ own, trust, openssl }: Accepted, minVersion: 
  * The set to make a server with. Where OpenSSL verifies no peer, a server that no guard is attached to would serve
  * everyone: it gets no key, so that it refuses every handshake.
  */
-export function createServerOptions(accepted: Accepted, minVersion: MinVersion): GuardTlsOptions {
+export function createServerOptions(accepted: TrustState, minVersion: MinVersion): GuardTlsOptions {
   if (accepted.openssl === 'required') {
     return { ...createTlsOptions(accepted, minVersion), requestCert: true, rejectUnauthorized: true }
   }

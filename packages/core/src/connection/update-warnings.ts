@@ -14,7 +14,7 @@ import {
   describeMissingBundle,
   longCertificateLifetime,
 } from './material-warnings.ts'
-import type { Realm } from './realm.ts'
+import type { TrustScope } from './trust-scope.ts'
 
 /** Material that was taken, and our own certificate in it and before. */
 interface Update {
@@ -25,7 +25,7 @@ interface Update {
 
 /** Lists what is suspicious in material that is valid: each thing once for as long as it lasts. */
 export class UpdateWarnings {
-  readonly #realm: Realm
+  readonly #scope: TrustScope
   readonly #hasOwnNotices: boolean
   readonly #checkedAuthorities = new WeakSet<readonly Certificate[]>()
   /** Trust domains without authorities. */
@@ -33,8 +33,8 @@ export class UpdateWarnings {
   readonly #faults = new FaultNotices()
 
   /** `hasOwnNotices`: the source reports the faults of its bundles by `onNotice`. */
-  constructor(realm: Realm, hasOwnNotices: boolean) {
-    this.#realm = realm
+  constructor(scope: TrustScope, hasOwnNotices: boolean) {
+    this.#scope = scope
     this.#hasOwnNotices = hasOwnNotices
   }
 
@@ -64,17 +64,17 @@ export class UpdateWarnings {
   }
 
   #listMissing(material: X509Material | SubjectMaterial): readonly Warning[] {
-    const realm = this.#realm
-    if (realm.kind === 'subject' || realm.kind === 'own' || material.kind === 'subject') return []
+    const scope = this.#scope
+    if (scope.kind === 'subject' || scope.kind === 'own' || material.kind === 'subject') return []
     // A bundle with faults that leave it without authorities is reported by its faults.
-    const missing = realm.trustDomains.filter((name) => {
+    const missing = scope.trustDomains.filter((name) => {
       const { authorities, faults } = material.bundles.get(name) ?? noBundle
       return authorities.length === 0 && faults.length === 0
     })
     const fresh = missing.filter((trustDomain) => !this.#withoutAuthorities.has(trustDomain))
     this.#withoutAuthorities = new Set(missing)
     return fresh.map((trustDomain) => ({
-      ...warn('bundle_empty', describeMissingBundle(trustDomain, realm, material.bundles)),
+      ...warn('bundle_empty', describeMissingBundle(trustDomain, scope, material.bundles)),
       trustDomain,
     }))
   }

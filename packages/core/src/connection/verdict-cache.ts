@@ -56,9 +56,9 @@ export class VerdictCache {
       if (proof !== undefined) return { ok: true, proof }
     }
     // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
-    const known = (realm: string): readonly Certificate[] => [
-      ...(claim.known?.(realm) ?? []),
-      ...this.#readIssuers(realm),
+    const known = (scope: string): readonly Certificate[] => [
+      ...(claim.known?.(scope) ?? []),
+      ...this.#readIssuers(scope),
     ]
     const chain = claim.readChain()
     const verdict = trust.verify({ chain, additional: claim.additional, known, now })
@@ -98,10 +98,10 @@ export class VerdictCache {
     if (countBytes(extras) + countBytes(proof.path.map(({ der }) => der)) > maxKeptBytes) return proof
     const bytes = ofVerdict + countBytes(extras) + presented.reduce((sum, each) => sum + retainedBytes(each), 0)
     this.#kept.set(sha256, { proof, extras }, bytes)
-    const realm = trust.realmOf(proof)
+    const scope = trust.trustDomainOf(proof)
     // Apart by trust domain, so that none can push out those of another.
-    const issuers = this.#issuers.get(realm) ?? new BoundedMap<Certificate>(issuerBounds)
-    this.#issuers.set(realm, issuers)
+    const issuers = this.#issuers.get(scope) ?? new BoundedMap<Certificate>(issuerBounds)
+    this.#issuers.set(scope, issuers)
     for (const issuer of presented.slice(1)) issuers.set(issuer.sha256, issuer, retainedBytes(issuer))
     return proof
   }
@@ -118,8 +118,8 @@ export class VerdictCache {
     })
   }
 
-  #readIssuers(realm: string): readonly Certificate[] {
-    return this.#issuers.get(realm)?.values().toReversed() ?? []
+  #readIssuers(scope: string): readonly Certificate[] {
+    return this.#issuers.get(scope)?.values().toReversed() ?? []
   }
 }
 

@@ -1,15 +1,15 @@
 import type { TLSSocket } from 'node:tls'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import type { PeerRefusal, PeerVerdict } from './connection.ts'
 import { describeOpensslCode } from './describe-handshake.ts'
-import type { ShownChain } from './read-chain.ts'
+import type { PresentedChain } from './read-chain.ts'
 import type { TimeBudget } from './time-budget.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 
 /** What a peer is verified with. */
 export interface PeerVerifier {
   readonly cache: VerdictCache
-  readonly showPeer: (socket: TLSSocket) => ShownChain | undefined
+  readonly readPeerChain: (socket: TLSSocket) => PresentedChain | undefined
   /** What may be spent on finding out what is wrong with a peer that OpenSSL has refused. Default: no limit. */
   readonly diagnosis?: TimeBudget | undefined
 }
@@ -17,14 +17,14 @@ export interface PeerVerifier {
 /** Verifies the peer of a connection whose handshake is complete. */
 export function verifyPeer(
   socket: TLSSocket,
-  accepted: Accepted | undefined,
-  { cache, showPeer, diagnosis }: PeerVerifier,
+  accepted: TrustState | undefined,
+  { cache, readPeerChain, diagnosis }: PeerVerifier,
   now: number,
 ): PeerVerdict {
   if (accepted === undefined) return withoutMaterial
   // A resumed session shows what an earlier handshake proved, to whoever holds the ticket.
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
-  const shown = showPeer(socket)
+  const shown = readPeerChain(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
   const verify = (): PeerVerdict => verifyShown(shown, accepted, cache, now)
   // OpenSSL's verdict is a second lock where it has authorities. It says neither whose bundle vouched nor that this is an
@@ -38,8 +38,8 @@ export function verifyPeer(
 
 // By the next form of the chain, too, where it has a certificate that the last one did not have.
 function verifyShown(
-  { leaf: leafDer, chains: [readFirst, ...readers] }: ShownChain,
-  { trust, known }: Accepted,
+  { leaf: leafDer, chains: [readFirst, ...readers] }: PresentedChain,
+  { trust, known }: TrustState,
   cache: VerdictCache,
   now: number,
 ): PeerVerdict {

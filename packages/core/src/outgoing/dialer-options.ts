@@ -1,5 +1,5 @@
 import { isCallable, parseOptions, refuseValue } from '@countersign/spiffe/options'
-import type { GuardSource } from '../connection/accepted-material.ts'
+import type { GuardSource } from '../connection/material-gate.ts'
 import { checkSource, parseTlsVersion } from '../connection/source-options.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
 import type { CountersignEvent } from '../events.ts'

@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls'
 import { describeThrown } from '@countersign/spiffe/options'
-import { type Accepted, AcceptedMaterial } from '../connection/accepted-material.ts'
+import { type TrustState, MaterialGate } from '../connection/material-gate.ts'
 import type { PeerRefusal } from '../connection/connection.ts'
 import { addressOf } from '../connection/describe-peer.ts'
-import type { Realm } from '../connection/realm.ts'
+import type { TrustScope } from '../connection/trust-scope.ts'
 import { ExpiryTimers } from '../connection/expiry-timers.ts'
 import { SourceFollower } from '../connection/source-follower.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
@@ -42,7 +42,7 @@ interface Call {
  */
 export class Dialer {
   readonly #options: ParsedDialerOptions
-  readonly #material: AcceptedMaterial
+  readonly #material: MaterialGate
   readonly #servers: ServerCheck
   readonly #report: Reporter
   readonly #calls = new Map<TLSSocket, Call>()
@@ -50,7 +50,7 @@ export class Dialer {
   readonly #staleListeners = new Set<(socket: TLSSocket) => void>()
   readonly #stop: () => void
   #isClosed = false
-  #tls: { readonly accepted: Accepted; readonly options: DialTlsOptions } | undefined
+  #tls: { readonly accepted: TrustState; readonly options: DialTlsOptions } | undefined
   #loss: { readonly code: string; readonly detail: string } = {
     code: withoutMaterial.reason,
     detail: 'the source has none',
@@ -65,8 +65,8 @@ export class Dialer {
       }
       report(event)
     }
-    const realm = createRealm(options)
-    this.#material = new AcceptedMaterial(options.source, { realm, maxCertificateLifetime: undefined }, this.#report)
+    const scope = createRealm(options)
+    this.#material = new MaterialGate(options.source, { scope, maxCertificateLifetime: undefined }, this.#report)
     this.#servers =
       options.names.kind === 'hosts'
         ? new HostServers(options.names.ca, this.#expiry)
@@ -144,8 +144,8 @@ export class Dialer {
     this.#staleListeners.clear()
   }
 
-  #createTlsOptions(accepted: Accepted): DialTlsOptions {
-    // Reading a key and a certificate is dear beside a handshake that is otherwise the same each time.
+  #createTlsOptions(accepted: TrustState): DialTlsOptions {
+    // PathSemantics a key and a certificate is dear beside a handshake that is otherwise the same each time.
     if (this.#tls?.accepted !== accepted) {
       this.#tls = { accepted, options: this.#servers.createTlsOptions(accepted, this.#options.minVersion) }
     }
@@ -163,7 +163,7 @@ export class Dialer {
     return verdict.principal
   }
 
-  #verify(socket: TLSSocket, call: Call, accepted: Accepted | undefined): ServerVerdict {
+  #verify(socket: TLSSocket, call: Call, accepted: TrustState | undefined): ServerVerdict {
     const end = (why: PeerRefusal): void => {
       socket.destroy(this.#refuse(call.server, why))
     }
@@ -185,7 +185,7 @@ export class Dialer {
     return createRefusalError(server, why, names.kind === 'hosts' ? 'this host' : names.expected)
   }
 
-  #change(accepted: Accepted | undefined): void {
+  #change(accepted: TrustState | undefined): void {
     if (this.#tls?.accepted !== accepted) this.#tls = undefined
     this.#servers.endUnproved(accepted)
     for (const [socket, call] of this.#calls) {
@@ -214,7 +214,7 @@ export function createDialer(source: unknown, options: DialerOptions, where: str
   return new Dialer(parseDialerOptions(source, options, where))
 }
 
-function createRealm({ names, localTrustDomain }: ParsedDialerOptions): Realm {
+function createRealm({ names, localTrustDomain }: ParsedDialerOptions): TrustScope {
   if (names.kind === 'hosts' || localTrustDomain === undefined) return { kind: 'own' }
   return { ...names, kind: 'servers', localTrustDomain }
 }

@@ -1,5 +1,5 @@
 import { createSecureContext, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
-import type { Accepted } from '../connection/accepted-material.ts'
+import type { TrustState } from '../connection/material-gate.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import type { ExpiryTimers, Validity } from '../connection/expiry-timers.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
@@ -17,13 +17,13 @@ export class HostServers implements ServerCheck {
     this.#expiry = expiry
   }
 
-  createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
+  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions {
     const { key, cert, secureOptions } = createTlsOptions(accepted, minVersion)
     const secureContext = createSecureContext({ key, cert, ca: [...this.#ca], minVersion, secureOptions })
     return { secureContext, rejectUnauthorized: true }
   }
 
-  accept(socket: TLSSocket, accepted: Accepted | undefined, ends: ConnectionEnd): ServerVerdict {
+  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
     const refusal = findRefusal(socket, accepted)
     if (refusal !== undefined) {
       ends.end(refusal)
@@ -37,17 +37,17 @@ export class HostServers implements ServerCheck {
     return { ok: true, principal: null }
   }
 
-  holds(socket: TLSSocket, _accepted: Accepted, now: number): boolean {
+  holds(socket: TLSSocket, _accepted: TrustState, now: number): boolean {
     return this.#expiry.isValid(socket, now)
   }
 
-  endUnproved(accepted: Accepted | undefined): void {
+  endUnproved(accepted: TrustState | undefined): void {
     if (accepted !== undefined) return
     for (const { end } of this.#open) end(withoutMaterial)
   }
 }
 
-function findRefusal(socket: TLSSocket, accepted: Accepted | undefined): PeerRefusal | undefined {
+function findRefusal(socket: TLSSocket, accepted: TrustState | undefined): PeerRefusal | undefined {
   if (accepted === undefined) return withoutMaterial
   if (socket.isSessionReused()) {
     return { ok: false, reason: 'session_resumed', detail: 'the session was resumed, expected a full handshake' }

@@ -1,5 +1,5 @@
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
-import type { Accepted } from '../connection/accepted-material.ts'
+import type { TrustState } from '../connection/material-gate.ts'
 import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
 import type { Principal } from '../principal/principal.ts'
@@ -14,11 +14,11 @@ export type ServerVerdict = { readonly ok: true; readonly principal: Principal |
 /** How servers are known: by SPIFFE ID or by host name. */
 export interface ServerCheck {
   /** For material that holds now. */
-  createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions
+  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions
   /** Verifies the server of a connection whose handshake is complete, and sees the connection to its end. */
-  accept(socket: TLSSocket, accepted: Accepted | undefined, ends: ConnectionEnd): ServerVerdict
+  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict
   /** Whether its verdict still holds. */
-  holds(socket: TLSSocket, accepted: Accepted, now: number): boolean
+  holds(socket: TLSSocket, accepted: TrustState, now: number): boolean
   /** Ends connections to servers that new material no longer proves; all of them when there is no material. */
-  endUnproved(accepted: Accepted | undefined): void
+  endUnproved(accepted: TrustState | undefined): void
 }

@@ -1,10 +1,10 @@
 import { createSecureContext, type TLSSocket } from 'node:tls'
 import { isX509Svid } from '@countersign/spiffe/internal'
-import type { Accepted } from '../connection/accepted-material.ts'
+import type { TrustState } from '../connection/material-gate.ts'
 import type { ConnectionEnd } from '../connection/connection.ts'
 import type { ExpiryTimers } from '../connection/expiry-timers.ts'
 import { PeerConnections } from '../connection/peer-connections.ts'
-import { showServer } from '../connection/read-chain.ts'
+import { readServerChain } from '../connection/read-chain.ts'
 import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { createPrincipal } from '../principal/create-principal.ts'
@@ -25,13 +25,13 @@ export class WorkloadServers implements ServerCheck {
       onExpiry: 'close',
       maxCertificateLifetime: undefined,
       describeSocket,
-      showPeer: showServer,
+      readPeerChain: readServerChain,
     } as const
     this.#connections = new PeerConnections(report, policy, expiry)
     this.#expiry = expiry
   }
 
-  createTlsOptions(accepted: Accepted, minVersion: MinVersion): DialTlsOptions {
+  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions {
     const { key, cert, ca, secureOptions } = createTlsOptions(accepted, minVersion)
     return {
       secureContext: createSecureContext({ key, cert, ca, minVersion, secureOptions }),
@@ -43,7 +43,7 @@ export class WorkloadServers implements ServerCheck {
     }
   }
 
-  accept(socket: TLSSocket, accepted: Accepted | undefined, ends: ConnectionEnd): ServerVerdict {
+  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
     const verdict = this.#connections.accept(socket, accepted, Date.now(), ends)
     if (!verdict.ok) return verdict
     const { proof } = verdict
@@ -51,13 +51,13 @@ export class WorkloadServers implements ServerCheck {
     return { ok: true, principal }
   }
 
-  holds(socket: TLSSocket, accepted: Accepted, now: number): boolean {
+  holds(socket: TLSSocket, accepted: TrustState, now: number): boolean {
     const connection = this.#connections.registry.find({ httpVersionMajor: 1, socket })
     if (connection === undefined) return false
     return this.#connections.verdictOf(connection, accepted, now).ok && this.#expiry.isValid(socket, now)
   }
 
-  endUnproved(accepted: Accepted | undefined): void {
+  endUnproved(accepted: TrustState | undefined): void {
     this.#connections.endUnproved(accepted)
   }
 }

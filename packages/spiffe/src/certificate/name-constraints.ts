@@ -1,6 +1,6 @@
 import type { Certificate, GeneralName, NameConstraints } from './certificate.ts'
 import { quoteText } from './describe.ts'
-import { judgeName } from './subtrees.ts'
+import { checkName } from './subtrees.ts'
 
 /**
  * The most comparisons of a name with a subtree for one path: far beyond any honest one, and it keeps an authority
@@ -33,10 +33,10 @@ export function findNameViolation(path: readonly Certificate[]): string | undefi
 
 /** Permitted subtrees bind only names of their own type, and one of them is enough; every excluded one binds. */
 function judge(name: GeneralName, { permitted, excluded }: NameConstraints): string | undefined {
-  const isExcluded = excluded.some((base) => judgeName(name, base, 'excluded') !== 'outside')
+  const isExcluded = excluded.some((base) => checkName(name, base, 'excluded') !== 'outside')
   if (isExcluded) return `${describeName(name)} is excluded`
   const bases = permitted.filter((base) => base.type === name.type)
-  const isPermitted = bases.length === 0 || bases.some((base) => judgeName(name, base, 'permitted') === 'inside')
+  const isPermitted = bases.length === 0 || bases.some((base) => checkName(name, base, 'permitted') === 'inside')
   return isPermitted ? undefined : `${describeName(name)} is not permitted`
 }
 

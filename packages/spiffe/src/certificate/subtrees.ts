@@ -10,7 +10,7 @@ export type SubtreeKind = 'permitted' | 'excluded'
 /**
  * Where a name lies towards one subtree of RFC 5280 §4.2.1.10. Names of another type than the subtree lie outside it.
  */
-export function judgeName(name: GeneralName, base: GeneralName, kind: SubtreeKind): NamePosition {
+export function checkName(name: GeneralName, base: GeneralName, kind: SubtreeKind): NamePosition {
   if (name.type === 'dns' && base.type === 'dns') return judgeDnsName(name.value, base.value, kind)
   if (name.type === 'email' && base.type === 'email') return judgeEmail(name.value, base.value)
   if (name.type === 'uri' && base.type === 'uri') return judgeUri(name.value, base.value)

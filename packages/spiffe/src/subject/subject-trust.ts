@@ -21,6 +21,6 @@ export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): Pee
     },
     holds: ({ bundle }) => bundle === ca,
     carryOver: (subject) => carryOverSubject(subject, ca),
-    realmOf: () => realm,
+    trustDomainOf: () => realm,
   }
 }

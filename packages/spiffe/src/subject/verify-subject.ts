@@ -1,7 +1,7 @@
 import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
 import { describeCertificate, quoteText } from '../certificate/describe.ts'
 import { verifyPath } from '../certificate/path.ts'
-import { judgeName } from '../certificate/subtrees.ts'
+import { checkName } from '../certificate/subtrees.ts'
 import { completeChain, decodeChain } from '../svid/presented-chain.ts'
 import { type ChainRefusal, Refused } from '../svid/refusal.ts'
 import type { CaBundle } from '../trust/ca-bundle.ts'
@@ -171,8 +171,8 @@ function checkHostConstraints(name: string, path: readonly Certificate[]): void 
     if (nameConstraints === undefined) continue
     const { permitted, excluded } = nameConstraints
     const hosts = permitted.filter(({ type }) => type === 'dns')
-    const isPermitted = hosts.length === 0 || hosts.some((base) => judgeName(host, base, 'permitted') === 'inside')
-    if (isPermitted && excluded.every((base) => judgeName(host, base, 'excluded') === 'outside')) continue
+    const isPermitted = hosts.length === 0 || hosts.some((base) => checkName(host, base, 'permitted') === 'inside')
+    if (isPermitted && excluded.every((base) => checkName(host, base, 'excluded') === 'outside')) continue
     refuse(
       'name_constraint_violated',
       `the common name ${quoteText(name)} is not permitted by ${quoteText(subject.text)}`,

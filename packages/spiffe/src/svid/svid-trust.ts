@@ -21,6 +21,6 @@ export function createSvidTrust(
     },
     holds: (svid) => bundles.get(svid.spiffeId.trustDomain) === svid.bundle,
     carryOver: (svid) => carryOver(svid, bundles.get(svid.spiffeId.trustDomain)),
-    realmOf: ({ spiffeId }) => spiffeId.trustDomain,
+    trustDomainOf: ({ spiffeId }) => spiffeId.trustDomain,
   }
 }

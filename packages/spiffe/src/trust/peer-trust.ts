@@ -56,5 +56,5 @@ export interface PeerTrust<Proof extends PeerProof> {
   /** The proof under the bundle that holds now, where nothing of what was verified has changed. */
   carryOver(proof: Proof): Proof | undefined
   /** Whose bundle it is: what was learnt under one is kept apart from all others. */
-  realmOf(proof: Proof): string
+  trustDomainOf(proof: Proof): string
 }

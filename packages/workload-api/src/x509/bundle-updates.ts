@@ -61,7 +61,7 @@ export class BundleUpdates {
   }
 
   /** Notes the trust domains that have supplied a revocation list. */
-  noteDemands(bundles: Iterable<X509Bundle>): void {
+  recordDemands(bundles: Iterable<X509Bundle>): void {
     for (const { trustDomain, requiresCrl } of bundles) {
       if (requiresCrl) this.#demanded.add(trustDomain)
     }

@@ -75,7 +75,7 @@ export class UpdateReader {
   /** Reads the bundles of a message without SVIDs (§5.2.2), by the name of the trust domain. */
   readBundles({ bundles, crls }: X509BundlesMessage, now: number = Date.now()): ReadBundles {
     const read = this.#updates.read({ encodedById: bundles, crls, others: [] }, now)
-    this.#updates.noteDemands(read.bundles.values())
+    this.#updates.recordDemands(read.bundles.values())
     return read
   }
 
@@ -101,7 +101,7 @@ export class UpdateReader {
     const material = createMaterial({ key, cert: certificates, bundles: Object.fromEntries(bundles) }, now)
     const found = material.svid.spiffeId.toString()
     if (found !== spiffeId) refuseMessage(`spiffe_id is ${spiffeId}, and the certificate's is ${found}`)
-    this.#updates.noteDemands(material.bundles.values())
+    this.#updates.recordDemands(material.bundles.values())
     return faults.length === 0 ? material : Object.freeze({ ...material, faults })
   }
 }

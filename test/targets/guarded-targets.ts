@@ -16,13 +16,13 @@ const openEndedRules: readonly Rule[] = [
 export const protectedHandlers: ReadonlySet<string> = new Set(['admin', 'secret', 'me', 'file'])
 
 /** A trust domain with a service that may and one that has a perfect SVID and may not. */
-export interface World {
+export interface Callers {
   readonly source: TestSource
   readonly entitled: TestSvid
   readonly attacker: TestSvid
 }
 
-export async function createWorld(): Promise<World> {
+export async function createCallers(): Promise<Callers> {
   const authority = await createAuthority('saas.example')
   const idOf = (name: string): string => `spiffe://saas.example/ns/production/sa/${name}`
   const source = await authority.source(idOf('billing'))

@@ -5,7 +5,7 @@ export interface Gate {
 }
 
 /** Creates a gate that is closed. */
-export function createGate(): Gate {
+export function createBarrier(): Gate {
   let open = (): void => undefined
   const opened = new Promise<void>((resolve) => {
     open = resolve

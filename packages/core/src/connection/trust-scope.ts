@@ -15,13 +15,13 @@ import {
 import type { Proof } from './proof.ts'
 
 /** Which callers a guard can authenticate: decided at start, and never changed by an update of its material. */
-export type GuardRealm =
+export type GuardTrustScope =
   | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
   | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
 
 /** Which peers a guard or a dialer can authenticate. */
-export type Realm =
-  | GuardRealm
+export type TrustScope =
+  | GuardTrustScope
   /** The peers are servers that we call. */
   | ({ readonly kind: 'servers'; readonly localTrustDomain: string } & ExpectedServers)
   /** Peers are verified without the material; only our own certificate is used. */
@@ -33,21 +33,21 @@ export type Realm =
  * @throws {ConfigurationError} `option_invalid` for material of another kind than the realm's
  * @throws {SourceError} `update_refused` for an SVID of another trust domain than at start
  */
-export function createPeerTrust(realm: Realm, material: X509Material | SubjectMaterial): PeerTrust<Proof> {
-  if (realm.kind === 'own') return createSvidTrust(new Map())
-  if (realm.kind === 'subject') {
-    if (material.kind === 'subject') return createSubjectTrust(material.ca, realm.identity)
+export function createPeerTrust(scope: TrustScope, material: X509Material | SubjectMaterial): PeerTrust<Proof> {
+  if (scope.kind === 'own') return createSvidTrust(new Map())
+  if (scope.kind === 'subject') {
+    if (material.kind === 'subject') return createSubjectTrust(material.ca, scope.identity)
     throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
   }
   if (material.kind === 'subject') {
     throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
   }
   const { svid, bundles } = material
-  const { localTrustDomain, trustDomains, kind } = realm
+  const { localTrustDomain, trustDomains, kind } = scope
   if (svid.spiffeId.trustDomain !== localTrustDomain) {
     const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
     throw new SourceError('update_refused', found)
   }
-  if (kind === 'servers') return createServerTrust(bundles, realm)
+  if (kind === 'servers') return createServerTrust(bundles, scope)
   return createSvidTrust(new Map([...bundles].filter(([trustDomain]) => trustDomains.includes(trustDomain))))
 }

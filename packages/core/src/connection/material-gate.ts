@@ -23,12 +23,12 @@ import { describeOwn } from './describe-own.ts'
 import { describeClientOnly, describeLongLife } from './material-warnings.ts'
 import { chooseOpensslVerdict, type OpensslVerdict } from './openssl-verdict.ts'
 import type { Proof } from './proof.ts'
-import { createPeerTrust, type Realm } from './realm.ts'
+import { createPeerTrust, type TrustScope } from './trust-scope.ts'
 import { createTlsOptions } from './tls-options.ts'
 import { UpdateWarnings } from './update-warnings.ts'
 
 /** Material that the guard works with, and what of it concerns peers. */
-export interface Accepted {
+export interface TrustState {
   readonly own: OwnCertificate
   /** Verifies the peers whose callers are authenticated, and no others. */
   readonly trust: PeerTrust<Proof>
@@ -38,12 +38,12 @@ export interface Accepted {
    * Our own intermediates, for the realm that they are of: they complete the chains of its peers on Node versions that show
    * the leaf alone.
    */
-  readonly known: (realm: string) => readonly Certificate[]
+  readonly known: (scope: string) => readonly Certificate[]
 }
 
 /** What a guard demands of its material. */
 export interface MaterialPolicy {
-  readonly realm: Realm
+  readonly scope: TrustScope
   /** Milliseconds; a longer life of our own certificate is refused. */
   readonly maxCertificateLifetime: number | undefined
 }
@@ -55,15 +55,15 @@ export type GuardSource = X509Source | SubjectSource
  * Stands between the source and everything that uses its material: takes a new one only if it is what the guard was
  * made for, and gives none once our own certificate has expired or the source has none.
  */
-export class AcceptedMaterial {
+export class MaterialGate {
   /** Whether OpenSSL has to accept peers as well; the same for all material. */
   readonly openssl: OpensslVerdict
   readonly #source: GuardSource
   readonly #policy: MaterialPolicy
   readonly #report: Reporter
   #offered: X509Material | SubjectMaterial | undefined
-  #accepted: Accepted | undefined
-  #last: Accepted | undefined
+  #accepted: TrustState | undefined
+  #last: TrustState | undefined
   #state = startSourceState('empty')
   #isFollowed = false
   readonly #warnings: UpdateWarnings
@@ -72,12 +72,12 @@ export class AcceptedMaterial {
     this.#source = source
     this.#policy = policy
     this.#report = report
-    this.openssl = chooseOpensslVerdict(policy.realm)
-    this.#warnings = new UpdateWarnings(policy.realm, source.onNotice !== undefined)
+    this.openssl = chooseOpensslVerdict(policy.scope)
+    this.#warnings = new UpdateWarnings(policy.scope, source.onNotice !== undefined)
   }
 
   /** What holds at `now` (epoch milliseconds), or undefined when nobody can be authenticated. */
-  current(now: number): Accepted | undefined {
+  current(now: number): TrustState | undefined {
     const offered = this.#read(now)
     if (offered === undefined) return undefined
     if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
@@ -94,7 +94,7 @@ export class AcceptedMaterial {
    * The same for each request. A source that tells of everything is not asked again while it is followed: asking it costs
    * a look at the clock, which is more than all else that is done here.
    */
-  latest(now: number): Accepted | undefined {
+  latest(now: number): TrustState | undefined {
     const accepted = this.#accepted
     const isLost = this.#state.material === 'lost'
     if (!this.#isFollowed || isLost || accepted === undefined || now >= accepted.own.expiresAt) {
@@ -104,7 +104,7 @@ export class AcceptedMaterial {
   }
 
   /** Said by whoever follows the source: from now on `current` is asked after each change, or no longer. */
-  noteFollowed(isFollowed: boolean): void {
+  setFollowed(isFollowed: boolean): void {
     this.#isFollowed = isFollowed && this.#source.onNotice !== undefined
   }
 
@@ -116,7 +116,7 @@ export class AcceptedMaterial {
   }
 
   /** What was taken last, whether or not it still holds. */
-  get last(): Accepted | undefined {
+  get last(): TrustState | undefined {
     return this.#last
   }
 
@@ -159,11 +159,11 @@ export class AcceptedMaterial {
 
   #take(offered: X509Material | SubjectMaterial, now: number): void {
     const own = ownCertificateOf(offered)
-    const trust = createPeerTrust(this.#policy.realm, offered)
+    const trust = createPeerTrust(this.#policy.scope, offered)
     checkCertificate(own, this.#policy)
     const ownIntermediates = parseCertificates(own.certificatePem).slice(1)
-    const ownRealm = offered.kind === 'subject' ? '' : offered.svid.spiffeId.trustDomain
-    const known = (of: string): readonly Certificate[] => (of === ownRealm ? ownIntermediates : [])
+    const ownTrustDomain = offered.kind === 'subject' ? '' : offered.svid.spiffeId.trustDomain
+    const known = (of: string): readonly Certificate[] => (of === ownTrustDomain ? ownIntermediates : [])
     const before = this.#last?.own
     const accepted = { own, trust, openssl: this.openssl, known }
     checkServable(accepted)
@@ -182,16 +182,16 @@ const available: SourceStateEvent = {
   detail: 'there is a valid certificate of our own again',
 }
 
-function checkCertificate(own: OwnCertificate, { realm, maxCertificateLifetime }: MaterialPolicy): void {
+function checkCertificate(own: OwnCertificate, { scope, maxCertificateLifetime }: MaterialPolicy): void {
   const tooLong = maxCertificateLifetime === undefined ? undefined : describeLongLife(own, maxCertificateLifetime)
   if (tooLong !== undefined) throw new SourceError('update_refused', `our own certificate: ${tooLong}`)
-  const clientOnly = realm.kind === 'subject' ? describeClientOnly(own) : undefined
+  const clientOnly = scope.kind === 'subject' ? describeClientOnly(own) : undefined
   if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
 }
 
 // OpenSSL has demands of its own, also on certificates of our chain that no path needs. What a server cannot take must
 // not come as far as a server: its exception there would end the process.
-function checkServable(accepted: Accepted): void {
+function checkServable(accepted: TrustState): void {
   try {
     createSecureContext(createTlsOptions(accepted, 'TLSv1.3'))
   } catch (cause) {

@@ -7,18 +7,18 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** A process with a file source of its own, and what it says line by line: an error, its notices, serial numbers. */
-export interface Elsewhere {
+export interface OtherAccount {
   next(): Promise<string>
 }
 
-/** The account of `elsewhere` where we are root, whom no permission stops; undefined for our own. */
+/** The other account where we are root, whom no permission stops; undefined for our own. */
 export const otherAccount: number | undefined = process.getuid?.() === 0 ? 65_534 : undefined
 
 // Built, since another process reads no TypeScript.
 const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
-/** Why nothing can be asked elsewhere; false where it can. */
-export const skipElsewhere: string | false = findObstacle()
+/** Why the other account cannot be asked; false where it can. */
+export const skipOtherAccount: string | false = findObstacle()
 
 function findObstacle(): string | false {
   if (process.platform === 'win32') return 'Windows has no such permissions'
@@ -32,7 +32,7 @@ function findObstacle(): string | false {
 }
 
 /** Opens a file source in another process, without the rights of root. */
-export function askElsewhere(context: TestContext, options: object): Elsewhere {
+export function askOtherAccount(context: TestContext, options: object): OtherAccount {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     cwd: '/',

@@ -1,5 +1,5 @@
 /** Waits until a listener is called with a value that fits; the timer keeps the process alive, as no source does. */
-export function hear<Value>(
+export function waitForEvent<Value>(
   listen: (listener: (value: Value) => void) => (() => void) | undefined,
   fits: (value: Value) => boolean,
 ): Promise<Value> {

@@ -1,7 +1,7 @@
 import { type AuthoritySet, describeCertificate, endOfValidity } from '@countersign/spiffe/internal'
 import { SpiffeId, type Certificate } from '@countersign/spiffe'
 import type { SourceEvent } from '../events.ts'
-import type { Accepted } from './accepted-material.ts'
+import type { TrustState } from './material-gate.ts'
 import { callAt } from './long-timer.ts'
 
 /** A certificate that this service depends on and how much of its life remains, as an event reports it. */
@@ -33,22 +33,24 @@ interface Watched extends Life {
  * remain, each once. At start only a fifth and less are reported, since many authorities live on for years after their
  * half. An authority that a younger one of its trust domain outlives is not reported: that one has taken its place.
  */
-export class OwnLife {
-  readonly #tell: (expiring: Expiring) => void
-  #told: ReadonlyMap<string, number> = new Map()
+export class OwnExpiry {
+  readonly #report: (expiring: Expiring) => void
+  #reported: ReadonlyMap<string, number> = new Map()
   #watched: ReadonlyMap<string, Watched> = new Map()
   #stop: () => void = () => undefined
 
-  constructor(tell: (expiring: Expiring) => void) {
-    this.#tell = tell
+  constructor(report: (expiring: Expiring) => void) {
+    this.#report = report
   }
 
   /** Watches this material in place of what was there; undefined watches nothing. */
-  watch(accepted: Accepted | undefined, now: number): void {
+  watch(accepted: TrustState | undefined, now: number): void {
     this.#watched = accepted === undefined ? new Map() : listWatched(accepted)
     // Kept while there is nothing to watch, so that a source which comes and goes does not say everything again.
     if (accepted !== undefined) {
-      this.#told = new Map([...this.#watched].map(([id, each]) => [id, this.#told.get(id) ?? firstShare(each, now)]))
+      this.#reported = new Map(
+        [...this.#watched].map(([id, each]) => [id, this.#reported.get(id) ?? firstShare(each, now)]),
+      )
     }
     this.#next(now)
   }
@@ -57,32 +59,32 @@ export class OwnLife {
     this.#stop()
     let soonest = Infinity
     const due: Expiring[] = []
-    const told = new Map(this.#told)
+    const told = new Map(this.#reported)
     for (const [id, each] of this.#watched) {
       const last = told.get(id) ?? 1
-      const reached = shares.filter((share) => now >= momentOf(each, share)).at(-1)
+      const reached = shares.filter((share) => now >= timeWhenLeft(each, share)).at(-1)
       if (reached !== undefined && reached < last && now < each.expiresAt) {
         told.set(id, reached)
         due.push(describeExpiring(each, reached))
       }
-      const coming = shares.map((share) => momentOf(each, share)).find((moment) => moment > now)
+      const coming = shares.map((share) => timeWhenLeft(each, share)).find((moment) => moment > now)
       if (coming !== undefined) soonest = Math.min(soonest, coming)
     }
-    this.#told = told
+    this.#reported = told
     if (soonest !== Infinity) this.#stop = callAt(soonest, () => this.#next(Date.now()))
     // Last: a listener may put new material in place at once.
-    for (const expiring of due) this.#tell(expiring)
+    for (const expiring of due) this.#report(expiring)
   }
 }
 
 /** Epoch milliseconds: the moment at which this share of the life remains. */
-export function momentOf({ notBefore, expiresAt }: Life, share: number): number {
+export function timeWhenLeft({ notBefore, expiresAt }: Life, share: number): number {
   return expiresAt - (expiresAt - notBefore) * share
 }
 
 // Half is taken as told of a certificate that is found beyond it.
 function firstShare(each: Watched, now: number): number {
-  return now >= momentOf(each, 0.5) ? 0.5 : 1
+  return now >= timeWhenLeft(each, 0.5) ? 0.5 : 1
 }
 
 function describeExpiring({ of, trustDomain, what, why, expiresAt }: Watched, remaining: number): Expiring {
@@ -97,7 +99,7 @@ function describeExpiring({ of, trustDomain, what, why, expiresAt }: Watched, re
   }
 }
 
-function listWatched({ own, trust }: Accepted): ReadonlyMap<string, Watched> {
+function listWatched({ own, trust }: TrustState): ReadonlyMap<string, Watched> {
   const { sha256, notBefore, expiresAt } = own
   const ours = {
     of: 'own',

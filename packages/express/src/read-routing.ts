@@ -1,5 +1,11 @@
 import type { IncomingMessage } from 'node:http'
-import type { AdapterGuard, Reading, ReadWay, RecognizeListener, RequestWay } from '@countersign/core/adapter'
+import type {
+  AdapterGuard,
+  PathSemantics,
+  ReadRouting,
+  RecognizeListener,
+  RequestRouting,
+} from '@countersign/core/adapter'
 import {
   findRootApp,
   isApplication,
@@ -13,14 +19,14 @@ import {
  * How the routers of the application that handles a request read its path. Routers do not inherit their options from
  * each other, so where a mounted one differs both readings have to agree.
  */
-export function readWay(
+export function readRouting(
   request: IncomingMessage & { readonly app?: unknown },
   url: string,
-  rulesMayFold: boolean,
-): RequestWay {
+  isFolding: boolean,
+): RequestRouting {
   const app = findRootApp(request.app)
   // A bare router folds by default, and nothing tells whether this one does.
-  return app === undefined ? unknownWay : readRootWay(app, url, rulesMayFold)
+  return app === undefined ? unknownRouting : readRootRouting(app, url, isFolding)
 }
 
 /**
@@ -28,27 +34,27 @@ export function readWay(
  * request listener. One function for all guards whose rules may fold and one for all others.
  */
 export function recognizerFor(rules: AdapterGuard['rules']): RecognizeListener {
-  return mayFold(rules) ? recognizeFolding : recognizePlain
+  return haveFoldableRules(rules) ? recognizeFolding : recognizePlain
 }
 
 const recognizeFolding: RecognizeListener = (listener) => recognize(listener, true)
 const recognizePlain: RecognizeListener = (listener) => recognize(listener, false)
 
-function recognize(listener: object, rulesMayFold: boolean): ReadWay | undefined {
-  if (isApplication(listener)) return ({ url = '' }) => readRootWay(listener, url, rulesMayFold)
+function recognize(listener: object, isFolding: boolean): ReadRouting | undefined {
+  if (isApplication(listener)) return ({ url = '' }) => readRootRouting(listener, url, isFolding)
   return isRouter(listener) ? readUnknown : undefined
 }
 
 /** How a request listener reads paths of which nothing is known. */
-export const readUnknown: ReadWay = () => unknownWay
+export const readUnknown: ReadRouting = () => unknownRouting
 
-function readRootWay(app: object, url: string, rulesMayFold: boolean): RequestWay {
+function readRootRouting(app: object, url: string, isFolding: boolean): RequestRouting {
   // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
-  return rulesMayFold || isFoldable(url) ? readAppWay(app) : looseWay
+  return isFolding || isFoldable(url) ? readAppRouting(app) : looseRouting
 }
 
 /** Whether two readings of these rules can differ. */
-export function mayFold(rules: AdapterGuard['rules']): boolean {
+export function haveFoldableRules(rules: AdapterGuard['rules']): boolean {
   return rules.rules.some(({ text }) => isFoldable(text))
 }
 
@@ -72,16 +78,16 @@ const question = 0x3f
 const upperA = 0x41
 const upperZ = 0x5a
 
-const exact: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
+const exact: PathSemantics = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
-const loose: Reading = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
+const loose: PathSemantics = Object.freeze({ foldCase: 'ascii', foldTrailingSlash: true })
 
-const unknownWay: RequestWay = Object.freeze({ reading: loose, alsoReading: exact })
+const unknownRouting: RequestRouting = Object.freeze({ semantics: loose, otherSemantics: exact })
 
-const looseWay: RequestWay = Object.freeze({ reading: loose })
+const looseRouting: RequestRouting = Object.freeze({ semantics: loose })
 
 /** How the routers of a whole application read, whatever the request. */
-export function readAppWay(app: object): RequestWay {
+export function readAppRouting(app: object): RequestRouting {
   const own = readAppOptions(app)
   const seen = {
     insensitive: !own.isCaseSensitive,
@@ -116,17 +122,17 @@ export function readAppWay(app: object): RequestWay {
   // `/caf%C3%A9` is how a route of Express is written that a rule for `/café` is meant for. Where no route is, such a path
   // can only reach a parameter.
   const comparesEscaped = seen.escaped ? 'unneeded' : 'all'
-  const reading: Reading = {
+  const semantics: PathSemantics = {
     foldCase: seen.insensitive ? 'ascii' : false,
     foldTrailingSlash: seen.lax,
     comparesEscaped,
   }
   const isMixed = (seen.insensitive && seen.sensitive) || (seen.lax && seen.strict)
-  if (!isMixed) return { reading }
-  const alsoReading: Reading = {
+  if (!isMixed) return { semantics }
+  const otherSemantics: PathSemantics = {
     foldCase: seen.sensitive ? false : 'ascii',
     foldTrailingSlash: !seen.strict,
     comparesEscaped,
   }
-  return { reading, alsoReading }
+  return { semantics, otherSemantics }
 }

@@ -4,7 +4,7 @@ import { allow, countersign } from '@countersign/express'
 import { authenticated, hasAuthority } from '@countersign/core'
 import { serve } from '@countersign/testkit'
 import express, { type Express, type RequestHandler, type Router } from 'express'
-import { connectAs, createQuietGuard, createWorld, type World } from './world.ts'
+import { connectAs, createQuietGuard, createCallers, type Callers } from './guarded-targets.ts'
 import { requestText } from './raw-connection.ts'
 
 const secret: RequestHandler = (_request, response) => {
@@ -29,38 +29,38 @@ const hidingPlaces: ReadonlyMap<string, (app: Express) => void> = new Map([
 ])
 
 describe('a router that reads differently from its application', () => {
-  let world: World
+  let callers: Callers
   before(async () => {
-    world = await createWorld()
+    callers = await createCallers()
   })
 
   for (const [place, mount] of hidingPlaces) {
     test(`is not reached past the guard when it is ${place}`, async () => {
-      const guard = createQuietGuard(world.source)
+      const guard = createQuietGuard(callers.source)
       const app = express().enable('case sensitive routing').enable('strict routing').use(countersign(guard))
       mount(app)
       await using running = await serve(guard, app)
-      const attacker = connectAs(running, world.attacker)
+      const attacker = connectAs(running, callers.attacker)
       for (const target of ['/admin', '/ADMIN', '/admin/', '/Admin/x', '/ADMIN/']) {
         assert.notEqual((await attacker.send(requestText(`GET ${target} HTTP/1.1`))).status, 200, target)
       }
-      assert.equal((await connectAs(running, world.entitled).send(requestText('GET /admin HTTP/1.1'))).status, 200)
+      assert.equal((await connectAs(running, callers.entitled).send(requestText('GET /admin HTTP/1.1'))).status, 200)
     })
   }
 
   test('may contain itself', async () => {
-    const guard = createQuietGuard(world.source)
+    const guard = createQuietGuard(callers.source)
     const tree = express.Router().get('/leaf', secret)
     tree.use('/:child', tree)
     await using running = await serve(guard, express().use(countersign(guard)).use(tree))
-    const attacker = connectAs(running, world.attacker)
+    const attacker = connectAs(running, callers.attacker)
     assert.equal((await attacker.send(requestText('GET /A/b/leaf HTTP/1.1'))).status, 200)
     assert.equal((await attacker.send(requestText('GET /Admin/b/leaf HTTP/1.1'))).status, 403)
   })
 })
 
 test('an application that respects case serves no capitals under a rule for small letters', async () => {
-  const { source, entitled, attacker } = await createWorld()
+  const { source, entitled, attacker } = await createCallers()
   const guard = createQuietGuard(source, [
     { path: '/public/**', allow: authenticated() },
     { path: '/**', allow: hasAuthority('SERVICE_admin-ui') },
@@ -79,7 +79,7 @@ test('an application that respects case serves no capitals under a rule for smal
 })
 
 test('a route that is written with escapes is reached by whoever its rule allows, in small hexadecimal digits too', async () => {
-  const { source, attacker } = await createWorld()
+  const { source, attacker } = await createCallers()
   const guard = createQuietGuard(source, [
     { path: '/café', allow: authenticated() },
     { path: '/**', allow: hasAuthority('SERVICE_admin-ui') },
@@ -110,12 +110,12 @@ describe('allow() behind a middleware that rewrites', () => {
   ])
   for (const [what, rewrite] of rewrites) {
     test(`denies when ${what} is not what was decided`, async () => {
-      const world = await createWorld()
-      const guard = createQuietGuard(world.source)
+      const callers = await createCallers()
+      const guard = createQuietGuard(callers.source)
       const app = express().use(countersign(guard)).use(rewrite)
       app.all(['/go', '/hidden'], allow(hasAuthority('SERVICE_mailer')), secret)
       await using running = await serve(guard, app)
-      assert.equal((await connectAs(running, world.attacker).send(requestText('GET /go HTTP/1.1'))).status, 403)
+      assert.equal((await connectAs(running, callers.attacker).send(requestText('GET /go HTTP/1.1'))).status, 403)
     })
   }
 })

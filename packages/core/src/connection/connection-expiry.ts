@@ -7,7 +7,7 @@ import type { PeerReports } from './peer-reports.ts'
 import type { Proof } from './proof.ts'
 
 /** What a connection does once its peer's certificate has expired. */
-export interface LifePolicy {
+export interface ExpiryPolicy {
   /** Both announce the end and cut what runs when it comes. Then `close` closes the connection; `refuse` leaves it open until one more request was denied. */
   readonly onExpiry: 'close' | 'refuse'
 }
@@ -24,13 +24,13 @@ export interface LifeParts {
  * second, whatever runs on it.
  */
 export class ConnectionLife {
-  readonly #onExpiry: LifePolicy['onExpiry']
+  readonly #onExpiry: ExpiryPolicy['onExpiry']
   readonly #registry: ConnectionRegistry
   readonly #reports: PeerReports
   readonly #expiry: ExpiryTimers
   readonly #ending = new Set<Connection>()
 
-  constructor({ onExpiry }: LifePolicy, { registry, reports, expiry }: LifeParts) {
+  constructor({ onExpiry }: ExpiryPolicy, { registry, reports, expiry }: LifeParts) {
     this.#onExpiry = onExpiry
     this.#registry = registry
     this.#reports = reports
@@ -43,10 +43,10 @@ export class ConnectionLife {
     connection.isUnwatched = false
     connection.streams?.keep()
     const validity = { notBefore: proof.leaf.notBefore, expiresAt }
-    this.#noteEnding(connection, Date.now() >= announcementOf(validity))
+    this.#trackEnding(connection, Date.now() >= announcementOf(validity))
     this.#expiry.watch(connection.socket, validity, {
       announce: () => {
-        this.#noteEnding(connection, true)
+        this.#trackEnding(connection, true)
         connection.announce()
       },
       // An HTTP/2 session that was never at rest, or never without streams.
@@ -107,7 +107,7 @@ export class ConnectionLife {
     if (isUnwatched && verdict.ok && !hasExpired(connection)) this.watch(connection, verdict.proof)
   }
 
-  #noteEnding(connection: Connection, isEnding: boolean): void {
+  #trackEnding(connection: Connection, isEnding: boolean): void {
     const { socket } = connection
     connection.isEnding = isEnding
     if (!isEnding || socket.closed) this.#ending.delete(connection)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import express from 'express'
 import Fastify from 'fastify'
-import { foldTarget, numberReading, type Reading } from '../../packages/authorization/src/reading.ts'
+import { foldTarget, semanticsKey, type PathSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { targetOf } from './target-of.ts'
 
 const foldings = [false, 'ascii', 'unicode', 'expression'] as const
@@ -102,13 +102,13 @@ test('takes one slash at the end away and no more', () => {
 })
 
 test('numbers readings so that equal ones share a number and others do not', () => {
-  const all: readonly Reading[] = foldings.flatMap((foldCase) => [
+  const all: readonly PathSemantics[] = foldings.flatMap((foldCase) => [
     { foldCase, foldTrailingSlash: false },
     { foldCase, foldTrailingSlash: true },
   ])
-  assert.equal(new Set(all.map(numberReading)).size, 8)
+  assert.equal(new Set(all.map(semanticsKey)).size, 8)
   assert.deepEqual(
-    all.map(numberReading),
-    all.map((reading) => numberReading({ ...reading })),
+    all.map(semanticsKey),
+    all.map((semantics) => semanticsKey({ ...semantics })),
   )
 })

@@ -1,5 +1,5 @@
-/** The memory that several `Recent` share; when it is used up, all of them begin anew. */
-export class RecentMemory {
+/** The memory that several `BoundedCache` share; when it is used up, all of them begin anew. */
+export class CacheMemory {
   readonly #most: number
   readonly #users: { clear(): void }[] = []
   #bytes = 0
@@ -34,11 +34,11 @@ export class RecentMemory {
  * anew when its memory is used up, so that a client that sends a new text with each request gains nothing but the work
  * that it would have been without it.
  */
-export class Recent<Value> {
+export class BoundedCache<Value> {
   readonly #values = new Map<string, Value>()
-  readonly #memory: RecentMemory
+  readonly #memory: CacheMemory
 
-  constructor(memory: RecentMemory) {
+  constructor(memory: CacheMemory) {
     this.#memory = memory
     memory.join(this.#values)
   }

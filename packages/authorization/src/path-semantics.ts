@@ -7,7 +7,7 @@ import type { CanonicalTarget } from './target.ts'
  * How a router reads a path beyond the letter. Rules are read the same way, so that a path reaches the same rule as
  * the handler: `/ADMIN` is `/admin` to a router that ignores case.
  */
-export interface Reading {
+export interface PathSemantics {
   /**
    * Which letters lose their case: `'ascii'` for Express, which compares the percent-encoded path, `'unicode'` for
    * Fastify, which decodes it first (to it the Kelvin sign is a `k`), `'expression'` for engines that compare the decoded
@@ -31,22 +31,25 @@ export interface Reading {
 }
 
 /** The reading by the letter, which is Fastify's default. */
-export const exactReading: Reading = Object.freeze({ foldCase: false, foldTrailingSlash: false })
+export const exactSemantics: PathSemantics = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
 /** The path of an accepted target as a router with this reading compares it. */
-export function foldTarget(target: PathSpelling, reading: Reading): string {
-  const path = target.mayFold ? foldCase(target.path, reading) : target.path
-  return foldTrailingSlash(path, reading)
+export function foldTarget(target: PathSpelling, semantics: PathSemantics): string {
+  const path = target.isFoldable ? foldCase(target.path, semantics) : target.path
+  return foldTrailingSlash(path, semantics)
 }
 
 /** What a router may compare in place of the decoded path of a target. */
-export function otherSpellings({ decoded }: CanonicalTarget, { comparesEscaped }: Reading): readonly PathSpelling[] {
+export function otherSpellings(
+  { decoded }: CanonicalTarget,
+  { comparesEscaped }: PathSemantics,
+): readonly PathSpelling[] {
   if (decoded === undefined) return none
   return comparesEscaped === 'unneeded' ? decoded.unneededKept : decoded.allKept
 }
 
 /** Whether an Express application behind this router may route another path than the one that was sent. */
-export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpress }: Reading): boolean {
+export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpress }: PathSemantics): boolean {
   if (reparsing === undefined || decodesForExpress === undefined) return false
   return decodesForExpress === 'all' || reparsing === 'belowEscapes'
 }
@@ -54,23 +57,23 @@ export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpre
 const none: readonly PathSpelling[] = Object.freeze([])
 
 /** A pattern of paths, of a rule or a route, in the same reading. */
-export function foldPattern(pattern: SegmentPattern, reading: Reading): SegmentPattern {
-  return { path: foldTrailingSlash(foldCase(pattern.path, reading), reading), rest: pattern.rest }
+export function foldPattern(pattern: SegmentPattern, semantics: PathSemantics): SegmentPattern {
+  return { path: foldTrailingSlash(foldCase(pattern.path, semantics), semantics), rest: pattern.rest }
 }
 
 /** A number, equal for readings that fold alike, under which to keep what was made for one. */
-export function numberReading({ foldCase, foldTrailingSlash }: Reading): number {
+export function semanticsKey({ foldCase, foldTrailingSlash }: PathSemantics): number {
   const folding = foldings.indexOf(foldCase)
   return foldTrailingSlash ? folding + foldings.length : folding
 }
 
-const foldings: readonly Reading['foldCase'][] = [false, 'ascii', 'unicode', 'expression']
+const foldings: readonly PathSemantics['foldCase'][] = [false, 'ascii', 'unicode', 'expression']
 
-function foldCase(path: string, reading: Reading): string {
-  if (reading.foldCase === false) return path
-  if (reading.foldCase === 'unicode') return path.toLowerCase()
+function foldCase(path: string, semantics: PathSemantics): string {
+  if (semantics.foldCase === false) return path
+  if (semantics.foldCase === 'unicode') return path.toLowerCase()
   const folded = path.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase())
-  return reading.foldCase === 'ascii' ? folded : folded.replaceAll(/[^\p{ASCII}]/gu, foldForExpression)
+  return semantics.foldCase === 'ascii' ? folded : folded.replaceAll(/[^\p{ASCII}]/gu, foldForExpression)
 }
 
 // Canonicalize of ECMA-262 §22.2.2.7.3 without the flag `u`: each code unit by itself, and none becomes ASCII.
@@ -79,6 +82,6 @@ function foldForExpression(letter: string): string {
   return letter.length === 1 && upper.length === 1 && upper > '\x7f' ? upper : letter
 }
 
-function foldTrailingSlash(path: string, reading: Reading): string {
-  return reading.foldTrailingSlash && path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+function foldTrailingSlash(path: string, semantics: PathSemantics): string {
+  return semantics.foldTrailingSlash && path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
