@@ -70,6 +70,12 @@ const refusals: readonly Refusal[] = [
     reason: 'extended_key_usage_incomplete',
   },
   {
+    name: 'an authority for callers only',
+    shown: async () => (await saas.intermediate({ extendedKeyUsages: ['clientAuth'] })).issue(billing),
+    code: 'server_untrusted',
+    reason: 'wrong_extended_key_usage',
+  },
+  {
     name: 'a certificate that may sign others',
     shown: () => saas.issue(billing, { faults: ['ca_leaf'] }),
     code: 'server_untrusted',
