@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { authenticated, type CountersignEvent, createGuard, type Guard, type X509Source } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
+import { watchHandshakes } from '../adapters/watch-handshakes.ts'
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -97,7 +98,7 @@ test('serves a new SVID at the next handshake', async (context) => {
 
 test('refuses a caller that cannot be read', async (context) => {
   const { events, running } = await start(context)
-  running.server.prependListener('secureConnection', refuseToBeRead)
+  watchHandshakes(running.server, refuseToBeRead)
   await assert.rejects(running.as(caller).fetch('/'))
   const reasons = events.flatMap((event) => (event.type === 'authentication' ? [event.reason] : []))
   assert.deepEqual(reasons, ['verification_failed'])

@@ -229,9 +229,9 @@ checkMistakes([
   ['no server', () => callMethod(guard, 'attach', undefined), 'server_unsuitable', /found undefined/],
   [
     'an unknown option of attach',
-    () => callMethod(guard, 'attach', createHttpsServer(guard.tlsOptions()), { ways: () => ({}) }),
+    () => callMethod(guard, 'attach', createHttpsServer(guard.tlsOptions()), { routings: () => ({}) }),
     'option_unknown',
-    /guard\.attach: .*'ways'.*'routing'/,
+    /guard\.attach: .*'routings'.*'routing'/,
   ],
   [
     'an option of attach that is no function',

@@ -56,13 +56,13 @@ function checkQuestion(question: unknown): void {
   if (typeof path !== 'string') refuseValue('explain: path', path, "the path of a request, such as '/internal/billing'")
   if (headers !== undefined && !isOptions(headers)) refuseValue('explain: headers', headers, 'an object of headers')
   if (semantics === undefined) return
-  if (!isOptions(semantics)) refuseValue('explain: reading', semantics, 'how the router reads paths, or nothing')
+  if (!isOptions(semantics)) refuseValue('explain: semantics', semantics, 'how the router reads paths, or nothing')
   const { foldCase, foldTrailingSlash } = semantics
   if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode') {
-    refuseValue('explain: reading.foldCase', foldCase, "false, 'ascii' or 'unicode'")
+    refuseValue('explain: semantics.foldCase', foldCase, "false, 'ascii' or 'unicode'")
   }
   if (typeof foldTrailingSlash !== 'boolean')
-    refuseValue('explain: reading.foldTrailingSlash', foldTrailingSlash, 'true or false')
+    refuseValue('explain: semantics.foldTrailingSlash', foldTrailingSlash, 'true or false')
 }
 
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {
