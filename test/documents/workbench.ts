@@ -20,6 +20,8 @@ export interface Workbench {
   /** Issued the certificates. */
   readonly authority: Authority
   readonly write: (name: string, text: string) => void
+  /** Writes blocks of another page, which those of this page import. */
+  readonly borrow: (page: Page, ...names: readonly string[]) => void
   readonly load: (name: string) => Promise<unknown>
   /** What the compiler finds wrong with the blocks. */
   readonly compile: () => string
@@ -46,7 +48,12 @@ export async function createWorkbench({ blocks, runnable }: Page): Promise<Workb
   write('svid.0.pem', svid.certificatePem)
   write('bundle.0.pem', authority.bundlePem)
   write('package.json', '{ "type": "module" }')
-  for (const [name, { code }] of runnable) write(name, code)
+  const codes = new Map<string, string>()
+  const place = (name: string, code: string): void => {
+    codes.set(name, code)
+    write(name, code)
+  }
+  for (const [name, { code }] of runnable) place(name, code)
   for (const { info, code, line } of blocks) if (info === 'ts') write(`line-${line}.ts`, code)
   process.chdir(folder)
   // The blocks are TypeScript, whatever this file was when it was loaded.
@@ -56,6 +63,13 @@ export async function createWorkbench({ blocks, runnable }: Page): Promise<Workb
     folder,
     authority,
     write,
+    borrow: (page, ...names) => {
+      for (const name of names) {
+        const block = page.runnable.get(name)
+        assert.ok(block !== undefined, `${page.name} has no block to be run that begins with // ${name}`)
+        place(name, block.code)
+      }
+    },
     load,
     compile: () => {
       write(
@@ -72,7 +86,7 @@ export async function createWorkbench({ blocks, runnable }: Page): Promise<Workb
       return lines
     },
     start: async (name, variable) => {
-      const code = runnable.get(name)?.code ?? ''
+      const code = codes.get(name) ?? ''
       assert.ok(code.includes('8443') && code.includes("'0.0.0.0'"), `${name} listens on 8443 of every address`)
       const free = code.replace('8443', '0').replace("'0.0.0.0'", "'127.0.0.1'")
       write(`free-${name}`, `${free}\nexport { ${variable} }\n`)
