@@ -67,12 +67,11 @@ for (const [name, skip, made] of [
   })
 }
 
-test('curl is answered by the service of the README as the page shows it', { skip: noCurl }, async (context) => {
-  const { runnable } = readPage('README.md')
-  const server = runnable.get('server.ts')?.code ?? ''
+test('curl is answered by the service of docs/operating.md as the page shows it', { skip: noCurl }, async (context) => {
+  const server = readPage('docs/operating.md').runnable.get('server.ts')?.code ?? ''
   assert.ok(server.includes('8443'))
   bench.write('source.ts', page.runnable.get('openssl-source.ts')?.code ?? '')
-  bench.write('app.ts', runnable.get('app.ts')?.code ?? '')
+  bench.borrow(readPage('docs/testing.md'), 'app.ts')
   bench.write('server.ts', `${server.replace('8443', '0').replace('0.0.0.0', '127.0.0.1')}\nexport { app, source }\n`)
   const loaded = await bench.load('server.ts')
   const app = read(loaded, 'app')

@@ -85,12 +85,12 @@ test('the service answers by the SVID of the agent, and is ready as long as it h
   assert.equal(await ready(), 200)
 })
 
-test('the service of the README starts with nothing but the address of the agent', async (context) => {
-  const { runnable } = readPage('README.md')
+test('the service of docs/operating.md starts with nothing but the address of the agent', async (context) => {
+  const { runnable } = readPage('docs/operating.md')
   const code = runnable.get('live-server.ts')?.code ?? ''
   assert.ok(code.includes('8443') && code.includes("'0.0.0.0'"))
   const free = code.replace('8443', '0').replace("'0.0.0.0'", "'127.0.0.1'")
-  bench.write('app.ts', runnable.get('app.ts')?.code ?? '')
+  bench.borrow(readPage('docs/testing.md'), 'app.ts')
   bench.write('live-server.ts', `${free}\nexport { app, source }\n`)
   const loaded = await bench.load('live-server.ts')
   const app = read(loaded, 'app')
