@@ -1,4 +1,4 @@
-/** Why text is no SPIFFE ID or no trust domain name; each code names one clause of SPIFFE-ID §2. */
+/** Says why a text is not a SPIFFE ID or not a trust domain name. Each code names one clause of SPIFFE-ID §2. */
 export type SpiffeIdErrorCode =
   | 'empty'
   | 'bad_scheme'
@@ -11,7 +11,7 @@ export type SpiffeIdErrorCode =
   | 'trailing_slash'
   | 'too_long'
 
-/** Why bytes are no certificate, revocation list, key or bundle that Countersign works with. */
+/** Says why a certificate, revocation list, key or bundle was rejected. */
 export type CertificateErrorCode =
   | 'certificate_missing'
   | 'certificate_malformed'
@@ -33,7 +33,7 @@ export type CertificateErrorCode =
   | 'authority_unusable'
   | 'svid_unusable'
 
-/** Why a source of X.509 material has nothing to give, or has refused an update. */
+/** Says why a source of X.509 material has no material, or why it rejected an update. */
 export type SourceErrorCode =
   | 'source_closed'
   | 'source_empty'
@@ -56,7 +56,7 @@ export type SourceErrorCode =
   | 'message_malformed'
   | 'svid_withdrawn'
 
-/** Why a configuration does not start. */
+/** Says why a configuration was rejected at startup. */
 export type ConfigurationErrorCode =
   | 'option_unknown'
   | 'option_invalid'
@@ -66,22 +66,25 @@ export type ConfigurationErrorCode =
   | 'server_unsuitable'
   | 'registration_invalid'
 
-/** Every `code` that an error of this package carries. */
+/** Every `code` that an error of this package can have. */
 export type SpiffeErrorCode = SpiffeIdErrorCode | CertificateErrorCode | SourceErrorCode | ConfigurationErrorCode
 
-/** What an error tells besides its message: the offending value (never a key or a whole certificate) and the cause. */
+/**
+ * The properties of an error besides its message: the offending value (never a key or a whole certificate) and the
+ * cause.
+ */
 export interface ErrorDetails {
   readonly value?: unknown
   readonly cause?: unknown
 }
 
-/** The base of every error that Countersign throws. A denied request is a `Decision`, never an error. */
+/** The base class of all errors that Countersign throws. A denied request is a `Decision`, never an error. */
 export class CountersignError<Code extends string = SpiffeErrorCode> extends Error {
-  // Written out in each class, because minifiers rename classes.
+  // Each class sets its own name, because minifiers rename classes.
   override readonly name: string = 'CountersignError'
-  /** What went wrong, from a closed union: branch on this, never on the message. */
+  /** What went wrong, from a closed union. Branch on this, never on the message. */
   readonly code: Code
-  /** The value that was found, where it may be shown. */
+  /** The value that was found, if it is safe to show. */
   readonly value: unknown
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
@@ -91,22 +94,22 @@ export class CountersignError<Code extends string = SpiffeErrorCode> extends Err
   }
 }
 
-/** Thrown where text is expected to be a SPIFFE ID or a trust domain name and is not (SPIFFE-ID §2). */
+/** Thrown if a text is not a valid SPIFFE ID or trust domain name (SPIFFE-ID §2). */
 export class SpiffeIdError extends CountersignError<SpiffeIdErrorCode> {
   override readonly name: string = 'SpiffeIdError'
 }
 
-/** Thrown where a certificate, a revocation list, a key or a bundle is expected and the bytes are none, or break a limit. */
+/** Thrown if a certificate, revocation list, key or bundle is malformed, unsupported or above a limit. */
 export class CertificateError extends CountersignError<CertificateErrorCode> {
   override readonly name: string = 'CertificateError'
 }
 
-/** Thrown by a source that has no X.509 material (any more). */
+/** Thrown by a source that has no X.509 material, or no longer has any. */
 export class SourceError extends CountersignError<SourceErrorCode> {
   override readonly name: string = 'SourceError'
 }
 
-/** Thrown at start by a configuration that cannot be what its author meant; names option, value and remedy. */
+/** Thrown at startup if a configuration is invalid. The message names the option, the value and the fix. */
 export class ConfigurationError extends CountersignError<ConfigurationErrorCode> {
   override readonly name: string = 'ConfigurationError'
 }

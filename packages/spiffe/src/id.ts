@@ -1,4 +1,7 @@
-/** Exported as `@countersign/spiffe/id`: names alone, without certificates and without anything of Node. */
+/**
+ * Exported as `@countersign/spiffe/id`: SPIFFE IDs and trust domain names only. Has no certificate code and no Node.js
+ * dependencies.
+ */
 export {
   ConfigurationError,
   type ConfigurationErrorCode,

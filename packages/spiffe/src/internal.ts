@@ -1,6 +1,6 @@
 /**
- * Exported as `@countersign/spiffe/internal`, for the packages of Countersign alone: it changes without notice and in any
- * version.
+ * Exported as `@countersign/spiffe/internal`. Only for Countersign's own packages: it can change in any version without
+ * notice.
  */
 export { isSameName } from './certificate/distinguished-name.ts'
 export { endOfValidity } from './certificate/path-checks.ts'

@@ -1,11 +1,11 @@
 import { ConfigurationError, type ConfigurationErrorCode } from './errors.ts'
 
 /**
- * Copies an options object after checking that it is one and has only known keys, so that a misspelt option cannot
- * silently leave its default in force.
+ * Returns a copy of an options object. Rejects unknown keys, so that a misspelled option cannot silently keep its
+ * default.
  *
- * @throws {ConfigurationError} `option_invalid` for anything but a plain object, `option_unknown` for a key outside
- * `known`, with the nearest known one as a suggestion
+ * @throws {ConfigurationError} `option_invalid` for anything except a plain object, `option_unknown` for a key outside
+ * `known`, with the nearest known key as a suggestion
  */
 export function parseOptions(
   input: unknown,
@@ -26,8 +26,8 @@ export function parseOptions(
 }
 
 /**
- * Whether a value from outside can be an object of options: no map, URL, promise or bytes, nor anything that we know by
- * its functions, all of which would pass for options that were left out.
+ * Returns true if a value can be an options object. Maps, URLs, promises, bytes and objects that we recognize by their
+ * functions are rejected: each would look like an options object with every option omitted.
  */
 export function isOptions(value: unknown): value is Readonly<Record<string, unknown>> {
   if (!isRecord(value) || findKind(value) !== undefined) return false
@@ -35,14 +35,14 @@ export function isOptions(value: unknown): value is Readonly<Record<string, unkn
   return tag === '[object Object]' || tag === '[object Module]'
 }
 
-/** Whether a value from outside is an object whose keys can be read one by one: no array, no null, no function. */
+/** Returns true if a value is an object whose keys can be read: not an array, null or a function. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**
- * Reads an option that must be a list of at least one string. An empty list is an error because it could be meant
- * as "everybody" as well as "nobody".
+ * Returns a list of at least one non-empty string. An empty list is an error because it could mean "everybody" or
+ * "nobody".
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -55,8 +55,8 @@ export function parseStringList(input: unknown, where: string): readonly string[
 }
 
 /**
- * Reads a length of time: milliseconds, or a number with a unit such as `'90d'`, `'24h'`, `'30m'` or `'45s'`. Less than
- * a minute is refused where a number is given, because days or seconds were meant.
+ * Returns a duration in milliseconds. Accepts milliseconds, or a number with a unit such as `'90d'`, `'24h'`, `'30m'`
+ * or `'45s'`. Rejects numbers below 60000: the caller probably meant days or seconds.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -67,7 +67,7 @@ export function parseDuration(input: unknown, where: string): number {
   return refuseValue(where, input, "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'")
 }
 
-/** The milliseconds of text such as `'90d'` or `'45s'`, or undefined for any other. */
+/** Returns the milliseconds of a text such as `'90d'` or `'45s'`, or undefined for any other text. */
 export function readDuration(text: string): number | undefined {
   const [, count = '', unit = ''] = /^([1-9]\d{0,6})([dhms])$/.exec(text) ?? []
   const milliseconds = durationUnits.get(unit)
@@ -81,7 +81,7 @@ const durationUnits: ReadonlyMap<string, number> = new Map([
   ['s', 1000],
 ])
 
-/** Whether a value is a promise. No built-in of Node: this file is loaded in pages too. */
+/** Returns true if a value is a promise. Uses no Node.js built-in, because browsers load this file too. */
 function isPromise(value: unknown): value is Promise<unknown> {
   return (
     typeof value === 'object' && value !== null && tagOf(value) === '[object Promise]' && hasFunction(value, 'catch')
@@ -96,13 +96,15 @@ function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value)
 }
 
-/** Takes the sting out of a promise where a value was expected: its rejection would end the process. */
+/**
+ * Handles the rejection of a promise that was passed instead of a value. An unhandled rejection would end the process.
+ */
 export function ignoreRejection(value: unknown): void {
   if (isPromise(value)) value.catch(() => undefined)
 }
 
 /**
- * Refuses a value from outside: the message says where it is, what was found and what was expected.
+ * Throws an error that says where the value is, what was found and what was expected.
  *
  * @throws {ConfigurationError} always, with `code` (default `option_invalid`) and the value
  */
@@ -115,14 +117,14 @@ export function refuseValue(
   throw new ConfigurationError(code, `${where}: found ${describeValue(found)}, expected ${expected}`, { value: found })
 }
 
-/** The message of what was thrown, which may be anything. */
+/** Returns the message of a thrown value, which may not be an Error. */
 export function describeThrown(error: unknown): string {
   return error instanceof Error ? error.message : 'a non-Error value was thrown'
 }
 
 /**
- * A short picture of a value for an error message: never more than 100 characters, never an object's content or a key. It
- * names what was most likely forgotten: a call, an instance, an `await`.
+ * Describes a value for an error message, in at most 100 characters. Never shows a key or the content of an object.
+ * Hints at the most likely mistake: a missing call, instance or `await`.
  */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string' && value.includes('-----BEGIN')) return 'PEM text'
@@ -154,7 +156,7 @@ function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value))
 }
 
-/** What is most often given in place of something else, by the functions that it has. */
+/** Recognizes an object that is often passed by mistake, by the functions that it has. */
 function findKind(value: object): string | undefined {
   return kinds.find(([, names]) => names.every((name) => hasFunction(value, name)))?.[0]
 }
@@ -175,7 +177,7 @@ function hasFunction(value: object, name: string): boolean {
   }
 }
 
-// A proxy or a getter may throw; what is described may come from a function that was asked about a request.
+// A proxy or a getter may throw, and the value may come from a user's function that runs for a request.
 function readName(find: () => object | undefined): string | undefined {
   try {
     const name: unknown = Reflect.get(find() ?? {}, 'name')
@@ -185,7 +187,7 @@ function readName(find: () => object | undefined): string | undefined {
   }
 }
 
-/** The known word nearest to a misspelt one, or undefined when none is near enough to be meant. */
+/** Returns the known word nearest to a misspelled one, or undefined if none is near enough. */
 export function findNearest(word: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined
   let least = Math.max(2, Math.floor(word.length / 3)) + 1
@@ -212,13 +214,13 @@ function measureDistance(a: string, b: string): number {
   return previous[b.length] ?? 0
 }
 
-/** Whether a value is a function that can be called; a class cannot, without `new`. */
+/** Returns true if a value is a function that can be called without `new`, so not a class. */
 export function isCallable(value: unknown): value is (...given: never) => unknown {
   return typeof value === 'function' && !isClass(value)
 }
 
 /**
- * Checks text or bytes that are to be read.
+ * Checks that a value is text or bytes.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -228,7 +230,7 @@ export function checkContent(value: unknown, where: string, expected: string = '
 }
 
 /**
- * Checks a list whose entries have to be of one kind.
+ * Checks that a value is a list and that every entry passes `isRight`.
  *
  * @throws {ConfigurationError} `option_invalid`
  */

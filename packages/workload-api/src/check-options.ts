@@ -1,7 +1,7 @@
 import { refuseValue } from '@countersign/spiffe/options'
 
 /**
- * Checks a time that a timer can wait for.
+ * Checks that a duration is valid for a timer.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -10,7 +10,7 @@ export function checkMilliseconds(where: string, option: string, value: number):
   refuseOption(where, option, value, 'milliseconds from 1 on')
 }
 
-/** Refuses the value of an option. */
+/** Throws the error for an invalid option value. */
 export function refuseOption(where: string, option: string, found: unknown, expected: string): never {
   refuseValue(`${where}: ${option}`, found, expected)
 }

@@ -2,7 +2,7 @@ import { isCallable, parseOptions, parseStringList } from '@countersign/spiffe/o
 import { refuseOption } from './check-options.ts'
 
 /**
- * Checks what a JWT-SVID is asked for.
+ * Checks a request for a JWT-SVID.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  */
@@ -14,7 +14,8 @@ export function checkJwtRequest(request: unknown): void {
 }
 
 /**
- * Checks a token that is to be validated. The agent would refuse an empty audience in the same way as a bad token.
+ * Checks a request to validate a token. The agent would reject an empty audience with the same status as an invalid
+ * token.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  */
@@ -24,7 +25,7 @@ export function checkValidationRequest(request: unknown): void {
   if (typeof audience !== 'string' || audience === '') {
     refuseOption(where, 'audience', audience, 'who the token has to be for')
   }
-  // What was sent in its place may be a secret too, so it is not shown.
+  // The value passed instead may also be a secret, so it is not shown.
   if (typeof token !== 'string') refuseOption(where, 'token', undefined, 'the text of a token')
 }
 
@@ -39,7 +40,7 @@ export function checkFetchOptions(options: unknown, where: string): void {
 }
 
 /**
- * Checks who is to be told of updates.
+ * Checks a watcher.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  */

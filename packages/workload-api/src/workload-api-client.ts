@@ -14,32 +14,37 @@ import { groupByTrustDomain } from './x509/bundle-updates.ts'
 import { createBundlesReader, createSvidsReader } from './x509/message-readers.ts'
 import type { AgentSvid } from './x509/read-update.ts'
 
-/** What `createWorkloadApiClient` takes. */
+/** The options of `createWorkloadApiClient`. */
 export interface WorkloadApiClientOptions {
-  /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. Default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
+  /**
+   * `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. Default: the environment variable
+   * `SPIFFE_ENDPOINT_SOCKET`.
+   */
   readonly endpoint?: string
-  /** How long one call may take, in milliseconds. Default 5,000: the agent is on this machine. */
+  /** The timeout of one call, in milliseconds. Default 5,000, because the agent is on this machine. */
   readonly timeoutMs?: number
 }
 
-/** Who watches a stream of the agent. */
+/** The callbacks for a stream of the agent. */
 export interface Watcher<Update> {
   readonly onUpdate: (update: Update) => void
   /**
-   * Receives each failure and each message that cannot be used, and once each part of a message that is left out. A
-   * PermissionDenied that follows an update is passed on once it is confirmed: denied again after 1 s, or not taken back
+   * Receives each failure, each unusable message, and each omitted part of a message once. A PermissionDenied that
+   * follows an update is reported after it is confirmed: if the agent denies again after 1 s, or does not revert it
    * within 5 s. Default: ignored.
    */
   readonly onError?: (error: unknown) => void
 }
 
-/** How one message is fetched. */
+/** Options for fetching one message. */
 export interface FetchOptions {
-  /** Receives each part of the message that is left out: an SVID of several, a bundle or parts of one. Default: ignored. */
+  /**
+   * Receives each omitted part of the message: one of several SVIDs, a bundle or parts of a bundle. Default: ignored.
+   */
   readonly onError?: (error: unknown) => void
 }
 
-/** A token that the agent found good. */
+/** A token that the agent has validated. */
 export interface ValidatedJwt {
   readonly spiffeId: SpiffeId
   /** As JSON. */
@@ -47,10 +52,10 @@ export interface ValidatedJwt {
 }
 
 /**
- * Creates a client for the calls of the Workload API that are no source: single SVIDs and bundles, and JWT-SVIDs. A guard
- * needs `workloadApiSource`.
+ * Creates a client for the calls of the Workload API that do not need a source: single SVIDs and bundles, and
+ * JWT-SVIDs. For a guard, use `workloadApiSource`.
  *
- * @throws {ConfigurationError} `option_invalid` without an endpoint, or with one that is no address; `option_unknown`
+ * @throws {ConfigurationError} `option_invalid` without an endpoint or for an invalid address; `option_unknown`
  */
 export function createWorkloadApiClient(options: WorkloadApiClientOptions = {}): WorkloadApiClient {
   const where = 'createWorkloadApiClient'
@@ -61,9 +66,9 @@ export function createWorkloadApiClient(options: WorkloadApiClientOptions = {}):
   return new WorkloadApiClient(findEndpoint(endpoint), loadWorkloadService(), timeoutMs)
 }
 
-/** A client of one agent; each call connects by itself, so there is nothing to close but what is watched. */
+/** A client of one agent. Each call opens its own connection, so only watched streams need to be closed. */
 export class WorkloadApiClient {
-  /** Where the agent is looked for. */
+  /** The address of the agent. */
   readonly endpoint: string
   readonly #address: EndpointAddress
   readonly #service: WorkloadService
@@ -78,10 +83,11 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Fetches every SVID that the agent issues to this workload, once. The bundles of other trust domains are never an
-   * error: one that cannot be read holds no authority and says so in its `faults`.
+   * Fetches every SVID that the agent issues to this workload, once. The bundles of other trust domains never cause an
+   * error: one that cannot be read has no authorities and reports the reason in `faults`.
    *
-   * @throws {AgentError} without an answer; {SourceError} `message_malformed` or {CertificateError} when no SVID can be used
+   * @throws {AgentError} if the agent does not answer; {SourceError} `message_malformed` or {CertificateError} if no
+   * SVID is usable
    */
   async fetchX509Svids(options: FetchOptions = {}): Promise<readonly AgentSvid[]> {
     checkFetchOptions(options, 'fetchX509Svids')
@@ -91,8 +97,8 @@ export class WorkloadApiClient {
   }
 
   /**
-   * The same for as long as the process wants; returns the function that ends it. Once a trust domain has supplied a
-   * revocation list, its bundle demands one in every later update.
+   * Watches every SVID that the agent issues to this workload. Returns a function that stops watching. Once a trust
+   * domain has supplied a revocation list, its bundle requires one in every later update.
    */
   watchX509Svids(watcher: Watcher<readonly AgentSvid[]>): () => void {
     checkWatcher(watcher)
@@ -100,10 +106,10 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Fetches the bundles of all trust domains that the agent knows, by name; for workloads that verify others and have no
-   * SVID. A bundle that cannot be read holds no authority and says so in its `faults`.
+   * Fetches the bundles of all trust domains that the agent knows, by name. For workloads that verify others and have
+   * no SVID. A bundle that cannot be read has no authorities and reports the reason in `faults`.
    *
-   * @throws {AgentError} without an answer
+   * @throws {AgentError} if the agent does not answer
    */
   async fetchX509Bundles(options: FetchOptions = {}): Promise<ReadonlyMap<string, X509Bundle>> {
     checkFetchOptions(options, 'fetchX509Bundles')
@@ -112,25 +118,28 @@ export class WorkloadApiClient {
     return read(await this.#first('FetchX509Bundles'))
   }
 
-  /** The same for as long as the process wants, with the demands of `watchX509Svids`; returns the function that ends it. */
+  /**
+   * Watches the bundles of all trust domains that the agent knows. Requires revocation lists as `watchX509Svids` does.
+   * Returns a function that stops watching.
+   */
   watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
     checkWatcher(watcher)
     return this.#watch('FetchX509Bundles', watcher, createBundlesReader(watcher.onError))
   }
 
   /**
-   * Fetches a JWT-SVID for these audiences (SPIFFE Workload API §6.2.1): the first that the agent gives, or that of
-   * `spiffeId`. Everything about the token but its signature is checked.
+   * Fetches a JWT-SVID for these audiences (SPIFFE Workload API §6.2.1): the first one from the agent, or the one for
+   * `spiffeId`. Checks everything about the token except its signature.
    *
    * @throws {ConfigurationError} `option_invalid` for an empty audience, or text that is not a SPIFFE ID
-   * @throws {AgentError} without an answer
+   * @throws {AgentError} if the agent does not answer
    * @throws {SourceError} `message_malformed` for a token that has expired, is unsigned or malformed, or is for another
    * SPIFFE ID or audience
    */
   async fetchJwtSvid(request: JwtSvidRequest): Promise<JwtSvid> {
     checkJwtRequest(request)
     const { audience, spiffeId = '' } = request
-    // A copy: the answer is checked against what was asked.
+    // A copy, because the answer is checked against the request and the caller could change it meanwhile.
     const asked = { audience: [...audience], spiffeId: parseWantedId(spiffeId) }
     const entries = parseJwtSvids(
       await this.#call('FetchJWTSVID', { audience: asked.audience, spiffe_id: asked.spiffeId }),
@@ -140,7 +149,7 @@ export class WorkloadApiClient {
   }
 
   /**
-   * The JWT authorities of each trust domain, as a JWK set in JSON.
+   * Fetches the JWT authorities of each trust domain, as a JWK set in JSON.
    *
    * @throws as `fetchX509Svids`
    */
@@ -149,10 +158,10 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Has the agent validate a token that a caller sent (SPIFFE Workload API §6.2.3).
+   * Asks the agent to validate a token that a caller sent (SPIFFE Workload API §6.2.3).
    *
    * @throws {ConfigurationError} `option_invalid` for an empty audience
-   * @throws {AgentError} `agent_refused` for a token that is not valid; the reason is in the message
+   * @throws {AgentError} `agent_refused` if the token is not valid; the reason is in the message
    * @throws {SourceError} `message_malformed` for an answer without SPIFFE ID or claims, or with two SPIFFE IDs
    */
   async validateJwtSvid(request: JwtValidationRequest): Promise<ValidatedJwt> {
@@ -217,15 +226,15 @@ export class WorkloadApiClient {
   }
 }
 
-/** What a JWT-SVID is asked for. */
+/** A request for a JWT-SVID. */
 export interface JwtSvidRequest {
-  /** Who the token is for; at least one. */
+  /** The recipients of the token; at least one. */
   readonly audience: readonly string[]
-  /** Which of our SPIFFE IDs it is about. Default: the agent's choice. */
+  /** Which of our SPIFFE IDs the token is for. Default: the agent chooses. */
   readonly spiffeId?: string
 }
 
-/** A token and who it has to be for. */
+/** A token and its expected audience. */
 export interface JwtValidationRequest {
   /** Our own audience. */
   readonly audience: string
@@ -248,7 +257,7 @@ function readJwkSets(bytesById: ReadonlyMap<string, Buffer>): ReadonlyMap<string
   if (isUseless && bytesById.size > 0) {
     refuseMessage(faults[0]?.detail ?? 'found no JWT bundle that is not empty, expected a JWK set')
   }
-  // §4.4: an empty value means that there is no authority (any more).
+  // §4.4: an empty value means that the trust domain has no authorities, or no longer has any.
   return new Map([...encoded].map(([name, bytes]) => [name, bytes.length === 0 ? '{"keys":[]}' : toText(bytes)]))
 }
 

@@ -3,20 +3,20 @@ import { describeCertificate } from '../certificate/describe.ts'
 import { isNamedIssuer } from '../certificate/issuer-match.ts'
 import type { BundleFault } from '../trust/bundle-fault.ts'
 
-/** Authorities that OpenSSL ends chains at, and what is wrong with the others. */
+/** Authorities where OpenSSL can end a chain, and the faults of the others. */
 export interface SelfSigned {
   readonly authorities: readonly Certificate[]
   readonly faults: readonly BundleFault[]
 }
 
 /**
- * Leaves out the authorities of one bundle at which OpenSSL ends no chain: Node's TLS servers ignore
- * `allowPartialTrustChain`, so that to OpenSSL a chain ends at a self-signed certificate only. An authority that another
- * one of the same name issued is not self-signed.
+ * Leaves out the authorities of one bundle where OpenSSL cannot end a chain. Node's TLS servers ignore
+ * `allowPartialTrustChain`, so for OpenSSL a chain ends only at a self-signed certificate. An authority that was issued
+ * by another one with the same name is not self-signed.
  */
 export function selectSelfSigned(trustDomain: string | undefined, all: readonly Certificate[]): SelfSigned {
   const ends = new Set(all.filter((authority) => isNamedIssuer(authority, authority)))
-  // A set gives what is added to it while it is walked.
+  // Iterating over a set includes the elements that are added meanwhile.
   for (const issuer of ends) {
     for (const authority of all) if (isNamedIssuer(issuer, authority)) ends.add(authority)
   }

@@ -16,27 +16,30 @@ import { createOwnCertificate } from './own-certificate.ts'
 import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits, parsePrivateKey } from './private-key.ts'
 
-/** A workload's key, chain and bundles as they come from outside. */
+/** The key, chain and bundles of a workload, not parsed yet. */
 export interface MaterialInput {
   /** Unencrypted: PEM, or PKCS#8 DER. */
   readonly key: string | Uint8Array
   /** PEM, or concatenated DER; leaf first. */
   readonly cert: string | Uint8Array
-  /** By trust domain: PEM, concatenated DER or a SPIFFE bundle document; a bundle of an earlier material is taken as it is. */
+  /**
+   * By trust domain: PEM, concatenated DER or a SPIFFE bundle document. A bundle of an earlier material is used as it
+   * is.
+   */
   readonly bundles: Readonly<Record<string, string | Uint8Array | X509Bundle>>
 }
 
 /**
- * Turns key, chain and bundles into X.509 material that cannot be wrong: the key fits the leaf, and the chain is an
- * X.509-SVID under the bundle of its own trust domain, valid at `now` (epoch milliseconds) and in no revocation list of
- * that bundle.
+ * Creates verified X.509 material from a key, a chain and bundles. The key belongs to the leaf, and the chain is an
+ * X.509-SVID under the bundle of its own trust domain. It is valid at `now` (epoch milliseconds) and not revoked by a
+ * list of that bundle.
  *
- * Each bundle is read by itself. That of another trust domain is never an error: if it cannot be read, it holds no
- * authority, says so in its `faults`, and none of that trust domain's callers is authenticated.
+ * Each bundle is read separately. The bundle of another trust domain never causes an error: if it cannot be read, it
+ * has no authorities and reports the reason in `faults`, and no caller of that trust domain is authenticated.
  *
- * @throws {CertificateError} saying which of this does not hold
- * @throws {SpiffeIdError} for a bundle under a bad trust domain name
- * @throws {ConfigurationError} `option_invalid` for a missing option or one of the wrong kind
+ * @throws {CertificateError} saying which of these conditions fails
+ * @throws {SpiffeIdError} for a bundle under an invalid trust domain name
+ * @throws {ConfigurationError} `option_invalid` for a missing option or one of the wrong type
  */
 export function createMaterial(input: MaterialInput, now: number = Date.now()): X509Material {
   checkKinds(input)
@@ -46,7 +49,7 @@ export function createMaterial(input: MaterialInput, now: number = Date.now()): 
   return assembleMaterial({ key, certificates, bundles: readBundles(input.bundles, certificates, now) }, now)
 }
 
-/** The same, each read already. */
+/** The same input, already parsed. */
 export interface MaterialParts {
   readonly key: KeyObject
   /** Leaf first. */
@@ -55,10 +58,10 @@ export interface MaterialParts {
 }
 
 /**
- * Puts together what was read one by one; otherwise as `createMaterial`.
+ * Creates material from parsed input, otherwise like `createMaterial`.
  *
- * @throws {CertificateError} `bundle_revoked` when the bundle of our own trust domain says that nobody is trusted any
- * more (SPIFFE Trust Domain and Bundle §4.1.3), and the code of its first fault when that is why it holds no authority
+ * @throws {CertificateError} `bundle_revoked` if the bundle of our own trust domain revokes all its authorities (SPIFFE
+ * Trust Domain and Bundle §4.1.3), or the code of its first fault if that is why it has none
  */
 export function assembleMaterial(parts: MaterialParts, now: number): X509Material {
   const { key, certificates } = parts
@@ -67,9 +70,9 @@ export function assembleMaterial(parts: MaterialParts, now: number): X509Materia
   const { spiffeId, leaf, path, bundle } = verifyOwn(certificates, bundles, now)
   const { authorities } = bundle
   const chain = prepareOwnChain({ certificates: [leaf, ...certificates.slice(1)], path, authorities })
-  // A revocation list that is stale says nothing against our own certificate, which peers hold against lists of theirs.
+  // Our revocation lists do not limit our own certificate, because peers check it against their own lists.
   const expiresAt = Math.min(...path.map(endOfValidity))
-  // X509-SVID §4.4: both or none are in the leaf.
+  // X509-SVID §4.4: the leaf has both or neither.
   const sides = ['server', 'client'] as const
   const own = createOwnCertificate({ key, certificates: chain, expiresAt, sides })
   return Object.freeze({ kind: 'spiffe', svid: Object.freeze({ ...own, spiffeId }), bundles })
@@ -102,7 +105,7 @@ function refuseKind(name: string, value: unknown, expected: string): never {
   throw new ConfigurationError('option_invalid', `${name}: found ${describeValue(value)}, expected ${expected}`)
 }
 
-// Such a bundle looks right in every way.
+// A bundle of another copy of the package has the right shape but fails `instanceof`.
 function adviseFor(value: unknown): string {
   const isForeign = isRecord(value) && typeof value['withRevocation'] === 'function'
   return isForeign ? ' of the same copy of @countersign/core; install one copy only' : ''
@@ -127,7 +130,7 @@ function readBundles(
   return new Map([...given, ...read])
 }
 
-/** The trust domain that our own chain claims, not verified; undefined where it claims none. */
+/** Returns the trust domain that our own chain claims, unverified, or undefined if it claims none. */
 export function findTrustDomain([leaf]: readonly Certificate[]): string | undefined {
   const uris = leaf?.subjectAlternativeName?.names.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
   return /^spiffe:\/\/([^/]+)/.exec(uris?.[0] ?? '')?.[1]

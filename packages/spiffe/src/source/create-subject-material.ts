@@ -9,7 +9,7 @@ import { createOwnCertificate } from './own-certificate.ts'
 import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits } from './private-key.ts'
 
-/** A workload's key and chain, and the CA that it shares with others, each read already. */
+/** The key and chain of a workload, and the CA that it shares with others, already parsed. */
 export interface SubjectParts {
   readonly key: KeyObject
   /** Leaf first. */
@@ -18,10 +18,10 @@ export interface SubjectParts {
 }
 
 /**
- * Puts together the material of a workload of a CA without SPIFFE: the key fits the leaf, and the chain ends in the CA
- * and is valid at `now` (epoch milliseconds), for one side of a handshake at least.
+ * Creates the material of a workload of a CA without SPIFFE. The key belongs to the leaf, and the chain ends at the CA.
+ * It is valid at `now` (epoch milliseconds) for at least one side of a handshake.
  *
- * @throws {CertificateError} saying which of this does not hold
+ * @throws {CertificateError} saying which of these conditions fails
  */
 export function assembleSubjectMaterial(parts: SubjectParts, now: number): SubjectMaterial {
   const { key, certificates } = parts

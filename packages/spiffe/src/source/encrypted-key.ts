@@ -4,21 +4,21 @@ import { DerReader, enterOnly } from '../certificate/der-reader.ts'
 import { decodeObjectIdentifier, decodeUnsigned } from '../certificate/der-values.ts'
 import { CertificateError } from '../errors.ts'
 
-/** What an encrypted key that Node did not open turns out to be. */
+/** Why Node did not open an encrypted key. */
 export type EncryptedKeyFinding =
-  /** The passphrase is right; what is inside is another question. */
+  /** The passphrase is right; the content is not checked yet. */
   | { readonly kind: 'opened'; readonly pkcs8: Buffer }
   | { readonly kind: 'passphrase_wrong' }
-  /** `what` is the algorithm that this OpenSSL does not have. */
+  /** `what` is the algorithm that this OpenSSL does not support. */
   | { readonly kind: 'unsupported'; readonly what: string }
-  /** An older form that only Node can try. */
+  /** An older encryption scheme that only Node can try. */
   | { readonly kind: 'undecided' }
 
 /**
- * Finds out why Node did not open an encrypted PKCS#8 key (RFC 5958 §3, RFC 8018): Node does not tell an algorithm that
- * OpenSSL lacks from a wrong passphrase. Costs what the key derivation costs, and blocks.
+ * Finds out why Node did not open an encrypted PKCS#8 key (RFC 5958 §3, RFC 8018). Node does not distinguish an
+ * algorithm that OpenSSL lacks from a wrong passphrase. Takes as long as the key derivation, and blocks.
  *
- * @param passphrase undefined to ask only whether the algorithm is supported
+ * @param passphrase undefined to check only whether the algorithm is supported
  * @throws {CertificateError} `certificate_malformed` for bytes that are not an encrypted key
  */
 export function examineEncryptedKey(der: Buffer, passphrase: string | undefined): EncryptedKeyFinding {
@@ -39,7 +39,10 @@ export function examineEncryptedKey(der: Buffer, passphrase: string | undefined)
   return decrypt(name, { key, iv: requireParameters(cipher.parameters).content, data })
 }
 
-/** Whether the OpenSSL of this process has a cipher: knowing its name is not enough, it may be in a provider not loaded. */
+/**
+ * Returns true if the OpenSSL of this process supports a cipher. Knowing its name is not enough: its provider may not
+ * be loaded.
+ */
 export function isCipherAvailable(name: string): boolean {
   const info = getCipherInfo(name)
   if (info === undefined) return false
@@ -71,7 +74,7 @@ function requireParameters(parameters: DerElement | undefined): DerElement {
 
 const pbes2 = '1.2.840.113549.1.5.13'
 
-/** PBES1 (RFC 8018 §A.3) and the schemes of PKCS#12 (RFC 7292 §C): what they are called, and the cipher that they need. */
+/** The names of PBES1 (RFC 8018 §A.3) and the PKCS#12 schemes (RFC 7292 §C), and the cipher that each needs. */
 const olderSchemes: ReadonlyMap<string, readonly [name: string, cipher: string]> = new Map([
   ['1.2.840.113549.1.5.1', ['PBES1 with MD2 and DES', 'des-cbc']],
   ['1.2.840.113549.1.5.3', ['PBES1 with MD5 and DES', 'des-cbc']],
@@ -94,7 +97,9 @@ function examineOlderScheme(oid: string): EncryptedKeyFinding {
   return isCipherAvailable(cipher) ? { kind: 'undecided' } : unsupported(name)
 }
 
-/** The ciphers of PBES2 by the names of OpenSSL, also of those that it no longer has, which people want to read. */
+/**
+ * The ciphers of PBES2 by their OpenSSL names, including ones that OpenSSL has dropped, so that messages are readable.
+ */
 const ciphers: ReadonlyMap<string, string> = new Map([
   ['2.16.840.1.101.3.4.1.2', 'aes-128-cbc'],
   ['2.16.840.1.101.3.4.1.22', 'aes-192-cbc'],
@@ -123,7 +128,7 @@ const hashes: ReadonlyMap<string, string> = new Map([
   ['1.2.840.113549.2.11', 'sha512'],
 ])
 
-/** RFC 8018 §A.2 and RFC 7914 §7.1; text for what cannot be derived here. */
+/** Derives the key (RFC 8018 §A.2 and RFC 7914 §7.1). Returns the name of the algorithm if it is not supported. */
 function deriveKey({ oid, parameters }: Algorithm, passphrase: string, length: number): Buffer | string {
   const fields = new DerReader(requireParameters(parameters).content, 'key derivation')
   if (oid === '1.2.840.113549.1.5.12') {
@@ -153,7 +158,7 @@ function decrypt(
     const decipher = createDecipheriv(name, key, iv)
     return Buffer.concat([decipher.update(data), decipher.final()])
   })
-  // One wrong passphrase in 256 leaves a padding that looks right, and nonsense before it.
+  // About one wrong passphrase in 256 produces valid padding, so the content must also be a DER structure.
   const isStructure = pkcs8 !== undefined && attempt(() => enterOnly(pkcs8, derTag.sequence, 'key')) !== undefined
   return isStructure ? { kind: 'opened', pkcs8 } : { kind: 'passphrase_wrong' }
 }

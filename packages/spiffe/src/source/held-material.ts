@@ -3,16 +3,19 @@ import { describeValue, isCallable, isRecord } from '../options.ts'
 import { FaultNotices } from '../trust/fault-notices.ts'
 import type { OwnCertificate, SourceNotice, SubjectMaterial, X509Material, X509Source } from '../trust/x509-source.ts'
 
-/** What has to be known of a kind of material to hold it. */
+/** The operations on a kind of material that a source needs. */
 export interface MaterialKind<Material> {
-  /** Throws for what is not such material. */
+  /** Throws if the value is not such material. */
   readonly check: (material: unknown) => void
   readonly certificateOf: (material: Material) => OwnCertificate
-  /** The new material with every part whose content did not change, and the whole, replaced by what is there already. */
+  /**
+   * Returns the new material with each unchanged part replaced by the existing object. Returns the existing material if
+   * nothing changed.
+   */
   readonly keepUnchanged: (last: Material, next: Material) => Material
 }
 
-/** Material that its owner replaces and withdraws, and everybody who wants to know of it. */
+/** The material that an owner replaces and withdraws, with its listeners. */
 export class HeldMaterial<Material extends X509Material | SubjectMaterial> implements X509Source<Material> {
   readonly #kind: MaterialKind<Material>
   #content: Content<Material>
@@ -56,7 +59,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   replace(material: Material): void {
     this.#kind.check(material)
     if (this.#isClosed) return
-    // Last, and also when nothing else changed: what is left out of a bundle does not change what it proves.
+    // Reported last, even if nothing else changed: the faults of a bundle do not affect its authorities.
     const notices = this.#faults.take(material, Date.now())
     this.#exchange(material)
     for (const notice of notices) for (const listener of this.#notices) tell(listener, notice)
@@ -107,7 +110,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
 /** What `current` returns or throws. */
 type Content<Material> =
   | { readonly kind: 'empty' }
-  /** `expiresAt` in epoch milliseconds; read once, because every request asks for it. */
+  /** `expiresAt` in epoch milliseconds, read once because every request needs it. */
   | { readonly kind: 'valid'; readonly material: Material; readonly expiresAt: number }
   | { readonly kind: 'lost'; readonly error: SourceError }
 
@@ -129,10 +132,10 @@ function isWarning({ outcome }: SourceNotice): boolean {
   return outcome === 'warning'
 }
 
-/** How many notices a late listener is told of. */
+/** The maximum number of earlier notices that a new listener receives. */
 const mostStanding = 64
 
-// One listener that throws must not keep the others on the old material; its error surfaces as an uncaught one.
+// A listener that throws must not keep the others on the old material. Its error becomes an uncaught exception.
 function tell<Value>(listener: (value: Value) => void, value: Value): void {
   try {
     listener(value)

@@ -4,17 +4,17 @@ import { endOfValidity } from '../certificate/path-checks.ts'
 import { toPem } from '../certificate/pem.ts'
 import type { HandshakeSide, OwnCertificate, SubjectMaterial, X509Material } from '../trust/x509-source.ts'
 
-/** What there is to say of our own certificate once its path is verified. */
+/** Our own certificate after its path was verified. */
 export interface OwnProof {
   readonly key: KeyObject
   /** Leaf first, as it will be presented. */
   readonly certificates: readonly [Certificate, ...Certificate[]]
-  /** Epoch milliseconds: of the whole verified path. */
+  /** Epoch milliseconds, for the whole verified path. */
   readonly expiresAt: number
   readonly sides: readonly HandshakeSide[]
 }
 
-/** Puts key and verified chain together; the key stays behind a function. */
+/** Combines the key and the verified chain. The key is only available through a function. */
 export function createOwnCertificate({ key, certificates, expiresAt, sides }: OwnProof): OwnCertificate {
   const [leaf] = certificates
   return Object.freeze({
@@ -29,7 +29,7 @@ export function createOwnCertificate({ key, certificates, expiresAt, sides }: Ow
   })
 }
 
-/** The certificate of this workload in material of either kind. */
+/** Returns the certificate of this workload for either kind of material. */
 export function ownCertificateOf(material: X509Material | SubjectMaterial): OwnCertificate {
   return material.kind === 'subject' ? material.certificate : material.svid
 }

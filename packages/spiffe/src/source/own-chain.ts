@@ -6,17 +6,17 @@ import { CertificateError } from '../errors.ts'
 
 /** Our own chain and the path by which it was verified. */
 export interface OwnPath {
-  /** Leaf first, as it came from outside. */
+  /** Leaf first, as configured. */
   readonly certificates: readonly [Certificate, ...Certificate[]]
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
-  /** Of the bundle that the path ends in. */
+  /** The authorities of the bundle that the path ends in. */
   readonly authorities: readonly Certificate[]
 }
 
 /**
- * Checks that a peer which verifies by OpenSSL accepts our own chain, and gives the chain to present. Our verifier has
- * accepted it already, key identifiers included; what is checked here RFC 5280 allows.
+ * Checks that peers that verify with OpenSSL accept our own chain, and returns the chain to present. Our verifier has
+ * already accepted it, including key identifiers. These checks reject chains that RFC 5280 allows.
  *
  * @throws {CertificateError} `svid_unusable`
  */
@@ -26,7 +26,7 @@ export function prepareOwnChain(own: OwnPath): readonly [Certificate, ...Certifi
   return completeOwnChain(own)
 }
 
-// RFC 5280 §4.2.1.12 lets anyExtendedKeyUsage stand for every other one, OpenSSL does not.
+// RFC 5280 §4.2.1.12 lets anyExtendedKeyUsage replace all others, but OpenSSL does not.
 function checkPurpose(issuer: Certificate): void {
   const { extendedKeyUsage } = issuer
   if (extendedKeyUsage === undefined || extendedKeyUsage.some((usage) => purposes.includes(usage))) return
@@ -37,8 +37,8 @@ function checkPurpose(issuer: Certificate): void {
 
 const purposes: readonly string[] = [serverAuth, clientAuth]
 
-// By OpenSSL's own word: with the name of its issuer, and without a key identifier that says otherwise, it is the end of the
-// chain, and not one of the authorities.
+// OpenSSL itself decides: it treats a certificate as self-signed if it has its issuer's name and no key identifier that
+// contradicts this. The chain would then end at a certificate that is not an authority.
 function checkNotSelfSigned(intermediate: Certificate): void {
   const certificate = new X509Certificate(intermediate.der)
   if (!certificate.checkIssued(certificate)) return
@@ -47,7 +47,7 @@ function checkNotSelfSigned(intermediate: Certificate): void {
   )
 }
 
-// A peer may have no more than the self-signed authority, and TLS sends what it is given.
+// A peer may have only the self-signed authority, and TLS sends only the certificates that we pass to it.
 function completeOwnChain({ certificates, path, authorities }: OwnPath): readonly [Certificate, ...Certificate[]] {
   const [leaf, ...intermediates] = certificates
   const chain = [...intermediates]

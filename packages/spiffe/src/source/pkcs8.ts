@@ -3,20 +3,20 @@ import { DerReader, enterOnly } from '../certificate/der-reader.ts'
 import { decodeObjectIdentifier, decodeUnsigned } from '../certificate/der-values.ts'
 import { CertificateError } from '../errors.ts'
 
-/** A private key in PKCS#8, its own form not looked at. */
+/** A private key in PKCS#8. The key inside is not parsed. */
 export interface Pkcs8Key {
   /** As PKCS#8 version 1, which every OpenSSL reads. */
   readonly der: Buffer
   readonly algorithm: string
-  /** The object identifier of the curve, where there is one by name. */
+  /** The object identifier of a named curve, if there is one. */
   readonly curve: string | undefined
-  /** Whether the key itself has the structure that its algorithm gives it. */
+  /** Whether the key inside has the structure that its algorithm requires. */
   readonly isWhole: boolean
 }
 
 /**
- * Reads the envelope of a PKCS#8 key, version 1 or 2 (RFC 5958 §2). Version 2 adds the public key; ring and rcgen write
- * it, and OpenSSL 3.0 does not read it, so the key is wrapped anew without.
+ * Reads the envelope of a PKCS#8 key, version 1 or 2 (RFC 5958 §2). Version 2 adds the public key. ring and rcgen write
+ * version 2 but OpenSSL 3.0 does not read it, so the key is encoded again as version 1.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -36,7 +36,10 @@ export function readPkcs8(encoded: Buffer): Pkcs8Key {
   return { der, ...kind, isWhole: isWhole(kind.algorithm, key.content) }
 }
 
-/** Why Node does not read a key whose envelope is in order: its kind is not supported, or the key itself is broken. */
+/**
+ * Explains why Node does not read a key with a valid envelope: its algorithm is not supported, or the key inside is
+ * broken.
+ */
 export function explainPkcs8({ algorithm, curve, isWhole }: Pkcs8Key, cause: unknown): CertificateError {
   if (curve !== undefined && !curves.has(curve)) return explainKind(`the curve ${curve}`, cause)
   if (!algorithms.has(algorithm)) return explainKind(`the algorithm ${algorithm}`, cause)
@@ -44,7 +47,7 @@ export function explainPkcs8({ algorithm, curve, isWhole }: Pkcs8Key, cause: unk
   return new CertificateError('key_malformed', `key: found a private key that is broken, ${expected}`, { cause })
 }
 
-/** A failure of the library on a key in which we find no fault. */
+/** Returns the error for a key that the library rejects although we find no fault in it. */
 export function explainUnread(cause: unknown): CertificateError {
   const reason = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
   const message = `key: found a private key that this Node.js does not read${reason}, ${expected}`

@@ -10,9 +10,9 @@ import { explainPkcs8, explainUnread, readPkcs8 } from './pkcs8.ts'
 /**
  * Reads a private key: PEM (PKCS#8, PKCS#1 or SEC 1) or PKCS#8 DER, encrypted or not.
  *
- * @throws {CertificateError} `passphrase_missing` for an encrypted key without a passphrase, `passphrase_wrong` for one
- * that it does not open, `key_unsupported` for a key or an encryption that this Node.js cannot read though nothing is
- * wrong with it, `key_malformed` for anything else that is not one private key
+ * @throws {CertificateError} `passphrase_missing` for an encrypted key without a passphrase, `passphrase_wrong` if the
+ * passphrase does not open it, `key_unsupported` for a valid key or encryption that this Node.js cannot read,
+ * `key_malformed` for anything else that is not exactly one private key
  */
 export function parsePrivateKey(input: string | Uint8Array, passphrase?: string): KeyObject {
   if (typeof input !== 'string') {
@@ -23,7 +23,7 @@ export function parsePrivateKey(input: string | Uint8Array, passphrase?: string)
 }
 
 /**
- * Checks that a key is the leaf's.
+ * Checks that a key belongs to the leaf.
  *
  * @throws {CertificateError} `key_mismatch`
  */
@@ -83,7 +83,7 @@ function openPkcs8(der: Buffer): KeyObject {
   try {
     return createPrivateKey({ key: found.der, format: 'der', type: 'pkcs8' })
   } catch (cause) {
-    // The cause names the defect only; the bytes of a key never get into an error.
+    // The cause only names the defect. The bytes of a key must never appear in an error.
     throw explainPkcs8(found, cause)
   }
 }
@@ -124,7 +124,7 @@ function openEncrypted(der: Buffer, passphrase: string | undefined): KeyObject {
   return refusePassphrase(failure)
 }
 
-// RFC 1421, as `openssl rsa -traditional` writes it.
+// The format of RFC 1421, as `openssl rsa -traditional` writes it.
 function openOlderPem(block: PemBlock, passphrase: string | undefined): KeyObject {
   const { label, headers, base64 } = block
   const [cipher = '', iv = ''] = (headers.get('DEK-Info') ?? '').split(',')
@@ -141,7 +141,7 @@ function openOlderPem(block: PemBlock, passphrase: string | undefined): KeyObjec
   }
 }
 
-/** Reads something of a key; what is wrong with it is then said of a key. */
+/** Reads a part of a key and turns certificate errors into key errors. */
 function asKey<Value>(read: () => Value, format?: string): Value {
   try {
     return read()
@@ -156,7 +156,7 @@ function refusePassphraseMissing(): never {
   throw new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase with it')
 }
 
-// Where Node's word does not decide it, both possible causes are named.
+// If Node's error code is not conclusive, the message names both possible causes.
 function refusePassphrase(cause: unknown): never {
   const isCertain = cause instanceof Error && 'code' in cause && cause.code === 'ERR_OSSL_BAD_DECRYPT'
   const doubt = isCertain ? '' : ', or what is encrypted is not a key that this Node.js reads'

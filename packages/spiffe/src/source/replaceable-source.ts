@@ -11,28 +11,28 @@ import type {
 } from '../trust/x509-source.ts'
 import { HeldMaterial } from './held-material.ts'
 
-/** A source whose owner replaces what it holds: the common half of every source that is alive. */
+/** A source whose owner can replace its material. The basis of every source that updates itself. */
 export interface ReplaceableSource<Material = X509Material> extends NoticingSource<Material> {
   /**
-   * Puts other material in place and tells the listeners, unless nothing changed. Bundles of equal content stay the
-   * same objects. Does nothing once the source is closed: an update may be on its way at that moment.
+   * Replaces the material and notifies the listeners, unless nothing changed. Bundles with equal content stay the same
+   * objects. Does nothing after the source is closed, because an update may still be in progress then.
    */
   replace(material: Material): void
-  /** Says that there is no material any more: `current` throws this until the next `replace`, or `close`. */
+  /** Removes the material: `current` throws this error until the next `replace` or `close`. */
   withdraw(error: SourceError): void
-  /** Tells the listeners of notices something that does not change the material. */
+  /** Notifies the listeners of something that does not change the material. */
   notify(notice: Omit<SourceNotice, 'at'>): void
 }
 
 /**
- * Creates a source that holds this material until its owner replaces or withdraws it. From the moment its SVID expires,
- * `current` throws; without material it does so until the first `replace`.
+ * Creates a source that holds this material until its owner replaces or withdraws it. `current` throws once the SVID
+ * has expired. Without material, it throws until the first `replace`.
  */
 export function createReplaceableSource(material?: X509Material): ReplaceableSource {
   return new HeldMaterial(material, { check: checkMaterial, certificateOf: ({ svid }) => svid, keepUnchanged })
 }
 
-/** The same for certificates of a CA without SPIFFE. */
+/** Creates the same kind of source for certificates of a CA without SPIFFE. */
 export function createReplaceableSubjectSource(material: SubjectMaterial): ReplaceableSource<SubjectMaterial> {
   return new HeldMaterial(material, {
     check: checkSubjectMaterial,
@@ -94,7 +94,7 @@ function areSameFaults(last: readonly BundleFault[] = [], next: readonly BundleF
   return last.length === next.length && last.every(({ detail }, index) => detail === next[index]?.detail)
 }
 
-// The same chain may live longer or shorter under other authorities.
+// The same chain may expire at another time under other authorities.
 function isSame(last: OwnCertificate, next: OwnCertificate): boolean {
   return last.certificatePem === next.certificatePem && last.expiresAt === next.expiresAt
 }

@@ -2,30 +2,32 @@ import type { SourceError, SpiffeErrorCode } from '../errors.ts'
 import type { SourceNotice } from '../trust/x509-source.ts'
 
 /**
- * Whether a source has valid material, and which failures were reported. A source keeps one of its own material, a guard
- * one of the source that it uses.
+ * Whether a source has valid material, and which failures were reported. A source keeps one state for its own material,
+ * and a guard keeps one for its source.
  */
 export interface SourceState {
   /**
-   * `empty`: there was none yet. `valid`: there is some. `lost`: it was withdrawn or has expired. `recovered`: there is
-   * some again after a loss, the end of the loss was reported, and nothing has failed since.
+   * `empty`: there was no material yet. `valid`: there is material. `lost`: it was withdrawn or has expired.
+   * `recovered`: there is material again after a loss, the end of the loss was reported, and nothing has failed since.
    */
   readonly material: 'empty' | 'valid' | 'lost' | 'recovered'
-  /** The causes of failures that were reported and last: by trust domain, and `ownFailure`. Empty for a guard. */
+  /** The causes of reported failures that still last, by trust domain or `ownFailure`. Empty for a guard. */
   readonly failures: ReadonlyMap<string, string>
 }
 
-/** What happens to the material of a source. */
+/** An event that affects the material of a source. */
 export type SourceStateEvent =
-  /** There is valid material. Failures of trust domains that are not in `failing` are over. `detail` reports the recovery. */
+  /** There is valid material. Failures of trust domains outside `failing` are over. `detail` reports the recovery. */
   | { readonly type: 'available'; readonly detail: string; readonly failing?: ReadonlySet<string> }
   /** A guard finds no valid material in its source. */
   | ({ readonly type: 'unavailable' } & Failure)
   /** The owner of the source withdraws the material. */
   | { readonly type: 'withdrawn'; readonly error: SourceError; readonly cause: string }
-  /** An update failed, or the origin of updates cannot be reached. `cause` is equal for repetitions of one failure. */
+  /**
+   * An update failed, or the origin of updates is unreachable. `cause` is equal for repetitions of the same failure.
+   */
   | ({ readonly type: 'failed'; readonly outcome: 'refused' | 'warning'; readonly cause: string } & Failure)
-  /** A guard refuses material that its source offers. Reported each time, because no event ends it. */
+  /** A guard rejects material from its source. Reported each time, because no event ends it. */
   | ({ readonly type: 'refused' } & Failure)
   /** A guard receives a notice of its source. */
   | { readonly type: 'notified'; readonly notice: Omit<SourceNotice, 'at'> }
@@ -33,23 +35,23 @@ export type SourceStateEvent =
 /** Why there is no material, or no newer one. */
 interface Failure {
   readonly code: SpiffeErrorCode
-  /** Whose bundle it is about; without it, our own certificate. */
+  /** The trust domain of the affected bundle. Absent if our own certificate is affected. */
   readonly trustDomain?: string
   readonly detail: string
 }
 
-/** The state after an event, and what has to be reported of the event. */
+/** The state after an event, and the notices to report. */
 export interface SourceTransition {
   readonly state: SourceState
   readonly notices: readonly Omit<SourceNotice, 'at'>[]
 }
 
-/** The state of a source of which nothing was reported yet. */
+/** Returns the state of a source without any report. */
 export function startSourceState(material: 'empty' | 'valid'): SourceState {
   return { material, failures: new Map() }
 }
 
-/** Decides what an event changes, what has to be reported of it, and whether that would repeat a report. */
+/** Returns the new state after an event and the notices to report. Does not repeat a report. */
 export function advanceSourceState(state: SourceState, event: SourceStateEvent): SourceTransition {
   if (event.type === 'available') return recover(state, event)
   if (event.type === 'unavailable') return state.material === 'lost' ? unchanged(state) : lose(state, event)
@@ -59,7 +61,7 @@ export function advanceSourceState(state: SourceState, event: SourceStateEvent):
   return receive(state, event.notice)
 }
 
-/** Whether this failure was reported and lasts. */
+/** Returns true if this failure was reported and still lasts. */
 export function isReported({ failures }: SourceState, { trustDomain, cause }: ReportedFailure): boolean {
   return failures.get(trustDomain ?? ownFailure) === cause
 }
@@ -69,7 +71,7 @@ interface ReportedFailure {
   readonly cause: string
 }
 
-/** Not the name of a trust domain. */
+/** Never the name of a trust domain. */
 const ownFailure = ''
 
 const none: ReadonlySet<string> = new Set()
@@ -100,7 +102,7 @@ function withdraw(
   { error, cause }: Extract<SourceStateEvent, { readonly type: 'withdrawn' }>,
 ): SourceTransition {
   const failure = { code: error.code, detail: error.message }
-  // Without material there is nothing to lose; that there still is none is an update that failed.
+  // Without material there is nothing to lose. The event is then a failed update.
   if (!hasMaterial(state)) return fail(state, { ...failure, type: 'failed', outcome: 'refused', cause })
   return lose(remember(state, { cause }), failure)
 }
@@ -112,14 +114,14 @@ function fail(state: SourceState, event: Extract<SourceStateEvent, { readonly ty
 
 function receive(state: SourceState, notice: Omit<SourceNotice, 'at'>): SourceTransition {
   const { outcome, trustDomain } = notice
-  // The guard looks for material then, and reports that there is none.
+  // The guard then reads the material itself and reports that there is none.
   if (outcome === 'lost') return unchanged(state)
   if (outcome !== 'recovered') return { state: noteFailure(state, notice), notices: [notice] }
-  // The guard reports the end of a loss by itself.
+  // The guard itself reports the end of a loss.
   return trustDomain !== undefined || state.material === 'valid' ? { state, notices: [notice] } : unchanged(state)
 }
 
-/** A bundle says nothing about our own certificate. */
+/** A fault of a bundle does not affect our own certificate. */
 function noteFailure(state: SourceState, { trustDomain }: { readonly trustDomain?: string }): SourceState {
   return trustDomain === undefined && state.material === 'recovered' ? { ...state, material: 'valid' } : state
 }

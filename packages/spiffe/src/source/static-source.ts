@@ -4,10 +4,10 @@ import { createMaterial, type MaterialInput } from './create-material.ts'
 import { createReplaceableSource } from './replaceable-source.ts'
 
 /**
- * A source that never changes: for tests, and for processes that are replaced before their certificate expires. From
- * the moment its SVID expires, `current` throws.
+ * Creates a source that never changes: for tests, and for processes that are replaced before their certificate expires.
+ * `current` throws once the SVID has expired.
  *
- * @throws {CertificateError} when key, chain and bundles do not make X.509 material
+ * @throws {CertificateError} if key, chain and bundles are not valid X.509 material
  * @throws {ConfigurationError} for an unknown or missing option
  */
 export function staticSource(input: MaterialInput): X509Source {

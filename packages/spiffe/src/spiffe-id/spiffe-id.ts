@@ -1,25 +1,29 @@
 import { describeValue } from '../options.ts'
 import { SpiffeIdError, type SpiffeIdErrorCode } from '../errors.ts'
 
-/** The longest SPIFFE ID, in bytes: the length every implementation must support is also the longest we accept (SPIFFE-ID §2.3). */
+/**
+ * The maximum length of a SPIFFE ID in bytes. SPIFFE-ID §2.3 requires support for this length, and we accept no longer
+ * ones.
+ */
 const maxSpiffeIdBytes = 2048
 
-/** The longest trust domain name, in bytes (SPIFFE-ID §2.3). */
+/** The maximum length of a trust domain name in bytes (SPIFFE-ID §2.3). */
 const maxTrustDomainBytes = 255
 
 /**
- * The name of a workload: `spiffe://<trust domain>/<path>`, parsed once and never rewritten. Upper case in scheme or
- * trust domain is refused rather than folded, so two spellings never name one workload.
+ * The ID of a workload: `spiffe://<trust domain>/<path>`, parsed once and never normalized. Upper case in the scheme or
+ * trust domain is rejected, not converted, so two spellings never mean the same workload.
  *
- * @example SpiffeId.parse('spiffe://saas.example/ns/production/sa/core-api').segments // ['ns', 'production', 'sa', 'core-api']
+ * @example SpiffeId.parse('spiffe://saas.example/ns/production/sa/core-api').segments // ['ns', 'production', 'sa',
+ * 'core-api']
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity
  */
 export class SpiffeId {
   /** The name of the trust domain, lower case, without the scheme. */
   readonly trustDomain: string
-  /** Empty for the ID of the trust domain itself, otherwise begins with `/` and is compared byte for byte. */
+  /** Empty for the ID of the trust domain itself. Otherwise begins with `/` and is compared byte for byte. */
   readonly path: string
-  /** The path cut at its slashes; empty for an empty path. */
+  /** The path split at its slashes; an empty list for an empty path. */
   readonly segments: readonly string[]
   readonly #text: string
 
@@ -32,10 +36,10 @@ export class SpiffeId {
   }
 
   /**
-   * Reads a SPIFFE ID by the letter of SPIFFE-ID §2, with no URL parser in between: a URL parser folds, decodes and
-   * forgives.
+   * Parses a SPIFFE ID exactly as SPIFFE-ID §2 defines it. Does not use a URL parser, because that would normalize,
+   * decode and repair the text.
    *
-   * @throws {SpiffeIdError} with a code for the clause that the text breaks
+   * @throws {SpiffeIdError} with a code for the clause that the text violates
    */
   static parse(text: string): SpiffeId {
     if (typeof text !== 'string') refuse('empty', `found ${describeValue(text)}, expected text`, undefined)
@@ -53,24 +57,24 @@ export class SpiffeId {
     return new SpiffeId(text, trustDomain, path)
   }
 
-  /** The text that was parsed, unchanged. */
+  /** Returns the parsed text, unchanged. */
   toString(): string {
     return this.#text
   }
 
-  /** The same as `toString`, so that a SPIFFE ID inside a logged object is readable. */
+  /** Returns the same as `toString`, so that a SPIFFE ID inside a logged object is readable. */
   toJSON(): string {
     return this.#text
   }
 
-  /** Whether the other value names the same workload: trust domain and path, byte for byte (SPIFFE-ID §2.4). */
+  /** Returns true if the other value is the same SPIFFE ID: trust domain and path, byte for byte (SPIFFE-ID §2.4). */
   equals(other: SpiffeId): boolean {
     return other instanceof SpiffeId && other.#text === this.#text
   }
 }
 
 /**
- * Checks a bare trust domain name by SPIFFE-ID §2.1 and §2.3; no rules of DNS apply to it.
+ * Checks a bare trust domain name by SPIFFE-ID §2.1 and §2.3. DNS rules do not apply to it.
  *
  * @throws {SpiffeIdError} `missing_trust_domain`, `bad_trust_domain_char` or `trust_domain_too_long`
  */

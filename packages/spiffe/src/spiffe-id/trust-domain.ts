@@ -1,9 +1,9 @@
 import { checkTrustDomainName, SpiffeId } from './spiffe-id.ts'
 
 /**
- * Reads a trust domain given as a bare name (`saas.example`) or as any SPIFFE ID inside it, and gives its name.
+ * Returns the name of a trust domain, given as a bare name (`saas.example`) or as any SPIFFE ID in it.
  *
- * @throws {SpiffeIdError} naming the clause of SPIFFE-ID §2.1 that the text breaks
+ * @throws {SpiffeIdError} with a code for the clause of SPIFFE-ID §2.1 that the text violates
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#21-trust-domain
  */
 export function parseTrustDomain(text: string): string {

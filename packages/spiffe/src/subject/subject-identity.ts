@@ -1,22 +1,25 @@
 import { ConfigurationError } from '../errors.ts'
 import { describeValue, isRecord, parseOptions, parseStringList } from '../options.ts'
 
-/** Which name of a certificate says who its holder is. */
+/** The name of a certificate that identifies its holder. */
 export type SubjectNameKind = 'commonName' | 'dnsName'
 
-/** What `commonName` and `dnsName` take. */
+/** The options of `commonName` and `dnsName`. */
 export interface SubjectIdentityOptions {
-  /** By name: the authorities of its principal. The list of names is closed: a name that is not in it is refused. An empty list of authorities authenticates without any. */
+  /**
+   * The authorities of each principal, by name. The list is closed: a name outside it is rejected. A name with an empty
+   * list is authenticated without authorities.
+   */
   readonly authorities: Readonly<Record<string, readonly string[]>>
 }
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set in the static block of the class, because the constructor is private.
 let create: (kind: SubjectNameKind, authorities: ReadonlyMap<string, readonly string[]>) => SubjectIdentity
 
-/** How callers are known whose certificates have no SPIFFE ID. Only `commonName` and `dnsName` make one. */
+/** How callers without a SPIFFE ID are identified. Only `commonName` and `dnsName` create one. */
 export class SubjectIdentity {
   readonly kind: SubjectNameKind
-  /** Every name of the list, in its order. */
+  /** All names of the list, in its order. */
   readonly names: readonly string[]
   readonly #authorities: ReadonlyMap<string, readonly string[]>
 
@@ -27,12 +30,12 @@ export class SubjectIdentity {
     Object.freeze(this)
   }
 
-  /** The authorities of a name, or undefined for a name that is not in the list. */
+  /** Returns the authorities of a name, or undefined for a name outside the list. */
   find(name: string): readonly string[] | undefined {
     return this.#authorities.get(name)
   }
 
-  /** A name as the list would spell it: a DNS name in lower case (RFC 4343), a common name as it is. */
+  /** Normalizes a name for comparison with the list: a DNS name to lower case (RFC 4343), a common name unchanged. */
   spell(name: string): string {
     return this.kind === 'dnsName' ? name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : name
   }
@@ -44,15 +47,18 @@ export class SubjectIdentity {
 }
 
 /**
- * Knows callers by the common name of their certificate, for a CA that writes no SPIFFE IDs: what Spring Security does
- * with `subjectPrincipalRegex` and a `UserDetailsService`. A certificate has to have exactly one common name, byte for
- * byte one of the list; one that has a `spiffe://` name is refused, whatever its common name is.
+ * Identifies callers by the common name of their certificate, for a CA that does not issue SPIFFE IDs. Corresponds to
+ * Spring Security's `subjectPrincipalRegex` with a `UserDetailsService`.
+ *
+ * A certificate must have exactly one common name, and it must match one of the list byte for byte. A certificate with
+ * a `spiffe://` name is rejected, regardless of its common name.
  *
  * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that no certificate should have (empty,
- * with invisible characters or spaces at its ends, or a SPIFFE ID), or for authorities that are no such text
+ * with invisible characters, with leading or trailing spaces, or a SPIFFE ID), or for invalid authorities
  * @example
  * const source = await fileSource({ key: 'tls.key', cert: 'tls.crt', ca: 'ca.crt' })
- * const identity = commonName({ authorities: { 'core-api': ['SERVICE_CORE_API'], 'analytics-service': ['SERVICE_ANALYTICS'] } })
+ * const identity = commonName({ authorities: { 'core-api': ['SERVICE_CORE_API'], 'analytics-service':
+ * ['SERVICE_ANALYTICS'] } })
  * const guard = createGuard({ source, identity, rules })
  */
 export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
@@ -63,12 +69,12 @@ export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
 }
 
 /**
- * Knows callers by the DNS name among their certificate's subject alternative names, otherwise like `commonName`. A
- * certificate may have several, of which exactly one has to be in the list; the case of letters does not matter
- * (RFC 4343), and a wildcard names nobody.
+ * Identifies callers by a DNS name in the subject alternative names of their certificate, otherwise like `commonName`.
+ * A certificate may have several DNS names, but exactly one of them must be in the list. The comparison ignores case
+ * (RFC 4343), and a wildcard matches nothing.
  *
- * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that is no lower-case host name (an address
- * is none), or for authorities that are no such text as `hasAuthority` takes
+ * @throws {ConfigurationError} `option_invalid` for an empty list, for a name that is not a lower-case host name (an IP
+ * address is not), or for authorities that `hasAuthority` does not accept
  * @example dnsName({ authorities: { 'order-service.prod.internal': ['SERVICE_ORDER'] } })
  */
 export function dnsName(options: SubjectIdentityOptions): SubjectIdentity {
@@ -106,14 +112,14 @@ function parseAuthorityList(list: unknown, where: string): readonly string[] {
 }
 
 /**
- * RFC 5280 appendix A.1 bounds a common name at 64 characters. A SPIFFE ID that nobody proved must never look like one
- * that somebody did.
+ * RFC 5280 appendix A.1 limits a common name to 64 characters. A name that looks like a SPIFFE ID is not allowed,
+ * because that ID was never verified.
  */
 function isCommonName(name: string): boolean {
   return /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u.test(name) && name.trim() === name && !/^spiffe:/i.test(name)
 }
 
-/** Letters, digits, hyphens and underscores between single periods; the last label of an address is a number. */
+/** Letters, digits, hyphens and underscores, separated by single periods. A numeric last label means an IP address. */
 function isDnsName(name: string): boolean {
   const areLabels = name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label) && !/^-|-$/.test(label))
   return name.length <= 253 && areLabels && !/(?:^|\.)\d+$/.test(name)

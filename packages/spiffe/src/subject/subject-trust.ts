@@ -4,10 +4,10 @@ import type { SubjectIdentity } from './subject-identity.ts'
 import { carryOverSubject, verifySubject } from './verify-subject.ts'
 import type { X509Subject } from './x509-subject.ts'
 
-/** There is one CA, and so one realm. */
+/** The only realm, because there is only one CA. */
 const realm = ''
 
-/** Peers are held against the one CA, and known by the names of a closed list. */
+/** Creates the trust for peers of one CA without SPIFFE, identified by a closed list of names. */
 export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): PeerTrust<X509Subject> {
   return {
     authorities: ca.authorities,

@@ -10,18 +10,18 @@ import { checkKeyUsage } from './check-key-usage.ts'
 import type { SubjectIdentity } from './subject-identity.ts'
 import { mintX509Subject, type X509Subject } from './x509-subject.ts'
 
-/** A chain that claims to be of a CA without SPIFFE, and what it is to be held against. */
+/** A chain that claims to be from a CA without SPIFFE, and the CA to verify it against. */
 export interface SubjectClaim {
-  /** DER, leaf first; what follows may stand in any order. */
+  /** DER, leaf first; the other certificates in any order. */
   readonly chain: readonly Uint8Array[]
   readonly ca: CaBundle
-  /** Certificates that may complete the chain: they are verified like presented ones. */
+  /** Certificates that may complete the chain. They are verified like presented ones. */
   readonly additional?: readonly Certificate[]
   /** Epoch milliseconds. */
   readonly now: number
 }
 
-/** Why a chain names nobody, closed; for operators, never for the peer. */
+/** Why a chain identifies no caller, as a closed union. For operators, never for the peer. */
 type SubjectRefusal =
   | ChainRefusal
   | 'spiffe_id_present'
@@ -37,14 +37,15 @@ interface NoProof {
   readonly detail: string
 }
 
-/** The proof, or why there is none; then with the name that the leaf claims, where it can be shown as it is. */
+/** The proof, or the reason why there is none. Includes the name that the leaf claims, if it is safe to show. */
 export type SubjectVerdict =
   | { readonly ok: true; readonly subject: X509Subject }
   | (NoProof & { readonly name?: string })
 
 /**
- * Verifies the chain of a peer of a CA without SPIFFE: one name from a closed list, and leaf and path by RFC 5280 for the
- * client's side of a handshake. Never throws, whatever the bytes of the chain.
+ * Verifies the chain of a peer of a CA without SPIFFE. The leaf must have exactly one name of a closed list, and leaf
+ * and path must be valid for a TLS client by RFC 5280. Never throws because of the chain, even if its bytes are
+ * malformed.
  */
 export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): SubjectVerdict {
   let name: string | undefined
@@ -63,15 +64,16 @@ export function verifySubject(claim: SubjectClaim, identity: SubjectIdentity): S
   }
 }
 
-/** What of a path matters once it is verified. */
+/** The result of a verified path. */
 interface CaPath {
   readonly path: readonly Certificate[]
   readonly expiresAt: number
 }
 
 /**
- * Verifies our own chain for at least one side of a handshake, and tells for which: a certificate for clients alone is
- * enough for a service that only calls others. What its names are worth is for its peers to say.
+ * Verifies our own chain and returns the sides of a handshake that it is valid for, at least one. A certificate for
+ * clients only is enough for a service that only calls others. Its names are not checked here, because that is up to
+ * the peers.
  */
 export function verifyOwnChain(
   claim: SubjectClaim,
@@ -94,7 +96,7 @@ function verifyOwnSide(
   }
 }
 
-/** The same proof under another bundle, when the authority at the end of its path is in that bundle as well. */
+/** Returns the same proof under another bundle. Returns undefined unless that bundle has the authority of the path. */
 export function carryOverSubject(subject: X509Subject, bundle: CaBundle): X509Subject | undefined {
   const { name, leaf, path, expiresAt } = subject
   const authority = path.at(-1)
@@ -102,7 +104,7 @@ export function carryOverSubject(subject: X509Subject, bundle: CaBundle): X509Su
   return mintX509Subject({ name, leaf, path, bundle, expiresAt })
 }
 
-// A name that nobody has proved can be long, and hide what turns it into another one for the reader of a log.
+// An unverified name can be very long, or contain characters that make it look like another name in a log.
 function isShowable(name: string): boolean {
   return /^[^\p{C}\p{Zl}\p{Zp}]{1,253}$/u.test(name)
 }
@@ -129,7 +131,7 @@ function verifyCaPath(
   return { path: verdict.path, expiresAt: verdict.expiresAt }
 }
 
-// Whoever has a SPIFFE ID is known by it alone: a CA of SPIFFE need not watch over common names.
+// A certificate with a SPIFFE ID is identified only by that ID: a SPIFFE CA need not control common names.
 function refuseSpiffeId(leaf: Certificate): void {
   const id = readNames(leaf, 'uri').find((uri) => /^ *spiffe:/i.test(uri))
   if (id === undefined) return
@@ -144,8 +146,8 @@ function readCommonName(leaf: Certificate): string {
   return name
 }
 
-// A server's certificate often has several, `order-service` beside `order-service.prod.internal`: the list says which
-// one is meant, and two of the list are two callers.
+// A server's certificate often has several names, such as `order-service` and `order-service.prod.internal`. The list
+// decides which one is used. Two names of the list would mean two callers.
 function readDnsName(leaf: Certificate, identity: SubjectIdentity): string {
   const names = [...new Set(readNames(leaf, 'dns').map((name) => identity.spell(name)))]
   const [name, ...more] = names.filter((each) => identity.find(each) !== undefined)
@@ -163,8 +165,9 @@ function checkListed(name: string, identity: SubjectIdentity): void {
   refuse('name_unknown', `${quoteText(name)} is none of ${identity.names.slice(0, 20).join(', ')}${more}`)
 }
 
-// DNS constraints bind no common name (RFC 5280 §4.2.1.10), and the path holds against them only what looks like a host
-// name. Here any common name authenticates: whoever may name hosts of a partner only must not name `core-api`.
+// DNS constraints do not apply to common names (RFC 5280 §4.2.1.10), and the path check applies them only to names that
+// look like host names. Here any common name authenticates, so they apply to all: a CA that may only certify a
+// partner's hosts must not be able to certify `core-api`.
 function checkHostConstraints(name: string, path: readonly Certificate[]): void {
   const host = { type: 'dns', value: name } as const
   for (const { nameConstraints, subject } of path.slice(1)) {

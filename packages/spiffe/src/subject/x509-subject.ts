@@ -1,23 +1,23 @@
 import type { Certificate } from '../certificate/certificate.ts'
 import type { CaBundle } from '../trust/ca-bundle.ts'
 
-/** What the verifier has proved of a chain of a CA without SPIFFE. */
+/** What the verifier has proved about a chain of a CA without SPIFFE. */
 export interface SubjectProof {
-  /** The one common name or DNS name, as the list of names spells it. */
+  /** The one common name or DNS name, spelled as in the list of names. */
   readonly name: string
   readonly leaf: Certificate
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
-  /** The bundle that proved it; another object proves nothing any more. */
+  /** The bundle that the chain was verified under. The proof holds only for this object. */
   readonly bundle: CaBundle
-  /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
+  /** Epoch milliseconds: when the first certificate of the path stops being valid. */
   readonly expiresAt: number
 }
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set in the static block of the class, because the constructor is private.
 let mint: (proof: SubjectProof) => X509Subject
 
-/** A chain whose leaf names a known subject by a CA without SPIFFE. Only `verifySubject` makes one. */
+/** A verified chain of a CA without SPIFFE whose leaf has a known name. Only `verifySubject` creates one. */
 export class X509Subject {
   readonly #proof: SubjectProof
 
@@ -51,7 +51,7 @@ export class X509Subject {
   }
 }
 
-/** For `verifySubject` alone. */
+/** Creates the proof. Only for `verifySubject`. */
 export function mintX509Subject(proof: SubjectProof): X509Subject {
   return mint(proof)
 }

@@ -3,16 +3,16 @@ import { describeCertificate } from '../certificate/describe.ts'
 import type { RevocationLists } from '../trust/revocation-lists.ts'
 import { Refused } from './refusal.ts'
 
-/** Why revocation lists stand against a path. */
+/** Why the revocation lists reject a path. */
 export type RevocationRefusal = 'revoked' | 'revocation_unknown'
 
 /**
- * Looks every certificate of a verified path but the authority up in the current revocation lists of its issuer (RFC
- * 5280 §6.3). That an authority is withdrawn is said by the bundle. Where several lists of one issuer are current, none
- * of them may name the certificate, and neither may a stale one that is newer than all of them.
+ * Checks every certificate of a verified path, except the authority, against the current revocation lists of its issuer
+ * (RFC 5280 §6.3). An authority is revoked by removing it from the bundle. If several lists of one issuer are current,
+ * none of them may contain the certificate. Neither may a stale list that is newer than all of them.
  *
- * Gives the moment at which the first of the lists that were needed is stale, or at which another list of an issuer
- * begins to count, in epoch milliseconds: Infinity for none.
+ * Returns the time in epoch milliseconds when the first required list becomes stale or another list of an issuer
+ * becomes effective. Returns Infinity if no list is required.
  *
  * @param path leaf first, authority last
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-6.3
@@ -42,7 +42,7 @@ function checkCertificate(certificate: Certificate, issuer: Certificate, { lists
   const { crls: issued, isIncomplete } = lists.findIssued(issuer)
   if (issued.length === 0 && !isIncomplete && !lists.areRequired) return Infinity
   const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
-  // A stale list is no reason to go back to what was known before it.
+  // A stale list still revokes: an older list must not make its revocations invalid.
   const newest = Math.max(...current.map(({ thisUpdate }) => thisUpdate))
   const newer = issued.filter(({ thisUpdate }) => newest < thisUpdate && thisUpdate <= now)
   if ([...current, ...newer].some(({ revoked }) => revoked.has(certificate.serialNumber))) {
@@ -52,7 +52,7 @@ function checkCertificate(certificate: Certificate, issuer: Certificate, { lists
       `${found} is in the revocation list of ${describeCertificate(issuer)}`,
     )
   }
-  // One that was not read may name the certificate.
+  // A list that was not read may contain the certificate.
   if (current.length > 0 && !isIncomplete) {
     const coming = issued.filter(({ thisUpdate }) => now < thisUpdate).map(({ thisUpdate }) => thisUpdate)
     return Math.min(Math.max(...current.map(({ nextUpdate }) => nextUpdate)), ...coming)

@@ -1,7 +1,7 @@
 import { type Certificate, clientAuth, serverAuth } from '../certificate/certificate.ts'
 import { Refused } from './refusal.ts'
 
-/** Checks what the leaf of an X509-SVID may do: sign handshakes on both sides, and nothing else. */
+/** Checks that the leaf of an X509-SVID may only sign handshakes, and on both sides. */
 export function checkUsages(leaf: Certificate): void {
   const { keyUsage, extendedKeyUsage } = leaf
   // X509-SVID §4.1, §5.2
@@ -13,7 +13,7 @@ export function checkUsages(leaf: Certificate): void {
   if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
   if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf')
   if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')
-  // §4.4: both or none. A certificate for one side of the handshake only is no workload's.
+  // §4.4: both or neither. A certificate for only one side of the handshake is not an SVID.
   if (
     extendedKeyUsage !== undefined &&
     !(extendedKeyUsage.includes(serverAuth) && extendedKeyUsage.includes(clientAuth))

@@ -5,8 +5,8 @@ import { maxChainBytes, maxChainCertificates } from '../certificate/path-checks.
 import { Refused } from './refusal.ts'
 
 /**
- * Decodes what a peer presented, leaf first, within the limits of a chain. What is known for this leaf is taken from there:
- * Node shows the authority of every peer, too, and decoding it each time would cost as much as the leaf.
+ * Decodes a presented chain, leaf first, within the limits of a chain. Uses known certificates instead of decoding them
+ * again: Node also shows the authority of every peer, and decoding it each time would cost as much as the leaf.
  */
 export function decodeChain(
   chain: readonly Uint8Array[],
@@ -41,14 +41,14 @@ function decode(der: Uint8Array, what: string, read: (der: Uint8Array) => Certif
   try {
     return read(der)
   } catch (error) {
-    // Whatever went wrong with these bytes, they prove nothing.
+    // Any failure to decode means that these bytes prove nothing.
     throw new Refused('certificate_malformed', `${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
 /**
- * Adds to a presented chain what is known already and may belong to it. Only possible issuers, and within the limits of
- * a chain: what somebody else once presented must never be what makes this chain too long.
+ * Adds known certificates that may complete a presented chain. Adds only possible issuers, and stays within the limits
+ * of a chain: certificates from other peers must never make this chain too long.
  */
 export function completeChain(
   presented: readonly Certificate[],

@@ -1,6 +1,6 @@
 import type { PathRefusal } from '../certificate/path-request.ts'
 
-/** Why a presented chain proves nothing, whatever names its leaf has; for operators, never for the peer. */
+/** Why a presented chain is rejected, regardless of the names in its leaf. For operators, never for the peer. */
 export type ChainRefusal =
   | PathRefusal
   | 'certificate_missing'
@@ -12,7 +12,7 @@ export type ChainRefusal =
   | 'leaf_may_sign'
   | 'extended_key_usage_incomplete'
 
-/** Leaves a checklist at its first failing line; never leaves the file that has the checklist. */
+/** Thrown at the first failing check of a checklist, and always caught in the same file. */
 export class Refused<Reason extends string = ChainRefusal> extends Error {
   readonly reason: Reason
   readonly detail: string

@@ -9,13 +9,13 @@ import type { X509Svid } from './x509-svid.ts'
 export interface ExpectedServers {
   readonly trustDomains: readonly string[]
   readonly isExpected: (server: SpiffeId) => boolean
-  /** The list as it was written, for people. */
+  /** The list as configured, for messages. */
   readonly expected: string
 }
 
 /**
- * Servers are held against the bundle that their own SPIFFE ID names, as callers are, and then have to be among those
- * that are expected: a proof of any other is a refusal of its own, because there nothing is wrong but who answered.
+ * Creates the trust for servers. They are verified like callers, against the bundle of the trust domain in their own
+ * SPIFFE ID. They must also be expected. An unexpected server has its own reason, because its certificate is valid.
  */
 export function createServerTrust(
   bundles: ReadonlyMap<string, X509Bundle>,
@@ -24,7 +24,7 @@ export function createServerTrust(
   const trust = createSvidTrust(bundles, serverAuth)
   return {
     ...trust,
-    // What OpenSSL, the second lock, is given.
+    // The authorities for OpenSSL, which verifies the chain as a second check.
     authorities: trustDomains.flatMap((trustDomain) => bundles.get(trustDomain)?.authorities ?? []),
     verify: (claim) => {
       const verdict = trust.verify(claim)
@@ -35,5 +35,5 @@ export function createServerTrust(
   }
 }
 
-/** The reason of a server that is trusted and not the one that was called. */
+/** The reason for a server that is trusted but is not the one that was called. */
 export const serverUnexpected = 'server_unexpected'

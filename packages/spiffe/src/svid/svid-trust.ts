@@ -5,8 +5,10 @@ import { carryOver, type SvidClaim, verifySvid } from './verify-svid.ts'
 import type { X509Svid } from './x509-svid.ts'
 
 /**
- * Peers are held against the bundle of the trust domain that their own SPIFFE ID names. `usage` is the side of the
- * handshake that they are on; by default they are callers.
+ * Creates the trust for peers with SPIFFE IDs. They are verified against the bundle of the trust domain in their own
+ * SPIFFE ID.
+ *
+ * @param usage the peer's side of the handshake; default the client
  */
 export function createSvidTrust(
   bundles: ReadonlyMap<string, X509Bundle>,

@@ -10,28 +10,28 @@ import { completeChain, decodeChain } from './presented-chain.ts'
 import { type ChainRefusal, Refused } from './refusal.ts'
 import { mintX509Svid, type X509Svid } from './x509-svid.ts'
 
-/** A chain that claims to be an X.509-SVID, and what it is to be held against. */
+/** A chain that claims to be an X.509-SVID, and the bundles to verify it against. */
 export interface SvidClaim {
-  /** DER, leaf first; what follows may stand in any order. */
+  /** DER, leaf first; the other certificates in any order. */
   readonly chain: readonly Uint8Array[]
-  /** By trust domain; only the one that the leaf's own SPIFFE ID names is looked at. */
+  /** By trust domain. Only the bundle of the trust domain in the leaf's own SPIFFE ID is used. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
-  /** Certificates that may complete the chain: they are verified like presented ones. */
+  /** Certificates that may complete the chain. They are verified like presented ones. */
   readonly additional?: readonly Certificate[]
-  /** The same by trust domain; only what is known of the one that the leaf's own SPIFFE ID names is looked at. */
+  /** Returns more such certificates by trust domain. Only the trust domain in the leaf's own SPIFFE ID is requested. */
   readonly known?: ((trustDomain: string) => readonly Certificate[]) | undefined
-  /** The side of the handshake that the peer is on; default `clientAuth`. */
+  /** The peer's side of the handshake; default `clientAuth`. */
   readonly usage?: typeof clientAuth | typeof serverAuth
   /**
-   * Lets pass a certificate on which no current revocation list speaks, never one that is listed. For our own chain,
-   * whose holder gains nothing by it; default false.
+   * Accepts a certificate that no current revocation list covers, but never one that is listed. For our own chain,
+   * where this gives no advantage to an attacker. Default false.
    */
   readonly mayLackRevocation?: boolean
   /** Epoch milliseconds. */
   readonly now: number
 }
 
-/** Why a chain is no X.509-SVID, closed; for operators, never for the peer. */
+/** Why a chain is not an X.509-SVID, as a closed union. For operators, never for the peer. */
 type SvidRefusal =
   | ChainRefusal
   | 'no_uri_san'
@@ -43,21 +43,21 @@ type SvidRefusal =
   | 'signing_certificate_spiffe_id'
   | RevocationRefusal
 
-/** The proof, or why there is none. */
+/** The proof, or the reason why there is none. */
 export type SvidVerdict =
   | { readonly ok: true; readonly svid: X509Svid }
   | {
       readonly ok: false
       readonly reason: SvidRefusal
       readonly detail: string
-      /** What the leaf claims, where it could be read. */
+      /** The SPIFFE ID that the leaf claims, if it could be read. */
       readonly spiffeId?: string
     }
 
 /**
- * Verifies a presented chain as X509-SVID §5 demands: the leaf by its checklist, the path by RFC 5280 §6, under the
- * bundle of the trust domain that the leaf's own SPIFFE ID names and no other, and the revocation lists of that
- * bundle, if there are any. Never throws, whatever the bytes of the chain.
+ * Verifies a presented chain as X509-SVID §5 requires: the leaf by its checklist and the path by RFC 5280 §6. Uses only
+ * the bundle of the trust domain in the leaf's own SPIFFE ID, and the revocation lists of that bundle if it has any.
+ * Never throws because of the chain, even if its bytes are malformed.
  *
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#5-validation
  */
@@ -92,15 +92,14 @@ function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certi
   if (!verdict.ok) return refuse(verdict.reason, `${verdict.detail}${describeLeftOut(verdict.reason, bundle)}`)
   for (const signer of verdict.path.slice(1)) checkSigner(signer, spiffeId)
   const { path } = verdict
-  // RFC 5280 §6.1.3 a 3. A path that is refused here is the end: another one, over issuers that revoked nobody, is not
-  // looked for.
+  // RFC 5280 §6.1.3 a 3. A revoked path is final: no other path over issuers without a revocation is tried.
   const staleAt = checkRevocation(path, bundle.revocation, { mayLack: mayLackRevocation, now })
   return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt: Math.min(verdict.expiresAt, staleAt) })
 }
 
 /**
- * The same proof under another bundle of the same trust domain, when the authority at the end of its path is in that
- * bundle as well, and the same revocation lists: then nothing of what was verified has changed. Undefined otherwise.
+ * Returns the same proof under another bundle of the same trust domain. Returns undefined unless that bundle has the
+ * authority of the path and the same revocation lists, because only then nothing that was verified has changed.
  */
 export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509Svid | undefined {
   const { spiffeId, leaf, path, expiresAt } = svid
@@ -111,7 +110,7 @@ export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509S
   return mintX509Svid({ spiffeId, leaf, path, bundle, expiresAt })
 }
 
-// An authority that was published and can prove nobody is not among those that are trusted.
+// An unusable authority is not among the trusted ones, so the message mentions it.
 function describeLeftOut(reason: SvidRefusal, { trustDomain, faults }: X509Bundle): string {
   if (reason !== 'unknown_authority' || faults.length === 0) return ''
   return `; left out of the bundle of ${trustDomain}: ${describeFaults(faults)}`
@@ -121,7 +120,7 @@ function isRefused(error: unknown): error is Refused<SvidRefusal> {
   return error instanceof Refused
 }
 
-// X509-SVID §2: exactly one URI SAN, of whatever scheme; §5.2: a valid SPIFFE ID.
+// X509-SVID §2: exactly one URI SAN, of any scheme. §5.2: a valid SPIFFE ID.
 function readSpiffeId(leaf: Certificate): SpiffeId {
   const uris = readUris(leaf)
   const [uri, ...more] = uris
@@ -135,16 +134,17 @@ function readSpiffeId(leaf: Certificate): SpiffeId {
 }
 
 function checkLeaf(leaf: Certificate, id: SpiffeId): void {
-  // §3.1, §5.2: the ID of a workload has a path; go-spiffe, java-spiffe and rust-spiffe do not ask a peer for it.
+  // §3.1, §5.2: the ID of a workload has a path. go-spiffe, java-spiffe and rust-spiffe do not check this for a peer.
   if (id.path === '') refuse('spiffe_id_without_path', 'the SPIFFE ID of a workload has a path')
-  // §3.1: with an empty subject the name is nowhere else, so nobody may skip it.
+  // §3.1: if the subject is empty, the SAN is the only name, so no verifier may ignore it.
   if (leaf.subject.relativeNames.length === 0 && leaf.subjectAlternativeName?.critical !== true) {
     refuse('alternative_name_not_critical', 'the subject is empty, so the SAN has to be critical')
   }
   checkUsages(leaf)
 }
 
-// §3.2: a signing certificate's SPIFFE ID has no path; SPIFFE-ID §3.1: it lies in the trust domain that it signs for.
+// §3.2: the SPIFFE ID of a signing certificate has no path. SPIFFE-ID §3.1: it is in the trust domain that it signs
+// for.
 function checkSigner(signer: Certificate, leafId: SpiffeId): void {
   for (const uri of readUris(signer)) {
     if (!/^spiffe:/i.test(uri) || uri === `spiffe://${leafId.trustDomain}`) continue

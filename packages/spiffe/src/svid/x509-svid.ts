@@ -2,27 +2,27 @@ import type { Certificate } from '../certificate/certificate.ts'
 import type { SpiffeId } from '../spiffe-id/spiffe-id.ts'
 import type { X509Bundle } from '../trust/bundle.ts'
 
-/** What the verifier has proved of a chain. */
+/** What the verifier has proved about a chain. */
 export interface SvidProof {
   readonly spiffeId: SpiffeId
   readonly leaf: Certificate
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
-  /** The bundle that proved it; another object proves nothing any more. */
+  /** The bundle that the chain was verified under. The proof holds only for this object. */
   readonly bundle: X509Bundle
   /**
-   * Epoch milliseconds: the moment from which some certificate of the path is no longer valid, or the revocation lists
-   * that speak for one are stale.
+   * Epoch milliseconds: when the first certificate of the path stops being valid, or the first required revocation list
+   * becomes stale.
    */
   readonly expiresAt: number
 }
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set in the static block of the class, because the constructor is private.
 let mint: (proof: SvidProof) => X509Svid
 
 /**
- * A chain that was verified as an X.509-SVID under the bundle of its own trust domain. Only `verifySvid` makes one: an
- * object of this class is the proof.
+ * A chain that was verified as an X.509-SVID under the bundle of its own trust domain. Only `verifySvid` creates one,
+ * so an object of this class is the proof.
  */
 export class X509Svid {
   readonly #proof: SvidProof
@@ -57,12 +57,12 @@ export class X509Svid {
   }
 }
 
-/** Whether a value is a proof by `verifySvid`. */
+/** Returns true if a value is a proof created by `verifySvid`. */
 export function isX509Svid(value: unknown): value is X509Svid {
   return value instanceof X509Svid
 }
 
-/** For `verifySvid` alone. */
+/** Creates the proof. Only for `verifySvid`. */
 export function mintX509Svid(proof: SvidProof): X509Svid {
   return mint(proof)
 }

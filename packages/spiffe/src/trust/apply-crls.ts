@@ -5,26 +5,29 @@ import type { X509Bundle } from './bundle.ts'
 import { CrlReader } from './crl-reader.ts'
 
 /**
- * Puts certificate revocation lists that came apart from bundles where they belong, and returns the bundles with them. A
- * list of an authority goes to the bundles that hold this authority, which from then on need a list for every
- * certificate (`requiresCrl`). Any other can be the list of an intermediate, which shows only when a peer presents that
- * intermediate: it goes to every bundle and speaks for those certificates alone. So does the list of an authority that is
- * not self-signed, which may be the intermediate of another trust domain. If there is only one bundle, each list counts like
- * an authority's.
+ * Assigns certificate revocation lists that arrived separately from bundles, and returns the bundles with their lists.
+ * A list signed by an authority is assigned to the bundles that contain this authority. Every certificate of these
+ * bundles then needs a list (`requiresCrl`).
  *
- * A list that cannot be read is left out and becomes a fault of the trust domain whose authority signed it, which from
- * then on needs a current one; where that cannot be told, it is a fault of no trust domain in particular. The same holds
- * for all lists of a trust domain that has more than 64 of them or more than 4 MiB. Never throws for a list.
+ * Any other list may belong to an intermediate, which is unknown until a peer presents it. Such a list is assigned to
+ * every bundle and applies only to the certificates of its issuer. So does the list of an authority that is not
+ * self-signed: it may be an intermediate of another trust domain. If there is only one bundle, each list counts as an
+ * authority's list.
  *
- * Only a signature makes a list that of a trust domain, never the name of its issuer. Of the lists that no authority signed,
- * 64 with at most 2 MiB are read; the others bind only what their issuers issued, whose signatures are checked when a peer
- * presents those.
+ * A list that cannot be read is left out. It becomes a fault of the trust domain whose authority signed it, and that
+ * trust domain then needs a current list. If the signer is unknown, the fault belongs to no particular trust domain.
+ * The same applies to all lists of a trust domain that has more than 64 lists or more than 4 MiB of them. Never throws
+ * because of a list.
  *
- * A trust domain that has supplied lists before belongs into `demanded`: without any list now nobody of it is
- * authenticated. A caller that knows where the lists of intermediates come from names that trust domain there too.
+ * Only a signature assigns a list to a trust domain, never the name of its issuer. Of the lists that no authority
+ * signed, at most 64 with 2 MiB in total are decoded. The others apply only to certificates of their issuers, and their
+ * signatures are checked when a peer presents such a certificate.
  *
- * @param crls each one list in DER
- * @param demanded names of trust domains; those without a bundle are passed over
+ * Add each trust domain that has supplied lists before to `demanded`: if it then has no lists, none of its callers is
+ * authenticated. Also add trust domains whose intermediates are known to publish lists.
+ *
+ * @param crls one list in DER per entry
+ * @param demanded names of trust domains; those without a bundle are ignored
  * @example
  * const bundles = applyCrls(received, crls, demanded)
  * for (const [trustDomain, { requiresCrl }] of bundles) if (requiresCrl) demanded.add(trustDomain)

@@ -9,41 +9,44 @@ import { isStrongKey } from '../certificate/public-key.ts'
 import { CertificateError } from '../errors.ts'
 import { type BundleFault, toError } from './bundle-fault.ts'
 
-/** The most X.509 authorities that a bundle may hold; each is a candidate that a hostile chain can make us try. */
+/** The maximum number of X.509 authorities in a bundle. A hostile chain can make us try each of them. */
 const maxBundleAuthorities = 256
 
 /**
- * The most different certificates that are decoded for one bundle. Beside the authorities that count there is room for
- * as many that do not: SPIRE publishes an authority for 24 hours after it has expired.
+ * The maximum number of distinct certificates decoded for one bundle. Twice the limit on authorities, to leave room for
+ * unusable ones: SPIRE publishes an authority for 24 hours after it has expired.
  */
 export const maxBundleCertificates = 512
 
-/** The most certificates that are decoded for all bundles that come together. */
+/** The maximum number of certificates decoded for all bundles of one update. */
 export const maxCertificates = 4096
 
-/** The most bytes of a bundle: in PEM there may be several kilobytes of text around each certificate. */
+/** The maximum size of a bundle in bytes. PEM may contain several kilobytes of text around each certificate. */
 export const maxBundleBytes: number = 4 * 1024 * 1024
 
-/** The most bytes that the names of all authorities may have: TLS sends them in one list of at most 64 KiB. */
+/** The maximum total size of all authority names in bytes. TLS sends them in one list of at most 64 KiB. */
 const maxAuthorityNameBytes = 48 * 1024
 
-/** When a bundle is read, and by what. */
+/** The time at which a bundle is read, and the cache of decoded certificates. */
 export interface ReadContext {
-  /** Epoch milliseconds; undefined leaves nothing out for its dates, which are checked again with every chain. */
+  /**
+   * Epoch milliseconds. If undefined, no certificate is left out because of its dates, which are checked again with
+   * every chain.
+   */
   readonly now: number | undefined
   readonly cache: CertificateCache
 }
 
-/** The authorities of a bundle that can prove somebody, and what is wrong with the others. */
+/** The usable authorities of a bundle, and the faults of the others. */
 export interface SelectedAuthorities {
   readonly authorities: readonly Certificate[]
   readonly faults: readonly BundleFault[]
 }
 
 /**
- * Cuts a bundle of PEM or concatenated DER into its certificates, each once.
+ * Splits a bundle of PEM or concatenated DER into its distinct certificates.
  *
- * @throws {CertificateError} as `splitCertificates`, `bundle_empty` when there is none, `bundle_too_large`
+ * @throws {CertificateError} as `splitCertificates`, `bundle_empty` if there is no certificate, `bundle_too_large`
  */
 export function splitBundle(name: string, input: string | Uint8Array): readonly PublishedCertificate[] {
   checkSize(name, input)
@@ -60,7 +63,7 @@ export function splitBundle(name: string, input: string | Uint8Array): readonly 
 }
 
 /**
- * Refuses a bundle for the number of its bytes, before anything of it is read.
+ * Rejects a bundle that has too many bytes, before any of it is parsed.
  *
  * @throws {CertificateError} `bundle_too_large`
  */
@@ -69,21 +72,23 @@ export function checkSize(name: string, input: string | Uint8Array): void {
   if (size > maxBundleBytes) refuseSize(name, `${size} bytes`, maxBundleBytes)
 }
 
-/** A certificate as a bundle publishes it: its DER, or why there is none. */
+/** A certificate as published in a bundle: its DER, or the error that explains why it has none. */
 export interface PublishedCertificate {
-  /** Where in the bundle it is, for messages. */
+  /** The position in the bundle, for messages. */
   readonly place: string
   readonly der: EncodedCertificate
-  /** Of the DER, lower-case hex; where there is none, the place. */
+  /** SHA-256 of the DER in lower-case hex, or the place if there is no DER. */
   readonly sha256: string
 }
 
-/** A certificate that is published in this place. */
+/** Returns a published certificate with its place and its hash. */
 export function publish(place: string, der: EncodedCertificate): PublishedCertificate {
   return { place, der, sha256: der instanceof CertificateError ? place : hash('sha256', der) }
 }
 
-/** Each certificate once, by its bytes and before any of them is decoded: thousands of copies cost a hash each. */
+/**
+ * Removes duplicates by comparing bytes, before anything is decoded. Thousands of copies then cost only one hash each.
+ */
 export function listDistinct(published: readonly PublishedCertificate[]): readonly PublishedCertificate[] {
   const distinct = new Map<string, PublishedCertificate>()
   for (const each of published) if (!distinct.has(each.sha256)) distinct.set(each.sha256, each)
@@ -91,12 +96,11 @@ export function listDistinct(published: readonly PublishedCertificate[]): readon
 }
 
 /**
- * Selects the authorities of one bundle: each certificate once, without those that can prove nobody (unreadable, no CA,
- * weak, expired), which become faults.
+ * Selects the usable authorities of one bundle, without duplicates. Certificates that cannot be used (unreadable, not a
+ * CA, weak key, expired) become faults.
  *
- * @param name whose bundle it is, for messages
- * @throws {CertificateError} `bundle_too_large` for more than a bundle may hold; the error of the first certificate when
- * none can be read
+ * @param name the owner of the bundle, for messages
+ * @throws {CertificateError} `bundle_too_large` above a limit; the error of the first certificate if none can be read
  */
 export function selectAuthorities(
   name: string,
@@ -148,7 +152,7 @@ export function selectAuthorities(
   return { authorities: Object.freeze(confirmed), faults: Object.freeze(faults) }
 }
 
-/** Equal for the same authorities of the same name, whatever their order: lower-case hex. */
+/** Returns a hash in lower-case hex. It is equal for the same name and the same authorities in any order. */
 export function fingerprintAuthorities(name: string, authorities: readonly Certificate[]): string {
   const content = authorities.map(({ sha256 }) => sha256).toSorted()
   return createHash('sha256')
@@ -164,7 +168,7 @@ function checkNumber(name: string, distinct: number, cache: CertificateCache): v
   if (total > maxCertificates) refuseSize(name, `${total} certificates in all bundles together`, maxCertificates)
 }
 
-/** What keeps an authority from proving anybody, or undefined (X509-SVID §4.1, §4.3). */
+/** Returns why an authority is unusable, or undefined if it is usable (X509-SVID §4.1, §4.3). */
 function findUnusable(authority: Certificate, now: number | undefined): string | undefined {
   if (authority.basicConstraints?.cA !== true) return 'is not a CA, expected basicConstraints with cA'
   if (authority.keyUsage?.usages.has('keyCertSign') === false) return 'has a key usage without keyCertSign'

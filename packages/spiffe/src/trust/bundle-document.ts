@@ -6,19 +6,20 @@ import { listDistinct, publish, type PublishedCertificate } from './authorities.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from './strict-json.ts'
 
 /**
- * What a bundle publishes to verifiers of X.509-SVIDs, none of its certificates decoded yet. A SPIFFE bundle document
- * without any authority is valid: it revokes every X.509-SVID of the trust domain (SPIFFE Trust Domain and Bundle §4.1.3).
+ * The content of a bundle for verifiers of X.509-SVIDs, before any certificate is decoded. A SPIFFE bundle document
+ * without authorities is valid: it revokes every X.509-SVID of the trust domain (SPIFFE Trust Domain and Bundle
+ * §4.1.3).
  */
 export interface PublishedBundle {
-  /** Each once. */
+  /** Without duplicates. */
   readonly certificates: readonly PublishedCertificate[]
-  /** `spiffe_sequence` (§4.1.1), exact above 2^53; undefined without one, and for what is no integer. */
+  /** `spiffe_sequence` (§4.1.1), exact above 2^53. Undefined if it is missing or not an integer. */
   readonly sequence: bigint | undefined
-  /** `spiffe_refresh_hint` (§4.1.2), at least 1; undefined without one, and for what is no integer or negative. */
+  /** `spiffe_refresh_hint` (§4.1.2), at least 1. Undefined if it is missing, negative or not an integer. */
   readonly refreshHintSeconds: number | undefined
 }
 
-/** Whether a configured text or file begins as JSON does; PEM and DER never begin with a brace. */
+/** Returns true if a configured text or file starts like a JSON object. PEM and DER never start with a brace. */
 export function isBundleDocument(input: string | Uint8Array): boolean {
   const text =
     typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('latin1')
@@ -26,10 +27,10 @@ export function isBundleDocument(input: string | Uint8Array): boolean {
 }
 
 /**
- * Reads the X.509 authorities out of a SPIFFE bundle: a JWK Set (RFC 7517 §5) whose entries say what they are for. The
- * entries for other SVIDs, and those of unknown kinds, are passed over as the standard demands.
+ * Reads the X.509 authorities of a SPIFFE bundle document, which is a JWK Set (RFC 7517 §5). Entries for other kinds of
+ * SVID and entries of unknown types are ignored, as the standard requires.
  *
- * @throws {CertificateError} `bundle_malformed` for a structure that is no bundle, `bundle_too_large` for more than 4096
+ * @throws {CertificateError} `bundle_malformed` if the structure is not a bundle, `bundle_too_large` above 4096
  * authorities
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
  * @see https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#62-consuming-a-spiffe-bundle
@@ -58,23 +59,29 @@ export function parseBundleDocument(trustDomain: string, value: JsonValue): Publ
   }
 }
 
-/** RFC 7518 §6.1 and RFC 8037 §2, without the symmetric `oct`, which certifies nothing. */
+/**
+ * The key types of RFC 7518 §6.1 and RFC 8037 §2. The symmetric type `oct` is excluded because it cannot certify
+ * anything.
+ */
 const knownKeyTypes: ReadonlySet<JsonValue | undefined> = new Set(['EC', 'RSA', 'OKP'])
 
-/** The base64 of an X.509 authority, or undefined for an entry that is to be ignored. */
+/** Returns the base64 of an X.509 authority, or undefined if the entry must be ignored. */
 function readCertificateText(trustDomain: string, place: string, key: JsonObject): string | undefined {
-  // §4.2.1 and §4.2.2: unknown key types and uses are ignored, and both are compared with their case.
+  // §4.2.1 and §4.2.2: unknown key types and uses are ignored. Both comparisons are case-sensitive.
   if (!knownKeyTypes.has(key.get('kty')) || key.get('use') !== 'x509-svid') return undefined
   const chain = key.get('x5c')
   if (chain === undefined) return undefined
   if (!isJsonArray(chain)) refuse(trustDomain, `${describe(chain)} as ${place}.x5c`, 'an array with a certificate')
-  // X509-SVID §6.2: an empty one is ignored as a missing one is, and so is everything after the first value.
+  // X509-SVID §6.2: an empty `x5c` is ignored like a missing one, and so is everything after the first value.
   const [first] = chain
   if (first === undefined || typeof first === 'string') return first
   return refuse(trustDomain, `${describe(first)} as ${place}.x5c[0]`, 'the base64 of a certificate')
 }
 
-/** `Buffer.from` skips what is not base64 and takes base64url for it, so only text that comes back unchanged counts. */
+/**
+ * Decodes strict base64. `Buffer.from` skips invalid characters and accepts base64url, so the bytes are encoded again
+ * and compared.
+ */
 function decodeBase64(encoded: string): EncodedCertificate {
   const der = Buffer.from(encoded, 'base64')
   if (encoded !== '' && der.toString('base64') === encoded) return der
@@ -86,10 +93,13 @@ function parseSequence(value: JsonValue | undefined): bigint | undefined {
   return typeof value === 'bigint' ? value : undefined
 }
 
-/** Without a hint a consumer falls back to its own interval, which is better than one that no timer can wait for. */
+/**
+ * Returns the refresh hint in seconds, or undefined if it is unusable. The consumer then uses its own interval instead
+ * of one that is too long for any timer.
+ */
 function parseRefreshHint(value: JsonValue | undefined): number | undefined {
   if (typeof value !== 'bigint' || value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) return undefined
-  // A consumer that takes 0 at its word asks without a pause.
+  // With a hint of 0 a consumer could poll in a busy loop.
   return Math.max(Number(value), 1)
 }
 

@@ -1,30 +1,30 @@
 import { CertificateError, type CertificateErrorCode, SourceError, type SourceErrorCode } from '../errors.ts'
 
-/** Something that is wrong with what a trust domain publishes. It affects the callers of that trust domain and no others. */
+/** A fault in what a trust domain publishes. It affects only the callers of that trust domain. */
 export type BundleFault = ContentFault | FileFault
 
 interface Fault {
-  /** Whose bundle or revocation list it is; undefined where that cannot be told. */
+  /** The owner of the bundle or revocation list, or undefined if it is unknown. */
   readonly trustDomain: string | undefined
-  /** What was found, for people; never a whole certificate. */
+  /** What was found, for operators. Never a whole certificate. */
   readonly detail: string
-  /** Equal for faults that are one and the same to an operator: of these the first is reported. */
+  /** Equal for faults that an operator would consider the same. Only the first of them is reported. */
   readonly kind: string
 }
 
-/** A fault of the content. */
+/** A fault in the content. */
 interface ContentFault extends Fault {
   readonly origin: 'content'
   readonly code: CertificateErrorCode
 }
 
-/** There is no content, because its file cannot be read. */
+/** The file cannot be read, so there is no content. */
 interface FileFault extends Fault {
   readonly origin: 'file'
   readonly code: SourceErrorCode
 }
 
-/** The fault of a bundle that cannot be read. */
+/** Returns the fault for a bundle that cannot be read. */
 export function toFault(trustDomain: string, error: CertificateError | SourceError): BundleFault {
   const prefix = beginOf(trustDomain)
   const { code: kind, message } = error
@@ -34,7 +34,7 @@ export function toFault(trustDomain: string, error: CertificateError | SourceErr
     : { origin: 'file', trustDomain, code: error.code, detail, kind }
 }
 
-/** The error for a bundle of which nothing is left. */
+/** Returns the error for a bundle without any usable authority. */
 export function toError(name: string, fault: BundleFault): CertificateError | SourceError {
   const message = `${beginOf(name)}${fault.detail}`
   return fault.origin === 'content'
@@ -42,7 +42,7 @@ export function toError(name: string, fault: BundleFault): CertificateError | So
     : new SourceError(fault.code, message, { value: name })
 }
 
-/** Several faults in one sentence, cut after the first three. */
+/** Joins several faults into one text. Shows at most three and the number of the others. */
 export function describeFaults(faults: readonly BundleFault[]): string {
   const details = [...new Set(faults.map(({ detail }) => detail))]
   const rest = details.length - mostShown

@@ -8,16 +8,18 @@ import { cutJson } from './cut-json.ts'
 import { decodeJsonText, isJsonObject, type JsonValue, parseStrictJson } from './strict-json.ts'
 
 /**
- * Reads a SPIFFE bundle map, the bundles of many trust domains in one JSON text (or its UTF-8 bytes), by the name of
- * each trust domain. An empty map is valid. A refresh hint in a bundle says nothing about when to load the map again.
+ * Reads a SPIFFE bundle map, which holds the bundles of several trust domains in one JSON text. Accepts the text or its
+ * UTF-8 bytes. Returns the bundles by trust domain name. An empty map is valid. The refresh hint of a bundle does not
+ * apply to the map.
  *
- * Each bundle is read by itself, its JSON included: one that cannot be read holds no authority and says so in its `faults`.
+ * Each bundle is read separately, including its JSON. A bundle that cannot be read has no authorities and reports the
+ * reason in `faults`.
  *
- * @param now epoch milliseconds; authorities that have expired by then are left out. Default none are
+ * @param now epoch milliseconds; authorities that have expired by then are left out. By default none are
  * @example createMaterial({ key, cert, bundles: Object.fromEntries(parseBundleMap(text)) })
- * @throws {CertificateError} `bundle_malformed` for a text that is no bundle map or names a trust domain or anything
- * else twice; as `X509Bundle.parse` when no bundle at all can be used
- * @throws {SpiffeIdError} for a bad trust domain name
+ * @throws {CertificateError} `bundle_malformed` if the text is not a bundle map or contains a trust domain or any other
+ * name twice; as `X509Bundle.parse` if no bundle is usable
+ * @throws {SpiffeIdError} for an invalid trust domain name
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#5-spiffe-bundle-map
  */
 export function parseBundleMap(input: string | Uint8Array, now?: number): ReadonlyMap<string, X509Bundle> {
@@ -35,7 +37,7 @@ export function parseBundleMap(input: string | Uint8Array, now?: number): Readon
   const bundles = new Map<string, X509Bundle>()
   for (const [key, value] of documents) {
     const name = parseTrustDomain(key)
-    // `saas.example` and `spiffe://saas.example` are two keys of JSON and one trust domain.
+    // `saas.example` and `spiffe://saas.example` are different JSON keys for the same trust domain.
     if (bundles.has(name)) {
       throw new CertificateError(
         'bundle_malformed',
@@ -51,7 +53,7 @@ export function parseBundleMap(input: string | Uint8Array, now?: number): Readon
     bundles.set(name, toBundle(name, result))
   }
   const places = new Set(documents.values())
-  // What is not in a bundle is nobody's fault but the map's.
+  // Anything outside the bundles is a fault of the map itself.
   for (const [place, part] of parts) if (!places.has(place)) parseStrictJson(part, where)
   const all = [...bundles.values()]
   if (all.every(({ authorities, faults }) => authorities.length === 0 && faults.length > 0)) all.map(refuseUseless)
@@ -60,7 +62,7 @@ export function parseBundleMap(input: string | Uint8Array, now?: number): Readon
 
 const where = 'bundle map'
 
-/** Each bundle and what is around them may have 1 MiB. */
+/** Each bundle, and the text around the bundles, may have 1 MiB. */
 const maxMapBytes = 8 * 1024 * 1024
 
 function refuseBrackets(): never {

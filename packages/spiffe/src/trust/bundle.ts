@@ -13,29 +13,31 @@ import type { JsonValue } from './strict-json.ts'
 
 type BundleContent = SelectedAuthorities & Pick<PublishedBundle, 'sequence' | 'refreshHintSeconds'>
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set in the static block of the class, because the constructor is private.
 let mint: (trustDomain: string, content: BundleContent) => X509Bundle
 let attachLists: (bundle: X509Bundle, lists: RevocationLists) => X509Bundle
 let replaceAuthorities: (bundle: X509Bundle, selected: SelectedAuthorities) => X509Bundle
 
 /**
- * The X.509 authorities of one trust domain, stored with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
- * changed bundle is another object, and what was verified under the old one is verified again.
+ * The X.509 authorities of one trust domain, together with its name (SPIFFE Trust Domain and Bundle §3). Immutable: a
+ * changed bundle is a new object, and proofs made under the old one are verified again.
  */
 export class X509Bundle {
   readonly trustDomain: string
-  /** Those that can prove somebody. Without any, nobody of this trust domain is authenticated (§4.1.3). */
+  /** The usable authorities. Without any, no caller of this trust domain is authenticated (§4.1.3). */
   readonly authorities: readonly Certificate[]
-  /** Certificate revocation lists of the authorities and of intermediates below them; none unless they were added. */
+  /** The certificate revocation lists of the authorities and of their intermediates. Empty unless they were added. */
   readonly revocation: RevocationLists
   /**
-   * Equal for bundles of the same authorities and revocation lists, whatever their order, sequence number and refresh
-   * hint.
+   * Equal for bundles with the same authorities and revocation lists. Ignores their order, the sequence number and the
+   * refresh hint.
    */
   readonly fingerprint: string
-  /** The sequence number of a SPIFFE bundle document (§4.1.1); a smaller one than before is an older bundle. */
+  /** The sequence number of a SPIFFE bundle document (§4.1.1). A lower number than before means an older bundle. */
   readonly sequence: bigint | undefined
-  /** After how many seconds the publisher wants to be asked again (§4.1.2): at least 1, undefined without a usable hint. */
+  /**
+   * The refresh interval that the publisher asks for, in seconds (§4.1.2). At least 1; undefined without a usable hint.
+   */
   readonly refreshHintSeconds: number | undefined
   readonly #faults: readonly BundleFault[]
 
@@ -56,17 +58,19 @@ export class X509Bundle {
 
   /**
    * Reads the authorities of a trust domain from PEM, concatenated DER, or a SPIFFE bundle document (JSON text or its
-   * UTF-8 bytes). An authority that can prove nobody (unreadable, no CA, no keyCertSign, a weak key) is left out
-   * and is one of `faults`. A document may hold no X.509 authority at all, by which its publisher revokes them; PEM or
-   * DER without any is an accident and refused.
+   * UTF-8 bytes).
    *
-   * @param now epoch milliseconds; authorities that have expired by then are left out. Default none: then they stay, count
-   * towards no limit, and prove nobody, because the dates are checked with every chain
-   * @throws {SpiffeIdError} for a bad trust domain name
+   * An unusable authority (unreadable, not a CA, without keyCertSign, weak key) is left out and reported in `faults`. A
+   * bundle document may have no X.509 authorities: its publisher revokes them all. PEM or DER without any is rejected,
+   * because it must be a mistake.
+   *
+   * @param now epoch milliseconds; authorities that have expired by then are left out. By default expired authorities
+   * stay: they count towards no limit and authenticate no peer, because the dates are checked with every chain
+   * @throws {SpiffeIdError} for an invalid trust domain name
    * @throws {ConfigurationError} `option_invalid` for an input that is neither text nor bytes
-   * @throws {CertificateError} `bundle_malformed`, `certificate_malformed` and its like for what cannot be read,
-   * `bundle_empty`, `bundle_too_large` for more than 256 authorities, 512 certificates or 4 MiB (1 MiB of JSON), and the first fault's
-   * code when every authority had to be left out
+   * @throws {CertificateError} `bundle_malformed`, `certificate_malformed` and similar codes if the input cannot be
+   * read; `bundle_empty`; `bundle_too_large` above 256 authorities, 512 certificates or 4 MiB (1 MiB of JSON); the code
+   * of the first fault if every authority had to be left out
    * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Trust_Domain_and_Bundle.md#4-spiffe-bundle-format
    */
   static parse(trustDomain: string, input: string | Uint8Array, now?: number): X509Bundle {
@@ -76,22 +80,22 @@ export class X509Bundle {
     return refuseUseless(bundle)
   }
 
-  /** What is wrong with this bundle and its revocation lists; none of it is in use. */
+  /** The faults of this bundle and its revocation lists. The affected authorities and lists are not in use. */
   get faults(): readonly BundleFault[] {
     return [...this.#faults, ...this.revocation.faults]
   }
 
-  /** Whether a certificate of this trust domain authenticates nobody without a current revocation list of its issuer. */
+  /** Whether a certificate of this trust domain is rejected without a current revocation list of its issuer. */
   get requiresCrl(): boolean {
     return this.revocation.areRequired
   }
 
   /**
-   * The same bundle with these revocation lists in place of those that it had. By default every certificate needs one
-   * from then on, also when there is none: a trust domain that has revocation lists must not lose them unnoticed. That
-   * demand is never taken back.
+   * Returns the same bundle with these revocation lists instead of its previous ones. By default every certificate then
+   * needs a list, even if `crls` is empty: a trust domain that has revocation lists must not lose them unnoticed. This
+   * requirement is never removed.
    *
-   * @param isRequired false for lists that speak for the certificates of their own issuers only
+   * @param isRequired false for lists that apply only to certificates of their own issuers
    */
   withRevocation(crls: readonly Crl[], isRequired: boolean = true): X509Bundle {
     checkListOf(crls, isCrl, 'withRevocation', 'a list of what decodeCrl() returns')
@@ -112,20 +116,20 @@ export class X509Bundle {
   }
 }
 
-/** The same bundle with other revocation lists; for `applyCrls`. */
+/** Returns the same bundle with other revocation lists. For `applyCrls`. */
 export function withRevocationLists(bundle: X509Bundle, lists: RevocationLists): X509Bundle {
   return attachLists(bundle, lists)
 }
 
-/** The same bundle with these of its authorities only, and with more faults. */
+/** Returns the same bundle with only the selected authorities and with additional faults. */
 export function withAuthorities(bundle: X509Bundle, selected: SelectedAuthorities): X509Bundle {
   return selected.faults.length === 0 ? bundle : replaceAuthorities(bundle, selected)
 }
 
 /**
- * Reads a bundle as `X509Bundle.parse` does, and returns it also when every authority had to be left out.
+ * Reads a bundle like `X509Bundle.parse`, but also returns it if every authority had to be left out.
  *
- * @throws {CertificateError} for a bundle that cannot be read or is too large
+ * @throws {CertificateError} if the bundle cannot be read or is too large
  */
 export function readBundle(
   name: string,
@@ -137,7 +141,7 @@ export function readBundle(
 }
 
 /**
- * The bundle that a SPIFFE bundle document describes; for those to whom its JSON comes inside another.
+ * Returns the bundle that a parsed SPIFFE bundle document describes. For documents inside other JSON.
  *
  * @throws {CertificateError} as `readBundle`
  */
@@ -149,13 +153,13 @@ function selectBundle(name: string, { certificates, ...rest }: PublishedBundle, 
   return mint(name, { ...selectAuthorities(name, certificates, context), ...rest })
 }
 
-/** A bundle that proves nobody, and why it is one: without faults its trust domain has revoked everything. */
+/** Returns a bundle without authorities. Without faults it means that the trust domain has revoked everything. */
 export function createEmptyBundle(trustDomain: string, faults: readonly BundleFault[] = []): X509Bundle {
   return mint(trustDomain, { authorities: [], faults, sequence: undefined, refreshHintSeconds: undefined })
 }
 
 /**
- * Refuses a bundle that proves nobody because of its faults.
+ * Returns the bundle unless faults have left it without authorities.
  *
  * @throws {CertificateError} with the code of the first fault
  */

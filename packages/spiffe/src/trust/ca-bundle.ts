@@ -11,18 +11,18 @@ import {
 } from './authorities.ts'
 import { type BundleFault, toError } from './bundle-fault.ts'
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set in the static block of the class, because the constructor is private.
 let mint: (selected: SelectedAuthorities) => CaBundle
 
 /**
- * The X.509 authorities of a CA without SPIFFE: whoever they certify is known by common name or DNS name. Immutable: a
- * changed bundle is another object, and what was verified under the old one is verified again.
+ * The X.509 authorities of a CA that does not issue SPIFFE IDs. Peers with its certificates are identified by common
+ * name or DNS name. Immutable: a changed bundle is a new object, and proofs made under the old one are verified again.
  */
 export class CaBundle {
   readonly authorities: readonly Certificate[]
-  /** Equal for bundles of the same content, whatever the order. */
+  /** Equal for bundles with the same content in any order. */
   readonly fingerprint: string
-  /** What is wrong with authorities that were left out. */
+  /** The faults of authorities that were left out. */
   readonly faults: readonly BundleFault[]
 
   private constructor({ authorities, faults }: SelectedAuthorities) {
@@ -33,12 +33,12 @@ export class CaBundle {
   }
 
   /**
-   * Reads the authorities from PEM or concatenated DER. Those that can prove nobody (unreadable, no CA, no keyCertSign, a
-   * weak key) are left out and are `faults`.
+   * Reads the authorities from PEM or concatenated DER. Unusable ones (unreadable, not a CA, without keyCertSign, weak
+   * key) are left out and reported in `faults`.
    *
-   * @param now epoch milliseconds; authorities that have expired by then are left out. Default none are
-   * @throws {CertificateError} `bundle_empty`, `bundle_too_large`, or the code of the first fault when there is no other
-   * authority
+   * @param now epoch milliseconds; authorities that have expired by then are left out. By default none are
+   * @throws {CertificateError} `bundle_empty`, `bundle_too_large`, or the code of the first fault if no usable
+   * authority is left
    */
   static parse(input: string | Uint8Array, now?: number): CaBundle {
     checkContent(input, caName)
@@ -51,7 +51,7 @@ export class CaBundle {
 }
 
 /**
- * Cuts one file of a CA into its certificates; for a CA in several files.
+ * Splits one CA file into its certificates. For a CA in several files.
  *
  * @throws {CertificateError} as `splitBundle`
  */
@@ -59,13 +59,13 @@ export function splitCa(input: string | Uint8Array): readonly PublishedCertifica
   return splitBundle(caName, input)
 }
 
-/** The same CA with these of its authorities only, and with more faults. */
+/** Returns the same CA with only the selected authorities and with additional faults. */
 export function withCaAuthorities(ca: CaBundle, { authorities, faults }: SelectedAuthorities): CaBundle {
   return faults.length === 0 ? ca : mint({ authorities, faults: [...ca.faults, ...faults] })
 }
 
 /**
- * Refuses a CA of which no authority can be used.
+ * Returns the CA unless none of its authorities is usable.
  *
  * @throws {CertificateError} {SourceError} with the code of the first fault
  */
@@ -76,7 +76,7 @@ export function refuseUselessCa(ca: CaBundle): CaBundle {
 }
 
 /**
- * The CA that these certificates make up.
+ * Returns the CA that consists of these certificates.
  *
  * @throws {CertificateError} as `CaBundle.parse`
  */

@@ -5,25 +5,28 @@ import { isIssuedBy, isPossiblyIssuedBy } from '../certificate/verify-once.ts'
 import type { X509Bundle } from './bundle.ts'
 import type { PublishedCrl } from './published-crl.ts'
 
-/** Whose a revocation list is, by its signature. */
+/** The owners of a revocation list, determined by its signature. */
 export interface CrlOwnership {
-  /** The names of the trust domains whose authority signed it; none for a list of nobody's. */
+  /** The names of the trust domains whose authority signed the list. Empty if no known authority signed it. */
   readonly trustDomains: readonly string[]
   /**
-   * Whether it can be of nobody else. A trust domain may publish the intermediate of another one as its own authority, and
-   * must not get hold of its list by that; but it cannot sign for it.
+   * Whether the list can belong only to these trust domains. A trust domain can publish another one's intermediate as
+   * its own authority. It must not take over that intermediate's list, but it also cannot sign for it.
    */
   readonly isExclusive: boolean
-  /** Trust domains whose authority it claims to be of and is not: nobody of them has to look at it again. */
+  /**
+   * Trust domains that have an authority with the issuer's name but did not sign the list. They never need to check it
+   * again.
+   */
   readonly disowning: ReadonlySet<string>
 }
 
 const unowned: CrlOwnership = { trustDomains: [], isExclusive: false, disowning: new Set() }
 
-/** The most keys of authorities of one name that a list is checked against in one trust domain. */
+/** The maximum number of keys per issuer name that a list is checked against in one trust domain. */
 const maxKeysOfName = 8
 
-/** The most checks against the authorities of one trust domain. */
+/** The maximum number of signature checks against the authorities of one trust domain. */
 const maxChecksOfOne = 4096
 
 /** Finds the trust domains whose authority signed a revocation list. */
@@ -32,7 +35,7 @@ export class CrlOwners {
   readonly #checks = new Map<string, number>()
   readonly #own: ReadonlySet<string>
 
-  /** @param own trust domains to which the limits do not apply */
+  /** @param own trust domains that the limits do not apply to */
   constructor(bundles: ReadonlyMap<string, X509Bundle>, own: ReadonlySet<string>) {
     this.#own = own
     for (const [trustDomain, { authorities }] of bundles) {
@@ -41,11 +44,12 @@ export class CrlOwners {
   }
 
   /**
-   * Finds the trust domains whose authority signed a list. A key usage without cRLSign does not count: the trust domain did
-   * supply a list, and that it may not be heeded has to be noticed.
+   * Finds the trust domains whose authority signed a list. Also finds authorities without the cRLSign key usage: the
+   * trust domain did supply a list, so an operator must notice that the list cannot be used.
    *
-   * A list is never attributed by a name. If another trust domain has too many authorities of one name, or too many lists
-   * bear it, those that were not checked are of nobody, and are checked when a certificate of that name has issued a caller.
+   * A list is never assigned by name alone. If another trust domain has too many authorities with one name, or too many
+   * lists use that name, the unchecked lists have no owner. They are checked when a certificate with that name has
+   * issued a caller's certificate.
    */
   *find({ origin, issuer }: Pick<PublishedCrl, 'origin' | 'issuer'>): Generator<void, CrlOwnership> {
     if (origin === undefined) return unowned
@@ -60,7 +64,10 @@ export class CrlOwners {
     return { trustDomains: [...owners.keys()], isExclusive, disowning }
   }
 
-  /** The authorities with the key that signed, and without any whether each that could have signed is known not to have. */
+  /**
+   * Returns the authorities whose key signed the list. If there are none, also reports whether every candidate has been
+   * ruled out.
+   */
   *#findSigners(
     { signature, authorityKeyId }: CrlOrigin,
     trustDomain: string,
@@ -103,7 +110,7 @@ export class CrlOwners {
   }
 }
 
-/** An authority, and others that it was renewed by with its key: they are checked once. */
+/** An authority and its renewals with the same key. The key is checked once. */
 type SameKey = [Certificate, ...Certificate[]]
 
 function isSelfSigned(authority: Certificate): boolean {

@@ -3,13 +3,16 @@ import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import type { PublishedCrl } from './published-crl.ts'
 
-/** The most lists of one trust domain, and the most bytes that they have. */
+/** The maximum number of lists of one trust domain, and their maximum total size in bytes. */
 const mostOfOne = { lists: 64, bytes: 4 * 1024 * 1024 }
 
-/** The most lists that are decoded although no authority signed them, of all trust domains together. */
+/**
+ * The maximum number and total size of lists that are decoded without an authority's signature, for all trust domains
+ * together.
+ */
 const mostOfNobody = { lists: 64, bytes: 2 * 1024 * 1024 }
 
-/** Lists that were decoded, what is wrong with others, and those that were not looked at. */
+/** The decoded lists, the faults of others, and the lists that were not decoded. */
 export interface PlacedCrls {
   readonly crls: readonly Crl[]
   readonly faults: readonly BundleFault[]
@@ -19,7 +22,7 @@ export interface PlacedCrls {
 /** Decodes the lists of one trust domain, or none of them if there are too many. */
 export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[]): Generator<void, PlacedCrls> {
   const excess = describeExcess(lists, mostOfOne)
-  // To leave one of them out would let pass whom it revokes.
+  // Leaving only some lists out would accept the certificates that they revoke.
   if (excess !== undefined) return { crls: [], faults: [toFault(trustDomain, excess)], leftOut: [] }
   const crls: Crl[] = []
   const faults: BundleFault[] = []
@@ -33,10 +36,11 @@ export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[])
 }
 
 /**
- * Decodes lists that no authority signed, up to a limit. Every issuer has its turn, so that many lists of one of them
- * leave out few of the others.
+ * Decodes lists that no authority signed, up to a limit. Takes one list of each issuer in turn, so that one issuer with
+ * many lists displaces few lists of others.
  *
- * @param isOwned whether a list is of a trust domain, too, whose fault it is if it cannot be read
+ * @param isOwned whether a trust domain also owns a list; if so, a list that cannot be read is that trust domain's
+ * fault
  */
 export function* placeUnowned(
   lists: readonly PublishedCrl[],
@@ -62,7 +66,7 @@ export function* placeUnowned(
   return { crls, faults, leftOut: lists.filter((list) => !chosen.has(list)) }
 }
 
-/** The first list of every issuer, then the second of every issuer, and so on. */
+/** Returns the first list of every issuer, then the second list of every issuer, and so on. */
 function takeTurns(lists: readonly PublishedCrl[]): readonly PublishedCrl[] {
   const counts = new Map<string, number>()
   return lists

@@ -6,25 +6,28 @@ import { runAtOnce, runInTurns } from './in-turns.ts'
 import { type PublishedCrl, PublishedCrls } from './published-crl.ts'
 import { RevocationLists } from './revocation-lists.ts'
 
-/** Revocation lists, and the bundles that they are for. */
+/** Revocation lists, and the bundles that they apply to. */
 export interface CrlUpdate {
   readonly bundles: ReadonlyMap<string, X509Bundle>
-  /** Each one list in DER. */
+  /** One list in DER per entry. */
   readonly crls: readonly Uint8Array[]
-  /** Our own trust domains: each of their lists is attributed, however many lists claim to be of them. Default none. */
+  /**
+   * Our own trust domains. Their lists are always assigned, regardless of how many lists claim to be theirs. Default
+   * none.
+   */
   readonly own?: ReadonlySet<string>
-  /** Names of trust domains that need lists; those without a bundle are passed over. Default none. */
+  /** Names of trust domains that need lists; those without a bundle are ignored. Default none. */
   readonly demanded?: ReadonlySet<string>
 }
 
 /**
- * Puts revocation lists where they belong as `applyCrls` does, again and again. A list that comes again is not decoded or
+ * Assigns revocation lists like `applyCrls`, for repeated updates. A list that was seen before is not decoded or
  * verified again.
  */
 export class CrlReader {
   readonly #lists = new PublishedCrls()
 
-  /** Returns the bundles with their revocation lists. Never throws for a list. */
+  /** Returns the bundles with their revocation lists. Never throws because of a list. */
   apply(update: CrlUpdate): ReadonlyMap<string, X509Bundle> {
     this.#lists.beginRound()
     const places = runAtOnce(this.#place(update))
@@ -32,13 +35,13 @@ export class CrlReader {
     return new Map([...bundles].map(([name, bundle]) => [name, join(bundle, places, demanded.has(name))]))
   }
 
-  /** Whether `prepare` is worth it. */
+  /** Returns true if an update is large enough to call `prepare` first. */
   hasMuchToDo(crls: Iterable<Uint8Array>): boolean {
     const { count, bytes } = this.#lists.measureNew(crls)
     return count >= fewLists || bytes >= fewBytes
   }
 
-  /** Does in turns what the next `apply` of this would do at once. */
+  /** Does the work of the next `apply` ahead of time, in short turns. */
   prepare(update: CrlUpdate): Promise<void> {
     return runInTurns(this.#place(update))
   }
@@ -51,7 +54,7 @@ export class CrlReader {
     const others: PublishedCrl[] = []
     for (const list of published) {
       const ownership = yield* owners.find(list)
-      // If there is only one bundle, there is no doubt whose list it is.
+      // With only one bundle, the owner of the list is certain.
       const isUndoubted = ownership.trustDomains.length === 0 && bundles.size === 1
       const names = isUndoubted ? [...bundles.keys()] : ownership.trustDomains
       ownerships.set(list.sha256, ownership)
@@ -65,16 +68,16 @@ export class CrlReader {
   }
 }
 
-/** As many take less time than a handshake does under load. */
+/** Below these limits, decoding takes less time than a handshake under load. */
 const fewLists = 16
 const fewBytes = 16 * 1024
 
 interface Places {
-  /** Of trust domains with any list, a bad one included. */
+  /** By trust domain. Contains each trust domain with at least one list, even an unreadable one. */
   readonly owned: ReadonlyMap<string, PlacedCrls>
   /** By the SHA-256 of the list. */
   readonly ownerships: ReadonlyMap<string, CrlOwnership>
-  /** Those that may be of an intermediate. */
+  /** Lists that may belong to an intermediate. */
   readonly unowned: PlacedCrls
 }
 

@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
 
-/** A JSON text in which some values are cut out, each in a text of its own. */
+/** A JSON text with some values cut out into separate texts. */
 export interface CutJson {
-  /** The text with a string in the place of each value that is cut out. */
+  /** The text with a placeholder string for each value that is cut out. */
   readonly skeleton: string
-  /** The values that are cut out, by the string in their place. */
+  /** The values that are cut out, by their placeholder. */
   readonly parts: ReadonlyMap<string, string>
 }
 
 /**
- * Cuts the objects and arrays at the third level out of a JSON text, so that each can be read, and refused, by itself: in
- * `{"a":{"b":{…}}}` it is the value of `b`. Nothing is checked but that brackets match: a text that is not JSON has a
- * skeleton or parts that are not JSON either.
+ * Cuts the objects and arrays at the third level out of a JSON text, so that each can be parsed and rejected
+ * separately. In `{"a":{"b":{…}}}` that is the value of `b`. Checks only that brackets match: if the text is not JSON,
+ * the skeleton or a part is not JSON either.
  *
- * Returns undefined when the brackets do not match, which means that it is not JSON.
+ * Returns undefined if the brackets do not match, because the text is then not JSON.
  */
 export function cutJson(text: string): CutJson | undefined {
-  // Not to be guessed by whoever writes a string into the text.
+  // Random, so that the author of the text cannot guess a placeholder.
   const nonce = randomUUID()
   const parts = new Map<string, string>()
   const open: string[] = []
@@ -48,7 +48,7 @@ export function cutJson(text: string): CutJson | undefined {
 
 const cutLevel = 3
 
-/** The position of the quote that ends the string which begins at `start`, or of the end of the text. */
+/** Returns the position of the closing quote of the string at `start`, or the end of the text if there is none. */
 function findEndOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1)
   while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)

@@ -5,11 +5,11 @@ import { runInTurns } from './in-turns.ts'
 import type { PublishedBundles } from './published-bundles.ts'
 
 /**
- * Decodes the certificates of bundles that the cache does not hold yet, in turns of a few milliseconds, so
- * that requests and handshakes are answered in between: a partner may publish hundreds of new authorities at any time, and
- * each costs milliseconds. Nothing is decided here; what is decoded is read as usual afterwards.
+ * Decodes certificates that are not in the cache yet, in turns of a few milliseconds. Requests and handshakes are
+ * answered in between: a partner can publish hundreds of new authorities at any time, and each takes milliseconds. Only
+ * fills the cache; the bundles are read as usual afterwards.
  *
- * Returns undefined where there is too little to be worth it.
+ * Returns undefined if there are too few certificates to justify it.
  */
 export function decodeInTurns(
   cache: CertificateCache,
@@ -19,7 +19,7 @@ export function decodeInTurns(
   const missing = new Map<string, Uint8Array>()
   for (const input of bundles) {
     const certificates = listCertificates(published, input)
-    // Such a bundle is refused without a look at what is in it.
+    // Such a bundle is rejected without looking at its content.
     if (certificates.size > maxBundleCertificates) continue
     for (const [sha256, der] of certificates) if (!cache.has(sha256)) missing.set(sha256, der)
   }
@@ -27,7 +27,7 @@ export function decodeInTurns(
   return wanted.length < fewCertificates ? undefined : runInTurns(decodeAll(cache, wanted))
 }
 
-/** As many take less time than a handshake does under load. */
+/** Decoding fewer takes less time than a handshake under load. */
 const fewCertificates = 16
 
 function* decodeAll(
@@ -48,7 +48,7 @@ function listCertificates(published: PublishedBundles, input: string | Uint8Arra
   return certificates
 }
 
-// Whoever reads the bundle finds it again, and says whose it is.
+// The actual read of the bundle finds the same error and reports it with the trust domain.
 function ignoreRefusal(read: () => unknown): void {
   try {
     read()

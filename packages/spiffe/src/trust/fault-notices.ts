@@ -1,25 +1,25 @@
 import { type BundleFault, describeFaults } from './bundle-fault.ts'
 import type { SourceNotice, SubjectMaterial, X509Material } from './x509-source.ts'
 
-/** The notice of something that is wrong with a bundle. */
+/** A notice about a fault of a bundle. */
 export interface FaultNotice extends SourceNotice {
   readonly outcome: 'warning'
   readonly code: BundleFault['code']
 }
 
 /**
- * Turns what is wrong with the bundles of a material into notices: each kind of fault of a trust domain once for as long
- * as it lasts, whatever the number of updates and of certificates.
+ * Turns the faults of a material's bundles into notices. Reports each kind of fault of a trust domain once while it
+ * lasts, regardless of the number of updates and certificates.
  */
 export class FaultNotices {
-  /** By trust domain and kind; one notice may tell of several kinds. */
+  /** By trust domain and kind. One notice can cover several kinds. */
   #lasting: ReadonlyMap<string, ReadonlyMap<string, FaultNotice>> = new Map()
 
   /**
-   * Takes the material that holds from now on.
+   * Compares the faults of the new material with those of the previous one.
    *
    * @param at epoch milliseconds
-   * @returns the notices of faults that it has and the material before it did not
+   * @returns the notices of faults that are new in this material
    */
   take(material: Bundles | SubjectMaterial, at: number): readonly FaultNotice[] {
     const lasting = new Map<string, ReadonlyMap<string, FaultNotice>>()
@@ -40,22 +40,22 @@ export class FaultNotices {
     return fresh
   }
 
-  /** The notices of all faults that last. */
+  /** The notices of all current faults. */
   get standing(): readonly FaultNotice[] {
     return [...new Set([...this.#lasting.values()].flatMap((kinds) => [...kinds.values()]))]
   }
 }
 
-/** The part of a material that is about bundles, or bundles that come without an SVID. */
+/** The bundles of a material, or bundles that arrive without an SVID. */
 type Bundles = Pick<X509Material, 'bundles' | 'faults'> & { readonly kind?: 'spiffe' }
 
-/** The faults of one bundle, or those that are of no trust domain in particular. */
+/** The faults of one bundle, or the faults that belong to no particular trust domain. */
 interface FaultGroup {
-  /** Begins the message. */
+  /** The start of the message. */
   readonly name: string
   readonly trustDomain: string | undefined
   readonly faults: readonly BundleFault[]
-  /** Ends the message. */
+  /** The end of the message. */
   readonly consequence: string
 }
 

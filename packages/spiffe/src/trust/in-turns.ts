@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 /** Milliseconds. */
 const turn = 4
 
-/** Takes steps in turns of a few milliseconds, so that requests and handshakes are answered in between. */
+/** Runs the steps in turns of a few milliseconds, so that requests and handshakes are answered in between. */
 export async function runInTurns(steps: Iterator<unknown, unknown>): Promise<void> {
   let endOfTurn = performance.now() + turn
   while (steps.next().done !== true) {
@@ -13,7 +13,7 @@ export async function runInTurns(steps: Iterator<unknown, unknown>): Promise<voi
   }
 }
 
-/** Takes all steps at once. */
+/** Runs all steps at once and returns the result. */
 export function runAtOnce<Result>(steps: Iterator<unknown, Result>): Result {
   for (;;) {
     const step = steps.next()

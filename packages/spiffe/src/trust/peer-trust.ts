@@ -1,11 +1,14 @@
 import type { Certificate } from '../certificate/certificate.ts'
 
-/** What is proved of a peer, whoever proved it. */
+/** What every verifier proves about a peer. */
 interface PeerProof {
   readonly leaf: Certificate
   /** Leaf first, authority last. */
   readonly path: readonly Certificate[]
-  /** Epoch milliseconds: the moment from which some certificate of the path, or what says it is not revoked, is no longer valid. */
+  /**
+   * Epoch milliseconds: when the first certificate of the path, or the first revocation list that it relies on, stops
+   * being valid.
+   */
   readonly expiresAt: number
 }
 
@@ -16,45 +19,45 @@ export interface PeerClaim {
   /** Certificates that may complete the chain. */
   readonly additional: readonly Certificate[]
   /**
-   * Returns what is known of one realm and may complete a chain of it. Only that of the peer's own realm is asked for: those
-   * of another could leave no room for it.
+   * Returns the known certificates of one realm that may complete a chain. Only the peer's own realm is requested:
+   * certificates of other realms could use up the limits of the chain.
    */
   readonly known?: ((realm: string) => readonly Certificate[]) | undefined
   /** Epoch milliseconds. */
   readonly now: number
 }
 
-/** The proof, or why there is none. */
+/** The proof, or the reason why there is none. */
 export type PeerTrustVerdict<Proof extends PeerProof> =
   | { readonly ok: true; readonly proof: Proof }
   | {
       readonly ok: false
       readonly reason: string
       readonly detail: string
-      /** What the leaf claims to be, where it could be read. */
+      /** The name that the leaf claims, if it could be read. */
       readonly spiffeId?: string
       readonly subject?: string
     }
 
-/** Authorities that vouch for the same peers. */
+/** Authorities that certify the same set of peers. */
 export interface AuthoritySet {
   /** Absent for a CA without SPIFFE. */
   readonly trustDomain?: string
   readonly authorities: readonly Certificate[]
 }
 
-/** What peers are held against at one time, and what was proved under it. Immutable. */
+/** The authorities that peers are verified against at one time, and the proofs made under them. Immutable. */
 export interface PeerTrust<Proof extends PeerProof> {
-  /** Every authority, for the list that TLS sends to callers. */
+  /** All authorities, for the list that TLS sends to clients. */
   readonly authorities: readonly Certificate[]
-  /** The same, by whose they are. */
+  /** The same authorities, grouped by owner. */
   readonly bundles: readonly AuthoritySet[]
   /** Verifies a chain from the start. */
   verify(claim: PeerClaim): PeerTrustVerdict<Proof>
-  /** Whether a proof was reached under the bundle that holds now. */
+  /** Returns true if the proof was made under the current bundle. */
   holds(proof: Proof): boolean
-  /** The proof under the bundle that holds now, where nothing of what was verified has changed. */
+  /** Returns the proof under the current bundle, if nothing that was verified has changed. */
   carryOver(proof: Proof): Proof | undefined
-  /** Whose bundle it is: what was learnt under one is kept apart from all others. */
+  /** Returns the owner of the bundle. Cached certificates of different owners are kept apart. */
   trustDomainOf(proof: Proof): string
 }

@@ -5,21 +5,21 @@ import { isBundleDocument, parseBundleDocument, type PublishedBundle } from './b
 import { parseStrictJson } from './strict-json.ts'
 
 /**
- * Reads what bundles publish and remembers the result for those that come again, by the hash of the whole: all bundles
- * come together whenever one of them changes, our own rotation included. Failures are remembered too.
+ * Reads the content of bundles and caches it by the hash of the input. All bundles arrive together whenever one of them
+ * changes, even for our own rotation. Failures are cached too.
  */
 export class PublishedBundles {
   #previous: ReadonlyMap<string, Result> = new Map()
   #current = new Map<string, Result>()
 
-  /** Begins another round; bundles that the round before did not use are dropped. */
+  /** Starts a new round and drops the bundles that the previous round did not use. */
   beginRound(): void {
     this.#previous = this.#current
     this.#current = new Map()
   }
 
   /**
-   * Reads PEM, concatenated DER or a SPIFFE bundle document; decodes no certificate.
+   * Reads PEM, concatenated DER or a SPIFFE bundle document. Decodes no certificate.
    *
    * @param name the trust domain, for messages
    * @throws {CertificateError} as `splitBundle` and `parseBundleDocument`
@@ -28,7 +28,7 @@ export class PublishedBundles {
     checkSize(name, input)
     const key = identify(input)
     const known = this.#find(key)
-    // An error names the trust domain that it was made for.
+    // The message of an error contains the trust domain, so it is reused only for the same one.
     const isKnown = known !== undefined && (known.error === undefined || known.name === name)
     const result = isKnown ? known : attempt(name, input)
     this.#current.set(key, result)
@@ -36,7 +36,7 @@ export class PublishedBundles {
     return result.bundle
   }
 
-  /** The same for whoever does not know the trust domain; undefined for what `read` refuses. */
+  /** Reads a bundle whose trust domain is unknown. Returns undefined for input that `read` rejects. */
   tryRead(input: string | Uint8Array): PublishedBundle | undefined {
     if (input.length > maxBundleBytes) return undefined
     const key = identify(input)
@@ -50,7 +50,7 @@ export class PublishedBundles {
   }
 }
 
-// The same letters as text and as bytes are not the same: text is never DER.
+// The type is part of the key because text and bytes are read differently: text is never DER.
 function identify(input: string | Uint8Array): string {
   return `${typeof input} ${hash('sha256', input)}`
 }
@@ -70,7 +70,7 @@ function attempt(name: string, input: string | Uint8Array): Result {
 
 function publishBundle(name: string, input: string | Uint8Array): PublishedBundle {
   if (isBundleDocument(input)) return parseBundleDocument(name, parseStrictJson(input, `bundle of ${name}`))
-  // A copy, so that nobody can change the bytes that are remembered.
+  // A copy, so that the caller cannot change the cached bytes.
   const copy = typeof input === 'string' ? input : new Uint8Array(input)
   return { certificates: splitBundle(name, copy), sequence: undefined, refreshHintSeconds: undefined }
 }

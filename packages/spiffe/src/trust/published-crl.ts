@@ -3,26 +3,26 @@ import { type Crl, type CrlOrigin, decodeCrlInSteps, readCrlOrigin } from '../ce
 import { keyOfName } from '../certificate/distinguished-name.ts'
 import { CertificateError } from '../errors.ts'
 
-/** A revocation list as it was published. Each part is read when it is first asked for, once. */
+/** A published revocation list. Each part is read on first use, once. */
 export class PublishedCrl {
   readonly der: Buffer
-  /** Of the DER, lower-case hex. */
+  /** SHA-256 of the DER, lower-case hex. */
   readonly sha256: string
-  /** Undefined if not even that can be read. */
+  /** Undefined if not even the origin can be read. */
   readonly origin: CrlOrigin | undefined
-  /** Equal for lists under equal names; empty without an origin. */
+  /** Equal for lists with equal issuer names; empty without an origin. */
   readonly issuer: string
   #content: Crl | CertificateError | undefined
 
   constructor(sha256: string, der: Uint8Array) {
     this.sha256 = sha256
-    // A copy, so that nobody can change the bytes after they were checked.
+    // A copy, so that the caller cannot change the bytes after they were checked.
     this.der = Buffer.from(der)
     this.origin = readCrlOrigin(this.der)
     this.issuer = this.origin === undefined ? '' : keyOfName(this.origin.issuer)
   }
 
-  /** Returns the list, or why it is refused. */
+  /** Returns the list, or the error if it is rejected. */
   *read(): Generator<void, Crl | CertificateError> {
     return (this.#content ??= yield* this.#decode())
   }
@@ -30,7 +30,7 @@ export class PublishedCrl {
   *#decode(): Generator<void, Crl | CertificateError> {
     try {
       const crl = yield* decodeCrlInSteps(this.der)
-      // One signature, so that what is found out about it is known wherever the list is.
+      // The same signature object everywhere, so that the result of its verification is shared.
       return { ...crl, signature: this.origin?.signature ?? crl.signature }
     } catch (error) {
       if (error instanceof CertificateError) return error
@@ -39,18 +39,18 @@ export class PublishedCrl {
   }
 }
 
-/** Remembers lists from one update to the next: what was read, who signed them and who did not. */
+/** Caches lists between updates: their content, and which keys did and did not sign them. */
 export class PublishedCrls {
   #previous: ReadonlyMap<string, PublishedCrl> = new Map()
   #current = new Map<string, PublishedCrl>()
 
-  /** Begins another round; lists that the round before did not use are dropped. */
+  /** Starts a new round and drops the lists that the previous round did not use. */
   beginRound(): void {
     this.#previous = this.#current
     this.#current = new Map()
   }
 
-  /** Returns the different ones of these lists by their SHA-256. */
+  /** Returns the distinct lists, compared by SHA-256. */
   *list(crls: Iterable<Uint8Array>): Generator<void, readonly PublishedCrl[]> {
     const lists = new Map<string, PublishedCrl>()
     for (const der of crls) {
@@ -64,7 +64,7 @@ export class PublishedCrls {
     return [...lists.values()]
   }
 
-  /** How many of these lists are new, and how many bytes they have. */
+  /** Returns the number of new lists and their total size in bytes. */
   measureNew(crls: Iterable<Uint8Array>): { readonly count: number; readonly bytes: number } {
     const unknown = new Map([...crls].map((der) => [hash('sha256', der), der.length]))
     for (const sha256 of [...this.#current.keys(), ...this.#previous.keys()]) unknown.delete(sha256)

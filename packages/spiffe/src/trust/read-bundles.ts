@@ -5,32 +5,32 @@ import { toFault } from './bundle-fault.ts'
 import { decodeInTurns } from './decode-in-turns.ts'
 import { PublishedBundles } from './published-bundles.ts'
 
-/** How bundles are read. */
+/** Options for reading bundles. */
 export interface ReadBundlesOptions {
-  /** Epoch milliseconds; authorities that have expired by then are left out. Default the clock's. */
+  /** Epoch milliseconds; authorities that have expired by then are left out. Default: the current time. */
   readonly now?: number
-  /** The trust domain whose bundle is read first: our own, so that the limits on all bundles together never affect it. */
+  /** Our own trust domain. Its bundle is read first, so that the limits on all bundles together never affect it. */
   readonly own?: string | undefined
   /**
-   * Whether no bytes at all mean that everything is revoked, as the Workload API has it (§4.4). Default false: an empty
-   * file is an accident, and the bundle cannot be read.
+   * Whether an empty bundle revokes everything, as the Workload API defines (§4.4). Default false: an empty file is a
+   * mistake, and the bundle cannot be read.
    */
   readonly emptyRevokes?: boolean
 }
 
 /**
- * Reads the bundles of many trust domains again and again, each by itself: one that cannot be read or is too large holds
- * no authority and says so in its `faults`, and all others are as they would be without it. A bundle that
- * comes again is not parsed again, and a certificate that comes again is not decoded again.
+ * Reads the bundles of several trust domains, for repeated updates. Each is read separately: one that cannot be read or
+ * is too large has no authorities and reports the reason in `faults`, and does not affect the others. Bundles and
+ * certificates that were seen before are not parsed again.
  */
 export class BundleReader {
   readonly #cache = new CertificateCache()
   readonly #published = new PublishedBundles()
 
   /**
-   * Reads bundles by trust domain: PEM, concatenated DER or a SPIFFE bundle document. Never throws for what is in them.
+   * Reads bundles in PEM, concatenated DER or as SPIFFE bundle documents. Never throws because of their content.
    *
-   * @param encoded by the bare name of the trust domain
+   * @param encoded bundles by bare trust domain name
    */
   read(
     encoded: ReadonlyMap<string, string | Uint8Array>,
@@ -41,14 +41,14 @@ export class BundleReader {
   }
 
   /**
-   * Decodes what the next `read` of these bundles would decode at once, in turns between which other work is done. Returns
-   * undefined where there is little of it.
+   * Does the decoding of the next `read` of these bundles ahead of time, in short turns. Returns undefined if there is
+   * little to decode.
    */
   prepare(bundles: Iterable<string | Uint8Array>): Promise<void> | undefined {
     return decodeInTurns(this.#cache, this.#published, bundles)
   }
 
-  /** The same, with the error in place of a bundle that cannot be read or is too large. */
+  /** Reads bundles like `read`, but returns the error instead of a bundle that cannot be read or is too large. */
   readEach(
     encoded: ReadonlyMap<string, string | Uint8Array>,
     { now = Date.now(), own, emptyRevokes = false }: ReadBundlesOptions = {},
@@ -56,7 +56,7 @@ export class BundleReader {
     this.#cache.beginRound()
     this.#published.beginRound()
     const context = { now, cache: this.#cache }
-    // The largest last: where all together are too large, those are refused that make them so.
+    // The largest last: if all bundles together exceed a limit, only the largest are rejected.
     const rank = ([name, input]: readonly [string, string | Uint8Array]): number => (name === own ? -1 : input.length)
     const results = new Map<string, X509Bundle | CertificateError>([...encoded.keys()].map((name) => [name, unread]))
     for (const [name, input] of [...encoded].toSorted((one, other) => rank(one) - rank(other))) {
@@ -68,12 +68,12 @@ export class BundleReader {
   }
 }
 
-/** The bundle, or in place of an error one that proves nobody and says what was wrong. */
+/** Returns the bundle, or an empty bundle that reports the error in `faults`. */
 export function toBundle(name: string, result: X509Bundle | CertificateError | SourceError): X509Bundle {
   return result instanceof Error ? createEmptyBundle(name, [toFault(name, result)]) : result
 }
 
-/** The bundle that `read` returns, or the error that it throws. */
+/** Returns the bundle that `read` returns, or the `CertificateError` that it throws. */
 export function attempt(read: () => X509Bundle): X509Bundle | CertificateError {
   try {
     return read()
@@ -83,5 +83,5 @@ export function attempt(read: () => X509Bundle): X509Bundle | CertificateError {
   }
 }
 
-// Takes the place of each result, so that the order is that of the input.
+// A placeholder for each result, so that the output has the order of the input.
 const unread = new CertificateError('bundle_empty', 'found a bundle that was not read')

@@ -9,31 +9,31 @@ import type { BundleFault } from './bundle-fault.ts'
 import { runAtOnce } from './in-turns.ts'
 import type { PublishedCrl } from './published-crl.ts'
 
-/** What the owner of a certificate has issued. */
+/** The revocation lists of one issuer. */
 export interface IssuedCrls {
-  /** Stale ones too. */
+  /** Includes stale lists. */
   readonly crls: readonly Crl[]
-  /** Whether there are others that were not read: they may name any certificate. */
+  /** Whether some lists of the issuer were not read. They could revoke any certificate. */
   readonly isIncomplete: boolean
-  /** Whether there are others that its key usage does not allow. */
+  /** Whether the issuer signed a list without the key usage that allows it. */
   readonly isBarred: boolean
 }
 
 interface Others {
-  /** What is wrong with lists that were left out. */
+  /** The faults of lists that were left out. */
   readonly faults?: readonly BundleFault[]
-  /** Lists that were not read, because there are too many. */
+  /** Lists that were not read because there are too many. */
   readonly leftOut?: readonly PublishedCrl[]
 }
 
-/** The certificate revocation lists that go with a bundle. Immutable but for what it remembers of its own checks. */
+/** The certificate revocation lists of a bundle. Immutable except for a cache of its own checks. */
 export class RevocationLists {
   readonly crls: readonly Crl[]
-  /** Whether every certificate needs a list of its issuer, and not only those whose issuer has one. */
+  /** Whether every certificate needs a list of its issuer, even if that issuer has none. */
   readonly areRequired: boolean
-  /** Equal for the same lists with the same demand, whatever their order; empty for no list and no demand. */
+  /** Equal for the same lists in any order with the same requirement. Empty without lists and requirement. */
   readonly fingerprint: string
-  /** What is wrong with lists that were left out. */
+  /** The faults of lists that were left out. */
   readonly faults: readonly BundleFault[]
   readonly #leftOut: readonly PublishedCrl[]
   readonly #issued = new Map<string, IssuedCrls>()
@@ -48,7 +48,9 @@ export class RevocationLists {
     Object.freeze(this)
   }
 
-  /** Finds the lists that this certificate's owner issued. Each signature is verified once, also one that is wrong. */
+  /**
+   * Finds the lists that the owner of this certificate issued. Each signature is verified once, even if it is invalid.
+   */
   findIssued(issuer: Certificate): IssuedCrls {
     const known = this.#issued.get(issuer.sha256)
     if (known !== undefined) return known
@@ -67,16 +69,16 @@ export class RevocationLists {
   }
 }
 
-/** The most issuers for which the lists are remembered. */
+/** The maximum number of issuers whose lists are cached. */
 const maxIssuers = 256
 
-/** The most lists under the name of one issuer that are checked although they were left out. */
+/** The maximum number of left-out lists per issuer name whose signature is checked. */
 const maxLeftOut = 256
 
-/** The most bytes of lists that are decoded although they were left out: a handshake waits for that. */
+/** The maximum size of left-out lists that are decoded late, in bytes. A handshake waits for this. */
 const maxLateBytes = 16 * 1024
 
-/** Of the lists that were left out, attributes those of one issuer by their signature and reads them if they are small. */
+/** Finds the left-out lists of one issuer by their signature, and decodes them if they are small. */
 function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pick<IssuedCrls, 'crls' | 'isIncomplete'> {
   const candidates = leftOut.filter(({ origin }) => {
     if (origin === undefined || !isSameName(origin.issuer, issuer.subject)) return false

@@ -1,20 +1,19 @@
 import { CertificateError } from '../errors.ts'
 
-/** A JSON value in which nothing is lost: members in a map, and integers of any size as `bigint`. */
+/** A JSON value without loss: objects are maps, and integers of any size are `bigint`. */
 export type JsonValue = null | boolean | number | bigint | string | JsonArray | JsonObject
 /** See `JsonValue`. */
 export type JsonArray = readonly JsonValue[]
-/** A map, so that `__proto__` is a name like any other. */
+/** A map, so that `__proto__` is an ordinary name. */
 export type JsonObject = ReadonlyMap<string, JsonValue>
 
 /**
- * Reads JSON text, or its UTF-8 bytes, with what `JSON.parse` takes no notice of: a name that is twice in an object is
- * refused, and integers above 2^53 stay exact. A byte order mark is passed over (RFC 8259 §8.1). `where` begins the
- * messages.
+ * Parses JSON text or its UTF-8 bytes more strictly than `JSON.parse`: an object with a repeated name is rejected, and
+ * integers above 2^53 stay exact. A byte order mark is ignored (RFC 8259 §8.1).
  *
- * @throws {CertificateError} `bundle_malformed` for what is no JSON or no UTF-8, for a repeated name, and for the limits
- * that RFC 8259 §9 leaves to us: 64 levels and 64 characters a number; `bundle_too_large` above 1 MiB
- * and above 65,536 values
+ * @param where the start of error messages
+ * @throws {CertificateError} `bundle_malformed` for invalid JSON or UTF-8, for a repeated name, and above the limits
+ * that RFC 8259 §9 permits: 64 levels and 64 characters per number; `bundle_too_large` above 1 MiB or 65,536 values
  */
 export function parseStrictJson(input: string | Uint8Array, where: string): JsonValue {
   const text = decodeJsonText(input, where)
@@ -50,8 +49,8 @@ export function parseStrictJson(input: string | Uint8Array, where: string): Json
   return whole
 }
 
-// Node's own reader knows the grammar. It hides repeated names and rounds numbers, so the text that it takes is read once
-// more by its tokens: a name with its colon, another string, a bracket, a number or a constant.
+// `JSON.parse` checks the grammar, but hides repeated names and rounds numbers. So the accepted text is read again as
+// tokens: a name with its colon, another string, a bracket, a number or a constant.
 const tokens = /("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]|[-+.0-9a-zA-Z]+/g
 
 const constants: ReadonlyMap<string, JsonValue> = new Map([
@@ -84,33 +83,33 @@ function openObject(members: Map<string, JsonValue>, where: string): Open {
   }
 }
 
-/** Whether it is an object, and not null or an array. */
+/** Returns true if the value is an object, not null or an array. */
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
   return value instanceof Map
 }
 
-/** Whether it is an array. */
+/** Returns true if the value is an array. */
 export function isJsonArray(value: JsonValue | undefined): value is JsonArray {
   return Array.isArray(value)
 }
 
-/** An array or an object whose end is still to come; an array ignores names, for it has none. */
+/** An array or object that is not closed yet. An array ignores names. */
 interface Open {
   readonly name: (name: string) => void
   readonly put: (value: JsonValue) => void
 }
 
-/** The parser calls itself for each level, and text of a megabyte could exhaust the stack. */
+/** `JSON.parse` is recursive, and a megabyte of nested brackets could exhaust the stack. */
 const maxLevels = 64
 
-/** A bundle of 256 authorities has a tenth of it; a megabyte of small values would take a second. */
+/** Ten times what a bundle of 256 authorities has. A megabyte of small values would take a second. */
 const maxValues = 65_536
 
-/** A bundle of 256 authorities with keys of 4096 bits has two thirds of it. */
+/** A bundle of 256 authorities with 4096-bit keys has two thirds of this. */
 const maxTextBytes = 1024 * 1024
 
 /**
- * The text of JSON without its byte order mark.
+ * Returns JSON text without its byte order mark.
  *
  * @param mostBytes default 1 MiB
  * @throws {CertificateError} `bundle_too_large` above that, `bundle_malformed` for bytes that are not UTF-8
@@ -128,7 +127,9 @@ export function decodeJsonText(input: string | Uint8Array, where: string, mostBy
   }
 }
 
-/** Room for every double and for integers of 200 bits; what it takes to read a longer one grows with its square. */
+/**
+ * Enough for every double and for 200-bit integers. The time to parse an integer grows with the square of its length.
+ */
 const maxNumberLength = 64
 
 function parseNumber(text: string, where: string): number | bigint {

@@ -4,90 +4,103 @@ import type { X509Bundle } from './bundle.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import type { CaBundle } from './ca-bundle.ts'
 
-/** Has the current X.509 material of this workload, wherever it comes from. */
+/** Provides the current X.509 material of this workload, regardless of its origin. */
 export interface X509Source<Material = X509Material> {
   /**
    * An immutable snapshot: the same object until something changes.
    *
-   * @throws {SourceError} when there is none (any more)
+   * @throws {SourceError} if there is no material, or no longer any
    */
   readonly current: Material
-  /** Calls the listener after each change of content, with the new material; gives the function that ends it. */
+  /**
+   * Calls the listener with the new material after each change of content. Returns a function that removes the
+   * listener.
+   */
   onUpdate(listener: (material: Material) => void): () => void
   /**
-   * Calls the listener with everything that the source has to say besides new material; first, at once, with what it
-   * said since it took the material that it holds. A source that never has anything to say may leave it out. One that has
-   * it has to tell of everything, above all `lost`: a guard that follows it does not ask `current` for each request any
-   * more. Gives the function that ends it.
+   * Calls the listener with every notice of the source. The first notices are delivered immediately: those since the
+   * source took its current material. Returns a function that removes the listener.
+   *
+   * Omit this method only if the source never has a notice. A source that has it must report everything, above all
+   * `lost`: a guard that listens no longer reads `current` for each request.
    */
   onNotice?(listener: (notice: SourceNotice) => void): () => void
-  /** Ends all activity; afterwards `current` throws. */
+  /** Stops all activity. Afterwards `current` throws. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A source of certificates of a CA without SPIFFE. A guard takes one together with `identity` only. */
+/** A source of certificates from a CA without SPIFFE. A guard accepts one only together with `identity`. */
 export type SubjectSource = X509Source<SubjectMaterial>
 
-/** A source that does have something to say besides new material. */
+/** A source that reports notices. */
 export interface NoticingSource<Material = X509Material> extends X509Source<Material> {
   onNotice(listener: (notice: SourceNotice) => void): () => void
 }
 
-/** What happened to a source that is no new material. */
+/** Something that happened to a source other than new material. */
 export interface SourceNotice {
-  /** `refused`: an update was bad and what was there stays; `lost`: `current` throws from now on; `recovered`: what was refused or lost is good again; `warning`: it works, but somebody should look. */
+  /**
+   * `refused`: an update was invalid and the previous material stays. `lost`: `current` throws from now on.
+   * `recovered`: what was refused or lost is valid again. `warning`: the source works, but an operator should look at
+   * it.
+   */
   readonly outcome: 'refused' | 'lost' | 'recovered' | 'warning'
   /** Epoch milliseconds. */
   readonly at: number
-  /** Why, but for what has recovered. */
+  /** The cause. Absent for `recovered`. */
   readonly code?: SpiffeErrorCode
-  /** Whose bundle it is about, where it is about one. */
+  /** The trust domain of the bundle that the notice is about, if any. */
   readonly trustDomain?: string
-  /** What was found, what was expected and what to do; never a key. */
+  /** What was found, what was expected and how to fix it. Never a key. */
   readonly detail: string
 }
 
 /**
- * What a workload needs to prove its SPIFFE ID and to verify others. A source of your own makes it with
- * `createMaterial`, which sets `kind`; a copy has to keep it.
+ * What a workload needs to prove its SPIFFE ID and to verify others. A custom source creates it with `createMaterial`,
+ * which sets `kind`. A copy must keep `kind`.
  */
 export interface X509Material {
   readonly kind: 'spiffe'
   readonly svid: OwnSvid
-  /** By trust domain name. A bundle whose content did not change stays the same object from one material to the next. */
+  /** By trust domain name. A bundle whose content did not change stays the same object in the next material. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
-  /** What is wrong with the material besides the faults of its bundles. Default nothing. */
+  /** Faults other than those of the bundles. Default none. */
   readonly faults?: readonly BundleFault[]
 }
 
-/** What a workload needs to prove itself to others that trust the same CA, and to verify them; made by `fileSource`. */
+/**
+ * What a workload needs to prove itself to peers that trust the same CA, and to verify them. Created by `fileSource`.
+ */
 export interface SubjectMaterial {
   readonly kind: 'subject'
   readonly certificate: OwnCertificate
-  /** The same object from one material to the next while its content does not change. */
+  /** The same object in the next material if its content did not change. */
   readonly ca: CaBundle
 }
 
 /** A side of a TLS handshake. */
 export type HandshakeSide = 'server' | 'client'
 
-/** The certificate of this workload: the one kind that comes with a private key. */
+/** The certificate of this workload. Only this kind has a private key. */
 export interface OwnCertificate {
   readonly serialNumber: string
   /** SHA-256 of the leaf's DER, lower-case hex. */
   readonly sha256: string
-  /** Leaf first, then what a peer needs to reach the authority. */
+  /** Leaf first, then the certificates that a peer needs to reach the authority. */
   readonly certificatePem: string
   /** Epoch milliseconds: the leaf's notBefore. */
   readonly notBefore: number
-  /** Epoch milliseconds: the moment from which the leaf is no longer valid. */
+  /** Epoch milliseconds: when the leaf stops being valid. */
   readonly notAfter: number
-  /** Epoch milliseconds: the moment from which some certificate of the path is no longer valid. */
+  /** Epoch milliseconds: when the first certificate of the path stops being valid. */
   readonly expiresAt: number
-  /** For which sides of a handshake its extended key usages and those of its issuers allow it (RFC 5280 §4.2.1.12); an SVID has both. */
+  /**
+   * The sides of a handshake that the extended key usages of the leaf and its issuers allow (RFC 5280 §4.2.1.12). An
+   * SVID allows both.
+   */
   readonly sides: readonly HandshakeSide[]
-  /** The private key as PKCS#8 PEM: a function, so that no log of this object ever shows it. */
+  /** Returns the private key as PKCS#8 PEM. A function, so that logging this object never shows the key. */
   readonly exportPrivateKey: () => string
 }
 

@@ -2,17 +2,17 @@ import { isIP } from 'node:net'
 import { ConfigurationError } from '@countersign/spiffe'
 import { describeValue, isRecord, refuseValue } from '@countersign/spiffe/options'
 
-/** Where an agent listens. */
+/** The address of an agent. */
 export type EndpointAddress =
   | { readonly transport: 'unix'; readonly path: string }
   | { readonly transport: 'tcp'; readonly host: string; readonly port: number }
 
-/** The environment variable that names the endpoint (SPIFFE Workload Endpoint §4). */
+/** The environment variable with the address of the endpoint (SPIFFE Workload Endpoint §4). */
 const endpointVariable = 'SPIFFE_ENDPOINT_SOCKET'
 
 /**
- * Reads the address of a Workload Endpoint: `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. A host is an IP
- * address, because a name could lead to another machine's agent.
+ * Parses the address of a Workload Endpoint: `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. The host must be
+ * an IP address, because a name could resolve to an agent on another machine.
  *
  * @throws {ConfigurationError} `option_invalid` for anything else
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_Endpoint.md#4-locating-the-endpoint
@@ -29,9 +29,9 @@ export function parseEndpointAddress(text: string, where: string = 'endpoint'): 
 }
 
 /**
- * The endpoint that was asked for, else that of the environment.
+ * Returns the configured endpoint, or else the one from the environment.
  *
- * @throws {ConfigurationError} `option_invalid` when neither is there, or it is no address
+ * @throws {ConfigurationError} `option_invalid` if neither is set, or if it is not a valid address
  */
 export function findEndpoint(
   endpoint: string | undefined,
@@ -44,7 +44,7 @@ export function findEndpoint(
   throw new ConfigurationError('option_invalid', message)
 }
 
-/** The address as text, for messages. */
+/** Formats an address as text, for messages. */
 export function formatEndpoint(address: EndpointAddress): string {
   if (!isRecord(address) || (address.transport !== 'unix' && address.transport !== 'tcp')) {
     const message = `formatEndpoint: found ${describeValue(address)}, expected what parseEndpointAddress() returns`
@@ -55,7 +55,8 @@ export function formatEndpoint(address: EndpointAddress): string {
   return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-// RFC 3986 §2.1: a space in the path of a URI is written %20, and a NUL %00, at which the operating system would cut it.
+// RFC 3986 §2.1: a space in a URI path is written as %20. A NUL (%00) is rejected because the operating system would
+// truncate the path there.
 function decodePath(path: string, text: string, where: string): string {
   const decoded = decode(path)
   return decoded === undefined || /\p{Cc}/u.test(decoded) ? refuse(text, where) : decoded

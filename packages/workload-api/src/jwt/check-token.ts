@@ -2,23 +2,23 @@ import { SpiffeId } from '@countersign/spiffe'
 import { isRecord } from '@countersign/spiffe/options'
 import { refuseMessage } from '../wire/refuse-message.ts'
 
-/** What a token that the agent issued to us has to be. */
+/** What a token from the agent must contain. */
 export interface ExpectedToken {
-  /** The SPIFFE ID that the agent names beside it. */
+  /** The SPIFFE ID that the agent sent with the token. */
   readonly spiffeId: string
-  /** The audiences that we asked for; the token may have more. */
+  /** The audiences that we requested. The token may have more. */
   readonly audience: readonly string[]
   /** Epoch milliseconds. */
   readonly now: number
 }
 
 /**
- * Checks a JWT-SVID that the agent issued to us as far as that is possible without its keys (JWT-SVID §2 and §3): whoever
- * we send the token to verifies its signature. Returns when it expires, in epoch milliseconds. No refusal shows the token.
+ * Checks a JWT-SVID from the agent, except for its signature (JWT-SVID §2 and §3). The recipient of the token verifies
+ * the signature. Returns the expiry in epoch milliseconds. No error shows the token.
  *
- * @throws {SourceError} `message_malformed` for text that is not a JWS in compact serialization, an algorithm that
- * JWT-SVID does not allow (`none` and symmetric ones included), another `typ` than JWT or JOSE, critical headers, another
- * subject or audience than expected, and a token that has expired or is not valid yet
+ * @throws {SourceError} `message_malformed` if the text is not a JWS in compact serialization, for an algorithm that
+ * JWT-SVID does not allow (including `none` and symmetric ones), a `typ` other than JWT or JOSE, critical headers, an
+ * unexpected subject or audience, and a token that has expired or is not valid yet
  * @see https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md#3-jwt-claims
  */
 export function checkToken(token: string, { spiffeId, audience, now }: ExpectedToken): number {
@@ -26,7 +26,7 @@ export function checkToken(token: string, { spiffeId, audience, now }: ExpectedT
   const [header, claims, signature = ''] = parts
   if (parts.length !== 3) refuse(`${parts.length} parts`, 'header, claims and signature')
   checkHeader(readPart(header, 'header'))
-  // §2.1: an unsigned token has an empty one.
+  // §2.1: the signature of an unsigned token is empty.
   if (signature === '' || !isBase64Url(signature)) refuse('no signature in base64url', 'one')
   const { sub, aud, exp, nbf } = readPart(claims, 'claims')
   checkSubject(sub, spiffeId)
@@ -44,11 +44,11 @@ function checkHeader({ alg, typ, crit }: Record<string, unknown>): void {
   if (!algorithms.has(alg)) refuse(`the algorithm ${show(alg)}`, 'RS, ES or PS with 256, 384 or 512')
   // §2.3
   if (typ !== undefined && typ !== 'JWT' && typ !== 'JOSE') refuse(`the type ${show(typ)}`, 'JWT, JOSE or none')
-  // RFC 7515 §4.1.11: whoever does not process an extension has to refuse the token.
+  // RFC 7515 §4.1.11: a token with an unknown critical extension must be rejected.
   if (crit !== undefined) refuse('critical header parameters', 'alg, kid and typ')
 }
 
-// §3.1. Whoever takes a token for another workload's acts in its name.
+// §3.1. With another workload's token, we would act in that workload's name.
 function checkSubject(sub: unknown, spiffeId: string): void {
   if (typeof sub !== 'string' || sub === '') refuse('no claim sub', `sub ${spiffeId}`)
   if (sub === spiffeId) return
@@ -62,7 +62,7 @@ function checkAudience(aud: unknown, expected: readonly string[]): void {
   if (missing !== undefined) refuse(`an aud without ${show(missing)}`, 'every audience that was asked for')
 }
 
-/** How far the clock of whoever issues tokens may be ahead of ours. */
+/** How far the issuer's clock may be ahead of ours. */
 const leewayMs = 60_000
 
 function checkStart(nbf: unknown, now: number): void {
@@ -71,7 +71,7 @@ function checkStart(nbf: unknown, now: number): void {
   if (start > now + leewayMs) refuse(`a token that is valid from ${showTime(start)}`, 'one for now; compare the clocks')
 }
 
-// §3.3. Without leeway: we are to use it, and the other end will not accept it any more.
+// §3.3. No leeway: we want to use the token, and its recipient would reject it.
 function readExpiry(exp: unknown, now: number): number {
   const end = readSeconds(exp, 'exp')
   return now < end ? end : refuse(`a token that expired ${showTime(end)}`, 'one for now; compare the clocks')
@@ -95,7 +95,7 @@ function readPart(part: string | undefined, name: string): Record<string, unknow
   return refuse(`a ${name} that is not a JSON object`, 'one in base64url')
 }
 
-// `Buffer.from` skips what it does not know.
+// `Buffer.from` skips invalid characters.
 function isBase64Url(text: string): boolean {
   return Buffer.from(text, 'base64url').toString('base64url') === text
 }

@@ -4,13 +4,13 @@ import { refuseMessage } from '../wire/refuse-message.ts'
 import { checkToken } from './check-token.ts'
 
 /**
- * A JWT-SVID as the agent gave it. Whoever shows the token is taken for the workload: it belongs in no log, and neither
- * `console.log` nor `JSON.stringify` shows it.
+ * A JWT-SVID from the agent. Anyone who has the token can act as the workload, so never log it. Neither `console.log`
+ * nor `JSON.stringify` shows it.
  */
 export class JwtSvid {
   readonly spiffeId: SpiffeId
   readonly hint: string
-  /** Epoch milliseconds, as the token says (JWT-SVID §3.3). */
+  /** Epoch milliseconds, from the token (JWT-SVID §3.3). */
   readonly expiresAt: number
   readonly #token: string
 
@@ -29,19 +29,19 @@ export class JwtSvid {
   }
 }
 
-/** What was asked of the agent. */
+/** The request to the agent. */
 interface AskedJwt {
   readonly audience: readonly string[]
-  /** Empty for the agent's choice. */
+  /** Empty to let the agent choose. */
   readonly spiffeId: string
 }
 
 /**
- * Reads one SVID of a JWTSVIDResponse (SPIFFE Workload API §6.2.1) and checks that it is what was asked for. Its signature
- * is not verified: that is for whoever it is sent to.
+ * Reads one SVID of a JWTSVIDResponse (SPIFFE Workload API §6.2.1) and checks that it matches the request. Does not
+ * verify the signature: that is up to the recipient of the token.
  *
- * @throws {SourceError} `message_malformed` for a mandatory field at its default, another SPIFFE ID than the one asked
- * for, and a token as `checkToken` refuses it
+ * @throws {SourceError} `message_malformed` for a mandatory field with its default value, a SPIFFE ID other than the
+ * requested one, and a token that `checkToken` rejects
  * @throws {SpiffeIdError} for text that is not a SPIFFE ID
  */
 export function readJwtSvid(entry: JwtSvidEntry, { audience, spiffeId: asked }: AskedJwt, now: number): JwtSvid {

@@ -1,21 +1,21 @@
 import { SourceError, type SourceErrorCode } from '@countersign/spiffe'
 import type { WorkloadMethod } from './service.ts'
 
-/** What the agent, or the way to it, had to say. */
+/** The failure of a call to the agent, or of the connection to it. */
 export interface AgentFailure {
   readonly method: WorkloadMethod
-  /** The gRPC status by name: `UNAVAILABLE`, `PERMISSION_DENIED`, … */
+  /** The name of the gRPC status: `UNAVAILABLE`, `PERMISSION_DENIED`, … */
   readonly code: string
   readonly details: string
   readonly endpoint: string
 }
 
-/** An answer of the agent that is none, or no answer, with its likely cause. */
+/** Thrown if the agent returns an error or does not answer. The message names the likely cause. */
 export class AgentError extends SourceError {
   override readonly name: string = 'AgentError'
-  /** The gRPC status by name. */
+  /** The name of the gRPC status. */
   readonly grpcCode: string
-  /** Where the agent was looked for. */
+  /** The address of the agent. */
   readonly endpoint: string
 
   constructor({ method, code, details, endpoint }: AgentFailure) {
@@ -26,7 +26,7 @@ export class AgentError extends SourceError {
     this.endpoint = endpoint
   }
 
-  /** Whether asking again would bring the same answer (SPIFFE Workload Endpoint §6). */
+  /** Whether a retry would get the same answer (SPIFFE Workload Endpoint §6). */
   get isFinal(): boolean {
     return this.code === 'agent_refused' || this.code === 'agent_unsupported'
   }
@@ -34,7 +34,7 @@ export class AgentError extends SourceError {
 
 interface Meaning {
   readonly errorCode: SourceErrorCode
-  /** The likely cause, for every method or for each. */
+  /** The likely cause, for all methods or for each one. */
   readonly cause: string | Readonly<Record<WorkloadMethod, string>>
 }
 
@@ -47,7 +47,7 @@ const requestRefused =
 const noX509 = 'the endpoint does not offer the X.509-SVID profile: check that it is the Workload API of an agent'
 const noJwt = 'the endpoint does not offer the JWT-SVID profile: check that it is the Workload API of an agent'
 
-// The standard gives a status one meaning for each method (SPIFFE Workload API §5.2 and §6.2), not one for all.
+// The standard defines the meaning of a status for each method (SPIFFE Workload API §5.2 and §6.2).
 const meanings: ReadonlyMap<string, Meaning> = new Map([
   [
     'UNAVAILABLE',

@@ -1,4 +1,7 @@
-/** How long to wait before the next attempt: longer each time, and never the same for two workloads of one agent. */
+/**
+ * Computes the delay before the next attempt. It grows with each attempt and is random, so that workloads of one agent
+ * do not retry together.
+ */
 export class Backoff {
   readonly #leastMs: number
   readonly #mostMs: number
@@ -9,14 +12,14 @@ export class Backoff {
     this.#mostMs = mostMs
   }
 
-  /** Milliseconds: half to all of a time that doubles up to its bound. */
+  /** Returns milliseconds: a random share, from half to all, of a delay that doubles up to its maximum. */
   next(): number {
     const bound = Math.min(this.#mostMs, this.#leastMs * 2 ** this.#attempts)
     this.#attempts += 1
     return bound * (0.5 + Math.random() / 2)
   }
 
-  /** Begins anew after a success. */
+  /** Starts over after a success. */
   reset(): void {
     this.#attempts = 0
   }

@@ -1,9 +1,9 @@
 import type { AgentError } from './agent-error.ts'
 
 /**
- * Decides when a PermissionDenied of the agent counts: at once while nothing was granted, otherwise only once it is
- * confirmed. SPIRE answers it for about 200 ms while `localauthority taint` replaces an authority, and a service that
- * took it at its word would drop its SVID and every connection with it.
+ * Decides when a PermissionDenied of the agent takes effect: immediately if nothing was granted yet, otherwise only
+ * after it is confirmed. SPIRE returns it for about 200 ms while `localauthority taint` replaces an authority. Without
+ * confirmation, a service would drop its SVID and close all its connections.
  */
 export class DenialConfirmation {
   readonly #answerMs: number
@@ -12,21 +12,21 @@ export class DenialConfirmation {
   #pending: { readonly denial: AgentError; readonly deadline: NodeJS.Timeout } | undefined
 
   /**
-   * @param answerMs how long the agent has to take a denial back, in milliseconds
-   * @param report receives each denial that counts
+   * @param answerMs how long the agent has to revert a denial, in milliseconds
+   * @param report receives each denial that takes effect
    */
   constructor(answerMs: number, report: (denial: AgentError) => void) {
     this.#answerMs = answerMs
     this.#report = report
   }
 
-  /** Notes a usable message, which takes an unconfirmed denial back. */
+  /** Records a usable message, which reverts an unconfirmed denial. */
   grant(): void {
     this.#isGranted = true
     this.#forget()
   }
 
-  /** Takes a denial; returns whether it waits for confirmation, so that the agent has to be asked again. */
+  /** Records a denial. Returns true if it waits for confirmation, so that the caller must ask the agent again. */
   deny(denial: AgentError): boolean {
     if (this.#isGranted && this.#pending === undefined) {
       const deadline = setTimeout(() => this.#count(denial), this.#answerMs)
@@ -37,12 +37,12 @@ export class DenialConfirmation {
     return false
   }
 
-  /** Counts an unconfirmed denial now, because the agent will not be asked again. */
+  /** Makes an unconfirmed denial take effect now, because the agent will not be asked again. */
   settle(): void {
     if (this.#pending !== undefined) this.#count(this.#pending.denial)
   }
 
-  /** Reports nothing from now on. */
+  /** Stops all reports. */
   close(): void {
     this.#forget()
   }

@@ -2,22 +2,24 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type Outgo
 import { FrameReader } from './grpc-frames.ts'
 import { type CallStatus, readStatus, refuseResponse, statusOfReset } from './grpc-status.ts'
 
-/** What comes of a call. */
+/** The callbacks of a call. */
 export interface CallListener {
   readonly message: (bytes: Buffer) => void
-  /** Called for each thing that ends the call; the first one counts. */
+  /** Called for every event that ends the call. The first one counts. */
   readonly over: (status: CallStatus) => void
-  /** The status of a call whose connection is gone, or undefined while it is there; takes what the stream failed with. */
+  /**
+   * Returns the status of a call whose connection is lost, or undefined while it is up. Takes the error of the stream.
+   */
   readonly findLoss: (error: Error | undefined) => CallStatus | undefined
 }
 
-/** Follows the answer to a call to its end (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
+/** Reads the response to a call until its end (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
 export function followCall(stream: ClientHttp2Stream, longestMessage: number, listener: CallListener): void {
   const { message, over, findLoss } = listener
   const reader = new FrameReader(longestMessage)
   let status: CallStatus | undefined
   stream.on('response', (fields) => {
-    // Where nothing follows, the status is in the head.
+    // If there is no message, the status is in the headers.
     status = readStatus(fields)
     const refusal = status === undefined ? refuseResponse(fields) : undefined
     if (refusal !== undefined) over(refusal)
@@ -43,17 +45,18 @@ export function followCall(stream: ClientHttp2Stream, longestMessage: number, li
   })
 }
 
-/** The head of a call. */
+/** Returns the request headers of a call. */
 export function createHeaders(path: string, timeoutMs: number | undefined): OutgoingHttpHeaders {
   return {
     ':method': 'POST',
     ':path': path,
-    // On a Unix socket it would be the path, which HTTP/2 libraries refuse.
+    // On a Unix socket the authority would be the path, which HTTP/2 libraries reject.
     ':authority': 'localhost',
     te: 'trailers',
     'content-type': 'application/grpc',
     'user-agent': 'countersign',
-    // SPIFFE Workload Endpoint §3: it shows that the caller means this API, and no browser can be made to send it.
+    // SPIFFE Workload Endpoint §3: this header proves that the caller intends to use this API. A browser cannot be
+    // tricked into sending it.
     'workload.spiffe.io': 'true',
     ...(timeoutMs !== undefined && { 'grpc-timeout': formatTimeout(timeoutMs) }),
   }

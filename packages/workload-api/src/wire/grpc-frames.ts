@@ -1,30 +1,33 @@
-/** Frames one message for gRPC over HTTP/2: not compressed, and its length. */
+/** Frames one uncompressed message for gRPC over HTTP/2, with its length. */
 export function frameMessage(message: Uint8Array): Buffer {
   const head = Buffer.alloc(headBytes)
   head.writeUInt32BE(message.length, 1)
   return Buffer.concat([head, message])
 }
 
-/** What is wrong with frames. */
+/** Why frames are rejected. */
 export type FrameError = 'compressed' | 'too_long'
 
-/** Takes messages out of the bytes of a stream. */
+/** Extracts messages from the bytes of a stream. */
 export class FrameReader {
   readonly #longest: number
   #chunks: Buffer[] = []
   #length = 0
 
-  /** Takes the length of the longest message, in bytes. */
+  /** @param longest the maximum length of a message, in bytes */
   constructor(longest: number) {
     this.#longest = longest
   }
 
-  /** Whether no part of a message is left. */
+  /** Whether there is no incomplete message. */
   get isEmpty(): boolean {
     return this.#length === 0
   }
 
-  /** The messages that are complete with these bytes, or what is wrong with one; after that nothing can be read. */
+  /**
+   * Returns the messages that these bytes complete, or the error of a message. After an error, nothing more can be
+   * read.
+   */
   push(bytes: Buffer): readonly Buffer[] | FrameError {
     this.#chunks.push(bytes)
     this.#length += bytes.length
@@ -44,7 +47,7 @@ export class FrameReader {
     return messages
   }
 
-  // Puts the chunks together that begin with so many bytes, and no more often than twice for each message.
+  // Joins chunks until the first one has this length. Copies at most twice per message.
   #peek(length: number): Buffer {
     const [first] = this.#chunks
     if (first !== undefined && first.length >= length) return first

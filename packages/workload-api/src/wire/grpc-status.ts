@@ -7,7 +7,7 @@ export interface CallStatus {
   readonly details: string
 }
 
-/** The status that headers or trailers carry, or undefined where they carry none. */
+/** Returns the status in headers or trailers, or undefined if there is none. */
 export function readStatus(fields: IncomingHttpHeaders): CallStatus | undefined {
   const { 'grpc-status': number, 'grpc-message': message } = fields
   if (typeof number !== 'string') return undefined
@@ -15,18 +15,18 @@ export function readStatus(fields: IncomingHttpHeaders): CallStatus | undefined 
   return { code, details: typeof message === 'string' ? decodeDetails(message) : '' }
 }
 
-/** The number of a status. */
+/** Returns the number of a status. */
 export function numberOfStatus(name: string): number {
   const number = names.indexOf(name)
   return number === -1 ? names.indexOf('UNKNOWN') : number
 }
 
-/** The details of a status as a header carries them. */
+/** Encodes the details of a status for a header. */
 export function encodeDetails(details: string): string {
   return encodeURIComponent(details).replaceAll('%20', ' ')
 }
 
-/** What is wrong with the head of a response that carries no status, or undefined for the beginning of messages. */
+/** Returns the error of response headers without a status, or undefined if messages can follow. */
 export function refuseResponse(fields: IncomingHttpHeaders & IncomingHttpStatusHeader): CallStatus | undefined {
   const { ':status': status, 'content-type': type = 'none' } = fields
   if (status !== 200) return { code: byHttpStatus.get(status ?? 0) ?? 'UNKNOWN', details: `HTTP status ${status}` }
@@ -34,7 +34,10 @@ export function refuseResponse(fields: IncomingHttpHeaders & IncomingHttpStatusH
   return { code: 'UNKNOWN', details: `content-type: found ${type.slice(0, 100)}, expected application/grpc` }
 }
 
-/** What the end of a stream without a status means (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors). */
+/**
+ * Returns the status for a stream that ended without one
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors).
+ */
 export function statusOfReset(code: number): CallStatus {
   return { code: byReset.get(code) ?? 'INTERNAL', details: `the stream was reset with HTTP/2 error ${code}` }
 }
@@ -59,8 +62,8 @@ const names: readonly string[] = [
   'UNAUTHENTICATED',
 ]
 
-// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md, without 403: only an agent says that we have
-// no SVID, and it says so by gRPC.
+// https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md, without 403: only an agent can deny us an
+// SVID, and it uses a gRPC status for that.
 const byHttpStatus: ReadonlyMap<number, string> = new Map([
   [400, 'INTERNAL'],
   [401, 'UNAUTHENTICATED'],
@@ -77,7 +80,7 @@ const byReset: ReadonlyMap<number, string> = new Map([
   [constants.NGHTTP2_ENHANCE_YOUR_CALM, 'RESOURCE_EXHAUSTED'],
 ])
 
-// Percent-encoded UTF-8; what is not is shown as it came.
+// Percent-encoded UTF-8. Invalid text is shown unchanged.
 function decodeDetails(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,7 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { isRecord } from '@countersign/spiffe/options'
 
-/** A message, field by field, as the standard names them. */
+/** The fields of a message, with the names in the standard. */
 export type MessageType = readonly Field[]
 
 /** One field of a message (https://protobuf.dev/programming-guides/encoding/). */
@@ -9,14 +9,14 @@ interface Field {
   readonly number: number
   readonly name: string
   readonly kind: Kind
-  /** Of several `choice` fields one is there at most. A `map` has text as its keys. Default: one value. */
+  /** At most one `choice` field of a message is set. The keys of a `map` are text. Default: one value. */
   readonly is?: 'list' | 'map' | 'choice'
 }
 
-/** How one value is written. */
+/** How one value is encoded. */
 interface Kind {
   readonly wireType: WireType
-  /** What a field has that is left out. */
+  /** The value of a field that is omitted. */
   readonly empty: unknown
   readonly read: (reader: BinaryReader, depth: number) => unknown
   readonly write: (writer: BinaryWriter, value: unknown) => void
@@ -32,7 +32,7 @@ export const text: Kind = {
 export const bytes: Kind = {
   wireType: WireType.LengthDelimited,
   empty: Buffer.alloc(0),
-  // A copy, so that a key is in memory once and the message around it not at all.
+  // A copy, so that a key is in memory only once and the rest of the message is released.
   read: (reader) => Buffer.from(reader.bytes()),
   write: (writer, value) => writer.bytes(value instanceof Uint8Array ? value : refuse('no bytes')),
 }
@@ -58,7 +58,7 @@ export const enumeration: Kind = {
   write: (writer, value) => writer.int32(Number(value)),
 }
 
-/** A message in a message; asked for late, because messages may refer to each other. */
+/** A nested message. The type is a function because messages can refer to each other. */
 export function message(typeOf: () => MessageType): Kind {
   return {
     wireType: WireType.LengthDelimited,
@@ -69,8 +69,8 @@ export function message(typeOf: () => MessageType): Kind {
 }
 
 /**
- * Decodes a message: each field is there, with its default where the bytes leave it out, but for those of a choice. Fields
- * of other numbers are skipped, as the format asks; of a field that has one value the last one counts.
+ * Decodes a message. Omitted fields get their default, except for choices. Fields with unknown numbers are skipped, as
+ * the format requires. If a single field is repeated, the last value counts.
  *
  * @throws {Error} for bytes that are not a message of this type
  */
@@ -78,7 +78,7 @@ export function decodeMessage(type: MessageType, encoded: Uint8Array): Readonly<
   return decode(type, encoded, 0)
 }
 
-/** Encodes a message; what it does not have is left out. */
+/** Encodes a message. Fields without a value are omitted. */
 export function encodeMessage(type: MessageType, value: unknown): Buffer {
   const writer = new BinaryWriter()
   const values = isRecord(value) ? value : refuse('no message')
@@ -91,7 +91,7 @@ export function encodeMessage(type: MessageType, value: unknown): Buffer {
       for (const [key, one] of Object.entries(found)) {
         const entry = new BinaryWriter()
         text.write(entry.tag(1, text.wireType), key)
-        // Also when it is empty: some readers have no default here.
+        // Written even if empty, because some decoders have no default here.
         kind.write(entry.tag(2, kind.wireType), one)
         writer.tag(number, WireType.LengthDelimited).bytes(entry.finish())
       }
@@ -101,7 +101,7 @@ export function encodeMessage(type: MessageType, value: unknown): Buffer {
 }
 
 function decode(type: MessageType, encoded: Uint8Array, depth: number): Readonly<Record<string, unknown>> {
-  // As in other implementations: a message could otherwise be deeper than the stack.
+  // The limit that other implementations use. A deeply nested message could otherwise exhaust the stack.
   if (depth > 100) refuse('messages in messages, more than 100 deep')
   const reader = new BinaryReader(encoded)
   const lists = new Map<Field, unknown[]>()
@@ -130,7 +130,7 @@ function decode(type: MessageType, encoded: Uint8Array, depth: number): Readonly
 function collect({ is, kind }: Field, list: readonly unknown[]): unknown {
   if (is === 'list') return list
   if (is !== 'map') return list.length === 0 ? kind.empty : list.at(-1)
-  // `fromEntries` defines each name, `__proto__` as well.
+  // `fromEntries` defines own properties, even for `__proto__`.
   return Object.fromEntries(list.flatMap((entry) => (isRecord(entry) ? [[String(entry['key']), entry['value']]] : [])))
 }
 

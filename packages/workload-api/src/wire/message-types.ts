@@ -1,7 +1,8 @@
 import { bool, bytes, double, enumeration, message, type MessageType, text } from './message-codec.ts'
 
 /*
- * The messages of the Workload API as proto/workload.proto has them, in code, so that no file has to be found beside it.
+ * The messages of the Workload API as in proto/workload.proto. They are in code so that no file must be found at
+ * runtime.
  */
 
 const x509Svid: MessageType = [
@@ -18,7 +19,7 @@ const jwtSvid: MessageType = [
   { number: 3, name: 'hint', kind: text },
 ]
 
-/** The messages without a field. */
+/** The messages without fields. */
 export const emptyRequest: MessageType = []
 
 /** §5.2.1 of the SPIFFE Workload API. */

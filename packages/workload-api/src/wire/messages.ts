@@ -2,7 +2,7 @@ import { isRecord } from '@countersign/spiffe/options'
 import { parseStruct } from './parse-struct.ts'
 import { refuseMessage } from './refuse-message.ts'
 
-/** One SVID of an X509SVIDResponse; a field that the message leaves out is empty. */
+/** One SVID of an X509SVIDResponse. Omitted fields are empty. */
 export interface X509SvidEntry {
   readonly spiffeId: string
   /** Concatenated DER, leaf first. */
@@ -38,9 +38,9 @@ export interface JwtSvidEntry {
 }
 
 /**
- * Reads an X509SVIDResponse as the library gives it.
+ * Parses a decoded X509SVIDResponse.
  *
- * @throws {SourceError} `message_malformed` for a value that is none
+ * @throws {SourceError} `message_malformed` for any other value
  */
 export function parseX509Svids(value: unknown): X509SvidsMessage {
   const message = readRecord(value, 'X509SVIDResponse')
@@ -62,7 +62,7 @@ export function parseX509Svids(value: unknown): X509SvidsMessage {
 }
 
 /**
- * Reads an X509BundlesResponse as the library gives it.
+ * Parses a decoded X509BundlesResponse.
  *
  * @throws {SourceError} `message_malformed`
  */
@@ -75,7 +75,7 @@ export function parseX509Bundles(value: unknown): X509BundlesMessage {
 }
 
 /**
- * Reads a JWTSVIDResponse as the library gives it.
+ * Parses a decoded JWTSVIDResponse.
  *
  * @throws {SourceError} `message_malformed`
  */
@@ -92,7 +92,7 @@ export function parseJwtSvids(value: unknown): readonly JwtSvidEntry[] {
 }
 
 /**
- * Reads a JWTBundlesResponse as the library gives it: a JWK set by the SPIFFE ID of the trust domain.
+ * Parses a decoded JWTBundlesResponse. Returns a JWK set for each SPIFFE ID of a trust domain.
  *
  * @throws {SourceError} `message_malformed`
  */
@@ -107,7 +107,7 @@ export interface ValidationMessage {
 }
 
 /**
- * Reads a ValidateJWTSVIDResponse as the library gives it; the claims are a google.protobuf.Struct, and mandatory.
+ * Parses a decoded ValidateJWTSVIDResponse. The claims are a mandatory google.protobuf.Struct.
  *
  * @throws {SourceError} `message_malformed`
  */

@@ -2,9 +2,9 @@ import { isRecord } from '@countersign/spiffe/options'
 import { refuseMessage } from './refuse-message.ts'
 
 /**
- * Reads a google.protobuf.Struct, a message field by field, as the JSON object that it stands for.
+ * Converts a decoded google.protobuf.Struct to the JSON object that it represents.
  *
- * @throws {SourceError} `message_malformed` for a value that is none
+ * @throws {SourceError} `message_malformed` for any other value
  * @see https://protobuf.dev/reference/protobuf/google.protobuf/#struct
  */
 export function parseStruct(value: unknown, where: string): Readonly<Record<string, unknown>> {
@@ -14,7 +14,7 @@ export function parseStruct(value: unknown, where: string): Readonly<Record<stri
 }
 
 function parseValue(value: unknown, where: string): unknown {
-  // A oneof: the library gives the one kind that is set.
+  // A oneof: the decoded value has only the kind that is set.
   const [kind, content] = isRecord(value) ? (Object.entries(value)[0] ?? []) : []
   switch (kind) {
     case 'numberValue':

@@ -1,6 +1,6 @@
 import { SourceError } from '@countersign/spiffe'
 
-/** Refuses a message of the agent: what was held before stays. */
+/** Throws the error for an invalid message of the agent. The source keeps its previous material. */
 export function refuseMessage(finding: string): never {
   throw new SourceError('message_malformed', `the agent's message: ${finding}`)
 }

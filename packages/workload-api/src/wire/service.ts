@@ -1,7 +1,7 @@
 import { decodeMessage, encodeMessage, type MessageType } from './message-codec.ts'
 import * as types from './message-types.ts'
 
-/** The methods of the Workload API that Countersign speaks, by their names in the standard. */
+/** The methods of the Workload API that Countersign uses, with their names in the standard. */
 export type WorkloadMethod =
   | 'FetchX509SVID'
   | 'FetchX509Bundles'
@@ -9,11 +9,11 @@ export type WorkloadMethod =
   | 'FetchJWTBundles'
   | 'ValidateJWTSVID'
 
-/** How one method is called and answered; what gRPC libraries for Node call a method definition. */
+/** How one method is called and answered. Has the shape of a method definition in the gRPC libraries for Node. */
 export interface WireMethod {
   readonly path: string
   readonly requestStream: false
-  /** Whether it is answered with a stream of messages. */
+  /** Whether the response is a stream of messages. */
   readonly responseStream: boolean
   readonly requestSerialize: (request: object) => Buffer
   readonly requestDeserialize: (bytes: Buffer) => object
@@ -21,7 +21,7 @@ export interface WireMethod {
   readonly responseDeserialize: (bytes: Buffer) => object
 }
 
-/** The gRPC definition of the Workload API: what a server implements and a client calls. */
+/** The gRPC definition of the Workload API, for servers and clients. */
 export interface WorkloadService extends Readonly<Record<WorkloadMethod, WireMethod>> {
   readonly [name: string]: WireMethod
 }
@@ -46,7 +46,7 @@ function define(
   response: MessageType,
 ): WireMethod {
   return Object.freeze({
-    // The service has no package.
+    // The service has no package name.
     path: `/SpiffeWorkloadAPI/${name}`,
     requestStream: false,
     responseStream,

@@ -5,30 +5,33 @@ import { DenialConfirmation } from './denial-confirmation.ts'
 import type { WorkloadMethod, WorkloadService } from './service.ts'
 import { WorkloadStub } from './workload-stub.ts'
 
-/** What a follower follows, and whom it tells. */
+/** The stream to follow, and the callbacks. */
 export interface FollowerOptions {
   readonly address: EndpointAddress
   readonly service: WorkloadService
   readonly method: WorkloadMethod
-  /** Receives each message; returns whether it could be used. */
+  /** Receives each message. Returns whether it could be used. */
   readonly onMessage: (value: unknown) => boolean
-  /** Receives each failure; after a final one there are no further attempts. A denial comes here once it counts. */
+  /** Receives each failure. After a final one there are no further attempts. Receives a denial once it takes effect. */
   readonly onFailure: (error: AgentError) => void
-  /** The longest time between two attempts, in milliseconds. */
+  /** The maximum delay between two attempts, in milliseconds. */
   readonly maxRetryMs: number
-  /** How long an open stream may be without its first message, in milliseconds. Default 30,000: it comes at once. */
+  /**
+   * How long an open stream may wait for its first message, in milliseconds. Default 30,000, because an agent sends it
+   * immediately.
+   */
   readonly mostSilenceMs?: number
-  /** How long after a denial of what was granted before the agent is asked again, in milliseconds. Default 1,000. */
+  /** The delay before asking the agent again after it denies what it had granted, in milliseconds. Default 1,000. */
   readonly denialRetryMs?: number
-  /** How long the agent has to take such a denial back, in milliseconds. Default 5,000. */
+  /** How long the agent has to revert such a denial, in milliseconds. Default 5,000. */
   readonly denialAnswerMs?: number
 }
 
 /**
- * Keeps a stream of the agent open: opens it again at once when the agent ends one that has lasted, after a while when it
- * fails or ends early, and never when the failure is final (SPIFFE Workload API §4.2, Workload Endpoint §6). A denial of
- * what was granted before is reported once it is confirmed: when the agent, asked once more, denies it again or does not
- * take it back in time.
+ * Keeps a stream of the agent open. Reopens it immediately if the agent ends a stream that has lasted, after a delay if
+ * it fails or ends early, and never after a final failure (SPIFFE Workload API §4.2, Workload Endpoint §6). A denial of
+ * what was granted before is reported once it is confirmed: if the agent denies it again on the next attempt or does
+ * not revert it in time.
  */
 export class StreamFollower {
   readonly #options: FollowerOptions
@@ -57,7 +60,7 @@ export class StreamFollower {
     const stub = new WorkloadStub(address, service)
     const openedAt = performance.now()
     let wasHeard = false
-    // An agent that ends each stream as soon as it is open would else be asked in a circle.
+    // Otherwise an agent that ends each stream right after opening would be called in a busy loop.
     const hasLasted = (): boolean => {
       stub.close()
       if (!wasHeard || performance.now() - openedAt < leastRetryMs) return false
@@ -92,7 +95,8 @@ export class StreamFollower {
         fail,
       },
     )
-    // §5.2.1: the first message comes at once. An agent that takes the call and says nothing is none.
+    // §5.2.1: the agent sends the first message immediately. An agent that accepts the call but sends nothing counts as
+    // unreachable.
     const silence = setTimeout(() => {
       cancel()
       const details = `the stream is open for ${mostSilenceMs} ms without a message`

@@ -7,31 +7,33 @@ import { frameMessage } from './grpc-frames.ts'
 import type { CallStatus } from './grpc-status.ts'
 import type { WorkloadMethod, WorkloadService } from './service.ts'
 
-/** What a stream tells; after `end` or `fail` it is over. */
+/** The callbacks of a stream. `end` or `fail` is the last call. */
 export interface StreamListener {
   readonly message: (value: unknown) => void
-  /** The agent ended it without an error. */
+  /** The agent ended the stream without an error. */
   readonly end: () => void
   readonly fail: (error: AgentError) => void
 }
 
-/** The longest message: a bundle of some thousand authorities. */
+/** The maximum size of a message: enough for a bundle of several thousand authorities. */
 const maxMessageBytes = 16 * 1024 * 1024
 
-/** Milliseconds. A frozen agent is noticed; servers punish whoever asks more often than each five minutes. */
+/**
+ * Milliseconds. Detects a frozen agent. gRPC servers close connections that ping more often than every five minutes.
+ */
 const keepaliveInterval = 310_000
 const keepaliveTimeout = 20_000
 
 /**
- * Speaks to one agent: gRPC over HTTP/2, on one connection and without a retry. Everything that comes back is `unknown`
- * until it is parsed.
+ * Calls one agent: gRPC over HTTP/2, on one connection and without retries. All responses are `unknown` until they are
+ * parsed.
  */
 export class WorkloadStub {
   readonly #address: EndpointAddress
   readonly #service: WorkloadService
   readonly #session: ClientHttp2Session
   readonly #keepalive: NodeJS.Timeout
-  /** What ended the connection. */
+  /** The error that ended the connection. */
   #failure: Error | undefined
   #calls = 0
   #isClosed = false
@@ -39,14 +41,18 @@ export class WorkloadStub {
   constructor(address: EndpointAddress, service: WorkloadService) {
     this.#address = address
     this.#service = service
-    // The URL is for Node alone: it says that there is no TLS.
+    // Only Node uses this URL: its scheme means no TLS.
     this.#session = connect('http://localhost', { createConnection: () => openSocket(address) })
     this.#session.on('error', (error: Error) => (this.#failure ??= error))
     this.#keepalive = setInterval(() => this.#ping(), keepaliveInterval).unref()
     this.#session.once('close', () => clearInterval(this.#keepalive))
   }
 
-  /** Opens a stream, for `timeoutMs` if that is given; gives the function that ends it without a further word. */
+  /**
+   * Opens a stream. Returns a function that cancels it without further callbacks.
+   *
+   * @param timeoutMs default no timeout
+   */
   watch(name: WorkloadMethod, request: object, listener: StreamListener, timeoutMs?: number): () => void {
     return this.#open(name, request, timeoutMs, {
       message: listener.message,
@@ -55,7 +61,7 @@ export class WorkloadStub {
   }
 
   /**
-   * Calls a method that answers once.
+   * Calls a method with a single response.
    *
    * @throws {AgentError}
    */
@@ -78,7 +84,7 @@ export class WorkloadStub {
     })
   }
 
-  /** Ends the connection, or lets its calls come to their end. */
+  /** Closes the connection, after its calls have finished. */
   close(): void {
     this.#isClosed = true
     if (this.#calls === 0) this.#session.destroy()
@@ -122,7 +128,8 @@ export class WorkloadStub {
       followCall(stream, maxMessageBytes, { message, over, findLoss: (error) => this.#findLoss(error) })
       stream.end(frameMessage(requestSerialize(request)))
     } catch (error) {
-      // The connection has failed before; the caller still gets the function that ends the call first.
+      // The connection had already failed. Reported later, so that the caller first receives the function that cancels
+      // the call.
       const cause = this.#failure ?? error
       const details = cause instanceof Error ? cause.message : 'the connection was closed'
       setImmediate(() => over({ code: 'UNAVAILABLE', details }))
@@ -130,7 +137,7 @@ export class WorkloadStub {
     return () => void end()
   }
 
-  // Whatever keeps us from speaking to the agent is one status, by which it is looked for again.
+  // Every loss of the connection has the same status, which makes the caller connect again.
   #findLoss(error: Error | undefined): CallStatus | undefined {
     if (!this.#session.destroyed) return undefined
     const { message } = this.#failure ?? error ?? { message: 'the agent closed the connection' }

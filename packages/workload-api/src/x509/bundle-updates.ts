@@ -7,48 +7,48 @@ import {
   type X509Bundle,
 } from '@countersign/spiffe'
 
-/** The bundles of a message, and what is wrong with it besides their own faults. */
+/** The bundles of a message, and the faults that belong to no single bundle. */
 export interface ReadBundles {
-  /** By the name of the trust domain. */
+  /** By trust domain name. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
   readonly faults: readonly BundleFault[]
 }
 
-/** The bundles of a message as they come. */
+/** The encoded bundles of a message. */
 interface EncodedBundles {
   /** Concatenated DER by the SPIFFE ID of the trust domain. */
   readonly encodedById: ReadonlyMap<string, Uint8Array>
   /** DER, one list each. */
   readonly crls: readonly Uint8Array[]
-  /** Our own trust domain and its bundle, which stands in place of one in `encodedById`. */
+  /** Our own trust domain and its bundle, which replaces one in `encodedById`. */
   readonly own?: readonly [string, Uint8Array]
-  /** Bundles that are not asked for; they show whose the revocation lists are. */
+  /** Bundles that are not returned, but are needed to find the owners of revocation lists. */
   readonly others: readonly (readonly [string, Uint8Array])[]
 }
 
-/** The bundles of a message that is going to be read. */
+/** The bundles of a message that will be read next. */
 interface PreparableBundles extends Pick<EncodedBundles, 'encodedById' | 'crls'> {
   /** The bundles of the SVIDs, by trust domain. */
   readonly own: ReadonlyMap<string, Uint8Array>
 }
 
 /**
- * Reads the bundles of one stream of messages, each trust domain by itself. Once a trust domain has supplied a revocation
- * list, it needs a current one in every later message.
+ * Reads the bundles of one stream of messages, each trust domain separately. Once a trust domain has supplied a
+ * revocation list, it needs a current one in every later message.
  */
 export class BundleUpdates {
   readonly #reader = new BundleReader()
   readonly #crls = new CrlReader()
   readonly #demanded = new Set<string>()
 
-  /** Does in turns what `read` would do at once; undefined where there is little of it. */
+  /** Does the work of the next `read` ahead of time, in short turns. Returns undefined if there is little to do. */
   prepare({ encodedById, crls, own }: PreparableBundles, now: number): Promise<void> | undefined {
     const encoded = new Map([...groupByTrustDomain(encodedById).encoded, ...own])
     const isDecoding = this.#reader.prepare(encoded.values())
     return this.#crls.hasMuchToDo(crls) ? this.#prepareCrls(isDecoding, encoded, { crls, own, now }) : isDecoding
   }
 
-  /** Reads the bundles of the next message. Never throws for what is in them. */
+  /** Reads the bundles of the next message. Never throws because of their content. */
   read({ encodedById, crls, own, others }: EncodedBundles, now: number): ReadBundles {
     const { encoded, faults } = groupByTrustDomain(encodedById)
     if (own !== undefined) encoded.set(...own)
@@ -60,14 +60,14 @@ export class BundleUpdates {
     return { bundles: new Map(wanted), faults }
   }
 
-  /** Notes the trust domains that have supplied a revocation list. */
+  /** Records the trust domains that have supplied a revocation list. */
   recordDemands(bundles: Iterable<X509Bundle>): void {
     for (const { trustDomain, requiresCrl } of bundles) {
       if (requiresCrl) this.#demanded.add(trustDomain)
     }
   }
 
-  // Which authority signed a list shows only when the bundles are read.
+  // The bundles must be read first, because their authorities show who signed a list.
   async #prepareCrls(
     isDecoding: Promise<void> | undefined,
     encoded: ReadonlyMap<string, Uint8Array>,
@@ -85,7 +85,7 @@ interface Grouped {
   readonly faults: readonly BundleFault[]
 }
 
-/** Puts the bundles of a message in order; a name that is none, or is there twice, becomes a fault. */
+/** Groups the bundles of a message by trust domain. An invalid or repeated name becomes a fault. */
 export function groupByTrustDomain(encodedById: ReadonlyMap<string, Uint8Array>): Grouped {
   const encoded = new Map<string, Uint8Array>()
   const faults: BundleFault[] = []

@@ -4,8 +4,8 @@ import type { ReadBundles } from './bundle-updates.ts'
 import { type AgentSvid, UpdateReader } from './read-update.ts'
 
 /**
- * Creates a function that reads the messages of one stream of SVIDs, and reports what it has to leave out. It throws when no
- * SVID of a message can be used.
+ * Creates a function that reads the messages of one stream of SVIDs and reports the parts that it omits. The function
+ * throws if no SVID of a message is usable.
  */
 export function createSvidsReader(
   onError: (error: unknown) => void = ignore,
@@ -22,7 +22,7 @@ export function createSvidsReader(
   }
 }
 
-/** Creates a function that reads the messages of one stream of bundles, and reports what it has to leave out. */
+/** Creates a function that reads the messages of one stream of bundles and reports the parts that it omits. */
 export function createBundlesReader(
   onError: (error: unknown) => void = ignore,
 ): (value: unknown) => ReadonlyMap<string, X509Bundle> {

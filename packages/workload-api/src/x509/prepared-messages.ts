@@ -1,15 +1,17 @@
-/** How messages are prepared and taken. */
+/** How messages are prepared and processed. */
 export interface PreparedMessagesOptions<Message> {
-  /** Does in turns what taking this message would do at once; undefined where there is little to do. */
+  /**
+   * Does the work of `take` for this message ahead of time, in short turns. Returns undefined if there is little to do.
+   */
   readonly prepare: (message: Message) => Promise<void> | undefined
   /** Returns whether the message could be used. */
   readonly take: (message: Message) => boolean
 }
 
 /**
- * Takes messages in their order, each after it is prepared. Of those that come while one is being prepared the newest
- * counts, because each is the whole state (SPIFFE Workload API §4.3). The one that is being prepared is taken all the same:
- * a partner whose bundle never stops changing must not keep our own rotation from being taken.
+ * Processes messages in their order, each after it is prepared. If several arrive while one is being prepared, only the
+ * newest counts, because each contains the whole state (SPIFFE Workload API §4.3). The message that is being prepared
+ * is always processed: a partner whose bundle changes constantly must not block our own rotation.
  */
 export class PreparedMessages<Message> {
   readonly #options: PreparedMessagesOptions<Message>
@@ -19,7 +21,7 @@ export class PreparedMessages<Message> {
     this.#options = options
   }
 
-  /** Takes a message, now or later; returns whether it could be used, and true while that is not known yet. */
+  /** Processes a message, now or later. Returns whether it could be used, or true if that is not known yet. */
   receive(message: Message): boolean {
     const { prepare, take } = this.#options
     if (this.#pending !== undefined) {
@@ -38,7 +40,7 @@ export class PreparedMessages<Message> {
     return true
   }
 
-  /** Forgets what was received and not taken yet. */
+  /** Discards the messages that were received but not processed yet. */
   drop(): void {
     if (this.#pending === undefined) return
     this.#pending.prepared = undefined

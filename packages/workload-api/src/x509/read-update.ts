@@ -3,35 +3,35 @@ import type { X509BundlesMessage, X509SvidEntry, X509SvidsMessage } from '../wir
 import { refuseMessage } from '../wire/refuse-message.ts'
 import { BundleUpdates, type ReadBundles } from './bundle-updates.ts'
 
-/** An SVID that the agent gives us, with what it is to be verified against. */
+/** An SVID from the agent, with the bundles to verify others. */
 export interface AgentSvid {
-  /** What the agent calls it, for choosing among several; empty where it calls it nothing. */
+  /** The agent's hint for choosing among several SVIDs; empty if there is none. */
   readonly hint: string
   readonly material: X509Material
 }
 
-/** The SVIDs of a message that can be used, and why the others cannot. */
+/** The usable SVIDs of a message, and the errors of the others. */
 export interface ReadSvids {
   readonly svids: readonly AgentSvid[]
   readonly errors: readonly unknown[]
 }
 
 /**
- * Reads the messages of one stream. Our own part of a message (SVID, key, and the bundle of its trust domain) is taken as
- * a whole or not at all. The bundle of another trust domain is taken as it is: if it cannot be read, that trust domain has
- * no authority (SPIFFE Workload API §4.4: earlier values are not retained).
+ * Reads the messages of one stream. Our own part of a message (SVID, key, and the bundle of its trust domain) is
+ * accepted as a whole or not at all. The bundle of another trust domain is always accepted: if it cannot be read, that
+ * trust domain has no authorities (SPIFFE Workload API §4.4: earlier values are not retained).
  */
 export class UpdateReader {
   readonly #updates = new BundleUpdates()
 
   /**
-   * Reads the one SVID that was asked for: the first with this hint, or the first of all (§8).
+   * Reads one SVID: the first with this hint, or the first of all (§8).
    *
-   * @throws {SourceError} `message_malformed` for a mandatory field at its default (§4.5), or a SPIFFE ID that is not the
-   * certificate's; `svid_withdrawn` when no SVID has the hint
-   * @throws {CertificateError} for a key, certificate or bundle of our own that cannot be used, an expired or revoked SVID
-   * included
-   * @throws {SpiffeIdError} for a SPIFFE ID of our own that is none
+   * @throws {SourceError} `message_malformed` for a mandatory field with its default value (§4.5), or a SPIFFE ID that
+   * differs from the certificate's; `svid_withdrawn` if no SVID has the hint
+   * @throws {CertificateError} for an unusable key, certificate or bundle of our own, including an expired or revoked
+   * SVID
+   * @throws {SpiffeIdError} if our own SPIFFE ID is invalid
    */
   readSvid(message: X509SvidsMessage, hint: string | undefined, now: number = Date.now()): X509Material {
     const entries = listEntries(message)
@@ -42,7 +42,7 @@ export class UpdateReader {
     throw new SourceError('svid_withdrawn', detail, { value: hint })
   }
 
-  /** Decodes in turns what reading this message would decode at once; undefined where there is little of it. */
+  /** Does the decoding for this message ahead of time, in short turns. Returns undefined if there is little to do. */
   prepare({ svids, federatedBundles, crls }: X509SvidsMessage, now: number = Date.now()): Promise<void> | undefined {
     const own = new Map<string, Uint8Array>()
     for (const entry of svids) {
@@ -53,9 +53,9 @@ export class UpdateReader {
   }
 
   /**
-   * Reads every SVID of a message (§5.2.1), each by itself.
+   * Reads every SVID of a message (§5.2.1), each separately.
    *
-   * @throws as `readSvid` when none can be used
+   * @throws as `readSvid` if none is usable
    */
   readSvids(message: X509SvidsMessage, now: number = Date.now()): ReadSvids {
     const entries = listEntries(message)
@@ -72,7 +72,7 @@ export class UpdateReader {
     return { svids, errors }
   }
 
-  /** Reads the bundles of a message without SVIDs (§5.2.2), by the name of the trust domain. */
+  /** Reads the bundles of a message without SVIDs (§5.2.2), by trust domain name. */
   readBundles({ bundles, crls }: X509BundlesMessage, now: number = Date.now()): ReadBundles {
     const read = this.#updates.read({ encodedById: bundles, crls, others: [] }, now)
     this.#updates.recordDemands(read.bundles.values())
@@ -91,7 +91,7 @@ export class UpdateReader {
     if (ofSameDomain.some(({ bundle }) => bundle.length === 0)) {
       refuseMessage(`the bundle of ${trustDomain} beside an SVID of ours is empty, expected a value`)
     }
-    // Without the bundles of the other SVIDs, a revocation list of theirs could be taken for one of ours.
+    // Without the bundles of the other SVIDs, one of their revocation lists could be mistaken for ours.
     const others = entries.flatMap((other) => {
       const name = trustDomainOf(other)
       return name === undefined || name === trustDomain ? [] : [[name, other.bundle] as const]
@@ -113,7 +113,7 @@ function listEntries({ svids }: X509SvidsMessage): readonly X509SvidEntry[] {
       if (value.length === 0) refuseMessage(`svids[${index}].${name} is empty, expected a value`)
     }
   }
-  // §5.2.1: of several with one hint the first counts.
+  // §5.2.1: if several SVIDs have the same hint, the first counts.
   const seen = new Set<string>()
   return svids.filter(({ hint }) => {
     const isFirst = hint === '' || !seen.has(hint)

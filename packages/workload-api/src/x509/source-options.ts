@@ -1,21 +1,36 @@
 import { parseOptions } from '@countersign/spiffe/options'
 import { checkMilliseconds, refuseOption } from '../check-options.ts'
 
-/** What `workloadApiSource` takes. */
+/** The options of `workloadApiSource`. */
 export interface WorkloadApiSourceOptions {
-  /** `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. Default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
+  /**
+   * `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. Default: the environment variable
+   * `SPIFFE_ENDPOINT_SOCKET`.
+   */
   readonly endpoint?: string
-  /** Chooses among several SVIDs by what the agent calls them. Default: the first, which the standard makes the default identity. */
+  /**
+   * Selects one of several SVIDs by the agent's hint. Default: the first, which the standard defines as the default
+   * identity.
+   */
   readonly hint?: string
-  /** How long to wait for the first SVID. Default 30,000: an agent may still be learning of a new registration entry. */
+  /**
+   * How long to wait for the first SVID, in milliseconds. Default 30,000, because a new registration entry may not have
+   * reached the agent yet.
+   */
   readonly timeoutMs?: number
-  /** Gives a source at once, whose `current` throws until the agent has answered. Default false: a guard cannot be made of such a source. */
+  /**
+   * Returns a source immediately. Its `current` throws until the agent has answered. Default false, because a guard
+   * cannot be created with such a source.
+   */
   readonly startWithoutSvid?: boolean
-  /** The longest time between two attempts to reach the agent. Default 10,000: the agent is on this machine. */
+  /**
+   * The maximum delay between two attempts to reach the agent, in milliseconds. Default 10,000, because the agent is on
+   * this machine.
+   */
   readonly maxRetryMs?: number
 }
 
-/** Options that cannot be wrong any more. */
+/** The checked options. */
 export interface ParsedSourceOptions {
   readonly endpoint: string | undefined
   readonly hint: string | undefined
@@ -25,7 +40,7 @@ export interface ParsedSourceOptions {
 }
 
 /**
- * Checks every option.
+ * Checks all options and applies the defaults.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
@@ -35,7 +50,7 @@ export function parseSourceOptions(options: WorkloadApiSourceOptions): ParsedSou
   for (const [name, value] of Object.entries({ endpoint, hint })) {
     if (value !== undefined && typeof value !== 'string') refuseOption(where, name, value, 'text')
   }
-  // SPIFFE Workload API §8 bounds it.
+  // The limit of SPIFFE Workload API §8.
   if (hint === '' || Buffer.byteLength(hint ?? '') > 1024) {
     refuseOption(where, 'hint', hint, 'text of 1 to 1024 bytes, or none')
   }

@@ -18,19 +18,19 @@ import { PreparedMessages } from './prepared-messages.ts'
 import { UpdateReader } from './read-update.ts'
 
 /**
- * A source that the agent on this machine keeps up to date: X.509-SVID, key and bundles come by the SPIFFE Workload API
- * and are replaced before they expire, without a restart and without a file.
+ * Creates a source that the agent on this machine keeps up to date. X.509-SVID, key and bundles arrive over the SPIFFE
+ * Workload API and are replaced before they expire, without a restart and without files.
  *
- * When the agent goes away, the last SVID serves until it expires. When it denies this workload an SVID that it had
- * (PermissionDenied), it is asked once more after 1 s; if it denies it again, or does not take it back within 5 s, the SVID
- * is dropped, and the source goes on asking. What it cannot use is reported by `onNotice`, and what
- * was there stays. Keeps the process alive until it is closed.
+ * If the agent is unreachable, the last SVID stays in use until it expires. If the agent denies an SVID that it had
+ * issued (PermissionDenied), the source asks again after 1 s. It drops the SVID if the agent denies it again, or does
+ * not revert the denial within 5 s, and keeps asking. Unusable updates are reported by `onNotice`, and the previous
+ * material stays. The source keeps the process alive until you close it.
  *
  * @example const source = await workloadApiSource()
- * @throws {ConfigurationError} `option_invalid` without an endpoint, or with one that is no address
+ * @throws {ConfigurationError} `option_invalid` without an endpoint or for an invalid address
  * @throws {SourceError} `agent_unreachable`, `agent_denied`, `agent_refused`, `agent_unsupported`, `agent_failed` or
- * `svid_withdrawn` when there is no SVID within `timeoutMs`, naming endpoint, gRPC status and likely cause;
- * {CertificateError} or `message_malformed` when all that came was unusable
+ * `svid_withdrawn` if there is no SVID within `timeoutMs`, with endpoint, gRPC status and likely cause;
+ * {CertificateError} or `message_malformed` if everything that arrived was unusable
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_API.md#5-x509-svid-profile
  */
 export async function workloadApiSource(options: WorkloadApiSourceOptions = {}): Promise<NoticingSource> {
@@ -87,7 +87,7 @@ class AgentSource implements NoticingSource {
     return this.#held.onNotice(listener)
   }
 
-  /** Waits for the first SVID, or says why there is none. */
+  /** Waits for the first SVID, or throws why there is none. */
   async waitForFirst(timeoutMs: number, endpoint: string): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const error = await new Promise<CountersignError | undefined>((resolve) => {
@@ -112,7 +112,10 @@ class AgentSource implements NoticingSource {
     return this.close()
   }
 
-  /** Returns whether the message could be used, as far as that is known: it takes back a denial that is not confirmed. */
+  /**
+   * Returns whether the message could be used, or true if that is not known yet. A usable message reverts an
+   * unconfirmed denial.
+   */
   #receive(value: unknown): boolean {
     try {
       return this.#messages.receive(parseX509Svids(value))
@@ -135,7 +138,7 @@ class AgentSource implements NoticingSource {
   #refuse(error: unknown): boolean {
     if (!isCountersignError(error)) throw error
     this.#last = error
-    // What a message leaves out is withdrawn by it (SPIFFE Workload API §4.4).
+    // An SVID that a message omits is withdrawn (SPIFFE Workload API §4.4).
     if (error instanceof SourceError && error.code === 'svid_withdrawn') {
       this.#withdraw(error)
       return true
@@ -147,7 +150,8 @@ class AgentSource implements NoticingSource {
   #fail(error: AgentError): void {
     this.#last = error
     if (error.isFinal) this.#settleFirst(error)
-    // §5.2.1: there is no identity any more, and the follower has confirmed it. Other failures leave the SVID in use.
+    // §5.2.1: this workload no longer has an identity, and the follower has confirmed it. With other failures the SVID
+    // stays in use.
     if (error.code === 'agent_denied') this.#withdraw(error)
     else this.#report(error.isFinal ? 'refused' : 'warning', error)
   }
@@ -157,7 +161,7 @@ class AgentSource implements NoticingSource {
     this.#apply({ type: 'withdrawn', error, cause: error.code })
   }
 
-  // Once for each code: an agent that is away is asked again and again.
+  // Once for each code, because an unreachable agent is tried again and again.
   #report(outcome: 'refused' | 'warning', { code, message }: CountersignError): void {
     this.#apply({ type: 'failed', outcome, code, detail: message, cause: code })
   }

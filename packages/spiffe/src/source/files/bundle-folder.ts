@@ -5,7 +5,7 @@ import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 import type { PlannedFile } from './file-plan.ts'
 import { explainFailure } from './read-file.ts'
 
-/** The bundle files of a folder by trust domain, and the trust domains of which no file can be chosen. */
+/** The bundle files of a folder by trust domain, and the trust domains that have more than one file. */
 export interface ListedBundles {
   readonly files: ReadonlyMap<string, PlannedFile>
   readonly failures: ReadonlyMap<string, SourceError>
@@ -14,8 +14,8 @@ export interface ListedBundles {
 /**
  * Lists the bundle files of a folder in a fixed order.
  *
- * @throws {SourceError} `file_missing` or `file_forbidden` for the folder; `file_unsuitable` for a file in its place, a
- * folder without a bundle file, and one with more than 1024
+ * @throws {SourceError} `file_missing` or `file_forbidden` for the folder; `file_unsuitable` if the path is a file, or
+ * if the folder has no bundle file or more than 1024
  */
 export async function listBundles(path: string): Promise<ListedBundles> {
   const names = (await listNames(path)).filter(isBundleFile).toSorted()
@@ -32,10 +32,13 @@ export async function listBundles(path: string): Promise<ListedBundles> {
   return { files, failures }
 }
 
-/** The names of more authorities pass no handshake, and to find that out by reading them would hold up the service. */
+/** With more authorities their names do not fit into a handshake, and reading all the files would block the service. */
 const mostBundles = 1024
 
-/** Whether a file of this name is the bundle of a trust domain: hidden files are what writers leave behind. */
+/**
+ * Returns true if a file of this name is the bundle of a trust domain. Hidden files are ignored, because programs leave
+ * temporary files behind.
+ */
 export function isBundleFile(name: string): boolean {
   const [, stem = ''] = /^([^.].*)\.(?:pem|crt|json|p12)$/.exec(name) ?? []
   try {

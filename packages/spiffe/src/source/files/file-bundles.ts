@@ -2,7 +2,7 @@ import { CertificateError, SourceError } from '../../errors.ts'
 import type { X509Bundle } from '../../trust/bundle.ts'
 import { BundleReader, toBundle } from '../../trust/read-bundles.ts'
 
-/** A bundle that cannot be read, and in whose place the last good one stays in use. */
+/** A bundle that cannot be read. The last good one stays in use. */
 export interface RefusedBundle {
   readonly trustDomain: string
   readonly error: CertificateError | SourceError
@@ -10,42 +10,42 @@ export interface RefusedBundle {
   readonly lastGoodAt: number
 }
 
-/** What the bundle files of a plan hold. */
+/** The bundles that the files of a plan contain. */
 export interface ReadFileBundles {
   readonly bundles: ReadonlyMap<string, X509Bundle>
   readonly refusals: readonly RefusedBundle[]
-  /** To be called when these bundles are in use: from then on they are the last good ones. */
+  /** Marks these bundles as the last good ones. Call it once they are in use. */
   readonly commit: () => void
 }
 
-/** The bytes of a bundle by trust domain, or why there are none. */
+/** The bytes of each bundle file by trust domain, or the error if it cannot be read. */
 export type FileContents = ReadonlyMap<string, Uint8Array | CertificateError | SourceError>
 
 interface ReadFilesOptions {
-  /** Our own trust domain, where it is known. */
+  /** Our own trust domain, if it is known. */
   readonly own: string | undefined
-  /** Names the file in an error about what is in it. */
+  /** Adds the name of the file to an error about its content. */
   readonly explain: (trustDomain: string, error: CertificateError) => CertificateError
   /** Epoch milliseconds. */
   readonly now: number
 }
 
 /**
- * Reads the bundle files of a plan again and again, each trust domain by itself. Of one that cannot be read, the last good
- * bundle stays in use: a file may be half-written, and its absence revokes nothing. Without a last good one it proves
- * nobody.
+ * Reads the bundle files of a plan, for repeated loads, each trust domain separately. If a file cannot be read, its
+ * last good bundle stays in use: the file may be half-written, and a missing file revokes nothing. Without a last good
+ * bundle, the trust domain has no authorities.
  */
 export class FileBundles {
   readonly #reader = new BundleReader()
   #good: ReadonlyMap<string, { readonly bundle: X509Bundle; readonly readAt: number }> = new Map()
 
-  /** Decodes in turns what `read` would decode at once. */
+  /** Does the decoding of the next `read` ahead of time, in short turns. */
   async prepare(contents: Iterable<Uint8Array>): Promise<void> {
     await this.#reader.prepare(contents)
   }
 
   /**
-   * Reads what the files hold.
+   * Returns the bundles that the files contain.
    *
    * @throws {CertificateError} {SourceError} for the bundle of our own trust domain, if there is no last good one
    */
@@ -74,7 +74,7 @@ export class FileBundles {
     return { bundles, refusals, commit: () => (this.#good = good) }
   }
 
-  /** Notes that the files still held at `now` what they held when they were read. */
+  /** Records that the files had the same content at `now` as when they were read. */
   confirm(refusals: readonly RefusedBundle[], now: number): void {
     const refused = new Set(refusals.map(({ trustDomain }) => trustDomain))
     const entries = [...this.#good].map(([name, { bundle, readAt }]) => {

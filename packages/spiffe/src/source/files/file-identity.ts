@@ -1,6 +1,9 @@
 import type { BigIntStats } from 'node:fs'
 
-/** Equal as long as nobody replaced, wrote, or changed the mode of a file, as far as its file system knows. */
+/**
+ * Returns a text that stays equal until a file is replaced or written, or its mode changes, as far as its file system
+ * reports it.
+ */
 export function describeIdentity({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
 }

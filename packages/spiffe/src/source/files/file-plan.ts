@@ -4,7 +4,7 @@ import { ConfigurationError } from '../../errors.ts'
 import { describeValue, isOptions, parseOptions } from '../../options.ts'
 import { parseTrustDomain } from '../../spiffe-id/trust-domain.ts'
 
-/** A file to read and where it was asked for. */
+/** A file to read, and the option that configures it. */
 export interface PlannedFile {
   /** The option, for messages: `key`, `bundles[saas.example]`. */
   readonly option: string
@@ -15,18 +15,18 @@ export interface PlannedFile {
   readonly passphraseFile?: string
 }
 
-/** Where our own key and chain come from. */
+/** The files of our own key and chain. */
 export type OwnPlan =
   | { readonly kind: 'pair'; readonly key: PlannedFile; readonly cert: PlannedFile }
   | { readonly kind: 'store'; readonly keyStore: PlannedFile }
 
-/** Where the authorities come from: files by trust domain, a folder of such files, or the files of a CA. */
+/** The files of the authorities: by trust domain, in a folder, or of a CA. */
 type TrustPlan =
   | { readonly kind: 'bundles'; readonly files: ReadonlyMap<string, PlannedFile> }
   | { readonly kind: 'folder'; readonly path: string }
   | { readonly kind: 'ca'; readonly files: readonly PlannedFile[] }
 
-/** The options of `fileSource` once they are read. */
+/** The parsed options of `fileSource`. */
 export interface FilePlan {
   readonly own: OwnPlan
   readonly trust: TrustPlan
@@ -35,7 +35,8 @@ export interface FilePlan {
 }
 
 /**
- * Reads the options of `fileSource`; relative paths become absolute, because a process may change its working directory.
+ * Parses the options of `fileSource`. Relative paths become absolute, because a process may change its working
+ * directory.
  *
  * @throws {ConfigurationError} `option_unknown`, or `option_invalid` saying what to write
  */
@@ -106,22 +107,22 @@ function parseLocation(option: string, input: unknown): PlannedFile {
     return { ...file, passphraseFile: parsePath(`${option}.passphraseFile`, passphraseFile) }
   }
   if (passphrase === undefined) return file
-  // What was found may be a passphrase all the same, in a list or a buffer.
+  // The value may still be a passphrase, inside a list or a buffer, so it is not shown.
   if (typeof passphrase !== 'string') refuse(`${option}.passphrase: found a ${typeof passphrase}, expected text`)
   return { ...file, passphrase }
 }
 
 function parsePath(option: string, input: unknown): string {
-  // Whoever takes the path of a key for the key itself must not find it in his log.
+  // A key passed instead of its path must not appear in a log.
   if (typeof input === 'string' && input.includes('-----BEGIN')) {
     return refuse(`${option}: found PEM text, expected the path of a file; what is in no file goes to staticSource()`)
   }
-  // `fs` refuses NUL with an error of its own; and no path of a system call has one.
+  // For NUL, `fs` would throw its own error. No path can contain it.
   if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
   return refuse(`${option}: found ${describeValue(input)}, expected the path of a file${adviseFor(input)}`)
 }
 
-// Whoever has the content already does not need this source.
+// A caller that already has the content does not need this source.
 function adviseFor(input: unknown): string {
   if (isUint8Array(input)) return '; what is in no file goes to staticSource()'
   return input instanceof URL ? '; write fileURLToPath() around it' : ''
@@ -133,7 +134,7 @@ function parsePollMs(input: unknown): number {
   return refuse(`pollMs: found ${describeValue(input)}, expected whole milliseconds from 1000 to ${longestTimeout}`)
 }
 
-/** `setTimeout` fires at once for more. */
+/** `setTimeout` fires immediately for longer delays. */
 const longestTimeout = 2 ** 31 - 1
 
 function refuse(message: string): never {

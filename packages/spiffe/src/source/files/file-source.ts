@@ -11,21 +11,22 @@ import {
 } from '../replaceable-source.ts'
 
 /**
- * A source of X.509 material in files, read anew when they change: by writing, by renaming, by the swap of a symbolic
- * link as in Kubernetes, and by a slow poll where the operating system reports nothing. A set that is half-written,
- * broken, expired or does not fit together is reported by `onNotice` with the reason, and the last good one stays until
- * it expires. Keeps no process alive.
+ * Creates a source of X.509 material from files. It reloads them when they change: after a write, a rename, or the swap
+ * of a symbolic link as in Kubernetes. It also polls, for file systems that do not report changes.
+ *
+ * A set of files that is half-written, broken, expired or inconsistent is reported by `onNotice` with the reason, and
+ * the last good set stays in use until it expires. The source does not keep the process alive.
  *
  * @example
  * const source = await fileSource({
- *   key: '/run/spire/svid_key.pem',
- *   cert: '/run/spire/svid.pem',
- *   bundles: { 'saas.example': '/run/spire/bundle.pem' },
+ * key: '/run/spire/svid_key.pem',
+ * cert: '/run/spire/svid.pem',
+ * bundles: { 'saas.example': '/run/spire/bundle.pem' },
  * })
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`, saying what to write
- * @throws {SourceError} `file_missing`, `file_forbidden`, `file_unsuitable` or `files_unstable` for files that cannot be
- * read
- * @throws {CertificateError} for what is in them, naming option and path
+ * @throws {SourceError} `file_missing`, `file_forbidden`, `file_unsuitable` or `files_unstable` for files that cannot
+ * be read
+ * @throws {CertificateError} for invalid content, naming option and path
  */
 export function fileSource(options: FileSourceOptions): Promise<NoticingSource>
 export function fileSource(options: SubjectFileSourceOptions): Promise<NoticingSource<SubjectMaterial>>
@@ -36,7 +37,7 @@ export async function fileSource(
   return plan.trust.kind === 'ca' ? openSource(plan, subject) : openSource(plan, spiffe)
 }
 
-/** How the material of one kind is made and held. */
+/** How material of one kind is loaded and held. */
 interface Kind<Material> {
   readonly load: LoadFiles<Material>
   readonly hold: (material: Material) => ReplaceableSource<Material>

@@ -2,20 +2,20 @@ import { type FSWatcher, watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 
-/** Which names in which folders are worth a look, by folder. */
+/** The relevant file names, by folder. */
 export type Interests = ReadonlyMap<string, readonly ((name: string) => boolean)[]>
 
-/** What came of following interests. */
+/** The result of updating the watched folders. */
 export interface Following {
-  /** A folder is watched that was not before: what happened in it since it was looked at was seen by nobody. */
+  /** Whether a folder was not watched before. Changes in it since its files were read may have been missed. */
   readonly isNew: boolean
-  /** Why a folder is not watched; undefined when all are. */
+  /** Why a folder is not watched; undefined if all are. */
   readonly failure: string | undefined
 }
 
 /**
- * Watches folders, never files: a watched file that is replaced by renaming is watched on where nobody writes any more.
- * Keeps no process alive.
+ * Watches folders, never files. A watch on a file stays with the old file after a rename replaces it. Does not keep the
+ * process alive.
  */
 export class FolderWatch {
   readonly #onChange: () => void
@@ -28,7 +28,7 @@ export class FolderWatch {
     this.#onChange = onChange
   }
 
-  /** Watches these folders, those again that were replaced by others of the same path, and no others any more. */
+  /** Watches exactly these folders. Watches a folder again if another one has replaced it at the same path. */
   async follow(interests: Interests): Promise<Following> {
     this.#interests = interests
     const failures = new Map(this.#failures)
@@ -40,12 +40,13 @@ export class FolderWatch {
     }
     let isNew = false
     for (const folder of interests.keys()) {
-      // What failed by itself since the last time waits for the next, or a broken folder would be watched in a circle.
+      // A folder whose watch has failed since the last call is skipped until the next one. Otherwise a broken folder
+      // would be watched again in a busy loop.
       if (failures.has(folder)) continue
       try {
         isNew = (await this.#watch(folder)) || isNew
       } catch (error) {
-        // It was there a moment ago: whoever looks again finds out where the way leads now.
+        // It existed a moment ago. The caller must resolve the path again to find where it leads now.
         if (isMissing(error)) isNew = true
         else failures.set(folder, describeFailure(folder, error))
       }
@@ -59,7 +60,7 @@ export class FolderWatch {
     this.#watches.clear()
   }
 
-  /** Whether it was not watched before. */
+  /** Returns whether the folder was not watched before. */
   async #watch(folder: string): Promise<boolean> {
     const { dev, ino } = await stat(folder, { bigint: true })
     if (this.#isClosed) return false
@@ -82,8 +83,8 @@ export class FolderWatch {
   #look(folder: string, event: string, name: string | null): void {
     if (this.#isClosed) return
     const isItself = name === basename(folder)
-    // A folder that is moved or deleted says so under its own name and never anything again. Its number may be given to
-    // the next folder.
+    // A folder that is moved or deleted reports this once under its own name, and then nothing more. Its inode number
+    // can be reused by the next folder.
     if (isItself && event === 'rename') {
       this.#watches.get(folder)?.watcher.close()
       this.#watches.delete(folder)
@@ -95,7 +96,7 @@ export class FolderWatch {
 
 interface Watch {
   readonly watcher: FSWatcher
-  /** Device and number of the folder. */
+  /** Device and inode number of the folder. */
   readonly identity: string
 }
 

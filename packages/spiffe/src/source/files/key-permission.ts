@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 
 /**
- * Says of a private key that everybody on this machine may read it, and how to change that; undefined for one that is
- * not. Windows has no such modes.
+ * Returns a warning with its fix if every user on this machine can read a private key, otherwise undefined. Windows
+ * does not have such file modes.
  */
 export async function findOpenMode(option: string, path: string): Promise<string | undefined> {
   if (process.platform === 'win32') return undefined

@@ -15,12 +15,14 @@ import type { FileBundles, RefusedBundle } from './file-bundles.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
 import { listOwn, type ReadFiles } from './read-files.ts'
 
-/** Files that were read, and what opens the PKCS#12 stores among them: its library is loaded only where there are any. */
+/**
+ * The files that were read, and the function that opens PKCS#12 stores. Its library is loaded only if there are any.
+ */
 export interface LoadableFiles extends ReadFiles {
   readonly decodeKeyStore: DecodeKeyStore
 }
 
-/** When files are loaded, and what is kept of them from one time to the next. */
+/** The time of loading, and what is kept between loads. */
 export interface LoadContext {
   /** Epoch milliseconds. */
   readonly now: number
@@ -29,7 +31,7 @@ export interface LoadContext {
   readonly cache: CertificateCache
 }
 
-/** What the files of authorities hold, stores opened: without those that cannot be read. */
+/** Returns the content of the authorities' files, with trust stores opened. Omits files that cannot be read. */
 export function listAuthorities(files: LoadableFiles): readonly Buffer[] {
   return [...files.trust.files.values()].flatMap((file) => {
     try {
@@ -41,19 +43,20 @@ export function listAuthorities(files: LoadableFiles): readonly Buffer[] {
   })
 }
 
-/** What was made of files, and the bundles among them that could not be read. */
+/** The material that was loaded, and the bundles that could not be read. */
 export interface Loaded<Material> {
   readonly material: Material
   readonly refusals: readonly RefusedBundle[]
 }
 
 /**
- * Makes X.509 material of files of SPIFFE, valid at `now` (epoch milliseconds).
+ * Loads X.509 material of a SPIFFE service, valid at `now` (epoch milliseconds).
  *
- * The bundle of another trust domain is never an error: it must not keep our own certificate from being renewed. If its
- * file cannot be read, the last good bundle stays in use, and without one it proves nobody.
+ * The bundle of another trust domain never causes an error, because it must not block the renewal of our own
+ * certificate. If its file cannot be read, the last good bundle stays in use. Without one, the trust domain has no
+ * authorities.
  *
- * @throws {CertificateError} {SourceError} naming option, path and what is wrong; `bundle_revoked` as `assembleMaterial`
+ * @throws {CertificateError} {SourceError} naming option, path and defect; `bundle_revoked` as `assembleMaterial`
  */
 export function loadMaterial(
   { own }: FilePlan,
@@ -76,7 +79,7 @@ export function loadMaterial(
   return { material, refusals: read.refusals }
 }
 
-/** How many files an error names. */
+/** The maximum number of files that an error names. */
 const mostNamed = 10
 
 function readBundleFile(
@@ -95,9 +98,9 @@ function readBundleFile(
 }
 
 /**
- * The same for files of a CA without SPIFFE.
+ * Loads the material of a service of a CA without SPIFFE.
  *
- * @throws {CertificateError} naming option, path and what is wrong
+ * @throws {CertificateError} naming option, path and defect
  */
 export function loadSubjectMaterial(
   { own }: FilePlan,
@@ -115,7 +118,8 @@ export function loadSubjectMaterial(
 
 function splitCaFile(file: PlannedFile, files: LoadableFiles, context: ReadContext): readonly PublishedCertificate[] {
   const published = splitCa(readAuthorities(file, files))
-  // A file of which nothing can be read is no CA; what of it can be used shows beside the other files.
+  // Each file must contain at least one readable certificate. Whether its certificates are usable is decided for all
+  // files together.
   selectAuthorities('the CA', published, context)
   return published.map(({ place, der }) => publish(`${file.option} '${file.path}': ${place}`, der))
 }
@@ -157,7 +161,7 @@ function refuse(message: string): never {
   throw new CertificateError('key_store_malformed', message)
 }
 
-/** What bundles are made of: a trust store gives its certificates, anything else is read as it is. */
+/** Returns the certificates of a trust store, or the unchanged content of any other file. */
 function readAuthorities(file: PlannedFile, files: LoadableFiles): Buffer {
   const bytes = bytesOf(file, files)
   refuseJavaStore(bytes, file.path)
@@ -175,7 +179,7 @@ function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: Loadab
   if (text.includes('\0')) {
     throw new CertificateError('passphrase_wrong', 'found a passphrase in UTF-16, expected UTF-8')
   }
-  // Editors write a byte order mark and a last line break, and nobody sees either.
+  // Editors add a byte order mark and a final line break that users do not see.
   return text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
 }
 

@@ -9,10 +9,10 @@ import type { FilePlan } from './file-plan.ts'
 import { listAuthorities, type LoadableFiles, type LoadContext, type Loaded } from './load-material.ts'
 import { readFiles, type ReadFiles } from './read-files.ts'
 
-/** Makes material of files. */
+/** Creates material from files. */
 export type LoadFiles<Material> = (plan: FilePlan, files: LoadableFiles, context: LoadContext) => Loaded<Material>
 
-/** Loads the material of a plan again and again, and parses only what it has not parsed already. */
+/** Loads the material of a plan repeatedly, and parses only what has changed. */
 export class MaterialLoader<Material> {
   readonly #plan: FilePlan
   readonly #load: LoadFiles<Material>
@@ -27,10 +27,10 @@ export class MaterialLoader<Material> {
   }
 
   /**
-   * Reads the files; gives the same object, or throws the same error, while their content is the same.
+   * Reads the files. Returns the same object, or throws the same error, while their content is the same.
    *
    * @throws {SourceError} for a file that cannot be read, as `readFiles`
-   * @throws {CertificateError} for what is in them
+   * @throws {CertificateError} for invalid content
    */
   async load(): Promise<Loaded<Material>> {
     const files = await readFiles(this.#plan)
@@ -59,7 +59,7 @@ export class MaterialLoader<Material> {
     }
   }
 
-  /** In turns, what is then parsed at once. */
+  /** Decodes in short turns what would otherwise be decoded at once. */
   async #decodeAuthorities(files: LoadableFiles): Promise<void> {
     const contents = listAuthorities(files)
     if (files.trust.kind === 'bundles') await this.#bundles.prepare(contents)
@@ -81,13 +81,13 @@ function refuseKeyStores(): never {
   throw new CertificateError('key_store_malformed', 'found no PKCS#12 store among the files, expected one')
 }
 
-/** What came of the files with this digest, at `now` (epoch milliseconds). */
+/** The result for the files with this digest, at `now` (epoch milliseconds). */
 type Parsed<Material> = { readonly digest: string; readonly now: number } & (
   | { readonly ok: true; readonly loaded: Loaded<Material> }
   | { readonly ok: false; readonly error: unknown }
 )
 
-/** A certificate that is not valid yet will be, and a clock that was wrong is set: the same bytes may be good later. */
+/** The same bytes may become valid later: a certificate may not be valid yet, or a wrong clock may be corrected. */
 function dependsOnTime(parsed: Parsed<unknown>, now: number): boolean {
   if (now < parsed.now) return true
   if (parsed.ok || !(parsed.error instanceof CertificateError)) return false

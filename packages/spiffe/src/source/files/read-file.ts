@@ -3,24 +3,25 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { SourceError } from '../../errors.ts'
 import { describeIdentity } from './file-identity.ts'
 
-/** What a file held at one moment. */
+/** The content of a file at one time. */
 export interface FileContent {
   readonly bytes: Buffer
-  /** As `describeIdentity` gives it. */
+  /** From `describeIdentity`. */
   readonly identity: string
 }
 
 /**
- * Reads a regular file of 1 byte to `mostBytes`; `option` says in errors which one it is.
+ * Reads a regular file of 1 byte to `mostBytes` bytes (default 1 MiB).
  *
- * @throws {SourceError} `file_missing`, `file_forbidden`, or `file_unsuitable` for anything that is no such file
+ * @param option the option that configures the file, for messages
+ * @throws {SourceError} `file_missing`, `file_forbidden`, or `file_unsuitable` for anything else
  */
 export async function readFile(option: string, path: string, mostBytes: number = 2 ** 20): Promise<FileContent> {
   const refuse = (found: string, remedy: string): never => {
     throw new SourceError('file_unsuitable', `${option} '${path}': found ${found}, ${remedy}`, { value: path })
   }
   try {
-    // A FIFO without a writer would hold `open` for ever.
+    // Opening a FIFO without a writer would otherwise block forever.
     const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     try {
       const status = await file.stat({ bigint: true })
@@ -39,7 +40,7 @@ export async function readFile(option: string, path: string, mostBytes: number =
   }
 }
 
-// By reading and not by the size, which is 0 for files of /proc and grows while a file is being written.
+// Reads until the end instead of using the size, which is 0 for files in /proc and grows while a file is written.
 async function readBytes(file: FileHandle, mostBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
@@ -52,7 +53,7 @@ async function readBytes(file: FileHandle, mostBytes: number): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** What the operating system says of a file or folder, in our words; an error that is ours already stays what it is. */
+/** Converts an error of the operating system to a `SourceError`. Returns any other error unchanged. */
 export function explainFailure(option: string, path: string, error: unknown): unknown {
   if (error instanceof SourceError || !(error instanceof Error) || !('code' in error)) return error
   const details = { value: path, cause: error }

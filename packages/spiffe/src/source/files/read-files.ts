@@ -7,29 +7,29 @@ import { describeIdentity } from './file-identity.ts'
 import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
 import { type FileContent, readFile } from './read-file.ts'
 
-/** What all files of a plan held at one moment. */
+/** The content of all files of a plan at one time. */
 export interface ReadFiles {
   /** By path. */
   readonly bytes: ReadonlyMap<string, Buffer>
-  /** The files that the authorities come from: of a folder, those that were in it. */
+  /** The files of the authorities. For a folder, the files that it contained. */
   readonly trust: TrustFiles
-  /** Why the file of a bundle could not be read, by trust domain. */
+  /** The errors of bundle files that could not be read, by trust domain. */
   readonly failures: ReadonlyMap<string, SourceError>
   /** Equal for the same files with the same content. */
   readonly digest: string
 }
 
-/** A plan's authorities with the folder, if it was one, replaced by what is in it. */
+/** The authorities of a plan, with a folder replaced by its files. */
 type TrustFiles =
   | { readonly kind: 'bundles'; readonly files: ReadonlyMap<string, PlannedFile> }
   | { readonly kind: 'ca'; readonly files: readonly PlannedFile[] }
 
 /**
- * Reads all files as they were at one moment: a key is never read before a rotation and the bundles after it. The file of
- * a bundle that cannot be read keeps none of the others from being read.
+ * Reads all files in a consistent state: never a key from before a rotation with bundles from after it. A bundle file
+ * that cannot be read does not affect the others.
  *
- * @throws {SourceError} `file_missing`, `file_forbidden` or `file_unsuitable` naming one of our own files, or of a CA
- * without SPIFFE; `files_unstable` when they change faster than they can be read
+ * @throws {SourceError} `file_missing`, `file_forbidden` or `file_unsuitable`, naming one of our own files or a file of
+ * a CA without SPIFFE; `files_unstable` if the files change faster than they can be read
  */
 export async function readFiles(plan: FilePlan): Promise<ReadFiles> {
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
@@ -39,7 +39,7 @@ export async function readFiles(plan: FilePlan): Promise<ReadFiles> {
     const { contents, failed } = await readAll(paths)
     const changed = await findChanged(contents)
     const isSame = isSameList(paths, listPaths(plan.own, (await resolveTrust(plan)).trust))
-    // What somebody writes without end is left out, unless it is our own.
+    // A file that changes constantly is left out, unless it is required.
     const isGoodEnough = isLast && [...changed].every((path) => paths.get(path)?.isNeeded === false)
     if (isSame && (changed.size === 0 || isGoodEnough)) {
       for (const path of changed) failed.set(path, describeUnstable(`${paths.get(path)?.option} '${path}'`))
@@ -58,7 +58,7 @@ function describeUnstable(what: string): SourceError {
   return new SourceError('files_unstable', message)
 }
 
-/** The files of our own key and chain. */
+/** Returns the files of our own key and chain. */
 export function listOwn(own: OwnPlan): readonly PlannedFile[] {
   return own.kind === 'pair' ? [own.key, own.cert] : [own.keyStore]
 }
@@ -75,20 +75,20 @@ async function resolveTrust({ trust }: FilePlan): Promise<ResolvedTrust> {
 }
 
 interface ListedPath {
-  /** To name in errors. */
+  /** For messages. */
   readonly option: string
-  /** Whether there is no material without it. */
+  /** Whether there is no material without this file. */
   readonly isNeeded: boolean
   readonly mostBytes: number
 }
 
-/** Of a key or a chain. */
+/** For a key or a chain. */
 const mostOwnBytes = 2 ** 20
 
-/** As `readBundle` takes them. */
+/** The limit of `readBundle`. */
 const mostBundleBytes = 4 * 2 ** 20
 
-/** Each path once, so that a key and a chain in one file are of one moment. */
+/** Each path once, so that a key and a chain in one file come from the same read. */
 function listPaths(own: OwnPlan, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
   const paths = new Map<string, ListedPath>()
   const add = (files: Iterable<PlannedFile>, isNeeded: boolean, mostBytes: number): void => {

@@ -1,14 +1,14 @@
-/** Says when a load follows another; gives whether the next one should come soon, because this one failed. */
+/** Runs one load. Returns whether to repeat it soon because it failed. */
 export type ScheduledLoad = (isRepetition: boolean) => Promise<boolean>
 
 /**
- * Calls for loads, one at a time: at rest after a change, soon after a failed one, and now and then in any case. Its
- * timer keeps no process alive.
+ * Schedules loads, one at a time: after a change once it is quiet, soon after a failed load, and at a regular interval.
+ * Its timer does not keep the process alive.
  */
 export class ReloadSchedule {
   readonly #load: ScheduledLoad
   #pollMs: number
-  /** These are moments of `performance.now()`, which no setting of the clock moves. */
+  /** Times of `performance.now()`, which do not change when the clock is set. */
   #pollAt: number
   #repeatAt: number | undefined
   #changes: { readonly first: number; readonly last: number } | undefined
@@ -23,14 +23,14 @@ export class ReloadSchedule {
     this.#arm()
   }
 
-  /** Something changed: a load follows once it has been quiet for 50 ms, after 500 ms at the latest. */
+  /** Schedules a load after a change: once it has been quiet for 50 ms, or after 500 ms at the latest. */
   change(): void {
     const now = performance.now()
     this.#changes = { first: this.#changes?.first ?? now, last: now }
     this.#arm()
   }
 
-  /** From now on a load comes after this many milliseconds without another one. */
+  /** Sets the interval in milliseconds: a load runs when this time has passed since the last one. */
   pollEvery(pollMs: number): void {
     if (pollMs === this.#pollMs) return
     this.#pollMs = pollMs
@@ -38,7 +38,7 @@ export class ReloadSchedule {
     this.#arm()
   }
 
-  /** Ends it, and waits for a load that is going on. */
+  /** Stops the schedule and waits for a running load. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -53,7 +53,7 @@ export class ReloadSchedule {
   }
 
   #nextAt(): number {
-    // While somebody writes, neither a poll nor a repetition would see more than a half.
+    // While files are being written, a poll or a repetition would only see part of them.
     if (this.#changes !== undefined) return Math.min(this.#changes.last + quietMs, this.#changes.first + mostQuietMs)
     return Math.min(this.#pollAt, this.#repeatAt ?? Infinity)
   }

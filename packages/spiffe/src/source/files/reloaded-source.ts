@@ -10,7 +10,7 @@ import type { ReplaceableSource } from '../replaceable-source.ts'
 import { advanceSourceState, isReported, type SourceStateEvent, startSourceState } from '../source-state.ts'
 import { findInterests } from './watch-interests.ts'
 
-/** Holds the material of files and exchanges it when they change; nobody else can. */
+/** Holds the material of files and replaces it when they change. No other code can replace it. */
 export class ReloadedSource<Material> implements NoticingSource<Material> {
   readonly #plan: FilePlan
   readonly #loader: MaterialLoader<Material>
@@ -41,7 +41,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     return this.#held.onNotice(listener)
   }
 
-  /** Begins to watch what was loaded, with what is wrong with the bundles among it. */
+  /** Starts watching the loaded files, and reports the faults of their bundles. */
   async start(): Promise<void> {
     await this.#warnOfOpenKey()
     await this.#follow()
@@ -56,7 +56,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     return this.close()
   }
 
-  /** Whether it should be tried again soon, before anybody is told of a failure. */
+  /** Returns whether to load again soon, before a failure is reported. */
   async #reload(isRepetition: boolean): Promise<boolean> {
     let isSuspect = false
     try {
@@ -75,7 +75,10 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     return isSuspect
   }
 
-  /** Whether it was reported. A set of files may be half-written, so a failure counts when it is there twice. */
+  /**
+   * Returns whether the failure has been reported. Files may be half-written, so a failure is reported only when a
+   * second load confirms it.
+   */
   #fail(event: FailureEvent, isRepetition: boolean): boolean {
     const isConfirmed = isRepetition || event.type === 'withdrawn'
     if (!isConfirmed) return isReported(this.#state, event)
@@ -138,7 +141,7 @@ function describeRefusal({ trustDomain, error, lastGoodAt }: RefusedBundle): Fai
         : `${Math.round(seconds / 3600)} h`
   const moment = new Date(lastGoodAt).toISOString()
   const { detail, ...refusal } = createRefusal(error)
-  // How old it is does not make it another failure.
+  // The age is not part of `cause`: an older bundle is not a new failure.
   return { ...refusal, trustDomain, detail: `${detail}; what was read ${age} ago (${moment}) stays in use` }
 }
 

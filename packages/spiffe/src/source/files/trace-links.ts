@@ -1,17 +1,17 @@
 import { lstat, readlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join, parse, sep } from 'node:path'
 
-/** A name in a folder on which it depends what a path leads to. */
+/** A directory entry that determines where a path leads. */
 export interface Hop {
-  /** The real path of the folder: no part of it is a symbolic link. */
+  /** The real path of the folder, without symbolic links. */
   readonly folder: string
   readonly name: string
 }
 
 /**
- * Follows an absolute path to its file and gives the name of each symbolic link on the way and of the file itself. Where
- * the way ends early, the last hop is the name that is missing. Kubernetes swaps the link `..data` and leaves the folder
- * of the file that it led to untouched: whoever watches that folder alone hears nothing.
+ * Resolves an absolute path and returns the name of each symbolic link along it and of the file itself. If the path is
+ * incomplete, the last hop is the missing name. Kubernetes swaps the link `..data` and does not change the folder that
+ * contains the file, so watching only that folder would miss the change.
  */
 export async function traceLinks(path: string): Promise<readonly Hop[]> {
   const hops: Hop[] = []
@@ -33,7 +33,7 @@ export async function traceLinks(path: string): Promise<readonly Hop[]> {
   return hops
 }
 
-/** As Linux has it; a circle of links ends there too. */
+/** The limit of Linux. It also ends a cycle of links. */
 const mostLinks = 40
 
 type Step = { readonly kind: 'link'; readonly target: string } | { readonly kind: 'entry' | 'missing' }

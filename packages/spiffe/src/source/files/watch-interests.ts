@@ -6,7 +6,10 @@ import type { Interests } from './folder-watch.ts'
 import { listOwn } from './read-files.ts'
 import { traceLinks } from './trace-links.ts'
 
-/** Finds every folder in which something can happen to the files of a plan, and by which names; now, with today's links. */
+/**
+ * Returns every folder where a change can affect the files of a plan, with the relevant names. Valid only for the
+ * current symbolic links.
+ */
 export async function findInterests({ own, trust }: FilePlan): Promise<Interests> {
   const interests = new Map<string, ((name: string) => boolean)[]>()
   const add = (folder: string, isWorthALook: (name: string) => boolean): void => {

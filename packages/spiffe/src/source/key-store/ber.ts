@@ -1,11 +1,11 @@
 import { derTag, refuseMalformed } from '../../certificate/der.ts'
 
 /**
- * Rewrites one element of BER (X.690 §8) as DER, as far as a reader of DER needs it: definite lengths in their shortest
- * form, and octet strings in one piece. What is inside an octet string stays as it is.
+ * Converts one BER element (X.690 §8) to DER as far as a DER reader needs it: definite lengths in their shortest form,
+ * and octet strings in one piece. The content of an octet string is not converted.
  *
- * @throws {CertificateError} `certificate_malformed` for anything but one whole element, for more than 32 levels and for
- * more than 16,384 elements
+ * @throws {CertificateError} `certificate_malformed` for anything except one complete element, above 32 levels and
+ * above 16,384 elements
  */
 export function normalizeBer(bytes: Buffer): Buffer {
   const reader = new BerReader(bytes)
@@ -16,17 +16,17 @@ export function normalizeBer(bytes: Buffer): Buffer {
 
 const where = 'key store'
 const maxLevels = 32
-/** A store of 256 certificates with their names has a third of it. */
+/** A store of 256 certificates with their names has a third of this. */
 const maxElements = 16_384
 const constructed = 0x20
 const constructedOctetString = derTag.octetString | constructed
 
 interface Element {
   readonly tag: number
-  /** As DER has it. */
+  /** As in DER. */
   readonly content: Buffer
   readonly encoded: Buffer
-  /** Behind it, in what was read. */
+  /** The position after the element in the input. */
   readonly end: number
 }
 
@@ -38,7 +38,7 @@ class BerReader {
     this.#bytes = bytes
   }
 
-  /** The element at `start`, which ends at `limit` or before. */
+  /** Reads the element at `start`, which must end at `limit` or before. */
   read(start: number, limit: number, level: number): Element {
     this.#count += 1
     if (this.#count > maxElements) refuseMalformed(where, `more than ${maxElements} elements`, 'fewer')
@@ -62,7 +62,7 @@ class BerReader {
     return finish(derTag.octetString, Buffer.concat(inside.map(({ content }) => content)), after)
   }
 
-  /** `length` is undefined where it is indefinite. */
+  /** Reads tag and length. `length` is undefined if it is indefinite. */
   #readHeader(start: number, limit: number): { tag: number; length: number | undefined; offset: number } {
     if (start + 2 > limit) refuseMalformed(where, 'an element cut off in its header', 'tag and length')
     const tag = this.#bytes.readUInt8(start)

@@ -6,7 +6,7 @@ import { CertificateError } from '../../errors.ts'
 import { decryptRc2 } from './decrypt-rc2.ts'
 import type { Derivation, HashFunction, KeyDerivation, Secret } from './derive-key.ts'
 
-/** What opens the encrypted parts of one store. */
+/** The passphrase and the key derivation for one store. */
 export interface Opener {
   readonly secret: Secret
   readonly derivation: KeyDerivation
@@ -15,16 +15,16 @@ export interface Opener {
 /** An AlgorithmIdentifier. */
 export interface Algorithm {
   readonly oid: string
-  /** Fails where there are none. */
+  /** Throws if there are no parameters. */
   readonly readParameters: () => DerReader
 }
 
 /**
- * Decrypts a part of a store: PBES2 with PBKDF2 and AES or 3DES, or one of the two older schemes that openssl and keytool
- * wrote by default (RFC 7292 §C).
+ * Decrypts a part of a store: PBES2 with PBKDF2 and AES or 3DES, or one of the two older schemes that were the default
+ * of openssl and keytool (RFC 7292 §C).
  *
- * @throws {CertificateError} `key_store_unsupported` with the object identifier of another algorithm, `passphrase_wrong`,
- * `key_store_malformed` for too many iterations, `certificate_malformed` for broken parameters
+ * @throws {CertificateError} `key_store_unsupported` with the object identifier of any other algorithm,
+ * `passphrase_wrong`, `key_store_malformed` for too many iterations, `certificate_malformed` for broken parameters
  */
 export function decryptContent(algorithm: DerElement, data: Buffer, { secret, derivation }: Opener): Buffer {
   const { oid, readParameters } = readAlgorithm(algorithm)
@@ -38,7 +38,7 @@ export function decryptContent(algorithm: DerElement, data: Buffer, { secret, de
   return oid === rc2 ? (decryptRc2(key, iv, data) ?? refusePassphrase()) : decrypt('des-ede3-cbc', key, iv, data)
 }
 
-/** Reads an AlgorithmIdentifier, its parameters only when they are asked for. */
+/** Reads an AlgorithmIdentifier. Its parameters are read only on request. */
 export function readAlgorithm({ content }: DerElement): Algorithm {
   const fields = new DerReader(content, 'algorithm')
   const oid = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'algorithm')
@@ -50,7 +50,7 @@ const sha256: HashFunction = { name: 'sha256', size: 32, block: 64 }
 const sha384: HashFunction = { name: 'sha384', size: 48, block: 128 }
 const sha512: HashFunction = { name: 'sha512', size: 64, block: 128 }
 
-/** The hash functions of a MAC by object identifier. */
+/** The hash functions for a MAC, by object identifier. */
 export const digests: ReadonlyMap<string, HashFunction> = new Map([
   ['1.2.840.113549.2.5', { name: 'md5', size: 16, block: 64 }],
   ['1.3.14.3.2.26', sha1],
@@ -59,7 +59,7 @@ export const digests: ReadonlyMap<string, HashFunction> = new Map([
   ['2.16.840.1.101.3.4.2.3', sha512],
 ])
 
-/** HMAC as PBKDF2 uses it (RFC 8018 §B.1.2). */
+/** The HMAC functions for PBKDF2 (RFC 8018 §B.1.2). */
 const hmacs: ReadonlyMap<string, HashFunction> = new Map([
   ['1.2.840.113549.2.7', sha1],
   ['1.2.840.113549.2.8', { name: 'sha224', size: 28, block: 64 }],
@@ -69,7 +69,7 @@ const hmacs: ReadonlyMap<string, HashFunction> = new Map([
 ])
 
 /**
- * Refuses an algorithm or content, and names it.
+ * Throws the error for an unsupported algorithm or content, with its object identifier.
  *
  * @throws {CertificateError} `key_store_unsupported`
  */
@@ -116,7 +116,7 @@ function readPbes2(fields: DerReader): Pbes2 {
   const parameters = kdf.readParameters()
   const salt = parameters.next(derTag.octetString).content
   const iterations = decodeUnsigned(parameters.next(derTag.integer), 'iterations')
-  // The length of the key is that of the cipher.
+  // Ignored, because the cipher determines the length of the key.
   parameters.nextIf(derTag.integer)
   const prf = parameters.nextIf(derTag.sequence)
   parameters.end()

@@ -1,6 +1,6 @@
 import forge from 'node-forge'
 
-/** Decrypts RC2 with a key of 40 bits in CBC, which OpenSSL has in its legacy provider only; undefined where it fails. */
+/** Decrypts RC2-CBC with a 40-bit key, which OpenSSL has only in its legacy provider. Returns undefined if it fails. */
 export function decryptRc2(key: Buffer, iv: Buffer, data: Buffer): Buffer | undefined {
   const cipher = forge.rc2.createDecryptionCipher(toBinary(key), 40)
   cipher.start(toBinary(iv))

@@ -1,7 +1,7 @@
 import { hash, pbkdf2Sync } from 'node:crypto'
 import { CertificateError } from '../../errors.ts'
 
-/** What a passphrase is in each of the two key derivations of a store. */
+/** The encoded passphrase for each of the two key derivations of a store. */
 export interface Secret {
   /** UTF-16 with a terminator, or no bytes at all (RFC 7292 §B.1). */
   readonly utf16: Buffer
@@ -9,38 +9,40 @@ export interface Secret {
   readonly utf8: Buffer
 }
 
-/** A hash function with the bytes of its output and of its blocks. */
+/** A hash function, with the size of its output and of its blocks in bytes. */
 export interface HashFunction {
   readonly name: string
   readonly size: number
   readonly block: number
 }
 
-/** What makes a key of a passphrase, apart from the passphrase. */
+/** The parameters of a key derivation besides the passphrase. */
 export interface Derivation {
   readonly hash: HashFunction
   readonly salt: Buffer
   readonly iterations: number
 }
 
-/** The most iterations of all keys of a store together: a store under `-iter 300000` has room. */
+/**
+ * The maximum number of iterations for all keys of a store together. Enough for a store written with `-iter 300000`.
+ */
 const maxIterations = 1_000_000
 
 /**
- * Derives the keys of one store and counts what they cost. Whoever writes a store says how often its hash function is
- * called, and the process waits for it: a store that asks for more than a million calls is refused before the first key
- * that would exceed them is derived.
+ * Derives the keys of one store and limits the total cost. The author of a store chooses the number of iterations, and
+ * the process blocks meanwhile. A store that needs more than a million is rejected before the first key that would
+ * exceed the limit is derived.
  */
 export class KeyDerivation {
   #left = maxIterations
 
-  /** What a MAC is made with (RFC 7292 §B.2, ID 3). */
+  /** Derives the key of a MAC (RFC 7292 §B.2, ID 3). */
   deriveMacKey(secret: Secret, derivation: Derivation): Buffer {
     this.#spend(derivation, [derivation.hash.size])
     return derivePkcs12(3, secret, derivation, derivation.hash.size)
   }
 
-  /** Key (ID 1) and initialization vector (ID 2) of the older schemes. */
+  /** Derives the key (ID 1) and initialization vector (ID 2) of the older schemes. */
   deriveCipherKey(
     secret: Secret,
     derivation: Derivation,
@@ -53,7 +55,7 @@ export class KeyDerivation {
     }
   }
 
-  /** RFC 8018 §5.2 */
+  /** Derives a key with PBKDF2 (RFC 8018 §5.2). */
   derivePbkdf2(secret: Secret, derivation: Derivation, length: number): Buffer {
     this.#spend(derivation, [length])
     return pbkdf2Sync(secret.utf8, derivation.salt, derivation.iterations, length, derivation.hash.name)
@@ -66,7 +68,7 @@ export class KeyDerivation {
   }
 }
 
-/** Of the ciphers of the older schemes. */
+/** For the ciphers of the older schemes. */
 const ivLength = 8
 
 function derivePkcs12(id: number, secret: Secret, derivation: Derivation, length: number): Buffer {
@@ -83,12 +85,12 @@ function derivePkcs12(id: number, secret: Secret, derivation: Derivation, length
   return Buffer.concat(parts).subarray(0, length)
 }
 
-/** The bytes again and again, up to a multiple of `block`. */
+/** Repeats the bytes up to a multiple of `block`. */
 function fill(bytes: Buffer, block: number): Buffer {
   return bytes.length === 0 ? bytes : Buffer.alloc(Math.ceil(bytes.length / block) * block, bytes)
 }
 
-// Step 6C of §B.2: each block of the input behind the first becomes itself + addend + 1, modulo its size.
+// RFC 7292 §B.2, step 6C: each block of the input after the first becomes itself + addend + 1, modulo its size.
 function addToBlocks(input: Buffer, addend: Buffer, block: number): void {
   for (let start = block; start < input.length; start += block) {
     let carry = 1

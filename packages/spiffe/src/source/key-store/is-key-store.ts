@@ -1,6 +1,6 @@
 /**
- * Whether bytes look like a PKCS#12 store, complete or cut off: a SEQUENCE that begins with the version 3 (RFC 7292 §4).
- * No certificate begins like this, and no private key in DER either: its version is 0 or 1.
+ * Returns true if bytes look like a PKCS#12 store, complete or truncated: a SEQUENCE that begins with version 3 (RFC
+ * 7292 §4). Neither a certificate nor a private key in DER begins like this: the version of a key is 0 or 1.
  */
 export function isKeyStore(bytes: Uint8Array): boolean {
   const [tag, length = 0] = bytes

@@ -6,21 +6,21 @@ import type { KeyStore } from './key-store.ts'
 export type DecodeKeyStore = (bytes: Uint8Array, passphrase: string | undefined) => KeyStore
 
 /**
- * Opens PKCS#12 stores and remembers the result for those that come again with the same passphrase: all files are read
- * when one of them changes, and to derive the keys of one store can take a second. Failures are remembered too.
+ * Opens PKCS#12 stores and caches the result by content and passphrase. All files are read when one of them changes,
+ * and deriving the keys of one store can take a second. Failures are cached too.
  */
 export class KeyStoreCache {
   #previous: ReadonlyMap<string, KeyStore | CertificateError> = new Map()
   #current = new Map<string, KeyStore | CertificateError>()
 
-  /** Begins another round; stores that the round before did not use are dropped. */
+  /** Starts a new round and drops the stores that the previous round did not use. */
   beginRound(): void {
     this.#previous = this.#current
     this.#current = new Map()
   }
 
   /**
-   * What `decode` returns for this store and passphrase, or returned before.
+   * Returns the result of `decode` for this store and passphrase, from the cache if possible.
    *
    * @throws {CertificateError} as `decode`
    */

@@ -2,24 +2,26 @@ import { CertificateError } from '../../errors.ts'
 import { orderChain } from './order-chain.ts'
 import { openStore } from './open-store.ts'
 
-/** What a PKCS#12 store holds. */
+/** The content of a PKCS#12 store. */
 export interface KeyStore {
-  /** PKCS#8 DER of its private key; undefined for a trust store. */
+  /** The private key as PKCS#8 DER; undefined for a trust store. */
   readonly key: Buffer | undefined
   /**
-   * DER: for a key store the key's own certificate first, then its issuers in order, self-signed ones left out; for a
-   * trust store all certificates.
+   * DER. For a key store: the key's own certificate, then its issuers in order, without self-signed ones. For a trust
+   * store: all certificates.
    */
   readonly certificates: readonly Buffer[]
 }
 
 /**
- * Reads a PKCS#12 store of at most 1 MiB as OpenSSL and keytool write it, in today's form and in the older ones. A
- * store without a MAC is taken only if nothing in it is encrypted: then the file system alone protects it, as it does a
- * PEM file, and no key is derived. Certificates that do not belong to its key are passed over. Costs what its iterations
- * cost, at most a million in all, and blocks.
+ * Reads a PKCS#12 store of at most 1 MiB as OpenSSL and keytool write it, in the current format and the older ones.
+ * Ignores certificates that do not belong to the key.
  *
- * @param passphrase undefined for a store without a MAC; empty text is a passphrase too
+ * A store without a MAC is accepted only if nothing in it is encrypted. It is then protected only by the file system,
+ * like a PEM file, and no key is derived. Blocks for the time of the key derivation, which is limited to a million
+ * iterations.
+ *
+ * @param passphrase undefined for a store without a MAC; empty text is also a passphrase
  * @throws {CertificateError} `key_store_malformed`, `key_store_unsupported`, `passphrase_missing`, `passphrase_wrong`
  * @see https://www.rfc-editor.org/rfc/rfc7292
  */
@@ -38,7 +40,7 @@ function readStore(bytes: Uint8Array, passphrase: string | undefined): ReturnTyp
     return openStore(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), passphrase)
   } catch (error) {
     if (!(error instanceof CertificateError) || error.code !== 'certificate_malformed') throw error
-    // Without a cause: what it says may come out of what was decrypted.
+    // Without a cause, because its message may contain decrypted content.
     return refuse('broken contents', 'PKCS#12, a whole .p12 or .pfx file; it may be half-written')
   }
 }

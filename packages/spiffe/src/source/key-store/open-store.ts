@@ -16,12 +16,11 @@ export interface OpenStore {
 }
 
 /**
- * Opens a PKCS#12 store (RFC 7292 §4). What a store without a MAC may hold is decided by its structure: DER alone, so that
- * nothing is hidden in the pieces of a string, and nothing that is encrypted. Anybody can write such a store, and no key
- * is derived for it.
+ * Opens a PKCS#12 store (RFC 7292 §4). Anyone can write a store without a MAC, and no key is derived for it, so it has
+ * stricter rules: only DER, so that nothing is hidden in a string in pieces, and nothing encrypted.
  *
  * @throws {CertificateError} `key_store_malformed`, `key_store_unsupported`, `passphrase_missing`, `passphrase_wrong`;
- * `certificate_malformed` for a structure that is broken
+ * `certificate_malformed` for a broken structure
  */
 export function openStore(bytes: Buffer, passphrase: string | undefined): OpenStore {
   const fields = enterOnly(normalizeBer(bytes), derTag.sequence, where)
@@ -71,11 +70,11 @@ function verifyMac(mac: DerElement, content: Buffer, passphrase: string): Opener
 function listSecrets(passphrase: string): readonly Secret[] {
   const utf8 = Buffer.from(passphrase, 'utf8')
   const secret = { utf8, utf16: Buffer.from(`${passphrase}\0`, 'utf16le').swap16() }
-  // Empty text has two encodings, a terminator alone and no bytes, and both are written.
+  // Empty text has two encodings, a terminator alone or no bytes, and programs write both.
   return passphrase === '' ? [secret, { utf8, utf16: Buffer.alloc(0) }] : [secret]
 }
 
-/** `opener` is undefined for a store without a MAC. */
+/** Reads the bags. `opener` is undefined for a store without a MAC. */
 function readParts(content: Buffer, opener: Opener | undefined): OpenStore {
   const keys: Buffer[] = []
   const certificates: Buffer[] = []
@@ -89,7 +88,7 @@ function readParts(content: Buffer, opener: Opener | undefined): OpenStore {
   return { keys, certificates }
 }
 
-/** The elements of a SEQUENCE that was inside a string. */
+/** Returns the elements of a SEQUENCE inside a string. */
 function readSequence(bytes: Buffer, opener: Opener | undefined): readonly DerElement[] {
   if (opener === undefined) requireDer(bytes)
   const fields = enterOnly(normalizeBer(bytes), derTag.sequence, where)
@@ -116,7 +115,7 @@ function readPart(part: DerElement, opener: Opener | undefined): Buffer {
   return decryptContent(algorithm, joinPieces(data), opener)
 }
 
-/** [0] IMPLICIT OCTET STRING, which in BER may be in pieces. */
+/** Reads [0] IMPLICIT OCTET STRING, which BER may split into pieces. */
 function joinPieces({ tag, content }: DerElement): Buffer {
   if (tag === 0x80) return content
   if (tag !== 0xa0) return refuse(`the tag ${tag} in place of encrypted content`, 'an octet string')
@@ -137,7 +136,7 @@ interface Bag {
   readonly der: Buffer
 }
 
-/** §4.2; attributes are names for people. */
+/** Reads a bag (§4.2). Ignores its attributes, which are display names. */
 function readBag(bag: DerElement, opener: Opener | undefined): Bag {
   const fields = new DerReader(bag.content, 'bag')
   const type = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'bag')
@@ -184,7 +183,7 @@ function readContentInfo({ content }: DerElement): Typed {
   return readTyped(new DerReader(content, where))
 }
 
-/** An object identifier, and [0] EXPLICIT what it says. */
+/** Reads an object identifier and its [0] EXPLICIT value. */
 function readTyped(fields: DerReader): Typed {
   const type = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), where)
   const value = fields.enter(0xa0, where)

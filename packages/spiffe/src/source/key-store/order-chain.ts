@@ -3,11 +3,11 @@ import { maxChainCertificates } from '../../certificate/path-checks.ts'
 import { CertificateError } from '../../errors.ts'
 
 /**
- * Puts the certificates of a store in order for the handshake: that of its private key, then its issuers as far as they
- * are there, without self-signed ones and without what does not belong to it. All in DER, the key as PKCS#8.
+ * Orders the certificates of a store for the handshake: the one of its private key, then its issuers as far as they are
+ * present. Omits self-signed and unrelated certificates. All in DER, the key as PKCS#8.
  *
- * @throws {CertificateError} `key_store_malformed` for what cannot be read, for no or several certificates of the key,
- * and for a chain of more certificates than a peer looks at
+ * @throws {CertificateError} `key_store_malformed` if the key or a certificate cannot be read, if the key has no
+ * certificate or several, and for a chain that is longer than peers accept
  */
 export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Buffer[] {
   const privateKey = decodeKey(key)
@@ -18,10 +18,10 @@ export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Bu
   if (more.length > 0) refuse(`${more.length + 1} certificates of its private key`, 'one')
   const chain = [leaf]
   for (const child of chain) {
-    // Each step looks at every certificate of the store.
+    // Limits the work, because each step checks every certificate of the store.
     if (chain.length > maxChainCertificates)
       refuse('a chain without end', `at most ${maxChainCertificates} certificates`)
-    // The self-signed end is what a peer must have already.
+    // A peer must already have the self-signed certificate at the end.
     const isNext = (each: X509Certificate): boolean => child.checkIssued(each) && !each.checkIssued(each)
     const issuer = certificates.find((each) => !chain.includes(each) && isNext(each))
     if (issuer !== undefined) chain.push(issuer)
