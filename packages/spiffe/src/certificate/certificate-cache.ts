@@ -3,33 +3,33 @@ import type { Certificate } from './certificate.ts'
 import { confirmCertificate, decodeLeaf } from './decode.ts'
 
 /**
- * Decodes configured certificates and remembers the result for those that come again: a bundle is delivered with every
- * rotation and rarely changes, and decoding one certificate takes milliseconds. Failures are remembered too.
+ * Decodes configured certificates and caches the result. A bundle arrives with every rotation but rarely changes, and
+ * decoding one certificate takes milliseconds. Failures are cached too.
  */
 export class CertificateCache {
   #previous: ReadonlyMap<string, Entry> = new Map()
   #current = new Map<string, Entry>()
   #count = 0
 
-  /** Begins another round; certificates that the round before did not use are dropped. */
+  /** Starts a new round and drops the certificates that the previous round did not use. */
   beginRound(): void {
     this.#previous = this.#current
     this.#current = new Map()
     this.#count = 0
   }
 
-  /** Whether a certificate was decoded in this round or the one before. */
+  /** Returns true if a certificate was decoded in this round or the previous one. */
   has(sha256: string): boolean {
     return this.#current.has(sha256) || this.#previous.has(sha256)
   }
 
-  /** Announces certificates that are about to be decoded; returns how many this round has with them. */
+  /** Adds certificates that will be decoded to the count of this round, and returns the new count. */
   count(more: number): number {
     return (this.#count += more)
   }
 
   /**
-   * Returns the certificate with this SHA-256 and DER. Its key is not made yet.
+   * Returns the certificate with this SHA-256 and DER. Its key is not created yet.
    *
    * @throws {CertificateError} as `decodeLeaf`
    */
@@ -40,7 +40,7 @@ export class CertificateCache {
   }
 
   /**
-   * Returns a certificate that was decoded before, confirmed by the second reader and with a key that Node can read.
+   * Returns a decoded certificate after the second parser has confirmed it and Node has read its key.
    *
    * @throws {CertificateError} as `decodeConfirmedCertificate`
    */

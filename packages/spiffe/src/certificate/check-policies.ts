@@ -3,19 +3,21 @@ import { describeCertificate } from './describe.ts'
 import { anyPolicy, type CertificatePolicies, decodePolicies, decodePolicyMappings } from './policies.ts'
 
 /**
- * Processes the certificate policies of a path, leaf first and authority last (RFC 5280 §6.1), with the initial settings
- * that RFC 5280 gives a verifier who asks for no particular policy: any policy, no explicit policy required, mappings and
- * anyPolicy allowed. Then the path fails only where one of its certificates requires an explicit policy and none is valid
- * for the whole path. Says in words what failed, or returns undefined.
+ * Processes the certificate policies of a path, leaf first and authority last (RFC 5280 §6.1). Returns a description of
+ * the violation, or undefined if there is none.
  *
- * What the authority at the end says about policies is not looked at: it is no part of the path (§6.1, and so OpenSSL).
+ * Uses the initial settings of RFC 5280 for a verifier that requires no particular policy: any policy, no explicit
+ * policy required, mappings and anyPolicy allowed. The path is then invalid only if one of its certificates requires an
+ * explicit policy and none is valid for the whole path.
  *
- * Instead of the tree of §6.1.2 only its lowest level is kept, as a set: with any policy asked for, the rest decides
- * nothing, and the tree can grow with the power of the path's length (CVE-2023-0464).
+ * Ignores the policies of the authority at the end, because it is not part of the path (§6.1; OpenSSL does the same).
+ *
+ * Keeps only the lowest level of the tree of §6.1.2, as a set. If any policy is accepted, the other levels do not
+ * matter, and the tree can grow exponentially with the length of the path (CVE-2023-0464).
  */
 export function findPolicyViolation(path: readonly Certificate[]): string | undefined {
   const certificates = path.slice(0, -1).toReversed()
-  // The usual case. Without such a certificate the counter of §6.1.2 d never gets to zero.
+  // The usual case. Without such a certificate the counter of §6.1.2 d never reaches zero.
   if (certificates.every(({ policies }) => policies?.requireExplicitPolicy === undefined)) return undefined
   const unlimited = certificates.length + 1
   const state: PolicyState = {
@@ -34,12 +36,13 @@ export function findPolicyViolation(path: readonly Certificate[]): string | unde
     if (isLeaf) wrapUp(state, policies)
     else prepareNext(state, policies, selfIssued)
   }
-  // §6.1.3 f and §6.1.5 g: what is required stays required and what is lost stays lost, so one look at the end is enough.
+  // §6.1.3 f and §6.1.5 g: a requirement is never removed and a lost policy never returns, so one check at the end is
+  // enough.
   return lost === undefined || state.explicitPolicy > 0 ? undefined : describe(lost)
 }
 
 interface PolicyState {
-  /** The policies that are valid down to here, each with the names that the next certificate may give it. */
+  /** The policies that are valid so far, each with the names that the next certificate may use for it. */
   level: ReadonlyMap<string, ReadonlySet<string>>
   explicitPolicy: number
   policyMapping: number

@@ -12,35 +12,35 @@ import { decodeAuthorityKeyId, decodeExtension } from './extensions.ts'
 import { chooseScheme } from './signature.ts'
 
 /**
- * A certificate revocation list that names every certificate which its issuer has revoked (RFC 5280 §5): decoded from
- * the DER once, immutable. Who signed it is not verified yet.
+ * A complete certificate revocation list of one issuer (RFC 5280 §5). Decoded from the DER once and immutable. Its
+ * signature is not verified yet.
  */
 export interface Crl {
   /** SHA-256 of the DER, lower-case hex. */
   readonly sha256: string
   readonly issuer: DistinguishedName
-  /** Epoch milliseconds: the first moment at which the list counts. */
+  /** Epoch milliseconds: when the list becomes effective. */
   readonly thisUpdate: number
-  /** Epoch milliseconds: the first moment at which the list is stale. */
+  /** Epoch milliseconds: when the list becomes stale. */
   readonly nextUpdate: number
-  /** The serial numbers of the revoked certificates, spelt as in `Certificate`. */
+  /** The serial numbers of the revoked certificates, formatted as in `Certificate`. */
   readonly revoked: ReadonlySet<string>
   /** Lower-case hex. */
   readonly authorityKeyId?: string
   readonly signature: CertificateSignature
 }
 
-/** The most bytes of a list; they hold 52,000 revoked certificates at most, 28,000 with serial numbers of 20 bytes. */
+/** The maximum size of a list in bytes: at most 52,000 revoked certificates, or 28,000 with 20-byte serial numbers. */
 const maxCrlBytes = 1024 * 1024
 
 /**
- * Reads one revocation list from its DER, by the letter of RFC 5280 §5.1 and X.690, and copies its bytes. A list that
- * speaks for some certificates only, that changes another list, or that says critically what we do not process, is no
- * answer to the question whether a certificate is revoked, and therefore refused.
+ * Decodes one revocation list from its DER, strictly by RFC 5280 §5.1 and X.690, and copies its bytes. Rejects partial,
+ * indirect and delta lists and unknown critical extensions, because such a list does not show whether a certificate is
+ * revoked.
  *
- * @throws {CertificateError} `crl_malformed`, or `crl_unsupported` for a list of more than 1 MiB, without nextUpdate,
- * with an extension that makes it partial, indirect or a delta, with an unknown critical extension, or signed by an
- * algorithm that verifies nothing here
+ * @throws {CertificateError} `crl_malformed`, or `crl_unsupported` for a list above 1 MiB, without nextUpdate, with an
+ * extension that makes it partial, indirect or a delta, with an unknown critical extension, or with an unsupported
+ * signature algorithm
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-5
  */
 export function decodeCrl(input: Uint8Array): Crl {
@@ -52,8 +52,8 @@ export function decodeCrl(input: Uint8Array): Crl {
 }
 
 /**
- * The same in steps of some hundred entries, for those who have to do other work in between: a list of 1 MiB takes more than
- * half a second.
+ * Decodes a list like `decodeCrl`, but yields every few hundred entries so that other work can run in between. A list
+ * of 1 MiB takes more than half a second.
  *
  * @throws {CertificateError} as `decodeCrl`
  */
@@ -64,7 +64,7 @@ export function* decodeCrlInSteps(input: Uint8Array): Generator<void, Crl> {
   }
   if (input.length > maxCrlBytes) refuse(`${input.length} bytes`, `at most ${maxCrlBytes}`)
   try {
-    // A copy, so that nobody can change the bytes after they were checked.
+    // A copy, so that the caller cannot change the bytes after they were checked.
     return yield* decode(Buffer.from(input))
   } catch (cause) {
     if (!(cause instanceof CertificateError) || cause.code !== 'certificate_malformed') throw cause
@@ -72,19 +72,19 @@ export function* decodeCrlInSteps(input: Uint8Array): Generator<void, Crl> {
   }
 }
 
-// What it is that is not a list, where that is known.
+// Describes the actual format of the input, if it is recognized.
 function describeOther(input: Uint8Array): string {
   const isPem = Buffer.from(input.subarray(0, 11)).toString('latin1') === '-----BEGIN '
   const format = isPem ? 'PEM; convert it with openssl crl -outform DER' : describeFormat(input)
   return format === undefined || format.startsWith('a certificate revocation list') ? '' : `found ${format}: `
 }
 
-/** Who issued a list and how it is signed: what can be read of many lists that are refused. */
+/** The issuer and signature of a list. They can be read even from many lists that are rejected. */
 export type CrlOrigin = Pick<Crl, 'issuer' | 'signature' | 'authorityKeyId'>
 
 /**
- * Reads the issuer and the signature of a list, whatever else it says, and skips its entries. Returns undefined if they
- * cannot be read. The bytes are not copied.
+ * Reads the issuer and the signature of a list, ignores the rest and skips its entries. Returns undefined if they
+ * cannot be read. Does not copy the bytes.
  */
 export function readCrlOrigin(der: Buffer): CrlOrigin | undefined {
   try {
@@ -107,7 +107,7 @@ function findAuthorityKeyId(fields: DerReader): string | undefined {
     const found = extensions.find(({ type }) => type === authorityKeyIdentifier)
     return found && decodeAuthorityKeyId(found.value).authorityKeyId
   } catch (error) {
-    // The list is going to be refused, and whose it is still has to be found out.
+    // The list will be rejected, but its issuer must still be known.
     if (error instanceof CertificateError) return undefined
     throw error
   }
@@ -115,7 +115,7 @@ function findAuthorityKeyId(fields: DerReader): string | undefined {
 
 interface OpenList extends Pick<Crl, 'issuer' | 'signature'> {
   readonly version: 1 | 2
-  /** What follows the issuer. */
+  /** The fields after the issuer. */
   readonly fields: DerReader
 }
 
@@ -145,10 +145,10 @@ function* decode(der: Buffer): Generator<void, Crl> {
   const wrapped = fields.nextIf(0xa0)
   fields.end()
   if (version === 1 && wrapped !== undefined) refuseMalformed('tbsCertList', 'extensions in version 1', 'none')
-  // §5.1.2.5: the syntax may leave it out, an issuer may not, and without it no list would ever be stale.
+  // §5.1.2.5: the syntax allows omitting it but the profile does not. Without it a list would never become stale.
   if (next === undefined) return refuse('no nextUpdate', 'the moment at which the list is stale')
 
-  // Left unsaid, the list would look like nobody's.
+  // Checked here, because otherwise the list would look like another issuer's.
   const scheme = chooseScheme(signature)
   if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a sound one')
   return {
@@ -162,14 +162,14 @@ function* decode(der: Buffer): Generator<void, Crl> {
   }
 }
 
-/** §5.1.2.1; the version's number as people say it. */
+/** §5.1.2.1; returns the usual version number, which is the encoded one plus 1. */
 function decodeVersion(element: DerElement | undefined): 1 | 2 {
   if (element === undefined) return 1
   const version = decodeUnsigned(element, 'version') + 1
   return version === 2 ? 2 : refuseMalformed('version', `the number ${version - 1}`, '1, or none')
 }
 
-/** §5.1.2.6; an empty list of entries has no place there, and several authorities write one. */
+/** §5.1.2.6; an empty list of entries is not allowed, but several CAs write one. */
 function* decodeEntries(element: DerElement | undefined, version: 1 | 2): Generator<void, ReadonlySet<string>> {
   const revoked = new Set<string>()
   if (element === undefined) return revoked
@@ -189,7 +189,7 @@ function* decodeEntries(element: DerElement | undefined, version: 1 | 2): Genera
         if (critical || type === certificateIssuer) refuse(`the extension ${type} of an entry`, 'none that we heed')
       }
     }
-    // Whatever the reason: a certificate that is on hold is as good as revoked.
+    // The reason does not matter: a certificate on hold counts as revoked.
     revoked.add(serialNumber)
   }
   return revoked
@@ -197,10 +197,10 @@ function* decodeEntries(element: DerElement | undefined, version: 1 | 2): Genera
 
 const entriesOfStep = 128
 
-/** §5.3.3: the certificate of an entry is another issuer's than the list's, and so are those of all that follow. */
+/** §5.3.3: the certificate of this entry, and of all entries after it, has another issuer than the list. */
 const certificateIssuer = '2.5.29.29'
 
-/** §5.2.4 and §5.2.5: such a list is a part of one. They have to be critical, and mean the same where they are not. */
+/** §5.2.4 and §5.2.5: a list with one of these is partial. They must be critical, but mean the same if they are not. */
 const partialListExtensions: ReadonlySet<string> = new Set(['2.5.29.27', '2.5.29.28'])
 
 /** §5.2.1 */

@@ -1,6 +1,6 @@
 import { hash, type KeyObject } from 'node:crypto'
 
-// @peculiar/x509 throws on import unless a Reflect polyfill is there before it.
+// @peculiar/x509 throws on import unless a Reflect polyfill was loaded before.
 import 'reflect-metadata'
 import { X509Certificate } from '@peculiar/x509'
 import { CertificateError } from '../errors.ts'
@@ -13,22 +13,23 @@ import { type CertificateExtensions, decodeExtensions } from './extensions.ts'
 import { createKey, decodePublicKeyInfo } from './public-key.ts'
 
 /**
- * Reads exactly one X.509 certificate from its DER, by the letter of RFC 5280 §4.1 and X.690, and copies its bytes.
+ * Decodes exactly one X.509 certificate from its DER, strictly by RFC 5280 §4.1 and X.690, and copies its bytes.
  *
- * @throws {CertificateError} `certificate_malformed`, `certificate_trailing_bytes` for bytes after the certificate,
- * `certificate_unsupported` for a public key that Node cannot read or whose curve has no name, `certificate_malformed` also
- * for more than 128 KiB, `certificate_missing` for no bytes
+ * @throws {CertificateError} `certificate_malformed`, also above 128 KiB; `certificate_trailing_bytes` for bytes after
+ * the certificate; `certificate_unsupported` for a public key that Node cannot read or whose curve has no name;
+ * `certificate_missing` for empty input
  */
 export function decodeCertificate(input: Uint8Array): Certificate {
   const certificate = decodeLeaf(input)
-  // Now and not when it is asked to verify something.
+  // Creates the key now, so that an error is thrown here and not during verification.
   void certificate.publicKey
   return certificate
 }
 
 /**
- * The same for a certificate that signs nothing here: its key is read, but is made only if somebody asks for it, because
- * that costs as much as the rest. Then `publicKey` throws what `decodeCertificate` would have thrown.
+ * Decodes a certificate like `decodeCertificate`, but creates its key only on first access, because that takes as long
+ * as all the rest. For certificates that do not need to verify signatures. `publicKey` then throws what
+ * `decodeCertificate` would have thrown.
  *
  * @throws {CertificateError} as `decodeCertificate`
  */
@@ -86,18 +87,18 @@ export function decodeLeaf(input: Uint8Array): Certificate {
 }
 
 /**
- * Reads a certificate as `decodeCertificate` does, then lets a second, independent reader read it too and refuses it
- * when that one does not see the same dates, key and signature. For certificates that are configured and on which
- * everything else rests (authorities, our own SVID), not for what a peer presents: it costs several times as much.
+ * Decodes a certificate like `decodeCertificate`, and again with a second, independent parser. Rejects it if the second
+ * parser finds different dates, key or signature. For configured certificates that everything else depends on
+ * (authorities, our own SVID). It takes several times as long, so it is not used for certificates of peers.
  *
- * @throws {CertificateError} as `decodeCertificate`; `certificate_malformed` when the readings differ
+ * @throws {CertificateError} as `decodeCertificate`; `certificate_malformed` if the parsers disagree
  */
 export function decodeConfirmedCertificate(input: Uint8Array): Certificate {
   return confirmCertificate(decodeCertificate(input))
 }
 
 /**
- * The second half of `decodeConfirmedCertificate`, for a certificate that was decoded already.
+ * Runs the second parser of `decodeConfirmedCertificate` on a decoded certificate.
  *
  * @throws {CertificateError} as `decodeConfirmedCertificate`
  */
@@ -107,7 +108,7 @@ export function confirmCertificate(certificate: Certificate): Certificate {
 }
 
 class SecondReading extends X509Certificate {
-  /** What was parsed, without the getters of the library, which encode and parse everything again. */
+  /** The parsed structure. The getters of the library would encode and parse everything again. */
   get parsed(): typeof this.asn {
     return this.asn
   }
@@ -131,10 +132,10 @@ function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certifi
   }
 }
 
-/** TLS takes chains of 100 KiB, and to decode a certificate must not take longer than one turn of other work may wait. */
+/** TLS accepts chains of 100 KiB, and decoding a certificate must not block longer than one turn. */
 const maxCertificateBytes = 131_072
 
-/** A copy, so that nobody can change the bytes after they were checked. */
+/** Returns a copy, so that the caller cannot change the bytes after they were checked. */
 function copySingle(input: Uint8Array): Buffer {
   if (input.length > maxCertificateBytes) refuseMalformed('certificate', `${input.length} bytes`, 'at most 131,072')
   const [der, ...others] = splitDer(new Uint8Array(input))
@@ -143,7 +144,7 @@ function copySingle(input: Uint8Array): Buffer {
   throw new CertificateError('certificate_trailing_bytes', 'certificate: found more than one, expected exactly one')
 }
 
-/** RFC 5280 §4.1.2.1; the version's number as people say it. */
+/** RFC 5280 §4.1.2.1; returns the usual version number, which is the encoded one plus 1. */
 function decodeVersion(fields: DerReader): number {
   const wrapper = fields.nextIf(0xa0)
   if (wrapper === undefined) return 1

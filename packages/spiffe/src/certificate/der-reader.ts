@@ -1,15 +1,15 @@
 import { type DerElement, readElement, refuseMalformed } from './der.ts'
 
 /**
- * Reads the elements inside a constructed one in their order, each by the tag that must or may stand there; `end`
- * refuses whatever is left over.
+ * Reads the elements of a constructed element in order, each by its required or optional tag. `end` rejects leftover
+ * bytes.
  */
 export class DerReader {
   readonly #bytes: Buffer
   readonly #where: string
   #offset = 0
 
-  /** `where` names the construct in messages. */
+  /** @param where the name of the construct, for messages */
   constructor(content: Buffer, where: string) {
     this.#bytes = content
     this.#where = where
@@ -21,9 +21,9 @@ export class DerReader {
   }
 
   /**
-   * The next element, whatever its tag.
+   * Returns the next element with any tag.
    *
-   * @throws {CertificateError} `certificate_malformed` when there is none
+   * @throws {CertificateError} `certificate_malformed` if there is none
    */
   nextOfAny(): DerElement {
     const element = readElement(this.#bytes, this.#offset, this.#where)
@@ -32,7 +32,7 @@ export class DerReader {
   }
 
   /**
-   * The next element, which must have this tag.
+   * Returns the next element, which must have this tag.
    *
    * @throws {CertificateError} `certificate_malformed`
    */
@@ -42,21 +42,21 @@ export class DerReader {
     return element
   }
 
-  /** The next element when it has this tag: for OPTIONAL and DEFAULT fields. */
+  /** Returns the next element if it has this tag: for OPTIONAL and DEFAULT fields. */
   nextIf(tag: number): DerElement | undefined {
     if (this.done || this.#bytes.readUInt8(this.#offset) !== tag) return undefined
     return this.nextOfAny()
   }
 
-  /** A reader of what is inside the next element, which must have this tag. */
+  /** Returns a reader for the content of the next element, which must have this tag. */
   enter(tag: number, where: string): DerReader {
     return new DerReader(this.next(tag).content, where)
   }
 
   /**
-   * Everything that is left, of any tag, at least one element: for SEQUENCE SIZE (1..MAX) and its kin.
+   * Returns all remaining elements with any tag, at least one: for SEQUENCE SIZE (1..MAX) and similar types.
    *
-   * @throws {CertificateError} `certificate_malformed` when nothing is left
+   * @throws {CertificateError} `certificate_malformed` if there is none
    */
   rest(): readonly DerElement[] {
     const elements = [this.nextOfAny()]
@@ -65,7 +65,7 @@ export class DerReader {
   }
 
   /**
-   * Asserts that nothing is left.
+   * Checks that nothing is left.
    *
    * @throws {CertificateError} `certificate_malformed`
    */
@@ -76,9 +76,9 @@ export class DerReader {
 }
 
 /**
- * Enters the one SEQUENCE that fills these bytes completely.
+ * Returns a reader for the one element that fills these bytes completely.
  *
- * @throws {CertificateError} `certificate_malformed` for another tag or for bytes after the sequence
+ * @throws {CertificateError} `certificate_malformed` for another tag or for bytes after the element
  */
 export function enterOnly(bytes: Buffer, tag: number, where: string): DerReader {
   const outer = new DerReader(bytes, where)

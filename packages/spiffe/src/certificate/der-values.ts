@@ -3,8 +3,8 @@ import { type DerElement, derTag, refuseMalformed } from './der.ts'
 import { DerReader } from './der-reader.ts'
 
 /**
- * The dotted text of an OBJECT IDENTIFIER (X.690 §8.19), each arc in its shortest form; not longer than 64 bytes,
- * because the arithmetic costs the square of the length.
+ * Returns the dotted text of an OBJECT IDENTIFIER (X.690 §8.19). Each arc must have its shortest form. At most 64
+ * bytes, because the time to compute an arc grows with the square of its length.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -27,7 +27,7 @@ export function decodeObjectIdentifier({ content }: DerElement, where: string): 
   return text
 }
 
-// In numbers as far as they are exact, because nearly every arc is small.
+// Uses numbers while they are exact, because nearly every arc is small.
 function readArc(content: Buffer, start: number, end: number): number | bigint {
   const bytes = content.subarray(start, end + 1)
   if (bytes.length <= 7) return bytes.reduce((arc, byte) => arc * 128 + (byte & 0x7f), 0)
@@ -40,7 +40,7 @@ function describeFirstArcs(value: number | bigint): string {
 }
 
 /**
- * A BOOLEAN, which in DER is either 0x00 or 0xff (X.690 §11.1).
+ * Returns the value of a BOOLEAN, which in DER is either 0x00 or 0xff (X.690 §11.1).
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -51,9 +51,9 @@ export function decodeBoolean({ content }: DerElement, where: string): boolean {
 }
 
 /**
- * A small INTEGER that is never negative: a version, a path length, a salt length.
+ * Returns the value of a small non-negative INTEGER: a version, a path length or a salt length.
  *
- * @throws {CertificateError} `certificate_malformed` for a negative one, a padded one, or one of more than 6 bytes
+ * @throws {CertificateError} `certificate_malformed` if it is negative, padded or longer than 6 bytes
  */
 export function decodeUnsigned({ content }: DerElement, where: string): number {
   const { length } = content
@@ -66,7 +66,7 @@ export function decodeUnsigned({ content }: DerElement, where: string): number {
 }
 
 /**
- * The bytes of a BIT STRING that has whole bytes: a signature or a key.
+ * Returns the content of a BIT STRING of whole bytes: a signature or a key.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -78,7 +78,7 @@ export function decodeBytes({ content }: DerElement, where: string): Buffer {
 }
 
 /**
- * The numbers of the bits that are set in a BIT STRING of named bits (X.690 §11.2); at least one.
+ * Returns the numbers of the bits that are set in a BIT STRING of named bits (X.690 §11.2), at least one.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -96,9 +96,10 @@ export function decodeNamedBits({ content }: DerElement, where: string): readonl
 }
 
 /**
- * The serial number of a certificate, in a certificate or in a revocation list: lower-case hex without leading bytes
- * that say nothing. Numbers that RFC 5280 §4.1.2.2 forbids are common and pass: zero, negative, padded, long ones. The
- * sign is lost, so that two numbers can look the same, but no number looks different in a list and in a certificate.
+ * Returns a serial number, from a certificate or a revocation list, as lower-case hex without redundant leading bytes.
+ * Accepts numbers that RFC 5280 §4.1.2.2 forbids, because they are common: zero, negative, padded or long ones. The
+ * sign is lost, so two numbers can have the same text. But the same number always has the same text in a list and in a
+ * certificate.
  */
 export function decodeSerialNumber({ content }: DerElement): string {
   return content
@@ -108,7 +109,7 @@ export function decodeSerialNumber({ content }: DerElement): string {
 }
 
 /**
- * An AlgorithmIdentifier (RFC 5280 §4.1.1.2), its parameters as they were encoded.
+ * Reads an AlgorithmIdentifier (RFC 5280 §4.1.1.2). The parameters are not decoded.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -122,8 +123,8 @@ export function decodeAlgorithm({ content }: DerElement): Pick<CertificateSignat
 }
 
 /**
- * A moment of RFC 5280 §4.1.2.5 in epoch milliseconds: UTCTime or GeneralizedTime, with seconds, in UTC, without
- * fractions, and a day that exists.
+ * Returns a time of RFC 5280 §4.1.2.5 in epoch milliseconds. It must be a UTCTime or GeneralizedTime in UTC, with
+ * seconds, without fractions, and a day that exists.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -139,7 +140,8 @@ export function decodeTime({ tag, content }: DerElement, where: string): number 
 function parseTime(digits: string, where: string): number {
   const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
   const date = new Date(iso)
-  // Date.parse takes 31 February for 3 March and 24:00 for the next day: only text that comes back unchanged is a date.
+  // `Date` turns 31 February into 3 March and 24:00 into the next day. So the text is valid only if it comes back
+  // unchanged.
   const isDate = !Number.isNaN(date.getTime()) && date.toISOString() === iso
   if (!isDate) refuseMalformed(where, iso, 'a day and time that exist')
   return date.getTime()

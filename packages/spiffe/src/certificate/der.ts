@@ -1,13 +1,13 @@
 import { CertificateError } from '../errors.ts'
 
-/** One tag-length-value of DER (X.690 §8.1): its tag byte, its content, and both together as they were encoded. */
+/** One tag-length-value of DER (X.690 §8.1): its tag byte, its content, and its whole encoding. */
 export interface DerElement {
   readonly tag: number
   readonly content: Buffer
   readonly encoded: Buffer
 }
 
-/** The tag bytes of the universal types that certificates are made of (X.680 §8.4). */
+/** The tag bytes of the universal types that certificates use (X.680 §8.4). */
 export const derTag = {
   boolean: 0x01,
   integer: 0x02,
@@ -29,18 +29,18 @@ export const derTag = {
 } as const
 
 /**
- * The most pieces that one text or file is cut into. A bundle holds 512 different certificates at most, and each piece
- * costs the same however small it is.
+ * The maximum number of pieces that one text or file is split into. A bundle has at most 512 distinct certificates, and
+ * every piece has the same cost regardless of its size.
  */
 export const maxPieces = 4096
 
-/** The `value` of an error about more pieces than that. */
+/** The `value` of the error for too many pieces. */
 export const tooManyPieces = 'too_many_pieces'
 
 /**
- * Refuses a text or file for the number of its pieces.
+ * Throws the error for a text or file with too many pieces.
  *
- * @throws {CertificateError} `certificate_malformed`, its value `tooManyPieces`
+ * @throws {CertificateError} `certificate_malformed` with the value `tooManyPieces`
  */
 export function refusePieces(found: string): never {
   throw new CertificateError('certificate_malformed', `found more than ${found}, expected fewer`, {
@@ -49,11 +49,12 @@ export function refusePieces(found: string): never {
 }
 
 /**
- * Cuts concatenated certificates, as the Workload API delivers them, at their encoded lengths; the inside of each is
- * not looked at. No bytes give an empty list.
+ * Splits concatenated certificates, as the Workload API delivers them, at their encoded lengths. Does not check their
+ * content. Returns an empty list for empty input.
  *
- * @throws {CertificateError} `certificate_trailing_bytes` for a rest that is no certificate, `certificate_malformed`
- * for a length that is indefinite, not the shortest possible, or beyond the end, and for more than 4096 elements
+ * @throws {CertificateError} `certificate_trailing_bytes` for remaining bytes that are not a certificate,
+ * `certificate_malformed` for a length that is indefinite, not the shortest possible or beyond the end, and above 4096
+ * elements
  */
 export function splitDer(bytes: Uint8Array): readonly Buffer[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -76,8 +77,8 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
 }
 
 /**
- * Reads the one element that begins at an offset. A second way to write the same length would let two readers see two
- * certificates, hence only the shortest form passes (X.690 §10.1).
+ * Reads the one element at an offset. Accepts only the shortest form of a length (X.690 §10.1): otherwise two parsers
+ * could see different certificates.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -114,7 +115,7 @@ function cutElement(
 }
 
 /**
- * Refuses bytes that break the encoding or the structure of a certificate.
+ * Throws the error for bytes that violate the encoding or the structure of a certificate.
  *
  * @throws {CertificateError} `certificate_malformed`, always
  */

@@ -1,8 +1,8 @@
 import type { Certificate } from './certificate.ts'
 
 /**
- * A certificate for an operator: its subject with the first of its URI names, one of them, or else its serial number. The
- * subjects of SPIRE are the same for workloads and authorities.
+ * Describes a certificate for an operator: its subject and its first URI name, whichever exist, otherwise its serial
+ * number. The subject alone is not enough, because SPIRE uses the same one for workloads and authorities.
  */
 export function describeCertificate({ subject, subjectAlternativeName, serialNumber }: Certificate): string {
   const uri = subjectAlternativeName?.names.find((name) => name.type === 'uri')
@@ -12,8 +12,8 @@ export function describeCertificate({ subject, subjectAlternativeName, serialNum
 }
 
 /**
- * Text out of a certificate in quotes, cut at 100 characters, with everything invisible (control characters, line
- * ends, marks that turn the reading direction) escaped, so that it cannot forge a log line.
+ * Quotes text from a certificate, cut to 100 characters. Escapes all invisible characters (control characters, line
+ * breaks, bidirectional marks), so that the text cannot forge a log line.
  */
 export function quoteText(text: string): string {
   const short = text.length > 100 ? `${text.slice(0, 99)}…` : text

@@ -5,10 +5,10 @@ import { DerReader, enterOnly } from './der-reader.ts'
 import { decodeObjectIdentifier } from './der-values.ts'
 
 /**
- * Reads a Name (RFC 5280 §4.1.2.4) from its encoding.
+ * Decodes a Name (RFC 5280 §4.1.2.4).
  *
  * @throws {CertificateError} `certificate_malformed`, also for text that its string type does not allow or that
- * contains a NUL, behind which other readers would stop
+ * contains a NUL, where other parsers would stop
  */
 export function decodeDistinguishedName(der: Buffer, where: string): DistinguishedName {
   const relativeNames: string[] = []
@@ -22,30 +22,30 @@ export function decodeDistinguishedName(der: Buffer, where: string): Distinguish
       .rest()
       .map((element) => decodeAttribute(element, where))
     for (const { type, value, text } of attributes) {
-      // Other readers may know the type of a text that we do not, and take that common name for the one.
+      // Counted even without a text: other parsers may support its string type and use it as the common name.
       if (type === commonName) commonNames.push(text ?? '')
-      // RFC 5280 §4.1.2.6 knows e-mail addresses as IA5String alone; OpenSSL, too, judges no other.
+      // RFC 5280 §4.1.2.6 allows e-mail addresses only as IA5String, and OpenSSL ignores all others too.
       if (type === emailAddress)
         emailAddresses.push(value.tag === derTag.ia5String ? value.content.toString('latin1') : '')
     }
-    // A NUL cannot be part of an attribute, so the joined text can be read in one way only.
+    // A NUL cannot be part of an attribute, so the joined text is unambiguous.
     relativeNames.push(attributes.map(foldAttribute).toSorted().join('\0'))
     texts.push(attributes.map(renderAttribute).join('+'))
   }
   return { der, relativeNames, text: texts.toReversed().join(','), commonNames, emailAddresses }
 }
 
-/** A key for maps: equal for names that are equal by RFC 5280 §7.1, and for no others. */
+/** Returns a key for maps. It is equal only for names that are equal by RFC 5280 §7.1. */
 export function keyOfName({ relativeNames }: DistinguishedName): string {
   return JSON.stringify(relativeNames)
 }
 
-/** Whether two names are equal by RFC 5280 §7.1. */
+/** Returns true if two names are equal by RFC 5280 §7.1. */
 export function isSameName(one: DistinguishedName, other: DistinguishedName): boolean {
   return one.relativeNames.length === other.relativeNames.length && isWithinName(one, other)
 }
 
-/** Whether a name lies in the subtree below another, which includes that name itself (RFC 5280 §4.2.1.10). */
+/** Returns true if a name is in the subtree of another one, which includes that name itself (RFC 5280 §4.2.1.10). */
 export function isWithinName(name: DistinguishedName, base: DistinguishedName): boolean {
   return base.relativeNames.every((relativeName, index) => relativeName === name.relativeNames[index])
 }
@@ -53,7 +53,7 @@ export function isWithinName(name: DistinguishedName, base: DistinguishedName): 
 interface Attribute {
   readonly type: string
   readonly value: DerElement
-  /** Absent for a value that is not of a string type that we read. */
+  /** Undefined for a value of an unsupported string type. */
   readonly text: string | undefined
 }
 
@@ -109,8 +109,8 @@ function decodeBmpString(content: Buffer, where: string): string {
 }
 
 /**
- * Folds case in ASCII and white space only, as OpenSSL does, and not the whole of RFC 4518: so no name is found equal
- * that OpenSSL finds different.
+ * Normalizes only ASCII case and white space, as OpenSSL does, and not all of RFC 4518. So names that differ for
+ * OpenSSL are never equal here.
  */
 function foldAttribute({ type, value, text }: Attribute): string {
   if (text === undefined) return `${type}#${value.encoded.toString('hex')}`
@@ -123,7 +123,7 @@ function renderAttribute({ type, value, text }: Attribute): string {
   return `${name}=${text === undefined ? `#${value.encoded.toString('hex')}` : text.replace(/[\\,+"<>;=]/g, '\\$&')}`
 }
 
-/** RFC 4514 §3, and the two that certificates carry besides. */
+/** The names of RFC 4514 §3, and two more that are common in certificates. */
 const shortNames: ReadonlyMap<string, string> = new Map([
   [commonName, 'CN'],
   ['2.5.4.5', 'serialNumber'],

@@ -18,7 +18,7 @@ import {
   decodePolicyMappings,
 } from './policies.ts'
 
-/** What the extensions say; each field as in `Certificate`. */
+/** The decoded extensions; each field as in `Certificate`. */
 export type CertificateExtensions = Pick<
   Certificate,
   | 'basicConstraints'
@@ -34,7 +34,8 @@ export type CertificateExtensions = Pick<
 >
 
 /**
- * Reads the extensions of a certificate (RFC 5280 §4.2): each at most once, each value filled to its last byte.
+ * Decodes the extensions of a certificate (RFC 5280 §4.2). Each may occur only once, and no value may have trailing
+ * bytes.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -91,7 +92,7 @@ export function decodeExtensions(elements: readonly DerElement[]): CertificateEx
 }
 
 /**
- * One extension (RFC 5280 §4.1), its value still encoded.
+ * Reads one extension (RFC 5280 §4.1). Its value is not decoded.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -108,7 +109,7 @@ export function decodeExtension(element: DerElement): {
   return { type, critical: critical !== undefined && decodeBoolean(critical, 'extension'), value }
 }
 
-/** RFC 5280 §4.2.1.9. A path length beside cA FALSE has no meaning, so its author meant something else. */
+/** RFC 5280 §4.2.1.9. A path length has no meaning without cA, so such an extension is a mistake and is rejected. */
 function decodeBasicConstraints(value: Buffer): { cA: boolean; pathLength?: number } {
   const where = 'basicConstraints'
   const fields = enterOnly(value, derTag.sequence, where)
@@ -153,7 +154,7 @@ function decodeSubjectNames(value: Buffer): NonNullable<Certificate['subjectAlte
   return names.map((name) => decodeSubjectName(name, 'subjectAltName'))
 }
 
-/** RFC 5280 §4.2.1.10: one of the two lists at least, and neither empty. */
+/** RFC 5280 §4.2.1.10: at least one of the two lists, and neither may be empty. */
 function decodeNameConstraints(value: Buffer): NameConstraints {
   const fields = enterOnly(value, derTag.sequence, 'nameConstraints')
   if (fields.done) refuseMalformed('nameConstraints', 'no subtrees', 'permitted or excluded ones')
@@ -168,7 +169,7 @@ function decodeSubtrees(list: DerElement | undefined): NameConstraints['permitte
   return new DerReader(list.content, 'nameConstraints').rest().map((element) => {
     const subtree = enterOnly(element.encoded, derTag.sequence, 'nameConstraints')
     const base = subtree.nextOfAny()
-    // RFC 5280 fixes minimum at its default, which DER leaves out, and forbids maximum.
+    // RFC 5280 requires the default for minimum, which DER omits, and forbids maximum.
     subtree.end()
     return decodeConstraintBase(base, 'nameConstraints')
   })
@@ -180,7 +181,7 @@ function decodeSubjectKeyId(value: Buffer): string {
 }
 
 /**
- * Reads which key and certificate signed (RFC 5280 §4.2.1.1, and §5.2.1 for revocation lists): of the names of the issuer
+ * Decodes an authority key identifier (RFC 5280 §4.2.1.1, and §5.2.1 for revocation lists). Of the issuer's names, uses
  * only the first directory name, as OpenSSL does.
  *
  * @throws {CertificateError} `certificate_malformed`

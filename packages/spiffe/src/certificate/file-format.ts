@@ -3,17 +3,20 @@ import { DerReader } from './der-reader.ts'
 import { type DerElement, derTag } from './der.ts'
 
 /**
- * Says what a file is that is not what was expected, with what to do about it where that is known: `a Java key store
- * (JKS), …`. For messages only; nothing is decided by it. Undefined for what is not recognized.
+ * Describes the actual format of an unexpected file, with a fix if there is one: `a Java key store (JKS), …`. Returns
+ * undefined if the format is not recognized. For messages only; no decision depends on it.
  *
- * @param path where it was read, for commands that convert it
+ * @param path the path of the file, for conversion commands
  */
 export function describeFormat(input: string | Uint8Array, path?: string): string | undefined {
   const bytes = Buffer.from(input)
   return describeJavaStore(bytes, path) ?? describeDer(bytes) ?? describeText(bytes.toString('latin1', 0, 200))
 }
 
-/** A key store of Java that is not PKCS#12, with the command that converts it; undefined for anything else. */
+/**
+ * Describes a Java key store that is not PKCS#12, with the command that converts it. Returns undefined for anything
+ * else.
+ */
 export function describeJavaStore(bytes: Uint8Array, path: string = 'store.jks'): string | undefined {
   const type = javaStores.get(Buffer.from(bytes.subarray(0, 4)).toString('hex'))
   if (type === undefined) return undefined
@@ -46,7 +49,7 @@ function describeText(text: string): string | undefined {
   return undefined
 }
 
-// By the tags of the first elements, and of those inside the very first; small integers with their value.
+// By the tags of the first elements, and of those inside the first one. Small integers include their value.
 const derFormats: readonly (readonly [shape: RegExp, format: string])[] = [
   [/^02:3 30/, 'a PKCS#12 store; give it to fileSource() as keyStore'],
   [/^06 a0/, 'PKCS#7; print its certificates with openssl pkcs7 -inform DER -print_certs'],
@@ -61,7 +64,10 @@ const derFormats: readonly (readonly [shape: RegExp, format: string])[] = [
   [/^30\((?:a0 )?02(?::\d+)? 30 30 30/, 'a certificate (DER)'],
 ]
 
-/** Whether bytes begin as a SEQUENCE of DER does; a text may begin with the same letter, 0. */
+/**
+ * Returns true if bytes start like a DER SEQUENCE. Checks more than the tag, because a text can start with its
+ * character, "0".
+ */
 export function isDer(bytes: Uint8Array): boolean {
   return bytes[0] === derTag.sequence && bytes.subarray(1, 5).some((byte) => byte < 0x09 || byte >= 0x80)
 }
@@ -86,7 +92,7 @@ function describeShape(bytes: Buffer): string | undefined {
   }
 }
 
-/** The first of at least one element: as many as a format is told by, in a file that may hold millions. */
+/** Returns the first elements, at least one. At most as many as the formats need, because a file may have millions. */
 function readFirst(reader: DerReader): readonly DerElement[] {
   const elements = [reader.nextOfAny()]
   while (!reader.done && elements.length < mostElements) elements.push(reader.nextOfAny())

@@ -3,8 +3,8 @@ import { type DerElement, refuseMalformed } from './der.ts'
 import { decodeDistinguishedName } from './distinguished-name.ts'
 
 /**
- * Reads one name of a subject alternative name (RFC 5280 §4.2.1.6), where no name may be empty and an address has 4
- * or 16 bytes.
+ * Decodes one name of a subject alternative name (RFC 5280 §4.2.1.6). A name must not be empty, and an address must
+ * have 4 or 16 bytes.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -18,8 +18,8 @@ export function decodeSubjectName(element: DerElement, where: string): GeneralNa
 }
 
 /**
- * Reads the base of one subtree of a name constraint (RFC 5280 §4.2.1.10), where an empty text means every name and
- * an address comes with its mask.
+ * Decodes the base of one subtree of a name constraint (RFC 5280 §4.2.1.10). An empty text matches every name, and an
+ * address includes its mask.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -58,8 +58,8 @@ function decodeGeneralName(element: DerElement, where: string): GeneralName {
 }
 
 /**
- * IA5String without control characters: a NUL ends the name for readers in C, a line break forges log lines, and a
- * byte beyond ASCII is read by each in its own way.
+ * Decodes an IA5String and rejects control characters and non-ASCII bytes. A NUL would end the name for parsers in C, a
+ * line break could forge log lines, and parsers disagree on bytes beyond ASCII.
  */
 function decodeIa5(content: Buffer, where: string): string {
   const text = content.toString('latin1')

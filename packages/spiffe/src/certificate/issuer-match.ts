@@ -3,17 +3,21 @@ import { describeCertificate, quoteText } from './describe.ts'
 import { isSameName } from './distinguished-name.ts'
 
 /**
- * Returns whether `issuer` is the certificate that `child` names as its issuer: by name, and by whatever of the
- * authority key identifier both of them have. Nothing is said about the signature.
+ * Returns true if `child` names `issuer` as its issuer: by name, and by those parts of the authority key identifier
+ * that both have. Does not verify the signature.
  *
- * RFC 5280 §4.2.1.1 calls the identifier a help in finding a path. OpenSSL never takes an issuer that does not match it, and
- * with one trust domain OpenSSL has to agree: the verdict must not depend on how many trust domains there are.
+ * RFC 5280 §4.2.1.1 describes the identifier as an aid for building paths. But OpenSSL never accepts an issuer that
+ * does not match it. With one trust domain OpenSSL also verifies the chain, and the result must not depend on the
+ * number of trust domains.
  */
 export function isNamedIssuer(issuer: Certificate, child: Certificate): boolean {
   return isSameName(issuer.subject, child.issuer) && findMismatch(issuer, child) === undefined
 }
 
-/** Says why `issuer`, which has the name of the issuer of `child`, is not the certificate that `child` identifies. */
+/**
+ * Describes why `issuer` is not the certificate that `child` identifies, although it has the name of the child's
+ * issuer. Returns undefined if there is no mismatch.
+ */
 export function describeKeyMismatch(issuer: Certificate, child: Certificate): string | undefined {
   const mismatch = findMismatch(issuer, child)
   if (mismatch === undefined) return undefined

@@ -3,23 +3,24 @@ import { quoteText } from './describe.ts'
 import { checkName } from './subtrees.ts'
 
 /**
- * The most comparisons of a name with a subtree for one path: far beyond any honest one, and it keeps an authority
- * that is bounded by constraints from making them expensive.
+ * The maximum number of comparisons between names and subtrees for one path. Far more than any legitimate path needs.
+ * It stops a constrained authority from making verification expensive.
  */
 export const maxNameComparisons: number = 1 << 14
 
 /**
  * Applies the name constraints of every certificate of a path, leaf first and authority last, to every certificate
- * below it (RFC 5280 §4.2.1.10 and §6.1.3 b, c), critical or not. Gives the first violation in words, or undefined.
+ * below it (RFC 5280 §4.2.1.10 and §6.1.3 b, c), critical or not. Returns a description of the first violation, or
+ * undefined.
  *
- * A name that is constrained and that we cannot judge is a violation.
+ * A constrained name that cannot be evaluated is a violation.
  */
 export function findNameViolation(path: readonly Certificate[]): string | undefined {
   let comparisons = 0
   for (const [position, { nameConstraints, subject }] of path.entries()) {
     if (nameConstraints === undefined) continue
     for (const [depth, below] of path.slice(0, position).entries()) {
-      // §6.1.3 b: a self-issued certificate is exempt unless it is the last of the path, the leaf.
+      // §6.1.3 b: a self-issued certificate is exempt unless it is the leaf.
       if (depth > 0 && below.selfIssued) continue
       const names = listNames(below, depth === 0)
       comparisons += names.length * (nameConstraints.permitted.length + nameConstraints.excluded.length)
@@ -31,7 +32,9 @@ export function findNameViolation(path: readonly Certificate[]): string | undefi
   return undefined
 }
 
-/** Permitted subtrees bind only names of their own type, and one of them is enough; every excluded one binds. */
+/**
+ * Permitted subtrees apply only to names of their own type, and one match is enough. Every excluded subtree applies.
+ */
 function judge(name: GeneralName, { permitted, excluded }: NameConstraints): string | undefined {
   const isExcluded = excluded.some((base) => checkName(name, base, 'excluded') !== 'outside')
   if (isExcluded) return `${describeName(name)} is excluded`
@@ -41,9 +44,9 @@ function judge(name: GeneralName, { permitted, excluded }: NameConstraints): str
 }
 
 /**
- * Every name that constraints speak of: the alternative names, the subject, its e-mail addresses, and the leaf's
- * common names where they look like host names. OpenSSL looks at those only beside no dNSName; here they can be what
- * authenticates the peer, so they are looked at always.
+ * Returns every name that constraints apply to: the alternative names, the subject, its e-mail addresses, and the
+ * leaf's common names that look like host names. OpenSSL checks those common names only if there is no dNSName. Here
+ * they can authenticate the peer, so they are always checked.
  */
 function listNames({ subject, subjectAlternativeName }: Certificate, isLeaf: boolean): readonly GeneralName[] {
   const hosts = isLeaf ? subject.commonNames.filter((text) => /^[\w-]+(?:\.[\w-]+)+$/.test(text)) : []

@@ -6,12 +6,12 @@ import type { PathRefusal, PathRequest, Refusal } from './path-request.ts'
 import { describeKey, isStrongKey } from './public-key.ts'
 import { type SignatureVerdict, verifySignature } from './signature.ts'
 
-/** The most certificates that a peer may present, leaf included. */
+/** The maximum number of certificates in a presented chain, leaf included. */
 export const maxChainCertificates = 16
-/** The most bytes of certificates that a peer may present, leaf included. */
+/** The maximum size of a presented chain in bytes, leaf included. */
 export const maxChainBytes: number = 64 * 1024
 
-/** What can be said of the presented certificates before any of them is looked at. */
+/** Checks the number and size of the presented certificates, and that the leaf is not an authority. */
 export function checkPresented({ leaf, intermediates, authorities }: PathRequest): Refusal | undefined {
   const count = intermediates.length + 1
   if (count > maxChainCertificates) {
@@ -27,12 +27,12 @@ export function checkPresented({ leaf, intermediates, authorities }: PathRequest
   return undefined
 }
 
-/** The leaf's own part of the checklist. */
+/** Checks the leaf. */
 export function checkLeaf({ leaf, usage, now }: PathRequest): Refusal | undefined {
   return checkKey(leaf) ?? checkDates(leaf, now) ?? checkExtensions(leaf) ?? checkUsage(leaf, [usage])
 }
 
-/** Whether this issuer's key made the signature over the child, by an algorithm that counts (RFC 5280 §6.1.3 a 1). */
+/** Checks that this issuer's key signed the child, with a strong key and algorithm (RFC 5280 §6.1.3 a 1). */
 export function checkSignature(child: Certificate, issuer: Certificate): Refusal | undefined {
   const weakKey = checkKey(issuer)
   if (weakKey !== undefined) return weakKey
@@ -41,8 +41,8 @@ export function checkSignature(child: Certificate, issuer: Certificate): Refusal
 }
 
 /**
- * The checklist for an issuer that is known to have signed the last of the certificates below it, an authority of the
- * bundle as well as an intermediate.
+ * Checks an issuer, either an authority of the bundle or an intermediate. Its signature on the last of the certificates
+ * below it is already verified.
  */
 export function checkIssuer(
   issuer: Certificate,
@@ -58,7 +58,7 @@ export function checkIssuer(
   )
 }
 
-/** RFC 5280 §6.1.3 b, c and d to f: names and policies can only be judged on the complete path. */
+/** RFC 5280 §6.1.3 b, c and d to f: checks names and policies, which need the complete path. */
 export function checkWhole(path: readonly Certificate[]): Refusal | undefined {
   const violation = findNameViolation(path)
   if (violation !== undefined) return refuse('name_constraint_violated', violation)
@@ -66,7 +66,7 @@ export function checkWhole(path: readonly Certificate[]): Refusal | undefined {
   return missing === undefined ? undefined : refuse('policy_missing', missing)
 }
 
-/** The first moment after the last valid second, which RFC 5280 §4.1.2.5 counts in. */
+/** Returns the end of the last valid second, because RFC 5280 §4.1.2.5 includes that second. */
 export function endOfValidity({ notAfter }: Certificate): number {
   return notAfter + 1000
 }
@@ -106,7 +106,7 @@ function checkKey(certificate: Certificate): Refusal | undefined {
   )
 }
 
-/** Written so that a clock that is no number refuses. */
+/** Written so that NaN as the time is rejected. */
 function checkDates(certificate: Certificate, now: number): Refusal | undefined {
   if (!(now >= certificate.notBefore)) {
     return refuse(
@@ -130,7 +130,7 @@ function checkAuthority(issuer: Certificate): Refusal | undefined {
   return refuse('missing_key_cert_sign', detail)
 }
 
-/** The leaf does not count, nor do self-issued intermediates. */
+/** Does not count the leaf or self-issued intermediates. */
 function checkPathLength(issuer: Certificate, below: readonly Certificate[]): Refusal | undefined {
   const count = below.slice(1).filter(({ selfIssued }) => !selfIssued).length
   const limit = issuer.basicConstraints?.pathLength ?? Infinity

@@ -4,18 +4,18 @@ import { isNamedIssuer } from './issuer-match.ts'
 import { checkSignature } from './path-checks.ts'
 import type { PathRequest, Refusal } from './path-request.ts'
 
-/** The most signature checks for one path. */
+/** The maximum number of signature checks for one path. */
 export const maxSignatureChecks = 32
 
 /**
- * Which certificate may have issued which: by their names at first, and fewer with every signature that turns out to be
- * wrong. A certificate that no authority vouches for by a chain of such steps is not worth a signature check.
+ * Tracks which certificate may have issued which: first by name, then without those whose signature is invalid. No
+ * signature of a certificate is checked if such steps do not connect it to an authority.
  */
 export class PathEdges {
   readonly maxChecks: number = maxSignatureChecks
-  /** What can sign: the authorities, then what was presented. */
+  /** The possible issuers: the authorities, then the presented certificates. */
   readonly #candidates: readonly Certificate[]
-  /** By SHA-256: one certificate can have been decoded twice. */
+  /** By SHA-256, because one certificate can have been decoded twice. */
   readonly #authorities: ReadonlySet<string>
   readonly #above = new Map<string, Above>()
   readonly #verdicts = new Map<string, Refusal | undefined>()
@@ -25,7 +25,7 @@ export class PathEdges {
   #isExhausted = false
 
   constructor({ leaf, authorities, intermediates }: PathRequest) {
-    // Copies of one certificate would only eat up signature checks.
+    // Without duplicates, because each copy would use up signature checks.
     const candidates = [...authorities, ...intermediates].map(
       (certificate) => [certificate.sha256, certificate] as const,
     )
@@ -35,7 +35,7 @@ export class PathEdges {
     this.#reachable = this.#findReachable()
   }
 
-  /** Whether a signature was not verified for want of checks. */
+  /** Whether the limit prevented a signature check. */
   get isExhausted(): boolean {
     return this.#isExhausted
   }
@@ -48,25 +48,26 @@ export class PathEdges {
     return this.#authorities.has(sha256)
   }
 
-  /** The candidates with the name of the issuer of this certificate, most likely ones first. */
+  /** Returns the candidates with the name of this certificate's issuer, most likely ones first. */
   listNamesakes({ sha256 }: Certificate): readonly Certificate[] {
     return this.#above.get(sha256)?.namesakes ?? []
   }
 
-  /** Those of them that the certificate names by its authority key identifier, too. */
+  /** Returns those namesakes that also match the authority key identifier. */
   listIssuers({ sha256 }: Certificate): readonly Certificate[] {
     return this.#above.get(sha256)?.issuers ?? []
   }
 
-  /** Whether the issuer may have signed the child, as far as is known, and an authority may vouch for the issuer. */
+  /** Returns true if the issuer may have signed the child, and is an authority or may be connected to one. */
   isOpen(issuer: Certificate, child: Certificate): boolean {
     const isVouchable = this.isAuthority(issuer) || this.#reachable.has(issuer.sha256)
     return isVouchable && !this.#isRefuted(issuer, child)
   }
 
   /**
-   * As `checkSignature`, once for each child and issuer. When an authority did not sign what names it, all others that name
-   * one are verified as well: what is not an authority's after all does not have to be searched.
+   * Checks a signature like `checkSignature`, once for each child and issuer. If an authority did not sign a
+   * certificate that names it, also checks all others that name an authority. Certificates that no authority signed
+   * then need no further search.
    */
   verify(child: Certificate, issuer: Certificate): Refusal | undefined {
     const refusal = this.#verifyOnce(child, issuer)
@@ -74,7 +75,7 @@ export class PathEdges {
     return refusal
   }
 
-  /** What `verify` found, undefined where it was not called or found the signature valid. */
+  /** Returns the refusal of `verify`, or undefined if it was not called or the signature is valid. */
   refusalOf(child: Certificate, issuer: Certificate): Refusal | undefined {
     return this.#verdicts.get(keyOf(issuer, child))
   }
@@ -100,7 +101,7 @@ export class PathEdges {
     return refusal
   }
 
-  /** Takes away an issuer that may sign nothing, whatever is below it. */
+  /** Removes an issuer that may not sign anything, whatever is below it. */
   exclude({ sha256 }: Certificate): void {
     this.#excluded.add(sha256)
     this.#reachable = this.#findReachable()
@@ -110,7 +111,7 @@ export class PathEdges {
     return this.#excluded.has(issuer.sha256) || this.#verdicts.get(keyOf(issuer, child)) !== undefined
   }
 
-  /** Finds what may lie between the leaf and an authority, by names. */
+  /** Finds the certificates that may be between the leaf and an authority, by name. */
   #noteAbove(leaf: Certificate): void {
     const certificates = [leaf]
     for (const child of certificates) {
@@ -119,7 +120,7 @@ export class PathEdges {
         (candidate.subjectKeyId === child.authorityKeyId ? 2 : 0) + (this.isAuthority(candidate) ? 1 : 0)
       const namesakes = this.#candidates
         .filter((candidate) => isSameName(candidate.subject, child.issuer))
-        // Of an authority that was renewed with its key, the path by the old certificate would end first.
+        // If an authority was renewed with the same key, the path over the old certificate would expire earlier.
         .toSorted((one, other) => likelihood(other) - likelihood(one) || other.notAfter - one.notAfter)
       const issuers = namesakes.filter((namesake) => isNamedIssuer(namesake, child))
       this.#above.set(child.sha256, { child, namesakes, issuers })
@@ -127,7 +128,7 @@ export class PathEdges {
     }
   }
 
-  /** The certificates to which an authority leads by steps that are not refuted. */
+  /** Finds the certificates that are connected to an authority by steps without an invalid signature. */
   #findReachable(): ReadonlySet<string> {
     const reachable = new Set<string>()
     let before: number
@@ -145,7 +146,7 @@ export class PathEdges {
   }
 }
 
-/** A certificate between the leaf and an authority, the leaf included, and what may have issued it. */
+/** A certificate on a possible path, including the leaf, and its possible issuers. */
 interface Above {
   readonly child: Certificate
   readonly namesakes: readonly Certificate[]

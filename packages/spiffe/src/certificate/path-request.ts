@@ -1,19 +1,19 @@
 import type { Certificate, clientAuth, serverAuth } from './certificate.ts'
 
-/** What is to be proved: that the leaf's chain ends in one of these authorities, now and for this usage. */
+/** What to verify: that the leaf's chain ends at one of these authorities, now and for this usage. */
 export interface PathRequest {
   readonly leaf: Certificate
-  /** What the peer presented besides its leaf: any order, and what does not belong is passed over. */
+  /** The other certificates that the peer presented, in any order. Unrelated ones are ignored. */
   readonly intermediates: readonly Certificate[]
-  /** The authorities of one bundle; they need not be self-signed and may share names. */
+  /** The authorities of one bundle. They need not be self-signed, and several may have the same name. */
   readonly authorities: readonly Certificate[]
-  /** What every extended key usage on the path must allow. */
+  /** The usage that every extended key usage on the path must allow. */
   readonly usage: typeof clientAuth | typeof serverAuth
   /** Epoch milliseconds. */
   readonly now: number
 }
 
-/** Why there is no path, from a closed union; for operators, never for the peer. */
+/** Why there is no valid path, as a closed union. For operators, never for the peer. */
 export type PathRefusal =
   | 'too_many_certificates'
   | 'chain_too_large'
@@ -35,7 +35,7 @@ export type PathRefusal =
   | 'name_constraint_violated'
   | 'policy_missing'
 
-/** One reason with what an operator needs to find the certificate that is meant. */
+/** The reason, with details for an operator to find the certificate. */
 export interface Refusal {
   readonly reason: PathRefusal
   readonly detail: string

@@ -6,31 +6,35 @@ import { checkIssuer, checkLeaf, checkPresented, checkWhole, endOfValidity } fro
 import { PathEdges } from './path-edges.ts'
 import type { PathRequest, Refusal } from './path-request.ts'
 
-/** The most certificates from which a path is continued, which bounds the search in a mesh that an authority signed. */
+/**
+ * The maximum number of steps of the search. Limits the cost if an authority has signed many certificates that
+ * cross-certify each other.
+ */
 const maxSteps = 500
 
-/** The proof, or the most telling reason why there is none. */
+/** The path, or the most informative reason why there is none. */
 export type PathVerdict =
   | {
       readonly ok: true
       /** Leaf first, authority last. */
       readonly path: readonly Certificate[]
-      /** Epoch milliseconds, exclusive: the first moment at which a certificate of the path is no longer valid. */
+      /** Epoch milliseconds: when the first certificate of the path stops being valid. */
       readonly expiresAt: number
     }
   | ({ readonly ok: false } & Refusal)
 
 /**
- * Finds and verifies a certification path by RFC 5280 §6.1, depth first over every candidate that a certificate names as
- * its issuer, in whatever order they were presented. What the leaf must be besides (an SVID) is not looked at.
+ * Finds and verifies a certification path by RFC 5280 §6.1. Searches depth first over all candidates that a certificate
+ * names as its issuer, in any order of presentation. Does not check further requirements on the leaf, such as those of
+ * an SVID.
  *
- * A path is looked for by names from the leaf up and verified by signatures from the authority down (§6.1.3). So no
- * signature is verified with a key that no authority has vouched for, and a stranger's certificates cost one check each at
- * most, and none unless they name an authority.
+ * The search goes up from the leaf by name. Signatures are then verified down from the authority (§6.1.3). So a
+ * signature is only verified with a key that an authority has certified. A certificate from an attacker costs at most
+ * one check, and none unless it names an authority.
  *
- * The authority is held to the same checks as every issuer, dates included, but its own signature is not checked:
- * that it is in the bundle is all its proof. Certificate policies are processed with the initial settings of RFC 5280 §6.1.1:
- * any policy will do, and none is needed unless a certificate of the path requires one.
+ * The authority must pass the same checks as every issuer, including dates, but its own signature is not checked: it is
+ * trusted because it is in the bundle. Certificate policies use the initial settings of RFC 5280 §6.1.1: any policy is
+ * accepted, and none is required unless a certificate of the path requires one.
  */
 export function verifyPath(request: PathRequest): PathVerdict {
   const { leaf } = request
@@ -51,14 +55,14 @@ export function verifyPath(request: PathRequest): PathVerdict {
 interface Search {
   readonly request: PathRequest
   readonly edges: PathEdges
-  /** Certificates that lead to no authority, by SHA-256: they are visited once, to find out what is missing. */
+  /** Certificates that lead to no authority, by SHA-256. They are visited once, to find out what is missing. */
   readonly hopeless: Set<string>
   steps: number
   furthest: { readonly progress: number; readonly refusal: Refusal }
 }
 
 /**
- * Extends a path by each possible issuer of its last certificate in turn, until one of them is an authority.
+ * Extends a path by each possible issuer of its last certificate in turn, until it reaches an authority.
  *
  * @param isHopeless whether the path is only followed to find out what is missing
  */
@@ -92,7 +96,7 @@ function climb(
   return undefined
 }
 
-/** Verifies a path that ends in an authority from there down; returns it when all of it is proved. */
+/** Verifies a path that ends at an authority, from the authority down. Returns it if everything is valid. */
 function descend(path: readonly Certificate[], search: Search): readonly Certificate[] | undefined {
   const { edges, request } = search
   for (const [below, issuer] of [...path.entries()].slice(1).toReversed()) {
@@ -100,7 +104,8 @@ function descend(path: readonly Certificate[], search: Search): readonly Certifi
     if (child === undefined) return undefined
     const unproved = edges.verify(child, issuer)
     const refusal = checkIssuer(issuer, path.slice(0, below), request)
-    // The length depends on what is below; all else is wrong on every path, and that key is not used again.
+    // The path length depends on the certificates below. Any other failure applies to every path, so the issuer is
+    // excluded.
     const isUnfit = refusal !== undefined && refusal.reason !== 'path_length_exceeded'
     if (isUnfit && (unproved === undefined || !edges.isAuthority(issuer))) edges.exclude(issuer)
     if (unproved !== undefined) {
@@ -117,14 +122,14 @@ function descend(path: readonly Certificate[], search: Search): readonly Certifi
   return undefined
 }
 
-/** One entity is never twice in a path. */
+/** Returns true if the path already contains the same subject with the same key. */
 function isUsed(candidate: Certificate, path: readonly Certificate[]): boolean {
   return path.some(
     (used) => isSameName(used.subject, candidate.subject) && used.keyInfo.der.equals(candidate.keyInfo.der),
   )
 }
 
-/** An intermediate that was not sent and an authority that is not trusted look the same from here: both are named. */
+/** A missing intermediate and an untrusted authority cannot be distinguished here, so the message names both. */
 function describeMissing(child: Certificate, { authorities, intermediates }: PathRequest): string {
   const what = describeCertificate(child)
   const trusted = `the authorities that are trusted here (${authorities.length})`
@@ -137,7 +142,7 @@ function describeMissing(child: Certificate, { authorities, intermediates }: Pat
   return `the issuer of ${what} is ${issuer}, ${sent}: the chain is incomplete, or its authority is not trusted`
 }
 
-/** Says whether the key identifier alone stands between a child and what has the name of its issuer. */
+/** Finds out whether only the key identifier does not match, or the signature is also invalid. */
 function refuseNamesake(child: Certificate, namesake: Certificate, { edges }: Search): Refusal {
   const mismatch = { reason: 'key_identifier_mismatch', detail: describeKeyMismatch(namesake, child) ?? '' } as const
   if (!edges.isAuthority(namesake) || !edges.mayVerify) return mismatch
@@ -149,10 +154,16 @@ function giveUp(search: Search): undefined {
   note(search, Infinity, { reason: 'too_many_signature_checks', detail })
 }
 
-/** A refusal by an intermediate that an authority vouches for tells more than one by a certificate that is only named. */
+/**
+ * The rank of a refusal by an intermediate that an authority has certified: more informative than one by a certificate
+ * that is only named.
+ */
 const issuerTrusted = 500
 
-/** A refusal of an issuer that did sign tells more than any of one that did not, or that is not known at all. */
+/**
+ * The rank of a refusal of an issuer that did sign: more informative than one of an issuer that did not, or of an
+ * unknown issuer.
+ */
 const issuerProved = 1000
 
 function note(search: Search, progress: number, refusal: Refusal): void {

@@ -1,23 +1,23 @@
 import { CertificateError } from '../errors.ts'
 import { maxPieces, refusePieces } from './der.ts'
 
-/** One block of PEM (RFC 7468), its base64 not decoded yet: a block that is passed over need not be valid. */
+/** One block of PEM (RFC 7468). Its base64 is not decoded, because an ignored block need not be valid. */
 export interface PemBlock {
   /** `CERTIFICATE`, `PRIVATE KEY`, … */
   readonly label: string
-  /** The headers of RFC 1421 that older encrypted keys have, by name. */
+  /** The headers of RFC 1421, by name. Older encrypted keys have them. */
   readonly headers: ReadonlyMap<string, string>
   /** Without line breaks and blanks. */
   readonly base64: string
 }
 
 /**
- * Cuts text into its PEM blocks. This is the only reader of PEM: what one place takes for a certificate or a key, no other
- * place passes over. Text around blocks is allowed (RFC 7468 §2), but nothing in it may look like a block that is not one:
- * an indented or commented-out boundary, base64 without boundaries, or DER behind the last block. A UTF-8 byte order mark
- * at the beginning of a file, also of a file that was appended, is skipped.
+ * Splits text into its PEM blocks. All PEM is read here, so that every caller sees the same certificates and keys. Text
+ * around blocks is allowed (RFC 7468 §2), but it must not look like a broken block: an indented or commented-out
+ * boundary, base64 without boundaries, or DER after the last block. A UTF-8 byte order mark is skipped at the start of
+ * the text, and at the start of a file that was appended.
  *
- * @throws {CertificateError} `certificate_malformed`, naming the line; also for more than 4096 blocks or 262,144 lines
+ * @throws {CertificateError} `certificate_malformed` with the line number; also above 4096 blocks or 262,144 lines
  */
 export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
   const text = readText(input)
@@ -43,13 +43,13 @@ export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
 }
 
 /**
- * The bytes of a block.
+ * Returns the bytes of a block.
  *
- * @throws {CertificateError} `certificate_malformed` for headers, and for anything but base64 with its padding
+ * @throws {CertificateError} `certificate_malformed` for headers, and for anything except base64 with its padding
  */
 export function decodePemBlock({ label, headers, base64 }: PemBlock): Buffer {
   if (headers.size > 0) refuse(`found the header ${[...headers.keys()][0]} in a block ${label}`, 'base64 alone')
-  // `Buffer.from` skips what is not base64, so only text that comes back unchanged has been read.
+  // `Buffer.from` skips invalid characters, so the text is valid only if it comes back unchanged.
   const bytes = Buffer.from(base64, 'base64')
   if (base64 === '' || bytes.toString('base64') !== base64) {
     refuse(`found broken base64 in a block ${label}`, 'complete base64')
@@ -59,23 +59,23 @@ export function decodePemBlock({ label, headers, base64 }: PemBlock): Buffer {
 
 interface OpenBlock {
   readonly label: string
-  /** Where its content begins. */
+  /** The position of its content. */
   readonly start: number
 }
 
 interface Line {
   readonly line: string
-  /** From 1 on. */
+  /** The first line is 1. */
   readonly number: number
   readonly start: number
-  /** Without the line break. */
+  /** Excludes the line break. */
   readonly end: number
 }
 
-/** The most lines: 4096 certificates with 64 lines each. */
+/** The maximum number of lines: 4096 certificates with 64 lines each. */
 const maxLines = 262_144
 
-/** The lines that are long enough to be a boundary, or like one: the shortest is a dash, END and KEY. */
+/** Yields the lines that are long enough to be or resemble a boundary. The shortest one is a dash, END and KEY. */
 function* readLines(text: string): Generator<Line> {
   let number = 0
   for (let start = 0; start < text.length;) {
@@ -101,7 +101,7 @@ const carriageReturn = 0x0d
 
 function closeBlock(label: string, content: string): PemBlock {
   const headers = new Map<string, string>()
-  // It begins with the break of the line of the boundary.
+  // The content starts with the line break of the boundary.
   let start = skipLineBreak(content, 0)
   while (start < content.length) {
     const end = findLineBreak(content, start)
@@ -117,10 +117,10 @@ function skipLineBreak(text: string, at: number): number {
   return text.startsWith('\r\n', at) ? at + 2 : at + 1
 }
 
-/** The most characters of a header line. */
+/** The maximum number of characters in a header line. */
 const maxHeaderLength = 1024
 
-// Every expression in this file takes time in proportion to its text: what it reads may come from a stranger.
+// All regular expressions in this file take linear time, because their input may come from an attacker.
 function parseHeader(line: string): readonly [name: string, value: string] | undefined {
   if (line.length > maxHeaderLength) return undefined
   const colon = line.indexOf(':')
@@ -128,8 +128,8 @@ function parseHeader(line: string): readonly [name: string, value: string] | und
   return /^[A-Za-z][A-Za-z0-9-]*$/.test(name) ? [name, line.slice(colon + 1).trim()] : undefined
 }
 
-// A boundary is at the beginning of its line. What a label may consist of is narrower than RFC 7468 allows, so that
-// `certificate` is not another kind of block, which would be passed over.
+// A boundary must be at the start of its line. Labels are more restricted than in RFC 7468: `certificate` must not be
+// an unknown label that is ignored.
 function parseBoundary(line: string, number: number): { readonly kind: string; readonly label: string } | undefined {
   if (!/BEGIN|END/i.test(line)) return undefined
   const text = line.replace(/^\uFEFF/, '')
@@ -139,20 +139,20 @@ function parseBoundary(line: string, number: number): { readonly kind: string; r
   return undefined
 }
 
-/** Indented, quoted, commented out, in lower case, or with the dashes of a word processor. */
+/** Returns true for a boundary that is indented, quoted, commented out, in lower case, or has typographic dashes. */
 function isBoundaryLike(text: string): boolean {
   for (const [, dashes = '', label = ''] of text.matchAll(dashesAndLabel)) {
-    // Text that openssl writes has up to three.
+    // The text around blocks that openssl writes has up to three dashes.
     if (/^-{0,3}$/.test(dashes)) continue
     if (/CERTIFICATE|KEY|CRL|PKCS|CMS/i.test(label)) return true
   }
   return false
 }
 
-// A run of dashes is tried from its beginning only, and what follows it belongs to no other run.
+// A match starts only at the first dash of a run and consumes all of it, which keeps the time linear.
 const dashesAndLabel = /(?<![-\u2010-\u2015\u2212])([-\u2010-\u2015\u2212]+)\s*(?:BEGIN|END)\s*([A-Z0-9 #]*)/gi
 
-// Nothing of the line but the boundary itself is shown: behind it there may be a key.
+// The message shows only the boundary, because a key may follow it on the same line.
 function refuseBoundary(line: string, number: number): never {
   const [found = ''] = /(?:BEGIN|END)(?: [A-Z0-9#]{1,12}(?![\w+/])){0,4}/i.exec(line) ?? []
   const remedy = line.includes('\\n')
@@ -161,7 +161,7 @@ function refuseBoundary(line: string, number: number): never {
   refuse(`line ${number}: found '${found}' in a line that is not exactly a PEM boundary`, remedy)
 }
 
-// A certificate or key of more than 128 bytes begins with these letters.
+// A certificate or key of more than 128 bytes starts with these letters.
 function checkText(line: string, number: number): void {
   if (/^\s*MI[A-Za-z0-9+/]{46,}={0,2}\s*$/.test(line)) {
     refuse(

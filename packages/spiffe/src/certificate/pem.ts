@@ -6,18 +6,18 @@ import { describeFormat, describeJavaStore, isDer } from './file-format.ts'
 import { maxChainCertificates } from './path-checks.ts'
 import { decodePemBlock, type PemBlock, readPemBlocks } from './pem-blocks.ts'
 
-/** The DER of one certificate, or why its block of PEM holds none. */
+/** The DER of one certificate, or the error of its PEM block. */
 export type EncodedCertificate = Buffer | CertificateError
 
 /**
- * Cuts a configured text or file into its certificates, at most 4096: PEM, where keys, CRLs, requests and the text that openssl writes
- * around blocks are passed over, or DER, one certificate behind the other. Text is always PEM. None of them is decoded. A
- * block of broken base64, or with certificates in a form that is not read (`TRUSTED CERTIFICATE`, PKCS#7), is an error in
- * its place.
+ * Splits a configured text or file into its certificates, at most 4096, without decoding them. Reads PEM, and ignores
+ * keys, CRLs, requests and the text that openssl writes around blocks. Also reads concatenated DER; a string is always
+ * PEM. A block with broken base64 or in an unsupported form (`TRUSTED CERTIFICATE`, PKCS#7) becomes an error in the
+ * list.
  *
- * @throws {CertificateError} `certificate_missing` when there is none; `certificate_malformed` or
- * `certificate_trailing_bytes` where it is not clear where a certificate begins or ends; `key_store_unsupported` for a
- * Java key store
+ * @throws {CertificateError} `certificate_missing` if there is none; `certificate_malformed` or
+ * `certificate_trailing_bytes` if the start or end of a certificate is unclear; `key_store_unsupported` for a Java key
+ * store
  * @see https://www.rfc-editor.org/rfc/rfc7468
  */
 export function splitCertificates(input: string | Uint8Array): readonly EncodedCertificate[] {
@@ -27,14 +27,14 @@ export function splitCertificates(input: string | Uint8Array): readonly EncodedC
 }
 
 /**
- * Reads the certificates of a chain of our own, leaf first.
+ * Parses the certificates of our own chain, leaf first.
  *
- * @throws {CertificateError} as `splitCertificates`; `certificate_malformed` for a block that holds no certificate;
- * `svid_unusable` for more certificates than a peer looks at; otherwise as `decodeConfirmedCertificate`
+ * @throws {CertificateError} as `splitCertificates`; `certificate_malformed` for a block without a certificate;
+ * `svid_unusable` for more certificates than a peer accepts; otherwise as `decodeConfirmedCertificate`
  */
 export function parseCertificates(input: string | Uint8Array): readonly Certificate[] {
   const encoded = splitChain(input)
-  // Before they are decoded: each costs milliseconds.
+  // Checked before decoding, which takes milliseconds for each.
   if (encoded.length > maxChainCertificates) refuseChain(`${encoded.length} certificates`)
   return namingFormat(input, () => encoded.map(decodeEncoded))
 }
@@ -53,7 +53,7 @@ function refuseChain(found: string): never {
   throw new CertificateError('svid_unusable', message, { value: 'too_many_certificates' })
 }
 
-/** Says what bytes are that were expected to be certificates in DER, where that is known. */
+/** Describes the actual format of bytes that should be certificates in DER, or returns undefined. */
 export function describeOtherDer(input: string | Uint8Array): string | undefined {
   const format = typeof input === 'string' || !isDer(input) ? undefined : describeFormat(input)
   return format?.startsWith('a certificate (') === true ? undefined : format
@@ -71,7 +71,7 @@ function namingFormat<Value>(input: string | Uint8Array, read: () => Value): Val
 }
 
 /**
- * Refuses a key store of Java in a format of its own.
+ * Rejects a Java key store that is not PKCS#12.
  *
  * @throws {CertificateError} `key_store_unsupported`, with the command that converts it
  */
@@ -80,13 +80,13 @@ export function refuseJavaStore(bytes: Uint8Array, path?: string): void {
   if (found !== undefined) throw new CertificateError('key_store_unsupported', `found ${found}`)
 }
 
-/** The certificate as one PEM block, ending in a line break. */
+/** Encodes a certificate as one PEM block that ends with a line break. */
 export function toPem(certificate: Pick<Certificate, 'der'>): string {
   const lines = certificate.der.toString('base64').replace(/.{64}(?!$)/g, '$&\n')
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
 }
 
-/** `X509 CERTIFICATE` is the older label of the same thing, which OpenSSL reads too. */
+/** `X509 CERTIFICATE` is the older label for the same content, and OpenSSL also reads it. */
 const certificateLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE'])
 
 function splitPem(input: string | Uint8Array): readonly EncodedCertificate[] {
@@ -111,7 +111,7 @@ function decodeEncoded(encoded: EncodedCertificate): Certificate {
   return decodeConfirmedCertificate(encoded)
 }
 
-/** Also certificates in a form that is not read here: to pass them over would leave somebody out without a word. */
+/** Returns true even for unsupported forms of certificates. Ignoring them would silently remove an authority. */
 function holdsCertificates(label: string): boolean {
   return (label.includes('CERTIFICATE') && !label.includes('REQUEST')) || /^(?:PKCS ?#?(?:7|12)|CMS)/.test(label)
 }

@@ -3,30 +3,34 @@ import { DerReader, enterOnly } from './der-reader.ts'
 import { decodeObjectIdentifier, decodeUnsigned } from './der-values.ts'
 
 /**
- * What a certificate says about certificate policies (RFC 5280 §4.2.1.4, .5, .11 and .14). The lists stay encoded, because
- * they matter only where a certificate of the path requires an explicit policy, and a stranger's would take much memory.
+ * The certificate policies of a certificate (RFC 5280 §4.2.1.4, .5, .11 and .14). The lists are not decoded: they
+ * matter only if a certificate of the path requires an explicit policy, and an attacker's lists could use much memory.
  */
 export interface CertificatePolicies {
   /** The value of certificatePolicies, for `decodePolicies`. */
   readonly policies?: Buffer
   /** The value of policyMappings, for `decodePolicyMappings`. */
   readonly mappings?: Buffer
-  /** After how many certificates every further one needs a policy that is valid for the whole path. */
+  /** The number of certificates after which all others need a policy that is valid for the whole path. */
   readonly requireExplicitPolicy?: number
-  /** After how many certificates mappings are no longer allowed. */
+  /** The number of certificates after which mappings are no longer allowed. */
   readonly inhibitPolicyMapping?: number
-  /** After how many certificates anyPolicy no longer stands for other policies. */
+  /** The number of certificates after which anyPolicy no longer matches other policies. */
   readonly inhibitAnyPolicy?: number
 }
 
-/** Stands for every policy. */
+/** Matches every policy. */
 export const anyPolicy = '2.5.29.32.0'
 
-/** The most policies, or mappings, of one certificate: far beyond any honest one, and each costs a stranger nothing. */
+/**
+ * The maximum number of policies or mappings in one certificate. Far more than any legitimate one has; for an attacker,
+ * adding them is free.
+ */
 const maxPolicies = 256
 
 /**
- * The object identifiers of certificatePolicies (RFC 5280 §4.2.1.4), each at most once. Qualifiers are for people.
+ * Decodes the object identifiers of certificatePolicies (RFC 5280 §4.2.1.4), each at most once. Ignores qualifiers,
+ * which are for display.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -45,7 +49,7 @@ export function decodePolicies(value: Buffer): ReadonlySet<string> {
 }
 
 /**
- * The pairs of policyMappings (RFC 5280 §4.2.1.5): the issuer's policies, and what each is called below it.
+ * Decodes the pairs of policyMappings (RFC 5280 §4.2.1.5): the issuer's policies, and their names below it.
  *
  * @throws {CertificateError} `certificate_malformed`, also for a mapping from or to anyPolicy (§6.1.4 a)
  */
@@ -67,7 +71,7 @@ export function decodePolicyMappings(value: Buffer): ReadonlyMap<string, Readonl
 }
 
 /**
- * The two numbers of policyConstraints (RFC 5280 §4.2.1.11), at least one of them.
+ * Decodes the two numbers of policyConstraints (RFC 5280 §4.2.1.11), at least one.
  *
  * @throws {CertificateError} `certificate_malformed`
  */
@@ -87,7 +91,7 @@ export function decodePolicyConstraints(
 }
 
 /**
- * The number of inhibitAnyPolicy (RFC 5280 §4.2.1.14).
+ * Decodes the number of inhibitAnyPolicy (RFC 5280 §4.2.1.14).
  *
  * @throws {CertificateError} `certificate_malformed`
  */

@@ -4,8 +4,8 @@ import { DerReader, enterOnly } from './der-reader.ts'
 import { decodeObjectIdentifier, decodeUnsigned } from './der-values.ts'
 
 /**
- * Reads the parameters of RSASSA-PSS (RFC 4055 §3.1): one hash for the message and for the mask, and a salt at least
- * as long as the digest. Whatever is left out has its default, SHA-1 or a salt of 20 bytes, and is refused as such.
+ * Reads the parameters of RSASSA-PSS (RFC 4055 §3.1). Accepts only the same hash for message and mask, and a salt at
+ * least as long as the digest. The defaults for omitted fields, SHA-1 and a salt of 20 bytes, are rejected.
  */
 export function parsePssParameters(
   parameters: Buffer | undefined,
@@ -14,7 +14,7 @@ export function parsePssParameters(
   try {
     const fields = enterOnly(parameters, derTag.sequence, 'RSASSA-PSS')
     const [hashField, maskField, saltField] = [fields.nextIf(0xa0), fields.nextIf(0xa1), fields.nextIf(0xa2)]
-    // The trailer field has one value, its default, which DER leaves out.
+    // The trailer field has only its default value, which DER omits.
     fields.end()
     const hash = hashField === undefined ? sha1 : readAlgorithm(hashField.content)
     const maskHash = maskField === undefined ? sha1 : readMaskHash(maskField.content)
@@ -40,7 +40,7 @@ const digests: ReadonlyMap<string, { readonly name: string; readonly bytes: numb
   ['2.16.840.1.101.3.4.2.3', { name: 'sha512', bytes: 64 }],
 ])
 
-/** A hash, whose parameters are NULL or absent (RFC 4055 §2.1). */
+/** Reads a hash. Its parameters must be NULL or absent (RFC 4055 §2.1). */
 function readAlgorithm(bytes: Buffer): string {
   const fields = enterOnly(bytes, derTag.sequence, 'hash')
   const hash = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'hash')
@@ -49,7 +49,7 @@ function readAlgorithm(bytes: Buffer): string {
   return hash
 }
 
-/** The only mask generation function there is, or nothing known. */
+/** Reads the hash of MGF1, the only standard mask generation function. Returns an empty text for any other function. */
 function readMaskHash(bytes: Buffer): string {
   const fields = enterOnly(bytes, derTag.sequence, 'mask')
   const mask = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), 'mask')

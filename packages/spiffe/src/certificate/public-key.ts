@@ -4,25 +4,28 @@ import { type DerElement, derTag } from './der.ts'
 import { DerReader, enterOnly } from './der-reader.ts'
 import { decodeBytes, decodeObjectIdentifier } from './der-values.ts'
 
-/** What a public key is, as far as its strength goes: read without making a key of it, which costs more than all else. */
+/**
+ * The properties of a public key that determine its strength. Read without creating a key object, which takes longer
+ * than decoding all the rest.
+ */
 export interface PublicKeyInfo {
-  /** The subjectPublicKeyInfo, encoded. */
+  /** The encoded subjectPublicKeyInfo. */
   readonly der: Buffer
-  /** `other` for every algorithm that vouches for nothing here. */
+  /** `other` for every unsupported algorithm. */
   readonly type: 'rsa' | 'rsa-pss' | 'ec' | 'ed25519' | 'other'
-  /** Of an elliptic curve: its name, or its object identifier where it is none that we let vouch. */
+  /** The name of an elliptic curve, or its object identifier if we do not accept it. */
   readonly curve?: string
-  /** Bits of an RSA key. */
+  /** The size of an RSA key in bits. */
   readonly modulusLength?: number
-  /** Of an RSA key; undefined for one of more than six bytes. */
+  /** Of an RSA key; undefined if it has more than six bytes. */
   readonly publicExponent?: number | undefined
 }
 
 /**
- * Reads a subjectPublicKeyInfo (RFC 3279 §2.3, RFC 5480 §2.1.1, RFC 8410 §4).
+ * Decodes a subjectPublicKeyInfo (RFC 3279 §2.3, RFC 5480 §2.1.1, RFC 8410 §4).
  *
- * @throws {CertificateError} `certificate_malformed`; `certificate_unsupported` for a curve without a name and for a key
- * that has not the form that its algorithm gives it
+ * @throws {CertificateError} `certificate_malformed`; `certificate_unsupported` for a curve without a name, and for a
+ * key that does not have the form that its algorithm requires
  */
 export function decodePublicKeyInfo({ encoded: der, content }: DerElement): PublicKeyInfo {
   const fields = new DerReader(content, where)
@@ -40,8 +43,8 @@ export function decodePublicKeyInfo({ encoded: der, content }: DerElement): Publ
 }
 
 /**
- * Makes the key. It is not taken from `new X509Certificate(der)` of `node:crypto`: that looks for PEM first, and finds it
- * inside a DER field that an attacker has filled with PEM.
+ * Creates the key object. Does not use `new X509Certificate(der)` of `node:crypto`: that searches for PEM first, and
+ * finds it inside a DER field that an attacker has filled with PEM.
  *
  * @throws {CertificateError} `certificate_unsupported` for a key that Node cannot read
  */
@@ -54,9 +57,9 @@ export function createKey({ der }: PublicKeyInfo): KeyObject {
 }
 
 /**
- * Whether a key is one that we let vouch for anything: RSA of 2048 to 8192 bits with a sane exponent, the NIST curves
- * P-256, P-384 and P-521, and Ed25519. The upper bounds keep a stranger's key from costing us long computations; an
- * exponent of 1 would make every message its own signature.
+ * Returns true if a key is strong enough to sign: RSA of 2048 to 8192 bits with a valid exponent, the NIST curves
+ * P-256, P-384 and P-521, and Ed25519. The upper limits stop an attacker's key from causing long computations. With an
+ * exponent of 1, every message would be its own signature.
  */
 export function isStrongKey({ type, curve = '', modulusLength = 0, publicExponent = 0 }: PublicKeyInfo): boolean {
   if (type === 'ec') return coordinateBytes.has(curve)
@@ -65,7 +68,7 @@ export function isStrongKey({ type, curve = '', modulusLength = 0, publicExponen
   return isSaneExponent && modulusLength >= 2048 && modulusLength <= 8192
 }
 
-/** A key for people. */
+/** Describes a key for messages. */
 export function describeKey({ type, curve, modulusLength }: PublicKeyInfo): string {
   return `${type} ${modulusLength ?? curve ?? ''}`.trimEnd()
 }
@@ -83,7 +86,7 @@ const curves: ReadonlyMap<string, string> = new Map([
   ['1.3.132.0.35', 'P-521'],
 ])
 
-/** Of one coordinate of a point. */
+/** The size of one coordinate of a point. */
 const coordinateBytes: ReadonlyMap<string, number> = new Map([
   ['P-256', 32],
   ['P-384', 48],
@@ -102,7 +105,7 @@ function decodeRsaKey(key: Buffer): Pick<PublicKeyInfo, 'modulusLength' | 'publi
   }
 }
 
-// A positive INTEGER in its shortest form, without the zero that only says that it is positive.
+// Returns a positive INTEGER in its shortest form, without the leading zero that marks it as positive.
 function trimPositive(content: Buffer): Buffer {
   const [first = 0xff, second = 0] = content
   if (content.length === 0 || first >= 0x80 || (first === 0 && (content.length === 1 || second < 0x80))) {
@@ -111,7 +114,8 @@ function trimPositive(content: Buffer): Buffer {
   return first === 0 ? content.subarray(1) : content
 }
 
-// A curve given by its numbers can be P-256 in all but the base point, which makes any public key the forger's own.
+// A curve with explicit parameters can be P-256 except for the base point. An attacker can then have a private key for
+// any public key.
 function decodeCurve(parameters: DerElement | undefined, point: Buffer): string {
   if (parameters?.tag !== derTag.objectIdentifier) {
     throw new CertificateError('certificate_unsupported', `${where}: found a curve without a name`)
@@ -119,7 +123,7 @@ function decodeCurve(parameters: DerElement | undefined, point: Buffer): string 
   const identifier = decodeObjectIdentifier(parameters, where)
   const curve = curves.get(identifier)
   if (curve === undefined) return identifier
-  // SEC 1 §2.3.3: uncompressed, or one coordinate and the sign of the other.
+  // SEC 1 §2.3.3: both coordinates, or one coordinate and the sign of the other.
   const [form = 0] = point
   const coordinates = form === 4 ? 2 : form === 2 || form === 3 ? 1 : 0
   const isPoint = coordinates > 0 && point.length === 1 + coordinates * (coordinateBytes.get(curve) ?? 0)

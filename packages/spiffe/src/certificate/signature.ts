@@ -2,12 +2,12 @@ import { constants, type KeyObject, verify } from 'node:crypto'
 import type { CertificateSignature, SignatureRefusal } from './certificate.ts'
 import { parsePssParameters } from './pss-parameters.ts'
 
-/** What a signature check found; a refused algorithm is found before any key is asked. */
+/** The result of a signature check. A refused algorithm is found without using a key. */
 export type SignatureVerdict = 'valid' | 'invalid' | SignatureRefusal
 
 /**
- * Verifies the signature over a certificate or a revocation list with its issuer's key. Only what is listed here
- * verifies anything: RSA (PKCS #1 v1.5 and PSS) and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519.
+ * Verifies the signature of a certificate or a revocation list with its issuer's key. Accepts only these algorithms:
+ * RSA (PKCS #1 v1.5 and PSS) and ECDSA with SHA-256, SHA-384 or SHA-512, and Ed25519.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.1.1.3
  */
@@ -27,8 +27,8 @@ export function verifySignature(signature: CertificateSignature, issuerKey: KeyO
 }
 
 /**
- * Whether this key made the signature, by a weak algorithm too. It proves nothing, and is only good for denying more: to
- * find out whose a refused revocation list is.
+ * Returns true if this key made the signature, even with a weak algorithm. This proves nothing and must only be used to
+ * deny more: it finds the owner of a rejected revocation list.
  */
 export function isPossiblySignedBy(signature: CertificateSignature, key: KeyObject): boolean {
   const hash = weakHashes.get(signature.algorithm)
@@ -40,7 +40,7 @@ export function isPossiblySignedBy(signature: CertificateSignature, key: KeyObje
   }
 }
 
-/** How signatures of this algorithm are verified, or why none is, whatever the key. */
+/** Returns how to verify signatures of this algorithm, or why it is rejected regardless of the key. */
 export function chooseScheme({
   algorithm,
   parameters,
@@ -49,17 +49,17 @@ export function chooseScheme({
   return algorithm === rsaPss ? findPssScheme(parameters) : findScheme(algorithm, parameters)
 }
 
-/** What Node has to be told to verify a signature. */
+/** The arguments for Node to verify a signature. */
 interface SignatureScheme {
   readonly keyTypes: readonly KeyObject['asymmetricKeyType'][]
-  /** Null where the algorithm has its own. */
+  /** Null if the algorithm includes its own hash. */
   readonly hash: string | null
   readonly options: { readonly padding?: number; readonly saltLength?: number }
 }
 
 const rsaPss = '1.2.840.113549.1.1.10'
 
-/** RSA with MD2, MD5, SHA-1, SHA-224 (and the older name of SHA-1), DSA and ECDSA with SHA-1 and SHA-224. */
+/** RSA with MD2, MD5, SHA-1 (also under its older identifier) and SHA-224; DSA and ECDSA with SHA-1 and SHA-224. */
 const weakAlgorithms: ReadonlySet<string> = new Set([
   '1.2.840.113549.1.1.2',
   '1.2.840.113549.1.1.4',
@@ -72,7 +72,7 @@ const weakAlgorithms: ReadonlySet<string> = new Set([
   '1.2.840.10045.4.3.1',
 ])
 
-/** Those of them that authorities still use: RSA and ECDSA with SHA-1 and SHA-224. */
+/** The weak algorithms that CAs still use: RSA and ECDSA with SHA-1 and SHA-224. */
 const weakHashes: ReadonlyMap<string, string> = new Map([
   ['1.2.840.113549.1.1.5', 'sha1'],
   ['1.2.840.113549.1.1.14', 'sha224'],
@@ -80,7 +80,7 @@ const weakHashes: ReadonlyMap<string, string> = new Map([
   ['1.2.840.10045.4.3.1', 'sha224'],
 ])
 
-/** RFC 4055 §5 wants the parameters NULL and wants absent ones accepted. */
+/** RFC 4055 §5 requires NULL parameters, and requires verifiers to accept absent ones. */
 const pkcs1Algorithms: ReadonlyMap<string, string> = new Map([
   ['1.2.840.113549.1.1.11', 'sha256'],
   ['1.2.840.113549.1.1.12', 'sha384'],

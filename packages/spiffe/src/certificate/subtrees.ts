@@ -1,14 +1,18 @@
 import type { DistinguishedName, GeneralName } from './certificate.ts'
 import { isWithinName } from './distinguished-name.ts'
 
-/** Where a name lies; `unknown` for what cannot be judged, which nobody may take for a pass. */
+/**
+ * The position of a name relative to a subtree. `unknown` if it cannot be determined, which must never count as
+ * permitted.
+ */
 export type NamePosition = 'inside' | 'outside' | 'unknown'
 
-/** Which list a subtree stands in: where a reading is in doubt, the excluded ones reach further. */
+/** The list that contains a subtree. In case of doubt, an excluded subtree matches more names. */
 export type SubtreeKind = 'permitted' | 'excluded'
 
 /**
- * Where a name lies towards one subtree of RFC 5280 §4.2.1.10. Names of another type than the subtree lie outside it.
+ * Returns the position of a name relative to one subtree (RFC 5280 §4.2.1.10). A name of another type than the subtree
+ * is outside.
  */
 export function checkName(name: GeneralName, base: GeneralName, kind: SubtreeKind): NamePosition {
   if (name.type === 'dns' && base.type === 'dns') return judgeDnsName(name.value, base.value, kind)
@@ -20,9 +24,9 @@ export function checkName(name: GeneralName, base: GeneralName, kind: SubtreeKin
 }
 
 /**
- * `example.com` holds itself and everything below it; `.example.com`, which the RFC does not define for this type,
- * only what is below it, but excludes itself too. A wildcard name lies in an excluded subtree as soon as one name
- * that it stands for does.
+ * `example.com` matches itself and all names below it. `.example.com` is not defined by the RFC for this type: it
+ * matches only the names below it, but if excluded also `example.com`. A wildcard name is in an excluded subtree if any
+ * name that it matches is.
  */
 function judgeDnsName(name: string, base: string, kind: SubtreeKind): NamePosition {
   if (base === '') return 'inside'
@@ -35,7 +39,7 @@ function judgeDnsName(name: string, base: string, kind: SubtreeKind): NamePositi
   return place(isDomainItself || isBelow(host, domain))
 }
 
-/** A whole mailbox, every mailbox of one host, or with a leading period every mailbox of the hosts below it. */
+/** One mailbox, every mailbox of one host, or with a leading period every mailbox of the hosts below it. */
 function judgeEmail(name: string, base: string): NamePosition {
   const mailbox = parseMailbox(name)
   if (mailbox === undefined) return 'unknown'
@@ -45,14 +49,14 @@ function judgeEmail(name: string, base: string): NamePosition {
 }
 
 function parseMailbox(text: string): { readonly local: string; readonly host: string } | undefined {
-  // The letters of an atom (RFC 5322 §3.2.3) and the period: a quoted local part could hide an @.
+  // The characters of an atom (RFC 5322 §3.2.3) and the period. A quoted local part could hide an @.
   const [, local, host = ''] = /^([\w.!#$%&'*+/=?^`{|}~-]+)@([^@]+)$/.exec(text) ?? []
   return local === undefined || !isHostName(host) ? undefined : { local, host: host.toLowerCase() }
 }
 
 /**
- * One host, or with a leading period every host below it. The host of a SPIFFE ID is its trust domain. A URI that has
- * no host, an address for one, or userinfo before it cannot be judged, and the RFC refuses it.
+ * One host, or with a leading period every host below it. The host of a SPIFFE ID is its trust domain. A URI without a
+ * host, with an IP address as host, or with userinfo cannot be evaluated, and the RFC rejects it.
  */
 function judgeUri(name: string, base: string): NamePosition {
   const [, authority = ''] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(name) ?? []
@@ -71,12 +75,12 @@ function isBelow(host: string, domain: string): boolean {
   return host.endsWith(`.${domain}`)
 }
 
-/** Labels of letters, digits, hyphens and underscores with single periods between them; no final period. */
+/** Labels of letters, digits, hyphens and underscores, separated by single periods; no trailing period. */
 function isHostName(text: string): boolean {
   return /^[\w-]+(?:\.[\w-]+)*$/.test(text)
 }
 
-/** The base is an address and its mask; an address of the other family lies outside. */
+/** The base is an address and its mask. An address of the other family is outside. */
 function isInRange(address: Buffer, range: Buffer): boolean {
   if (range.length !== address.length * 2) return false
   const mask = readNumber(range.subarray(address.length))
@@ -87,7 +91,7 @@ function readNumber(bytes: Buffer): bigint {
   return BigInt(`0x${bytes.toString('hex')}`)
 }
 
-/** Excluded subtrees compare without case in every script (RFC 5280 §7.1), permitted ones in ASCII only. */
+/** Excluded subtrees ignore case in every script (RFC 5280 §7.1), permitted ones only in ASCII. */
 function judgeDirectory(name: DistinguishedName, base: DistinguishedName, kind: SubtreeKind): NamePosition {
   if (kind === 'permitted') return place(isWithinName(name, base))
   return place(isWithinName(foldFully(name), foldFully(base)))

@@ -4,13 +4,16 @@ import { isSameName } from './distinguished-name.ts'
 import { isStrongKey } from './public-key.ts'
 import { isIssuedBy } from './verify-once.ts'
 
-/** Whether a list is its issuer's: `foreign` is another's, `not_entitled` was signed by that key against its key usage. */
+/**
+ * Whether a list belongs to an issuer. `foreign`: it is another issuer's. `not_entitled`: the issuer signed it but its
+ * key usage does not allow that.
+ */
 export type CrlVerdict = 'valid' | 'foreign' | 'not_entitled'
 
 /**
- * Verifies that this certificate's owner issued that list (RFC 5280 §6.3.3 f, g): under its name, with its key, and
- * with cRLSign where it has a key usage. Lists that another key signs on its behalf are not supported. The signature is
- * verified once for each list and key.
+ * Verifies that the owner of this certificate issued a list (RFC 5280 §6.3.3 f, g): under its name, with its key, and
+ * with cRLSign if it has a key usage. Lists signed by another key on its behalf are not supported. Each signature is
+ * verified once per list and key.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-6.3.3
  */

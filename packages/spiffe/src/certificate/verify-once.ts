@@ -1,15 +1,15 @@
 import type { Certificate, CertificateSignature } from './certificate.ts'
 import { chooseScheme, isPossiblySignedBy } from './signature.ts'
 
-// A revocation list comes again with every update, and to verify it may take longer than all of a chain.
+// The same revocation list arrives with every update, and verifying it can take longer than verifying a whole chain.
 const findings = new WeakMap<CertificateSignature, Map<string, boolean>>()
 
-/** The most keys whose answer is remembered for one signature. */
+/** The maximum number of keys whose result is cached for one signature. */
 const maxKeys = 256
 
 /**
- * As `isPossiblySignedBy` with the key of this certificate, and verified once for each signature and key, whatever the
- * result was.
+ * Checks a signature like `isPossiblySignedBy` with the key of this certificate. The result is cached for each
+ * signature and key, valid or not.
  */
 export function isPossiblyIssuedBy(signature: CertificateSignature, issuer: Certificate): boolean {
   const key = issuer.keyInfo.der.toString('base64')
@@ -21,7 +21,10 @@ export function isPossiblyIssuedBy(signature: CertificateSignature, issuer: Cert
   return finding
 }
 
-/** As `verifySignature` with the key of this certificate, once for each signature and key. */
+/**
+ * Checks a signature like `verifySignature` with the key of this certificate. The result is cached for each signature
+ * and key.
+ */
 export function isIssuedBy(signature: CertificateSignature, issuer: Certificate): boolean {
   return typeof chooseScheme(signature) !== 'string' && isPossiblyIssuedBy(signature, issuer)
 }
