@@ -69,7 +69,7 @@ function descend(
   return next
 }
 
-/** §6.1.4 b, h, i, j. */
+/** Prepares for the next certificate (§6.1.4 b, h, i, j). */
 function prepareNext(state: PolicyState, policies: CertificatePolicies, selfIssued: boolean): void {
   if (policies.mappings !== undefined) state.level = map(state, policies.mappings)
   if (!selfIssued) {
@@ -91,7 +91,7 @@ function map({ level, policyMapping }: PolicyState, mappings: Buffer): PolicySta
   return mapped
 }
 
-/** §6.1.5 a, b. */
+/** Processes the counter for the leaf (§6.1.5 a, b). */
 function wrapUp(state: PolicyState, { requireExplicitPolicy }: CertificatePolicies): void {
   state.explicitPolicy = requireExplicitPolicy === 0 ? 0 : decrement(state.explicitPolicy)
 }

@@ -162,14 +162,14 @@ function* decode(der: Buffer): Generator<void, Crl> {
   }
 }
 
-/** §5.1.2.1; returns the usual version number, which is the encoded one plus 1. */
+/** Returns the usual version number, which is the encoded one plus 1 (§5.1.2.1). */
 function decodeVersion(element: DerElement | undefined): 1 | 2 {
   if (element === undefined) return 1
   const version = decodeUnsigned(element, 'version') + 1
   return version === 2 ? 2 : refuseMalformed('version', `the number ${version - 1}`, '1, or none')
 }
 
-/** §5.1.2.6; an empty list of entries is not allowed, but several CAs write one. */
+/** Decodes the entries (§5.1.2.6). Accepts an empty list: it is not allowed, but several CAs write one. */
 function* decodeEntries(element: DerElement | undefined, version: 1 | 2): Generator<void, ReadonlySet<string>> {
   const revoked = new Set<string>()
   if (element === undefined) return revoked

@@ -144,7 +144,7 @@ function copySingle(input: Uint8Array): Buffer {
   throw new CertificateError('certificate_trailing_bytes', 'certificate: found more than one, expected exactly one')
 }
 
-/** RFC 5280 §4.1.2.1; returns the usual version number, which is the encoded one plus 1. */
+/** Returns the usual version number, which is the encoded one plus 1 (RFC 5280 §4.1.2.1). */
 function decodeVersion(fields: DerReader): number {
   const wrapper = fields.nextIf(0xa0)
   if (wrapper === undefined) return 1

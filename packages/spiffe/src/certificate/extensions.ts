@@ -109,7 +109,10 @@ export function decodeExtension(element: DerElement): {
   return { type, critical: critical !== undefined && decodeBoolean(critical, 'extension'), value }
 }
 
-/** RFC 5280 §4.2.1.9. A path length has no meaning without cA, so such an extension is a mistake and is rejected. */
+/**
+ * Decodes basic constraints (RFC 5280 §4.2.1.9). A path length has no meaning without cA, so such an extension is a
+ * mistake and is rejected.
+ */
 function decodeBasicConstraints(value: Buffer): { cA: boolean; pathLength?: number } {
   const where = 'basicConstraints'
   const fields = enterOnly(value, derTag.sequence, where)
@@ -140,7 +143,7 @@ function decodeKeyUsage(value: Buffer): ReadonlySet<KeyUsageName> {
   return new Set(keyUsageNames.filter((_, bit) => bits.includes(bit)))
 }
 
-/** RFC 5280 §4.2.1.12. */
+/** Decodes the object identifiers of an extended key usage (RFC 5280 §4.2.1.12). */
 function decodeExtendedKeyUsage(value: Buffer): readonly string[] {
   const purposes = enterOnly(value, derTag.sequence, 'extKeyUsage').rest()
   return purposes.map((purpose) => {
@@ -148,13 +151,13 @@ function decodeExtendedKeyUsage(value: Buffer): readonly string[] {
   })
 }
 
-/** RFC 5280 §4.2.1.6. */
+/** Decodes a subject alternative name (RFC 5280 §4.2.1.6). */
 function decodeSubjectNames(value: Buffer): NonNullable<Certificate['subjectAlternativeName']>['names'] {
   const names = enterOnly(value, derTag.sequence, 'subjectAltName').rest()
   return names.map((name) => decodeSubjectName(name, 'subjectAltName'))
 }
 
-/** RFC 5280 §4.2.1.10: at least one of the two lists, and neither may be empty. */
+/** Decodes name constraints (RFC 5280 §4.2.1.10): at least one of the two lists, and neither may be empty. */
 function decodeNameConstraints(value: Buffer): NameConstraints {
   const fields = enterOnly(value, derTag.sequence, 'nameConstraints')
   if (fields.done) refuseMalformed('nameConstraints', 'no subtrees', 'permitted or excluded ones')
@@ -175,7 +178,7 @@ function decodeSubtrees(list: DerElement | undefined): NameConstraints['permitte
   })
 }
 
-/** RFC 5280 §4.2.1.2. */
+/** Decodes a subject key identifier (RFC 5280 §4.2.1.2). */
 function decodeSubjectKeyId(value: Buffer): string {
   return decodeOnly(value, derTag.octetString, 'subjectKeyIdentifier').content.toString('hex')
 }

@@ -9,9 +9,9 @@ import { checkName } from './subtrees.ts'
 export const maxNameComparisons: number = 1 << 14
 
 /**
- * Applies the name constraints of every certificate of a path, leaf first and authority last, to every certificate
- * below it (RFC 5280 §4.2.1.10 and §6.1.3 b, c), critical or not. Returns a description of the first violation, or
- * undefined.
+ * Applies the name constraints of a path, leaf first and authority last (RFC 5280 §4.2.1.10 and §6.1.3 b, c). The
+ * constraints of each certificate apply to every certificate below it, critical or not. Returns a description of the
+ * first violation, or undefined.
  *
  * A constrained name that cannot be evaluated is a violation.
  */
@@ -33,7 +33,8 @@ export function findNameViolation(path: readonly Certificate[]): string | undefi
 }
 
 /**
- * Permitted subtrees apply only to names of their own type, and one match is enough. Every excluded subtree applies.
+ * Describes why a name violates the constraints, or returns undefined. Permitted subtrees apply only to names of their
+ * own type, and one match is enough. Every excluded subtree applies.
  */
 function judge(name: GeneralName, { permitted, excluded }: NameConstraints): string | undefined {
   const isExcluded = excluded.some((base) => checkName(name, base, 'excluded') !== 'outside')

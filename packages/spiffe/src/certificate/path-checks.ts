@@ -58,7 +58,7 @@ export function checkIssuer(
   )
 }
 
-/** RFC 5280 §6.1.3 b, c and d to f: checks names and policies, which need the complete path. */
+/** Checks names and policies, which need the complete path (RFC 5280 §6.1.3 b, c and d to f). */
 export function checkWhole(path: readonly Certificate[]): Refusal | undefined {
   const violation = findNameViolation(path)
   if (violation !== undefined) return refuse('name_constraint_violated', violation)
@@ -106,7 +106,7 @@ function checkKey(certificate: Certificate): Refusal | undefined {
   )
 }
 
-/** Written so that NaN as the time is rejected. */
+/** Checks the dates. Written so that NaN as the time is rejected. */
 function checkDates(certificate: Certificate, now: number): Refusal | undefined {
   if (!(now >= certificate.notBefore)) {
     return refuse(

@@ -129,7 +129,10 @@ function isUsed(candidate: Certificate, path: readonly Certificate[]): boolean {
   )
 }
 
-/** A missing intermediate and an untrusted authority cannot be distinguished here, so the message names both. */
+/**
+ * Describes that the issuer of a certificate is not known. A missing intermediate and an untrusted authority cannot be
+ * distinguished here, so the message names both.
+ */
 function describeMissing(child: Certificate, { authorities, intermediates }: PathRequest): string {
   const what = describeCertificate(child)
   const trusted = `the authorities that are trusted here (${authorities.length})`

@@ -24,9 +24,9 @@ export function checkName(name: GeneralName, base: GeneralName, kind: SubtreeKin
 }
 
 /**
- * `example.com` matches itself and all names below it. `.example.com` is not defined by the RFC for this type: it
- * matches only the names below it, but if excluded also `example.com`. A wildcard name is in an excluded subtree if any
- * name that it matches is.
+ * Compares DNS names. `example.com` matches itself and all names below it. `.example.com` is not defined by the RFC for
+ * this type: it matches only the names below it, but if excluded also `example.com`. A wildcard name is in an excluded
+ * subtree if any name that it matches is.
  */
 function judgeDnsName(name: string, base: string, kind: SubtreeKind): NamePosition {
   if (base === '') return 'inside'
@@ -39,7 +39,10 @@ function judgeDnsName(name: string, base: string, kind: SubtreeKind): NamePositi
   return place(isDomainItself || isBelow(host, domain))
 }
 
-/** One mailbox, every mailbox of one host, or with a leading period every mailbox of the hosts below it. */
+/**
+ * Compares e-mail names. The base is one mailbox, every mailbox of one host, or with a leading period every mailbox of
+ * the hosts below it.
+ */
 function judgeEmail(name: string, base: string): NamePosition {
   const mailbox = parseMailbox(name)
   if (mailbox === undefined) return 'unknown'
@@ -55,8 +58,9 @@ function parseMailbox(text: string): { readonly local: string; readonly host: st
 }
 
 /**
- * One host, or with a leading period every host below it. The host of a SPIFFE ID is its trust domain. A URI without a
- * host, with an IP address as host, or with userinfo cannot be evaluated, and the RFC rejects it.
+ * Compares URIs by their host. The base is one host, or with a leading period every host below it. The host of a SPIFFE
+ * ID is its trust domain. A URI without a host, with an IP address as host, or with userinfo cannot be evaluated, and
+ * the RFC rejects it.
  */
 function judgeUri(name: string, base: string): NamePosition {
   const [, authority = ''] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(name) ?? []
@@ -80,7 +84,7 @@ function isHostName(text: string): boolean {
   return /^[\w-]+(?:\.[\w-]+)*$/.test(text)
 }
 
-/** The base is an address and its mask. An address of the other family is outside. */
+/** Returns true if an address is in a range, which is an address and its mask. The other address family is outside. */
 function isInRange(address: Buffer, range: Buffer): boolean {
   if (range.length !== address.length * 2) return false
   const mask = readNumber(range.subarray(address.length))
@@ -91,7 +95,10 @@ function readNumber(bytes: Buffer): bigint {
   return BigInt(`0x${bytes.toString('hex')}`)
 }
 
-/** Excluded subtrees ignore case in every script (RFC 5280 §7.1), permitted ones only in ASCII. */
+/**
+ * Compares directory names. Excluded subtrees ignore case in every script (RFC 5280 §7.1), permitted ones only in
+ * ASCII.
+ */
 function judgeDirectory(name: DistinguishedName, base: DistinguishedName, kind: SubtreeKind): NamePosition {
   if (kind === 'permitted') return place(isWithinName(name, base))
   return place(isWithinName(foldFully(name), foldFully(base)))

@@ -121,7 +121,7 @@ function receive(state: SourceState, notice: Omit<SourceNotice, 'at'>): SourceTr
   return trustDomain !== undefined || state.material === 'valid' ? { state, notices: [notice] } : unchanged(state)
 }
 
-/** A fault of a bundle does not affect our own certificate. */
+/** Ends `recovered` after a failure of our own certificate. A fault of a bundle does not affect it. */
 function noteFailure(state: SourceState, { trustDomain }: { readonly trustDomain?: string }): SourceState {
   return trustDomain === undefined && state.material === 'recovered' ? { ...state, material: 'valid' } : state
 }

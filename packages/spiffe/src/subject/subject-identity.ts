@@ -112,14 +112,17 @@ function parseAuthorityList(list: unknown, where: string): readonly string[] {
 }
 
 /**
- * RFC 5280 appendix A.1 limits a common name to 64 characters. A name that looks like a SPIFFE ID is not allowed,
- * because that ID was never verified.
+ * Returns true for a valid common name. RFC 5280 appendix A.1 limits it to 64 characters. A name that looks like a
+ * SPIFFE ID is not allowed, because that ID was never verified.
  */
 function isCommonName(name: string): boolean {
   return /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u.test(name) && name.trim() === name && !/^spiffe:/i.test(name)
 }
 
-/** Letters, digits, hyphens and underscores, separated by single periods. A numeric last label means an IP address. */
+/**
+ * Returns true for letters, digits, hyphens and underscores, separated by single periods. A numeric last label means an
+ * IP address and is rejected.
+ */
 function isDnsName(name: string): boolean {
   const areLabels = name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label) && !/^-|-$/.test(label))
   return name.length <= 253 && areLabels && !/(?:^|\.)\d+$/.test(name)

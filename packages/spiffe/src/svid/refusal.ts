@@ -12,7 +12,7 @@ export type ChainRefusal =
   | 'leaf_may_sign'
   | 'extended_key_usage_incomplete'
 
-/** Thrown at the first failing check of a checklist, and always caught in the same file. */
+/** Thrown at the first failing check of a checklist. Always caught by the function that runs the checklist. */
 export class Refused<Reason extends string = ChainRefusal> extends Error {
   readonly reason: Reason
   readonly detail: string

@@ -99,7 +99,7 @@ function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certi
 
 /**
  * Returns the same proof under another bundle of the same trust domain. Returns undefined unless that bundle has the
- * authority of the path and the same revocation lists, because only then nothing that was verified has changed.
+ * authority of the path and the same revocation lists. Only then has nothing that was verified changed.
  */
 export function carryOver(svid: X509Svid, bundle: X509Bundle | undefined): X509Svid | undefined {
   const { spiffeId, leaf, path, expiresAt } = svid

@@ -99,7 +99,7 @@ interface Open {
   readonly put: (value: JsonValue) => void
 }
 
-/** `JSON.parse` is recursive, and a megabyte of nested brackets could exhaust the stack. */
+/** A bundle has 4 levels. Deeper values could exhaust the stack of code that walks them recursively. */
 const maxLevels = 64
 
 /** Ten times what a bundle of 256 authorities has. A megabyte of small values would take a second. */

@@ -47,7 +47,7 @@ export class FrameReader {
     return messages
   }
 
-  // Joins chunks until the first one has this length. Copies at most twice per message.
+  // Joins the chunks if the first one is shorter than this. Copies at most twice per message.
   #peek(length: number): Buffer {
     const [first] = this.#chunks
     if (first !== undefined && first.length >= length) return first

@@ -58,7 +58,7 @@ export const enumeration: Kind = {
   write: (writer, value) => writer.int32(Number(value)),
 }
 
-/** A nested message. The type is a function because messages can refer to each other. */
+/** Returns the kind of a nested message. The type is a function because messages can refer to each other. */
 export function message(typeOf: () => MessageType): Kind {
   return {
     wireType: WireType.LengthDelimited,

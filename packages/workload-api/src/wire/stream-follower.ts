@@ -28,10 +28,10 @@ export interface FollowerOptions {
 }
 
 /**
- * Keeps a stream of the agent open. Reopens it immediately if the agent ends a stream that has lasted, after a delay if
- * it fails or ends early, and never after a final failure (SPIFFE Workload API §4.2, Workload Endpoint §6). A denial of
- * what was granted before is reported once it is confirmed: if the agent denies it again on the next attempt or does
- * not revert it in time.
+ * Keeps a stream of the agent open (SPIFFE Workload API §4.2, Workload Endpoint §6). Reopens it immediately if the
+ * agent ends a stream that has lasted, or after a delay if it fails or ends early. Never reopens it after a final
+ * failure. A denial of what was granted before is reported once it is confirmed: if the agent denies it again on the
+ * next attempt or does not revert it in time.
  */
 export class StreamFollower {
   readonly #options: FollowerOptions

@@ -14,8 +14,8 @@ import {
  * Creates a source of X.509 material from files. It reloads them when they change: after a write, a rename, or the swap
  * of a symbolic link as in Kubernetes. It also polls, for file systems that do not report changes.
  *
- * A set of files that is half-written, broken, expired or inconsistent is reported by `onNotice` with the reason, and
- * the last good set stays in use until it expires. The source does not keep the process alive.
+ * If a set of files is half-written, broken, expired or inconsistent, `onNotice` reports the reason. The last good set
+ * stays in use until it expires. The source does not keep the process alive.
  *
  * @example
  * const source = await fileSource({

@@ -87,7 +87,10 @@ type Parsed<Material> = { readonly digest: string; readonly now: number } & (
   | { readonly ok: false; readonly error: unknown }
 )
 
-/** The same bytes may become valid later: a certificate may not be valid yet, or a wrong clock may be corrected. */
+/**
+ * Returns true if the same bytes may become valid later: a certificate may not be valid yet, or a wrong clock may be
+ * corrected.
+ */
 function dependsOnTime(parsed: Parsed<unknown>, now: number): boolean {
   if (now < parsed.now) return true
   if (parsed.ok || !(parsed.error instanceof CertificateError)) return false

@@ -88,7 +88,7 @@ const mostOwnBytes = 2 ** 20
 /** The limit of `readBundle`. */
 const mostBundleBytes = 4 * 2 ** 20
 
-/** Each path once, so that a key and a chain in one file come from the same read. */
+/** Lists each path once, so that a key and a chain in one file come from the same read. */
 function listPaths(own: OwnPlan, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
   const paths = new Map<string, ListedPath>()
   const add = (files: Iterable<PlannedFile>, isNeeded: boolean, mostBytes: number): void => {

@@ -102,7 +102,7 @@ interface Pbes2 extends Derivation {
   readonly iv: Buffer
 }
 
-/** RFC 8018 §A.4 and §A.2 */
+/** Reads the parameters of PBES2 (RFC 8018 §A.4 and §A.2). */
 function readPbes2(fields: DerReader): Pbes2 {
   const kdf = readAlgorithm(fields.next(derTag.sequence))
   const encryption = fields.enter(derTag.sequence, 'encryption')
@@ -127,7 +127,7 @@ function findHmac(oid: string): HashFunction {
   return hmacs.get(oid) ?? refuseAlgorithm(oid)
 }
 
-/** RFC 7292 §C */
+/** Reads the parameters of the older schemes (RFC 7292 §C). */
 function readPbe(fields: DerReader): Derivation {
   const salt = fields.next(derTag.octetString).content
   const iterations = decodeUnsigned(fields.next(derTag.integer), 'iterations')
