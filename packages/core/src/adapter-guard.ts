@@ -36,13 +36,16 @@ import { createServerGate } from './server-gate.ts'
 import type { Guard } from './guard.ts'
 
 /**
- * A guard as adapters see it; the path of a request is in `RequestAdmission`. Exported as a type of
+ * A guard with the methods that adapters call. `RequestAdmission` decides the requests. Exported as a type of
  * `@countersign/core/adapter`.
  */
 export class AdapterGuard implements Guard {
-  /** The rules as they were compiled. */
+  /** The compiled rules. */
   readonly rules: RuleSet
-  /** False when every route decides for itself by `perRoute()`, which needs a framework that reports its routes. */
+  /**
+   * False when no rules were configured and every route decides by `perRoute()`. The framework then has to report its
+   * routes.
+   */
   readonly hasOwnRules: boolean
   readonly #options: ParsedGuardOptions
   readonly #events: EventLog
@@ -82,7 +85,7 @@ export class AdapterGuard implements Guard {
       material: this.#material,
       onChange: (accepted) => {
         this.#connections.endUnproved(accepted)
-        // What was reported meanwhile may have brought newer material.
+        // Reporting can bring newer material, so read it again.
         ownExpiry.watch(this.#material.current(Date.now()), Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
@@ -98,7 +101,7 @@ export class AdapterGuard implements Guard {
     return this.#tlsOptions.create(this.#requireMaterial())
   }
 
-  /** As for applications; `options` say how the framework behind the server reads and routes requests. */
+  /** Attaches a server as applications do. `options` describe how the framework behind it reads and routes requests. */
   attach(server: unknown, options: AttachOptions = {}): void {
     const attachOptions = parseAttachOptions(options)
     const { minVersion, source } = this.#options
@@ -131,15 +134,17 @@ export class AdapterGuard implements Guard {
     this.#attached.add(checked)
   }
 
-  /** Whether this guard was attached to a server. */
+  /** Returns whether this guard is attached to a server. */
   isAttachedTo(server: object): boolean {
     return this.#attached.has(server)
   }
 
   /**
-   * The path of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
-   * away. Returns the principal of a request that passes, or the denial, which is reported already. What an attached
-   * server decided in the same way is not decided again. Never throws, never waits.
+   * Decides a request in four layers: canonical target, authentication, rules, the route's own requirement. Each layer
+   * can only take access away.
+   *
+   * Returns the principal of an allowed request, or a denial that is already reported. A decision that an attached
+   * server made under the same routing is not made again. Never throws and never waits.
    */
   admit(request: GuardedRequest, routing: RequestRouting = {}): Principal | Denial {
     const misuse = describeMisuse(request)
@@ -148,10 +153,10 @@ export class AdapterGuard implements Guard {
   }
 
   /**
-   * What is left of a request that an attached server admitted: what the route demands. Undefined where `admit` has to
-   * decide, because method or target changed since, or the request came by no attached server.
+   * Decides only the route's own requirement, for a request that an attached server has already admitted. Returns
+   * undefined if `admit` has to decide: the method or target has changed since, or no attached server saw the request.
    *
-   * @param received the request as Node emitted it, of which `request` may be a view
+   * @param received the request as Node emitted it; `request` may be a view of it
    */
   readmit(
     received: object,
@@ -162,7 +167,10 @@ export class AdapterGuard implements Guard {
     return this.#requests.readmit(received, request, routeAllow, hasEmptyParameter)
   }
 
-  /** For frameworks whose applications any server can serve: how an attached server learns how its listener reads paths. */
+  /**
+   * Registers a function that reports how a request listener reads paths. For frameworks whose applications can be
+   * served by any server.
+   */
   recognize(recognize: RecognizeListener): void {
     this.#recognizers.add(recognize)
   }
@@ -178,26 +186,29 @@ export class AdapterGuard implements Guard {
     return this.#requests.admitConnection(request, this.authenticate(socket))
   }
 
-  /** What `admit` left open for routers that choose the route later: the route's own requirement. */
+  /** Decides the route's own requirement after `admit`, for routers that choose the route later. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     return this.#requests.admitRoute(request, principal, requirement)
   }
 
-  /** Denies a request for a reason that only the adapter can see, and reports it. */
+  /** Denies a request for a reason that only the adapter can see, and reports the denial. */
   deny(request: GuardedRequest, principal: Principal, reason: Denial['reason'], detail: string): Denial {
     return this.#requests.deny(request, principal, reason, detail)
   }
 
-  /** What to answer to a denied request, or undefined when its connection proves nothing (any more) and was ended without a word. */
+  /**
+   * Returns the answer to a denied request. Returns undefined if the connection's peer is no longer verified; the
+   * connection is then closed without an answer.
+   */
   answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
     if (this.#connections.life.closeUnproved(request, denial.reason)) return undefined
     return formatAnswer(denial, this.#options.formatDenial)
   }
 
   /**
-   * Reads what a route demands: a requirement or a list of caller patterns.
+   * Compiles a route's requirement: a `Requirement` or a list of caller patterns.
    *
-   * @throws {ConfigurationError} with `where`, what was found and what was expected
+   * @throws {ConfigurationError} the message starts with `where` and says what was found and what was expected
    */
   compileRoute(allow: unknown, where: string): CompiledRequirement {
     const { localTrustDomain, callers } = this.#options
@@ -216,7 +227,7 @@ export class AdapterGuard implements Guard {
     return probeListener(this, options)
   }
 
-  /** The log of the framework, used unless `log` was given to `createGuard`. */
+  /** Sets the framework's logger as the log, unless `createGuard` was given `log`. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
     if (!isCallable(log)) throw new ConfigurationError('option_invalid', 'guard.useDefaultLog: expected a function')
     this.#events.useDefaultLog(log)
@@ -245,7 +256,7 @@ export class AdapterGuard implements Guard {
           isRouteToCome,
         })
       } catch (error) {
-        // What adapters read of a framework is not ours, and an exception in `emit` would end the process.
+        // An adapter reads framework data that can be anything, and an exception inside `emit` would end the process.
         return this.#requests.deny(request, null, 'evaluation_error', `the adapter: ${String(error)}`)
       }
     }
@@ -256,15 +267,15 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Whether a value is what `createGuard` returns, be it of another copy of this package. */
+/** Returns whether a value is a guard, including one from another copy of this package. */
 export function isGuard(value: unknown): value is AdapterGuard {
   return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
 }
 
 /**
- * Returns a guard with the methods that adapters call.
+ * Returns the guard with the methods that adapters call.
  *
- * @throws {ConfigurationError} `option_invalid` for anything but a guard
+ * @throws {ConfigurationError} `option_invalid` if the value is not a guard
  */
 export function forAdapter(guard: Guard): AdapterGuard {
   if (isGuard(guard)) return guard

@@ -1,4 +1,4 @@
-/** Exported as `@countersign/core/adapter`: what a package needs that puts a guard into a framework, and no application. */
+/** Exported as `@countersign/core/adapter`: for packages that add a guard to a framework, not for applications. */
 export {
   type CompiledRequirement,
   parseRequirement,

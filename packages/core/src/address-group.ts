@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * Returns what the addresses of one client have in common, to count by: an IPv4 address itself, also where it is mapped
- * to IPv6, and the first 64 bits of an IPv6 address, because a single host may use all that follow (RFC 4291 §2.5.4).
- * An address that is not known is a group of its own.
+ * Returns the key under which a client's addresses are counted: the address itself for IPv4, including IPv4 mapped to
+ * IPv6, and the first 64 bits for IPv6, because one host may use all addresses of a /64 (RFC 4291 §2.5.4). Unknown
+ * addresses share one group.
  */
 export function addressGroup(address: string | undefined): string {
   if (address === undefined) return ''
@@ -13,7 +13,7 @@ export function addressGroup(address: string | undefined): string {
   const [head = '', tail] = plain.split('::', 2)
   const before = head === '' ? [] : head.split(':')
   const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  // An IPv4 address at the end stands for two groups.
+  // A trailing IPv4 address fills two groups.
   const missing = 8 - before.length - after.length - (plain.includes('.') ? 1 : 0)
   const groups = [...before, ...Array.from({ length: missing }, () => '0'), ...after]
   return groups

@@ -2,34 +2,34 @@ import type { Allowed, CanonicalTarget, PathSemantics } from '@countersign/autho
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
-/** What was decided about a request where its server emitted it. */
+/** The decision that a server made when it emitted a request. */
 export interface AdmissionFacts {
-  /** What decided: a request that another guard admitted is not admitted here. */
+  /** The `RequestAdmission` that decided. A request admitted by another guard is not admitted here. */
   readonly owner: object
   readonly principal: Principal
   readonly method: string
-  /** As received. */
+  /** The request target as received. */
   readonly url: string
   readonly target: CanonicalTarget
-  /** How the path was read. */
+  /** The path semantics used for the decision. */
   readonly routing: Pick<RequestRouting, 'semantics' | 'otherSemantics'>
-  /** Whether an adapter said so, and the path need not be read in another way. */
+  /** True if an adapter supplied the semantics, so the path need not be read again under others. */
   readonly isRoutingKnown: boolean
-  /** What the rules decided; a rule may leave the request to its route, which was not known yet. */
+  /** The decision of the rules. A rule may leave the request to its route, which was not known yet. */
   readonly ruling: Allowed
-  /** Whether the decision was published. */
+  /** True if the decision was published. */
   readonly isPublished: boolean
 }
 
-// On the request itself: a weak map costs each request several times as much. A symbol that only this file knows, and
-// an object that names its request, so that nothing can make one or move it to another request.
+// Stored on the request itself, because a `WeakMap` costs several times as much per request. Only this file knows the
+// symbol, and the object names its request, so an admission can be neither forged nor moved to another request.
 const admissionOf: unique symbol = Symbol('countersign.admission')
 
 interface Carrier {
   [admissionOf]?: Admission
 }
 
-/** Keeps what was decided about a request on its server, for the adapter's hook to build on. */
+/** Stores on a request what its server decided, so that the adapter's hook can build on it. */
 export class Admission {
   readonly facts: AdmissionFacts
   readonly #request: object
@@ -39,12 +39,12 @@ export class Admission {
     this.facts = facts
   }
 
-  /** Notes on a request what was decided about it. */
+  /** Stores the decision on the request. */
   static keep(request: object & Carrier, facts: AdmissionFacts): void {
     request[admissionOf] = new Admission(request, facts)
   }
 
-  /** What this owner decided about a request, if it did. */
+  /** Returns the decision that `owner` made about this request, or undefined. */
   static find(request: object & Carrier, owner: object): AdmissionFacts | undefined {
     const found = request[admissionOf]
     if (found === undefined || found.#request !== request) return undefined
@@ -52,12 +52,12 @@ export class Admission {
   }
 }
 
-/** Whether method and target are still what was decided. */
+/** Returns whether method and target are the same as when the decision was made. */
 export function isUnchanged({ method, url }: AdmissionFacts, request: Pick<GuardedRequest, 'method' | 'url'>): boolean {
   return request.url === url && request.method === method
 }
 
-/** Whether the path was read in these readings. */
+/** Returns whether the decision used these path semantics. */
 export function hasSameSemantics(
   { routing }: AdmissionFacts,
   semantics: PathSemantics,

@@ -3,7 +3,7 @@ import type { Denial } from '@countersign/authorization'
 import { ignoreRejection } from '@countersign/spiffe/options'
 import type { GuardOptions } from './guard-options.ts'
 
-/** What a denied caller is sent. */
+/** The response to a denied request. */
 export interface DenialAnswer {
   readonly status: Denial['status']
   readonly headers: Readonly<Record<string, string>>
@@ -11,8 +11,9 @@ export interface DenialAnswer {
 }
 
 /**
- * Turns a denial into its answer: RFC 9457 problem details with a code and the decision's id, nothing about rules or
- * certificates. A format of the application's own that throws or gives nonsense is passed over, never sent.
+ * Formats a denial as RFC 9457 problem details with a code and the decision's id, and nothing about rules or
+ * certificates. If the application's `formatDenial` throws or returns something unusable, its result is ignored and the
+ * default is sent.
  */
 export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatDenial']): DenialAnswer {
   const { id, status, code } = denial
@@ -29,7 +30,7 @@ export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatD
   return { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body }
 }
 
-/** The same as the bytes of an HTTP/1.1 response, for sockets on which no response object was made. */
+/** Formats an answer as the bytes of an HTTP/1.1 response, for sockets that have no response object. */
 export function formatRawAnswer({ status, headers, body }: DenialAnswer): string {
   const fields = { ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)

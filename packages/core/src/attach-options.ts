@@ -1,23 +1,32 @@
 import { isCallable, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import type { ReadRouting } from './listener-routing.ts'
 
-/** What an adapter tells about the server that it attaches. */
+/** What an adapter specifies about the server it attaches. */
 export interface AttachOptions {
-  /** Whether the framework's own router will see an upgrade and decide about its route; asked for each one. Default: no, the rules alone decide. */
+  /**
+   * Returns whether the framework's own router will see an upgrade and decide its route. Called for each upgrade.
+   * Default: false, so the rules alone decide.
+   */
   readonly routesUpgrade?: () => boolean
-  /** Whether a hook of the framework calls `admit` or `readmit` for every request, with its route known; asked for each one. Only then a rule may leave a request to its route. Default: no. */
+  /**
+   * Returns whether a hook of the framework calls `admit` or `readmit` for every request, with the route known. Called
+   * for each request. Only then may a rule leave a request to its route. Default: false.
+   */
   readonly routesRequest?: () => boolean
-  /** How the framework's router reads the path of a request. Default: as an adapter says that recognizes the server's listener, else by the letter. */
+  /**
+   * Returns how the framework's router reads the path of a request. Default: what an adapter that recognizes the
+   * server's listener reports, otherwise exact matching.
+   */
   readonly routing?: ReadRouting
 }
 
-/** Options that cannot be wrong any more. */
+/** Validated options. */
 export type ParsedAttachOptions = Required<Omit<AttachOptions, 'routing'>> & {
   readonly routing: ReadRouting | undefined
 }
 
 /**
- * Checks every option and fills in the defaults.
+ * Validates every option and applies the defaults.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */

@@ -14,11 +14,12 @@ import type { ParsedGuardOptions } from './guard-options.ts'
 import { createPrincipal, createSubjectPrincipal } from './principal/create-principal.ts'
 import { Principal } from './principal/principal.ts'
 
-/** Authenticates: from the connection of a request to its principal, or to the denial in its place. */
+/** Authenticates requests: finds the connection of a request and returns its principal, or a denial. */
 export class Authenticator {
   readonly #options: ParsedGuardOptions
   readonly #connections: PeerConnections
-  // One principal for each proof: its authorities are asked for once, and a dropped proof takes it along.
+  // One principal per proof, so that `authorities` is called once per certificate. A dropped proof drops its principal
+  // too.
   readonly #principals = new WeakMap<Proof, Principal>()
 
   constructor(options: ParsedGuardOptions, connections: PeerConnections) {
@@ -26,7 +27,7 @@ export class Authenticator {
     this.#connections = connections
   }
 
-  /** Who sent this request, at `now`. */
+  /** Returns the principal that sent this request, or a denial, as of `now` (epoch milliseconds). */
   authenticate(request: ConnectedRequest, accepted: TrustState | undefined, now: number): Principal | Denial {
     if (accepted === undefined) {
       return createDenial(
@@ -60,7 +61,7 @@ export class Authenticator {
     const known = this.#principals.get(proof)
     if (known !== undefined) return known
     const principal = this.#createPrincipal(proof)
-    // What failed once is asked again: a denial belongs to one request.
+    // Denials are not cached, so a function that failed is called again for the next request.
     if (principal instanceof Principal) this.#principals.set(proof, principal)
     return principal
   }

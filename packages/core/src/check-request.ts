@@ -1,7 +1,7 @@
 import { describeValue } from '@countersign/spiffe/options'
 import type { GuardedRequest } from './guarded-request.ts'
 
-/** Why a value is not a request as Node emits it, for the operator; undefined for one that is. */
+/** Describes, for the operator, why a value is not a request as Node emits it. Returns undefined if it is one. */
 export function describeMisuse(request: unknown): string | undefined {
   if (typeof request === 'object' && request !== null && 'rawHeaders' in request && 'socket' in request) {
     return undefined
@@ -9,7 +9,7 @@ export function describeMisuse(request: unknown): string | undefined {
   return `found ${describeValue(request)} in place of a request, expected the one that Node emitted, which is request.raw in Fastify`
 }
 
-/** In place of a request that is not one, to report a denial. */
+/** A placeholder with which to report a denial when the value passed is not a request. */
 export const noRequest: GuardedRequest = Object.freeze({
   httpVersionMajor: 1,
   headers: Object.freeze({}),

@@ -1,7 +1,7 @@
 import { CountersignError, type SpiffeErrorCode } from '@countersign/spiffe'
 import type { ErrorDetails } from '@countersign/spiffe/internal'
 
-/** Why a call of our own was not made, or has no answer that may be used. */
+/** Why an outgoing call was not made, or why its response must not be used. */
 export type CallErrorCode =
   | 'server_unreachable'
   | 'server_untrusted'
@@ -9,10 +9,10 @@ export type CallErrorCode =
   | 'own_certificate_missing'
   | 'call_unsuitable'
 
-/** Every `code` that an error of Countersign carries. */
+/** Every `code` that a Countersign error can have. */
 export type CountersignErrorCode = SpiffeErrorCode | CallErrorCode
 
-/** What is known of a call that failed. */
+/** Details of a failed call. */
 interface CallDetails extends ErrorDetails {
   readonly reason: string
   readonly server: string
@@ -20,18 +20,24 @@ interface CallDetails extends ErrorDetails {
 }
 
 /**
- * Why a call to a server failed before anything of its answer may be used. By `code`: nobody could be spoken to
- * (`server_unreachable`); who answered proved nothing, or no longer does (`server_untrusted`); it proved to be somebody
- * else than was called (`server_unexpected`); we have no valid certificate of our own to call with
- * (`own_certificate_missing`); it is no call that can be made this way, such as one through a proxy (`call_unsuitable`).
+ * Reports a call that failed before any of its response may be used. The `code` says why:
+ *
+ * - `server_unreachable`: no connection to the server was possible.
+ * - `server_untrusted`: the server's certificate is not trusted, or no longer is.
+ * - `server_unexpected`: the server is trusted but is not one that was to be called.
+ * - `own_certificate_missing`: we have no valid certificate of our own to call with.
+ * - `call_unsuitable`: the call is not supported, such as one through a proxy.
  */
 export class CallError extends CountersignError<CallErrorCode> {
   override readonly name: string = 'CallError'
-  /** The one thing that was wrong, a word to count by: the verifier's reason, such as `several_uri_sans`, or Node's code. */
+  /**
+   * A short reason, suitable as a metric label: the verifier's reason, such as `several_uri_sans`, or Node's error
+   * code.
+   */
   readonly reason: string
-  /** Host and port, or the path of the socket, that was called. */
+  /** The host and port, or the socket path, that was called. */
   readonly server: string
-  /** What the server's certificate claims, where it could be read. */
+  /** The SPIFFE ID that the server's certificate claims, if it could be read. */
   declare readonly spiffeId?: string
 
   constructor(code: CallErrorCode, message: string, { reason, server, spiffeId, ...details }: CallDetails) {

@@ -2,21 +2,24 @@ import { type CountersignEvent, logToStandardError, publish, writeSafely } from 
 import { HealthRecord } from './health.ts'
 import { LogSummary } from './log-summary.ts'
 
-/** Where the events of a guard go: the channels, its health, and the log, where those that strangers cause are summarised. */
+/**
+ * Sends a guard's events to the diagnostics channels, its health record and the log. Events that unauthenticated
+ * clients can cause are summarized in the log.
+ */
 export class EventLog {
-  /** What a health route asks for. */
+  /** The state behind `guard.health()`. */
   readonly health: HealthRecord = new HealthRecord()
   readonly #summary = new LogSummary((event) => writeSafely(this.#log, event))
   readonly #isOwn: boolean
   #log: (event: CountersignEvent) => void
 
-  /** Takes the application's own log, if it has one. */
+  /** `log` is the application's own log, if it has one. */
   constructor(log: ((event: CountersignEvent) => void) | undefined) {
     this.#isOwn = log !== undefined
     this.#log = log ?? logToStandardError
   }
 
-  /** Reports an event everywhere; see `Reporter`. */
+  /** Reports an event to every destination; see `Reporter`. */
   report(event: CountersignEvent, wasAuthenticated: boolean = false): void {
     if (event.type === 'source') this.health.note(event)
     if (!publish(event)) return
@@ -24,12 +27,12 @@ export class EventLog {
     else this.#summary.note(event)
   }
 
-  /** The log of the framework, used unless the application has its own. */
+  /** Sets the framework's logger as the log, unless the application has its own. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
     if (!this.#isOwn) this.#log = log
   }
 
-  /** Writes what was only counted so far. */
+  /** Writes the events that were only counted so far. */
   flush(): void {
     this.#summary.flush()
   }

@@ -13,27 +13,30 @@ import type { ParsedGuardOptions } from './guard-options.ts'
 import { createHypotheticalPrincipal, createHypotheticalSubject } from './principal/create-principal.ts'
 import type { Principal } from './principal/principal.ts'
 
-/** A request that need not exist. */
+/** A hypothetical request. */
 export interface ExplainQuestion {
-  /** The SPIFFE ID of the caller, or its common or DNS name where callers are known by that; null for nobody. */
+  /**
+   * The caller's SPIFFE ID, or its common name or DNS name where callers are identified by that. Null for an
+   * unauthenticated caller.
+   */
   readonly caller: string | null
   readonly method: string
-  /** As it would be sent: percent-encoded. */
+  /** The path as it would be sent, percent-encoded. */
   readonly path: string
-  /** What the route demands, if it does. */
+  /** The route's own requirement, if it has one. */
   readonly allow?: Requirement | readonly string[]
-  /** For custom requirements. Default: none. */
+  /** Headers for custom requirements. Default: none. */
   readonly headers?: RequestHeaders
-  /** How the router reads paths. Default: by the letter. */
+  /** How the router reads paths. Default: exact matching. */
   readonly semantics?: PathSemantics
 }
 
 /**
- * Answers what the guard would decide, by the functions that decide real requests. The principal is a supposition and
- * never leaves the explanation.
+ * Explains what the guard would decide, using the functions that decide real requests. The principal is hypothetical
+ * and is never part of the result.
  *
- * @throws {SpiffeIdError} when `caller` is no SPIFFE ID and callers are known by that
- * @throws {ConfigurationError} when the question is incomplete or `allow` is not a requirement
+ * @throws {SpiffeIdError} if callers are identified by SPIFFE ID and `caller` is not one
+ * @throws {ConfigurationError} if the question is incomplete or `allow` is not a requirement
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
   checkQuestion(question)

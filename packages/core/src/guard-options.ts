@@ -33,38 +33,66 @@ import { describeClientOnly, describeLongLife } from './connection/material-warn
 import type { VerifiedPeer } from './principal/create-principal.ts'
 import { createPossibleSubjects, createPossibleWorkloads } from './principal/possible-callers.ts'
 
-/** What `createGuard` takes. */
+/** Options of `createGuard`. */
 export interface GuardOptions {
-  /** Where our own SVID and the bundles come from; or, together with `identity`, our own certificate and the CA. */
+  /** The source of our own SVID and the bundles; or, together with `identity`, of our own certificate and the CA. */
   readonly source: GuardSource
   /**
-   * Ordered: the first rule that matches decides, and no match denies. Default: every path is decided by its own
-   * route's `allow`, which works with Fastify only; Express needs rules.
+   * The rules, in order: the first match decides, and a request without a match is denied. Default: every route decides
+   * by its own `allow`. That default works with Fastify only; Express needs rules.
    */
   readonly rules?: readonly Rule[]
-  /** The trust domains whose callers are authenticated at all; those of which the source has no bundle are not, and a warning `bundle_empty` is reported for as long as it has none. Default: that of our own SVID at start, because a bundle that happens to be there is no decision to let its workloads in. */
+  /**
+   * The trust domains whose callers are authenticated. While the source has no bundle for one of them, its callers are
+   * refused and a `bundle_empty` warning is reported. Default: only the trust domain of our own SVID at startup,
+   * because having a bundle does not mean that you decided to trust its workloads.
+   */
   readonly trustDomains?: readonly string[]
-  /** The local namespaces whose service accounts give `SERVICE_<service account>`. Default: that of our own SVID. */
+  /**
+   * The local namespaces whose service accounts get the short authority `SERVICE_<service account>`. Default: the
+   * namespace of our own SVID.
+   */
   readonly namespaces?: readonly string[]
-  /** Gives authorities besides the derived ones; federated callers have no others. Called once per certificate; what it throws denies. */
+  /**
+   * Returns further authorities for a caller, besides the derived ones. Federated callers have no others. Called once
+   * per certificate. If it throws, the request is denied.
+   */
   readonly authorities?: (peer: VerifiedPeer) => readonly string[]
-  /** How callers are known whose CA writes no SPIFFE IDs: `commonName()` or `dnsName()`. Only with a source made from `ca`, and such a source needs one. */
+  /**
+   * How callers are identified if their CA issues certificates without SPIFFE IDs: `commonName()` or `dnsName()`.
+   * Required with a source made from `ca`, and invalid with any other.
+   */
   readonly identity?: SubjectIdentity
-  /** The longest life, from notBefore to notAfter, that our own certificate and those of callers may have: milliseconds, or text such as `'24h'` or `'90d'`. Longer ones are refused; what issuers date back, up to a tenth of it and five minutes, is not counted. Default: none; beyond 90 days a warning is reported. */
+  /**
+   * The longest lifetime, from notBefore to notAfter, allowed for our own certificate and those of callers:
+   * milliseconds, or text such as `'24h'` or `'90d'`. A certificate that exceeds it is refused. Backdating by the
+   * issuer is tolerated, up to a tenth of the limit and at most five minutes. Default: no limit, but a lifetime beyond
+   * 90 days is reported as a warning.
+   */
   readonly maxCertificateLifetime?: number | string
   readonly tls?: {
-    /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */
+    /**
+     * The lowest TLS version to accept. Default: `'TLSv1.3'`, which has no renegotiation and never sends certificates
+     * in the clear.
+     */
     readonly minVersion?: MinVersion
   }
-  /** What happens when a peer's certificate expires: `'close'` (default) closes its connection; `'refuse'` answers the next request on it 403, and closes it then. Both announce the end before, and both cut what still runs. */
+  /**
+   * What happens when a peer's certificate expires. `'close'` (default) closes the connection. `'refuse'` answers the
+   * next request on it with 403 and then closes it. Both announce the close beforehand, and both abort requests that
+   * are still running.
+   */
   readonly onExpiry?: 'close' | 'refuse'
-  /** Receives refused peers, denials and failures of the source. Default: Fastify's logger where there is one, else a line of JSON on standard error. */
+  /**
+   * Receives refused peers, denials and source failures. Default: Fastify's logger if there is one, otherwise one line
+   * of JSON per event on standard error.
+   */
   readonly log?: (event: CountersignEvent) => void
-  /** The body of denials, for teams with an error envelope of their own. Default: RFC 9457 problem details. */
+  /** Formats the body of a denial, for teams with their own error envelope. Default: RFC 9457 problem details. */
   readonly formatDenial?: (denial: PublicDenial) => DenialBody
 }
 
-/** What of a denial a caller may know. */
+/** The part of a denial that a caller may see. */
 export type PublicDenial = Pick<Denial, 'id' | 'status' | 'code'>
 
 /** A formatted denial. */
@@ -73,15 +101,15 @@ export interface DenialBody {
   readonly body: string
 }
 
-/** Options that cannot be wrong any more. */
+/** Validated options. */
 export interface ParsedGuardOptions {
   readonly source: GuardSource
   readonly rules: RuleSet
   readonly hasOwnRules: boolean
   readonly scope: GuardTrustScope
-  /** Undefined with a CA without SPIFFE. */
+  /** Undefined if the CA does not issue SPIFFE IDs. */
   readonly localTrustDomain: string | undefined
-  /** For requirements that are read later: of routes. */
+  /** For requirements that are compiled later, such as those of routes. */
   readonly callers: PossibleCallers
   readonly namespaces: ReadonlySet<string>
   readonly maxCertificateLifetime: number | undefined
@@ -92,7 +120,7 @@ export interface ParsedGuardOptions {
   readonly formatDenial: GuardOptions['formatDenial']
 }
 
-/** Checks every option and fills in the defaults. */
+/** Validates every option and applies the defaults. */
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
@@ -175,7 +203,7 @@ function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: OwnCertifi
   throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
 }
 
-// Whether the source has a bundle of each changes while the service runs, and is warned of whenever it has none.
+// Bundles come and go while the service runs, so a missing one is not an error here; `UpdateWarnings` reports it.
 function parseTrustDomains(input: unknown): readonly string[] {
   return [...new Set(parseStringList(input, 'createGuard: trustDomains').map(parseTrustDomain))]
 }

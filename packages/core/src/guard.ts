@@ -9,41 +9,43 @@ import type { Principal } from './principal/principal.ts'
 import type { ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
 
-/** Ties authentication and authorization of a service together. Made by `createGuard`. */
+/** Authenticates and authorizes the requests of a service. Created by `createGuard`. */
 export interface Guard {
   /**
-   * Returns the complete options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`; add none of TLS,
-   * change none. With several trust domains the server has no key, and refuses every handshake, until it is attached.
+   * Returns the complete TLS options for `https.createServer`, `http2.createSecureServer` or `Fastify({ https })`. Use
+   * them unchanged and add no other TLS options. With several trust domains the server has no key, and refuses every
+   * handshake, until it is attached.
    */
   tlsOptions(): GuardTlsOptions
   /**
-   * Takes a server under guard: verifies every peer before any HTTP is spoken, ends the connections of those that
-   * prove nothing, decides each request by the rules before anything of a framework sees it, and follows the source.
-   * The plugin of Fastify and `createServer` of Express do this by themselves.
+   * Attaches a server. From then on the guard verifies every peer before any HTTP is exchanged and closes connections
+   * whose peer is not verified. It decides each request by the rules before the framework sees it, and installs new
+   * certificates from the source. The Fastify plugin and Express's `createServer` call this for you.
    *
-   * @throws {ConfigurationError} `server_unsuitable` for a server on which this would not hold; `registration_invalid`
-   * for one that is attached already
+   * @throws {ConfigurationError} `server_unsuitable` if the server's settings would bypass the guard;
+   * `registration_invalid` if the server is already attached
    */
   attach(server: unknown): void
   /**
-   * Who is on the other end of a connection of an attached server, at this moment: for protocols other than HTTP, where
-   * each message that matters should ask anew. Gives the principal, or the denial, which is not reported. Never throws.
+   * Returns the current principal of a connection to an attached server, or a denial, which is not reported. For
+   * protocols other than HTTP: call it again for each message that matters. Never throws.
    */
   authenticate(socket: TLSSocket): Principal | Denial
   /**
-   * The way of a connection that carries no HTTP: authentication, then the rules for the path `/` and no method. Gives
-   * the principal, or the denial, which is reported already. Never throws, never waits.
+   * Decides a connection that carries no HTTP: authenticates it, then applies the rules to the path `/` and an empty
+   * method. Returns the principal, or a denial that is already reported. Never throws and never waits.
    */
   admitConnection(socket: TLSSocket): Principal | Denial
-  /** Decides a request that need not exist, and tells why, layer by layer. */
+  /** Explains, layer by layer, how a hypothetical request would be decided. */
   explain(question: ExplainQuestion): Explanation
-  /** How this service stands with its own certificate, for a health route or `probeListener`. */
+  /** Returns the state of this service's own certificate, for a health route or `probeListener`. */
   health(): Health
   /**
-   * Answers health probes on a port of their own, for a kubelet that has no certificate: these paths and nothing else.
+   * Answers health probes on a separate plain-HTTP port, for a kubelet that has no certificate. It serves the given
+   * paths and nothing else.
    *
-   * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, also for a
-   * port that cannot be listened on
+   * @throws {ConfigurationError} `option_invalid` or `option_unknown` if an option is invalid, or if the port is not
+   * available
    * @example
    * await guard.probeListener({ port: 8081, paths: { '/livez': 'live', '/readyz': 'ready' } })
    */
@@ -51,11 +53,10 @@ export interface Guard {
 }
 
 /**
- * Creates the object that ties a source of X.509 material to rules. Everything that cannot be what its author meant is
- * refused here, at start.
+ * Creates a guard from a source of X.509 material and rules. Rejects invalid options at startup.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid SVID
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid SVID
  * @example
  * const guard = createGuard({ source, rules: [
  *   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },

@@ -1,7 +1,7 @@
 import type { CompiledRequirement, PathSemantics, RequestHeaders } from '@countersign/authorization'
 import type { ConnectedRequest } from './connection/connection-registry.ts'
 
-/** What a guard reads of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
+/** What a guard reads of a request. Node's HTTP/1 and HTTP/2 requests both satisfy it. */
 export interface GuardedRequest extends ConnectedRequest {
   readonly method?: string | undefined
   readonly url?: string | undefined
@@ -9,16 +9,19 @@ export interface GuardedRequest extends ConnectedRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** What an adapter knows of the way that a request takes through its framework. */
+/** What an adapter knows about how its framework routes a request. */
 export interface RequestRouting {
-  /** How the router reads the path. Default: by the letter. */
+  /** How the router reads the path. Default: exact matching. */
   readonly semantics?: PathSemantics
-  /** How another router on the way reads it; where the two would decide differently, the request is denied. */
+  /**
+   * How another router on the same route reads the path. If the two would lead to different decisions, the request is
+   * denied.
+   */
   readonly otherSemantics?: PathSemantics | undefined
-  /** The target as received, where the framework rewrote `url`: it has to be canonical too. */
+  /** The target as received, if the framework rewrote `url`. It has to be canonical too. */
   readonly originalUrl?: string | undefined
-  /** What the route demands besides the rules. */
+  /** The route's own requirement, applied in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
-  /** Whether the last parameter of the route is empty: the rule that covers the route may not match such a path. */
+  /** True if the last parameter of the route is empty. The rule that covers the route may not match such a path. */
   readonly hasEmptyParameter?: boolean | undefined
 }

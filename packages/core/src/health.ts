@@ -2,29 +2,35 @@ import type { MaterialGate } from './connection/material-gate.ts'
 import { timeWhenLeft, overdueShare } from './connection/own-expiry.ts'
 import type { SourceEvent } from './events.ts'
 
-/** How a service stands with its own certificate. Nothing in it is secret, and nothing of it should be told to strangers. */
+/**
+ * The state of a service's own certificate. It contains no secrets, but do not expose it to unauthenticated clients.
+ */
 export interface Health {
   /**
-   * `ready`; `expiring` when less than a fifth of the life of our own certificate remains, which is when whatever renews
-   * it has failed; `expired` when it did; `lost` when the source says that we have none (any more).
+   * The overall state:
+   *
+   * - `ready`: our own certificate is valid.
+   * - `expiring`: less than a fifth of its lifetime remains, so its renewal has probably failed.
+   * - `expired`: it has expired.
+   * - `lost`: the source has none, or no longer has one.
    */
   readonly status: 'ready' | 'expiring' | 'expired' | 'lost'
-  /** Whether anybody can be authenticated now: `ready` or `expiring`. */
+  /** True if callers can be authenticated now: the status is `ready` or `expiring`. */
   readonly isServing: boolean
-  /** Epoch milliseconds: of our own certificate, the last one where there is none now. */
+  /** Epoch milliseconds: the expiry of our own certificate, or of the last one if there is none now. */
   readonly expiresAt?: number
-  /** Epoch milliseconds: when material was last taken from the source, or was found good again after it had been refused. */
+  /** Epoch milliseconds: when material was last taken from the source, or was found valid again after a refusal. */
   readonly lastUpdate?: number
-  /** The last thing that went wrong with the source, also when it has recovered since: compare `at`. */
+  /** The last failure of the source, kept after it recovers; compare `at`. */
   readonly lastError?: { readonly at: number; readonly code?: string; readonly detail: string }
 }
 
-/** Remembers what of the source's events a health route asks for. */
+/** Remembers the source events that `guard.health()` reports. */
 export class HealthRecord {
   #lastUpdate: number | undefined
   #lastError: Health['lastError'] | undefined
 
-  /** Notes an event of the source. */
+  /** Records an event of the source. */
   note({ outcome, at, code, detail }: SourceEvent): void {
     if (outcome === 'updated' || outcome === 'recovered') this.#lastUpdate = at
     if (outcome === 'refused' || outcome === 'lost') {
@@ -32,7 +38,7 @@ export class HealthRecord {
     }
   }
 
-  /** The state at `now` (epoch milliseconds). */
+  /** Returns the state at `now` (epoch milliseconds). */
   read(material: MaterialGate, now: number): Health {
     const status = readStatus(material, now)
     const { last } = material

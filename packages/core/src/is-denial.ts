@@ -4,9 +4,10 @@ import { describeValue } from '@countersign/spiffe/options'
 import type { Principal } from './principal/principal.ts'
 
 /**
- * Whether `admit` denied.
+ * Returns whether `admit` denied the request.
  *
- * @throws {ConfigurationError} `option_invalid` for anything but its result: what is not a denial would be let in
+ * @throws {ConfigurationError} `option_invalid` for any other value, because a value that is not a denial would be
+ * treated as allowed
  */
 export function isDenial(verdict: Principal | Denial): verdict is Denial {
   if (typeof verdict === 'object' && verdict !== null) {

@@ -1,19 +1,22 @@
 import type { Server } from 'node:tls'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 
-/** How the router of an application reads the path of a request. */
+/** Returns how an application's router reads the path of a request. */
 export type ReadRouting = (request: GuardedRequest) => RequestRouting
 
 /**
- * How the application reads paths that a request listener is, or undefined for a listener that is not of this adapter:
- * for frameworks whose applications any server can serve.
+ * Returns how the application behind a request listener reads paths, or undefined if the listener does not belong to
+ * this adapter. For frameworks whose applications can be served by any server.
  */
 export type RecognizeListener = (listener: object) => ReadRouting | undefined
 
-/** The way of a listener that no adapter recognizes: by the letter. */
+/** The routing of a listener that no adapter recognizes: exact matching. */
 export const exactRouting: RequestRouting = Object.freeze({})
 
-/** Creates the function that asks adapters about the request listeners that a server has at that moment. */
+/**
+ * Creates a function that asks the adapters about the server's current request listeners. The answer is cached until
+ * the listeners change.
+ */
 export function followListener(server: Server, recognizers: ReadonlySet<RecognizeListener>): ReadRouting {
   let known: { readonly count: number; readonly readRouting: ReadRouting } | undefined
   const forget = (event: string | symbol): void => {
@@ -29,7 +32,7 @@ export function followListener(server: Server, recognizers: ReadonlySet<Recogniz
   }
 }
 
-// Beside an application there may be listeners that only watch; they are no adapter's.
+// A server may also have listeners that only observe; no adapter recognizes those.
 function find(listeners: readonly object[], recognizers: ReadonlySet<RecognizeListener>): ReadRouting {
   for (const listener of listeners) {
     for (const recognize of recognizers) {

@@ -1,23 +1,23 @@
 import { addressGroup } from './address-group.ts'
 import type { AuthenticationEvent, CountersignEvent, DenialEvent } from './events.ts'
 
-/** A peer that was refused or a request that was denied without a principal: anyone who reaches the port can cause it. */
+/** A refused peer, or a request denied without a principal: any client that reaches the port can cause it. */
 type AnonymousEvent = AuthenticationEvent | DenialEvent
 
 /**
- * Stands before the log and summarises what clients without an identity cause, so that a few bytes from them do not
- * become a line each: of each client and reason the first event is written, and those with another detail up to a
- * limit. The others are counted. Their last one is written with the count, as `repeated`, ten seconds after the first and
- * then once a minute as long as there are more.
+ * Summarizes the log entries that unauthenticated clients cause, so that a few bytes from them do not become a line
+ * each. The first event of each client and reason is written, and so are those with a different detail, up to a limit.
+ * The others are counted. The last of them is written with the count in `repeated`, ten seconds after the first event
+ * and then once a minute while more arrive.
  *
- * Keeps at most 256 clients with 8 reasons each, and counts what is beyond together: 8 MiB at the most.
+ * Tracks at most 256 clients with 8 reasons each and counts the rest together, which takes at most 8 MiB.
  */
 export class LogSummary {
   readonly #write: (event: CountersignEvent) => void
   readonly #clients = new Map<string, Map<string, Repeats>>()
   readonly #others = new Map<string, Repeats>()
   #timer: NodeJS.Timeout | undefined
-  /** Lines since the last turn. */
+  /** Lines written since the last turn. */
   #lines = 0
 
   /** `write` must not throw. */
@@ -25,7 +25,7 @@ export class LogSummary {
     this.#write = write
   }
 
-  /** Writes an event, now or as a part of a count. */
+  /** Writes an event, immediately or as part of a count. */
   note(event: CountersignEvent): void {
     if (!isAnonymous(event)) {
       this.#write(event)
@@ -44,7 +44,7 @@ export class LogSummary {
     }
   }
 
-  /** Writes all counts at once and begins anew. */
+  /** Writes all counts immediately and resets them. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -77,7 +77,7 @@ export class LogSummary {
         repeats.turns -= 1
         if (repeats.turns > 0) continue
         repeats.turns = longTurns
-        // Quiet since the last time.
+        // No events since the last report.
         if (repeats.count === 0) reasons.delete(reason)
         this.#report(repeats)
       }
@@ -96,15 +96,15 @@ export class LogSummary {
   }
 }
 
-/** What came from one client for one reason. */
+/** The events of one client with one reason. */
 interface Repeats {
-  /** Of the events that were written. */
+  /** The kinds of the events that were written. */
   readonly kinds: Set<string>
   readonly isOfOneClient: boolean
-  /** Of the events that were not. */
+  /** The number of events that were not written. */
   count: number
   last: AnonymousEvent | undefined
-  /** Until the count is written. */
+  /** Turns until the count is written. */
   turns: number
 }
 
@@ -112,7 +112,7 @@ function createRepeats(isOfOneClient: boolean): Repeats {
   return { kinds: new Set(), isOfOneClient, count: 0, last: undefined, turns: 1 }
 }
 
-// What an operator would look at twice: another detail, or another name that is claimed.
+// Events of different kinds are worth a line each: another detail, or another claimed name.
 function kindOf(event: AnonymousEvent): string {
   const claimed = event.type === 'authentication' ? (event.spiffeId ?? event.subject ?? '') : ''
   return cut(`${event.type} ${event.detail ?? ''} ${claimed}`)
@@ -134,7 +134,7 @@ function condense(event: AnonymousEvent): AnonymousEvent {
   }
 }
 
-// A copy: what was cut out of a longer text keeps the whole of it in memory.
+// A copy, because a slice keeps the whole original string in memory.
 function cut(text: string): string {
   return Buffer.from(text.slice(0, longestText)).toString()
 }

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Receives what a check found. */
+/** Receives the result of a check. */
 export type CheckReply = (isFine: boolean) => void
 
 /**
- * The application's own check, shared by everybody who asks. Anyone may ask at any rate, so the check runs once at a
- * time, at most ten times a second and for at most five seconds, and a bounded number of clients wait for it. A client
- * that cannot wait gets the last result.
+ * Runs the application's own check and shares the result among all clients. Clients may probe at any rate, so the check
+ * runs once at a time, at most ten times a second, and for at most five seconds each. A bounded number of clients wait
+ * for it; the others get the last result.
  */
 export class SharedCheck {
   readonly #check: () => unknown
@@ -20,7 +20,7 @@ export class SharedCheck {
     this.#check = check
   }
 
-  /** Calls back once, at once or when the check has ended. Returns a function that cancels the wait. */
+  /** Calls back exactly once, immediately or when the check has finished. Returns a function that cancels the wait. */
   ask(reply: CheckReply): () => void {
     if (!this.#isRunning && this.#mayRun(performance.now())) void this.#run()
     if (!this.#isRunning) {
@@ -70,5 +70,5 @@ async function runBounded(check: () => unknown): Promise<boolean> {
 /** Milliseconds. */
 const longestCheck = 5000
 const maxRunsPerSecond = 10
-/** Connections for each path that has a check; about 20 KiB each. */
+/** Waiting connections for each path that has a check; each takes about 20 KiB. */
 const maxWaiting = 256

@@ -2,17 +2,17 @@ import type { Socket } from 'node:net'
 import { addressGroup } from './address-group.ts'
 
 /**
- * Connections that have not asked anything yet. They are bounded, and a new one is never refused: the oldest one of the
- * client that has the most makes room. So neither many connections nor slow ones keep out a kubelet, which needs one for
- * a moment.
+ * Tracks connections that have not sent a request yet. Their number is bounded, but a new one is never refused: the
+ * oldest connection of the client with the most makes room. Therefore neither many connections nor slow ones keep out a
+ * kubelet, which needs one only briefly.
  */
 export class IdleConnections {
-  /** By client, each with the moment at which it came (of `performance.now()`), the oldest first. */
+  /** For each client, its connections and when each arrived (as `performance.now()`), oldest first. */
   readonly #byClient = new Map<string, Map<Socket, number>>()
   #size = 0
   #isSweepDue = false
 
-  /** Adds a new connection until it closes or asks. */
+  /** Adds a new connection until it closes or sends a request. */
   add(socket: Socket): void {
     const client = addressGroup(socket.remoteAddress)
     const sockets = this.#byClient.get(client) ?? new Map<Socket, number>()
@@ -24,7 +24,7 @@ export class IdleConnections {
     else if (this.#size > maxSilent) this.#sweepLater()
   }
 
-  /** Takes out a connection that has asked. */
+  /** Removes a connection that has sent a request. */
   release(socket: Socket): void {
     this.#remove(addressGroup(socket.remoteAddress), socket)
   }
@@ -44,16 +44,16 @@ export class IdleConnections {
       while (this.#size > maxSilent && this.#evict(newest)) continue
       if (this.#size > maxSilent) this.#sweepLater()
     }
-    // What arrived while the process was busy is read first.
+    // Reads what arrived while the process was busy first.
     setTimeout(() => setImmediate(sweep, performance.now() - grace), grace).unref()
   }
 
-  // Closes the oldest connection of the client that has the most, if it came by `newest`; returns whether it did. That
-  // client is never passed over for one with fewer, whose connections may only be older.
+  // Closes the oldest connection of the client with the most, if it arrived by `newest`, and returns whether it did.
+  // That client is never skipped in favor of one with fewer connections, even if those are older.
   #evict(newest: number): boolean {
     let most = 0
     let victim: { readonly client: string; readonly socket: Socket; readonly cameAt: number } | undefined
-    // Of clients with equally many the one that was here first.
+    // Of several clients with equally many, the first one is chosen.
     for (const [client, sockets] of this.#byClient) {
       const [[socket, cameAt] = []] = sockets
       if (socket === undefined || cameAt === undefined || sockets.size <= most) continue
@@ -67,14 +67,14 @@ export class IdleConnections {
   }
 }
 
-/** About 10 KiB each. */
+/** Each takes about 10 KiB. */
 const maxSilent = 64
 
 /**
- * Milliseconds that a connection has for its request whatever else connects. Node accepts a whole backlog of 511
- * connections before it reads from the first of them.
+ * Milliseconds for which a connection may wait to send its request, however many others connect. Node accepts a whole
+ * backlog of 511 connections before it reads from the first of them.
  */
 const grace = 250
 
-/** Beyond this, connections are closed within that time too. */
+/** Beyond this number, connections are closed even within that time. */
 const maxNew = 1024

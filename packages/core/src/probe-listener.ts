@@ -8,19 +8,20 @@ import { parseProbeOptions, type Probe, type ProbeOptions } from './probe-option
 
 /** Answers health probes until it is closed. */
 export interface ProbeListener {
-  /** The one that was taken, where 0 was asked for. */
+  /** The port in use; a free one if 0 was requested. */
   readonly port: number
-  /** Stops listening and ends open connections at once. */
+  /** Stops listening and closes open connections immediately. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Serves health probes over plain HTTP/1.1, on a port of their own, to whoever has no certificate: 200 or 503 for GET
- * and HEAD on the given paths, 405 for other methods there, 404 for everything else. One request a connection.
+ * Serves health probes over plain HTTP/1.1 on a separate port, for clients without a certificate. Answers GET and HEAD
+ * on the given paths with 200 or 503, other methods there with 405, and everything else with 404. Each connection
+ * serves one request.
  *
- * @throws {ConfigurationError} `option_invalid` or `option_unknown` for an option that cannot be meant, and
- * `option_invalid` with the cause for a port or host that cannot be listened on
+ * @throws {ConfigurationError} `option_invalid` or `option_unknown` if an option is invalid; `option_invalid` with the
+ * cause if it cannot listen on the port or host
  */
 export async function probeListener(
   guard: { health(): Pick<Health, 'isServing'> },
@@ -32,7 +33,7 @@ export async function probeListener(
   const server = createServer(limits)
   const silent = new IdleConnections()
   server.on('connection', (socket) => silent.add(socket))
-  // No answer depends on a body or on anything else that may be expected (RFC 9110 §10.1.1).
+  // Answers do not depend on a body or an expectation (RFC 9110 §10.1.1).
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => {
       silent.release(request.socket)
@@ -55,11 +56,11 @@ const limits = {
   maxHeaderSize: 4096,
   headersTimeout: 5000,
   requestTimeout: 5000,
-  // Node looks for connections beyond their time every 30 seconds unless told otherwise.
+  // By default, Node checks for timed-out connections only every 30 seconds.
   connectionsCheckingInterval: 1000,
 } as const
 
-/** Milliseconds: twice what a check may take. */
+/** Milliseconds: twice the time limit of a check. */
 const idleTimeout = 10_000
 
 interface Answer {
@@ -67,7 +68,7 @@ interface Answer {
   readonly word?: 'live' | 'ready' | 'unready'
 }
 
-/** Calls back with the answer, at once or later; returns a function that cancels the wait. */
+/** Calls back with the answer, immediately or later. Returns a function that cancels the wait. */
 type Ask = (reply: (answer: Answer) => void) => () => void
 
 function answer(
@@ -75,7 +76,7 @@ function answer(
   { url = '', method = '' }: IncomingMessage,
   response: ServerResponse,
 ): void {
-  // The target as it was sent: whatever would have to be read first, decoded or resolved, is another path.
+  // The target is matched as sent. One that would first have to be decoded or resolved is a different path.
   const ask = probes.get(url.split('?', 1)[0] ?? '')
   if (ask === undefined) send(response, { status: 404 })
   else if (method !== 'GET' && method !== 'HEAD') send(response, { status: 405 })
@@ -102,7 +103,7 @@ const live: Answer = { status: 200, word: 'live' }
 const ready: Answer = { status: 200, word: 'ready' }
 const unready: Answer = { status: 503, word: 'unready' }
 
-// `live` waits for nothing and nobody: no limit of another path applies to it.
+// `live` waits for nothing, so no limit of another path can delay it.
 function createAsk(probe: Probe, isServing: () => boolean): Ask {
   if (probe === 'live') return answerAtOnce(() => live)
   const judge = (isFine: boolean): Answer => (isFine && isSafelyServing(isServing) ? ready : unready)
@@ -137,9 +138,9 @@ function listen(server: Server, port: number, host: string | undefined): Promise
     server.once('error', refuse)
     server.listen({ port, ...(host !== undefined && { host }) }, () => {
       server.off('error', refuse)
-      // It answers for a service; where that has ended, nobody has to be told that it is ready.
+      // Probes must not keep a process alive whose service has ended.
       server.unref()
-      // A connection that could not be accepted must not end the service.
+      // A failure to accept a connection must not end the service.
       server.on('error', () => undefined)
       resolve()
     })

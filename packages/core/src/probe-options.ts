@@ -1,31 +1,35 @@
 import { isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 
 /**
- * What a path answers for. `live`: 200 as long as the process answers, whatever its certificate, since no restart renews
- * one. `ready`: 200 while `guard.health().isServing`, else 503. A function adds the application's own check to `ready`:
- * it is asked only while that holds, and 503 is answered unless it gives true within five seconds. It runs once at a time
- * and at most ten times a second; beyond that, and for the first of more than 256 clients that wait, the last result
- * is the answer.
+ * What a probe path answers.
+ *
+ * - `live`: 200 while the process answers, whatever its certificate, because a restart does not renew one.
+ * - `ready`: 200 while `guard.health().isServing`, otherwise 503.
+ * - A function: adds the application's own check to `ready`. It is called only while `ready` holds, and 503 is answered
+ * unless it returns true within five seconds. It runs once at a time and at most ten times a second. Beyond that, and
+ * for the longest waiting of more than 256 clients, the last result is the answer.
  */
 export type Probe = 'live' | 'ready' | (() => boolean | Promise<boolean>)
 
-/** Where probes come in and what they ask. */
+/** Options of `guard.probeListener`. */
 export interface ProbeOptions {
-  /** From 0 to 65535; 0 takes a free one. No default: the probes of the workload's manifest name it. */
+  /**
+   * The port, from 0 to 65535; 0 takes a free one. There is no default, because the workload's manifest names the port.
+   */
   readonly port: number
   /**
-   * The address to listen on. Default: all of them, because a kubelet probes from outside the pod. That is safe since a
-   * stranger learns one word, alive or ready, and no path leads from here to the application.
+   * The address to listen on. Default: all addresses, because a kubelet probes from outside the pod. That is safe: a
+   * client learns only whether the service is alive or ready, and cannot reach the application from here.
    */
   readonly host?: string
   /**
-   * The paths that are answered, byte for byte, a query aside; each asks what its value says, and all of a plain list
-   * ask `ready`.
+   * The paths to answer, compared byte for byte without the query. Each value says what its path answers; every path of
+   * a plain list answers `ready`.
    */
   readonly paths: readonly string[] | Readonly<Record<string, Probe>>
 }
 
-/** Options that cannot be wrong any more. */
+/** Validated options. */
 export interface ParsedProbeOptions {
   readonly port: number
   readonly host: string | undefined
@@ -33,7 +37,7 @@ export interface ParsedProbeOptions {
 }
 
 /**
- * Checks every option.
+ * Validates every option.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  */

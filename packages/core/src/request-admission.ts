@@ -24,7 +24,7 @@ import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
 
-/** What decisions are made with. */
+/** What `RequestAdmission` uses to decide. */
 export interface AdmissionParts {
   readonly rules: RuleSet
   readonly material: MaterialGate
@@ -33,18 +33,18 @@ export interface AdmissionParts {
   readonly report: Reporter
 }
 
-/** What a server's gate knows of the application behind it. */
+/** What a server's gate knows about the application behind it. */
 export interface ServerRouting {
   readonly routing: RequestRouting
-  /** Whether an adapter said how the path is read. */
+  /** True if an adapter specified how the path is read. */
   readonly isRoutingKnown: boolean
-  /** Whether a hook of the framework decides again, with the route known. */
+  /** True if a hook of the framework decides again, with the route known. */
   readonly isRouteToCome: boolean
 }
 
 /**
- * The path of a request: canonical target, authentication, rules, the route's own requirement; each layer only takes
- * away. Nothing here throws, and nothing waits. A denial is reported where it is made.
+ * Decides requests in four layers: canonical target, authentication, rules, the route's own requirement. Each layer can
+ * only take access away. Nothing here throws or waits. A denial is reported where it is made.
  */
 export class RequestAdmission {
   readonly #parts: AdmissionParts
@@ -55,7 +55,7 @@ export class RequestAdmission {
     this.#parseTarget = createTargetParser(parts.rules.knownMethods)
   }
 
-  /** Decides a request where its server emits it, by the rules, and keeps the decision for `admit` and `readmit`. */
+  /** Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. */
   admitOnServer(
     request: GuardedRequest,
     { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
@@ -85,7 +85,7 @@ export class RequestAdmission {
     return principal
   }
 
-  /** Decides a request, or only what is left of it where its server has decided it in the same way. */
+  /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
   admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
     const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
     const kept = Admission.find(request, this)
@@ -95,7 +95,7 @@ export class RequestAdmission {
     }
     const facts = this.#read(request, routing)
     if ('effect' in facts) return facts
-    // Not again, where the server has read it as the framework does.
+    // Not repeated if the server read the path as the framework does.
     const decidedUrl = kept?.isRoutingKnown === true ? kept.url : undefined
     if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl) {
       const denial = this.#decideOriginal(originalUrl, facts)
@@ -108,10 +108,10 @@ export class RequestAdmission {
   }
 
   /**
-   * Decides what is left of a request that its server admitted, by a way that the adapter gave to the server: what the
-   * route demands. Undefined where `admit` has to decide, because method or target changed or no server decided.
+   * Decides only the route's own requirement, for a request that its server admitted under routing that the adapter
+   * supplied. Returns undefined if `admit` has to decide: the method or target changed, or no server decided.
    *
-   * @param received the request as Node emitted it, of which `request` may be a view
+   * @param received the request as Node emitted it; `request` may be a view of it
    */
   readmit(
     received: object,
@@ -124,7 +124,7 @@ export class RequestAdmission {
     return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
 
-  /** Decides for the path `/` and no method, by the rules, who has been authenticated. */
+  /** Decides an authenticated connection by the rules, for the path `/` and an empty method. */
   admitConnection(request: GuardedRequest, principal: Principal | Denial): Principal | Denial {
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
     const target: CanonicalTarget = { accepted: true, path: '/', isFoldable: false }
@@ -135,7 +135,7 @@ export class RequestAdmission {
     return principal
   }
 
-  /** Decides what a route demands of a request that `admit` let pass. */
+  /** Decides the route's own requirement for a request that `admit` allowed. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
     const target = parsePath(url)
@@ -149,7 +149,7 @@ export class RequestAdmission {
     return this.#deny(request, createDenial(reason, detail), principal?.name)
   }
 
-  // Target and caller; of a refused target the caller is read too, so that the log can name it.
+  // Authenticates even if the target is refused, so that the log can name the caller.
   #read(request: GuardedRequest, routing: RequestRouting): DecidableRequest | Denial {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const principal = this.#authenticate(request, Date.now())
@@ -166,7 +166,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    // A hook before this one may have waited for long.
+    // Authenticates again, because an earlier hook may have waited for a long time.
     const principal = this.#authenticate(request, Date.now())
     const { method, target, routing, ruling } = kept
     if (ruling.isLeftToRoute || principal !== kept.principal) return undefined
@@ -178,7 +178,7 @@ export class RequestAdmission {
     return principal
   }
 
-  // What was received has to pass as well: without a framework it would have been decided by the server.
+  // The received target must be allowed too: without a framework, the server would have decided that one.
   #decideOriginal(originalUrl: string, facts: DecidableRequest): Denial | undefined {
     const target = parsePath(originalUrl)
     if (!target.accepted) return createDenial(target.reason, target.detail)
@@ -205,7 +205,7 @@ export class RequestAdmission {
     return denial
   }
 
-  // Putting it together costs more than the decision, so it is made for subscribers only.
+  // Building the event costs more than the decision, so it is built for subscribers only.
   #publishAllowed(request: GuardedRequest, principal: Principal, { rule }: Allowed): void {
     if (!hasSubscribers('decision')) return
     publishDecision({

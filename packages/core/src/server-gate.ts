@@ -8,24 +8,24 @@ import type { GuardedRequest } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
 
-/** What the gate asks of the guard. */
+/** What the gate needs from the guard. */
 export interface GateQuestions {
   /** Decides a request by the rules. */
   readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
-  /** Called with each upgrade that passes. */
+  /** Called for each upgrade that is allowed. */
   readonly markUpgraded: (request: GuardedRequest) => void
 }
 
 /**
- * Creates the gate of a server: it decides each request where Node emits it, before any hook, middleware or router, and
- * answers those that are denied. That includes requests that Node gives to listeners of their own (`upgrade`, `connect`,
+ * Creates the gate of a server. It decides each request where Node emits it, before any hook, middleware or router, and
+ * answers denied requests. This includes requests that Node emits as events of their own (`upgrade`, `connect`,
  * `checkContinue`, `checkExpectation`), which no framework sees.
  */
 export function createServerGate({ admit, answer, markUpgraded }: GateQuestions): RequestGate {
   return (event, request, response) => {
     if (!(request instanceof IncomingMessage) && !(request instanceof Http2ServerRequest)) {
-      // Emitted by hand; there is nothing to decide about, and nothing that could be answered in general.
+      // Emitted by hand, so there is no request to decide and no general means to answer it.
       destroy(response)
       return false
     }
@@ -40,18 +40,18 @@ export function createServerGate({ admit, answer, markUpgraded }: GateQuestions)
 }
 
 function send(response: unknown, answer: DenialAnswer | undefined): void {
-  // Without an answer the connection has been ended already.
+  // Without an answer, the connection is already closed.
   if (answer === undefined) return
   if (response instanceof ServerResponse || response instanceof Http2ServerResponse) sendResponse(response, answer)
   else if (response instanceof Duplex) {
-    // Node has let go of this socket, timeouts and all: if it is not destroyed here, nothing ever does it.
+    // Node no longer manages this socket or its timeouts, so destroy it here or it stays open.
     response.on('error', () => undefined)
     response.end(formatRawAnswer(answer), () => response.destroy())
   } else destroy(response)
 }
 
 function sendResponse(response: ServerResponse | Http2ServerResponse, { status, headers, body }: DenialAnswer): void {
-  // Something began to answer before the request was emitted: what it began must not be completed.
+  // Something started a response before the request was emitted. Abort it, so that it cannot look complete.
   if (response.headersSent) {
     if (response instanceof ServerResponse) response.destroy()
     else response.stream.close()

@@ -11,34 +11,37 @@ import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
 import { refuseUnknownProtocol } from './unknown-protocol.ts'
 
-/** What a server is tied to. */
+/** What a server is attached to. */
 export interface Attachment {
   readonly connections: PeerConnections
-  /** Whether OpenSSL has to accept a peer before anyone sees its connection. */
+  /** Whether OpenSSL has to accept a peer before any listener sees its connection. */
   readonly openssl: OpensslVerdict
-  /** The material that holds at `now`. */
+  /** Returns the material that is valid at `now` (epoch milliseconds). */
   readonly current: (now: number) => TrustState | undefined
-  /** Calls back with the complete option set now and after each change; gives the function that ends it. */
+  /** Calls back with the complete TLS options now and after each change. Returns a function that stops this. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
-  /** Whether a request may reach the listeners of its event. */
+  /** Returns whether a request may reach the listeners of its event. */
   readonly admit: RequestGate
-  /** Whether `admit` decides every request alone and leaves none to its route: then any number of listeners may see those that pass. */
+  /**
+   * True if `admit` decides every request and leaves none to its route. Any number of listeners may then see the
+   * allowed requests.
+   */
   readonly decidesAlone: boolean
-  /** Set when the source was made for tests: the server may then listen on loopback addresses only. */
+  /** True if the source was made for tests. The server may then listen on loopback addresses only. */
   readonly isLoopbackOnly: boolean
 }
 
-/** Decides about a request that Node gives to the listeners of `event`; answers it if denied. */
+/** Decides a request that Node emits as `event`, and answers it if it is denied. */
 export type RequestGate = (event: string, request: unknown, response: unknown) => boolean
 
-/** Ties a checked server to the guard: from here on its certificate, its connections and its requests are the guard's. */
+/** Attaches a checked server to the guard, which then controls its certificate, its connections and its requests. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, current, follow, decidesAlone } = attachment
   const { registry, reports } = connections
   refuseListeners(server, decidesAlone)
   server.on('connection', rememberAddress)
   server.on('tlsClientError', (error, socket) => {
-    // What breaks off after the end is no attack, and the source may be closed by then.
+    // A handshake that breaks off after the server has closed is not an attack, and the source may be closed by then.
     if (!follower.isFollowing) return
     const now = Date.now()
     reports.reportHandshake(error, socket, current(now) !== undefined, now)
@@ -53,15 +56,15 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
   const follower = followSource(server, follow)
   prepareRequestEvents(server)
   refuseChanges(server, decidesAlone)
-  // Node would destroy the connection of a peer that OpenSSL does not accept before anyone can see its certificate, and
-  // OpenSSL alone cannot say what is wrong with it. From here on our verifier asks for OpenSSL's verdict, and
-  // `interceptEvents` hides the peers that it refuses.
+  // Node would destroy the connection of a peer that OpenSSL refuses before its certificate can be read, and OpenSSL
+  // alone cannot say what is wrong with it. Instead, our verifier checks OpenSSL's verdict, and `interceptEvents` hides
+  // the peers that it refuses.
   if (attachment.openssl === 'required') acceptUnverifiedPeers(server)
   interceptEvents(server, attachment)
 }
 
-// From now on, so that an update between the making of the server and here is not lost; and a closed server may listen
-// again.
+// Starts now, so that an update between creating and attaching the server is not lost. Restarts on 'listening', because
+// a closed server may listen again.
 function followSource(server: TlsServer, follow: Attachment['follow']): { readonly isFollowing: boolean } {
   const start = (): (() => void) => follow((options) => TlsServer.prototype.setSecureContext.call(server, options))
   let stop: (() => void) | undefined = start()
@@ -79,7 +82,7 @@ function followSource(server: TlsServer, follow: Attachment['follow']): { readon
   }
 }
 
-// First of all, so that a server which is refused is left as it was, and can be attached once it is mended.
+// Runs first, so that a refused server is left unchanged and can be attached once it is fixed.
 function refuseListeners(server: TlsServer, decidesAlone: boolean): void {
   const streamListeners = server.listenerCount('stream')
   if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
@@ -91,8 +94,8 @@ function refuseListeners(server: TlsServer, decidesAlone: boolean): void {
   }
 }
 
-// An HTTP/2 server adds its own 'stream' listener when the first 'request' listener is added. That has to happen before
-// 'stream' listeners are refused, or a handler could not be added after attaching.
+// An HTTP/2 server adds its own 'stream' listener with the first 'request' listener. Trigger that before 'stream'
+// listeners are refused, or no handler could be added after attaching.
 function prepareRequestEvents(server: TlsServer): void {
   if (server.listenerCount('request') > 0) return
   server.on('request', ignoreRequest)
@@ -104,15 +107,15 @@ function ignoreRequest(): void {}
 const receivesUndecided =
   'receives requests that are left to their route, before the route decides; give createGuard rules without perRoute(), or remove the listener'
 
-// What was checked at start stays true: every way to loosen it later throws.
+// Keeps what was checked at startup true: every call that would loosen it throws.
 function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
     Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
   }
-  // It would call setTicketKeys. The guard's servers issue and accept no tickets, so the keys are left unused.
+  // It would call setTicketKeys. The guard's servers issue and accept no tickets, so the keys are not needed.
   ignoreClusterTicketKeys(server)
   server.on('newListener', (event: string | symbol) => {
-    // Libraries for a graceful shutdown add one, some of them when the process ends.
+    // Libraries for graceful shutdown add a 'request' listener, some of them only when the process ends.
     if (event === 'request' && server.listenerCount('request') > 0 && !decidesAlone) {
       refuse(`a further 'request' listener ${receivesUndecided}`)
     }
@@ -121,8 +124,8 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   })
 }
 
-// Where they are emitted, because a listener of ours would be one among others: whatever it did, the next one would run.
-// And before any framework, whose hooks and middleware run in the order in which they were registered.
+// Intercepts `emit` rather than adding a listener, because later listeners run whatever an earlier one decides. This
+// also runs before any framework, whose hooks and middleware run in registration order.
 function interceptEvents(server: TlsServer, { connections, current, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
@@ -131,13 +134,13 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
     const [request, response] = values
     if (event === 'request') {
       life.begin(request, response)
-      // Without the list: this one comes with every request.
+      // Does not spread `values`, because this event occurs for every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
     if (event === 'secureConnection' && !isAccepted(request, connections, current)) return true
     if (event === 'session' && isSession(request)) {
       registry.link(request)
-      // Node's own listener is there already.
+      // Node's own listener has already been added.
       request.on('newListener', refuseStreamListener)
     }
     if (typeof event === 'string' && otherRequests.has(event)) {
@@ -149,8 +152,8 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
 }
 
-// Nobody sees a refused peer, as if Node had destroyed it in the handshake: no listener of the application's, and not the
-// one with which Node begins to speak HTTP.
+// No listener sees a refused peer, as if Node had destroyed it during the handshake. That includes the listener with
+// which Node starts to speak HTTP.
 function isAccepted(socket: unknown, connections: PeerConnections, current: Attachment['current']): boolean {
   if (!(socket instanceof TLSSocket)) return false
   const now = Date.now()
@@ -176,16 +179,16 @@ function isEmit(value: unknown): value is Emit {
   return typeof value === 'function'
 }
 
-// Requests that Node gives to no 'request' listener.
+// Requests that Node does not emit as 'request'.
 const otherRequests: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])
 
 function refuseOtherAddresses(server: TlsServer): void {
   const address = server.address()
   const host = typeof address === 'string' ? address : address?.address
-  // Something before us closed it again.
+  // An earlier listener has already closed the server.
   if (address === null) return
   if (host === '::1' || host?.startsWith('127.') === true || host?.startsWith('::ffff:127.') === true) return
-  // A framework's own 'listening' listener still asks for the address; no connection is accepted before the next tick.
+  // A framework's own 'listening' listener still reads the address. No connection is accepted before the next tick.
   process.nextTick(() => server.close())
   const found = `found the address ${host} and a source made for tests, expected 127.0.0.1 or ::1`
   server.emit('error', new ConfigurationError('server_unsuitable', found, { value: host }))

@@ -1,10 +1,10 @@
-/** What a map may hold at most. */
+/** The limits of a map. */
 export interface MapBounds {
   readonly entries: number
   readonly bytes: number
 }
 
-/** A map that drops the entries that were not used for the longest time, so as to hold no more than its bounds. */
+/** A map that evicts the least recently used entries to stay within its bounds. */
 export class BoundedMap<Value> {
   readonly #bounds: MapBounds
   readonly #entries = new Map<string, { readonly value: Value; readonly bytes: number }>()
@@ -14,7 +14,7 @@ export class BoundedMap<Value> {
     this.#bounds = bounds
   }
 
-  /** How many bytes its entries take, by what `set` was given. */
+  /** The total size of the entries, as passed to `set`. */
   get bytes(): number {
     return this.#bytes
   }
@@ -27,7 +27,7 @@ export class BoundedMap<Value> {
     return this.#entries.has(key)
   }
 
-  /** Counts an entry as used now. */
+  /** Marks an entry as used now. */
   refresh(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
@@ -35,7 +35,7 @@ export class BoundedMap<Value> {
     this.#entries.set(key, entry)
   }
 
-  /** Adds an entry that takes this many bytes as the latest one, unless it alone is beyond the bounds. */
+  /** Adds an entry of this size as the most recent one, unless it exceeds the bounds by itself. */
   set(key: string, value: Value, bytes: number): void {
     this.delete(key)
     if (bytes > this.#bounds.bytes) return
@@ -52,7 +52,7 @@ export class BoundedMap<Value> {
     this.#entries.delete(key)
   }
 
-  /** Replaces each value by what `update` returns, and drops those for which it returns undefined. */
+  /** Replaces each value with the result of `update`, and removes those for which it returns undefined. */
   updateAll(update: (value: Value) => Value | undefined): void {
     for (const [key, { value, bytes }] of this.#entries) {
       const updated = update(value)
@@ -61,7 +61,7 @@ export class BoundedMap<Value> {
     }
   }
 
-  /** The values, the one that was used last at the end. */
+  /** Returns the values, the most recently used last. */
   values(): readonly Value[] {
     return Array.from(this.#entries.values(), ({ value }) => value)
   }

@@ -7,9 +7,9 @@ import type { OpensslVerdict } from './openssl-verdict.ts'
 import { type MinVersion, secureOptions } from './tls-options.ts'
 
 /**
- * Refuses a server on which the guard's promises would not hold, whatever its author meant.
+ * Refuses a server whose settings would bypass the guard, even if they are intentional.
  *
- * @throws {ConfigurationError} `server_unsuitable`, naming the setting, what was found and the remedy
+ * @throws {ConfigurationError} `server_unsuitable`; the message names the setting, what was found and the fix
  */
 export function checkServer(
   server: unknown,
@@ -67,7 +67,7 @@ function describeRejection(isOpensslRequired: boolean): string {
     : 'rejectUnauthorized is not false, but OpenSSL has no authorities here and would refuse every peer; use guard.tlsOptions() as it is'
 }
 
-// Node replaces the whole set when the certificate changes; what we do not know of would be gone then.
+// Node replaces all options when the certificate changes, so options that we do not know would be lost.
 const unsupported: readonly string[] = [
   'secureProtocol',
   'maxVersion',
@@ -82,7 +82,7 @@ const unsupported: readonly string[] = [
   'privateKeyEngine',
 ]
 
-/** Listeners with which sessions are resumed: even where tickets are off, on TLS 1.2. */
+/** Listeners that resume sessions, on TLS 1.2 even if tickets are disabled. */
 export const refusedListeners: readonly string[] = ['newSession', 'resumeSession']
 
 function refuse(finding: string): never {

@@ -8,11 +8,14 @@ import type { Proof } from './proof.ts'
 
 /** What a connection does once its peer's certificate has expired. */
 export interface ExpiryPolicy {
-  /** Both announce the end and cut what runs when it comes. Then `close` closes the connection; `refuse` leaves it open until one more request was denied. */
+  /**
+   * Both announce the close and then abort running requests. `close` closes the connection at expiry; `refuse` leaves
+   * it open until one more request has been denied.
+   */
   readonly onExpiry: 'close' | 'refuse'
 }
 
-/** What a life is made with. */
+/** What a `ConnectionLife` uses. */
 export interface LifeParts {
   readonly registry: ConnectionRegistry
   readonly reports: PeerReports
@@ -20,8 +23,8 @@ export interface LifeParts {
 }
 
 /**
- * Sees each verified connection to its end: announced shortly before the peer's certificate expires, and kept at the
- * second, whatever runs on it.
+ * Watches each verified connection until it closes. Announces the close shortly before the peer's certificate expires,
+ * and enforces it at expiry, whatever is running.
  */
 export class ConnectionLife {
   readonly #onExpiry: ExpiryPolicy['onExpiry']
@@ -37,7 +40,7 @@ export class ConnectionLife {
     this.#expiry = expiry
   }
 
-  /** Watches a connection until it closes, in place of an earlier watch. */
+  /** Watches a connection until it closes. Replaces an earlier watch. */
   watch(connection: Connection, proof: Proof): void {
     const { expiresAt } = proof
     connection.isUnwatched = false
@@ -49,15 +52,15 @@ export class ConnectionLife {
         this.#trackEnding(connection, true)
         connection.announce()
       },
-      // An HTTP/2 session that was never at rest, or never without streams.
+      // For an HTTP/2 session that was never idle, or never without open streams.
       remind: (isLast) => (isLast ? connection.streams?.close() : connection.streams?.drain('at once')),
       expire: () => this.#expire(connection, expiresAt),
     })
   }
 
-  /** Called with each request and its response before anything answers it. */
+  /** Tracks a request and its response. Call it before anything answers the request. */
   begin(request: unknown, response: unknown): void {
-    // A request has to be known only if its connection may end while it runs.
+    // Only needed if the connection may close while the request runs.
     if (this.#onExpiry !== 'refuse' && this.#ending.size === 0) return
     if (request instanceof IncomingMessage && response instanceof ServerResponse) {
       this.#beginExchange(this.#registry.find(request), request, response)
@@ -66,7 +69,10 @@ export class ConnectionLife {
     }
   }
 
-  /** From here on the end of the peer's certificate ends the socket, whatever `onExpiry` says: no further request will. */
+  /**
+   * Makes expiry of the peer's certificate close the socket from now on, whatever `onExpiry` says, because no further
+   * request will be checked on it.
+   */
   markUpgraded(request: ConnectedRequest): void {
     const connection = this.#registry.find(request)
     if (connection === undefined) return
@@ -75,15 +81,15 @@ export class ConnectionLife {
   }
 
   /**
-   * Closes the connection of a request that was denied for `reason` if its peer proves nothing (any more); returns whether
-   * it did.
+   * Closes the connection of a request denied for `reason` if its peer is not or no longer verified. Returns whether it
+   * did.
    */
   closeUnproved(request: ConnectedRequest, reason: string): boolean {
     const connection = this.#registry.find(request)
     if (connection === undefined) return false
     const isExpired = reason === 'identity_expired'
     if (connection.verdict.ok && !(isExpired && this.#onExpiry === 'close')) {
-      // Nothing but refusals could follow: the peer is to connect with its renewed certificate.
+      // Every further request would be refused, so make the peer reconnect with its renewed certificate.
       if (isExpired) connection.streams?.drain()
       return false
     }
@@ -91,7 +97,7 @@ export class ConnectionLife {
     return true
   }
 
-  // The response announces an end that is near, or that has come.
+  // Makes the response announce that the connection is about to close, or has to.
   #beginExchange(connection: Connection | undefined, request: EndableRequest, response: EndableResponse): void {
     if (connection === undefined) return
     const isRefusing = this.#onExpiry === 'refuse'
@@ -101,7 +107,7 @@ export class ConnectionLife {
     if (isRefusing) trackExchange(connection, request, response)
   }
 
-  // A certificate had expired by a clock that ran ahead, and holds now that the clock is set.
+  // A clock that ran ahead made the certificate look expired; now that the clock is correct, it is valid again.
   #rewatch(connection: Connection): void {
     const { isUnwatched, verdict } = connection
     if (isUnwatched && verdict.ok && !hasExpired(connection)) this.watch(connection, verdict.proof)
@@ -123,13 +129,14 @@ export class ConnectionLife {
       return
     }
     connection.isUnwatched = true
-    // One further request is answered 403, and the connection closes with it; what was let in before may not go on.
+    // One further request is answered with 403, and the connection closes with it. Earlier requests that are still
+    // running are aborted.
     const running = connection.running ?? new Set()
     if (running.size === 0) return
     this.#reports.reportExpiry(connection, expiresAt)
-    // On HTTP/1 the socket itself: a handler may have taken it from its response.
+    // On HTTP/1, destroy the socket itself, because a handler may have taken it from its response.
     if (connection.streams === undefined) connection.socket.destroy()
-    // On HTTP/2 `destroy` says that all is well, and a response cut short would look complete.
+    // On HTTP/2, `destroy` would signal success, and a truncated response would look complete.
     for (const half of running) half.close?.(constants.NGHTTP2_INTERNAL_ERROR)
   }
 }
@@ -144,7 +151,7 @@ function trackExchange(connection: Connection, request: EndableRequest, response
       onClose?.()
     })
   }
-  // A handler may answer early and read on.
+  // A handler may answer early and keep reading.
   track(response, () => {
     if (!request.complete && !request.destroyed) track(request)
   })

@@ -1,26 +1,26 @@
 import type { Connection } from './connection.ts'
 import { type ClosableSession, OpenStreams } from './open-streams.ts'
 
-/** What the guard needs of a request to find its connection; Node's HTTP/1 and HTTP/2 requests both have it. */
+/** What the guard needs of a request to find its connection. Node's HTTP/1 and HTTP/2 requests both satisfy it. */
 export interface ConnectedRequest {
   readonly httpVersionMajor: number
   readonly socket: object
   readonly stream?: { readonly session?: object | undefined } | undefined
 }
 
-// On the socket or the session itself: looking there costs a request less than any map. A symbol that only this file
-// knows, and nothing of a request can set.
+// Stored on the socket or session itself, which is cheaper per request than any map. Only this file knows the symbol,
+// and a request cannot set it.
 const connectionOf: unique symbol = Symbol('countersign.connection')
 
 interface Carrier {
   readonly [connectionOf]?: Connection
 }
 
-/** Finds the connection of a request, and knows the verified connections that are open. */
+/** Finds the connection of a request, and lists the open connections with a verified peer. */
 export class ConnectionRegistry {
   readonly #open = new Set<Connection>()
 
-  /** Makes a connection findable by its socket; a verified one is listed until it closes. */
+  /** Makes a connection findable by its socket. A verified one is listed until it closes. */
   add(connection: Connection): void {
     const { socket, verdict } = connection
     carry(socket, connection)
@@ -29,26 +29,26 @@ export class ConnectionRegistry {
     socket.once('close', () => this.#open.delete(connection))
   }
 
-  /** Makes the connection findable from an HTTP/2 session, whose requests never show the socket itself. */
+  /** Makes the connection findable by its HTTP/2 session, because HTTP/2 requests do not expose the socket itself. */
   link(session: ClosableSession & { readonly socket: object }): void {
-    // Node's stand-in for the socket of a session passes unknown properties through.
+    // Node's proxy for a session's socket forwards unknown properties.
     const connection = this.#read(session.socket)
     if (connection === undefined) return
     connection.streams = new OpenStreams(session)
     carry(session, connection)
   }
 
-  /** The connection of a request, or undefined if no peer was verified on it here. */
+  /** Returns the connection of a request, or undefined if this registry has none for it. */
   find(request: ConnectedRequest): Connection | undefined {
     return this.#read(request.httpVersionMajor < 2 ? request.socket : request.stream?.session)
   }
 
-  /** Iterates over the open connections whose peers were verified. */
+  /** Iterates over the open connections with a verified peer. */
   listOpen(): IterableIterator<Connection> {
     return this.#open.values()
   }
 
-  // What another guard verified proves nothing here.
+  // A connection verified by another guard does not count here.
   #read(carrier: Carrier | undefined): Connection | undefined {
     const connection = carrier?.[connectionOf]
     return connection?.owner === this ? connection : undefined

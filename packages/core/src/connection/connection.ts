@@ -4,56 +4,61 @@ import type { TrustState } from './material-gate.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Proof } from './proof.ts'
 
-/** The verdict on a chain, or why no chain was looked at. */
+/** The verdict on a chain, or the reason why no chain was verified. */
 export type PeerVerdict = PeerTrustVerdict<Proof>
 
-/** Why a peer proves nothing (any more). */
+/** Why a peer is not verified, or no longer is. */
 export type PeerRefusal = Extract<PeerVerdict, { readonly ok: false }>
 
-/** What a connection does with what is found about its peer. */
+/** How a connection reacts to the verdict on its peer. */
 export interface ConnectionEnd {
-  /** Ends the connection, whatever runs on it. */
+  /** Closes the connection, whatever is running on it. */
   readonly end: (why: PeerRefusal) => void
-  /** Told shortly before the peer's certificate expires: what runs may end, and nothing new should begin. */
+  /**
+   * Called shortly before the peer's certificate expires: running requests may finish, and no new ones should start.
+   */
   readonly announce: () => void
 }
 
-/** One connection and the verdict on its peer, kept with the material under which it was last reached. */
+/** A connection and the verdict on its peer, with the material under which that verdict was last reached. */
 export interface Connection extends ConnectionEnd {
-  /** The registry that it is in: that of one guard or dialer alone. */
+  /** The registry that holds it, which belongs to one guard or dialer. */
   readonly owner: object
   readonly socket: TLSSocket
-  /** What the peer presented besides the path that proved it; DER. */
+  /** The certificates that the peer presented besides the verified path, as DER. */
   readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
   accepted: TrustState
-  /** Where it speaks HTTP/2. */
+  /** Set if the connection speaks HTTP/2. */
   streams: OpenStreams | undefined
-  /** Set once the socket no longer speaks HTTP: then nothing but its end can end a peer's access. */
+  /** Set once the socket no longer speaks HTTP. From then on, access can be ended only by closing it. */
   isUpgraded: boolean
-  /** Set shortly before the peer's certificate expires: every response announces the end from then on. */
+  /** Set shortly before the peer's certificate expires. From then on, every response announces the close. */
   isEnding: boolean
-  /** The exchanges that are not at their end, where they have to be found at expiry. */
+  /** The exchanges in progress, tracked where they have to be aborted at expiry. */
   running: Set<EndableExchange> | undefined
-  /** Set when the certificate has expired and the connection was left open for a last refusal: no timer waits for its end any more. */
+  /**
+   * Set if the certificate has expired and the connection was left open for one last refusal. No timer watches it any
+   * more.
+   */
   isUnwatched: boolean
 }
 
-/** What is needed of a half of an exchange to know its end, and to bring it about on HTTP/2. */
+/** What is needed to detect that a request or response has closed, and to close it on HTTP/2. */
 export interface EndableExchange {
-  /** Of HTTP/2 alone: resets the stream with this code. */
+  /** HTTP/2 only: resets the stream with this code. */
   close?(code: number): void
   once(event: 'close', listener: () => void): void
 }
 
-/** What is needed of a response; Node's HTTP/1 and HTTP/2 responses both have it. */
+/** What is needed of a response. Node's HTTP/1 and HTTP/2 responses both satisfy it. */
 export interface EndableResponse extends EndableExchange {
   shouldKeepAlive?: boolean
 }
 
-/** What is needed of a request; Node's HTTP/1 and HTTP/2 requests both have it. */
+/** What is needed of a request. Node's HTTP/1 and HTTP/2 requests both satisfy it. */
 export interface EndableRequest extends EndableExchange {
-  /** Whether all of its body was received. */
+  /** True if the whole body was received. */
   readonly complete: boolean
   readonly destroyed: boolean
 }

@@ -2,10 +2,12 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { findSocketBelow } from './node-internals.ts'
 
-/** What OpenSSL had against a handshake, with what it means; where it may mean several things, all of them. */
+/**
+ * Describes why OpenSSL failed a handshake and what that means. If it can have several causes, all of them are listed.
+ */
 export function describeHandshake(error: Error, socket: TLSSocket): string {
   const { authorizationError } = socket
-  // Node says `null` here as well as undefined, and its types say Error where it gives a word.
+  // Node returns `null` here as well as undefined, and a string where its types say Error.
   const reason: unknown = Reflect.get(error, 'reason')
   if (authorizationError) return describeOpensslCode(String(authorizationError))
   const found = typeof reason === 'string' ? reason : error.message
@@ -13,27 +15,33 @@ export function describeHandshake(error: Error, socket: TLSSocket): string {
   return meaning === undefined ? found : `${found}: ${meaning}`
 }
 
-/** One of OpenSSL's codes for a chain that it does not accept, with everything that it may mean. */
+/** Describes an OpenSSL code for a refused chain, with every possible cause. */
 export function describeOpensslCode(code: string): string {
   const meaning = verifyMeanings.get(code)
   return meaning === undefined ? code : `${code}: ${meaning}`
 }
 
-/** The address of a peer whose handshake failed: by then only the socket below TLS knows it, if it was asked in time. */
+/**
+ * Returns the address of a peer whose handshake failed. By then only the socket below TLS knows it, and only if
+ * `rememberAddress` read it earlier.
+ */
 export function findAddress(socket: TLSSocket): string | undefined {
   return socket.remoteAddress ?? findSocketBelow(socket)?.remoteAddress
 }
 
-/** Asks a new connection for its address, which Node keeps from then on. */
+/** Reads the address of a new connection, which makes Node keep it. */
 export function rememberAddress(socket: Socket): void {
   void socket.remoteAddress
 }
 
-// OpenSSL passes over an issuer that does not fit in any of these ways, and then has found none.
+// OpenSSL skips an issuer that fails any of these checks, and then reports that it found none.
 const issuerNotFound =
   'its issuer was not found: an intermediate was not sent, its authority is not trusted here, its authority key identifier names another certificate, or a certificate is malformed (an extension twice, a key usage without a bit)'
 
-/** Each word stands for one or more of OpenSSL's X509_V_ERR codes, and UNSPECIFIED for all that Node has no word for. */
+/**
+ * Each name stands for one or more X509_V_ERR codes of OpenSSL; UNSPECIFIED stands for all codes that Node does not
+ * name.
+ */
 const verifyMeanings: ReadonlyMap<string, string> = new Map([
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', issuerNotFound],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', issuerNotFound],

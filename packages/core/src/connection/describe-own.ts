@@ -1,6 +1,6 @@
 import type { OwnCertificate } from '@countersign/spiffe'
 
-/** What an event reports of our own certificate. */
+/** Returns what an event reports about our own certificate. */
 export function describeOwn(own: OwnCertificate): {
   readonly serialNumber: string
   readonly expiresAt: number

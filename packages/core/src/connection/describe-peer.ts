@@ -2,17 +2,17 @@ import type { TLSSocket } from 'node:tls'
 import { isX509Svid, endOfValidity } from '@countersign/spiffe/internal'
 import type { Proof } from './proof.ts'
 
-/** What events call a verified peer. */
+/** Returns the name of a verified peer as events report it. */
 export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly subject: string } {
   return isX509Svid(proof) ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
 }
 
-/** The name of a proven caller, as its principal has it. */
+/** Returns the name of a verified caller, as its principal has it. */
 export function callerOf(proof: Proof): string {
   return isX509Svid(proof) ? proof.spiffeId.toString() : proof.name
 }
 
-/** What events tell of a verified peer. */
+/** Returns what events report about a verified peer. */
 export function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
   readonly serialNumber: string
   readonly expiresAt: number
@@ -20,12 +20,12 @@ export function describeProof(proof: Proof): ReturnType<typeof nameOf> & {
   return { ...nameOf(proof), serialNumber: proof.leaf.serialNumber, expiresAt: proof.expiresAt }
 }
 
-/** The life of a peer's own certificate. */
+/** Returns the validity of a peer's own certificate, in epoch milliseconds. */
 export function validityOf({ leaf }: Proof): { readonly notBefore: number; readonly notAfter: number } {
   return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
 }
 
-/** The address of a peer, where its socket still knows it. */
+/** Returns the address of a peer, if its socket still knows it. */
 export function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
   return remoteAddress === undefined ? {} : { remoteAddress }
 }

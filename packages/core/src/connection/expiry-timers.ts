@@ -1,16 +1,16 @@
 import type { TLSSocket } from 'node:tls'
 import { SharedTimer } from './shared-timer.ts'
 
-/** When a certificate is valid; epoch milliseconds, both. */
+/** When a certificate is valid, in epoch milliseconds. */
 export interface Validity {
   readonly notBefore: number
   readonly expiresAt: number
 }
 
-/** What is called as a peer's certificate comes to its end, in this order. */
+/** Callbacks for an approaching expiry, in the order in which they are called. */
 export interface ExpiryListeners {
   readonly announce: () => void
-  /** Called twice between announcement and end, for what did not end after the announcement. */
+  /** Called twice between the announcement and expiry, for connections that have not closed since the announcement. */
   readonly remind?: (isLast: boolean) => void
   readonly expire: () => void
 }
@@ -21,19 +21,19 @@ interface Watched {
 }
 
 /**
- * Knows for each open connection when its peer's certificate expires: calls back before and at that moment, and answers
- * for a clock that a timer has not noticed yet.
+ * Tracks when the peer certificate of each open connection expires, and calls back before and at expiry. It also
+ * compares with the current clock, for clock changes that a timer has not noticed yet.
  */
 export class ExpiryTimers {
   readonly #watched = new Map<TLSSocket, Watched>()
   readonly #timer = new SharedTimer()
-  // Epoch milliseconds: no certificate expires before.
+  // Epoch milliseconds: no watched certificate expires before this.
   #soonest = Infinity
 
   /**
-   * Watches a connection until it closes, in place of an earlier watch. Announces the end a tenth of the certificate's life
-   * before it expires, at most 30 seconds. Where that was due before, half of the rest is left: a peer that connects this
-   * late could ask nothing otherwise.
+   * Watches a connection until it closes, and replaces an earlier watch. Announces the close before expiry by a tenth
+   * of the certificate's lifetime, at most 30 seconds. If that time has already passed, waits for half of the time that
+   * remains, so that a peer that connects late can still send a request.
    */
   watch(socket: TLSSocket, validity: Validity, listeners: ExpiryListeners): void {
     if (socket.closed) return
@@ -45,12 +45,18 @@ export class ExpiryTimers {
     this.#soonest = Math.min(this.#soonest, expiresAt)
   }
 
-  /** Whether the certificate of a watched connection is valid at `now`; false for other connections. */
+  /**
+   * Returns whether the certificate of a watched connection is valid at `now` (epoch milliseconds). False for other
+   * connections.
+   */
   isValid(socket: TLSSocket, now: number): boolean {
     return now < (this.#watched.get(socket)?.expiresAt ?? 0)
   }
 
-  /** The connections whose certificates have expired at `now`; costs nothing while there are none. */
+  /**
+   * Returns the connections whose certificates have expired at `now` (epoch milliseconds). Costs almost nothing while
+   * there are none.
+   */
   listExpired(now: number): readonly TLSSocket[] {
     if (now < this.#soonest) return none
     const watched = [...this.#watched]
@@ -92,7 +98,7 @@ export class ExpiryTimers {
 
 const none: readonly TLSSocket[] = Object.freeze([])
 
-/** Epoch milliseconds: from then on the end of a connection is announced. */
+/** Returns when to announce the close of a connection, in epoch milliseconds. */
 export function announcementOf({ notBefore, expiresAt }: Validity): number {
   return expiresAt - Math.min((expiresAt - notBefore) / 10, longestAnnouncement)
 }

@@ -4,11 +4,11 @@ import { checkServer } from './check-server.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
 import { createServerOptions, type GuardTlsOptions, type MinVersion } from './tls-options.ts'
 
-/** Issues the TLS options of servers, and recognizes a server that was made with them and nothing else. */
+/** Issues the TLS options of servers, and recognizes servers created with exactly those options. */
 export class IssuedOptions {
   readonly #minVersion: MinVersion
   readonly #openssl: OpensslVerdict
-  // By identity: equal options that were made otherwise are not ours.
+  // Compared by identity: equal options from elsewhere are not ours.
   readonly #issued = new WeakSet<object>()
 
   constructor(minVersion: MinVersion, openssl: OpensslVerdict) {
@@ -24,7 +24,7 @@ export class IssuedOptions {
   }
 
   /**
-   * Checks that a server was made with options of `create`.
+   * Checks that a server was created with options from `create`.
    *
    * @throws {ConfigurationError} `server_unsuitable`
    */

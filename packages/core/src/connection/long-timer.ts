@@ -1,7 +1,7 @@
 /**
- * Calls back at a moment (epoch milliseconds) however far away: `setTimeout` fires at once for more than 24.8 days. A
- * clock that is set, or a machine that slept, is noticed within a minute. Keeps no process alive. Gives the function
- * that ends it.
+ * Calls back at a given time (epoch milliseconds), however far away; `setTimeout` fires immediately for more than 24.8
+ * days. A clock change or a suspended machine is noticed within a minute. Does not keep the process alive. Returns a
+ * function that cancels it.
  */
 export function callAt(moment: number, callback: () => void): () => void {
   let timer: NodeJS.Timeout
@@ -14,5 +14,5 @@ export function callAt(moment: number, callback: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Milliseconds until the clock is looked at again. */
+/** The longest wait, in milliseconds, before the clock is read again. */
 export const longestWait = 60_000

@@ -27,33 +27,33 @@ import { createPeerTrust, type TrustScope } from './trust-scope.ts'
 import { createTlsOptions } from './tls-options.ts'
 import { UpdateWarnings } from './update-warnings.ts'
 
-/** Material that the guard works with, and what of it concerns peers. */
+/** The accepted material, with what is needed to verify peers. */
 export interface TrustState {
   readonly own: OwnCertificate
-  /** Verifies the peers whose callers are authenticated, and no others. */
+  /** Verifies only the peers that this guard or dialer authenticates. */
   readonly trust: PeerTrust<Proof>
   /** Whether OpenSSL has to accept the peers as well. */
   readonly openssl: OpensslVerdict
   /**
-   * Our own intermediates, for the realm that they are of: they complete the chains of its peers on Node versions that show
-   * the leaf alone.
+   * Returns our own intermediates for the trust domain to which they belong. They complete the chains of its peers on
+   * Node versions that expose only the leaf.
    */
   readonly known: (scope: string) => readonly Certificate[]
 }
 
-/** What a guard demands of its material. */
+/** What a guard requires of its material. */
 export interface MaterialPolicy {
   readonly scope: TrustScope
-  /** Milliseconds; a longer life of our own certificate is refused. */
+  /** Milliseconds. Our own certificate is refused if its lifetime is longer. */
   readonly maxCertificateLifetime: number | undefined
 }
 
-/** Any source that a guard can have. */
+/** Every kind of source that a guard accepts. */
 export type GuardSource = X509Source | SubjectSource
 
 /**
- * Stands between the source and everything that uses its material: takes a new one only if it is what the guard was
- * made for, and gives none once our own certificate has expired or the source has none.
+ * Controls which material of the source is used. Accepts new material only if it fits the guard, and returns none once
+ * our own certificate has expired or the source has none.
  */
 export class MaterialGate {
   /** Whether OpenSSL has to accept peers as well; the same for all material. */
@@ -76,7 +76,9 @@ export class MaterialGate {
     this.#warnings = new UpdateWarnings(policy.scope, source.onNotice !== undefined)
   }
 
-  /** What holds at `now` (epoch milliseconds), or undefined when nobody can be authenticated. */
+  /**
+   * Returns the material that is valid at `now` (epoch milliseconds), or undefined if no caller can be authenticated.
+   */
   current(now: number): TrustState | undefined {
     const offered = this.#read(now)
     if (offered === undefined) return undefined
@@ -84,15 +86,15 @@ export class MaterialGate {
     const accepted = this.#accepted
     if (accepted === undefined) return undefined
     const { expiresAt } = accepted.own
-    // A source that is not ours may go on offering it.
+    // A source that is not ours may keep offering it.
     if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
     this.#apply(available, now, accepted.own)
     return accepted
   }
 
   /**
-   * The same for each request. A source that tells of everything is not asked again while it is followed: asking it costs
-   * a look at the clock, which is more than all else that is done here.
+   * Returns the same as `current`, for use on each request. A followed source that reports every change is not read
+   * again: calling `current` would read the clock a second time, and that is the most expensive step on the hot path.
    */
   latest(now: number): TrustState | undefined {
     const accepted = this.#accepted
@@ -103,19 +105,19 @@ export class MaterialGate {
     return accepted
   }
 
-  /** Said by whoever follows the source: from now on `current` is asked after each change, or no longer. */
+  /** Called by the follower of the source: while followed, `current` is called after each change. */
   setFollowed(isFollowed: boolean): void {
     this.#isFollowed = isFollowed && this.#source.onNotice !== undefined
   }
 
-  /** Takes a notice of the source; returns whether it has to be reported. */
+  /** Records a notice of the source and returns whether to report it. */
   receive(notice: SourceNotice): boolean {
     const { state, notices } = advanceSourceState(this.#state, { type: 'notified', notice })
     this.#state = state
     return notices.length > 0
   }
 
-  /** What was taken last, whether or not it still holds. */
+  /** The material accepted last, whether or not it is still valid. */
   get last(): TrustState | undefined {
     return this.#last
   }
@@ -124,7 +126,7 @@ export class MaterialGate {
     try {
       return this.#source.current
     } catch (error) {
-      // What was withdrawn must not come back with an update that is refused.
+      // Withdrawn material must not come back when an update is refused.
       this.#offered = undefined
       this.#accepted = undefined
       return this.#lose(now, toSourceError(error))
@@ -138,7 +140,7 @@ export class MaterialGate {
 
   #apply(event: SourceStateEvent, now: number, own?: OwnCertificate): void {
     const { state, notices } = advanceSourceState(this.#state, event)
-    // Before the report: a log that asks for the guard's health comes back to here.
+    // Set before reporting, because a log that reads the guard's health re-enters here.
     this.#state = state
     for (const { outcome, ...reason } of notices) {
       this.#report({ type: 'source', outcome, at: now, ...reason, ...(own !== undefined && describeOwn(own)) })
@@ -150,7 +152,7 @@ export class MaterialGate {
     try {
       this.#take(offered, now)
     } catch (error) {
-      // A source that is not ours can offer anything; what was there stays.
+      // A source that is not ours can offer anything; the previous material stays in use.
       const { message } = toSourceError(error)
       const detail = `${message}; ${this.#accepted === undefined ? 'there is no other' : 'what was there stays'}`
       this.#apply({ type: 'refused', code: 'update_refused', detail }, now)
@@ -189,8 +191,8 @@ function checkCertificate(own: OwnCertificate, { scope, maxCertificateLifetime }
   if (clientOnly !== undefined) throw new SourceError('update_refused', clientOnly)
 }
 
-// OpenSSL has demands of its own, also on certificates of our chain that no path needs. What a server cannot take must
-// not come as far as a server: its exception there would end the process.
+// OpenSSL has further requirements, even for certificates of our chain that no path needs. Reject unusable material
+// here, because an exception in the server would end the process.
 function checkServable(accepted: TrustState): void {
   try {
     createSecureContext(createTlsOptions(accepted, 'TLSv1.3'))

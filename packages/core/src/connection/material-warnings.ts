@@ -1,10 +1,10 @@
 import { describeCertificate, isSameName } from '@countersign/spiffe/internal'
 import type { OwnCertificate, Certificate } from '@countersign/spiffe'
 
-/** Certificates that live longer than 90 days (in milliseconds) are renewed by hand, late, and by few who still know how. */
+/** Milliseconds. Certificates that live longer than 90 days tend to be renewed by hand, and late. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000
 
-/** Says that a leaf lives longer than `limit` (milliseconds), or nothing. */
+/** Describes a leaf that lives longer than `limit` (milliseconds), or returns undefined. */
 export function describeLongLife(
   { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
   limit: number,
@@ -15,13 +15,13 @@ export function describeLongLife(
 }
 
 /**
- * Milliseconds. Issuers date certificates back against clocks that are slow, SPIRE by ten seconds and Istio by two
- * minutes, so that what was asked of them for an hour lives for a little more.
+ * Milliseconds. Issuers backdate certificates to tolerate slow clocks, SPIRE by ten seconds and Istio by two minutes. A
+ * certificate requested for an hour is therefore valid for slightly longer.
  */
 const longestDatingBack = 300_000
 
 function describeTime(milliseconds: number): string {
-  // Beyond an hour seconds only blur what is meant.
+  // Beyond an hour, seconds are only noise.
   const seconds = Math.round(milliseconds / 1000)
   const rest = seconds < 3600 ? seconds : Math.round(seconds / 60) * 60
   const parts = [
@@ -33,13 +33,16 @@ function describeTime(milliseconds: number): string {
   return parts.flatMap(([count, unit]) => (count === 0 ? [] : [`${count} ${unit}`])).join(' ')
 }
 
-/** Says that no client accepts our own certificate from a server, or nothing. */
+/** Describes an own certificate that clients will not accept from a server, or returns undefined. */
 export function describeClientOnly({ sides }: Pick<OwnCertificate, 'sides'>): string | undefined {
   if (sides.includes('server')) return undefined
   return 'our own certificate is for clients alone: its extended key usage, or that of its issuer, leaves out serverAuth; issue one with serverAuth, or without an extended key usage'
 }
 
-/** OpenSSL tells authorities of one name apart by their key ids only, and without them never tries the second. */
+/**
+ * Describes authorities that OpenSSL cannot tell apart, or returns undefined. OpenSSL distinguishes authorities of the
+ * same name only by key id, and without key ids it never tries the second.
+ */
 export function describeIndistinct(authorities: readonly Certificate[]): string | undefined {
   const found = authorities.find((authority, index) =>
     authorities.some(
@@ -51,7 +54,7 @@ export function describeIndistinct(authorities: readonly Certificate[]): string 
   return `${describeCertificate(found)} shares its name with another authority and has no key id, so OpenSSL refuses what it issued; give authorities key ids or names of their own`
 }
 
-/** Says that a trust domain whose peers are expected has no authority, and what to check. */
+/** Describes a trust domain that has no authority although its peers are expected, and what to check. */
 export function describeMissingBundle(
   trustDomain: string,
   { kind }: { readonly kind: 'spiffe' | 'servers' },

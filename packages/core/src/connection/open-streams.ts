@@ -3,14 +3,14 @@ import type { EndableExchange } from './connection.ts'
 
 /** What is needed of an HTTP/2 session to close it without losing a request. */
 export interface ClosableSession {
-  /** Sends GOAWAY and closes once the open streams have ended; does nothing the second time. */
+  /** Sends GOAWAY and closes once the open streams have closed. Further calls do nothing. */
   close(): void
   on(event: 'stream', listener: (stream: EndableExchange) => void): void
 }
 
 /**
- * Knows whether an HTTP/2 session has open streams. Some clients, the JDK's up to version 23 among them, fail streams that
- * GOAWAY finds open, and those that cross it. So it is sent at a moment without any.
+ * Tracks whether an HTTP/2 session has open streams. Some clients, including the JDK's up to version 23, fail streams
+ * that are open when GOAWAY arrives or that cross it. Therefore GOAWAY is sent while no stream is open.
  */
 export class OpenStreams {
   readonly #session: ClosableSession
@@ -31,21 +31,21 @@ export class OpenStreams {
   }
 
   /**
-   * Sends GOAWAY as soon as no stream is open: at once, or by default when there has been none for a moment, because the
-   * requests of a client often come one behind the other.
+   * Sends GOAWAY as soon as no stream is open. By default it waits until none has been open for a moment, because
+   * clients often send requests back to back; `'at once'` skips that wait.
    */
   drain(when: 'when quiet' | 'at once' = 'when quiet'): void {
     this.#draining = when
     this.#closeIfNone()
   }
 
-  /** Revokes `drain`, unless GOAWAY was sent already. */
+  /** Cancels `drain`, unless GOAWAY was already sent. */
   keep(): void {
     this.#draining = 'no'
     clearTimeout(this.#timer)
   }
 
-  /** Sends GOAWAY now. Open streams go on, unless the client ends them. */
+  /** Sends GOAWAY now. Open streams continue, unless the client closes them. */
   close(): void {
     clearTimeout(this.#timer)
     this.#session.close()
@@ -59,5 +59,5 @@ export class OpenStreams {
   }
 }
 
-/** Milliseconds without a stream after which a client is taken to be at rest. */
+/** Milliseconds without a stream after which a client counts as idle. */
 const quiet = 10

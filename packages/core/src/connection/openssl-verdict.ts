@@ -1,21 +1,21 @@
 import type { TrustScope } from './trust-scope.ts'
 
 /**
- * Whether OpenSSL, too, has to accept the chain of a peer. Our own verifier decides in any case; `unused` means that it
- * decides alone, and that OpenSSL is given no authorities.
+ * Whether OpenSSL also has to accept a peer's chain. Our own verifier always decides. With `unused` it decides alone,
+ * and OpenSSL is given no authorities.
  */
 export type OpensslVerdict = 'required' | 'unused'
 
 /**
- * Decides once, at the start, whether OpenSSL's verdict counts.
+ * Decides once, at startup, whether OpenSSL's verdict counts.
  *
  * - With one trust domain, or one CA without SPIFFE, it is required.
- * - With several trust domains it is unused. OpenSSL keeps all authorities in one store and finds an issuer by its name, so
- *   that a partner whose authority has the name of ours would lock out our own peers.
- * - On versions of Node that hide the intermediates of a caller it is unused on servers: without authorities they are
- *   visible.
+ * - With several trust domains it is unused. OpenSSL keeps all authorities in one store and finds an issuer by name, so
+ * a partner's authority with the same name as ours would lock out our own peers.
+ * - On Node versions that hide a caller's intermediates it is unused on servers, because without authorities they are
+ * visible.
  *
- * What counts is how many trust domains are accepted, not how many have authorities at the moment.
+ * What counts is the number of accepted trust domains, not how many have authorities at the moment.
  */
 export function chooseOpensslVerdict(scope: TrustScope, nodeVersion: string = process.versions.node): OpensslVerdict {
   if (scope.kind === 'own') return 'required'
@@ -25,9 +25,9 @@ export function chooseOpensslVerdict(scope: TrustScope, nodeVersion: string = pr
 }
 
 /**
- * Returns whether this version of Node shows a server the leaf of a verified caller alone, by either call. 26.8 began to
- * (a correction for resumed sessions lost the chain), 26.9 shows it again. 24.21 has the first change without the second;
- * no later release of that line was known to have it.
+ * Returns whether this Node version exposes only the leaf of a verified caller, through either call. Node 26.8
+ * introduced this (a fix for resumed sessions lost the chain) and 26.9 corrected it. Node 24.21 has the first change
+ * without the second, and no later release of that line is known to have the correction.
  *
  * @see https://github.com/nodejs/node/issues/65579
  */

@@ -4,16 +4,19 @@ import type { SourceEvent } from '../events.ts'
 import type { TrustState } from './material-gate.ts'
 import { callAt } from './long-timer.ts'
 
-/** A certificate that this service depends on and how much of its life remains, as an event reports it. */
+/** A certificate that this service depends on and how much of its lifetime remains, as an event reports it. */
 export type Expiring = Pick<SourceEvent, 'of' | 'trustDomain' | 'detail' | 'remaining' | 'expiresAt'>
 
-/** When it is told that a certificate will expire: shares of its life that remain, so that hours and years both have time. */
+/**
+ * The remaining fractions of a lifetime at which expiry is reported. Fractions suit certificates that live for hours as
+ * well as years.
+ */
 const shares: readonly number[] = [0.5, 0.2, 0.05]
 
-/** Below this share a certificate should have been renewed: what renews it does not work. */
+/** Below this remaining fraction a certificate should have been renewed, so its renewal has probably failed. */
 export const overdueShare = 0.2
 
-/** Epoch milliseconds, both. */
+/** Epoch milliseconds. */
 interface Life {
   readonly notBefore: number
   readonly expiresAt: number
@@ -22,16 +25,16 @@ interface Life {
 interface Watched extends Life {
   readonly of: 'own' | 'authority'
   readonly trustDomain?: string
-  /** Which one, for people. */
+  /** Which certificate it is, in words. */
   readonly what: string
-  /** What is wrong with that, for people. */
+  /** Why that is a problem, in words. */
   readonly why?: string
 }
 
 /**
- * Reports in time that our own certificate or an authority will expire: when half, a fifth and a twentieth of its life
- * remain, each once. At start only a fifth and less are reported, since many authorities live on for years after their
- * half. An authority that a younger one of its trust domain outlives is not reported: that one has taken its place.
+ * Reports that our own certificate or an authority will expire: once each when a half, a fifth and a twentieth of its
+ * lifetime remain. At startup, only a fifth or less is reported, because many authorities live for years beyond their
+ * half. An authority is not reported if a younger one of its trust domain outlives it and so replaces it.
  */
 export class OwnExpiry {
   readonly #report: (expiring: Expiring) => void
@@ -43,10 +46,10 @@ export class OwnExpiry {
     this.#report = report
   }
 
-  /** Watches this material in place of what was there; undefined watches nothing. */
+  /** Watches this material instead of the previous one. Undefined watches nothing. */
   watch(accepted: TrustState | undefined, now: number): void {
     this.#watched = accepted === undefined ? new Map() : listWatched(accepted)
-    // Kept while there is nothing to watch, so that a source which comes and goes does not say everything again.
+    // Kept while there is nothing to watch, so that a source that comes and goes does not repeat its reports.
     if (accepted !== undefined) {
       this.#reported = new Map(
         [...this.#watched].map(([id, each]) => [id, this.#reported.get(id) ?? firstShare(each, now)]),
@@ -72,17 +75,17 @@ export class OwnExpiry {
     }
     this.#reported = told
     if (soonest !== Infinity) this.#stop = callAt(soonest, () => this.#next(Date.now()))
-    // Last: a listener may put new material in place at once.
+    // Report last, because a listener may replace the material immediately.
     for (const expiring of due) this.#report(expiring)
   }
 }
 
-/** Epoch milliseconds: the moment at which this share of the life remains. */
+/** Returns when this fraction of the lifetime remains, in epoch milliseconds. */
 export function timeWhenLeft({ notBefore, expiresAt }: Life, share: number): number {
   return expiresAt - (expiresAt - notBefore) * share
 }
 
-// Half is taken as told of a certificate that is found beyond it.
+// For a certificate that is found past its half, the half counts as reported.
 function firstShare(each: Watched, now: number): number {
   return now >= timeWhenLeft(each, 0.5) ? 0.5 : 1
 }
@@ -108,11 +111,11 @@ function listWatched({ own, trust }: TrustState): ReadonlyMap<string, Watched> {
     expiresAt,
     ...('spiffeId' in own && own.spiffeId instanceof SpiffeId && { trustDomain: own.spiffeId.trustDomain }),
   } as const
-  // With the end, because under renewed authorities the same leaf lives longer.
+  // The key includes the expiry, because under renewed authorities the same leaf is valid for longer.
   return new Map([...trust.bundles.flatMap(listLast), [`${sha256} ${expiresAt}`, ours]])
 }
 
-/** The authorities of a bundle that have no successor in it: usually one. */
+/** Returns the authorities of a bundle that have no successor in it, usually one. */
 function listLast({ trustDomain, authorities }: AuthoritySet): readonly (readonly [string, Watched])[] {
   const last = authorities.filter(
     (authority, index) => !authorities.some((other, otherIndex) => succeeds(other, authority, otherIndex > index)),
@@ -132,7 +135,10 @@ function listLast({ trustDomain, authorities }: AuthoritySet): readonly (readonl
   })
 }
 
-/** Whether one authority is younger than another, lives longer and begins in time; of two alike the later one does. */
+/**
+ * Returns whether one authority is younger than another, outlives it and starts before it expires. Of two with the same
+ * dates, the later one in the list succeeds.
+ */
 function succeeds(younger: Certificate, older: Certificate, isLater: boolean): boolean {
   if (younger.notBefore === older.notBefore && younger.notAfter === older.notAfter) return isLater
   return (

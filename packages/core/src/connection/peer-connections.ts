@@ -13,13 +13,13 @@ import { withoutMaterial } from './verify-peer.ts'
 
 /** How peers are treated. */
 export interface PeerPolicy extends ExpiryPolicy, VerdictPolicy {
-  /** What events say about where a peer is. Default: its address. */
+  /** Returns what events report about a peer's location. Default: its address. */
   readonly describeSocket?: (socket: TLSSocket) => PeerLocation
 }
 
 /**
- * The connections of every attached server, or of a dialer: each peer is verified once, when its handshake is complete; a
- * request only looks the verdict up. What is not in here was never verified.
+ * The connections of every attached server, or of a dialer. Each peer is verified once, when its handshake completes; a
+ * request only looks up the verdict. A connection that is not in here was never verified.
  */
 export class PeerConnections {
   readonly registry: ConnectionRegistry = new ConnectionRegistry()
@@ -39,15 +39,15 @@ export class PeerConnections {
     try {
       this.accept(socket, accepted, now)
     } catch (error) {
-      // An exception here would end the process: one hostile certificate must not be able to do that.
+      // An exception here would end the process, and a hostile certificate must not be able to do that.
       socket.destroy()
       this.reports.reportFailure(describeThrown(error), now)
     }
   }
 
   /**
-   * Verifies the peer of a new connection and remembers the verdict; ends the connection if there is no proof. Without
-   * `ends` the end of the connection is that of its socket or its HTTP/2 session.
+   * Verifies the peer of a new connection, stores the verdict, and closes the connection if there is no proof. Without
+   * `ends`, closing means destroying the socket, and the announcement is a GOAWAY on the HTTP/2 session.
    */
   accept(socket: TLSSocket, accepted: TrustState | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
     const verdict = this.verdicts.verify(socket, accepted, { isCaller: ends === undefined, now })
@@ -59,26 +59,26 @@ export class PeerConnections {
     return verdict
   }
 
-  /** The verdict as of now: reached again only when the bundle that proved the peer is another object. */
+  /** Returns the current verdict. Verifies again only if the bundle that proved the peer was replaced. */
   verdictOf(connection: Connection, accepted: TrustState, now: number): PeerVerdict {
     const { verdict } = connection
     if (connection.accepted === accepted || !verdict.ok) return verdict
     const { trust } = accepted
     const verify = (): PeerVerdict => this.verdicts.verifyAgain(connection, verdict.proof, accepted, now)
     const again = trust.holds(verdict.proof) ? verdict : verify()
-    // Not before: after an exception the old verdict would hold under the new material.
+    // Assigned after verifying: if that throws, the old verdict must not count under the new material.
     connection.accepted = accepted
     connection.verdict = again
     if (!again.ok) this.reports.reportVerdict(connection.socket, again, now, true)
-    // Under other authorities the same leaf may be proved for longer, or for less.
+    // Under new authorities the same leaf may be valid for longer or shorter.
     else if (again.proof.expiresAt !== verdict.proof.expiresAt) this.life.watch(connection, again.proof)
     return again
   }
 
   /**
-   * Ends the open connections of peers that new material no longer proves, whatever runs on them; all of them when there
-   * is no material. Many are looked at in turns, so that requests are answered in between: those are decided by
-   * `verdictOf` in any case.
+   * Closes the open connections of peers that the new material no longer proves, whatever is running on them. Without
+   * material, closes all of them. Many connections are visited in turns, so that requests are answered in between;
+   * `verdictOf` decides those in any case.
    */
   endUnproved(accepted: TrustState | undefined): void {
     this.#sweep.start(this.registry.listOpen(), (connection) => {
@@ -87,7 +87,7 @@ export class PeerConnections {
     })
   }
 
-  // In a sweep nothing above catches: an exception would end the process.
+  // Nothing above a sweep catches exceptions, so one would end the process.
   #judge(connection: Connection, accepted: TrustState): PeerVerdict {
     try {
       return this.verdictOf(connection, accepted, Date.now())
@@ -102,7 +102,7 @@ export class PeerConnections {
       socket,
       extras: this.verdicts.extrasOf(verdict),
       end: ends?.end ?? (() => socket.destroy()),
-      // GOAWAY names the last request that is answered; later ones may be sent again (RFC 9113 §6.8).
+      // GOAWAY names the last request that will be answered; clients may retry later ones (RFC 9113 §6.8).
       announce: ends?.announce ?? (() => connection.streams?.drain()),
       verdict,
       accepted,

@@ -8,14 +8,14 @@ import { addressOf, describeProof, validityOf, nameOf } from './describe-peer.ts
 import { describeLongLife, longCertificateLifetime } from './material-warnings.ts'
 import type { Proof } from './proof.ts'
 
-/** What an event says about where a peer is. */
+/** What an event reports about a peer's location. */
 export type PeerLocation = Pick<AuthenticationEvent, 'remoteAddress' | 'server'>
 
-/** Reports what happened to peers: accepted, refused, expired, or never authenticated because the handshake failed. */
+/** Reports what happened to peers: accepted, refused, expired, or not authenticated because the handshake failed. */
 export class PeerReports {
   readonly #report: Reporter
   readonly #locate: (socket: TLSSocket) => PeerLocation
-  // By leaf: new authorities make a new proof of it.
+  // Keyed by leaf, because new authorities produce a new proof of the same leaf.
   readonly #warned = new WeakSet<Certificate>()
 
   constructor(report: Reporter, locate: (socket: TLSSocket) => PeerLocation = addressOf) {
@@ -23,10 +23,10 @@ export class PeerReports {
     this.#locate = locate
   }
 
-  /** Reports a verdict; `wasAuthenticated` says that an earlier one accepted the same peer. */
+  /** Reports a verdict. `wasAuthenticated` means that an earlier verdict accepted the same peer. */
   reportVerdict(socket: TLSSocket, verdict: PeerVerdict, now: number, wasAuthenticated = false): void {
     if (verdict.ok) {
-      // It goes to the channel alone, and putting it together costs as much as looking the verdict up.
+      // This event is published only, and building it costs as much as looking up the verdict.
       if (!hasSubscribers('authentication')) return
       const about = { ...describeProof(verdict.proof), ...this.#locate(socket) }
       this.#report({ type: 'authentication', outcome: 'accepted', at: now, ...about })
@@ -37,7 +37,7 @@ export class PeerReports {
     }
   }
 
-  /** Reports once that a peer's certificate lives long. */
+  /** Reports, once, a peer's certificate with a long lifetime. */
   warnOfLongLife(socket: TLSSocket, proof: Proof, now: number): void {
     if (this.#warned.has(proof.leaf)) return
     this.#warned.add(proof.leaf)
@@ -48,7 +48,7 @@ export class PeerReports {
     this.#report({ type: 'authentication', outcome: 'warning', at: now, reason, detail, ...about })
   }
 
-  /** Reports that a certificate expired while its connection was open; returns the report as a verdict. */
+  /** Reports that a certificate expired while its connection was open, and returns the report as a verdict. */
   reportExpiry({ socket, verdict }: Pick<Connection, 'socket' | 'verdict'>, expiresAt: number): PeerRefusal {
     const end = verdict.ok ? describeEnd(verdict.proof) : `it expired at ${new Date(expiresAt).toISOString()}`
     const detail = `${end} while its connection was open`
@@ -63,7 +63,10 @@ export class PeerReports {
     this.#report({ type: 'authentication', outcome: 'refused', at: now, reason: 'verification_failed', detail })
   }
 
-  /** Reports a handshake that OpenSSL refused before there was a connection; `hasMaterial`: whether we could answer it. */
+  /**
+   * Reports a handshake that OpenSSL failed before there was a connection. `hasMaterial` says whether we had a
+   * certificate to answer with.
+   */
   reportHandshake(error: Error, socket: TLSSocket, hasMaterial: boolean, now: number): void {
     const remoteAddress = findAddress(socket)
     const from = remoteAddress === undefined ? {} : { remoteAddress }
@@ -73,7 +76,7 @@ export class PeerReports {
     this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
   }
 
-  /** Reports a caller that speaks another protocol than the server; `verdict` is that on its connection. */
+  /** Reports a caller that speaks another protocol than the server. `verdict` is the verdict on its connection. */
   reportProtocol(socket: TLSSocket, verdict: PeerVerdict | undefined, now: number): void {
     const about = { ...(verdict?.ok === true && describeProof(verdict.proof)), ...addressOf(socket) }
     const reason = 'protocol_unsupported'

@@ -11,15 +11,15 @@ import { verifyPeer } from './verify-peer.ts'
 
 /** How peers are verified. */
 export interface VerdictPolicy {
-  /** Milliseconds; a peer whose certificate lives longer is refused. */
+  /** Milliseconds. A peer is refused if its certificate has a longer lifetime. */
   readonly maxCertificateLifetime: number | undefined
-  /** What Node shows of a peer. Default: of a caller. */
+  /** Reads what Node exposes of a peer's chain. Default: that of a caller. */
   readonly readPeerChain?: (socket: TLSSocket) => PresentedChain | undefined
-  /** What may be spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
+  /** Limits the time spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
   readonly diagnosis?: TimeBudget
 }
 
-/** Reaches the verdict on each peer: when its handshake is complete, and again under new material. */
+/** Verifies each peer when its handshake is complete, and again under new material. */
 export class PeerVerdicts {
   readonly #cache = new VerdictCache()
   readonly #readPeerChain: (socket: TLSSocket) => PresentedChain | undefined
@@ -36,20 +36,20 @@ export class PeerVerdicts {
     this.#diagnosis = diagnosis
   }
 
-  /** The verdict on the peer of a new connection. */
+  /** Returns the verdict on the peer of a new connection. */
   verify(
     socket: TLSSocket,
     accepted: TrustState | undefined,
     { isCaller, now }: { readonly isCaller: boolean; readonly now: number },
   ): PeerVerdict {
-    // Strangers call as often as they like; which servers are called is configuration.
+    // Unauthenticated callers can connect as often as they like, but configuration decides which servers are called.
     const diagnosis = isCaller ? this.#diagnosis : undefined
     return this.#limit(
       verifyPeer(socket, accepted, { cache: this.#cache, readPeerChain: this.#readPeerChain, diagnosis }, now),
     )
   }
 
-  /** The verdict on a chain that came without TLS; for sources made for tests. */
+  /** Returns the verdict on a chain that came without TLS, for sources made for tests. */
   verifyChain(chain: readonly Uint8Array[], { trust, known }: TrustState, now: number): PeerVerdict {
     const [leafDer] = chain
     if (leafDer === undefined) {
@@ -59,7 +59,7 @@ export class PeerVerdicts {
     return this.#limit(this.#cache.verify(claim))
   }
 
-  /** The verdict on an open connection under new material. */
+  /** Returns the verdict on an open connection under new material. */
   verifyAgain(
     { socket, extras }: Pick<Connection, 'socket' | 'extras'>,
     proof: Proof,
@@ -69,8 +69,8 @@ export class PeerVerdicts {
     const asked: Omit<KeptClaim, 'leafDer' | 'readChain'> = { trust, additional: [], known, now }
     const again = this.#cache.verifyAgain(proof, { ...asked, extras })
     if (again.ok) return again
-    // Of what the peer presented the old path needed only a part; the rest may lead to an authority that holds now. On
-    // this connection it may have been another rest than on the one whose verdict was kept.
+    // The old path used only some of the certificates that the peer presented. The others may lead to an authority that
+    // is trusted now. They may also differ from those of the connection whose verdict was cached.
     const leafDer = proof.leaf.der
     const path = proof.path.slice(0, -1).map(({ der }) => der)
     const shown = extras.length === 0 ? this.#showAgain(socket) : extras
@@ -79,7 +79,7 @@ export class PeerVerdicts {
     return presented.ok ? presented : again
   }
 
-  /** What a verified peer presented besides its path; DER. */
+  /** Returns the certificates that a verified peer presented besides its path, as DER. */
   extrasOf(verdict: PeerVerdict): readonly Uint8Array[] {
     return verdict.ok ? this.#cache.extrasOf(verdict.proof) : []
   }

@@ -1,5 +1,5 @@
 import type { X509Svid } from '@countersign/spiffe'
 import type { X509Subject } from '@countersign/spiffe/internal'
 
-/** What can be proved of a peer: one kind or the other, by the source that the guard was made with. */
+/** The proof of a peer: an SVID or a subject, depending on the guard's source. */
 export type Proof = X509Svid | X509Subject

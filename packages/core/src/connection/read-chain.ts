@@ -3,23 +3,23 @@ import { readPeerChain } from '@countersign/spiffe'
 import { walkIssuers } from '@countersign/spiffe/internal'
 import { readLeaf } from './read-leaf.ts'
 
-/** What Node shows of a peer's certificates. */
+/** What Node exposes of a peer's certificates. */
 export interface PresentedChain {
-  /** The DER of the certificate that the peer proved to hold the key of. */
+  /** The DER of the certificate whose key the peer proved to hold. */
   readonly leaf: Buffer
   /**
-   * The DER of the chain, leaf first, in each form in which Node has it. The next one is read only where the chain of the
-   * last one proves nothing.
+   * The DER of the chain, leaf first, in each form that Node offers. The next form is read only if the previous one
+   * proves nothing.
    */
   readonly chains: readonly [() => readonly Buffer[], ...(() => readonly Buffer[])[]]
 }
 
 /**
- * What a caller presented, or undefined when it presented nothing.
+ * Returns what a caller presented, or undefined if it presented nothing.
  *
- * `getPeerX509Certificate` has every certificate in the order in which it was presented, and is the cheaper call. On Node
- * 20 to 24 it takes the chain away from later callers. The other call stands behind it for versions where it has the leaf
- * alone.
+ * `getPeerX509Certificate` returns every certificate in the order presented and is the cheaper call. On Node 20 to 24
+ * it takes the chain away from later callers. The other call is a fallback for versions in which the first returns only
+ * the leaf.
  */
 export function readCallerChain(socket: TLSSocket): PresentedChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
@@ -27,19 +27,20 @@ export function readCallerChain(socket: TLSSocket): PresentedChain | undefined {
 }
 
 /**
- * What a server presented, or undefined when it presented nothing.
+ * Returns what a server presented, or undefined if it presented nothing.
  *
- * The cheaper call comes last here: on Node 20 to 24 it takes even the leaf away from an application that asks the socket for
- * it later. The other call leaves out what it does not connect to the leaf, such as most of a chain in reverse order.
+ * Here the cheaper call comes last: on Node 20 to 24 it takes even the leaf away from an application that reads it from
+ * the socket later. The other call omits certificates that it cannot connect to the leaf, such as most of a chain in
+ * reverse order.
  */
 export function readServerChain(socket: TLSSocket): PresentedChain | undefined {
-  // Its types say that there always is one; a socket that is destroyed has null.
+  // Its types say that there always is one, but a destroyed socket returns null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
   return leaf === undefined ? undefined : { leaf, chains: [() => readConnected(socket), () => readPeerChain(socket)] }
 }
 
-/** Every certificate that a peer presented besides its leaf, once. DER. */
+/** Returns every certificate that a peer presented besides its leaf, without duplicates, as DER. */
 export function listPresented({ leaf, chains }: PresentedChain): readonly Buffer[] {
   const others: Buffer[] = []
   for (const readChain of chains) {

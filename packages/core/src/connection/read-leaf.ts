@@ -1,27 +1,27 @@
 import type { TLSSocket } from 'node:tls'
 
 /**
- * The DER of a peer's certificate, out of the TLS session: of all that Node offers it is the only one that does not make
- * objects of the peer's whole chain, which costs more than looking the verdict up. Undefined where it is not there.
+ * Returns the DER of a peer's certificate, read from the TLS session, or undefined if it is not there. Node's other
+ * calls create objects for the peer's whole chain, which costs more than looking up the verdict.
  */
 export function readLeaf(socket: TLSSocket): Buffer | undefined {
-  // Its types leave out that a socket which is destroyed has null.
+  // Its types omit that a destroyed socket returns null.
   const session: Buffer | null | undefined = socket.getSession()
   if (!session) return undefined
   try {
     return findPeer(session)
   } catch {
-    // Another version of OpenSSL may write it in another way.
+    // Another OpenSSL version may use another format.
     return undefined
   } finally {
-    // The session's secret is in it.
+    // The session contains its secret.
     session.fill(0)
   }
 }
 
-// SSL_SESSION of OpenSSL, which has stood like this since SSLeay: peer is [3] EXPLICIT Certificate. By offsets, because an
-// object for each field would cost as much as the rest; what is found is no more than a name to look up, and whatever
-// else than the peer's certificate stood there would be found under none.
+// In OpenSSL's SSL_SESSION, unchanged since SSLeay, the peer is [3] EXPLICIT Certificate. It is read by offsets,
+// because an object for each field would cost as much as the rest. The result is only a key for the verdict lookup, so
+// wrong bytes would not be found.
 function findPeer(session: Buffer): Buffer | undefined {
   let offset = countHeader(session, 0)
   while (offset < session.length) {
@@ -35,7 +35,7 @@ function findPeer(session: Buffer): Buffer | undefined {
 
 const peer = 0xa3
 
-// Of tag and length; a length of its own length follows from 0x80 on (X.690 §8.1.3).
+// Counts tag and length. From 0x80 on, the length has a length of its own (X.690 §8.1.3).
 function countHeader(bytes: Buffer, offset: number): number {
   const first = bytes.readUInt8(offset + 1)
   return first < 0x80 ? 2 : 2 + (first & 0x7f)

@@ -3,19 +3,19 @@ import { callAt, longestWait } from './long-timer.ts'
 interface Entry {
   readonly moment: number
   readonly callback: () => void
-  /** Ends the timer of its own that it has once the moment is near. */
+  /** Cancels the entry's own timer, which it has once it is almost due. */
   stop: (() => void) | undefined
 }
 
 /**
- * Calls back at many moments, as `callAt` does at one: those that are further away than its longest wait share one timer,
- * because each connection has moments, most of them hours away, and most connections end before.
+ * Calls back at many times, as `callAt` does at one. Entries further away than `longestWait` share one timer, because
+ * every connection has several, most are hours away, and most connections close before.
  */
 export class SharedTimer {
   readonly #far = new Set<Entry>()
   #isWaiting = false
 
-  /** Calls back at a moment (epoch milliseconds); gives the function that ends it. */
+  /** Calls back at a given time (epoch milliseconds). Returns a function that cancels it. */
   callAt(moment: number, callback: () => void): () => void {
     if (moment - Date.now() <= longestWait) return callAt(moment, callback)
     const entry: Entry = { moment, callback, stop: undefined }
@@ -27,7 +27,7 @@ export class SharedTimer {
     }
   }
 
-  // At the latest the wait before this one began before a moment that is near now.
+  // Runs at least once per longestWait, so an entry is always promoted before it is due.
   #look(): void {
     this.#isWaiting = false
     const near = Date.now() + longestWait

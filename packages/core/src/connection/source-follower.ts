@@ -2,20 +2,20 @@ import type { SourceNotice } from '@countersign/spiffe'
 import type { TrustState, MaterialGate, GuardSource } from './material-gate.ts'
 import { callAt } from './long-timer.ts'
 
-/** What a follower is told. */
+/** What a follower uses and calls. */
 export interface FollowerOptions {
   readonly source: GuardSource
   readonly material: MaterialGate
-  /** Called after every change, with what holds now, once for all servers. */
+  /** Called after every change, once for all servers, with the material that is valid now. */
   readonly onChange: (accepted: TrustState | undefined) => void
   readonly onNotice: (notice: SourceNotice) => void
-  /** Called when the last server is gone and nothing is followed any more. */
+  /** Called when the last server is gone and the source is no longer followed. */
   readonly onEnd: () => void
 }
 
 /**
- * Carries every change of the source to the attached servers and to whoever else must know: new material, its loss, and
- * the moment when our own certificate expires. Follows the source only while a server is there.
+ * Passes every change of the source to the attached servers and the guard: new material, its loss, and the expiry of
+ * our own certificate. Follows the source only while there is a server.
  */
 export class SourceFollower {
   readonly #options: FollowerOptions
@@ -27,7 +27,7 @@ export class SourceFollower {
     this.#options = options
   }
 
-  /** Gives a server what holds now, and then each change; gives the function that ends it. */
+  /** Calls `apply` with the current material and then after each change. Returns a function that stops this. */
   add(apply: (accepted: TrustState | undefined) => void): () => void {
     this.#servers.add(apply)
     if (this.#stop === undefined) this.#start()
@@ -76,8 +76,8 @@ export class SourceFollower {
   }
 }
 
-// Nobody tells that a clock which ran ahead was set right, nor does every source that it has recovered. In a length of
-// time and not at a moment, because of that clock.
+// Not every source reports that it has recovered, and a corrected clock is not reported at all. Uses a delay rather
+// than a time of day, because that clock may be wrong.
 function lookAgain(refresh: () => void): () => void {
   const timer = setTimeout(refresh, 60_000).unref()
   return () => clearTimeout(timer)

@@ -5,7 +5,7 @@ import type { GuardSource } from './material-gate.ts'
 import type { MinVersion } from './tls-options.ts'
 
 /**
- * Refuses what is no source, above all the promise of one.
+ * Refuses a value that is not a source, in particular a promise of one.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -16,7 +16,7 @@ export function checkSource(source: unknown, where: string): asserts source is G
 }
 
 /**
- * Reads the option `tls`.
+ * Parses the `tls` option.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  */

@@ -1,19 +1,19 @@
 /**
- * A share of the time of this process that may be spent on something that can be left undone: CPU time of at most a tenth
- * of the time that passes, and a tenth of a second at once. CPU time, because on a busy machine a process also waits.
+ * Limits the CPU time spent on optional work to a tenth of elapsed time, and to a tenth of a second at once. It counts
+ * CPU time, because on a busy machine a process also waits.
  */
 export class TimeBudget {
   readonly #clocks: Clocks
   #left = mostAtOnce
   #last: number
 
-  /** @param clocks give milliseconds that never go back; a test gives its own */
+  /** @param clocks return milliseconds that never decrease; tests pass their own */
   constructor(clocks: Clocks = systemClocks) {
     this.#clocks = clocks
     this.#last = clocks.passed()
   }
 
-  /** Runs it and charges what it takes; returns undefined, without running it, while nothing is left. */
+  /** Runs a function and charges its CPU time. Returns undefined, without running it, while the budget is used up. */
   spend<Value>(run: () => Value): Value | undefined {
     const now = this.#clocks.passed()
     this.#left = Math.min(mostAtOnce, this.#left + (now - this.#last) * share)
@@ -28,7 +28,7 @@ export class TimeBudget {
   }
 }
 
-/** Milliseconds that have passed, and milliseconds of CPU that this process has spent. */
+/** Elapsed milliseconds, and milliseconds of CPU time used by this process. */
 interface Clocks {
   readonly passed: () => number
   readonly spent: () => number

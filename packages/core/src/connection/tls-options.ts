@@ -2,9 +2,12 @@ import { constants } from 'node:crypto'
 import { toPem } from '@countersign/spiffe/internal'
 import type { TrustState } from './material-gate.ts'
 
-/** The TLS options of a server that authenticates every peer; nothing in it may be left out or changed. */
+/** The TLS options of a server that authenticates every peer. Do not omit or change any of them. */
 export interface GuardTlsOptions {
-  /** Absent, like `cert`, where OpenSSL verifies no peer: the server has no key until the guard is attached to it. */
+  /**
+   * Absent, like `cert`, if OpenSSL does not verify peers. The server then has no key until the guard is attached to
+   * it.
+   */
   readonly key?: string
   readonly cert?: Buffer
   readonly ca: string[]
@@ -14,25 +17,30 @@ export interface GuardTlsOptions {
   readonly secureOptions: number
 }
 
-/** What one end of a connection presents, and what OpenSSL checks the other end against. */
+/** What our side of a connection presents, and what OpenSSL checks the peer against. */
 export type ContextOptions = Pick<GuardTlsOptions, 'ca' | 'minVersion' | 'secureOptions'> &
   Required<Pick<GuardTlsOptions, 'key' | 'cert'>>
 
-/** What a server is given at each change: without a certificate it refuses every handshake. */
+/** The options that a server gets at each change. Without a certificate it refuses every handshake. */
 export type ServedTlsOptions = ContextOptions | Omit<ContextOptions, 'key' | 'cert'>
 
-/** The lowest protocol version that a server accepts. */
+/** The lowest TLS version to accept. */
 export type MinVersion = 'TLSv1.3' | 'TLSv1.2'
 
-/** A ticket authenticates whoever holds it, and a renegotiation may change the peer of an open connection. */
+/**
+ * Disables tickets, which authenticate any client that holds one, and renegotiation, which may change the peer of an
+ * open connection.
+ */
 export const secureOptions: number = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION
 
-/** The complete set for this material: `setSecureContext` replaces options, it does not merge them. */
+/**
+ * Returns the complete options for this material, because `setSecureContext` replaces options rather than merging them.
+ */
 export function createTlsOptions({ own, trust, openssl }: TrustState, minVersion: MinVersion): ContextOptions {
   return {
     key: own.exportPrivateKey(),
     cert: Buffer.from(own.certificatePem),
-    // Empty and never left out, because OpenSSL would get the roots of the public Web in its place.
+    // Empty rather than omitted, because OpenSSL would otherwise trust the roots of the public Web.
     ca: openssl === 'required' ? trust.authorities.map(toPem) : [],
     minVersion,
     secureOptions,
@@ -40,8 +48,8 @@ export function createTlsOptions({ own, trust, openssl }: TrustState, minVersion
 }
 
 /**
- * The set to make a server with. Where OpenSSL verifies no peer, a server that no guard is attached to would serve
- * everyone: it gets no key, so that it refuses every handshake.
+ * Returns the options with which to create a server. If OpenSSL does not verify peers, a server without an attached
+ * guard would serve every client. It therefore gets no key, so that it refuses every handshake.
  */
 export function createServerOptions(accepted: TrustState, minVersion: MinVersion): GuardTlsOptions {
   if (accepted.openssl === 'required') {
@@ -50,7 +58,7 @@ export function createServerOptions(accepted: TrustState, minVersion: MinVersion
   return { ...createRefusingTlsOptions(minVersion), requestCert: true, rejectUnauthorized: false }
 }
 
-/** The set for a server that has no valid certificate of its own: nobody can begin a handshake, and no key is kept. */
+/** Returns the options for a server without a valid certificate. Every handshake fails, and no key is kept. */
 export function createRefusingTlsOptions(minVersion: MinVersion): Omit<ContextOptions, 'key' | 'cert'> {
   return { minVersion, secureOptions, ca: [] }
 }

@@ -14,7 +14,7 @@ import {
 } from '@countersign/spiffe'
 import type { Proof } from './proof.ts'
 
-/** Which callers a guard can authenticate: decided at start, and never changed by an update of its material. */
+/** Which callers a guard can authenticate. Fixed at startup; updates of the material never change it. */
 export type GuardTrustScope =
   | { readonly kind: 'spiffe'; readonly localTrustDomain: string; readonly trustDomains: readonly string[] }
   | { readonly kind: 'subject'; readonly identity: SubjectIdentity }
@@ -28,10 +28,10 @@ export type TrustScope =
   | { readonly kind: 'own' }
 
 /**
- * Creates the verifier of the peers of a realm from material.
+ * Creates the verifier of the peers in a scope.
  *
- * @throws {ConfigurationError} `option_invalid` for material of another kind than the realm's
- * @throws {SourceError} `update_refused` for an SVID of another trust domain than at start
+ * @throws {ConfigurationError} `option_invalid` if the material is of another kind than the scope
+ * @throws {SourceError} `update_refused` if the SVID belongs to another trust domain than at startup
  */
 export function createPeerTrust(scope: TrustScope, material: X509Material | SubjectMaterial): PeerTrust<Proof> {
   if (scope.kind === 'own') return createSvidTrust(new Map())

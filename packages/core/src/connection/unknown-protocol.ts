@@ -1,22 +1,22 @@
 import type { Server as TlsServer, TLSSocket } from 'node:tls'
 
 /**
- * Answers callers that do not speak HTTP/2 to a server that speaks nothing else, and reports each: Node would answer 403,
- * which looks like a denial, and report nothing. A listener of the application's own is left alone.
+ * Answers and reports clients that do not speak HTTP/2 to a server that speaks nothing else. Node would answer 403,
+ * which looks like a denial, and report nothing. The application's own listener takes precedence.
  */
 export function refuseUnknownProtocol(server: TlsServer, report: (socket: TLSSocket) => void): void {
   server.on('unknownProtocol', (socket: TLSSocket) => {
-    // A peer that was refused has no connection any more.
+    // A refused peer no longer has a connection.
     if (socket.destroyed || server.listenerCount('unknownProtocol') > 1) return
     report(socket)
     socket.on('error', () => undefined)
-    // Read on, or what was sent already would reset the connection before the answer is there.
+    // Keep reading; otherwise data that was already sent would reset the connection before the answer arrives.
     socket.resume()
     socket.end(answer, () => setTimeout(() => socket.destroy(), patience).unref())
   })
 }
 
-/** Milliseconds for a caller to close its end after the answer. */
+/** Milliseconds for a client to close its side after the answer. */
 const patience = 5000
 
 const body = 'this server speaks HTTP/2 only\n'

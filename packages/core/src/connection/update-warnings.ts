@@ -16,29 +16,29 @@ import {
 } from './material-warnings.ts'
 import type { TrustScope } from './trust-scope.ts'
 
-/** Material that was taken, and our own certificate in it and before. */
+/** Accepted material, with our own certificate in it and the previous one. */
 interface Update {
   readonly material: X509Material | SubjectMaterial
   readonly own: OwnCertificate
   readonly before: OwnCertificate | undefined
 }
 
-/** Lists what is suspicious in material that is valid: each thing once for as long as it lasts. */
+/** Lists suspicious properties of valid material, each once for as long as it lasts. */
 export class UpdateWarnings {
   readonly #scope: TrustScope
   readonly #hasOwnNotices: boolean
   readonly #checkedAuthorities = new WeakSet<readonly Certificate[]>()
-  /** Trust domains without authorities. */
+  /** The trust domains without authorities. */
   #withoutAuthorities: ReadonlySet<string> = new Set()
   readonly #faults = new FaultNotices()
 
-  /** `hasOwnNotices`: the source reports the faults of its bundles by `onNotice`. */
+  /** `hasOwnNotices`: the source itself reports the faults of its bundles through `onNotice`. */
   constructor(scope: TrustScope, hasOwnNotices: boolean) {
     this.#scope = scope
     this.#hasOwnNotices = hasOwnNotices
   }
 
-  /** Lists the warnings about an update, taken at `now` (epoch milliseconds). */
+  /** Lists the warnings about an update that was accepted at `now` (epoch milliseconds). */
   list({ material, own, before }: Update, now: number): readonly Warning[] {
     return [
       ...(own.sha256 === before?.sha256 ? [] : listLongLife(own)),
@@ -55,7 +55,7 @@ export class UpdateWarnings {
         ? [{ trustDomain: 'the CA', authorities: material.ca.authorities }]
         : [...material.bundles.values()]
     return bundles.flatMap(({ trustDomain, authorities }) => {
-      // A bundle that did not change stays the same list from one material to the next.
+      // An unchanged bundle keeps the same list object from one update to the next.
       if (this.#checkedAuthorities.has(authorities)) return []
       this.#checkedAuthorities.add(authorities)
       const indistinct = describeIndistinct(authorities)
@@ -66,7 +66,7 @@ export class UpdateWarnings {
   #listMissing(material: X509Material | SubjectMaterial): readonly Warning[] {
     const scope = this.#scope
     if (scope.kind === 'subject' || scope.kind === 'own' || material.kind === 'subject') return []
-    // A bundle with faults that leave it without authorities is reported by its faults.
+    // A bundle whose faults leave it without authorities is reported through its faults.
     const missing = scope.trustDomains.filter((name) => {
       const { authorities, faults } = material.bundles.get(name) ?? noBundle
       return authorities.length === 0 && faults.length === 0

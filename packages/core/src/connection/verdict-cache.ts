@@ -4,33 +4,41 @@ import { type PeerClaim, type PeerTrust, type PeerTrustVerdict, retainedBytes } 
 import { BoundedMap, type MapBounds } from './bounded-map.ts'
 import type { Proof } from './proof.ts'
 
-/** The verdicts that are kept: about 6 KiB each for an ordinary leaf and as much for each of its intermediates. */
+/**
+ * The limits of the cache: about 6 KiB for a verdict on an ordinary leaf, and as much for each of its intermediates.
+ */
 const verdictBounds: MapBounds = { entries: 4096, bytes: 32 * 1024 * 1024 }
 
-/** A longer chain, in bytes of DER, is verified each time, so that no peer's takes the place of many others. */
+/** Bytes of DER. A longer chain is verified each time, so that one peer cannot evict many others. */
 const maxKeptBytes = 16 * 1024
 
-/** Of each trust domain. More candidates besides the presented ones would be tried in vain for every new peer. */
+/**
+ * The limits for each trust domain. With more candidates, every new peer would be tried against many issuers in vain.
+ */
 const issuerBounds: MapBounds = { entries: 32, bytes: 1024 * 1024 }
 
 /** A chain that may have been verified before. */
 export interface KeptClaim extends Omit<PeerClaim, 'chain'> {
   readonly leafDer: Uint8Array
-  /** DER, leaf first; asked for only when the leaf is new, because reading it from the socket is dear. */
+  /**
+   * Returns the chain as DER, leaf first. Called only for a new leaf, because reading the chain from the socket is
+   * expensive.
+   */
   readonly readChain: () => readonly Uint8Array[]
-  /** What was presented besides, where that is known from before. */
+  /** The other certificates that the peer presented, if they are already known. */
   readonly extras?: readonly Uint8Array[]
   readonly trust: PeerTrust<Proof>
 }
 
 /**
- * Verifies chains and remembers those that passed, by the leaf's SHA-256 and the bundle object: under the same
- * authorities the same leaf needs no second signature check, only a look at the clock. Refusals are not kept, so that
- * strangers cannot fill the memory with them. Takes 32 MiB at most, and 1 MiB for each trust domain with intermediates.
+ * Verifies chains and caches the successful verdicts by the leaf's SHA-256 and the bundle object. Under the same
+ * authorities, the same leaf needs no second signature check, only a comparison with the clock. Refusals are not
+ * cached, so that unauthenticated clients cannot fill the memory. Uses at most 32 MiB, and 1 MiB for each trust domain
+ * with intermediates.
  */
 export class VerdictCache {
   readonly #kept: BoundedMap<Kept>
-  // The intermediates of verified paths: some Node versions do not show those that a peer presents.
+  // The intermediates of verified paths, because some Node versions do not expose those that a peer presents.
   readonly #issuers = new Map<string, BoundedMap<Certificate>>()
   #trust: PeerTrust<Proof> | undefined
 
@@ -38,12 +46,12 @@ export class VerdictCache {
     this.#kept = new BoundedMap({ ...verdictBounds, entries: limit })
   }
 
-  /** About how many bytes the verdicts take. */
+  /** The approximate size of the cached verdicts in bytes. */
   get bytes(): number {
     return this.#kept.bytes
   }
 
-  /** The verdict on a chain, from memory where it can be. */
+  /** Returns the verdict on a chain, from the cache if possible. */
   verify(claim: KeptClaim): PeerTrustVerdict<Proof> {
     const { leafDer, trust, now } = claim
     const sha256 = hash('sha256', leafDer)
@@ -55,33 +63,36 @@ export class VerdictCache {
       this.#kept.refresh(sha256)
       if (proof !== undefined) return { ok: true, proof }
     }
-    // The latest first: of an issuer that is renewed under one name, the oldest ones have expired.
+    // Newest first: if an issuer was renewed under the same name, its oldest certificates have expired.
     const known = (scope: string): readonly Certificate[] => [
       ...(claim.known?.(scope) ?? []),
       ...this.#readIssuers(scope),
     ]
     const chain = claim.readChain()
     const verdict = trust.verify({ chain, additional: claim.additional, known, now })
-    // It is under this name that it would be found again.
+    // The cache would find it under this hash again.
     if (verdict.ok && verdict.proof.leaf.sha256 !== sha256) return otherLeaf
     if (verdict.ok) this.#keep(sha256, verdict.proof, claim.extras ?? listExtras(chain, verdict.proof), trust)
     else this.#kept.delete(sha256)
     return verdict
   }
 
-  /** What a verified peer presented besides its path: under other authorities it may lead to one of them. DER. */
+  /**
+   * Returns the certificates that a verified peer presented besides its path, as DER. Under other authorities they may
+   * complete a path.
+   */
   extrasOf({ leaf }: Proof): readonly Uint8Array[] {
     return this.#kept.get(leaf.sha256)?.extras ?? none
   }
 
-  /** Verifies again what was verified before, after a change of bundles. */
+  /** Verifies a proven peer again after a change of bundles. */
   verifyAgain(proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerTrustVerdict<Proof> {
     const { leaf, path } = proof
     this.#follow(claim.trust)
-    // It may have fallen out of memory since; what it proved is known all the same.
+    // The proof may have been evicted since, but it is still known to the caller.
     if (!this.#kept.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.extras ?? none, claim.trust)
     const chain = path.slice(0, -1)
-    // With the old authority: a new one may have cross-signed it.
+    // Includes the old authority, because a new one may have cross-signed it.
     const additional = [...path.slice(-1), ...claim.additional]
     return this.verify({ ...claim, additional, leafDer: leaf.der, readChain: () => chain.map(({ der }) => der) })
   }
@@ -99,15 +110,14 @@ export class VerdictCache {
     const bytes = ofVerdict + countBytes(extras) + presented.reduce((sum, each) => sum + retainedBytes(each), 0)
     this.#kept.set(sha256, { proof, extras }, bytes)
     const scope = trust.trustDomainOf(proof)
-    // Apart by trust domain, so that none can push out those of another.
+    // Kept apart by trust domain, so that one cannot evict the issuers of another.
     const issuers = this.#issuers.get(scope) ?? new BoundedMap<Certificate>(issuerBounds)
     this.#issuers.set(scope, issuers)
     for (const issuer of presented.slice(1)) issuers.set(issuer.sha256, issuer, retainedBytes(issuer))
     return proof
   }
 
-  // A proof holds the whole bundle under which it was reached: without this, one verdict each on many updates would keep
-  // many bundles in memory.
+  // A proof references the whole bundle that proved it. Without this, old verdicts would keep many bundles in memory.
   #follow(trust: PeerTrust<Proof>): void {
     if (this.#trust === trust) return
     this.#trust = trust
@@ -123,7 +133,7 @@ export class VerdictCache {
   }
 }
 
-// A clock that was set back finds certificates of the future.
+// If the clock was set back, a certificate may not be valid yet.
 function isWithinDates({ path, expiresAt }: Proof, now: number): boolean {
   return now < expiresAt && path.every(({ notBefore }) => now >= notBefore)
 }
@@ -150,5 +160,5 @@ function countBytes(certificates: readonly Uint8Array[]): number {
   return certificates.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** Bytes of a verdict besides its certificates. */
+/** The size of a verdict without its certificates, in bytes. */
 const ofVerdict = 512

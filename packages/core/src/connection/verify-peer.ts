@@ -6,11 +6,11 @@ import type { PresentedChain } from './read-chain.ts'
 import type { TimeBudget } from './time-budget.ts'
 import type { VerdictCache } from './verdict-cache.ts'
 
-/** What a peer is verified with. */
+/** What is needed to verify a peer. */
 export interface PeerVerifier {
   readonly cache: VerdictCache
   readonly readPeerChain: (socket: TLSSocket) => PresentedChain | undefined
-  /** What may be spent on finding out what is wrong with a peer that OpenSSL has refused. Default: no limit. */
+  /** Limits the time spent on explaining why OpenSSL refused a peer. Default: no limit. */
   readonly diagnosis?: TimeBudget | undefined
 }
 
@@ -22,21 +22,21 @@ export function verifyPeer(
   now: number,
 ): PeerVerdict {
   if (accepted === undefined) return withoutMaterial
-  // A resumed session shows what an earlier handshake proved, to whoever holds the ticket.
+  // A resumed session shows what an earlier handshake proved, to any client that holds the ticket.
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
   const shown = readPeerChain(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
   const verify = (): PeerVerdict => verifyShown(shown, accepted, cache, now)
-  // OpenSSL's verdict is a second lock where it has authorities. It says neither whose bundle vouched nor that this is an
-  // SVID.
+  // OpenSSL's verdict is a second check if it has authorities. It says neither which bundle proved the peer nor that
+  // the certificate is an SVID.
   if (accepted.openssl === 'unused' || socket.authorized) return verify()
-  // Refused already: what is verified now only says in our words what is wrong.
+  // Already refused: our verification only explains, in our own words, what is wrong.
   const verdict = diagnosis === undefined ? verify() : diagnosis.spend(verify)
   if (verdict?.ok === false) return verdict
   return refuse('tls_refused', describeOpensslCode(String(socket.authorizationError)))
 }
 
-// By the next form of the chain, too, where it has a certificate that the last one did not have.
+// Also tries the next form of the chain if it contains a certificate that the previous one lacked.
 function verifyShown(
   { leaf: leafDer, chains: [readFirst, ...readers] }: PresentedChain,
   { trust, known }: TrustState,
@@ -62,7 +62,7 @@ function verifyShown(
   return verdict
 }
 
-/** The verdict on every peer while there is no valid certificate of our own. */
+/** The verdict on every peer while we have no valid certificate of our own. */
 export const withoutMaterial: PeerRefusal = Object.freeze({
   ok: false,
   reason: 'source_unavailable',

@@ -2,7 +2,7 @@ import { serverUnexpected } from '@countersign/spiffe/internal'
 import type { PeerRefusal } from '../connection/connection.ts'
 import { CallError } from '../errors.ts'
 
-/** The error of a call whose server was refused; `expected` is who was to be called. */
+/** Creates the error for a call whose server was refused. `expected` names the servers that were to be called. */
 export function createRefusalError(server: string, why: PeerRefusal, expected: string): CallError {
   const { reason, detail, spiffeId } = why
   if (reason === serverUnexpected) {
@@ -14,13 +14,13 @@ export function createRefusalError(server: string, why: PeerRefusal, expected: s
   return new CallError('server_untrusted', message, { reason, server, spiffeId })
 }
 
-/** The error of a call by what was closed: it would not learn of a rotation any more. */
+/** Creates the error for a call through a closed agent, which would no longer receive rotated certificates. */
 export function createClosedError(server: string): CallError {
   const message = `${server} was not called: found an agent that was closed or destroyed, expected one that is open; create another`
   return new CallError('call_unsuitable', message, { reason: 'closed', server })
 }
 
-/** The error of a call for which there is no valid certificate of our own. */
+/** Creates the error for a call made while we have no valid certificate of our own. */
 export function createOwnCertificateError(
   server: string,
   { code, detail }: { readonly code: string; readonly detail: string },

@@ -5,29 +5,32 @@ import type { MinVersion } from '../connection/tls-options.ts'
 import type { CountersignEvent } from '../events.ts'
 import { type ParsedServerNames, parseServerNames, type ServerNames } from './server-names.ts'
 
-/** What every way of calling others takes. */
+/** Options shared by every client. */
 export interface DialerOptions {
   /**
-   * The servers that may be called: SPIFFE IDs, or patterns in which a whole path segment may be `*` and the last `**`.
-   * Host names play no part then. Or `{ dns: true, ca }`, for servers that have a host name and no SPIFFE ID.
+   * The servers that may be called: SPIFFE IDs, or patterns in which a whole path segment may be `*` and the last may
+   * be `**`. Host names are then ignored. For servers that have a host name and no SPIFFE ID, pass `{ dns: true, ca }`.
    */
   readonly servers: ServerNames
   readonly tls?: {
-    /** Default `'TLSv1.3'`: it has no renegotiation, and no certificate is sent in the clear. */
+    /**
+     * The lowest TLS version to accept. Default: `'TLSv1.3'`, which has no renegotiation and never sends certificates
+     * in the clear.
+     */
     readonly minVersion?: MinVersion
   }
   /**
-   * Receives refused servers and failures of the source. Default: nothing is written, because whoever calls gets an
-   * error, and because the guard of a service that has one reports its source. They are published on the diagnostics
-   * channels in any case.
+   * Receives refused servers and source failures. Default: nothing is logged, because the caller gets an error and the
+   * service's guard, if it has one, already reports its source. The events are always published on the diagnostics
+   * channels.
    */
   readonly log?: (event: CountersignEvent) => void
 }
 
-/** The names of all options of a dialer. */
+/** The names of all dialer options. */
 export const dialerOptionNames: readonly string[] = ['servers', 'tls', 'log']
 
-/** Options that cannot be wrong any more. */
+/** Validated options. */
 export interface ParsedDialerOptions {
   readonly source: GuardSource
   readonly names: ParsedServerNames
@@ -36,7 +39,7 @@ export interface ParsedDialerOptions {
   readonly log: (event: CountersignEvent) => void
 }
 
-/** Checks every option and fills in the defaults; `where` begins the message of an error. */
+/** Validates every option and applies the defaults. Error messages start with `where`. */
 export function parseDialerOptions(source: unknown, options: DialerOptions, where: string): ParsedDialerOptions {
   checkSource(source, `${where}: source`)
   const { servers, tls, log = () => undefined } = parseOptions(options, dialerOptionNames, where)

@@ -16,19 +16,21 @@ import { HostServers } from './host-servers.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 import { WorkloadServers } from './workload-servers.ts'
 
-/** One connection to be made. */
+/** One connection to be opened. */
 export interface Dial {
-  /** Options for `tls.connect`, to be used as they are, beside those that say where to connect to. */
+  /** Options for `tls.connect`. Use them unchanged, together with those that say where to connect. */
   readonly tlsOptions: DialTlsOptions
   /**
-   * Verifies the server once the handshake is complete. Whoever is refused has its socket destroyed with a `CallError`,
-   * then or later: when its certificate expires, its authority is withdrawn or we have no valid certificate any more.
-   * Gives who it is, null where servers have host names, or undefined when it was refused.
+   * Verifies the server after the handshake. Returns the server's principal, null if servers are identified by host
+   * name, or undefined if the server was refused.
+   *
+   * The socket of a refused server is destroyed with a `CallError`. The same happens later if its certificate expires,
+   * its authority is withdrawn, or we no longer have a valid certificate.
    */
   accept(socket: TLSSocket): Principal | null | undefined
 }
 
-/** A connection that is open, and under which certificate of ours it was made. */
+/** An open connection, and the certificate of ours with which it was opened. */
 interface Call {
   readonly server: string
   readonly own: string
@@ -36,9 +38,9 @@ interface Call {
 }
 
 /**
- * The guard of calls that this service makes: gives each connection the current certificate, verifies who answers, and
- * says which connections must not be used again. What carries requests (an agent, a dispatcher) asks it and decides
- * nothing itself.
+ * Guards outgoing calls: provides the current certificate for each connection, verifies the server, and reports which
+ * connections must not be reused. The HTTP client (an agent or a dispatcher) asks the dialer and makes no security
+ * decisions itself.
  */
 export class Dialer {
   readonly #options: ParsedDialerOptions
@@ -86,9 +88,9 @@ export class Dialer {
   }
 
   /**
-   * Begins a connection to `server` (host and port, for messages and events).
+   * Starts a connection to `server` (host and port, used in messages and events).
    *
-   * @throws {CallError} `own_certificate_missing` when there is no valid certificate of our own; `call_unsuitable` after
+   * @throws {CallError} `own_certificate_missing` if we have no valid certificate of our own; `call_unsuitable` after
    * `close`
    */
   begin(server: string): Dial {
@@ -101,7 +103,10 @@ export class Dialer {
     }
   }
 
-  /** Why no request may be sent now on this open connection, or undefined: for those that were kept from earlier ones. */
+  /**
+   * Returns the reason not to send a request now on an open connection, or undefined. Call it for connections kept from
+   * earlier requests.
+   */
   refusalOf(socket: TLSSocket): CallError | undefined {
     const now = Date.now()
     const server = this.#serverOf(socket)
@@ -111,33 +116,37 @@ export class Dialer {
     return this.#refuse(server, { ok: false, reason: 'identity_expired', detail: 'its certificate has expired' })
   }
 
-  /** Whether an open connection may be kept for another request: made with the current certificate, and not near its end. */
+  /**
+   * Returns whether an open connection may be kept for another request: it uses the current certificate and is not
+   * about to close.
+   */
   isKept(socket: TLSSocket): boolean {
     return this.#calls.get(socket)?.isStale === false
   }
 
-  /** Tells of each open connection that must not be given another request; gives the function that ends it. */
+  /** Calls back for each open connection that must not be given another request. Returns a function that stops this. */
   onStale(listener: (socket: TLSSocket) => void): () => void {
     this.#staleListeners.add(listener)
     return () => this.#staleListeners.delete(listener)
   }
 
   /**
-   * Looks at the clock before a request is sent by what cannot ask for a connection: whatever has expired is ended.
+   * Destroys connections whose certificate has expired, before a request is sent. For clients that cannot check the
+   * connection they are about to use.
    *
-   * @throws {CallError} `own_certificate_missing` when there is no valid certificate of our own
+   * @throws {CallError} `own_certificate_missing` if we have no valid certificate of our own
    */
   check(describeServer: () => string): void {
     const now = Date.now()
     if (this.#material.latest(now) === undefined) throw createOwnCertificateError(describeServer(), this.#loss)
     for (const socket of this.#expiry.listExpired(now)) {
-      // Under other authorities its certificate may have come to hold for longer.
+      // Under new authorities the certificate may have become valid for longer.
       const refusal = this.refusalOf(socket)
       if (refusal !== undefined) socket.destroy(refusal)
     }
   }
 
-  /** Ends following the source: no connection can be made any more, and those that are open are followed no longer. */
+  /** Stops following the source. No further connection can be opened, and open ones are no longer updated. */
   close(): void {
     this.#isClosed = true
     this.#stop()
@@ -145,7 +154,8 @@ export class Dialer {
   }
 
   #createTlsOptions(accepted: TrustState): DialTlsOptions {
-    // PathSemantics a key and a certificate is dear beside a handshake that is otherwise the same each time.
+    // Cached, because parsing a key and a certificate is expensive compared with a handshake, and the result is the
+    // same each time.
     if (this.#tls?.accepted !== accepted) {
       this.#tls = { accepted, options: this.#servers.createTlsOptions(accepted, this.#options.minVersion) }
     }
@@ -158,7 +168,7 @@ export class Dialer {
     const accepted = this.#material.current(Date.now())
     const verdict = this.#verify(socket, call, accepted)
     if (!verdict.ok) return undefined
-    // Rotated during the handshake: good for the request that it was made for.
+    // The certificate rotated during the handshake: this connection serves only the request that it was opened for.
     if (accepted?.own.sha256 !== call.own) this.#retire(socket, call)
     return verdict.principal
   }
@@ -170,7 +180,7 @@ export class Dialer {
     try {
       return this.#servers.accept(socket, accepted, { end, announce: () => this.#retire(socket, call) })
     } catch (error) {
-      // An exception here would end the process: one hostile certificate must not be able to do that.
+      // An exception here would end the process, and a hostile certificate must not be able to do that.
       const detail = describeThrown(error)
       const refusal: PeerRefusal = { ok: false, reason: 'verification_failed', detail }
       this.#report({ type: 'authentication', outcome: 'refused', at: Date.now(), reason: refusal.reason, detail })
@@ -205,10 +215,10 @@ export class Dialer {
 }
 
 /**
- * Creates the guard of the calls that a service makes; for packages that make connections.
+ * Creates a dialer, for packages that open connections.
  *
- * @throws {ConfigurationError} naming option, value and remedy; `where` begins the message
- * @throws {SourceError} when the source has no valid certificate
+ * @throws {ConfigurationError} the message starts with `where` and names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid certificate
  */
 export function createDialer(source: unknown, options: DialerOptions, where: string): Dialer {
   return new Dialer(parseDialerOptions(source, options, where))

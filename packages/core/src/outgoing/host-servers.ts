@@ -6,7 +6,10 @@ import { createTlsOptions, type MinVersion } from '../connection/tls-options.ts'
 import { withoutMaterial } from '../connection/verify-peer.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 
-/** Servers that are known by their host name: Node verifies name and chain, and here their certificates' expiry is watched. */
+/**
+ * Servers identified by host name. Node verifies the name and the chain; this class watches for the expiry of their
+ * certificates.
+ */
 export class HostServers implements ServerCheck {
   readonly #ca: readonly string[]
   readonly #expiry: ExpiryTimers
@@ -61,9 +64,11 @@ function describeExpiry(expiresAt: number): PeerRefusal {
   return { ok: false, reason: 'identity_expired', detail }
 }
 
-// Epoch milliseconds: of the leaf, and the earliest end of all that Node may have found a path through. What expired
-// before was beside it, such as the old root's word for a new one that is an authority itself. By Node's own words for
-// the certificates of the handshake: a reader of their bytes may find another certificate inside them.
+// Returns epoch milliseconds: the leaf's validity, cut short by the earliest expiry of any issuer that Node may have
+// used. An issuer that has already expired cannot have been used, such as an old root that cross-signed a new one.
+//
+// The values come from Node's own parsing of the handshake's certificates, because another parser could find a
+// different certificate in the same bytes.
 function readValidity(socket: TLSSocket, now: number): Validity {
   const leaf = socket.getPeerCertificate(true)
   const ends: number[] = []
@@ -78,7 +83,7 @@ function readValidity(socket: TLSSocket, now: number): Validity {
   }
 }
 
-// A certificate is valid for the whole of its last second. Whatever is no date ends at once.
+// A certificate is valid through the whole of its last second. An unparsable date counts as expired.
 function endOf({ valid_to: end }: DetailedPeerCertificate): number {
   return (Date.parse(end) || 0) + 1000
 }

@@ -4,21 +4,21 @@ import type { ConnectionEnd, PeerRefusal } from '../connection/connection.ts'
 import type { MinVersion } from '../connection/tls-options.ts'
 import type { Principal } from '../principal/principal.ts'
 
-/** The options of `tls.connect` that are ours; where to connect to and what to speak is the caller's. */
+/** The options of `tls.connect` that the dialer sets. The caller decides where to connect and which protocol to use. */
 export type DialTlsOptions = Required<Pick<ConnectionOptions, 'secureContext' | 'rejectUnauthorized'>> &
   Pick<ConnectionOptions, 'checkServerIdentity'>
 
-/** What was found of a server. */
+/** The verdict on a server. */
 export type ServerVerdict = { readonly ok: true; readonly principal: Principal | null } | PeerRefusal
 
-/** How servers are known: by SPIFFE ID or by host name. */
+/** How servers are identified: by SPIFFE ID or by host name. */
 export interface ServerCheck {
-  /** For material that holds now. */
+  /** Creates the TLS options for material that is valid now. */
   createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions
-  /** Verifies the server of a connection whose handshake is complete, and sees the connection to its end. */
+  /** Verifies the server of a connection whose handshake is complete, and watches the connection until it closes. */
   accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict
-  /** Whether its verdict still holds. */
+  /** Returns whether the verdict on this connection is still valid. */
   holds(socket: TLSSocket, accepted: TrustState, now: number): boolean
-  /** Ends connections to servers that new material no longer proves; all of them when there is no material. */
+  /** Closes connections to servers that the new material no longer proves, or all of them if there is no material. */
   endUnproved(accepted: TrustState | undefined): void
 }

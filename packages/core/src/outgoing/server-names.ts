@@ -4,26 +4,32 @@ import { compileCallerPatterns, parseCallerPattern } from '@countersign/authoriz
 import { CertificateError, ConfigurationError, type SubjectMaterial, type X509Material } from '@countersign/spiffe'
 import { isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 
-/** The servers that may be called: SPIFFE IDs or patterns of them, or whoever has the host name that is called. */
+/**
+ * The servers that may be called: SPIFFE IDs or patterns of them, or any server with a certificate for the called host
+ * name.
+ */
 export type ServerNames = readonly string[] | HostNames
 
-/** Servers with ordinary host names: name and chain are verified as browsers do, and our own certificate is presented. */
+/**
+ * Servers with ordinary host names. The name and the chain are verified as browsers do, and our own certificate is
+ * presented.
+ */
 export interface HostNames {
   readonly dns: true
-  /** The authorities of those servers, as PEM. There is no default: `tls.rootCertificates` are those of the public Web. */
+  /** The authorities of those servers, as PEM. There is no default; for the public Web, pass `tls.rootCertificates`. */
   readonly ca: string | Uint8Array | readonly (string | Uint8Array)[]
 }
 
-/** Server names that cannot be wrong any more. */
+/** Validated server names. */
 export type ParsedServerNames =
   | ({ readonly kind: 'workloads' } & ExpectedServers)
   | { readonly kind: 'hosts'; readonly ca: readonly string[] }
 
 /**
- * Reads `servers`. An empty list is an error. Whether the source has a bundle of each trust domain changes while the
- * service runs; a server of one that it has none of is refused.
+ * Parses `servers`. An empty list is an error. A missing bundle is not, because bundles come and go while the service
+ * runs; servers of that trust domain are refused meanwhile.
  *
- * @throws {ConfigurationError} `option_invalid`, or `rule_invalid` for text that is no pattern of SPIFFE IDs
+ * @throws {ConfigurationError} `option_invalid`, or `rule_invalid` if the text is not a pattern of SPIFFE IDs
  */
 export function parseServerNames(
   input: unknown,
@@ -62,8 +68,7 @@ function parseHostNames(input: object, where: string): ParsedServerNames {
   return { kind: 'hosts', ca: given.map((pem) => parseAuthorities(pem, `${where}.ca`)) }
 }
 
-// The text is read as everywhere, each certificate by Node's reader and not by ours, which is stricter than some
-// authorities of the public Web are old.
+// Node parses each certificate, because our own parser is too strict for some old authorities of the public Web.
 function parseAuthorities(input: unknown, where: string): string {
   const expected = 'authorities as PEM; tls.rootCertificates are those of the public Web'
   if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuseValue(where, input, expected)

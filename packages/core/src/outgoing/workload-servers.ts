@@ -10,7 +10,7 @@ import type { AuthenticationEvent, Reporter } from '../events.ts'
 import { createPrincipal } from '../principal/create-principal.ts'
 import type { DialTlsOptions, ServerCheck, ServerVerdict } from './server-check.ts'
 
-/** Servers that are known by their SPIFFE ID: verified by the same code as callers are, from the other side. */
+/** Servers identified by SPIFFE ID. The code that verifies callers also verifies them. */
 export class WorkloadServers implements ServerCheck {
   readonly #connections: PeerConnections
 
@@ -35,10 +35,10 @@ export class WorkloadServers implements ServerCheck {
     const { key, cert, ca, secureOptions } = createTlsOptions(accepted, minVersion)
     return {
       secureContext: createSecureContext({ key, cert, ca, minVersion, secureOptions }),
-      // Not the last word: `accept` refuses whatever OpenSSL refused. But first it verifies the chain itself, so that an
-      // error says who answered and what was wrong, which OpenSSL's does not.
+      // OpenSSL's verdict still counts: `accept` refuses every server that OpenSSL refused. It verifies the chain
+      // itself first, so that the error can name the server and the fault, which OpenSSL's error cannot.
       rejectUnauthorized: false,
-      // X509-SVID §5: the name of a workload is its SPIFFE ID; its host names prove nothing.
+      // X509-SVID §5: a workload is identified by its SPIFFE ID; its host names prove nothing.
       checkServerIdentity: () => undefined,
     }
   }
@@ -62,5 +62,5 @@ export class WorkloadServers implements ServerCheck {
   }
 }
 
-// Authorities are what callers may do here; of a server nothing is asked but who it is.
+// Authorities are for callers; of a server only the SPIFFE ID matters.
 const withoutAuthorities = { localTrustDomain: undefined, namespaces: new Set<string>() }

@@ -4,7 +4,7 @@ import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
 import type { X509Subject } from '@countersign/spiffe/internal'
 import { mintPrincipal, type Principal } from './principal.ts'
 
-/** What the application's `authorities` function is told about a verified peer. */
+/** The verified peer that is passed to the application's `authorities` function. */
 export interface VerifiedPeer {
   readonly spiffeId: SpiffeId
   readonly trustDomain: string
@@ -16,37 +16,40 @@ export interface VerifiedPeer {
   readonly expiresAt: number
 }
 
-/** How a SPIFFE ID becomes authorities. */
+/** How authorities are derived from a SPIFFE ID. */
 export interface PrincipalPolicy {
-  /** Only its workloads get derived authorities: a partner's core-api is not ours. */
+  /** Only workloads of this trust domain get derived authorities, because a partner's core-api is not ours. */
   readonly localTrustDomain: string | undefined
-  /** The local namespaces whose service accounts give `SERVICE_<service account>`. */
+  /** The local namespaces whose service accounts get `SERVICE_<service account>`. */
   readonly namespaces: ReadonlySet<string>
   readonly authorities?: ((peer: VerifiedPeer) => readonly string[]) | undefined
 }
 
 /**
- * Turns a verified SVID into a principal with namespace, service account and authorities.
+ * Creates the principal of a verified SVID, with its namespace, service account and authorities.
  *
- * @throws {ConfigurationError} `option_invalid` when the application's `authorities` gives anything but a list of
- * strings; what it throws itself passes through. Both deny.
+ * @throws {ConfigurationError} `option_invalid` if the application's `authorities` returns anything but a list of
+ * strings. Errors that it throws are passed on. Both deny the request.
  */
 export function createPrincipal(svid: X509Svid, policy: PrincipalPolicy): Principal {
   const { spiffeId, leaf, expiresAt } = svid
   return mintFor({ spiffeId, serialNumber: leaf.serialNumber, expiresAt }, policy)
 }
 
-/** Turns a verified certificate of a CA without SPIFFE into a principal: its name, and the authorities listed for it. */
+/**
+ * Creates the principal of a verified certificate from a CA without SPIFFE: its name, and the authorities listed for
+ * that name.
+ */
 export function createSubjectPrincipal({ name, expiresAt }: X509Subject, identity: SubjectIdentity): Principal {
   return mintNamed(name, identity.find(name) ?? [], expiresAt)
 }
 
-/** The same of a name that nobody proved: for explanations, which must never reach a request. */
+/** Creates the principal for an unproved name. Use it for explanations only; it must never reach a request. */
 export function createHypotheticalSubject(name: string, authorities: readonly string[]): Principal {
   return mintNamed(name, authorities, Number.MAX_SAFE_INTEGER)
 }
 
-/** The principal that a workload of this name would be: for explanations, which must never reach a request. */
+/** Creates the principal for an unproved SPIFFE ID. Use it for explanations only; it must never reach a request. */
 export function createHypotheticalPrincipal(spiffeId: SpiffeId, policy: PrincipalPolicy): Principal {
   return mintFor({ spiffeId, serialNumber: '00', expiresAt: Number.MAX_SAFE_INTEGER }, policy)
 }
@@ -70,14 +73,14 @@ function mintFor(
   return mintPrincipal({ name, spiffeId, ...account, authorities, credential: 'x509-svid', expiresAt })
 }
 
-/** The authorities that follow from an account of the local trust domain. */
+/** Returns the authorities derived from an account of the local trust domain. */
 export function deriveAuthorities(
   { namespace, serviceAccount }: Account,
   namespaces: ReadonlySet<string>,
 ): readonly string[] {
   if (namespace === undefined || serviceAccount === undefined) return []
   const always = [`NAMESPACE_${namespace}`, `SERVICE_${namespace}/${serviceAccount}`]
-  // Staging's core-api is not production's: the short name is for the namespaces that were named.
+  // Staging's core-api is not production's, so only the configured namespaces get the short name.
   return namespaces.has(namespace) ? [...always, `SERVICE_${serviceAccount}`] : always
 }
 

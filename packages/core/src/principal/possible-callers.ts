@@ -3,7 +3,7 @@ import { findNearest } from '@countersign/spiffe/options'
 import { SpiffeId, type SubjectIdentity } from '@countersign/spiffe'
 import type { PrincipalPolicy } from './create-principal.ts'
 
-/** The callers that are authenticated by their SPIFFE ID. */
+/** Creates the set of callers that are authenticated by SPIFFE ID. */
 export function createPossibleWorkloads(trustDomains: readonly string[], policy: PrincipalPolicy): PossibleCallers {
   const everyone = trustDomains.map((trustDomain) => ({ trustDomain, segments: [], rest: true }))
   const { localTrustDomain = '', namespaces, authorities } = policy
@@ -28,7 +28,7 @@ export function createPossibleWorkloads(trustDomains: readonly string[], policy:
   return { everyone, trustDomains, localTrustDomain, holdersOf, suggest }
 }
 
-/** The callers that are authenticated by a name from a closed list. */
+/** Creates the set of callers that are authenticated by a name from a closed list. */
 export function createPossibleSubjects(identity: SubjectIdentity): PossibleCallers {
   const granted = [...new Set(identity.names.flatMap((name) => identity.find(name) ?? []))]
   return {
@@ -50,7 +50,7 @@ function createNamedSet(name: string): CallerSet {
   return { trustDomain: '', segments: [name], rest: false }
 }
 
-/** Whether text can be one segment of a SPIFFE ID's path. */
+/** Returns whether text can be one segment of a SPIFFE ID's path. */
 function isSegment(text: string): boolean {
   try {
     return SpiffeId.parse(`spiffe://any/${text}`).segments.length === 1
@@ -59,7 +59,7 @@ function isSegment(text: string): boolean {
   }
 }
 
-// The reverse of what a principal's authorities are derived from.
+// The reverse of `deriveAuthorities`.
 function findAccounts(
   authority: string,
   namespaces: ReadonlySet<string>,

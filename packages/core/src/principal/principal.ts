@@ -1,7 +1,7 @@
 import type { Principal as PrincipalFacade } from '@countersign/authorization'
 import type { SpiffeId } from '@countersign/spiffe'
 
-/** What a principal is made of. */
+/** The fields of a principal. */
 export interface PrincipalFacts {
   readonly name: string
   readonly spiffeId?: SpiffeId
@@ -12,28 +12,28 @@ export interface PrincipalFacts {
   readonly expiresAt: number
 }
 
-// Set by the class itself: nothing else reaches its constructor.
+// Set by the class itself, because the constructor is private.
 let mint: (facts: PrincipalFacts) => Principal
 
 /**
- * Who is calling, by proof. Only a verified certificate makes one, so a value of this type is never a claim; it is
- * computed once per connection and shared by its requests.
+ * The proven caller of a request. Only a verified certificate produces one, so a value of this type is never just a
+ * claim. It is created once per connection and shared by its requests.
  */
 export class Principal implements PrincipalFacade {
-  /** The SPIFFE ID as text, or where callers have none their common name or DNS name. */
+  /** The SPIFFE ID as text, or the common name or DNS name if callers have no SPIFFE ID. */
   readonly name: string
   declare readonly spiffeId?: SpiffeId
   declare readonly trustDomain?: string
-  /** Of a SPIFFE ID whose path is exactly `/ns/<namespace>/sa/<service account>`, of whatever trust domain. */
+  /** Set if the SPIFFE ID's path is exactly `/ns/<namespace>/sa/<service account>`, in any trust domain. */
   declare readonly namespace?: string
   /** See `namespace`. */
   declare readonly serviceAccount?: string
-  /** Derived ones first, then those of the application; without duplicates. */
+  /** The derived authorities, then those of the application, without duplicates. */
   readonly authorities: readonly string[]
   readonly credential: 'x509-svid' | 'x509-subject'
   /**
-   * Epoch milliseconds: the moment from which some certificate of the verified path is no longer valid, or the
-   * revocation lists that speak for one are stale.
+   * Epoch milliseconds: when the first certificate of the verified path expires, or when the revocation list for one of
+   * them becomes stale.
    */
   readonly expiresAt: number
   readonly #authorities: ReadonlySet<string>
@@ -53,7 +53,7 @@ export class Principal implements PrincipalFacade {
     Object.freeze(this)
   }
 
-  /** Whether this authority is among `authorities`, byte for byte. */
+  /** Returns whether `authorities` includes this authority, compared byte for byte. */
   hasAuthority(name: string): boolean {
     return this.#authorities.has(name)
   }
@@ -63,7 +63,7 @@ export class Principal implements PrincipalFacade {
   }
 }
 
-/** For the functions of this folder that hold a proof; not exported from the package. */
+/** Creates a principal. Only for the functions of this folder that hold a proof; not exported from the package. */
 export function mintPrincipal(facts: PrincipalFacts): Principal {
   return mint(facts)
 }
