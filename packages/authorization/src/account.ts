@@ -1,12 +1,15 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
 
-/** What a SPIFFE ID of a Kubernetes workload names. */
+/** The Kubernetes workload that a SPIFFE ID names. */
 export interface Account {
   readonly namespace?: string
   readonly serviceAccount?: string
 }
 
-/** Namespace and service account of a path that is exactly `/ns/<namespace>/sa/<service account>`, or nothing. */
+/**
+ * Returns the namespace and service account of a path that is exactly `/ns/<namespace>/sa/<service account>`, otherwise
+ * an empty object.
+ */
 export function readAccount({ segments }: SpiffeId): Account {
   const [ns, namespace, sa, serviceAccount] = segments
   if (segments.length !== 4 || ns !== 'ns' || sa !== 'sa') return {}

@@ -4,13 +4,14 @@ import { readAccount } from './account.ts'
 import type { Principal } from './principal.ts'
 
 /**
- * Returns the principal that a caller with this SPIFFE ID would be, for tools, tests and pages that show what rules decide.
- * It proves nothing: never make one of what a request says about itself.
+ * Returns the principal that a caller with this SPIFFE ID would have, for tools, tests and pages that show what rules
+ * decide. It proves nothing: never create one from data in a request.
  *
- * @param authorities the authorities of the caller; default none
- * @throws {SpiffeIdError} when `spiffeId` is not a SPIFFE ID
- * @throws {ConfigurationError} `option_invalid` when an authority is not a non-empty string
- * @example assumePrincipal('spiffe://saas.example/ns/production/sa/core-api', ['SERVICE_core-api']).namespace // 'production'
+ * @param authorities the caller's authorities; default: none
+ * @throws {SpiffeIdError} if `spiffeId` is not a SPIFFE ID
+ * @throws {ConfigurationError} `option_invalid` if an authority is not a non-empty string
+ * @example assumePrincipal('spiffe://saas.example/ns/production/sa/core-api', ['SERVICE_core-api']).namespace //
+ * 'production'
  */
 export function assumePrincipal(spiffeId: string, authorities: readonly string[] = []): Principal {
   const id = SpiffeId.parse(spiffeId)

@@ -1,25 +1,25 @@
-/** The memory that several `BoundedCache` share; when it is used up, all of them begin anew. */
+/** The memory shared by several `BoundedCache`s. When it is used up, all of them are cleared. */
 export class CacheMemory {
   readonly #most: number
   readonly #users: { clear(): void }[] = []
   #bytes = 0
 
-  /** Takes the most bytes that are used. Default: 4 MiB, which is about 16,000 paths of usual length. */
+  /** `most` is the limit in bytes. Default: 4 MiB, enough for about 16,000 paths of usual length. */
   constructor(most: number = 4 * 1024 * 1024) {
     this.#most = most
   }
 
-  /** How many bytes are used. */
+  /** The number of bytes in use. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Clears this one too when the memory is used up. */
+  /** Registers a cache to be cleared when the memory is used up. */
   join(user: { clear(): void }): void {
     this.#users.push(user)
   }
 
-  /** Takes so many bytes. */
+  /** Reserves this many bytes. */
   take(bytes: number): void {
     if (this.#bytes + bytes > this.#most) {
       for (const user of this.#users) user.clear()
@@ -30,9 +30,9 @@ export class CacheMemory {
 }
 
 /**
- * Remembers what was computed for texts that come again and again. It is bounded in bytes, keeps no long text, and begins
- * anew when its memory is used up, so that a client that sends a new text with each request gains nothing but the work
- * that it would have been without it.
+ * Caches values computed from texts that recur. It is bounded in bytes, stores no long text, and is cleared when its
+ * memory is used up. A client that sends a new text with each request causes no more work than there would be without
+ * the cache.
  */
 export class BoundedCache<Value> {
   readonly #values = new Map<string, Value>()
@@ -43,14 +43,14 @@ export class BoundedCache<Value> {
     memory.join(this.#values)
   }
 
-  /** What was computed for this text, or undefined. */
+  /** Returns the value cached for this text, or undefined. */
   find(text: string): Value | undefined {
     return this.#values.get(text)
   }
 
   /**
-   * Computes a value for a text that is not there, remembers it for a while unless the text is long, and returns it.
-   * `compute` gets a copy of a short text: what was cut out of a longer one keeps the whole of it in memory.
+   * Computes the value of a text that is not cached, caches it unless the text is long, and returns it. `compute`
+   * receives a copy of a short text, because a slice keeps the whole original string in memory.
    */
   keep(text: string, compute: (text: string) => Value): Value {
     if (text.length > longestText) return compute(text)
@@ -66,11 +66,11 @@ const longestText = 256
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** Bytes of an entry besides its texts, as measured and rounded up. */
+/** The size of an entry without its texts in bytes, measured and rounded up. */
 const ofEntry = 160
 
 /**
- * Texts with one byte for each character, and whose path is the text itself. Of others, text and path are two strings
- * with up to two bytes for each character.
+ * Matches texts with one byte per character whose path is the text itself. Otherwise the text and the path are two
+ * strings with up to two bytes per character.
  */
 const unescaped = /^[\x21-\x24\x26-\x7e]*$/

@@ -4,12 +4,12 @@ import { compileCallerPatterns } from './pattern.ts'
 import type { CustomTest, RequestFacts, RequestHeaders } from './requirement.ts'
 import type { CanonicalTarget } from './target.ts'
 
-/** A request as requirements see it: its target is accepted and its caller is known, or known to be nobody. */
+/** A request as requirements see it: the target is accepted, and the caller is either authenticated or null. */
 export interface CheckedRequest {
   readonly principal: Principal | null
   readonly method: string
   readonly target: CanonicalTarget
-  /** Whose headers custom requirements ask for: Node puts them together only when they are read. */
+  /** The source of the headers for custom requirements. Node builds the headers object only when it is read. */
   readonly message: { readonly headers: RequestHeaders }
 }
 
@@ -27,31 +27,31 @@ export type RequirementReason =
   | 'evaluation_error'
   | 'no_route_requirement'
 
-/** One requirement that was not met. */
+/** A requirement that was not met. */
 export interface RequirementFailure {
   readonly reason: RequirementReason
   /** For the operator. */
   readonly detail: string
-  /** The authorities that were asked for and that the caller lacks. */
+  /** The required authorities that the caller lacks. */
   readonly missing?: readonly string[]
 }
 
-/** Asks one requirement; undefined means that the request passes. */
+/** Tests one requirement. Returns undefined if it is met. */
 export type RequirementTest = (request: CheckedRequest) => RequirementFailure | undefined
 
-/** For `permitAll`. */
+/** Tests `permitAll`. */
 export const passAlways: RequirementTest = () => undefined
 
-/** For `denyAll`. */
+/** Tests `denyAll`. */
 export const denyAlways: RequirementTest = () => deniedAlways
 
-/** For `perRoute` where no route answers in its place. */
+/** Tests `perRoute` if the route has no requirement of its own. */
 export const passNoRoute: RequirementTest = () => noRouteRequirement
 
-/** For `authenticated`. */
+/** Tests `authenticated`. */
 export const checkAuthenticated: RequirementTest = ({ principal }) => (principal === null ? unauthenticated : undefined)
 
-/** For `hasAuthority` and `hasAnyAuthority`. */
+/** Creates the test of `hasAuthority` and `hasAnyAuthority`. */
 export function checkAnyAuthority(authorities: readonly string[]): RequirementTest {
   const failure = describeMissing(authorities)
   return ({ principal }) => {
@@ -63,7 +63,7 @@ export function checkAnyAuthority(authorities: readonly string[]): RequirementTe
   }
 }
 
-/** For `hasAllAuthorities`. */
+/** Creates the test of `hasAllAuthorities`. */
 export function checkAllAuthorities(authorities: readonly string[]): RequirementTest {
   return ({ principal }) => {
     if (principal === null) return unauthenticated
@@ -75,7 +75,7 @@ export function checkAllAuthorities(authorities: readonly string[]): Requirement
   }
 }
 
-/** For `callers`. A principal without a SPIFFE ID is on no list of SPIFFE IDs. */
+/** Creates the test of `callers`. A principal without a SPIFFE ID never matches. */
 export function checkCallers(patterns: readonly string[]): RequirementTest {
   const isListed = compileCallerPatterns(patterns)
   return checkPrincipal(
@@ -85,7 +85,9 @@ export function checkCallers(patterns: readonly string[]): RequirementTest {
   )
 }
 
-/** For `serviceAccounts`: staging's core-api of another trust domain is not ours, so only local ones count. */
+/**
+ * Creates the test of `serviceAccounts`. Only local callers match, because another trust domain's core-api is not ours.
+ */
 export function checkServiceAccounts(accounts: readonly string[], localTrustDomain: string): RequirementTest {
   const listed = new Map<string | undefined, Set<string | undefined>>()
   for (const pair of accounts) {
@@ -100,7 +102,7 @@ export function checkServiceAccounts(accounts: readonly string[], localTrustDoma
   )
 }
 
-/** For `inNamespace`, local for the same reason. */
+/** Creates the test of `inNamespace`. Only local callers match, for the same reason. */
 export function checkNamespaces(namespaces: readonly string[], localTrustDomain: string): RequirementTest {
   const listed = new Set<string | undefined>(namespaces)
   return checkPrincipal(
@@ -110,7 +112,7 @@ export function checkNamespaces(namespaces: readonly string[], localTrustDomain:
   )
 }
 
-/** For `inTrustDomain`. */
+/** Creates the test of `inTrustDomain`. */
 export function checkTrustDomains(trustDomains: readonly string[]): RequirementTest {
   const listed = new Set<string | undefined>(trustDomains)
   return checkPrincipal(
@@ -120,7 +122,7 @@ export function checkTrustDomains(trustDomains: readonly string[]): RequirementT
   )
 }
 
-/** For `allOf`: the first requirement that is not met is the answer. */
+/** Creates the test of `allOf`. The first requirement that is not met is reported. */
 export function checkAllOf(tests: readonly RequirementTest[]): RequirementTest {
   return (request) => {
     for (const test of tests) {
@@ -131,7 +133,10 @@ export function checkAllOf(tests: readonly RequirementTest[]): RequirementTest {
   }
 }
 
-/** For `anyOf`: one that cannot be evaluated ends it, so that an error never leads to a more lenient alternative. */
+/**
+ * Creates the test of `anyOf`. If a requirement cannot be evaluated, the test fails there, so that an error never leads
+ * to a more lenient alternative.
+ */
 export function checkAnyOf(tests: readonly RequirementTest[]): RequirementTest {
   return (request) => {
     const failures: RequirementFailure[] = []
@@ -144,7 +149,10 @@ export function checkAnyOf(tests: readonly RequirementTest[]): RequirementTest {
   }
 }
 
-/** For `custom`: anything but true or false is an error, above all a promise, which is always truthy. */
+/**
+ * Creates the test of `custom`. Any result but true or false is an error, in particular a promise, which is always
+ * truthy.
+ */
 export function checkCustom(name: string, test: CustomTest): RequirementTest {
   const refused: RequirementFailure = Object.freeze({
     reason: 'custom_refused',
@@ -156,7 +164,7 @@ export function checkCustom(name: string, test: CustomTest): RequirementTest {
       const answer: unknown = test(facts)
       if (answer === true) return undefined
       if (answer === false) return refused
-      // Nobody waits for this promise; without a listener its rejection would end the process.
+      // This promise is not awaited; without a handler, its rejection would end the process.
       ignoreRejection(answer)
       return failEvaluation(name, 'returned', answer)
     } catch (error) {

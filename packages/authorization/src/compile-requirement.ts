@@ -20,31 +20,34 @@ import {
   type RequirementTest,
 } from './check-requirement.ts'
 
-/** A requirement that is ready to be asked: nothing in it can be wrong any more, and a pass costs no allocation. */
+/** A validated requirement that is ready to be tested. A passing test allocates nothing. */
 export interface CompiledRequirement {
-  /** The requirement as data, frozen all the way down. */
+  /** The requirement as data, deeply frozen. */
   readonly source: Requirement
-  /** True for `perRoute()`, whose answer is the route's own requirement. */
+  /** True for `perRoute()`, which is decided by the route's own requirement. */
   readonly deferToRoute: boolean
-  /** Never throws, never waits. */
+  /** Never throws and never waits. */
   readonly test: RequirementTest
 }
 
-/** What a requirement needs to know of the configuration around it. */
+/** The configuration that a requirement depends on. */
 export interface RequirementContext {
-  /** Where it stands, for error messages: `rules[3].allow`. */
+  /** The position for error messages, such as `rules[3].allow`. */
   readonly where: string
-  /** The trust domain for whose callers alone namespaces and service accounts mean something; undefined where callers have no SPIFFE IDs. */
+  /**
+   * The only trust domain in which namespaces and service accounts are meaningful. Undefined if callers have no SPIFFE
+   * IDs.
+   */
   readonly localTrustDomain: string | undefined
-  /** The callers that there can be; a requirement that none of them can meet is refused. Default: not checked. */
+  /** The callers that can exist. A requirement that none of them can meet is refused. Default: not checked. */
   readonly callers?: PossibleCallers | undefined
 }
 
 /**
- * Turns a requirement from outside, or a list of caller patterns, into its test.
+ * Compiles a requirement, or a list of caller patterns, into its test.
  *
- * @throws {ConfigurationError} `option_unknown`, `option_invalid` or `rule_invalid`, with place, finding and remedy;
- * `rule_invalid` also for a requirement that none of `callers` can meet
+ * @throws {ConfigurationError} `option_unknown`, `option_invalid` or `rule_invalid`; the message says where, what was
+ * found and what to write. `rule_invalid` also if none of `callers` can meet the requirement
  */
 export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const source = parseRequirement(input, context.where)
@@ -54,7 +57,7 @@ export function compileRequirement(input: unknown, context: RequirementContext):
 }
 
 /**
- * The same for what a route itself demands, where `perRoute()` would point back at itself.
+ * Compiles the requirement of a route, for which `perRoute()` would refer to itself.
  *
  * @throws {ConfigurationError} as `compileRequirement` does, and `rule_invalid` for `perRoute()`
  */

@@ -7,17 +7,17 @@ import { type CanonicalTarget, createTargetParser, type TargetRefusal } from './
 
 /** A request as plain data. */
 export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' | 'semantics'> {
-  /** The target as it would be sent, percent-encoded, with or without a query. */
+  /** The target as it would be sent: percent-encoded, with or without a query. */
   readonly path: string
-  /** Default: none; only custom requirements look at them. */
+  /** The headers, which only custom requirements read. Default: none. */
   readonly headers?: RequestHeaders
-  /** How the router reads the path. Default: by the letter. */
+  /** How the router reads the path. Default: exact matching. */
   readonly semantics?: PathSemantics
 }
 
 /**
- * Decides a request that is given as plain data, the check of its path included: without a server, for tools, tests and
- * pages. Never throws, never waits.
+ * Decides a request given as plain data, including the check of its path. Needs no server: for tools, tests and pages.
+ * Never throws and never waits.
  *
  * @example decidePath(rules, { method: 'GET', path: '/invoices/17', principal: null }).effect // 'deny'
  */
@@ -28,9 +28,9 @@ export function decidePath(rules: RuleSet, request: PathRequest): Decision {
   return decide(rules, { ...rest, target, semantics, message: { headers } })
 }
 
-/** Checks method and path of a request that need not exist. */
+/** Parses the method and path of a hypothetical request. */
 export function parsePlainTarget(rules: RuleSet, method: string, path: string): CanonicalTarget | TargetRefusal {
-  // A Host header is what a real request would bring besides.
+  // A real request also has a Host header.
   const host = { httpVersionMajor: 1, rawHeaders: ['Host', 'localhost'] }
   return createTargetParser(rules.knownMethods)({ method, url: path, ...host })
 }

@@ -6,23 +6,26 @@ import type { CheckedRequest, RequirementFailure } from './check-requirement.ts'
 import { type CompiledRule, describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
 
-/** A request together with how its path is read and what its route demands. */
+/** A request, with how its path is read and its route's own requirement. */
 export interface DecisionRequest extends CheckedRequest {
   /** How the router reads the path. */
   readonly semantics: PathSemantics
-  /** How another router on the way reads it; what the two would decide differently is denied. */
+  /**
+   * How another router on the same route reads the path. If the two would lead to different decisions, the request is
+   * denied.
+   */
   readonly otherSemantics?: PathSemantics | undefined
-  /** What the route itself demands in addition to the rules. */
+  /** The route's own requirement, applied in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
-  /** Whether the last parameter of the route is empty, which a rule for that route may not match. */
+  /** True if the last parameter of the route is empty. A rule for that route may not match such a path. */
   readonly hasEmptyParameter?: boolean | undefined
-  /** Whether the route is not known yet and decides afterwards, so that rules may leave the request to it. */
+  /** True if the route is not known yet and will be decided later, so that rules may leave the request to it. */
   readonly isRouteToCome?: boolean | undefined
 }
 
 /**
- * Whether a request passes: first the rules, of which the first that matches decides, then what the route demands.
- * Neither gives back what the other took. Never throws, never waits.
+ * Decides a request: first by the rules, of which the first match decides, then by the route's own requirement. Neither
+ * can allow what the other denies. Never throws and never waits.
  */
 export function decide(rules: RuleSet, request: DecisionRequest): Decision {
   const ruling = decideRules(rules, request)
@@ -30,10 +33,10 @@ export function decide(rules: RuleSet, request: DecisionRequest): Decision {
 }
 
 /**
- * The first half of `decide`, where what the route demands is asked later. A rule with `perRoute()` passes here only
- * when `routeAllow` is known, or with `isLeftToRoute` when it is to come.
+ * Decides by the rules alone, as the first half of `decide`; `decideRoute` is the second. A rule with `perRoute()`
+ * allows the request only if `routeAllow` is known, or, with `isLeftToRoute`, if the route will be decided later.
  *
- * The path is decided in every form in which a router on the way may compare it, and denied where they do not agree.
+ * The path is decided in every form that a router may compare, and denied if the decisions differ.
  */
 export function decideRules(rules: RuleSet, request: DecisionRequest): Decision {
   const { method, target, semantics, otherSemantics } = request
@@ -44,7 +47,7 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
     return createDenial('ambiguous_path', 'Express would cut the path in the wrong place: decoded, it has whitespace')
   }
   if (target.decoded === undefined) {
-    // Nearly every request ends here, and nothing is allocated for it.
+    // Nearly every request returns here, without any allocation.
     if (otherSemantics === undefined || rules.find(method, target, otherSemantics) === rule) return decision
   } else if (decision.effect === 'deny' && decision.reason === 'encoded_delimiter') return decision
   let agreed = decision
@@ -58,14 +61,14 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
 
 type OtherRules = ReadonlyMap<CompiledRule | undefined, typeof decideRule>
 
-// The rules of all other forms of the path, each once.
+// Finds the rules for all other forms of the path, each once.
 function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: CompiledRule | undefined): OtherRules {
   const { method, target, semantics, otherSemantics = semantics } = request
   const slashDecoded = target.decoded?.slashDecoded
   const others = new Map<CompiledRule | undefined, typeof decideRule>()
   for (const each of otherSemantics === semantics ? [semantics] : [semantics, otherSemantics]) {
-    // What decodes an encoded slash after the router finds the segments behind it. A later rule is for paths of more
-    // segments; an earlier one takes something out of the rule that decides.
+    // Code that decodes an encoded slash after routing sees the segments behind it. A later rule is for paths with more
+    // segments; an earlier one restricts the rule that decides.
     const decoded = slashDecoded && rules.find(method, slashDecoded, each)
     if (decoded !== undefined && rule !== undefined && decoded.index < rule.index) others.set(decoded, askRule)
     for (const spelling of [target, ...otherSpellings(target, each)]) {
@@ -83,7 +86,10 @@ function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefine
   )
 }
 
-/** The second half of `decide`, for a request that rules let pass: what its route demands, and what it leaves empty. */
+/**
+ * Decides the second half of `decide`, for a request that the rules allow: the route's own requirement, and an empty
+ * last parameter.
+ */
 export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRequest): Decision {
   const { routeAllow, hasEmptyParameter } = request
   if (routeAllow !== undefined) {
@@ -96,7 +102,7 @@ export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRe
   return createDenial('no_rule', detail)
 }
 
-/** What a requirement demands that a route has. */
+/** Decides a request by the route's own requirement. */
 export function decideRequirement(requirement: CompiledRequirement, request: CheckedRequest): Decision {
   const failure = requirement.test(request)
   return failure === undefined

@@ -1,7 +1,7 @@
 import type { RequirementReason } from './check-requirement.ts'
 import type { TargetReason } from './target.ts'
 
-/** What a denied caller is told, beside a status and the id; nothing about rules or certificates. */
+/** The code sent to a denied caller, with a status and the id. It reveals nothing about rules or certificates. */
 export type DenialCode =
   | 'access_denied'
   | 'client_certificate_required'
@@ -9,59 +9,59 @@ export type DenialCode =
   | 'ambiguous_request'
   | 'authorization_unavailable'
 
-/** Why a request was denied; closed, for operators. */
+/** Why a request was denied, for operators. The set is closed. */
 export type DenialReason =
   | TargetReason
   | RequirementReason
-  /** No rule covers method and path. */
+  /** No rule covers the method and path. */
   | 'no_rule'
   /** Routers that read the path differently would reach rules that decide differently. */
   | 'ambiguous_path'
-  /** The connection carries a certificate that proves nobody. */
+  /** The connection presented a certificate that does not authenticate a caller. */
   | 'identity_invalid'
   /** The certificate that authenticated the connection is no longer valid. */
   | 'identity_expired'
   /** There is no X.509 material to decide with. */
   | 'source_unavailable'
-  /** Method or path changed between the decision and the route. */
+  /** The method or path changed between the decision and the route. */
   | 'request_rewritten'
-  /** A route demands a decision and the guard did not see the request. */
+  /** A route requires a decision, but the guard did not see the request. */
   | 'guard_missing'
 
-/** A request that does not pass. */
+/** A denied request. */
 export interface Denial {
   readonly effect: 'deny'
   readonly status: 400 | 403 | 503
   readonly code: DenialCode
   readonly reason: DenialReason
-  /** The reason in words, for the log and nothing that a caller sees. */
+  /** The reason in words, for the log only; callers never see it. */
   readonly detail: string
-  /** Names this denial to the caller and in the log, so that the two can be brought together. */
+  /** Identifies this denial in the response and in the log, so that the two can be correlated. */
   readonly id: string
-  /** The index of the rule that decided, where one did. */
+  /** The index of the rule that decided, if one did. */
   readonly rule?: number
-  /** The authorities that the caller lacks, where that is the reason. */
+  /** The authorities that the caller lacks, if that is the reason. */
   readonly missing?: readonly string[]
-  /** Whom the certificate names, where it proved a caller that then could not be made a principal. */
+  /** The name of a caller that was authenticated but for which no valid principal exists. */
   readonly principal?: string
 }
 
-/** A request that passes; one frozen value for each rule, so that a pass costs no allocation. */
+/** An allowed request. Each rule has one frozen value, so that allowing a request allocates nothing. */
 export interface Allowed {
   readonly effect: 'allow'
-  /** The index of the rule that decided; absent where only the requirement of a route did. */
+  /** The index of the rule that decided. Absent if only a route's own requirement decided. */
   readonly rule?: number
-  /** Whether it passes only as far as rules decide, because this one leaves the request to its route. */
+  /** True if the rules allow the request only provisionally, because the rule leaves it to its route. */
   readonly isLeftToRoute: boolean
 }
 
-/** Whether a request passes. */
+/** The decision on a request. */
 export type Decision = Allowed | Denial
 
-/** The value of a request that fulfils the requirement of its route. */
+/** The decision on a request that meets its route's own requirement. */
 export const allowedByRoute: Allowed = Object.freeze({ effect: 'allow', isLeftToRoute: false })
 
-/** Makes a denial with an id of its own and the answer that belongs to its reason. */
+/** Creates a denial with a new id and the status and code that belong to its reason. */
 export function createDenial(
   reason: DenialReason,
   detail: string,
@@ -77,7 +77,7 @@ export function createDenial(
   })
 }
 
-/** What a reason leads to (RFC 9110 §15.5, §15.6.4). */
+/** The status and code for a reason (RFC 9110 §15.5, §15.6.4). */
 type StatusAndCode = Pick<Denial, 'status' | 'code'>
 
 const accessDenied: StatusAndCode = { status: 403, code: 'access_denied' }

@@ -1,6 +1,6 @@
 import type { Requirement } from './requirement.ts'
 
-/** A requirement as one would write it: `anyOf(hasAuthority('A'), inNamespace('x'))`. */
+/** Returns a requirement as source text: `anyOf(hasAuthority('A'), inNamespace('x'))`. */
 export function describeRequirement(requirement: Requirement): string {
   return Object.entries<Argument>(requirement)
     .map(([name, value]) => `${name}(${describeArguments(value).join(', ')})`)

@@ -4,8 +4,8 @@ import type { RuleSet } from './rules.ts'
 import type { CanonicalTarget } from './target.ts'
 
 /**
- * Whether a path that ends in an empty parameter misses the rule that covers its route: `/files/` reaches
- * `/files/:name`, but not the rule `/files/*`, so that a later and laxer rule decided.
+ * Returns whether a path that ends in an empty parameter misses the rule that covers its route. For example, `/files/`
+ * reaches the route `/files/:name` but not the rule `/files/*`, so a later and more lenient rule would decide.
  *
  * @param decisive the rule that decided
  */

@@ -1,24 +1,24 @@
 import type { TargetReason } from './target.ts'
 
-/** One string that stands for a path, as far as a rule can match it. */
+/** One form of a path, as far as a rule can match it. */
 export interface PathSpelling {
   readonly path: string
-  /** False when folding the case cannot change it, so that the usual path costs no folding. */
+  /** False if case folding cannot change it, so that most paths need no folding. */
   readonly isFoldable: boolean
 }
 
-/** A path with percent-escapes, in all the forms in which a router or a handler may compare it. */
+/** A path with percent-escapes, in every form that a router or a handler may compare. */
 export interface DecodedPath {
   /** Decoded once. An encoded slash stays `%2F`, which no other text decodes to. */
   readonly path: string
   /**
-   * With the escapes of reserved characters left, as find-my-way compares it; with those of all characters left that can
-   * be sent as they are; and decoded twice.
+   * Three further forms: with escaped reserved characters kept, as find-my-way compares it; with every escape kept
+   * whose character could be sent unescaped; and decoded twice.
    */
   readonly unneededKept: readonly PathSpelling[]
-  /** These, and the path as received, which Express compares. */
+  /** Those forms, and the path as received, which Express compares. */
   readonly allKept: readonly PathSpelling[]
-  /** With its encoded slashes decoded, if it has any. */
+  /** The form with encoded slashes decoded, if there are any. */
   readonly slashDecoded: PathSpelling | undefined
 }
 
@@ -29,9 +29,9 @@ export type EscapeRefusal = Extract<
 >
 
 /**
- * Decodes a path whose escapes are well-formed, or returns why it is refused: a segment that decodes to `.` or `..`, an
- * encoded slash beside a slash, whitespace at the beginning or the end of a segment, and everything that becomes a
- * delimiter, a dot or a control character when it is decoded a second time, as file handlers do.
+ * Decodes a path whose escapes are well-formed, or returns why it is refused. Refused are: a segment that decodes to
+ * `.` or `..`; an encoded slash next to a slash; whitespace at either end of a segment; and escapes that become a
+ * delimiter, a dot or a control character when decoded a second time, as file handlers do.
  */
 export function decodePath(received: string, hasEncodedSlash: boolean): DecodedPath | EscapeRefusal {
   try {
@@ -49,9 +49,9 @@ function decode(received: string, hasEncodedSlash: boolean): DecodedPath | Escap
   const twice = decodeAgain(whole)
   if (typeof twice === 'object') return twice.refused
   if (hasEdgeWhitespace(whole) || (twice !== undefined && hasEdgeWhitespace(twice))) return 'edge_whitespace'
-  // Both at once would need a form for each combination, and nobody sends it.
+  // Both at once would need a form for each combination, and real clients do not send it.
   if (hasEncodedSlash && twice !== undefined) return 'encoded_delimiter'
-  // As find-my-way does it: `%25` stays as well.
+  // As find-my-way does it: `%25` is kept as well.
   const reserved = decodeURI(received.replaceAll('%25', '%2525'))
   const forms = [reserved, decodeNeeded(received), twice ?? path]
   return {
@@ -62,12 +62,13 @@ function decode(received: string, hasEncodedSlash: boolean): DecodedPath | Escap
   }
 }
 
-// Parsers trim: behind a middleware engine `/admin%20` is `/admin` to Express. What `String.prototype.trim` removes.
+// Some parsers trim: behind a middleware engine, Express reads `/admin%20` as `/admin`. Matches what
+// `String.prototype.trim` removes.
 function hasEdgeWhitespace(path: string): boolean {
   return /\/\s|\s(?:\/|$)/.test(path)
 }
 
-// Only what cannot be sent as it is: a space, and everything outside ASCII.
+// Decodes only what cannot be sent unescaped: a space, and everything outside ASCII.
 function decodeNeeded(received: string): string {
   return decodeURIComponent(received.replaceAll(/%(?=2[1-9a-f]|[3-6][0-9a-f]|7[0-9a-e])/gi, '%25'))
 }
@@ -78,9 +79,9 @@ function spellOthers(path: string, forms: readonly string[]): readonly PathSpell
   return Object.freeze(Array.from(others, spell))
 }
 
-/** What a second decoding yields; undefined where it changes nothing. */
+/** Returns the result of a second decoding, or undefined if it changes nothing. */
 function decodeAgain(path: string): string | { readonly refused: EscapeRefusal } | undefined {
-  // Escapes are all that is left of `%25`: `%` alone, or before anything else, stays what it is.
+  // Only what remains of `%25` can be an escape here; a `%` that does not start one is kept.
   const escapes = path.match(/%[0-9a-f]{2}/gi)
   if (escapes === null) return undefined
   for (const escape of escapes) {

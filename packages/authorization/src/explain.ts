@@ -8,33 +8,33 @@ import { findNearMisses, type NearMiss } from './near-miss.ts'
 import { describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
 
-/** A request that need not exist, to be decided with reasons. */
+/** A hypothetical request to be explained. */
 export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'message'> {
   readonly rules: RuleSet
-  /** The target as it would be sent, percent-encoded, with or without a query. */
+  /** The target as it would be sent: percent-encoded, with or without a query. */
   readonly path: string
-  /** Default: none; only custom requirements look at them. */
+  /** The headers, which only custom requirements read. Default: none. */
   readonly headers?: RequestHeaders
 }
 
-/** What one layer said of a request. A layer behind one that denies is skipped. */
+/** What one layer decided about a request. Layers after one that denies are skipped. */
 export interface ExplainedLayer {
   readonly layer: 'target' | 'authentication' | 'rules' | 'route'
   readonly outcome: 'pass' | 'deny' | 'skipped'
   readonly because: string
-  /** Rules that do not match and may have been meant to; only of the layer `rules`. */
+  /** Rules that do not match but may have been meant to. Only set for the layer `rules`. */
   readonly nearMisses: readonly NearMiss[]
 }
 
-/** A decision with the reasons of every layer, in the order in which they are asked. */
+/** A decision with the reason of every layer, in the order of evaluation. */
 export interface Explanation {
   readonly decision: Decision
   readonly layers: readonly ExplainedLayer[]
-  /** The whole as text of several lines. */
+  /** Formats the explanation as several lines of text. */
   readonly toString: () => string
 }
 
-/** Decides a request by the functions that decide real ones, and tells why, layer by layer. */
+/** Decides a request with the functions that decide real requests, and explains the decision layer by layer. */
 export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainRequest): Explanation {
   const target = parsePlainTarget(rules, rest.method, path)
   if (!target.accepted) {

@@ -1,4 +1,7 @@
-/** The methods that Node's HTTP parser knows, of every supported version; a rule that names another can never match. */
+/**
+ * The methods that Node's HTTP parser knows, across all supported versions. A rule that names another method can never
+ * match.
+ */
 export const httpMethods: readonly string[] = [
   'ACL',
   'BIND',

@@ -5,16 +5,16 @@ import { foldPattern, foldTarget, type PathSemantics } from './path-semantics.ts
 import { type CompiledRule, describeRule } from './rule.ts'
 import { createRuleIndex } from './rule-index.ts'
 
-/** A rule that does not match a request, although it looks as if it was meant to. */
+/** A rule that does not match a request but looks as if it was meant to. */
 export interface NearMiss {
   /** The index of the rule. */
   readonly rule: number
-  /** What differs: the method, upper and lower case, a slash at the end, or the spelling of one segment. */
+  /** What differs: the method, the letter case, a trailing slash, or the spelling of one segment. */
   readonly differs: 'method' | 'case' | 'trailing_slash' | 'segment'
   readonly because: string
 }
 
-/** The near misses among rules that were tried and did not match, in their order, at most ten. */
+/** Returns the near misses among rules that did not match, in rule order, at most ten. */
 export function findNearMisses(rules: readonly CompiledRule[], request: DecisionRequest): readonly NearMiss[] {
   const misses: NearMiss[] = []
   for (const rule of rules) {

@@ -5,10 +5,10 @@ import { refuseRule } from './refuse-rule.ts'
 import type { CustomTest, Requirement } from './requirement.ts'
 
 /**
- * Reads a requirement from outside into a frozen copy that cannot be wrong; a list of strings is `callers(...)`.
+ * Parses a requirement into a validated, frozen copy. A list of strings means `callers(...)`.
  *
- * @throws {ConfigurationError} `option_unknown` for an unknown key, `option_invalid` for a value of the wrong shape,
- * `rule_invalid` for one of the right shape that cannot be what its author meant
+ * @throws {ConfigurationError} `option_unknown` for an unknown key; `option_invalid` for a value of the wrong type;
+ * `rule_invalid` for a value that is well-formed but cannot be intended
  */
 export function parseRequirement(input: unknown, where: string, depth = 1): Requirement {
   if (Array.isArray(input)) {
@@ -27,7 +27,7 @@ export function parseRequirement(input: unknown, where: string, depth = 1): Requ
   return Object.freeze(parsers[key](options[key], `${where}.${key}`, depth))
 }
 
-// Far beyond what anybody can read; a requirement that contains itself ends here.
+// Far deeper than anyone can read; it also stops at a requirement that contains itself.
 const deepest = 32
 
 type KeyOf<Kind> = Kind extends unknown ? keyof Kind : never
@@ -86,7 +86,7 @@ function parseEntries(
   return Object.freeze(entries)
 }
 
-// A name that no SPIFFE ID can contain would make a requirement that nobody ever fulfils.
+// A name that no SPIFFE ID can contain would produce a requirement that no caller can meet.
 function checkServiceAccount(entry: string, where: string): void {
   if (countSegments(entry) === 2) return
   refuseRule(where, entry, "a pair such as 'production/core-api'; inNamespace() takes all of a namespace")
@@ -105,7 +105,7 @@ function countSegments(path: string): number {
   }
 }
 
-// A whole SPIFFE ID is refused here, although it names its trust domain: its author meant one workload.
+// A whole SPIFFE ID is refused here, although it names its trust domain, because its author meant one workload.
 function checkTrustDomain(entry: string, where: string): void {
   if (isTrustDomainName(entry)) return
   refuseRule(where, entry, 'the bare name of a trust domain; callers() takes SPIFFE IDs')
@@ -152,7 +152,7 @@ function isWithoutArguments(key: Key): boolean {
   return key === 'authenticated' || key === 'permitAll' || key === 'denyAll' || key === 'perRoute'
 }
 
-/** What was most likely meant by something that is not a requirement. */
+/** Returns the call that was most likely meant by a value that is not a requirement. */
 function suggestCall(input: unknown): string {
   const name: unknown = typeof input === 'function' ? input.name : input
   if (typeof name !== 'string' || name === '') return 'authenticated()'

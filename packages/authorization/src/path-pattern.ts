@@ -1,19 +1,19 @@
 import { describeValue } from '@countersign/spiffe/options'
 import { refuseRule } from './refuse-rule.ts'
 
-/** A set of paths, in the one form in which rules and routes are compared with each other and with targets. */
+/** A set of paths, in the common form in which rules and routes are compared with each other and with targets. */
 export interface SegmentPattern {
-  /** Begins with a slash unless empty; a segment `*` stands for any one that is not empty. */
+  /** Starts with a slash unless empty. A `*` segment matches any one non-empty segment. */
   readonly path: string
-  /** Whether it takes in everything below that path too. The pattern of all paths has an empty path and a rest. */
+  /** True if it includes everything below that path. The pattern of all paths has an empty path and `rest: true`. */
   readonly rest: boolean
 }
 
 /**
- * Reads the path of a rule. Segments are written decoded; `*` is one whole non-empty segment, `**` may stand only at
- * the end. Everything else that looks like a pattern is an error, because its author expects it to work as one.
+ * Parses the path of a rule. Segments are written decoded. `*` matches one whole non-empty segment; `**` is allowed
+ * only at the end. Anything else that looks like a pattern is an error, because its author expects it to work as one.
  *
- * @throws {ConfigurationError} `rule_invalid` with what to write instead
+ * @throws {ConfigurationError} `rule_invalid`; the message says what to write instead
  */
 export function parsePathPattern(input: unknown, where: string): SegmentPattern {
   if (typeof input !== 'string') refuseRule(where, input, 'a path')
@@ -41,7 +41,8 @@ function refuseCharacters(text: string, where: string): void {
   const [pattern] = /[?[\]{}]/.exec(text) ?? []
   if (pattern !== undefined)
     refuseRule(where, text, `no '${pattern}'; the only wildcards are '*' and '**' as whole segments`)
-  // A target that contains one of these, even encoded where that is refused too, never gets as far as the rules.
+  // A target with one of these characters is refused before it reaches the rules, also in escaped form for those whose
+  // escapes are refused.
   if (/[\\;#\p{Cc}\p{Cs}]/u.test(text)) refuseRule(where, text, "no '\\', ';', '#' or control character")
 }
 

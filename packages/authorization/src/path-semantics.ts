@@ -4,42 +4,46 @@ import type { Reparsing } from './reparsed-target.ts'
 import type { CanonicalTarget } from './target.ts'
 
 /**
- * How a router reads a path beyond the letter. Rules are read the same way, so that a path reaches the same rule as
- * the handler: `/ADMIN` is `/admin` to a router that ignores case.
+ * How a router reads a path beyond exact matching. Rules are read the same, so that a path reaches the same rule as its
+ * handler: `/ADMIN` is `/admin` to a router that ignores case.
  */
 export interface PathSemantics {
   /**
-   * Which letters lose their case: `'ascii'` for Express, which compares the percent-encoded path, `'unicode'` for
-   * Fastify, which decodes it first (to it the Kelvin sign is a `k`), `'expression'` for engines that compare the decoded
-   * path with a regular expression that ignores case (to it `ς` is `σ`, and the Kelvin sign is not a `k`), or none.
+   * Which letters are compared without case:
+   *
+   * - `'ascii'`: for Express, which compares the percent-encoded path.
+   * - `'unicode'`: for Fastify, which decodes the path first, so that the Kelvin sign equals `k`.
+   * - `'expression'`: for engines that compare the decoded path with a case-insensitive regular expression, so that `ς`
+   * equals `σ` and the Kelvin sign does not equal `k`.
+   * - false: none.
    */
   readonly foldCase: false | 'ascii' | 'unicode' | 'expression'
-  /** Whether `/a/` is `/a`. The path `/` stays what it is. */
+  /** True if `/a/` equals `/a`. The path `/` is not changed. */
   readonly foldTrailingSlash: boolean
   /**
-   * Which percent-escapes the router may compare as they were received: those of characters that can be sent as they are,
-   * such as `%40` and `%7E`, or all of them, as Express does. Default: all, which is safe for every router. The path is
-   * decided in each of these forms and decoded, and denied where they do not agree.
+   * Which percent-escapes the router may compare as received: only those of characters that can be sent unescaped, such
+   * as `%40` and `%7E`, or all of them, as Express does. Default: all, which is safe for every router. The path is
+   * decided in each of these forms and decoded, and denied if the decisions differ.
    */
   readonly comparesEscaped?: 'unneeded' | 'all'
   /**
-   * Which part of a target the router decodes before an Express application below it reads it: all of it, or only what
-   * follows a mount path that was sent with escapes. A target that Express would cut in the wrong place is denied.
-   * Default: none.
+   * Which part of a target the router decodes before an Express application below it reads the target: all of it, or
+   * only what follows a mount path that was sent with escapes. A target that Express would cut in the wrong place is
+   * denied. Default: none.
    */
   readonly decodesForExpress?: Reparsing
 }
 
-/** The reading by the letter, which is Fastify's default. */
+/** Exact matching, which is Fastify's default. */
 export const exactSemantics: PathSemantics = Object.freeze({ foldCase: false, foldTrailingSlash: false })
 
-/** The path of an accepted target as a router with this reading compares it. */
+/** Returns the path of an accepted target as a router with these semantics compares it. */
 export function foldTarget(target: PathSpelling, semantics: PathSemantics): string {
   const path = target.isFoldable ? foldCase(target.path, semantics) : target.path
   return foldTrailingSlash(path, semantics)
 }
 
-/** What a router may compare in place of the decoded path of a target. */
+/** Returns the forms that a router may compare instead of the decoded path of a target. */
 export function otherSpellings(
   { decoded }: CanonicalTarget,
   { comparesEscaped }: PathSemantics,
@@ -48,7 +52,7 @@ export function otherSpellings(
   return comparesEscaped === 'unneeded' ? decoded.unneededKept : decoded.allKept
 }
 
-/** Whether an Express application behind this router may route another path than the one that was sent. */
+/** Returns whether an Express application behind this router may route another path than the one that was sent. */
 export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpress }: PathSemantics): boolean {
   if (reparsing === undefined || decodesForExpress === undefined) return false
   return decodesForExpress === 'all' || reparsing === 'belowEscapes'
@@ -56,12 +60,12 @@ export function isCutElsewhere({ reparsing }: CanonicalTarget, { decodesForExpre
 
 const none: readonly PathSpelling[] = Object.freeze([])
 
-/** A pattern of paths, of a rule or a route, in the same reading. */
+/** Returns the pattern of a rule or route under the same semantics. */
 export function foldPattern(pattern: SegmentPattern, semantics: PathSemantics): SegmentPattern {
   return { path: foldTrailingSlash(foldCase(pattern.path, semantics), semantics), rest: pattern.rest }
 }
 
-/** A number, equal for readings that fold alike, under which to keep what was made for one. */
+/** Returns a cache key that is equal for semantics with the same folding. */
 export function semanticsKey({ foldCase, foldTrailingSlash }: PathSemantics): number {
   const folding = foldings.indexOf(foldCase)
   return foldTrailingSlash ? folding + foldings.length : folding
@@ -76,7 +80,7 @@ function foldCase(path: string, semantics: PathSemantics): string {
   return semantics.foldCase === 'ascii' ? folded : folded.replaceAll(/[^\p{ASCII}]/gu, foldForExpression)
 }
 
-// Canonicalize of ECMA-262 §22.2.2.7.3 without the flag `u`: each code unit by itself, and none becomes ASCII.
+// Canonicalize (ECMA-262 §22.2.2.7.3) without the `u` flag: each code unit separately, and none becomes ASCII.
 function foldForExpression(letter: string): string {
   const upper = letter.toUpperCase()
   return letter.length === 1 && upper.length === 1 && upper > '\x7f' ? upper : letter

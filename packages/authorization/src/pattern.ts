@@ -3,19 +3,19 @@ import { ConfigurationError, SpiffeId } from '@countersign/spiffe/id'
 import { describeValue } from '@countersign/spiffe/options'
 import { refuseRule } from './refuse-rule.ts'
 
-/** A pattern of SPIFFE IDs in two halves, because the trust domain is compared and only the path is matched. */
+/** A pattern of SPIFFE IDs, split in two because the trust domain is compared and only the path is matched. */
 export interface CallerPattern {
   readonly trustDomain: string
   readonly path: string
-  /** True when it names one workload and nothing has to be matched. */
+  /** True if it names a single workload and needs no matching. */
   readonly isLiteral: boolean
 }
 
 /**
- * Reads a SPIFFE ID in which a whole path segment may be `*` and the last one `**`.
+ * Parses a SPIFFE ID in which a whole path segment may be `*` and the last may be `**`.
  *
- * @throws {ConfigurationError} `rule_invalid` for a wildcard in the trust domain, in a part of a segment or, as `**`,
- * before the end, and for text that is no SPIFFE ID, which is suggested to be an authority
+ * @throws {ConfigurationError} `rule_invalid` for a wildcard in the trust domain or in part of a segment, for `**`
+ * before the end, and for text that is not a SPIFFE ID, where the message suggests `hasAuthority`
  */
 export function parseCallerPattern(text: string, where: string): CallerPattern {
   if (!text.startsWith(scheme)) {
@@ -33,15 +33,15 @@ export function parseCallerPattern(text: string, where: string): CallerPattern {
     if (segment !== '**') refuseRule(where, text, "'*' to be a whole path segment")
     if (index < segments.length - 1) refuseRule(where, text, "'**' to be the last path segment")
   }
-  // With a letter in place of each wildcard the text is a SPIFFE ID, so nothing else in it can mean anything to a glob.
+  // With a letter in place of each wildcard, the text is a SPIFFE ID, so nothing else in it can be a glob.
   const plain = segments.map((segment) => (segment.includes('*') ? 'x' : segment))
   checkSpiffeId(`${scheme}${trustDomain}/${plain.join('/')}`, text, where)
   return { trustDomain, path: `/${segments.join('/')}`, isLiteral: !text.includes('*') }
 }
 
 /**
- * Makes one test of patterns that `parseCallerPattern` accepts: workloads named in full are looked up, the others
- * are matched. `/ns/x/**` matches `/ns/x` and everything below it, as it does in the path of a rule.
+ * Compiles patterns into one test. Workloads named in full are looked up; the others are matched. `/ns/x/**` matches
+ * `/ns/x` and everything below it, as in the path of a rule.
  */
 export function compileCallerPatterns(patterns: readonly string[]): (caller: SpiffeId) => boolean {
   const literals = new Set<string>()
@@ -62,10 +62,11 @@ export function compileCallerPatterns(patterns: readonly string[]): (caller: Spi
 
 const scheme = 'spiffe://'
 
-// A segment may begin with a dot, and what is no wildcard here means itself.
+// A segment may start with a dot, and glob characters other than `*` are literal.
 const globOptions = { dot: true, nobrace: true, nobracket: true, noextglob: true, nonegate: true }
 
-// To micromatch, `/a/x/**` matches `/a/x` but `/a/*/**` does not match `/a/x`; so the path above is matched by itself.
+// In micromatch, `/a/x/**` matches `/a/x`, but `/a/*/**` does not match `/a/x`, so the parent path gets a pattern of
+// its own.
 function expandGlob(path: string): readonly string[] {
   return path.endsWith('/**') && path !== '/**' ? [path.slice(0, -'/**'.length), path] : [path]
 }

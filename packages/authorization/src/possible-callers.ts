@@ -1,25 +1,31 @@
-/** The callers of one trust domain whose path fits: a segment that is undefined can be any, and `rest` allows more below. */
+/**
+ * The callers of one trust domain whose path matches. An undefined segment matches any, and `rest` allows further
+ * segments.
+ */
 export interface CallerSet {
-  /** Empty for callers without SPIFFE IDs; their path is their name. */
+  /** Empty for callers without SPIFFE IDs, whose path is their name. */
   readonly trustDomain: string
   readonly segments: readonly (string | undefined)[]
   readonly rest: boolean
 }
 
-/** The callers that a guard can ever authenticate, and the authorities that they can have. */
+/** The callers that a guard can authenticate, and the authorities that they can have. */
 export interface PossibleCallers {
   readonly everyone: readonly CallerSet[]
-  /** The trust domains whose callers are authenticated at all; empty without SPIFFE IDs. */
+  /** The trust domains whose callers are authenticated. Empty without SPIFFE IDs. */
   readonly trustDomains: readonly string[]
-  /** The trust domain of namespaces and service accounts; undefined without SPIFFE IDs. */
+  /** The trust domain of namespaces and service accounts. Undefined without SPIFFE IDs. */
   readonly localTrustDomain: string | undefined
-  /** Those who have an authority. A function of the application may grant it to anyone. */
+  /**
+   * Returns the callers that can have an authority. If the application has an `authorities` function, that is every
+   * caller.
+   */
   readonly holdersOf: (authority: string) => readonly CallerSet[]
-  /** What to write in place of an authority that nobody can have. */
+  /** Suggests what to write instead of an authority that no caller can have. */
   readonly suggest: (authority: string) => string
 }
 
-/** The callers that are in both sets. */
+/** Returns the callers that are in both sets, or undefined if there are none. */
 export function intersect(one: CallerSet, other: CallerSet): CallerSet | undefined {
   if (one.trustDomain !== other.trustDomain) return undefined
   const [short, long] = one.segments.length <= other.segments.length ? [one, other] : [other, one]

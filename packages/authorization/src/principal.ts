@@ -1,23 +1,23 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
 
 /**
- * Who is calling, as requirements see it. What makes one decides what it is worth: those of a guard are made of a
- * verified certificate and nothing else.
+ * The caller, as requirements see it. How far to trust it depends on what created it: a guard creates principals only
+ * from verified certificates.
  */
 export interface Principal {
-  /** The SPIFFE ID as text, or where callers have none their common name or DNS name. */
+  /** The SPIFFE ID as text, or the common name or DNS name if callers have no SPIFFE ID. */
   readonly name: string
   readonly spiffeId?: SpiffeId
   readonly trustDomain?: string
-  /** Of a SPIFFE ID whose path is exactly `/ns/<namespace>/sa/<service account>`, of whatever trust domain. */
+  /** Set if the SPIFFE ID's path is exactly `/ns/<namespace>/sa/<service account>`, in any trust domain. */
   readonly namespace?: string
   /** See `namespace`. */
   readonly serviceAccount?: string
   readonly authorities: readonly string[]
-  /** What proved the caller. */
+  /** The kind of credential that proved the caller. */
   readonly credential: 'x509-svid' | 'x509-subject'
-  /** Epoch milliseconds: the moment from which the proof is no longer valid. */
+  /** Epoch milliseconds: when the proof expires. */
   readonly expiresAt: number
-  /** Whether this authority is among `authorities`, byte for byte. */
+  /** Returns whether `authorities` includes this authority, compared byte for byte. */
   hasAuthority(name: string): boolean
 }

@@ -1,9 +1,10 @@
 import { refuseValue } from '@countersign/spiffe/options'
 
 /**
- * Refuses a part of a rule or of a requirement.
+ * Refuses part of a rule or of a requirement.
  *
- * @throws {ConfigurationError} always, `rule_invalid` with the place, what was found there and what to write instead
+ * @throws {ConfigurationError} always, with `rule_invalid`; the message says where, what was found and what to write
+ * instead
  */
 export function refuseRule(where: string, found: unknown, expected: string): never {
   refuseValue(where, found, expected, 'rule_invalid')

@@ -5,10 +5,9 @@ import { parseCallerPattern } from './pattern.ts'
 import type { Requirement } from './requirement.ts'
 
 /**
- * Refuses a requirement that no caller of a guard can ever meet, or a part of one: a trust domain whose callers are not
- * accepted, an authority that nothing grants, parts of `allOf()` that exclude each other. Such a requirement is a
- * mistake that would otherwise only show when a caller is denied. `denyAll()` denies on purpose; `custom()` may accept
- * anyone.
+ * Refuses a requirement that no caller of a guard can meet, or that has such a part: a trust domain whose callers are
+ * not accepted, an authority that nothing grants, parts of `allOf()` that exclude each other. Such a mistake would
+ * otherwise only show when a caller is denied. `denyAll()` denies on purpose, and `custom()` may accept any caller.
  *
  * @throws {ConfigurationError} `rule_invalid`
  */
@@ -21,7 +20,7 @@ interface Place {
   readonly where: string
 }
 
-/** The callers that can meet a requirement, at least one. */
+/** Returns the callers that can meet a requirement; there is at least one. */
 function findMeeting(requirement: Requirement, { callers, where }: Place): readonly CallerSet[] {
   const at = (part: string): Place => ({ callers, where: `${where}.${part}` })
   const each = <Part>(kind: string, parts: readonly Part[], find: Find<Part>): readonly (readonly CallerSet[])[] =>
@@ -64,7 +63,7 @@ function findMembers(trustDomain: string, place: Place): readonly CallerSet[] {
   return [{ trustDomain, segments: [], rest: true }]
 }
 
-/** Of `namespace`, or of `namespace/service account`. */
+/** Finds the callers of `namespace`, or of `namespace/service account`. */
 function findLocal(account: string, place: Place): readonly CallerSet[] {
   const { localTrustDomain = '' } = place.callers
   checkAccepted(account, localTrustDomain, place)
@@ -85,7 +84,7 @@ function checkAccepted(found: string, trustDomain: string, { callers, where }: P
 
 function findCommon(sets: readonly (readonly CallerSet[])[], { callers, where }: Place): readonly CallerSet[] {
   const common = sets.reduce<readonly CallerSet[]>((found, set) => {
-    // Beyond this it takes longer than anybody waits for a start; what is left out is only a check for mistakes.
+    // Beyond this, startup would take too long. Skipping it is safe, because this only checks for mistakes.
     if (found.length * set.length > 10_000) return found
     return found.flatMap((one) => set.flatMap((other) => intersect(one, other) ?? []))
   }, callers.everyone)

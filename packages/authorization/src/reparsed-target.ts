@@ -7,9 +7,10 @@ export type Reparsing = 'all' | 'belowEscapes'
 /**
  * Finds targets that Express cuts in the wrong place once a middleware engine has decoded them.
  *
- * Express reads a target with whitespace by the legacy `url.parse`, which escapes some characters of the path again. It
- * takes the length of a mount path from that longer copy, and cuts as many characters off the decoded target: behind
- * `app.use('/:tenant', router)` the path `/t%20t/xsecret` becomes `/secret`. A query behind it can become the path.
+ * Express reads a target with whitespace through the legacy `url.parse`, which escapes some characters of the path
+ * again. It takes the length of a mount path from that longer copy, and removes as many characters from the decoded
+ * target. Behind `app.use('/:tenant', router)` the path `/t%20t/xsecret` becomes `/secret`. A query after the path can
+ * even become the path.
  *
  * @param url an accepted target: its path has well-formed escapes, and its query is ASCII without spaces
  */
@@ -18,7 +19,7 @@ export function findReparsing(url: string): Reparsing | undefined {
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
   const segments = path.split('/')
-  // Nothing follows the last segment that could be cut.
+  // Without a query, nothing follows the last segment that could be cut.
   if (query === -1) segments.pop()
   const lengthened = segments.findLastIndex((segment) => escapedAgain.test(segment))
   if (lengthened === -1) return undefined
@@ -27,8 +28,8 @@ export function findReparsing(url: string): Reparsing | undefined {
   return isBelow && legacyTriggers.test(path) ? 'belowEscapes' : 'all'
 }
 
-// Where `parseurl` falls back to `url.parse`: tab, LF, FF, CR, space, U+00A0 and U+FEFF.
+// Makes `parseurl` fall back to `url.parse`: tab, LF, FF, CR, space, U+00A0 and U+FEFF.
 const legacyTriggers = /%(?:0[9acd]|20|c2%a0|ef%bb%bf)/i
 
-// What `url.parse` escapes: space, quotes and others. A backslash and control characters are refused in a path.
+// What `url.parse` escapes: space, quotes and others. Backslash and control characters are already refused in a path.
 const escapedAgain = /["'<>^`{|}]|%(?:2[027]|3[ce]|5e|60|7[bcd])/i

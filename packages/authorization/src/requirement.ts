@@ -4,8 +4,8 @@ import type { Principal } from './principal.ts'
 import { parseRequirement } from './parse-requirement.ts'
 
 /**
- * What a caller must fulfil, as plain data: `{ hasAuthority: 'A' }` is what `hasAuthority('A')` spells. Exactly one
- * key, so that no default relation between several can be misread.
+ * What a caller must satisfy, as plain data: `hasAuthority('A')` returns `{ hasAuthority: 'A' }`. It has exactly one
+ * key, so that there is no implicit "and" or "or" to misread.
  */
 export type Requirement =
   | { readonly hasAuthority: string }
@@ -23,12 +23,12 @@ export type Requirement =
   | { readonly custom: { readonly name: string; readonly test: CustomTest } }
   | { readonly perRoute: true }
 
-/** The headers of a request as Node gives them, names in lower case. */
+/** The headers of a request as Node provides them, with lower-case names. */
 export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** What a custom requirement is told about a request; frozen. */
+/** What a custom requirement receives about a request. Frozen. */
 export interface RequestFacts {
-  /** Null where a rule lets requests pass that authenticated nobody. */
+  /** Null if no caller was authenticated. */
   readonly principal: Principal | null
   readonly method: string
   /** The path as rules see it: decoded once, without the query. */
@@ -37,15 +37,15 @@ export interface RequestFacts {
 }
 
 /**
- * Answers at once with true or false. An exception, a promise or any other value denies the request with
- * `evaluation_error`, because a decision that cannot be made is no permission.
+ * Returns true or false synchronously. An exception, a promise or any other value denies the request with
+ * `evaluation_error`, because a failed decision must not allow anything.
  */
 export type CustomTest = (facts: RequestFacts) => boolean
 
 /**
- * Passes a caller that has this authority, compared byte for byte.
+ * Allows a caller that has this authority, compared byte for byte.
  *
- * @throws {ConfigurationError} for text that no authority can be
+ * @throws {ConfigurationError} if the text cannot be an authority
  */
 export function hasAuthority(authority: string): Requirement
 export function hasAuthority(authority: string, ...more: readonly unknown[]): Requirement {
@@ -54,38 +54,39 @@ export function hasAuthority(authority: string, ...more: readonly unknown[]): Re
 }
 
 /**
- * Passes a caller that has at least one of these authorities.
+ * Allows a caller that has at least one of these authorities.
  *
- * @throws {ConfigurationError} for an empty list: it could be meant as "nobody" as well as "everybody"
+ * @throws {ConfigurationError} for an empty list, which could mean either that no caller or that every caller is
+ * allowed
  */
 export function hasAnyAuthority(...authorities: readonly string[]): Requirement {
   return parseRequirement({ hasAnyAuthority: authorities }, 'requirement')
 }
 
 /**
- * Passes a caller that has every one of these authorities; a denial names those that it lacks.
+ * Allows a caller that has all of these authorities. A denial names those that are missing.
  *
- * @throws {ConfigurationError} for an empty list, which every caller would fulfil
+ * @throws {ConfigurationError} for an empty list, which every caller would satisfy
  */
 export function hasAllAuthorities(...authorities: readonly string[]): Requirement {
   return parseRequirement({ hasAllAuthorities: authorities }, 'requirement')
 }
 
-/** Passes every caller whose certificate was verified, whatever it may be called. */
+/** Allows every caller whose certificate was verified. */
 export function authenticated(): Requirement
 export function authenticated(...given: readonly unknown[]): Requirement {
   refuseArguments('authenticated', given, 'none')
   return parseRequirement({ authenticated: true }, 'requirement')
 }
 
-/** Passes everybody, also where nobody was authenticated. The target of the request is checked all the same. */
+/** Allows every request, even without an authenticated caller. The request's target is still checked. */
 export function permitAll(): Requirement
 export function permitAll(...given: readonly unknown[]): Requirement {
   refuseArguments('permitAll', given, 'none')
   return parseRequirement({ permitAll: true }, 'requirement')
 }
 
-/** Passes nobody. */
+/** Denies every request. */
 export function denyAll(): Requirement
 export function denyAll(...given: readonly unknown[]): Requirement {
   refuseArguments('denyAll', given, 'none')
@@ -93,10 +94,10 @@ export function denyAll(...given: readonly unknown[]): Requirement {
 }
 
 /**
- * Passes callers whose SPIFFE ID fits one of these patterns: a whole path segment may be `*`, the last may be `**`,
- * the trust domain is always spelt out. `spiffe://saas.example/ns/x/**` fits `/ns/x` and everything below it.
+ * Allows callers whose SPIFFE ID matches one of these patterns. A whole path segment may be `*`, the last may be `**`,
+ * and the trust domain must be spelled out. `spiffe://saas.example/ns/x/**` matches `/ns/x` and everything below it.
  *
- * @throws {ConfigurationError} for an empty list or text that is no such pattern
+ * @throws {ConfigurationError} for an empty list, or text that is not such a pattern
  * @example callers('spiffe://saas.example/ns/production/sa/*')
  */
 export function callers(...patterns: readonly string[]): Requirement {
@@ -104,9 +105,9 @@ export function callers(...patterns: readonly string[]): Requirement {
 }
 
 /**
- * Passes callers of the local trust domain by namespace and service account, each written `namespace/service-account`.
+ * Allows callers of the local trust domain by namespace and service account, each written `namespace/service-account`.
  *
- * @throws {ConfigurationError} for an empty list or an entry that is no such pair
+ * @throws {ConfigurationError} for an empty list, or an entry that is not such a pair
  * @example serviceAccounts('production/core-api')
  */
 export function serviceAccounts(...accounts: readonly string[]): Requirement {
@@ -114,46 +115,47 @@ export function serviceAccounts(...accounts: readonly string[]): Requirement {
 }
 
 /**
- * Passes callers of the local trust domain in one of these namespaces: a partner's `production` is not ours.
+ * Allows callers of the local trust domain in one of these namespaces. Other trust domains do not match, because a
+ * partner's `production` is not ours.
  *
- * @throws {ConfigurationError} for an empty list or an entry that is no namespace
+ * @throws {ConfigurationError} for an empty list, or an entry that is not a namespace
  */
 export function inNamespace(...namespaces: readonly string[]): Requirement {
   return parseRequirement({ inNamespace: namespaces }, 'requirement')
 }
 
 /**
- * Passes every caller of one of these trust domains, given by their bare names; local and federated ones alike.
+ * Allows every caller of these trust domains, local or federated, given by their bare names.
  *
- * @throws {ConfigurationError} for an empty list or an entry that is no trust domain name
+ * @throws {ConfigurationError} for an empty list, or an entry that is not a trust domain name
  */
 export function inTrustDomain(...trustDomains: readonly string[]): Requirement {
   return parseRequirement({ inTrustDomain: trustDomains }, 'requirement')
 }
 
 /**
- * Passes when each of these requirements does; they are asked in order up to the first that does not.
+ * Allows a request that meets all of these requirements. They are tested in order, up to the first that is not met.
  *
- * @throws {ConfigurationError} for no requirement at all, which everybody would fulfil
+ * @throws {ConfigurationError} for an empty list, which every request would satisfy
  */
 export function allOf(...requirements: readonly Requirement[]): Requirement {
   return parseRequirement({ allOf: requirements }, 'requirement')
 }
 
 /**
- * Passes when one of these requirements does; they are asked in order up to the first that does. One that cannot be
- * evaluated denies at once.
+ * Allows a request that meets one of these requirements. They are tested in order, up to the first that is met. One
+ * that cannot be evaluated denies the request immediately.
  *
- * @throws {ConfigurationError} for no requirement at all
+ * @throws {ConfigurationError} for an empty list
  */
 export function anyOf(...requirements: readonly Requirement[]): Requirement {
   return parseRequirement({ anyOf: requirements }, 'requirement')
 }
 
 /**
- * Passes when a function of yours returns true. The name is what a denial says to the operator.
+ * Allows a request for which your function returns true. Denials show the name to the operator.
  *
- * @throws {ConfigurationError} for a missing name or an async function: the decision never waits
+ * @throws {ConfigurationError} for a missing name, or for an async function, because decisions never wait
  * @example custom('office hours', () => new Date().getHours() < 18)
  */
 export function custom(name: string, test: CustomTest): Requirement
@@ -162,14 +164,18 @@ export function custom(name: string, test: CustomTest, ...more: readonly unknown
   return parseRequirement({ custom: { name, test } }, 'requirement')
 }
 
-/** Leaves it to the route: passes only a route that carries its own `allow`, which is then asked. Stands alone. */
+/**
+ * Leaves the decision to the route: allows the request only if the route has an `allow` of its own, which is then
+ * tested. Cannot be combined with other requirements.
+ */
 export function perRoute(): Requirement
 export function perRoute(...given: readonly unknown[]): Requirement {
   refuseArguments('perRoute', given, 'none')
   return parseRequirement({ perRoute: true }, 'requirement')
 }
 
-// Whatever is ignored silently, its author believes to be in force. An index is what `names.map(hasAuthority)` brings.
+// A silently ignored argument would look as if it were in force. A number is tolerated, because
+// `names.map(hasAuthority)` passes an index.
 function refuseArguments(name: string, [found]: readonly unknown[], expected: string): void {
   if (found === undefined || typeof found === 'number') return
   const message = `${name}: found ${describeValue(found)} as a further argument, expected ${expected}`

@@ -1,26 +1,30 @@
 import type { SegmentPattern } from './path-pattern.ts'
 import { BoundedCache, CacheMemory } from './bounded-cache.ts'
 
-/** What an index needs to know of a rule. */
+/** What an index needs of a rule. */
 export interface IndexedRule {
-  /** Its place in the order: the smallest that matches decides. */
+  /** The rule's position: of the rules that match, the one with the smallest index decides. */
   readonly index: number
-  /** Undefined for every method. */
+  /** Undefined means every method. */
   readonly methods: ReadonlySet<string> | undefined
 }
 
 /**
- * A tree of path segments, so that looking up costs by the depth of the path and not by the number of rules. Where `*`
- * stands beside literals, both branches are walked, unless every rule in one comes after the best one found.
+ * A tree of path segments, so that the cost of a lookup depends on the depth of the path and not on the number of
+ * rules. If both `*` and a literal match, both branches are searched, unless every rule in a branch comes after the
+ * best one found.
  */
 export interface RuleIndex<Rule extends IndexedRule> {
-  /** The first rule for this path and method. */
+  /** Returns the first rule for this path and method. */
   readonly find: (path: string, method: string) => Rule | undefined
-  /** The first rule that contains every path of a pattern for this method; without a method, for all methods at once. */
+  /**
+   * Returns the first rule that contains every path of a pattern for this method; without a method, for all methods at
+   * once.
+   */
   readonly findContaining: (pattern: SegmentPattern, method: string | undefined) => Rule | undefined
 }
 
-/** Builds the index of rules whose patterns were read in one reading; what it remembers of paths goes into `memory`. */
+/** Builds the index of rules whose patterns were folded under the same semantics. Paths are cached in `memory`. */
 export function createRuleIndex<Rule extends IndexedRule>(
   rules: readonly Rule[],
   patternOf: (rule: Rule) => SegmentPattern,
@@ -45,20 +49,20 @@ export function createRuleIndex<Rule extends IndexedRule>(
   }
 }
 
-/** A request has one of the known methods; an explanation is asked for with any. */
+/** Requests only have known methods, but an explanation may be requested for any. */
 const mostMethods = 64
 
-// No rule is an answer, too.
+// Cached to record that no rule matches.
 const nothing: unique symbol = Symbol('nothing')
 
 interface Node<Rule> {
   literals: Map<string, Node<Rule>> | undefined
   any: Node<Rule> | undefined
-  /** Rules that end here. */
+  /** Rules that match a path ending here. */
   readonly here: Methods<Rule>
-  /** Rules that take in everything from here on. */
+  /** Rules that match everything from here on. */
   readonly below: Methods<Rule>
-  /** The smallest index in this part of the tree: a part that cannot beat the best rule so far is left out. */
+  /** The smallest index in this subtree, which is skipped if it cannot beat the best rule so far. */
   least: number
 }
 
@@ -106,8 +110,9 @@ function descend<Rule>(node: Node<Rule>, segment: string): Node<Rule> {
   return created
 }
 
-// `start` is where the next segment begins, beyond the end of the path when there is none. A path and a pattern are
-// walked alike: a literal never is '*', so that only a node for '*' contains a '*'; and only what lies below contains a rest.
+// `start` is where the next segment starts; it is past the end of the path if there is none. Paths and patterns are
+// walked alike: a literal never equals '*', so a '*' of a pattern is contained only in a '*' node, and a rest only in
+// rules for everything below.
 function walk<Rule extends IndexedRule>(
   node: Node<Rule>,
   path: string,

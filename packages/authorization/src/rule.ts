@@ -6,47 +6,47 @@ import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import { refuseRule } from './refuse-rule.ts'
 import type { Requirement } from './requirement.ts'
 
-/** One line of the list of rules, of which the first that matches a request decides. */
+/** One rule of the list, of which the first that matches a request decides. */
 export interface Rule {
   /**
-   * Segments written decoded; `*` is exactly one non-empty segment, `**` stands only at the end: `/x/**` matches `/x`
-   * and everything below it, dotfiles included.
+   * The path, with decoded segments. `*` matches exactly one non-empty segment. `**` is allowed only at the end:
+   * `/x/**` matches `/x` and everything below it, including dotfiles.
    */
   readonly path: string
-  /** Default: every method, OPTIONS included. When given, exactly these, in upper case; GET adds HEAD. */
+  /** The methods, in upper case; GET includes HEAD. Default: every method, including OPTIONS. */
   readonly methods?: readonly string[]
-  /** What the caller must fulfil; a list of strings is `callers(...)`. */
+  /** What the caller must satisfy. A list of strings means `callers(...)`. */
   readonly allow: Requirement | readonly string[]
   /**
-   * Accepts `%2F` within a segment: `*` then matches `ns%2Frepo` as the one segment that routers take it for. An earlier
-   * rule for the path with the slash decoded has to allow the request as well. Default: false, such a target is answered
-   * 400, because much that comes after a router decodes the path first.
+   * Accepts `%2F` within a segment: `*` then matches `ns%2Frepo` as the single segment that routers see. An earlier
+   * rule for the path with the slash decoded has to allow the request as well. Default: false, which answers such a
+   * target with 400, because much code behind a router decodes the path first.
    */
   readonly allowEncodedSlash?: boolean
 }
 
-/** A rule that cannot be wrong any more. */
+/** A validated rule. */
 export interface CompiledRule {
-  /** Its place in the list, from 0, as denials and errors name it. */
+  /** The position in the list, from 0, as denials and errors report it. */
   readonly index: number
   /** The path as written. */
   readonly text: string
   readonly pattern: SegmentPattern
-  /** Undefined for every method; HEAD is with GET. */
+  /** Undefined means every method. GET includes HEAD. */
   readonly methods: ReadonlySet<string> | undefined
   readonly allow: CompiledRequirement
-  /** Whether it matches segments with an encoded slash. */
+  /** True if it matches segments with an encoded slash. */
   readonly allowEncodedSlash: boolean
-  /** The decision that this rule lets a request pass. */
+  /** The decision that allows a request by this rule. */
   readonly allowed: Allowed
-  /** The decision that this rule leaves a request to its route. */
+  /** The decision that leaves a request to its route by this rule. */
   readonly leftToRoute: Allowed
 }
 
 /**
- * Reads one rule.
+ * Parses one rule.
  *
- * @throws {ConfigurationError} with the place, what was found there and what to write instead
+ * @throws {ConfigurationError} the message says where, what was found and what to write instead
  */
 export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
@@ -65,7 +65,7 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
   })
 }
 
-/** How a rule is named in messages. */
+/** Returns the name of a rule for messages. */
 export function describeRule({ index, text, methods }: CompiledRule): string {
   return `rules[${index}] (${methods === undefined ? '' : `${[...methods].join(', ')} `}${text})`
 }

@@ -9,14 +9,14 @@ import type { PathSpelling } from './escaped-path.ts'
 import { CacheMemory } from './bounded-cache.ts'
 import { commonMethods } from './target.ts'
 
-/** Ordered rules, checked and indexed: the first that matches decides. Immutable to those who hold it. */
+/** Validated and indexed rules, in order: the first match decides. Immutable from outside. */
 export class RuleSet {
-  /** In the order in which they were written. */
+  /** The rules in the order in which they were written. */
   readonly rules: readonly CompiledRule[]
   /** The methods that a request may have: the common ones and those that a rule names. */
   readonly knownMethods: ReadonlySet<string>
   readonly #indexes: RuleIndex<CompiledRule>[] = []
-  // One for all methods and readings, so that their number does not multiply it.
+  // One memory for all methods and semantics, so that their number does not multiply its size.
   readonly #memory = new CacheMemory()
 
   constructor(rules: readonly CompiledRule[]) {
@@ -25,21 +25,25 @@ export class RuleSet {
     Object.freeze(this)
   }
 
-  /** The first rule for a request, or undefined when none covers it and it is denied. */
+  /** Returns the first rule for a request, or undefined if none covers it, in which case it is denied. */
   find(method: string, target: PathSpelling, semantics: PathSemantics): CompiledRule | undefined {
     return this.#index(semantics).find(foldTarget(target, semantics), method)
   }
 
-  /** The first rule that contains every path of a route for a method, or undefined when the route is uncovered. */
+  /**
+   * Returns the first rule that contains every path of a route for a method, or undefined if the route is not covered.
+   */
   findCovering(method: string, route: SegmentPattern, semantics: PathSemantics): CompiledRule | undefined {
     return this.#index(semantics).findContaining(foldPattern(route, semantics), method)
   }
 
   /**
-   * Makes ready for a reading and refuses rules that can never decide in it, because earlier ones match whatever they
-   * match: two rules that differ in case only are one to a router that ignores case.
+   * Builds the index for these semantics, and refuses rules that can never decide under them because earlier rules
+   * match everything they match. For example, a router that ignores case cannot tell apart two rules that differ only
+   * in case.
    *
-   * @throws {ConfigurationError} `rule_unreachable` with index and path of the rule and of those before it
+   * @throws {ConfigurationError} `rule_unreachable`; the message names index and path of the rule and of the earlier
+   * ones
    */
   checkSemantics(semantics: PathSemantics): void {
     const index = this.#index(semantics)
@@ -64,10 +68,10 @@ export class RuleSet {
 }
 
 /**
- * Turns rules from outside into a rule set and checks it by the letter; other readings are checked when they are known.
+ * Compiles rules into a rule set and checks it for exact matching. Other semantics are checked once they are known.
  *
- * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for a rule that cannot be what its
- * author meant, `rule_unreachable` for one that can never decide
+ * @throws {ConfigurationError} `option_invalid`, `option_unknown` or `rule_invalid` for an invalid rule;
+ * `rule_unreachable` for a rule that can never decide
  */
 export function compileRules(input: unknown, context: Omit<RequirementContext, 'where'>): RuleSet {
   if (!Array.isArray(input)) refuseValue('rules', input, 'a list of rules')

@@ -3,36 +3,38 @@ import { BoundedCache, CacheMemory } from './bounded-cache.ts'
 import { findReparsing, type Reparsing } from './reparsed-target.ts'
 import { isUriHost } from './uri-host.ts'
 
-/** What of a request is needed to tell whether it can be read in one way only. */
+/** What is needed of a request to check that it is unambiguous. */
 export interface TargetRequest {
-  /** As received: HTTP methods are case-sensitive (RFC 9110 §9.1). */
+  /** The method as received; HTTP methods are case-sensitive (RFC 9110 §9.1). */
   readonly method?: string | undefined
-  /** The request target as received; on HTTP/2 the `:path`. */
+  /** The request target as received; on HTTP/2, the `:path`. */
   readonly url?: string | undefined
-  /** 1 for HTTP/1.x; from 2 on `:authority` takes the place of `Host`. */
+  /** 1 for HTTP/1.x. From 2 on, `:authority` replaces `Host`. */
   readonly httpVersionMajor: number
-  /** Names and values in turn, as Node's `rawHeaders` lists them: only there a second `Host` is still seen. */
+  /** Alternating names and values, as in Node's `rawHeaders`, the only place where a second `Host` is still visible. */
   readonly rawHeaders: readonly string[]
 }
 
 /**
- * Gives the target of a request if it can be read in one way only, and otherwise says why not. It is remembered only where
- * the caller is authenticated: what is kept is no memory for strangers to fill.
+ * Returns the target of a request if it is unambiguous, otherwise the reason why it is not. Results are cached only if
+ * the caller is authenticated, so that unauthenticated clients cannot fill the memory.
  */
 export type TargetParser = (request: TargetRequest, isAuthenticated?: boolean) => CanonicalTarget | TargetRefusal
 
 /** A path whose segments are the same to every parser between the peer and the route handler. */
 export interface CanonicalTarget extends PathSpelling {
   readonly accepted: true
-  /** The path without its query, decoded once. An encoded slash stays `%2F`, so it is still cut at its slashes. */
+  /**
+   * The path without its query, decoded once. An encoded slash stays `%2F`, so splitting at slashes is still correct.
+   */
   readonly path: string
-  /** Where it has escapes: what else a router or a handler may compare. */
+  /** The other forms that a router or a handler may compare, if the path has escapes. */
   readonly decoded?: DecodedPath | undefined
-  /** Set where Express cuts the target in the wrong place once that part of it is decoded. */
+  /** Set if Express would cut the target in the wrong place once that part of it is decoded. */
   readonly reparsing?: Reparsing | undefined
 }
 
-/** Why a request could be read in more than one way; each is answered 400. */
+/** Why a request is ambiguous. Each is answered with 400. */
 export type TargetReason =
   | 'not_origin_form'
   | 'fragment'
@@ -50,15 +52,15 @@ export type TargetReason =
   | 'bad_host'
   | 'authority_mismatch'
 
-/** A request that is refused before anything looks at who sent it. */
+/** A request that is refused before its caller is considered. */
 export interface TargetRefusal {
   readonly accepted: false
   readonly reason: TargetReason
-  /** For the operator; names places and bytes, never text of the request. */
+  /** For the operator. Names positions and bytes, but never text of the request. */
   readonly detail: string
 }
 
-/** The methods that are known without a rule that names them (RFC 9110 §9.3, RFC 5789), without TRACE and CONNECT. */
+/** The methods that are known even if no rule names them (RFC 9110 §9.3, RFC 5789), without TRACE and CONNECT. */
 export const commonMethods: readonly string[] = Object.freeze([
   'GET',
   'HEAD',
@@ -70,14 +72,14 @@ export const commonMethods: readonly string[] = Object.freeze([
 ])
 
 /**
- * Makes the parser that accepts a request only if method, path and host can each be read in one way. Half of the known
- * bypasses of guards come from a guard and a router that looked at different strings.
+ * Creates the parser that accepts a request only if its method, path and host are unambiguous. Half of the known guard
+ * bypasses come from a guard and a router that looked at different strings.
  *
- * @param knownMethods the methods that may pass: `commonMethods` and those that a rule names
+ * @param knownMethods the accepted methods: `commonMethods` and those that a rule names
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
 export function createTargetParser(knownMethods: ReadonlySet<string>): TargetParser {
-  // Nearly every request names the host that the one before it named, and a path that was read before.
+  // Nearly every request has the same host as the previous one, and a path that was parsed before.
   let lastHost: string | undefined
   const targets = new BoundedCache<CanonicalTarget | TargetRefusal>(new CacheMemory())
   return ({ method = '', url = '', httpVersionMajor, rawHeaders }, isAuthenticated = true) => {
@@ -91,7 +93,7 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
     const known = targets.find(url)
     if (known !== undefined) return known
     const target = parsePath(url)
-    // A query makes nearly every target another one, and escapes make it several times as large.
+    // Targets with a query rarely recur, and escapes make an entry several times as large.
     const isKept = isAuthenticated && target.accepted && target.decoded === undefined && !url.includes('?')
     return isKept ? targets.keep(url, parsePath) : target
   }
@@ -147,7 +149,7 @@ const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, s
   edge_whitespace: 'found encoded whitespace at the beginning or the end of a segment',
 }
 
-// Raw whitespace makes some parsers read the path in front of the query differently; RFC 3986 allows ASCII alone.
+// Raw whitespace makes some parsers read the path before the query differently. RFC 3986 allows only ASCII.
 const forbiddenInQuery = /[^!-"$-~]/
 
 const plain = 1
@@ -156,7 +158,8 @@ const upperCase = 3
 const percent = 4
 const question = 5
 
-// What a byte of the path means; 0 is refused: controls, space, '#', ';', '\' and everything outside ASCII.
+// The meaning of each byte of the path. 0 is refused: control characters, space, '#', ';', '\' and everything outside
+// ASCII.
 const kinds = new Uint8Array(128)
 for (let code = 0x21; code <= 0x7e; code += 1) kinds[code] = plain
 for (let code = 0x41; code <= 0x5a; code += 1) kinds[code] = upperCase
@@ -176,14 +179,14 @@ function isDotSegment(url: string, start: number, end: number): boolean {
   return end === start + 1 || (end === start + 2 && url.charCodeAt(start + 1) === 0x2e)
 }
 
-// The byte, or -1 where two hexadecimal digits are missing.
+// Returns the byte, or -1 if two hexadecimal digits are missing.
 function readEscape(url: string, index: number): number {
   const high = hexValue(url.charCodeAt(index + 1))
   const low = hexValue(url.charCodeAt(index + 2))
   return high === -1 || low === -1 ? -1 : high * 16 + low
 }
 
-// `%2F` is for the rules to decide, and what remains of `%25` is looked at when the path is decoded.
+// `%2F` is left to the rules, and what remains of `%25` is checked when the path is decoded.
 function refuseByte(byte: number): TargetReason | undefined {
   if (byte === -1) return 'bad_percent_encoding'
   if (byte < 0x20 || byte === 0x7f) return 'encoded_control'
@@ -202,7 +205,8 @@ function refuseCharacter(url: string, index: number): TargetRefusal {
   return refuse(code === 0x23 ? 'fragment' : 'forbidden_character', `found 0x${code.toString(16)} at position ${index}`)
 }
 
-// Node takes the first of several Host lines; RFC 9112 §3.2 demands 400. HTTP/1.0 without Host is refused like 1.1.
+// Node takes the first of several Host lines, but RFC 9112 §3.2 requires 400. HTTP/1.0 without Host is refused like
+// 1.1.
 function findHost(rawHeaders: readonly string[], httpVersionMajor: number): string | TargetRefusal {
   let host: string | undefined
   let count = 0

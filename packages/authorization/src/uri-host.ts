@@ -1,7 +1,7 @@
 /**
- * Whether text is the `uri-host [":" port]` that a `Host` header must be (RFC 9110 §7.2). Narrower than the grammar
- * where nothing real is lost: no empty name, no percent-encoding, no sub-delimiters, no empty port, no IPvFuture.
- * Node, Express and Fastify accept `a/b?x=`, `u@b` and `a b`.
+ * Returns whether text is the `uri-host [":" port]` that a `Host` header must be (RFC 9110 §7.2). Stricter than the
+ * grammar, without excluding real hosts: no empty name, no percent-encoding, no sub-delimiters, no empty port, no
+ * IPvFuture. Node, Express and Fastify accept `a/b?x=`, `u@b` and `a b`.
  */
 export function isUriHost(text: string): boolean {
   if (!hostAndPort.test(text)) return false
