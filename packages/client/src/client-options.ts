@@ -8,13 +8,13 @@ import {
   refuseValue,
 } from '@countersign/core/adapter'
 
-/** What every way of calling takes besides the servers. */
+/** Options shared by every client, besides the servers. */
 export interface ClientOptions extends DialerOptions {
-  /** Milliseconds for a connection and its handshake together; default 10,000. */
+  /** Milliseconds for connecting and the handshake together. Default: 10,000. */
   readonly timeoutMs?: number
 }
 
-/** What of the options concerns the connections, and what is left for whatever carries the requests. */
+/** The options of the connections, and the remaining ones for the HTTP client. */
 export interface ParsedClientOptions {
   readonly dialer: DialerOptions
   readonly timeoutMs: number
@@ -22,7 +22,8 @@ export interface ParsedClientOptions {
 }
 
 /**
- * Parts the options of a client after checking that there is a source and that all options are known; `further` are the names of its own.
+ * Validates the source and the names of all options, and splits the options. `further` lists the client's own option
+ * names.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
@@ -53,10 +54,11 @@ export function parseClientOptions(
   }
 }
 
-// As long as `setTimeout` can wait.
+// The longest delay that `setTimeout` supports.
 const longestTimeout = 2_147_483_647
 
-// Of what is handed on: Node and undici take nonsense for no limit, or find it at the first request.
+// Checks options that are passed on, because Node and undici treat invalid limits as no limit or reject them only at
+// the first request.
 function checkLimit(name: string, value: unknown, where: string): void {
   const least = leasts.get(name)
   if (value === undefined || least === undefined || (typeof value === 'number' && value >= least)) return

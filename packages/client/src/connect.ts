@@ -3,39 +3,42 @@ import { checkServerIdentity, type ConnectionOptions, connect as connectSocket, 
 import { CallError, type Principal } from '@countersign/core'
 import type { Dialer } from '@countersign/core/adapter'
 
-/** Where to connect to, and what to speak there. */
+/** Where to connect, and which protocols to offer. */
 export interface Target {
   readonly host: string
   readonly port: number
-  /** A Unix socket in place of host and port. */
+  /** A Unix socket, used instead of host and port. */
   readonly path?: string | undefined
-  /** The name that the server is asked for (SNI); default: the host, if it is a name. */
+  /** The server name to request (SNI). Default: the host, if it is a name. */
   readonly servername?: string | undefined
   /**
-   * The name that the certificate has to have where servers are known by it; default: the host. Never the header `Host`,
-   * which a gateway may pass on from anybody.
+   * The name that the certificate must have if servers are identified by host name. Default: the host. Never the `Host`
+   * header, which a gateway may forward from any client.
    */
   readonly name?: string | undefined
-  /** The protocols that are offered (ALPN). */
+  /** The protocols to offer (ALPN). */
   readonly protocols?: readonly string[] | undefined
   readonly family?: number | undefined
   readonly localAddress?: string | undefined
   readonly lookup?: LookupFunction | undefined
-  /** Milliseconds for the connection and the handshake together. */
+  /** Milliseconds for connecting and the handshake together. */
   readonly timeoutMs: number
-  /** Ends the attempt. */
+  /** Aborts the attempt. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** A connection whose server is verified, and who it is; null where servers have host names. */
+/**
+ * A connection to a verified server, with the server's principal. The principal is null if servers are identified by
+ * host name.
+ */
 export interface Connected {
   readonly socket: TLSSocket
   readonly principal: Principal | null
 }
 
 /**
- * Connects, and gives the connection only once its server is verified: until then nothing is written. Rejects with a
- * `CallError`. Later errors of the socket reach whoever listens for them, and end no process where nobody does.
+ * Connects, and resolves with the connection only once its server is verified; nothing is written before. Rejects with
+ * a `CallError`. Later socket errors reach the socket's listeners, and do not end the process if there are none.
  */
 export async function connect(dialer: Dialer, target: Target): Promise<Connected> {
   const server = describe(target)
@@ -72,7 +75,7 @@ export async function connect(dialer: Dialer, target: Target): Promise<Connected
     socket.once('close', () => fail(unreachable(server, 'it ended the connection', 'ECONNRESET')))
     socket.once('secureConnect', () => {
       const principal = dial.accept(socket)
-      // Its error follows.
+      // The socket's error follows.
       if (principal === undefined) return
       settle()
       resolve({ socket, principal })
@@ -80,14 +83,14 @@ export async function connect(dialer: Dialer, target: Target): Promise<Connected
   })
 }
 
-/** Host and port, or the path of the socket, for messages. */
+/** Returns the host and port, or the socket path, for messages. */
 export function describe({ host, port, path }: Pick<Target, 'host' | 'port' | 'path'>): string {
   return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
 }
 
 function endpointOf(target: Target): ConnectionOptions {
   const { host, port, path, protocols, family, localAddress, lookup } = target
-  // An address is no server name (RFC 6066 §3).
+  // An IP address is not allowed as a server name (RFC 6066 §3).
   const servername = target.servername ?? (isIP(host) === 0 ? host : '')
   return {
     ...(path === undefined ? { host, port } : { path }),
@@ -103,11 +106,11 @@ function unreachable(server: string, found: string, reason: string, cause?: unkn
   return new CallError('server_unreachable', `${server} cannot be reached: ${found}`, { reason, server, cause })
 }
 
-// What Node found before the server could be verified by us.
+// Explains what Node found before we could verify the server.
 function explain(cause: Error, server: string, { authorizationError }: TLSSocket): CallError {
   const code: unknown = Reflect.get(cause, 'code')
   const reason = typeof code === 'string' ? code : 'ERR'
-  // Node says `null` here as well as undefined, and its types say Error where it gives a word.
+  // Node returns `null` here as well as undefined, and a string where its types say Error.
   if (!authorizationError) return unreachable(server, remedies.get(reason) ?? messageOf(cause), reason, cause)
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const message = `${server} is trusted, but is not the host that was to be called: ${cause.message}`
@@ -116,7 +119,7 @@ function explain(cause: Error, server: string, { authorizationError }: TLSSocket
   return new CallError('server_untrusted', `${server} is not trusted: ${messageOf(cause)}`, { reason, server, cause })
 }
 
-// OpenSSL's own words say nothing of what to do.
+// OpenSSL's messages do not say what to do.
 const remedies: ReadonlyMap<string, string> = new Map([
   [
     'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
@@ -129,7 +132,7 @@ const remedies: ReadonlyMap<string, string> = new Map([
   ],
 ])
 
-// Where several addresses were tried, the message of the whole is empty.
+// If several addresses were tried, the message of the aggregate is empty.
 function messageOf(cause: Error): string {
   if (!(cause instanceof AggregateError)) return cause.message.trim()
   return cause.errors.map((error: unknown) => (error instanceof Error ? error.message : String(error))).join(', ')

@@ -3,7 +3,7 @@ import type { AdapterGuard } from '@countersign/core/adapter'
 import type { Principal } from '@countersign/core'
 import { findRequestPrototype } from './express-internals.ts'
 
-/** What is known of a request that passed `countersign()`, for `allow()` to build on. */
+/** The result of `countersign()` for an allowed request, for `allow()` to build on. */
 export class Admission {
   readonly #request: object
   readonly guard: AdapterGuard
@@ -20,32 +20,33 @@ export class Admission {
     this.url = url
   }
 
-  /** The admission in a property of a request, if it is one, and that request's own. */
+  /** Returns the admission in a property of a request if it belongs to that request, otherwise undefined. */
   static read(found: unknown, request: object): Admission | undefined {
     if (typeof found !== 'object' || found === null || !(#request in found)) return undefined
     return found.#request === request ? found : undefined
   }
 }
 
-// Express changes the prototype of each request, after which Node is slow to take up properties: a symbol costs more than
-// twice of what a name does, and a weak map no less than a symbol. Nobody can put anything there but what was made here.
+// Express changes the prototype of each request, and property access on it is then slow in Node: a symbol costs more
+// than twice as much as a string key, and a `WeakMap` no less than a symbol. The name needs no protection, because only
+// this file can create a valid admission.
 interface Admitted {
   _countersign?: unknown
   readonly principal?: unknown
   readonly app?: { readonly request?: object }
 }
 
-/** Notes what was decided about a request, and lets the application read who sent it. */
+/** Stores the decision on a request, and exposes its principal to the application. */
 export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission): void {
   request._countersign = admission
-  // Already so for all but the first request of an application, unless somebody put another principal in the way.
+  // Already true for all but an application's first request, unless another principal was assigned.
   if (request.principal === admission.principal) return
   showPrincipals(request)
   if (request.principal === admission.principal) return
   Reflect.defineProperty(request, 'principal', { value: admission.principal, enumerable: true, configurable: true })
 }
 
-/** What was decided about a request, if `countersign()` has seen it. */
+/** Returns the decision on a request, or undefined if `countersign()` has not seen it. */
 export function findAdmission(request: IncomingMessage & Admitted): Admission | undefined {
   return Admission.read(request._countersign, request)
 }
@@ -57,7 +58,7 @@ function showPrincipals(request: Admitted): void {
     get(this: Admitted) {
       return Admission.read(this._countersign, this)?.principal
     },
-    // Where nobody was admitted, the name is free, as it was before.
+    // Without an admission, the property can be assigned as before.
     set(this: Admitted, value: unknown) {
       if (Admission.read(this._countersign, this) !== undefined) {
         throw new TypeError('request.principal: found an assignment, expected none: it is who was proved to be calling')

@@ -15,10 +15,10 @@ import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
 /**
- * Creates the middleware of one route that narrows what the rules let pass: a requirement, or a list of caller
- * patterns. Where `countersign()` did not run, every request is answered 503.
+ * Creates a route middleware that narrows what the rules allow. Takes a requirement or a list of caller patterns. If
+ * `countersign()` has not run, every request is answered with 503.
  *
- * @throws {ConfigurationError} for what is no requirement
+ * @throws {ConfigurationError} if the value is not a requirement
  * @example app.get('/internal/billing/invoices', allow(serviceAccounts('production/core-api')), handler)
  */
 export function allow(requirement: Requirement | readonly string[]): Middleware
@@ -28,7 +28,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   if ('perRoute' in parsed) {
     throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
   }
-  // The local trust domain is the guard's, and which guard that is a request tells.
+  // The local trust domain is the guard's, and only a request shows which guard that is.
   const compiled = new WeakMap<AdapterGuard, CompiledRequirement>()
   const compile = (guard: AdapterGuard): CompiledRequirement => {
     const made = compiled.get(guard) ?? guard.compileRoute(parsed, 'allow')
@@ -42,7 +42,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     }
     const admission = findAdmission(request)
     if (admission === undefined) {
-      // No guard, so no log and no format either; nobody is told more than that.
+      // Without a guard there is no log and no format, and the caller learns nothing more.
       response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
       response.end(
         JSON.stringify({
@@ -73,7 +73,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   return middleware
 }
 
-// Ignored, a second requirement would be one that its author believes to be in force.
+// A silently ignored second requirement would look as if it were in force.
 function refuseMore([found, next]: readonly unknown[]): void {
   if (found === undefined) return
   const finding = isCallable(next)
@@ -82,15 +82,15 @@ function refuseMore([found, next]: readonly unknown[]): void {
   throw new ConfigurationError('option_invalid', `allow: ${finding}`)
 }
 
-/** Whether a middleware was made by `allow`, and so lets nobody pass where no guard has run. */
+/** Returns whether a middleware was created by `allow`, and therefore denies every request that no guard has seen. */
 export function isAllow(middleware: object): boolean {
   return narrowing.get(middleware) !== undefined
 }
 
 /**
- * Checks at start what a middleware that `allow` made demands of this guard's callers.
+ * Checks at startup that the guard's callers can meet the requirement of an `allow` middleware.
  *
- * @throws {ConfigurationError} `rule_invalid` for what none of them can ever have
+ * @throws {ConfigurationError} `rule_invalid` if none of them can
  */
 export function checkAllow(middleware: object, guard: AdapterGuard): void {
   narrowing.get(middleware)?.(guard)
@@ -109,7 +109,7 @@ function admitRoute(
   try {
     return guard.admitRoute(view, principal, compile(guard))
   } catch (error) {
-    // Without `createServer` nobody has checked it at start, and Express would tell the caller what is wrong.
+    // Without `createServer` this was not checked at startup, and Express would reveal the error to the caller.
     return guard.deny(view, principal, 'evaluation_error', error instanceof Error ? error.message : String(error))
   }
 }

@@ -5,7 +5,7 @@ import { isExpress4 } from './express-internals.ts'
 /**
  * Checks that a value is a guard.
  *
- * @param usage how the function is called, for the message
+ * @param usage how to call the function, for the message
  * @throws {ConfigurationError} `option_invalid`
  */
 export function checkGuard(value: unknown, where: string, usage: string): asserts value is AdapterGuard {
@@ -14,7 +14,7 @@ export function checkGuard(value: unknown, where: string, usage: string): assert
     refuse(where, 'found a Fastify instance', 'Express; for Fastify import countersign from @countersign/fastify')
   }
   if (isRecord(value) && isGuard(value['guard'])) refuse(where, 'found { guard }', `the guard itself: ${usage}`)
-  // What Express hands to a middleware: `app.use(countersign)`.
+  // Express passes a request to the middleware if it was mounted as `app.use(countersign)`.
   if (isRequest(value)) refuse(where, 'found a request, because it was mounted without being called', usage)
   refuse(where, `found ${describeValue(value)}`, `a guard made by createGuard(): ${usage}`)
 }
@@ -22,7 +22,7 @@ export function checkGuard(value: unknown, where: string, usage: string): assert
 /**
  * Checks that a value is an application or another request listener.
  *
- * @throws {ConfigurationError} `option_invalid`; `registration_invalid` for an application of Express 4
+ * @throws {ConfigurationError} `option_invalid`; `registration_invalid` for an Express 4 application
  */
 export function checkApp(app: unknown, where: string, usage: string): void {
   if (!isCallable(app)) {
@@ -33,7 +33,7 @@ export function checkApp(app: unknown, where: string, usage: string): void {
   if (isExpress4(app)) throw createExpress4Error(where)
 }
 
-/** The error for such an application. */
+/** Creates the error for an Express 4 application. */
 export function createExpress4Error(where: string): ConfigurationError {
   const message = `${where}: found an application of Express 4, expected Express 5: its routers read paths in another way, so rules could not be matched as they match`
   return new ConfigurationError('registration_invalid', message)

@@ -5,7 +5,7 @@ import { findGuard } from './countersign.ts'
 import { findLateAllow, findMisuse } from './find-misuse.ts'
 import { readLayers, type RouterLayer } from './express-internals.ts'
 
-/** The error for an application in which a request can reach a handler without this guard, if there is one. */
+/** Returns the error for an application in which a request can reach a handler without this guard, or undefined. */
 export function checkMounting(app: object, guard: AdapterGuard): ConfigurationError | undefined {
   const layers = readLayers(app)
   const misuse = findMisuse(layers, guard)
@@ -28,7 +28,7 @@ function refuse(finding: string): ConfigurationError {
   return new ConfigurationError('registration_invalid', `createServer: ${finding}`)
 }
 
-/** The error of a route whose `allow` asks for what no caller of this guard can have, if there is one. */
+/** Returns the error for a route whose `allow` no caller of this guard can meet, or undefined. */
 export function checkAllows(app: object, guard: AdapterGuard): unknown {
   try {
     for (const layer of readLayers(app)) visit(layer, guard)
@@ -47,7 +47,7 @@ function findUnguarded(layers: readonly RouterLayer[], mountPath: string): reado
   const paths: string[] = []
   for (const layer of layers) {
     const { kind, stack, path, handle } = layer
-    // Mounted on a path of its own, it guards nothing beside that path.
+    // Mounted on another path, it does not guard anything outside that path.
     if (findGuard(handle) !== undefined && path === '/') break
     if (kind === 'route' && !isNarrowed(stack)) paths.push(`${mountPath}${path}`)
     if (kind === 'router') paths.push(...findUnguarded(stack, `${mountPath}${path === '/' ? '' : path}`))
@@ -55,7 +55,7 @@ function findUnguarded(layers: readonly RouterLayer[], mountPath: string): reado
   return paths
 }
 
-// Every handler of the route, in its order and for its method, stands behind an `allow`.
+// Returns whether every handler of the route comes after an `allow` for its method.
 function isNarrowed(handlers: readonly RouterLayer[]): boolean {
   return handlers.every(
     ({ handle, method }, index) =>

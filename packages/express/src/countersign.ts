@@ -9,15 +9,15 @@ import { haveFoldableRules, readRouting, recognizerFor } from './read-routing.ts
 import { readTarget, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
-/** An Express middleware that leaves `req.params` and its types alone. */
+/** An Express middleware that does not depend on `req.params` and its types. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
 /**
- * Creates the middleware that authenticates and decides every request behind it. Mount it first: what stands before
+ * Creates the middleware that authenticates and decides every request. Mount it first, because anything mounted before
  * it is not guarded.
  *
- * @throws {ConfigurationError} `option_invalid` for anything but a guard, and for a guard without rules: Express does not report its routes, so they
- * cannot decide for themselves
+ * @throws {ConfigurationError} `option_invalid` if the value is not a guard, or if the guard has no rules: Express does
+ * not expose its routes, so they cannot decide by themselves
  * @example app.use(countersign(guard))
  */
 export function countersign(guard: Guard): Middleware {
@@ -37,7 +37,7 @@ export function countersign(guard: Guard): Middleware {
     next,
   ) => {
     if (request.app !== checkedApp) {
-      // Only `createServer` sees the application before it serves.
+      // Only `createServer` sees the application before it serves requests.
       if (isExpress4(request.app)) {
         next(createExpress4Error('countersign'))
         return
@@ -46,7 +46,8 @@ export function countersign(guard: Guard): Middleware {
     }
     const { url, originalUrl } = readTarget(request)
     const read = viewRequest(request, url)
-    // The server has decided already, unless something rewrote the target or the application runs without one.
+    // The server has already decided, unless the target was rewritten or the application runs without an attached
+    // server.
     const verdict =
       guard.readmit(request, read) ?? guard.admit(read, { ...readRouting(request, url, isFolding), originalUrl })
     if (isDenial(verdict)) {
@@ -60,7 +61,7 @@ export function countersign(guard: Guard): Middleware {
   return middleware
 }
 
-/** The guard of a middleware that `countersign` made. */
+/** Returns the guard of a middleware created by `countersign`, or undefined. */
 export function findGuard(middleware: object): AdapterGuard | undefined {
   return guarding.get(middleware)
 }

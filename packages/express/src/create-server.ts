@@ -7,13 +7,14 @@ import { checkAllows, checkMounting } from './check-mounting.ts'
 import { readAppRouting, readUnknown, recognizerFor } from './read-routing.ts'
 
 /**
- * Creates the HTTPS server of an Express application with the guard attached: peers are verified before any HTTP, and
- * each request is decided by the rules before the application sees it.
+ * Creates the HTTPS server of an Express application and attaches the guard. Peers are verified before any HTTP, and
+ * the rules decide each request before the application sees it.
  *
- * When it begins to listen it refuses, by an `error` event, an application with routes that `countersign(guard)` does
- * not stand before, all of them at once.
+ * When it starts to listen, it emits an `error` event if any routes are registered before `countersign(guard)`. The
+ * error lists all of them, and the server closes.
  *
- * @throws {ConfigurationError} `option_invalid` for anything but a guard and an application; as `guard.attach` does
+ * @throws {ConfigurationError} `option_invalid` if the values are not a guard and an application; otherwise as
+ * `guard.attach` does
  * @example createServer(guard, app).listen(8443)
  */
 export function createServer(guard: Guard, app: RequestListener): Server {
@@ -25,14 +26,14 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   server.prependListener('listening', () => {
     const error = checkMounting(app, guard) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return
-    // The callback of `listen` still asks for the address; no connection is accepted before the next tick.
+    // The callback of `listen` still reads the address. No connection is accepted before the next tick.
     process.nextTick(() => server.close())
     server.emit('error', error)
   })
   return server
 }
 
-// Rules that differ in case only are one rule to a router that ignores case.
+// Rules that differ only in case are the same rule to a router that ignores case.
 function checkRules(guard: AdapterGuard, app: object): unknown {
   try {
     const { semantics, otherSemantics } = readAppRouting(app)

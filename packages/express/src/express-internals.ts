@@ -1,20 +1,20 @@
 /**
- * Everything that this package reads of Express without its documentation promising it. ARCHITECTURE.md lists these members,
- * and `test/adapters/private-members.test.ts` fails when one of them changes.
+ * Contains everything undocumented that this package reads of Express. ARCHITECTURE.md lists these members, and
+ * `test/adapters/private-members.test.ts` fails when one of them changes.
  */
 import { inspect } from 'node:util'
 
-/** One entry of an Express router's stack, as far as it concerns us. */
+/** One layer of an Express router's stack, with the fields that matter here. */
 export interface RouterLayer {
   readonly handle: object
-  /** The routers that this layer leads to; empty for a plain middleware. */
+  /** The layers below this one. Empty for a plain middleware. */
   readonly stack: readonly RouterLayer[]
   readonly kind: 'route' | 'router' | 'application' | 'middleware' | 'opaque'
-  /** Of a handler in a route, lower case; undefined where it takes every method. */
+  /** The method of a handler in a route, in lower case. Undefined if it handles every method. */
   readonly method: string | undefined
-  /** Of a route, for messages. */
+  /** The path of a route, for messages. */
   readonly path: string
-  /** Whether its path is a regular expression, which reads by itself. */
+  /** True if the path is a regular expression, which has its own case and slash semantics. */
   readonly isExpression: boolean
   readonly router: RouterOptions | undefined
 }
@@ -25,19 +25,19 @@ export interface RouterOptions {
   readonly isStrict: boolean
 }
 
-/** Whether a request listener is an application of Express. */
+/** Returns whether a request listener is an Express application. */
 export function isApplication(listener: object): boolean {
   return typeof listener === 'function' && 'mountpath' in listener && 'router' in listener
 }
 
-/** Whether an application is one of Express 4, whose routers cannot be read as those of Express 5 are. */
+/** Returns whether an application is from Express 4, whose routers cannot be read like those of Express 5. */
 export function isExpress4(app: unknown): boolean {
   return typeof app === 'function' && typeof Reflect.get(app, 'lazyrouter') === 'function'
 }
 
 /**
- * The prototype that all requests of an application share, where Express has given it to this one: a property there is
- * defined once, and not for each request.
+ * Returns the prototype shared by all requests of an application, if Express has set it on this request. A property is
+ * defined there once rather than on each request.
  */
 export function findRequestPrototype(request: object & { readonly app?: object | undefined }): object | undefined {
   const prototype = Reflect.getPrototypeOf(request) ?? undefined
@@ -45,25 +45,28 @@ export function findRequestPrototype(request: object & { readonly app?: object |
   return shared === prototype ? prototype : undefined
 }
 
-/** Whether a request listener is a router without an application. */
+/** Returns whether a request listener is a router without an application. */
 export function isRouter(listener: object): boolean {
   return typeof listener === 'function' && 'stack' in listener && 'caseSensitive' in listener
 }
 
-/** The application that a request entered first, from the one that handles it now. */
+/** Returns the application that a request entered first, given the one that handles it now. */
 export function findRootApp(app: unknown): object | undefined {
   let root: unknown = app
   while (isObject(root) && isObject(Reflect.get(root, 'parent'))) root = Reflect.get(root, 'parent')
   return isObject(root) ? root : undefined
 }
 
-/** The options of an application's own router. */
+/** Returns the options of an application's own router. */
 export function readAppOptions(app: object): RouterOptions {
   const router: unknown = Reflect.get(app, 'router')
   return readRouterOptions(isObject(router) ? router : {})
 }
 
-/** The layers of an application or router, with those of the routers below them; a router inside itself ends there. */
+/**
+ * Returns the layers of an application or router, including those of the routers below. Stops at a router that contains
+ * itself.
+ */
 export function readLayers(appOrRouter: object, outer: readonly object[] = []): readonly RouterLayer[] {
   const router: unknown = 'stack' in appOrRouter ? appOrRouter : Reflect.get(appOrRouter, 'router')
   if (!isObject(router) || outer.includes(router)) return []
@@ -93,12 +96,12 @@ function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   if ('mountpath' in handle || hidesApplication(handle)) {
     return { ...common, handle, kind: 'application' }
   }
-  // What has a path of its own is often a function around a router.
+  // A function mounted on a path of its own often wraps a router.
   return { ...common, handle, kind: rawPath === undefined || path === '/' ? 'middleware' : 'opaque' }
 }
 
-// Express hides a mounted application behind a function; mounted in a router it is not hidden. By what the function does
-// and not by its name, because minifiers take that away.
+// Express wraps a mounted application in a function, except when it is mounted in a router. Checks what the function
+// does rather than its name, because minifiers remove names.
 function hidesApplication(handle: object): boolean {
   if (typeof handle !== 'function') return false
   const source = Function.prototype.toString.call(handle)

@@ -3,7 +3,7 @@ import { allow, isAllow } from './allow.ts'
 import { countersign, findGuard } from './countersign.ts'
 import type { RouterLayer } from './express-internals.ts'
 
-/** What of ours is mounted in a way in which it cannot work, in words; undefined where nothing is. */
+/** Describes a use of our middleware that cannot work, or returns undefined. */
 export function findMisuse(layers: readonly RouterLayer[], guard: AdapterGuard, mountPath = ''): string | undefined {
   for (const { handle, path, stack } of layers) {
     const here = join(mountPath, path)
@@ -13,7 +13,7 @@ export function findMisuse(layers: readonly RouterLayer[], guard: AdapterGuard, 
   return undefined
 }
 
-/** The first route whose `allow()` never runs, in words; undefined where there is none. */
+/** Describes the first route whose `allow()` never runs, or returns undefined. */
 export function findLateAllow(layers: readonly RouterLayer[], mountPath = ''): string | undefined {
   for (const { kind, path, stack } of layers) {
     const here = join(mountPath, path)
@@ -35,7 +35,7 @@ function describeHandle(handle: object, guard: AdapterGuard, place: string): str
   return `found countersign() of another guard at ${place}, expected that of the server's: another guard knows nothing of the server's connections and denies every request`
 }
 
-// Such a handler cannot call `next`, so whatever stands behind it never runs.
+// Such a handler cannot call `next`, so the handlers after it never run.
 function describeLateAllow(handlers: readonly RouterLayer[], path: string): string | undefined {
   const isLate = handlers.some(
     ({ handle, method }, index) =>

@@ -5,10 +5,10 @@ export { countersign } from './countersign.ts'
 export { createServer } from './create-server.ts'
 
 declare global {
-  // The types of Express offer this merging point and no other.
+  // Express's types offer no other place to extend the request.
   namespace Express {
     interface Request {
-      /** Who is calling, by proof; absent only where `countersign()` has not run. */
+      /** The authenticated caller. Absent only if `countersign()` has not run. */
       readonly principal?: Principal
     }
   }

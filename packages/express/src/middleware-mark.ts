@@ -1,6 +1,6 @@
 /**
- * Marks middleware of ours, so that an application can be checked at start. By a property and not by the function itself:
- * monitoring (OpenTelemetry, Elastic APM) puts a function around each middleware, to which it copies what is enumerable.
+ * Marks our middleware, so that an application can be checked at startup. The mark is a property, because monitoring
+ * tools (OpenTelemetry, Elastic APM) wrap each middleware in a function and copy its enumerable properties.
  */
 export class MiddlewareMark<Value> {
   readonly #name: string
@@ -12,13 +12,13 @@ export class MiddlewareMark<Value> {
 
   /** Marks a middleware with a value. */
   set(middleware: object, value: Value): void {
-    // What it is can be copied, but not made.
+    // The mark can be copied but not forged.
     const mark = Object.freeze({})
     this.#values.set(mark, value)
     Object.defineProperty(middleware, this.#name, { value: mark, enumerable: true })
   }
 
-  /** The value of a middleware, or of the one that a function was put around. */
+  /** Returns the value of a middleware, also through a wrapper function. */
   get(middleware: object): Value | undefined {
     const mark: unknown = Reflect.get(middleware, this.#name)
     return typeof mark === 'object' && mark !== null ? this.#values.get(mark) : undefined

@@ -16,8 +16,8 @@ import {
 } from './express-internals.ts'
 
 /**
- * How the routers of the application that handles a request read its path. Routers do not inherit their options from
- * each other, so where a mounted one differs both readings have to agree.
+ * Returns how the routers of the application that handles a request read its path. Routers do not inherit options from
+ * each other, so if a mounted one differs, the decisions under both semantics have to agree.
  */
 export function readRouting(
   request: IncomingMessage & { readonly app?: unknown },
@@ -25,13 +25,13 @@ export function readRouting(
   isFolding: boolean,
 ): RequestRouting {
   const app = findRootApp(request.app)
-  // A bare router folds by default, and nothing tells whether this one does.
+  // A bare router folds by default, and there is no means to know whether this one does.
   return app === undefined ? unknownRouting : readRootRouting(app, url, isFolding)
 }
 
 /**
- * Returns how an attached server learns to decide as `countersign()` would: by recognizing the application that is its
- * request listener. One function for all guards whose rules may fold and one for all others.
+ * Returns the recognizer with which an attached server decides as `countersign()` would. There is one function for all
+ * guards whose rules may fold and one for all others, so that each application is recognized once.
  */
 export function recognizerFor(rules: AdapterGuard['rules']): RecognizeListener {
   return haveFoldableRules(rules) ? recognizeFolding : recognizePlain
@@ -45,20 +45,20 @@ function recognize(listener: object, isFolding: boolean): ReadRouting | undefine
   return isRouter(listener) ? readUnknown : undefined
 }
 
-/** How a request listener reads paths of which nothing is known. */
+/** Returns the routing of a request listener whose semantics are unknown. */
 export const readUnknown: ReadRouting = () => unknownRouting
 
 function readRootRouting(app: object, url: string, isFolding: boolean): RequestRouting {
-  // Only capitals and a trailing slash can be read in two ways, and few requests and rules have them.
+  // Only capitals and a trailing slash can be read differently, and few requests and rules have them.
   return isFolding || isFoldable(url) ? readAppRouting(app) : looseRouting
 }
 
-/** Whether two readings of these rules can differ. */
+/** Returns whether different semantics can change how these rules match. */
 export function haveFoldableRules(rules: AdapterGuard['rules']): boolean {
   return rules.rules.some(({ text }) => isFoldable(text))
 }
 
-// Of the path: a query often has capitals, and no router looks at it. An escape can stand for a capital.
+// Checks the path only: queries often have capitals, but no router reads them. An escape can stand for a capital.
 function isFoldable(target: string): boolean {
   for (let index = 0; index < target.length; index += 1) {
     const code = target.charCodeAt(index)
@@ -86,7 +86,7 @@ const unknownRouting: RequestRouting = Object.freeze({ semantics: loose, otherSe
 
 const looseRouting: RequestRouting = Object.freeze({ semantics: loose })
 
-/** How the routers of a whole application read, whatever the request. */
+/** Returns how the routers of a whole application read paths, for any request. */
 export function readAppRouting(app: object): RequestRouting {
   const own = readAppOptions(app)
   const seen = {
@@ -104,13 +104,13 @@ export function readAppRouting(app: object): RequestRouting {
         if (router.isCaseSensitive) seen.sensitive = true
         else seen.insensitive = true
         if (router.isStrict) seen.strict = true
-        // A mount point matches with and without a trailing slash, whatever the options say.
+        // A mount point matches with and without a trailing slash, whatever its options.
         seen.lax = true
         look(stack)
       } else if (kind === 'application') {
         seen.insensitive = seen.sensitive = seen.lax = seen.strict = true
       } else if (kind === 'route') {
-        // A router can stand in a route as well.
+        // A router can also be a handler in a route.
         look(stack)
       } else if (kind === 'opaque') {
         // It may lead to routers that fold, as they do by default.
@@ -119,8 +119,8 @@ export function readAppRouting(app: object): RequestRouting {
     }
   }
   look(readLayers(app))
-  // `/caf%C3%A9` is how a route of Express is written that a rule for `/café` is meant for. Where no route is, such a path
-  // can only reach a parameter.
+  // An Express route for which a rule on `/café` is meant is written `/caf%C3%A9`. If no route has an escape, such a
+  // path can only reach a parameter.
   const comparesEscaped = seen.escaped ? 'unneeded' : 'all'
   const semantics: PathSemantics = {
     foldCase: seen.insensitive ? 'ascii' : false,

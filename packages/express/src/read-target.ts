@@ -4,9 +4,9 @@ import type { RequestHeaders } from '@countersign/core'
 
 /** The target of a request inside Express. */
 export interface Target {
-  /** What the routers match: with the mount path that Express has cut off. */
+  /** What the routers match, including the mount path that Express removed. */
   readonly url: string
-  /** As received; differs from `url` where a middleware rewrote it. */
+  /** The target as received. Differs from `url` if a middleware rewrote it. */
   readonly originalUrl: string
 }
 
@@ -15,17 +15,17 @@ interface RoutedRequest {
   readonly originalUrl?: unknown
 }
 
-/** Puts together what Express takes apart when it enters a mounted router. */
+/** Restores the target that Express splits when it enters a mounted router. */
 export function readTarget(request: IncomingMessage & RoutedRequest): Target {
   const { url = '', baseUrl, originalUrl: original } = request
   const originalUrl = typeof original === 'string' ? original : url
   if (typeof baseUrl !== 'string' || baseUrl === '') return { url, originalUrl }
-  // At the mount path itself Express adds a slash that was not received.
+  // At the mount path itself, Express adds a slash that was not received.
   const hasAddedSlash = originalUrl === baseUrl + url.slice(1) && /^\/(?:\?|$)/.test(url)
   return { url: hasAddedSlash ? originalUrl : baseUrl + url, originalUrl }
 }
 
-/** The request as the guard reads it, with the target that the routers match. */
+/** Returns the request as the guard reads it, with the target that the routers match. */
 export function viewRequest(request: IncomingMessage, url: string): GuardedRequest {
   return request.url === url ? request : new MountedRequest(request, url)
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Denial } from '@countersign/core'
 import type { AdapterGuard, GuardedRequest } from '@countersign/core/adapter'
 
-/** Answers a denied request, or leaves it to the end of its connection where that was ended without a word. */
+/** Answers a denied request. Sends nothing if its connection was closed without an answer. */
 export function sendDenial(
   guard: AdapterGuard,
   denial: Denial,
@@ -12,7 +12,7 @@ export function sendDenial(
   const answer = guard.answer(denial, request)
   if (answer === undefined) return
   if (response.headersSent) {
-    // Something before the guard began to answer: what it began must not be completed.
+    // Something before the guard started a response. Abort it, so that it cannot look complete.
     response.destroy()
     return
   }

@@ -17,16 +17,16 @@ import { readReceived } from './read-request.ts'
 import { registerAllow, registerUncalled } from './route-allows.ts'
 import { type DenyingReply, sendDenial, sendUnavailable } from './send-denial.ts'
 
-/** The hook that `allow()` creates; for `onRequest`, `preValidation` or `preHandler`. */
+/** The hook that `allow()` creates, for `onRequest`, `preValidation` or `preHandler`. */
 export interface AllowHook extends RunAllow {
-  /** The hook itself, so that `{ ...allow(…) }` is what `{ onRequest: allow(…) }` is. */
+  /** The hook itself, so that `{ ...allow(…) }` means `{ onRequest: allow(…) }`. */
   readonly onRequest: RunAllow
 }
 
-/** What Fastify calls. */
+/** The function that Fastify calls. */
 export type RunAllow = (request: AllowRequest, reply: DenyingReply, done: (error?: Error) => void) => void
 
-/** What of a Fastify request the hook reads, whatever server it comes from. */
+/** What the hook reads of a Fastify request, whatever the server type. */
 export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
   readonly principal: Principal | null
   readonly raw: FastifyRequest['raw']
@@ -35,11 +35,11 @@ export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
 }
 
 /**
- * Creates the hook of a route, or of all routes of a child instance, that narrows what the rules let pass: a requirement,
- * or a list of caller patterns. It is `config: { allow: … }` that does not depend on the plugin: where the plugin is not
- * registered, such a route answers 503, while `config.allow` would be ignored.
+ * Creates a hook that narrows what the rules allow, for one route or for all routes of a child instance. Takes a
+ * requirement or a list of caller patterns. Unlike `config: { allow: … }`, it does not depend on the plugin: without
+ * the plugin such a route answers 503, whereas `config.allow` would be ignored.
  *
- * @throws {ConfigurationError} for what is not a requirement
+ * @throws {ConfigurationError} if the value is not a requirement
  * @example
  * app.post('/internal/refunds', { onRequest: allow(serviceAccounts('production/core-api')) }, handler)
  */
@@ -68,7 +68,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     }
     const { guard, deciding } = found
     const raw = readReceived(request.raw)
-    // Of a route that has this hook, the plugin has decided it with the rules.
+    // The plugin has already decided a route with this hook, together with the rules.
     if (findRoute(readConfig(request))?.allows.includes(run) === true) return true
     deciding.log = request.log
     const verdict = admit(guard, raw, principal, compile)
@@ -87,7 +87,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   return Object.assign(run, { onRequest: run })
 }
 
-// Ignored, a second requirement would be one that its author believes to be in force.
+// A silently ignored second requirement would look as if it were in force.
 function refuseSecond(found: unknown): never {
   const message = `allow: found ${describeValue(found)} as a second argument; expected one requirement, in which anyOf() or allOf() combines several`
   throw new ConfigurationError('option_invalid', message)
@@ -102,12 +102,12 @@ function admit(
   try {
     return guard.admitRoute(raw, principal, compile(guard))
   } catch (error) {
-    // Of a child instance's hook nothing is known when the application starts.
+    // The hook of a child instance cannot be checked at startup.
     return guard.deny(raw, principal, 'evaluation_error', error instanceof Error ? error.message : String(error))
   }
 }
 
-// As a hook, where an exception would end the process.
+// Passes the error to `done`, because an exception in a hook would end the process.
 function failUncalled(done: (...given: never) => unknown): AllowHook {
   const message = 'allow: found a request, because it is a hook without being called; expected onRequest: allow(…)'
   Reflect.apply(done, undefined, [new ConfigurationError('registration_invalid', message)])

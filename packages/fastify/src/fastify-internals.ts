@@ -1,24 +1,25 @@
 /**
- * Everything that this package reads of Fastify and its plugins without their documentation promising it. ARCHITECTURE.md
- * lists these members, and `test/adapters/private-members.test.ts` fails when one of them changes.
+ * Contains everything undocumented that this package reads of Fastify and its plugins. ARCHITECTURE.md lists these
+ * members, and `test/adapters/private-members.test.ts` fails when one of them changes.
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 
-/** The list of servers that an instance opens besides its own; undefined where Fastify keeps it elsewhere. */
+/** Returns the list of servers that an instance opens besides its own, or undefined if Fastify keeps it elsewhere. */
 export function findServerBindings(app: FastifyInstance): unknown[] | undefined {
   const servers = readSymbol(app, 'fastify.serverBindings')
   return Array.isArray(servers) ? servers : undefined
 }
 
-/** Whether an instance has a `rewriteUrl`. Where Fastify keeps its options elsewhere, it may. */
+/** Returns whether an instance may have a `rewriteUrl`. True also if Fastify keeps its options elsewhere. */
 export function mayRewrite(app: FastifyInstance): boolean {
   const options = readSymbol(app, 'fastify.options')
   return typeof options !== 'object' || options === null || Reflect.get(options, 'rewriteUrl') !== undefined
 }
 
 /**
- * Creates the function that reads the configuration of a request's route: what `request.routeOptions.config` is, which
- * Fastify puts together with eleven other things each time it is read, for more than all else that a request costs here.
+ * Creates a function that reads the configuration of a request's route. This is `request.routeOptions.config`, which
+ * Fastify rebuilds with eleven other values on each read. That would cost more than everything else done here per
+ * request.
  */
 export function createConfigReader(): (request: Pick<FastifyRequest, 'routeOptions'>) => object {
   let key: symbol | undefined
@@ -29,29 +30,32 @@ export function createConfigReader(): (request: Pick<FastifyRequest, 'routeOptio
   }
 }
 
-/** The target as it was received, where `rewriteUrl` or `@fastify/express` has put another one in its place. */
+/** Returns the target as received, if `rewriteUrl` or `@fastify/express` has replaced it. */
 export function readOriginalUrl(raw: FastifyRequest['raw'] & { readonly originalUrl?: string }): string | undefined {
   return raw.originalUrl
 }
 
-/** Whether this is the root instance: a child has its parent as prototype. */
+/** Returns whether this is the root instance. A child has its parent as prototype. */
 export function isRoot(app: FastifyInstance): boolean {
   return Object.getPrototypeOf(app) === Object.prototype
 }
 
-/** Whether routes are registered already. */
+/** Returns whether routes are already registered. */
 export function hasRoutes(app: FastifyInstance): boolean {
   return !app.printRoutes().startsWith('(empty')
 }
 
-/** Whether the application logs: without a logger Fastify has one whose methods are one function that does nothing. */
+/**
+ * Returns whether the application logs. Without a logger, all methods of Fastify's default one are the same empty
+ * function.
+ */
 export function hasLogger({ log }: { readonly log: Pick<FastifyBaseLogger, 'warn' | 'error'> }): boolean {
   return log.warn !== log.error
 }
 
 /**
- * Whether an `upgrade` listener is that of `@fastify/websocket`, which hands the request to the router. By what it does and
- * not by its name, because minifiers take that away.
+ * Returns whether an `upgrade` listener is that of `@fastify/websocket`, which passes the request to the router. Checks
+ * what the function does rather than its name, because minifiers remove names.
  */
 export function routesUpgrade(listener: object): boolean {
   return typeof listener === 'function' && Function.prototype.toString.call(listener).includes('.routing(')

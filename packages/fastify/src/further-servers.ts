@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { findServerBindings } from './fastify-internals.ts'
 
 /**
- * Attaches the servers that an instance opens besides its own: `localhost` is two addresses. Each is attached in the moment
- * in which it listens, before it accepts a connection; one that cannot be attached is closed.
+ * Attaches the servers that an instance opens besides its own, because `localhost` can be two addresses. Each is
+ * attached when it starts to listen, before it accepts a connection. One that cannot be attached is closed.
  */
 export function followFurtherServers(app: FastifyInstance, attach: (server: unknown) => void): void {
   const attached = new Set<unknown>()
@@ -19,7 +19,7 @@ export function followFurtherServers(app: FastifyInstance, attach: (server: unkn
         try {
           take(server)
         } catch {
-          // The hook below tries again, and its exception is logged.
+          // The hook below tries again, and Fastify logs its exception.
           close(server)
         }
       }

@@ -6,11 +6,11 @@ import { findAllows, findDemand } from './route-allows.ts'
 import { refuseMisplacedAllow } from './refuse-misplaced-allow.ts'
 
 /**
- * Checks a route when it is registered, and keeps its compiled `allow` with its configuration. Whether rules cover it is
- * reported for all routes together, by `refuseUncovered`.
+ * Checks a route at registration, and stores its compiled `allow` with its configuration. `refuseUncovered` later
+ * reports all routes that no rule covers.
  *
- * @throws {ConfigurationError} `option_unknown`
- * for an `allow` that is misspelt or misplaced; as `guard.compileRoute` does for a bad `allow`
+ * @throws {ConfigurationError} `option_unknown` for a misspelled or misplaced `allow`; for an invalid `allow`, as
+ * `guard.compileRoute` does
  */
 export function guardRoute(guard: AdapterGuard, route: RouteOptions, semantics: PathSemantics): GuardedRoute {
   refuseMisplacedAllow(route, `route ${describe(route)}`)
@@ -38,14 +38,14 @@ export function guardRoute(guard: AdapterGuard, route: RouteOptions, semantics: 
   return guarded
 }
 
-// Why a route, or some method or path of it, could only ever be denied; undefined where all of it is covered.
+// Returns why some method or path of a route would always be denied, or undefined if all are covered.
 function findUncovered(
   guard: AdapterGuard,
   route: RouteOptions,
   semantics: PathSemantics,
   allow: CompiledRequirement | undefined,
 ): string | undefined {
-  // Requests with other methods are refused as unknown; `app.all` registers some of them.
+  // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
   const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
   if (known.length === 0) return 'its method is not known; name it in the methods of a rule that covers it'
   for (const method of known) {
@@ -62,13 +62,13 @@ function findUncovered(
 }
 
 /**
- * Refuses the routes that no rule covers, all at once.
+ * Refuses all routes that no rule covers, in one error.
  *
  * @throws {ConfigurationError} `route_uncovered`
  */
 export function refuseUncovered(routes: readonly GuardedRoute[]): void {
   const uncovered = routes.filter(({ uncovered: why }) => why !== undefined)
-  // Fastify adds a HEAD route to each of GET.
+  // Fastify adds a HEAD route for each GET route.
   const found = uncovered.filter(
     ({ name, url }) => name !== `HEAD ${url}` || !uncovered.some((other) => other.name === `GET ${url}`),
   )
@@ -79,24 +79,24 @@ export function refuseUncovered(routes: readonly GuardedRoute[]): void {
   throw new ConfigurationError('route_uncovered', message, { value: found.map(({ url }) => url) })
 }
 
-/** A route that was checked when it was registered. */
+/** A route that was checked at registration. */
 export interface GuardedRoute {
   /** Method and path, for messages. */
   readonly name: string
   readonly url: string
-  /** Why it could only ever be denied, if it could. */
+  /** Why the route would always be denied, or undefined. */
   readonly uncovered: string | undefined
-  /** What it demands besides the rules. */
+  /** The route's own requirement, applied in addition to the rules. */
   readonly routeAllow: CompiledRequirement | undefined
-  /** The hooks that `allow()` made whose demands are part of that. */
+  /** The `allow()` hooks whose requirements are part of `routeAllow`. */
   readonly allows: readonly object[]
-  /** Whether its path may end in a parameter, which can be empty. */
+  /** True if the path may end in a parameter, which can be empty. */
   readonly hasParameter: boolean
-  /** Throws when a later `onRoute` hook changed what was checked: it would be ignored. */
+  /** Throws if a later `onRoute` hook changed what was checked, because the change would be ignored. */
   readonly checkUnchanged: () => void
 }
 
-/** The route of a request, by its configuration; undefined where no route matches. */
+/** Returns the route that belongs to a configuration, or undefined if no route matched. */
 export function findRoute(config: object): GuardedRoute | undefined {
   return isGuarded(config) ? config[guardedRoute] : undefined
 }

@@ -8,12 +8,12 @@ export interface InstanceGuard {
   readonly deciding: DecidingRequest
 }
 
-/** Notes on a root instance that this guard decides every request of it and of its children. */
+/** Records on a root instance that this guard decides all requests of the instance and its children. */
 export function registerGuard(app: FastifyInstance, guard: InstanceGuard): void {
   app.decorate(guardOf, guard)
 }
 
-/** The guard of the instance that handles a request; undefined where the plugin is not registered. */
+/** Returns the guard of the instance that handles a request, or undefined if the plugin is not registered. */
 export function findGuard(app: object): InstanceGuard | undefined {
   return isGuarded(app) ? app[guardOf] : undefined
 }

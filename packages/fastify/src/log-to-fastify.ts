@@ -1,18 +1,18 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { AuthenticationEvent, CountersignEvent, SourceEvent } from '@countersign/core'
 
-/** The request that is being decided, so that its denial is logged by its own logger, with its `reqId`. */
+/** The request being decided, so that its own logger, with its `reqId`, logs the denial. */
 export class DecidingRequest {
   log: EventLog | undefined
 }
 
-/** What of Fastify's logger is needed. */
+/** What is needed of Fastify's logger. */
 export type EventLog = Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
 
 /**
- * Writes events to Fastify's logger: an update that was refused and a loss as errors, refused peers, denials and whatever
- * somebody should look at as warnings, what is usual as information. A denial made in a hook goes to the logger of its
- * request.
+ * Writes events to Fastify's logger. Refused updates and losses of the source are errors. Refused peers, denials and
+ * other events that need attention are warnings. Everything else is information. A denial made in a hook goes to the
+ * logger of its request.
  */
 export function logToFastify(log: EventLog, deciding: DecidingRequest): (event: CountersignEvent) => void {
   return (event) => {
@@ -25,10 +25,10 @@ export function logToFastify(log: EventLog, deciding: DecidingRequest): (event: 
 function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
   if (event.type !== 'source') return 'warn'
   if (event.outcome === 'refused') return 'error'
-  // Whoever closes the source knows it.
+  // Closing the source is deliberate.
   if (event.outcome === 'lost') return event.code === 'source_closed' ? 'info' : 'error'
   if (event.outcome === 'warning') return 'warn'
-  // Half is when most issuers renew.
+  // Most issuers renew at half of the lifetime.
   return event.outcome === 'expiring' && event.remaining !== 0.5 ? 'warn' : 'info'
 }
 

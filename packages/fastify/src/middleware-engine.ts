@@ -3,20 +3,20 @@ import { ConfigurationError } from '@countersign/core'
 import type { AdapterGuard, PathSemantics } from '@countersign/core/adapter'
 import { mayRewrite } from './fastify-internals.ts'
 
-/** What middleware engines have to do with the decisions of an instance. */
+/** How middleware engines affect the decisions of an instance. */
 export interface Engines {
-  /** Whether one is registered before the plugin, so that its middleware runs before the hook. */
+  /** True if one is registered before the plugin, so that its middleware runs before the hook. */
   readonly isBefore: boolean
-  /** How they read paths, once one is there. */
+  /** How the engines read paths, once there is one. */
   readonly semantics: PathSemantics | undefined
 }
 
 /**
- * Follows the middleware engines of an instance, `@fastify/middie` and `@fastify/express`: plugins that add `use`. They are
- * a second router, which compares paths in its own way.
+ * Tracks the middleware engines of an instance, `@fastify/middie` and `@fastify/express`: plugins that add `use`. They
+ * are a second router that compares paths by its own rules.
  *
- * @throws {ConfigurationError} `registration_invalid` if one is registered before the plugin and rules cannot decide
- * before it: with `perRoute()` or without rules, and with `rewriteUrl`
+ * @throws {ConfigurationError} `registration_invalid` if one is registered before the plugin and the rules cannot
+ * decide before it: with `perRoute()`, without rules, or with `rewriteUrl`
  */
 export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engines {
   const isBefore = app.hasDecorator('use')
@@ -58,8 +58,9 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
   }
 }
 
-// Both compare a path whose reserved escapes are left with a regular expression that ignores case, up to a slash.
-// @fastify/middie gives middleware the target as it was sent, except below a mount path that it matched only decoded.
+// Both compare the path, with reserved escapes kept, with a case-insensitive regular expression, up to a slash.
+// @fastify/middie passes the target to middleware as it was sent, except below a mount path that matched only when
+// decoded.
 const middieReading: PathSemantics = Object.freeze({
   foldCase: 'expression',
   foldTrailingSlash: true,

@@ -30,9 +30,9 @@ import { readRouterOptions } from './read-router-options.ts'
 import { refuseRestrictingOptions } from './refuse-misplaced-allow.ts'
 import { sendDenial } from './send-denial.ts'
 
-/** What the plugin is registered with. */
+/** Options of the plugin. */
 export interface CountersignPluginOptions {
-  /** Made by `createGuard`; its `tlsOptions()` are the `https` option of the instance. */
+  /** The guard from `createGuard`. Its `tlsOptions()` are the `https` option of the instance. */
   readonly guard: Guard
 }
 
@@ -40,8 +40,9 @@ export interface CountersignPluginOptions {
  * Authenticates every connection and decides every request of a Fastify instance. Register it on the root instance,
  * with `await`, before any route.
  *
- * @throws {ConfigurationError} `registration_invalid` for any other registration; `server_unsuitable` for an instance
- * without `{ https: guard.tlsOptions() }`; when it gets ready `route_uncovered`, with all routes that no rule covers
+ * @throws {ConfigurationError} `registration_invalid` if it is registered elsewhere or later; `server_unsuitable` if
+ * the instance lacks `{ https: guard.tlsOptions() }`; `route_uncovered`, when the instance becomes ready, with all
+ * routes that no rule covers
  * @example await app.register(countersign, { guard })
  */
 export const countersign: FastifyPluginCallback<CountersignPluginOptions> = fp(
@@ -69,7 +70,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const semantics = readRouterOptions(app.initialConfig)
   guard.rules.checkSemantics(semantics)
   const deciding = new DecidingRequest()
-  // Denials would be lost in a logger that does nothing.
+  // Without a real logger, denials would be lost.
   if (hasLogger(app)) guard.useDefaultLog(logToFastify(app.log, deciding))
   const engines = followEngines(app, guard)
   const readRouting = createRoutingReader(semantics, engines)
@@ -91,7 +92,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     ready()
   })
   const readConfig = createConfigReader()
-  // The server has decided the rules already, unless something rewrote the target or the request came by `inject`.
+  // The server has already decided by the rules, unless the target was rewritten or the request came through `inject`.
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request
     const route = findRoute(readConfig(request))
@@ -128,7 +129,7 @@ function checkOptions(options: unknown): AdapterGuard {
   return refuse(`guard: found ${describeValue(guard)}, expected what createGuard() returns`)
 }
 
-// Fastify's own, which any plugin may be registered with; they change nothing here.
+// Fastify's own options, with which any plugin may be registered; they have no effect here.
 const registerOptions = ['prefix', 'logLevel', 'logSerializers']
 
 function isInstance(value: unknown): boolean {
@@ -141,7 +142,7 @@ function checkPlace(app: FastifyInstance): void {
       'found request.principal on the instance already, expected one registration and no other plugin with that name',
     )
   }
-  // A child instance inherits from its parent; routes beside it would not be guarded.
+  // A child instance only covers its own routes, so routes outside it would not be guarded.
   if (!isRoot(app)) {
     refuse('found a child instance, expected the root: register it with app.register, outside of any other plugin')
   }
@@ -152,8 +153,8 @@ function checkPlace(app: FastifyInstance): void {
   }
 }
 
-// @fastify/websocket hands upgrades to the router, where the hook above decides. A listener of anybody else does not,
-// beside it or, when it listens to another server, in its place.
+// @fastify/websocket passes upgrades to the router, where the hook above decides. Any other listener does not, whether
+// it is registered as well or, if the plugin listens to another server, instead.
 function routesUpgrades(app: FastifyInstance): boolean {
   const [listener, ...more] = app.server.listeners('upgrade')
   const routes = listener !== undefined && routesUpgrade(listener)

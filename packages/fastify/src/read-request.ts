@@ -3,8 +3,8 @@ import type { GuardedRequest } from '@countersign/core/adapter'
 import { readOriginalUrl } from './fastify-internals.ts'
 
 /**
- * The request as the guard reads it. `@fastify/express` puts what `decodeURI` makes of the target in its place, which is
- * the same target in a form that nobody sent: then the request is read with the one that was received.
+ * Returns the request as the guard reads it. `@fastify/express` replaces the target with the result of `decodeURI`, a
+ * form that was never sent. In that case the received target is used.
  */
 export function readReceived(raw: FastifyRequest['raw']): GuardedRequest {
   const { url } = raw
@@ -14,8 +14,8 @@ export function readReceived(raw: FastifyRequest['raw']): GuardedRequest {
 }
 
 /**
- * Whether a parameter that the router found is empty. Within a path an empty segment is refused, so that only the last one
- * can be.
+ * Returns whether a route parameter is empty. Only the last one can be, because an empty segment elsewhere in a path is
+ * refused.
  */
 export function isLastParameterEmpty(params: unknown): boolean {
   if (typeof params !== 'object' || params === null) return false
@@ -30,7 +30,7 @@ function decode(target: string): string | undefined {
   }
 }
 
-// Of HTTP/1 alone: Express cannot serve the compatible requests of HTTP/2.
+// Only for HTTP/1, because Express cannot serve HTTP/2 requests.
 class ReceivedRequest implements GuardedRequest {
   readonly url: string
   readonly #raw: FastifyRequest['raw']

@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { PathSemantics } from '@countersign/core/adapter'
 
 /**
- * How the router of an instance reads paths. It decodes a path before it folds the case, so all of Unicode folds, and
- * leaves the escapes of reserved characters; a space and everything outside ASCII is always decoded. Its other options concern targets that are refused anyway.
+ * Reads how the router of an instance reads paths. It decodes a path before folding case, so all of Unicode folds. It
+ * keeps the escapes of reserved characters, but always decodes a space and everything outside ASCII. Its other options
+ * concern targets that are refused anyway.
  */
 export function readRouterOptions(config: FastifyInstance['initialConfig']): PathSemantics {
   const read = (name: string): unknown => {

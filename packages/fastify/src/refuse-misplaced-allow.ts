@@ -4,13 +4,13 @@ import { isRecord, parseRequirement } from '@countersign/core/adapter'
 import { findAllowHook } from './route-allows.ts'
 
 /**
- * Refuses a route that restricts its callers where nothing reads it: Fastify accepts any key, so a misspelt
- * `config.allow` would start and protect nothing. Refused in `config` and among the options of the route:
+ * Refuses a route that restricts its callers in a place that is not read. Fastify accepts any key, so a misspelled
+ * `config.allow` would start and protect nothing. The following are refused, in `config` and among the route options:
  *
- * - a key that is `allow` but for its case, `-` and `_`, one letter, or the ending of another form of the word; and
- *   `allow` beside `config` instead of inside it;
- * - `allow` in front of one of our own words, such as `allowedCallers`, and the names of requirements;
- * - whatever its key, a value that is a requirement or a list with a SPIFFE ID, and an object with such an `allow`.
+ * - A key that differs from `allow` only in case, `-`, `_`, one letter or a word ending; and `allow` next to `config`
+ * instead of inside it.
+ * - A key that combines `allow` with one of our terms, such as `allowedCallers`, or that is the name of a requirement.
+ * - Under any key, a value that is a requirement or a list with a SPIFFE ID, or an object with such an `allow`.
  *
  * Keys such as `allowList` and `allowedHosts` belong to other plugins and are accepted.
  *
@@ -27,9 +27,10 @@ export function refuseMisplacedAllow(route: RouteOptions, where: string): void {
 }
 
 /**
- * Refuses what looks like a restriction among the options of `app.register()`: Fastify hands them to the plugin and applies
- * none of them to its routes. Refused is what is refused for a route, and `allow` in `config` and hooks of `allow(…)` too.
- * Fastify does not show the options of plugins wrapped in `fastify-plugin`, nor those that a function returns.
+ * Refuses what looks like a restriction among the options of `app.register()`, because Fastify passes them to the
+ * plugin without applying them to its routes. Refuses what is refused for a route, and also `allow` in `config` and
+ * `allow(…)` hooks. Fastify does not expose the options of plugins wrapped in `fastify-plugin`, nor those that a
+ * function returns.
  *
  * @throws {ConfigurationError} `option_unknown`
  */
@@ -87,7 +88,10 @@ const compounds =
 const requirementNames =
   /^(?:hasAuthority|hasAnyAuthority|hasAllAuthorities|serviceAccounts|inNamespace|inTrustDomain|permitAll|denyAll|perRoute)$/
 
-/** Whether a word is the other one but for its case, `-`, `_` and spaces, and at most one letter, or two that swapped places. */
+/**
+ * Returns whether a word differs from the target only in case, `-`, `_` and spaces, and in at most one letter or two
+ * swapped ones.
+ */
 function isNear(word: string, target: string): boolean {
   const letters = word.replace(/[-_\s]/g, '').toLowerCase()
   let start = 0
@@ -97,20 +101,20 @@ function isNear(word: string, target: string): boolean {
   return isSwapped || [found, found.slice(1)].includes(wanted.slice(1)) || found.slice(1) === wanted
 }
 
-/** Whether a value can only be meant for us: a requirement, or a list with one or with a SPIFFE ID. */
+/** Returns whether a value can only be meant for us: a requirement, or a list that contains one or a SPIFFE ID. */
 function isRestriction(value: unknown): boolean {
   if (!Array.isArray(value)) return isRequirement(value)
   return value.some((entry: unknown) => (typeof entry === 'string' ? /^spiffe:/i.test(entry) : isRequirement(entry)))
 }
 
-/** Whether a key and its value are what `...hasAuthority('A')` leaves behind. */
+/** Returns whether a key and its value are the result of `...hasAuthority('A')`. */
 function isSpread(key: string, value: unknown): boolean {
   return key !== 'authenticated' && isRequirement(Object.freeze({ [key]: value }))
 }
 
 function isRequirement(value: unknown): boolean {
   if (!isRecord(value)) return false
-  // Words that other plugins use too; what our own functions make of them is frozen.
+  // Other plugins use these words too, but objects from our own functions are frozen.
   if (('authenticated' in value || 'custom' in value) && !Object.isFrozen(value)) return false
   try {
     parseRequirement(value, '')

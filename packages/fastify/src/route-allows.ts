@@ -1,22 +1,22 @@
 import type { RouteOptions } from 'fastify'
 import { ConfigurationError, type Requirement } from '@countersign/core'
 
-/** Notes what a hook demands, so that the plugin finds it when a route is registered. */
+/** Records the requirement of a hook, so that the plugin finds it when a route is registered. */
 export function registerAllow(hook: object, requirement: Requirement): void {
   demands.set(hook, requirement)
 }
 
-/** Notes the function that makes such hooks, to recognize it where it is not called. */
+/** Records the function that creates such hooks, to detect a missing call. */
 export function registerUncalled(factory: object): void {
   uncalled.add(factory)
 }
 
-/** What a hook that `allow()` made demands. */
+/** Returns the requirement of a hook created by `allow()`. */
 export function findDemand(hook: object): Requirement | undefined {
   return demands.get(hook)
 }
 
-/** Names what `allow` is among these hooks: called, or not; undefined if it is none of them. */
+/** Describes `allow` among these hooks, called or not. Returns undefined if it is not among them. */
 export function findAllowHook(hooks: unknown): 'allow(…)' | 'allow, which was not called,' | undefined {
   const listed = listHooks(hooks)
   if (listed.some((hook) => uncalled.has(hook))) return 'allow, which was not called,'
@@ -24,9 +24,9 @@ export function findAllowHook(hooks: unknown): 'allow(…)' | 'allow, which was 
 }
 
 /**
- * The hooks of a route that `allow()` made.
+ * Returns the hooks of a route that `allow()` created.
  *
- * @throws {ConfigurationError} `registration_invalid` for one in a place where it runs too late, or not as a hook
+ * @throws {ConfigurationError} `registration_invalid` if one is in a place where it runs too late or not as a hook
  */
 export function findAllows(route: RouteOptions, where: string): readonly object[] {
   for (const [place, value] of Object.entries(route)) {

@@ -2,10 +2,11 @@ import { ConfigurationError } from '@countersign/core'
 import { describeValue, type SegmentPattern } from '@countersign/core/adapter'
 
 /**
- * The paths that a Fastify route matches, as patterns that a rule can contain: a segment with a parameter or a
- * regular expression counts as `*`, an optional last parameter gives both forms, a wildcard everything below.
+ * Returns the paths that a Fastify route matches, as patterns that a rule can contain. A segment with a parameter or a
+ * regular expression counts as `*`. An optional last parameter yields both forms, and a wildcard yields everything
+ * below.
  *
- * A parameter of find-my-way may be empty, which `*` is not: the adapter denies a request like that.
+ * A parameter of find-my-way may be empty, which `*` never matches; the adapter denies such a request.
  *
  * @param url the full path of the route with its prefixes, as `onRoute` reports it
  * @see https://github.com/delvedor/find-my-way#supported-path-formats
@@ -24,9 +25,10 @@ export function parseFastifyRoute(url: string): readonly SegmentPattern[] {
 function parseForm(url: string): SegmentPattern {
   const segments = cutSegments(url)
   const last = segments.at(-1)
-  // A target with an empty segment inside is refused, so the router can be reached by the spelling without it only.
+  // A target with an empty inner segment is refused, so the route can be reached only without that segment.
   const inner = segments.slice(0, -1).filter((segment) => segment.text !== '')
-  // `/files*` matches `/files-of-others/x` too: all that a rule can say of it is everything in that segment's place.
+  // `/files*` also matches `/files-of-others/x`, so the narrowest rule pattern that contains it is everything in place
+  // of that segment.
   const rest = last?.isParameter === false && last.text.endsWith('*')
   const kept = rest || last === undefined ? inner : [...inner, last]
   return { path: kept.map(({ isParameter, text }) => `/${isParameter ? '*' : text}`).join(''), rest }
@@ -37,7 +39,7 @@ interface RouteSegment {
   readonly isParameter: boolean
 }
 
-// A slash inside the regular expression of a parameter does not end the segment, and `::` is a colon.
+// A slash inside the regular expression of a parameter does not end the segment, and `::` means a colon.
 function cutSegments(url: string): readonly RouteSegment[] {
   const segments: RouteSegment[] = []
   let text = ''

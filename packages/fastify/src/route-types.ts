@@ -11,7 +11,9 @@ import type {
 } from 'fastify'
 import type { Principal, Requirement } from '@countersign/core'
 
-/** The likeliest misspellings of `config.allow`, which would restrict nothing; registration refuses them and more. */
+/**
+ * The most likely misspellings of `config.allow`, which would restrict nothing. Registration refuses these and more.
+ */
 export type MisspeltAllow = {
   readonly [
     Name in
@@ -42,14 +44,14 @@ export type MisspeltAllow = {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is calling, by proof; null only before the guard has run. */
+    /** The authenticated caller. Null only before the guard has run. */
     principal: Principal | null
   }
   interface FastifyContextConfig extends MisspeltAllow {
-    /** Who may call this route, besides what the rules demand: a requirement or a list of caller patterns. */
+    /** Who may call this route, in addition to the rules: a requirement or a list of caller patterns. */
     allow?: Requirement | readonly string[]
   }
-  // The type parameters are those of Fastify's own declaration, which has to be repeated as it is.
+  // The type parameters have to repeat Fastify's own declaration exactly.
   interface RouteShorthandOptions<
     RawServer extends RawServerBase = RawServerDefault,
     RawRequest extends RawRequestDefaultExpression<RawServer> = RawRequestDefaultExpression<RawServer>,
@@ -60,7 +62,7 @@ declare module 'fastify' {
     TypeProvider extends FastifyTypeProvider = FastifyTypeProviderDefault,
     Logger extends FastifyBaseLogger = FastifyBaseLogger,
   > {
-    /** Refused: what a route demands of its callers is `config: { allow: … }`. */
+    /** Refused: the callers of a route are restricted with `config: { allow: … }`. */
     allow?: never
   }
 }

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { Denial } from '@countersign/core'
 import type { AdapterGuard, GuardedRequest } from '@countersign/core/adapter'
 
-/** What of a Fastify reply is needed to deny, whatever server it comes from. */
+/** What is needed of a Fastify reply to deny a request, whatever the server type. */
 export interface DenyingReply {
   code(status: number): unknown
   headers(headers: OutgoingHttpHeaders): unknown
@@ -13,12 +13,15 @@ export interface DenyingReply {
 /** Answers a denied request. */
 export function sendDenial(guard: AdapterGuard, denial: Denial, raw: GuardedRequest, reply: DenyingReply): void {
   const answer = guard.answer(denial, raw)
-  // The connection was ended without a word: there is nothing left to send, and no handler may run.
+  // The connection was closed without an answer: there is nothing left to send, and no handler may run.
   if (answer === undefined) reply.hijack()
   else send(reply, answer.status, answer.headers, answer.body)
 }
 
-/** Answers a request that no guard has seen. Without one there is no log and no format, and the caller learns no more. */
+/**
+ * Answers a request that no guard has seen. Without a guard there is no log and no format, and the caller learns
+ * nothing more.
+ */
 export function sendUnavailable(reply: DenyingReply): void {
   const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
   const code = 'authorization_unavailable'
@@ -26,7 +29,7 @@ export function sendUnavailable(reply: DenyingReply): void {
   send(reply, body.status, headers, JSON.stringify(body))
 }
 
-// As bytes: to a text of JSON Fastify adds a charset, which neither the format's author nor RFC 9457 asked for.
+// Sent as bytes, because Fastify adds a charset to JSON text, which neither `formatDenial` nor RFC 9457 asks for.
 function send(reply: DenyingReply, status: number, headers: OutgoingHttpHeaders, body: string): void {
   reply.code(status)
   reply.headers(headers)

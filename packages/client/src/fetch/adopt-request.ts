@@ -1,6 +1,6 @@
 import { FormData, Request, type RequestInit } from 'undici'
 
-/** What a request may have: as undici takes it, and besides it forms and headers of Node's built-in classes. */
+/** The options of a request: those of undici, and also forms and headers of Node's built-in classes. */
 export interface FetchInit extends Omit<RequestInit, 'body' | 'headers'> {
   readonly body?: RequestInit['body'] | globalThis.FormData
   readonly headers?: RequestInit['headers'] | globalThis.Headers
@@ -13,8 +13,8 @@ export interface AdoptedRequest {
 }
 
 /**
- * Takes over what was made with Node's built-in classes. Those are of another copy of undici, which does not know its own
- * and would send a form as the text `[object FormData]`.
+ * Converts objects of Node's built-in classes. They belong to another copy of undici, so the installed one does not
+ * recognize them and would send a form as the text `[object FormData]`.
  */
 export function adoptRequest(
   input: string | URL | Request | globalThis.Request,
@@ -28,7 +28,7 @@ export function adoptRequest(
   if (!(input instanceof globalThis.Request) || input instanceof Request) return { input, init: own }
   const { url, method, body: stream, redirect, signal, integrity } = input
   const carried: RequestInit = { method, headers: [...input.headers], redirect, signal, integrity }
-  // Its form, if it is one, is text by now, and the headers say so.
+  // If the body was a form, it is already encoded, and the headers say so.
   return { input: url, init: { ...carried, ...(stream !== null && { body: stream, duplex: 'half' }), ...own } }
 }
 

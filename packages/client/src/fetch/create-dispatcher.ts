@@ -6,11 +6,14 @@ import { Agent, type buildConnector, Dispatcher, errors } from 'undici'
 import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect } from '../connect.ts'
 
-/** What `createDispatcher` and `createFetch` take: how servers are known, and of undici's own agent some limits. */
+/**
+ * Options of `createDispatcher` and `createFetch`: how servers are identified, and some limits of undici's own agent.
+ */
 export interface DispatcherOptions extends ClientOptions, Pick<Agent.Options, (typeof agentOptionNames)[number]> {
   /**
-   * Offers HTTP/2 beside HTTP/1.1; default false. Each connection carries one request at a time in any case: undici ends
-   * all requests of an HTTP/2 connection when its server announces the end of it, and sends some of them again.
+   * Offers HTTP/2 besides HTTP/1.1. Default: false. Each connection carries one request at a time in either case: when
+   * a server announces that an HTTP/2 connection will close, undici aborts all of its requests and retries some of
+   * them.
    */
   readonly allowH2?: boolean
 }
@@ -26,11 +29,12 @@ const agentOptionNames = [
 ] as const
 
 /**
- * Creates a dispatcher for undici's `request`, `fetch`, `stream` and `pipeline`: as `createAgent` for `node:https`. The
- * connections of an old certificate are retired as a whole: what runs on them ends, and new requests get new ones.
+ * Creates a dispatcher for undici's `request`, `fetch`, `stream` and `pipeline`, as `createAgent` does for
+ * `node:https`. After a rotation, the connections of the old certificate are retired together: running requests finish,
+ * and new requests get new connections.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid certificate
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid certificate
  * @example
  * const dispatcher = createDispatcher(source, { servers: ['spiffe://saas.example/ns/production/sa/billing'] })
  * const { statusCode } = await request('https://billing:8443/internal/billing/invoices', { dispatcher })
@@ -39,7 +43,7 @@ export function createDispatcher(source: X509Source | SubjectSource, options: Di
   return createDialingDispatcher(source, options, 'createDispatcher')
 }
 
-/** The same, with the name of whoever creates it for the messages of errors. */
+/** Creates the dispatcher; error messages start with `where`. */
 export function createDialingDispatcher(
   source: X509Source | SubjectSource,
   options: DispatcherOptions,
@@ -60,7 +64,7 @@ interface Transport {
   readonly limits: Agent.Options
 }
 
-/** Connections that were made since the last retirement, and what shares them out. */
+/** The connections opened since the last retirement, and the agent that distributes them. */
 interface Generation {
   readonly agent: Agent
   readonly sockets: WeakSet<TLSSocket>
@@ -69,7 +73,7 @@ interface Generation {
 class DialingDispatcher extends Dispatcher {
   readonly #dialer: Dialer
   readonly #transport: Transport
-  // The ends of those that still carry something.
+  // The pending closes of retired agents that still have running requests.
   readonly #retired = new Set<Promise<unknown>>()
   readonly #open = new Set<TLSSocket>()
   readonly #ending = new AbortController()
@@ -80,7 +84,7 @@ class DialingDispatcher extends Dispatcher {
     super()
     this.#dialer = dialer
     this.#transport = transport
-    // One listener for each connection that is being made.
+    // Each connection being opened adds a listener.
     setMaxListeners(0, this.#ending.signal)
     this.#generation = this.#createGeneration()
     dialer.onStale((socket) => {
@@ -99,7 +103,7 @@ class DialingDispatcher extends Dispatcher {
     return this.#generation.agent.dispatch(options, handler)
   }
 
-  /** Waits for what runs; takes no further request. */
+  /** Waits for running requests and accepts no further ones. */
   override async close(done?: () => void): Promise<void> {
     this.#isClosed = true
     await Promise.all([...this.#retired, this.#generation.agent.close()])
@@ -113,7 +117,7 @@ class DialingDispatcher extends Dispatcher {
     const reason = typeof error === 'function' ? null : (error ?? null)
     const ended = this.#generation.agent.destroy(reason)
     this.#ending.abort()
-    // Undici's own agent, once it is closing, has forgotten its connections.
+    // Once undici's agent is closing, it no longer knows its connections.
     for (const socket of this.#open) socket.destroy(reason ?? new errors.ClientDestroyedError())
     await ended
     if (typeof error === 'function') error()
@@ -123,14 +127,14 @@ class DialingDispatcher extends Dispatcher {
   #createGeneration(): Generation {
     const sockets = new WeakSet<TLSSocket>()
     const { limits } = this.#transport
-    // More than one request at a time on a connection would be sent again, when it ends, by undici itself.
+    // With several requests at a time on a connection, undici itself would resend them when the connection closes.
     const agent = new Agent({ ...limits, pipelining: 1, connect: this.#createConnector(sockets) })
     return { agent, sockets }
   }
 
-  // Its idle connections end now; what runs on the others, or waits for one, goes on to its end.
+  // Idle connections close now. Running requests, and those queued for a connection, finish on the old ones.
   #retire(): void {
-    // What is closed already takes no further request.
+    // A closed dispatcher accepts no further requests.
     if (this.#isClosed) return
     const { agent } = this.#generation
     this.#generation = this.#createGeneration()
@@ -166,7 +170,7 @@ class DialingDispatcher extends Dispatcher {
       const isKept = this.#dialer.isKept(socket)
       if (isKept) sockets.add(socket)
       done(null, socket)
-      // Rotated during the handshake: undici would give it further requests.
+      // The certificate rotated during the handshake, and undici would send further requests on this connection.
       if (!isKept && this.#generation.sockets === sockets) this.#retire()
     }
     return (options, done) => void serve(options, done)
@@ -179,7 +183,7 @@ function refuse(reason: string, origin: string, found: string, expected: string)
   throw new CallError('call_unsuitable', message, { reason, server })
 }
 
-// Host and port, as in every other error.
+// Returns host and port, as in every other error.
 function serverOf(origin: string): string {
   if (!URL.canParse(origin)) return origin
   const { protocol, hostname, port } = new URL(origin)

@@ -3,23 +3,24 @@ import { type Dispatcher, fetch, type Request, type Response } from 'undici'
 import { adoptRequest, type FetchInit } from './adopt-request.ts'
 import { createDialingDispatcher, type DispatcherOptions } from './create-dispatcher.ts'
 
-/** What `createFetch` gives: `fetch`, and how to end it. */
+/** The result of `createFetch`: `fetch`, and a method to close it. */
 export interface Fetch {
   (input: string | URL | Request | globalThis.Request, init?: FetchInit): Promise<Response>
-  /** Waits for what runs, and ends. */
+  /** Waits for running requests, then closes. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Creates a `fetch` that presents the current certificate to servers among `servers`, and to nobody else: every request,
- * those of redirects included, goes to a verified server or fails. With host names a redirect to another host fails.
+ * Creates a `fetch` that presents the current certificate, and only to servers among `servers`. Every request,
+ * including redirects, goes to a verified server or fails. If servers are identified by host name, a redirect to
+ * another host fails.
  *
- * Where the global one rejects with a `TypeError`, this one rejects with a `CallError` when the server was the reason.
- * Its responses are those of undici, not instances of the global `Response`.
+ * If the server was the reason, it rejects with a `CallError` where the global `fetch` rejects with a `TypeError`.
+ * Responses are undici's, not instances of the global `Response`.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid certificate
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid certificate
  * @example
  * const fetch = createFetch(source, { servers: ['spiffe://saas.example/ns/production/sa/billing'] })
  * const invoices = await (await fetch('https://billing:8443/internal/billing/invoices')).json()
@@ -41,7 +42,7 @@ export function createFetch(source: X509Source | SubjectSource, options: Dispatc
   return Object.assign(call, { close, [Symbol.asyncDispose]: close })
 }
 
-// A host name is all that says who was meant: whoever answers may not name another.
+// The host name is the only evidence of which server was meant, so the responding server must not choose another.
 function bindToOrigin(dispatcher: Dispatcher, input: string | URL | Request): Dispatcher {
   const { origin } = new URL(input instanceof URL || typeof input === 'string' ? input : input.url)
   return dispatcher.compose((dispatch) => (options, handler) => {
@@ -52,7 +53,7 @@ function bindToOrigin(dispatcher: Dispatcher, input: string | URL | Request): Di
   })
 }
 
-// What a connection failed with is the cause of what undici makes of it.
+// undici wraps the error of a connection as the cause of its own.
 function findCallError(error: unknown): CallError | undefined {
   if (!(error instanceof Error) || error instanceof CallError) return undefined
   return error.cause instanceof CallError ? error.cause : undefined

@@ -3,18 +3,18 @@ import { Agent, type RequestOptions } from 'node:https'
 import { Socket } from 'node:net'
 import { addToTotalSockets, callAgent } from './node-internals.ts'
 
-/** What Node is told of a connection that was to be made. */
+/** Node's callback for a new connection. */
 type Made = (error: Error | null, socket?: Socket) => void
 
 /**
- * An agent for connections that take a while to be made. Node's own counts a connection only once it is there, so that a
- * burst of requests would go beyond `maxSockets`; and it leaves requests waiting for ever when the connection that they
- * wait for cannot be made.
+ * An agent for connections that take a while to open. Node's own agent counts a connection only once it is open, so a
+ * burst of requests would exceed `maxSockets`. It also leaves requests waiting forever if the connection they wait for
+ * cannot be opened.
  */
 export class CountingAgent extends Agent {
   readonly #failed = new WeakSet<ClientRequest>()
 
-  /** Node's own, which its types leave out: makes a connection for a request. */
+  /** Opens a connection for a request. Overrides a method of Node that its types omit. */
   createSocket(request: ClientRequest, options: RequestOptions, done: Made): void {
     const name = this.getName(options)
     const placeholder = this.#reserve(name)
@@ -25,12 +25,12 @@ export class CountingAgent extends Agent {
         return
       }
       this.#forget(name, request)
-      // Two connections may have been made for the same request.
+      // Two connections may have been opened for the same request.
       if (!this.#failed.has(request)) done(error)
       this.#failed.add(request)
-      // Node counts down only when a socket closes, and this one never was.
+      // Node counts down only when a socket closes, and this one was never opened.
       addToTotalSockets(this, -1)
-      // Also makes a connection for the next request that waits.
+      // Also opens a connection for the next waiting request.
       callAgent('removeSocket', this, [placeholder, options])
     }
     callAgent('createSocket', this, [request, options, made])
@@ -58,7 +58,7 @@ export class CountingAgent extends Agent {
     const index = waiting?.indexOf(request) ?? -1
     if (waiting === undefined || index === -1) return
     waiting.splice(index, 1)
-    // Node takes for granted that a list which is there has an entry.
+    // Node assumes that an existing list has an entry.
     if (waiting.length === 0) Reflect.deleteProperty(this.requests, name)
   }
 }

@@ -11,7 +11,7 @@ import { CountingAgent } from './counting-agent.ts'
 import { callAgent, failRequest, findResponse } from './node-internals.ts'
 import { readTarget, refuseCopies } from './read-target.ts'
 
-/** What `createAgent` takes: how servers are known, and of Node's own agent how connections are shared. */
+/** Options of `createAgent`: how servers are identified, and how Node's own agent shares connections. */
 export interface AgentOptions extends ClientOptions, Pick<HttpsAgentOptions, (typeof agentOptionNames)[number]> {}
 
 const agentOptionNames = [
@@ -24,14 +24,14 @@ const agentOptionNames = [
 ] as const
 
 /**
- * Creates an agent for `node:https`, axios, got and whatever else takes one: each connection presents the current
- * certificate and carries a request only once the server is verified and among `servers`. Connections are kept alive;
- * those of an old certificate are given no further request. Nothing is retried. `destroy()` ends it.
+ * Creates an agent for `node:https`, axios, got and other clients that accept one. Each connection presents the current
+ * certificate, and carries a request only once the server is verified and among `servers`. Connections are kept alive;
+ * those of an old certificate get no further requests. Nothing is retried. Close it with `destroy()`.
  *
- * A request fails with a `CallError` when its server cannot be used.
+ * A request fails with a `CallError` if its server is unreachable or refused.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid certificate
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid certificate
  * @example
  * const agent = createAgent(source, { servers: ['spiffe://saas.example/ns/production/sa/billing'] })
  * https.get('https://billing:8443/internal/billing/invoices', { agent }, (response) => response.pipe(process.stdout))
@@ -48,8 +48,8 @@ class DialingAgent extends CountingAgent {
   #ending = createEnding()
 
   constructor(dialer: Dialer, timeoutMs: number, options: HttpsAgentOptions) {
-    // The cache of sessions belongs to Node's way to connect, which is not used; none is kept in any case.
-    // The last two are for copies of the options, so that the environment cannot make those verify nobody.
+    // The session cache belongs to Node's own connect, which is not used; sessions are not kept in any case. The last
+    // two are for copies of these options, so that the environment cannot make a copy skip verification.
     super({
       ...options,
       keepAlive: true,
@@ -62,13 +62,13 @@ class DialingAgent extends CountingAgent {
     dialer.onStale((socket) => {
       if (this.#idle.delete(socket)) socket.destroy()
     })
-    // Before Node's own listener, which would give it to the next request that waits.
+    // Runs before Node's own listener, which would give the socket to the next waiting request.
     this.prependListener('free', (socket: Duplex) => {
       if (socket instanceof TLSSocket && !this.#isUsable(socket)) socket.destroy()
     })
   }
 
-  /** Node's own, which its types leave out: told of every request, also of those that get a kept connection. */
+  /** Checks every request, including those that reuse a connection. Overrides a method of Node that its types omit. */
   addRequest(request: ClientRequest, options: unknown): void {
     try {
       readTarget(options)
@@ -84,7 +84,7 @@ class DialingAgent extends CountingAgent {
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    // Its types say that it gives nothing.
+    // Its types say that it returns nothing.
     const keeps: unknown = super.keepSocketAlive(socket)
     if (keeps !== true || !(socket instanceof TLSSocket) || !this.#isUsable(socket)) return false
     this.#idle.add(socket)
@@ -96,7 +96,7 @@ class DialingAgent extends CountingAgent {
     super.reuseSocket(socket, request)
     const refusal = socket instanceof TLSSocket ? this.#dialer.refusalOf(socket) : undefined
     if (refusal === undefined) return
-    // The clock was set, or the source has no news: the request gets the error, and is not sent.
+    // The clock was changed, or the source did not report an update: the request fails and is not sent.
     request.destroy(refusal)
     socket.destroy(refusal)
   }
@@ -117,7 +117,7 @@ class DialingAgent extends CountingAgent {
     try {
       socket = await this.#open(options)
     } catch (error) {
-      // Node reads the error alone.
+      // Node reads only the error.
       Reflect.apply(done, undefined, [error])
       return
     }
@@ -130,7 +130,7 @@ class DialingAgent extends CountingAgent {
     const protocols = ['http/1.1']
     const { socket } = await connect(this.#dialer, { ...target, protocols, timeoutMs: this.#timeoutMs, signal })
     socket.once('close', () => this.#idle.delete(socket))
-    // Before Node's own listener, which takes the end of a socket for that of a body that has no other.
+    // Runs before Node's own listener, which treats the end of a socket as the end of a body without a length.
     socket.prependListener('error', (error: Error) => {
       const response = findResponse(socket)
       if (response?.complete === false) response.destroy(error)
@@ -139,16 +139,16 @@ class DialingAgent extends CountingAgent {
   }
 }
 
-/** What Node is told of a connection that was to be made. */
+/** Node's callback for a new connection. */
 type Made = (error: Error | null, stream: Duplex) => void
 
 function createEnding(): AbortController {
   const ending = new AbortController()
-  // One for each connection that is being made.
+  // Each connection being opened adds a listener.
   setMaxListeners(0, ending.signal)
   return ending
 }
 
 function ignore(): void {
-  // There is nobody to tell.
+  // There is no callback to notify.
 }

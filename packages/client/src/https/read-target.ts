@@ -5,8 +5,8 @@ import { isRecord } from '@countersign/core/adapter'
 import { describe, type Target } from '../connect.ts'
 
 /**
- * Reads where a request goes out of what Node's agent is told of it. What would change who is trusted, or who we are, is
- * refused: here the source and `servers` decide that.
+ * Reads the target of a request from the options that Node's agent receives. Refuses options that would change who is
+ * trusted or which certificate is presented, because the source and `servers` decide that.
  *
  * @throws {CallError} `call_unsuitable`
  */
@@ -24,7 +24,7 @@ export function readTarget(options: unknown): Omit<Target, 'protocols' | 'timeou
   }
   if (options.method === 'CONNECT') refuse(target, 'CONNECT', 'a request of the service itself, not through a proxy')
   for (const name of decided) {
-    // Some clients, got among them, name Node's own check at every request.
+    // Some clients, such as got, pass Node's own check with every request.
     if (options[name] === checkServerIdentity || options[name] === refuseCopies) continue
     if (options[name] !== undefined && options[name] !== null) refuse(target, name, 'that of the source')
   }
@@ -34,8 +34,8 @@ export function readTarget(options: unknown): Omit<Target, 'protocols' | 'timeou
 }
 
 /**
- * Stands among the options of the agent for those who make an agent of their own out of them, as axios does for a proxy
- * that it finds in the environment: that one would verify no SPIFFE ID.
+ * Refuses connections of an agent that was created from a copy of our options. axios does that for a proxy that it
+ * finds in the environment, and such an agent would not verify SPIFFE IDs.
  */
 export function refuseCopies(): Error {
   return new CallError('call_unsuitable', copied, { reason: 'options_copied', server: 'the server' })

@@ -2,7 +2,7 @@ import { isCallable, parseStringList, refuseValue } from '@countersign/core/adap
 import type { ConnectTlsOptions } from './connect-tls.ts'
 
 /**
- * Checks where to connect to.
+ * Validates where to connect.
  *
  * @throws {ConfigurationError} `option_invalid`
  */

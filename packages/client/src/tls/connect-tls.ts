@@ -5,36 +5,36 @@ import { type ClientOptions, parseClientOptions } from '../client-options.ts'
 import { connect, describe } from '../connect.ts'
 import { checkConnectOptions } from './check-connect-options.ts'
 
-/** What `connectTls` takes. */
+/** Options of `connectTls`. */
 export interface ConnectTlsOptions extends ClientOptions {
   readonly host: string
   readonly port: number
-  /** The name that the server is asked for (SNI). Default: the host, if it is a name. */
+  /** The server name to request (SNI). Default: the host, if it is a name. */
   readonly servername?: string
-  /** The protocols that are offered (ALPN). Default: none. */
+  /** The protocols to offer (ALPN). Default: none. */
   readonly protocols?: readonly string[]
-  /** Ends the attempt to connect; once there is a connection it ends nothing. */
+  /** Aborts the attempt to connect. Has no effect once the connection is open. */
   readonly signal?: AbortSignal
   /**
-   * Called once when another connection should take the place of this one: our certificate was replaced, or a tenth of
-   * the life of the server's remains, at most 30 seconds.
+   * Called once, when you should replace this connection: our certificate was rotated, or the server's certificate is
+   * close to expiry (a tenth of its lifetime, at most 30 seconds).
    */
   readonly onStale?: () => void
 }
 
 /** A connection to a verified server. */
 export type ServerSocket = TLSSocket & {
-  /** Who the server is; null where servers have host names. */
+  /** The server's principal. Null if servers are identified by host name. */
   readonly principal: Principal | null
 }
 
 /**
- * Connects to a server without HTTP. The connection is destroyed with a `CallError` once its server's certificate expires
- * or its authority is withdrawn. It outlives our own certificate: whoever keeps it open connects anew when
+ * Connects to a server without HTTP. The connection is destroyed with a `CallError` when the server's certificate
+ * expires or its authority is withdrawn. It outlives our own certificate; to keep a connection open, reconnect when
  * `onStale` is called.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {CallError} when the server cannot be reached or is refused, or the source has no valid certificate
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {CallError} if the server is unreachable or refused, or the source has no valid certificate
  * @example
  * const socket = await connectTls(source, { servers: ['spiffe://saas.example/ns/production/sa/ledger'], host: 'ledger', port: 7000 })
  * console.log(socket.principal?.name)
@@ -67,7 +67,7 @@ export async function connectTls(
   }
 }
 
-// Whoever connects anew does so while the service runs: then a source without a certificate is no error of the start.
+// Reconnecting happens while the service runs, so a source without a certificate is not a startup error here.
 function openDialer(source: X509Source | SubjectSource, options: DialerOptions, server: string): Dialer {
   try {
     return createDialer(source, options, 'connectTls')
@@ -83,7 +83,7 @@ function reportOnce(dialer: Dialer, socket: TLSSocket, onStale: () => void): voi
     stop()
     onStale()
   })
-  // Rotated during the handshake; not before whoever called has the socket.
+  // The certificate rotated during the handshake. Deferred until the caller has the socket.
   if (dialer.isKept(socket)) return
   stop()
   setImmediate(onStale)

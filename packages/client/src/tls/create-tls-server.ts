@@ -9,7 +9,7 @@ import {
 } from '@countersign/core'
 import { isCallable, isDenial, parseOptions, parseRequirement, refuseValue } from '@countersign/core/adapter'
 
-/** What `createTlsServer` takes: who may connect, and of a guard's options those that concern connections. */
+/** Options of `createTlsServer`: who may connect, and the guard options that concern connections. */
 export interface TlsServerOptions extends Pick<GuardOptions, (typeof guardOptionNames)[number]> {
   /** Who may connect: patterns of SPIFFE IDs, or a requirement such as `hasAuthority('SERVICE_core-api')`. */
   readonly callers: Rule['allow']
@@ -25,19 +25,19 @@ const guardOptionNames = [
   'trustDomains',
 ] as const
 
-/** A connection of a verified caller. */
+/** A connection from a verified caller. */
 export type CallerSocket = TLSSocket & {
-  /** Who is calling. The connection ends when this does not hold any more. */
+  /** The authenticated caller. The connection closes when the caller is no longer verified. */
   readonly principal: Principal
 }
 
 /**
- * Creates a server for protocols without HTTP. `onPeer` is called for each connection whose caller is verified and among
- * `callers`; every other is ended before a byte is read or written, and reported. A connection ends when its caller's
- * certificate expires or its authority is withdrawn. Our own certificate follows the source.
+ * Creates a server for protocols other than HTTP. `onPeer` is called for each connection whose caller is verified and
+ * among `callers`. Any other connection is closed and reported before a byte is read or written. A connection closes
+ * when its caller's certificate expires or its authority is withdrawn. Our own certificate follows the source.
  *
- * @throws {ConfigurationError} naming option, value and remedy
- * @throws {SourceError} when the source has no valid certificate
+ * @throws {ConfigurationError} the message names the option, its value and the fix
+ * @throws {SourceError} if the source has no valid certificate
  * @example
  * const server = createTlsServer(source, { callers: ['spiffe://saas.example/ns/production/sa/billing'] }, (socket) => {
  *   socket.end(`hello ${socket.principal.name}\n`)
@@ -55,9 +55,9 @@ export function createTlsServer(
   parseRequirement(callers, 'createTlsServer: callers')
   const guard = openGuard({ ...guardOptions, source, rules: [{ path: '/**', allow: callers }] })
   const server = createServer(guard.tlsOptions(), (socket) => {
-    // A peer that breaks off must not end the process of a server that does not listen for it.
+    // A peer that breaks off must not end the process of a server that does not listen for errors.
     socket.on('error', () => undefined)
-    // Refused by the guard, and reported: a denial would be the same again.
+    // Already refused and reported by the guard; a denial would only repeat that.
     if (socket.destroyed) return
     const principal = guard.admitConnection(socket)
     if (isDenial(principal)) socket.destroy()
@@ -67,7 +67,7 @@ export function createTlsServer(
   return server
 }
 
-// Of rules and of createGuard() nothing was said to whoever reads the message.
+// The user of `createTlsServer` did not write rules or call createGuard(), so messages must not mention them.
 function openGuard(options: GuardOptions): Guard {
   try {
     return createGuard(options)
