@@ -6,7 +6,7 @@ import { exitCodes } from './exit-codes.ts'
 import type { FetchOptions } from './fetch/run-fetch.ts'
 import { commandHelp, devHelp, fetchHelp } from './help.ts'
 
-/** Runs the command that the arguments name, and gives the exit code (see `exitCodes`). */
+/** Runs the command that the arguments name, and returns its exit code (see `exitCodes`). */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<number> {
   let exitCode: number = exitCodes.ok
   const program = createProgram(context, (code) => {
@@ -16,14 +16,14 @@ export async function runCommandLine(args: readonly string[], context: Context):
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    // It has been told already; help and version that were asked for come this way as well.
+    // Already printed; requested help and version output also end up here.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     const { reportFailure } = await import('./failure.ts')
     return reportFailure(error, context)
   }
 }
 
-// What a command needs is loaded when it runs: gRPC and certificates take half a second, and help needs neither.
+// Modules are loaded when a command runs: gRPC and certificates take half a second, and help needs neither.
 function createProgram(context: Context, end: (exitCode: number) => void): Command {
   const program = new Command('countersign')
     .description('SPIFFE on a laptop: an agent to develop against, and a look at what an agent gives.')
@@ -32,7 +32,7 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
-      // Each text ends with a line end, which a screen adds itself.
+      // Each text ends with a line feed, which a screen adds itself.
       writeOut: (text) => context.output.line(text.trimEnd()),
       writeErr: (text) => context.errors.line(text.trimEnd()),
       outputError: (text, write) => write(toOneLine(text)),
@@ -75,7 +75,7 @@ function collect(value: string, previous: readonly string[] = []): readonly stri
   return [...previous, value]
 }
 
-// The parser begins with "error:" and puts its suggestion on a line of its own.
+// The parser's messages start with "error:", with the suggestion on a separate line.
 function toOneLine(text: string): string {
   return `countersign: ${text
     .trim()

@@ -1,14 +1,14 @@
 import type { Screen } from './output/screen.ts'
 
-/** What a command has of the process that it runs in. */
+/** What a command uses of its process. */
 export interface Context {
-  /** What was asked for. */
+  /** The requested output. */
   readonly output: Screen
-  /** What goes wrong, and what else a person should know: never part of what another program reads. */
+  /** Errors and other messages for people, kept apart from what programs read. */
   readonly errors: Screen
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** For commands that stay: see `Ending`. */
+  /** For commands that keep running: see `Ending`. */
   readonly stayUntilEnded: () => AbortSignal
 }

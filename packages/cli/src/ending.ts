@@ -1,15 +1,15 @@
 import type { EventEmitter } from 'node:events'
 
-/** How a command that stays learns that it is to end. */
+/** How a long-running command learns that it should end. */
 export interface Ending {
   /**
-   * From now on SIGINT, SIGTERM and SIGHUP no longer kill the process but abort this signal, so that what was made can be
-   * removed; as does a closed pipe.
+   * Makes SIGINT, SIGTERM and SIGHUP abort this signal instead of ending the process, so that the command can clean up.
+   * A closed pipe aborts it too.
    */
   readonly stayUntilEnded: () => AbortSignal
 }
 
-/** What is listened to of a process. */
+/** The events of a process that are listened to. */
 export interface EndingProcess extends Listened {
   readonly stdout: Listened
   readonly stderr: Listened
@@ -17,27 +17,27 @@ export interface EndingProcess extends Listened {
 
 type Listened = Pick<EventEmitter, 'on'>
 
-/** Listens to the signals of the process, and takes a reader that has gone (`countersign fetch | head -1`) for no error. */
+/** Listens for the signals of the process. A reader that has exited (`countersign fetch | head -1`) is not an error. */
 export function createEnding(process: EndingProcess): Ending {
   const controller = new AbortController()
   const end = (): void => controller.abort()
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // EIO: the terminal itself has gone, about which SIGHUP tells as well.
+      // EIO: the terminal is gone, which SIGHUP reports as well.
       if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
       end()
     })
   }
   return {
     stayUntilEnded: () => {
-      // Not `once`: Ctrl-C under npx arrives twice, and the second would kill us before the socket is removed.
+      // Not `once`: under npx, Ctrl-C arrives twice, and the second would end the process before the socket is removed.
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
       return controller.signal
     },
   }
 }
 
-/** Resolves when the signal is aborted, at once where it is already; keeps no process alive by itself. */
+/** Resolves when the signal is aborted, immediately if it already is. Does not keep the process alive. */
 export function waitForEnd(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()

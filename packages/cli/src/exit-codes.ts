@@ -1,9 +1,9 @@
-/** How the command ended, for scripts. */
+/** The exit codes, for scripts. */
 export const exitCodes = {
-  /** All went well, or a command that stays was asked to end. */
+  /** Success, or a long-running command was asked to end. */
   ok: 0,
-  /** The agent gives nothing usable, or the socket cannot be listened on. */
+  /** The agent returned nothing usable, or the socket is not available. */
   failed: 1,
-  /** The command line, or the environment, asks for what cannot be meant. */
+  /** The command line or the environment is invalid. */
   usage: 2,
 } as const

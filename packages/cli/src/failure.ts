@@ -4,20 +4,20 @@ import type { Context } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { escapeInvisible } from './output/escape-invisible.ts'
 
-/** A failure that is told to a person or to a program. */
+/** A failure to report to a person or a program. */
 export interface Failure {
   readonly exitCode: number
   /** One line. */
   readonly message: string
-  /** From the closed union of Countersign's errors, or what Node calls it. */
+  /** A code of Countersign's closed union, or Node's error code. */
   readonly code: string
-  /** What the agent answered, where it did: `PERMISSION_DENIED`. */
+  /** The agent's gRPC status, if it answered: `PERMISSION_DENIED`. */
   readonly grpcStatus?: string
-  /** Where the agent was looked for. */
+  /** The address of the agent. */
   readonly endpoint?: string
 }
 
-/** Turns what was thrown into one line and an exit code; what is no failure that we know of is thrown on. */
+/** Converts an error into one line and an exit code. Rethrows anything that is not a known failure. */
 export function readFailure(error: unknown): Failure {
   if (!(error instanceof Error)) throw error
   const message = escapeInvisible(error.message)
@@ -32,7 +32,7 @@ export function readFailure(error: unknown): Failure {
   throw error
 }
 
-/** Prints a failure as one line on stderr and gives its exit code, or the one that is known better here. */
+/** Prints a failure as one line on stderr and returns its exit code, or `exitCode` if passed. */
 export function reportFailure(error: unknown, { errors }: Context, exitCode?: number): number {
   const failure = readFailure(error)
   errors.line(`${errors.colors.red('countersign:')} ${failure.message}`)

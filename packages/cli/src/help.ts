@@ -1,4 +1,4 @@
-/** What follows the options of `countersign --help`. */
+/** The text after the options of `countersign --help`. */
 export const commandHelp: string = `
 Examples:
   $ countersign dev --service production/core-api
@@ -8,7 +8,7 @@ Examples:
 Exit codes: 0 all went well, 1 it could not be done, 2 the command line is
 wrong.`
 
-/** What follows the options of `countersign dev --help`. */
+/** The text after the options of `countersign dev --help`. */
 export const devHelp: string = `
 Examples:
   An agent for one service, spiffe://dev.example/ns/production/sa/core-api:
@@ -35,7 +35,7 @@ authorities are new at each start.
 Exit codes: 0 it was asked to end, 1 the socket or port is in use or cannot be
 made, 2 the command line is wrong.`
 
-/** What follows the options of `countersign fetch --help`. */
+/** The text after the options of `countersign fetch --help`. */
 export const fetchHelp: string = `
 Examples:
   $ countersign fetch

@@ -3,7 +3,7 @@ import { runCommandLine } from './command-line.ts'
 import { createEnding } from './ending.ts'
 import { Screen } from './output/screen.ts'
 
-// The only file that knows the process: what it reads of it is handed on.
+// Only this file accesses the process; it passes on what commands need.
 const ending = createEnding(process)
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {

@@ -2,15 +2,15 @@ import { isIP } from 'node:net'
 import type { AlternativeName, DistinguishedNames, NameConstraints } from './blueprint.ts'
 import { derTag, encodeDer } from './der.ts'
 
-/** Turns a name into DER; handed in, because only the door of the X.509 library can. */
+/** Encodes a name as DER. Passed in, because only `sign-certificate.ts` imports the X.509 library. */
 export type EncodeName = (names: DistinguishedNames) => Buffer
 
-/** The content of a subjectAltName, byte for byte what was asked for: a NUL in a URI stays one (RFC 5280 §4.2.1.6). */
+/** Encodes the content of a subjectAltName (RFC 5280 §4.2.1.6) byte for byte: a NUL in a URI stays a NUL. */
 export function encodeAlternativeNames(names: readonly AlternativeName[], encodeName: EncodeName): Buffer {
   return encodeDer(derTag.sequence, ...names.map((name) => encodeGeneralName(name, encodeAddress, encodeName)))
 }
 
-/** The content of a nameConstraints extension (RFC 5280 §4.2.1.10). */
+/** Encodes the content of a nameConstraints extension (RFC 5280 §4.2.1.10). */
 export function encodeNameConstraints(constraints: NameConstraints, encodeName: EncodeName): Buffer {
   const lists = [constraints.permitted, constraints.excluded].flatMap((list, index) =>
     list === undefined

@@ -1,7 +1,7 @@
 import type { Blueprint } from './blueprint.ts'
 import { flipLastBit, type FaultTable } from './fault.ts'
 
-/** What can be wrong with an authority, each by the name of its one defect; the table in this file says what it does. */
+/** The defects that an authority can have, each named after its only defect; see the table in this file. */
 export type AuthorityFault =
   | 'not_a_ca'
   | 'no_basic_constraints'
@@ -18,7 +18,10 @@ export type AuthorityFault =
   | 'weak_key'
   | 'bad_signature'
 
-/** The defects, one a line. `path_length_zero` shows only when there is an intermediate below (RFC 5280 §4.2.1.9). */
+/**
+ * The defects, one per line. `path_length_zero` only has an effect if there is an intermediate below (RFC 5280
+ * §4.2.1.9).
+ */
 export const authorityFaults: FaultTable<AuthorityFault> = {
   not_a_ca: () => ({ basicConstraints: { cA: false } }),
   no_basic_constraints: () => ({ basicConstraints: null }),

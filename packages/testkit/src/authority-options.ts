@@ -5,33 +5,36 @@ import { applyFaults } from './fault.ts'
 import type { KeyType, TestKey } from './key.ts'
 import { certificateKinds } from './svid.ts'
 
-/** How an authority differs from the usual one. */
+/** How an authority differs from the default. */
 export interface AuthorityOptions {
-  /** The common name; default says trust domain and rank, so that two roots of one trust domain are named alike. */
+  /**
+   * The common name. Default: the trust domain and the kind of authority, so that two roots of a trust domain have the
+   * same name.
+   */
   readonly name?: string
-  /** The whole subject, in place of `C=US, O=Countersign Testkit` and the common name. */
+  /** The whole subject, instead of `C=US, O=Countersign Testkit` and the common name. */
   readonly subject?: DistinguishedNames
-  /** Default `P-256`. */
+  /** Default: `P-256`. */
   readonly keyType?: KeyType
-  /** A key to use instead of a new one; with the same `name` it makes two certificates of one authority. */
+  /** A key to use instead of a new one. With the same `name`, it creates two certificates of the same authority. */
   readonly key?: TestKey
-  /** How long it is valid from `now` on; default one day. SVIDs are not cut to it. */
+  /** The lifetime from `now` on. Default: one day. SVIDs are not limited to it. */
   readonly ttlSeconds?: number
-  /** The moment of issue, epoch milliseconds; default the clock's. */
+  /** The time of issue, in epoch milliseconds. Default: the current time. */
   readonly now?: number
-  /** Epoch milliseconds; default ten seconds before `now`, against clocks that are slow. */
+  /** Epoch milliseconds. Default: ten seconds before `now`, to tolerate slow clocks. */
   readonly notBefore?: number
-  /** How many intermediates may follow; default no limit (RFC 5280 §4.2.1.9). */
+  /** How many intermediates may follow (RFC 5280 §4.2.1.9). Default: no limit. */
   readonly pathLength?: number
-  /** Default none. */
+  /** Default: none. */
   readonly nameConstraints?: NameConstraints
-  /** The URI name; default the trust domain's own ID (X509-SVID §3.2), and false for an authority outside SPIFFE. */
+  /** The URI name. Default: the trust domain's own ID (X509-SVID §3.2). False creates an authority outside SPIFFE. */
   readonly spiffeId?: string | false
-  /** Default `keyCertSign` and `cRLSign`; null leaves the extension out. */
+  /** Default: `keyCertSign` and `cRLSign`. Null omits the extension. */
   readonly keyUsages?: readonly KeyUsage[] | null
-  /** Object identifiers, or names of `ExtendedKeyUsageName`; default none, which allows all. */
+  /** Object identifiers, or names of `ExtendedKeyUsageName`. Default: none, which allows all. */
   readonly extendedKeyUsages?: readonly string[]
-  /** Whether subjectKeyIdentifier and authorityKeyIdentifier are there; default true. */
+  /** Whether to include subjectKeyIdentifier and authorityKeyIdentifier. Default: true. */
   readonly keyIdentifiers?: boolean
   /** Further extensions. */
   readonly extensions?: readonly ExtraExtension[]
@@ -40,9 +43,9 @@ export interface AuthorityOptions {
 }
 
 /**
- * Turns options into the blueprint of an authority's certificate.
+ * Creates the blueprint of an authority's certificate from options.
  *
- * @throws {ConfigurationError} `option_unknown`, or `option_invalid` for a value of another kind and for an unknown fault
+ * @throws {ConfigurationError} `option_unknown`; `option_invalid` for a value of the wrong type or an unknown fault
  */
 export function draftAuthority(
   trustDomain: string,

@@ -10,13 +10,13 @@ import { aTestSvid, type IssueOptions, issueSvid, isTestSvid, type TestSvid } fr
 import { bundleAuthorities, createTestSource, type SourceOptions, type TestSource } from './test-source.ts'
 
 /**
- * Creates the root authority of a trust domain, in memory and for one day. Two of one trust domain have the same name
- * and different keys, as in a rotation.
+ * Creates the root authority of a trust domain, in memory and valid for one day. Two roots of a trust domain have the
+ * same name and different keys, as in a rotation.
  *
  * @example
  * const authority = await createAuthority('saas.example')
  * const svid = await authority.issue('spiffe://saas.example/ns/production/sa/core-api', { ttlSeconds: 60 })
- * @throws {SpiffeIdError} for text that is no trust domain name
+ * @throws {SpiffeIdError} if the text is not a trust domain name
  * @throws {ConfigurationError} `option_invalid` for an unknown fault
  */
 export async function createAuthority(trustDomain: string, options: AuthorityOptions = {}): Promise<Authority> {
@@ -26,7 +26,7 @@ export async function createAuthority(trustDomain: string, options: AuthorityOpt
   return new Authority({ trustDomain: name, subject: blueprint.subject, key, der, root: der, intermediates: [] })
 }
 
-/** An X.509 authority of a trust domain: issues SVIDs, good and bad, and lower authorities. */
+/** An X.509 authority of a trust domain. Issues valid and faulty SVIDs, and intermediate authorities. */
 export class Authority {
   readonly trustDomain: string
   /** This authority's own certificate. */
@@ -36,11 +36,11 @@ export class Authority {
   readonly keyPem: string
   /** For the `key` option of another authority. */
   readonly key: TestKey
-  /** What a bundle of this trust domain holds: the root, also for an intermediate. */
+  /** The certificate for the bundle of this trust domain: the root, for an intermediate as well. */
   readonly bundlePem: string
   readonly #parts: AuthorityParts
 
-  /** Called by `createAuthority` and by the authority above. */
+  /** Called by `createAuthority` and by the parent authority. */
   constructor(parts: AuthorityParts) {
     this.#parts = parts
     this.trustDomain = parts.trustDomain
@@ -51,7 +51,7 @@ export class Authority {
     this.bundlePem = toPem(parts.root)
   }
 
-  /** Creates an authority below this one; the SVIDs that it issues carry the chain up to, not including, the root. */
+  /** Creates an authority below this one. The SVIDs it issues include the chain up to, but not including, the root. */
   async intermediate(options: AuthorityOptions = {}): Promise<Authority> {
     const blueprint = draftAuthority(this.trustDomain, `${this.trustDomain} intermediate`, options, 'intermediate')
     const { der, key } = await signCertificate(blueprint, this.#parts)
@@ -67,8 +67,9 @@ export class Authority {
   }
 
   /**
-   * Certifies name and key of another authority, the way an old root vouches for a new one (RFC 5280 §3.2). What comes
-   * back issues as that authority, with chains and a bundle that lead here. The options `name` and `key` have no effect.
+   * Certifies the name and key of another authority, as an old root does for a new one (RFC 5280 §3.2). The result
+   * issues as that authority, with chains and a bundle that lead to this one. The options `name` and `key` have no
+   * effect.
    */
   async crossSign(other: Authority, options: AuthorityOptions = {}): Promise<Authority> {
     checkArgument(other, 'crossSign', anAuthority)
@@ -80,17 +81,20 @@ export class Authority {
   }
 
   /**
-   * Issues an SVID: by default valid for an hour and perfect, like SPIRE's.
+   * Issues an SVID, by default a valid one for an hour, like SPIRE's.
    *
-   * @throws {SpiffeIdError} for text that is no SPIFFE ID; the option `uris` takes any text
-   * @throws {ConfigurationError} `option_invalid` for an ID without a path, for one of another trust domain without the
-   * fault `foreign_trust_domain`, and for an unknown fault
+   * @throws {SpiffeIdError} if the text is not a SPIFFE ID; the option `uris` accepts any text
+   * @throws {ConfigurationError} `option_invalid` for an ID without a path, an ID of another trust domain without the
+   * fault `foreign_trust_domain`, or an unknown fault
    */
   issue(spiffeId: string, options: IssueOptions = {}): Promise<TestSvid> {
     return issueSvid(spiffeId, options, this.#parts)
   }
 
-  /** A source for a guard or a client: an SVID of this ID, and the bundles of this and all federated authorities. */
+  /**
+   * Creates a source for a guard or a client, with an SVID of this ID and the bundles of this and all federated
+   * authorities.
+   */
   async source(spiffeId: string, options: SourceOptions = {}): Promise<TestSource> {
     checkOptions(options, 'source', sourceKinds)
     const { federated = [], ttlSeconds } = options
@@ -98,7 +102,10 @@ export class Authority {
     return createTestSource(svid, [this, ...federated])
   }
 
-  /** A caller for tests without a network. A SPIFFE ID gets a perfect SVID at the first request, and keeps it. */
+  /**
+   * Returns a caller for tests without a network. For a SPIFFE ID, a valid SVID is issued at the first request and then
+   * kept.
+   */
   as(caller: string | TestSvid): Caller {
     checkArgument(caller, 'as', aCaller)
     return new Caller(typeof caller === 'string' ? () => this.issue(caller) : () => Promise.resolve(caller))
@@ -118,14 +125,14 @@ const aCaller: OptionKind = [
   'a SPIFFE ID, or an SVID that issue() made, with await',
 ]
 
-/** What an authority is made of. */
+/** The parts of an authority. */
 export interface AuthorityParts {
   readonly trustDomain: string
   readonly subject: DistinguishedNames
   readonly key: TestKey
   readonly der: Buffer
-  /** DER of the certificate at the top. */
+  /** The DER of the root certificate. */
   readonly root: Buffer
-  /** DER of this and all above but the root; empty for a root. */
+  /** The DER of this certificate and all above it except the root. Empty for a root. */
   readonly intermediates: readonly Buffer[]
 }

@@ -6,8 +6,8 @@ import { type Injection, runWithChain } from './injected-chain.ts'
 import type { TestSvid } from './svid.ts'
 
 /**
- * A workload that calls an application without a network. The guard verifies its certificates as if they had come
- * over TLS, so a caller with a bad SVID is refused for the reason that it would be refused for on the wire.
+ * A workload that calls an application without a network. The guard verifies its certificates as if they had arrived
+ * over TLS, so a caller with an invalid SVID is refused for the same reason as over the network.
  */
 export class Caller {
   readonly #issue: () => Promise<TestSvid>
@@ -18,7 +18,7 @@ export class Caller {
     this.#issue = issue
   }
 
-  /** The SVID that this caller shows. */
+  /** Returns the SVID that this caller presents. */
   svid(): Promise<TestSvid> {
     this.#svid ??= this.#issue()
     return this.#svid
@@ -26,10 +26,10 @@ export class Caller {
 
   /**
    * Sends one request through Fastify's `inject` as this caller. The guard's source must be one of the testkit's. The
-   * caller counts for this one request, not for requests that its handler injects.
+   * caller applies to this request only, not to requests that its handler injects.
    *
-   * @throws {ConfigurationError} `registration_invalid` when no guard decided the request, whatever was answered: a test
-   * would pass without one
+   * @throws {ConfigurationError} `registration_invalid` if no guard decided the request, whatever the response, because
+   * the test would pass without a guard
    * @example
    * const response = await authority.as('spiffe://saas.example/ns/production/sa/core-api').inject(app, '/internal/billing')
    * assert.equal(response.statusCode, 200)
@@ -38,9 +38,9 @@ export class Caller {
     checkArgument(app, 'inject', anApp)
     checkArgument(options, 'inject', someOptions)
     const { certificates } = await this.svid()
-    // Start-up hooks may inject requests too, and they are not this caller's.
+    // Startup hooks may inject requests too, and those are not from this caller.
     await app.ready()
-    // Fastify dispatches when `then` is called, so that has to happen in here.
+    // Fastify dispatches when `then` is called, so that has to happen inside.
     const injection = await runWithChain(certificates, async () => app.inject(options))
     refuseUnguarded(injection.outcome)
     return injection.result
@@ -72,13 +72,13 @@ function refuseUnguarded(outcome: Injection<unknown>['outcome']): void {
   }
 }
 
-/** What `inject` needs of an application; a Fastify instance has it. */
+/** What `inject` needs of an application. A Fastify instance satisfies it. */
 export interface InjectableApp {
   ready(): PromiseLike<unknown>
   inject(options: string | InjectOptions): PromiseLike<InjectResponse>
 }
 
-/** The part of the options of Fastify's `inject` that the testkit takes. */
+/** The options of Fastify's `inject` that the testkit supports. */
 export interface InjectOptions {
   readonly method?: string
   readonly url?: string

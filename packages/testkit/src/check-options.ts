@@ -1,11 +1,12 @@
 import { ConfigurationError } from '@countersign/spiffe'
 import { describeValue, isOptions, isRecord, parseOptions } from '@countersign/spiffe/options'
 
-/** What the value of an option has to be, and what to say otherwise. */
+/** The required type of an option's value, with its description for the error message. */
 export type OptionKind = readonly [isRight: (value: unknown) => boolean, expected: string]
 
 /**
- * Refuses unknown options and values of another kind: a test whose option has no effect passes for the wrong reason.
+ * Refuses unknown options and values of the wrong type, because a test whose option has no effect passes for the wrong
+ * reason.
  *
  * @throws {ConfigurationError} `option_unknown` or `option_invalid`
  */
@@ -17,7 +18,7 @@ export function checkOptions(input: unknown, where: string, kinds: Readonly<Reco
 }
 
 /**
- * Checks an argument.
+ * Validates an argument.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -25,7 +26,7 @@ export function checkArgument(value: unknown, where: string, [isRight, expected]
   if (!isRight(value)) refuseValue(where, value, expected)
 }
 
-/** Refuses a value. */
+/** Throws the error for a value of the wrong type. */
 function refuseValue(where: string, value: unknown, expected: string): never {
   const message = `${where}: found ${describeValue(value)}, expected ${expected}`
   throw new ConfigurationError('option_invalid', message, { value: typeof value === 'object' ? where : value })
@@ -53,17 +54,17 @@ export const records: OptionKind = [isListOf(isRecord), 'a list of objects']
 
 export const certificates: OptionKind = [isListOf((entry) => entry instanceof Uint8Array), 'a list of DER']
 
-/** The same, or null. */
+/** Accepts null as well. */
 export function orNull([isRight, expected]: OptionKind): OptionKind {
   return [(value) => value === null || isRight(value), `${expected}, or null`]
 }
 
-/** One of these words. */
+/** Accepts one of these words. */
 export function oneOf(words: readonly string[]): OptionKind {
   return [(value) => typeof value === 'string' && words.includes(value), `one of ${words.join(', ')}`]
 }
 
-/** Whether a value is a list, each of whose entries fulfils a condition. */
+/** Creates a check for a list whose entries all satisfy a condition. */
 export function isListOf(isRight: (entry: unknown) => boolean): (value: unknown) => boolean {
   return (value) => Array.isArray(value) && value.every(isRight)
 }

@@ -1,4 +1,4 @@
-/** The tags of ASN.1 that the testkit's own extensions are made of. */
+/** The ASN.1 tags used by the testkit's own extensions. */
 export const derTag = { bitString: 0x03, sequence: 0x30, context: 0x80, constructed: 0x20 } as const
 
 /** Encodes one DER value: tag, length, content (X.690 §8.1, §10.1). */

@@ -1,24 +1,24 @@
 import { ConfigurationError } from '@countersign/spiffe'
 import type { Blueprint } from './blueprint.ts'
 
-/** For each fault the fields of the blueprint that it changes. */
+/** For each fault, the fields of the blueprint that it changes. */
 export type FaultTable<Fault extends string> = Readonly<
   Record<Fault, (blueprint: Blueprint, issue: IssueContext) => Partial<Blueprint>>
 >
 
-/** The circumstances of an issue, for faults that depend on them. */
+/** The context of an issuance, for faults that depend on it. */
 export interface IssueContext {
-  /** The moment of issue, epoch milliseconds. */
+  /** The time of issue, in epoch milliseconds. */
   readonly now: number
-  /** The trust domain of the authority, or that the authority is for. */
+  /** The trust domain of the issuing authority, or of the authority being created. */
   readonly trustDomain: string
 }
 
 /**
- * Applies faults in the order given, so that a later one sees and may override an earlier one.
+ * Applies faults in the given order; a later one sees, and may override, the changes of an earlier one.
  *
- * @throws {ConfigurationError} `option_invalid` for a name that is no fault: a test of a misspelt fault would pass for
- * the wrong reason
+ * @throws {ConfigurationError} `option_invalid` for an unknown fault, because a test with a misspelled one would pass
+ * for the wrong reason
  */
 export function applyFaults<Fault extends string>(
   blueprint: Blueprint,
@@ -38,7 +38,10 @@ export function applyFaults<Fault extends string>(
   }, blueprint)
 }
 
-/** Damages a signed certificate at its very end, which is the signature's last bit: still DER, no longer signed. */
+/**
+ * Flips the last bit of a signed certificate, which belongs to the signature. The result is still DER, but the
+ * signature is invalid.
+ */
 export function flipLastBit(der: Buffer): Buffer {
   const damaged = Buffer.from(der)
   damaged.writeUInt8(damaged.readUInt8(damaged.length - 1) ^ 1, damaged.length - 1)

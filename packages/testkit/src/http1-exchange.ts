@@ -4,9 +4,9 @@ import { buffer } from 'node:stream/consumers'
 import type { ConnectionOptions } from 'node:tls'
 import { createResponse, type Exchange, type FetchInit } from './exchange.ts'
 
-/** Carries requests over HTTP/1.1, one after another on one connection that is kept alive. */
+/** Sends requests over HTTP/1.1, one after another on one connection that is kept alive. */
 export function createHttp1Exchange(tls: ConnectionOptions): Exchange {
-  // Without a session cache every new connection is a full handshake that shows the certificate.
+  // Without a session cache, every new connection is a full handshake that presents the certificate.
   const agent = new Agent({ ...tls, keepAlive: true, maxSockets: 1, maxCachedSessions: 0 })
   return {
     send: (target, init) => send(agent, tls, target, init),

@@ -2,7 +2,7 @@ import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node
 import type { ConnectionOptions } from 'node:tls'
 import { createResponse, type Exchange, type FetchInit } from './exchange.ts'
 
-/** Carries requests over HTTP/2, as streams of one session; a session that the server ended is followed by a new one. */
+/** Sends requests over HTTP/2, as streams of one session. If the server closes the session, a new one is opened. */
 export function createHttp2Exchange(url: string, tls: ConnectionOptions): Exchange {
   const failures = new WeakMap<ClientHttp2Session, Error>()
   let current: ClientHttp2Session | undefined
@@ -17,7 +17,7 @@ export function createHttp2Exchange(url: string, tls: ConnectionOptions): Exchan
       try {
         return await send(session, target, init)
       } catch (error) {
-        // A stream only says that it was cancelled; why the connection ended is the session's to say.
+        // A stream only reports that it was cancelled; the session knows why the connection closed.
         throw failures.get(session) ?? error
       }
     },

@@ -2,26 +2,30 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { channels } from '@countersign/core'
 
-/** What became of an injected request. */
+/** The result of an injected request. */
 export interface Injection<Result> {
   readonly result: Result
   /**
-   * `authenticated`: a guard asked who is calling; `denied`: it denied the request without asking; `unknown_source`: it
-   * denied it because its source is not one of the testkit's; `unguarded`: no guard has seen the request.
+   * What the guard did:
+   *
+   * - `authenticated`: a guard read the caller.
+   * - `denied`: it denied the request without reading the caller.
+   * - `unknown_source`: it denied the request because its source is not one of the testkit's.
+   * - `unguarded`: no guard saw the request.
    */
   readonly outcome: 'authenticated' | 'denied' | 'unknown_source' | 'unguarded'
 }
 
 /**
- * Runs one injected request in which the guard's source finds the caller's chain. Nothing outside this package can
- * put a chain there, so no request from a network ever has one.
+ * Runs one injected request in which the guard's source finds the caller's chain. Only this package can set a chain, so
+ * a request from a network never has one.
  */
 export async function runWithChain<Result>(
   chain: readonly Uint8Array[],
   run: () => Promise<Result>,
 ): Promise<Injection<Result>> {
   const store: Injected = { chain, denial: undefined }
-  // A guard publishes a denial where it decides, which is inside the request that it denies.
+  // A guard publishes a denial while deciding, and so in the context of the denied request.
   const note = (event: unknown): void => {
     if (injected.getStore() === store) store.denial ??= readReason(event)
   }
@@ -35,8 +39,8 @@ export async function runWithChain<Result>(
 }
 
 /**
- * The chain of the request that is running, once: a handler that injects a request of its own runs in the same
- * asynchronous context and must not lend it its caller.
+ * Returns the chain of the current request, once. A handler that injects another request runs in the same asynchronous
+ * context, and that request must not inherit the caller.
  */
 export function takeInjectedChain(): readonly Uint8Array[] | undefined {
   const store = injected.getStore()
@@ -46,7 +50,7 @@ export function takeInjectedChain(): readonly Uint8Array[] | undefined {
 }
 
 interface Injected {
-  /** Undefined once a guard has asked for it. */
+  /** Undefined once a guard has read it. */
   chain: readonly Uint8Array[] | undefined
   /** The reason of the first denial. */
   denial: string | undefined

@@ -1,7 +1,10 @@
 import type { KeyUsage } from './blueprint.ts'
 import { derTag, encodeDer } from './der.ts'
 
-/** The content of a keyUsage extension: a list of named bits without the zeros at its end (RFC 5280 §4.2.1.3, X.690 §11.2.2). */
+/**
+ * Encodes the content of a keyUsage extension: a named bit list without trailing zeros (RFC 5280 §4.2.1.3, X.690
+ * §11.2.2).
+ */
 export function encodeKeyUsages(usages: readonly KeyUsage[]): Buffer {
   const bits = bitNames.map((name) => (usages.includes(name) ? '1' : '0')).join('')
   const digits = bits.slice(0, bits.lastIndexOf('1') + 1)

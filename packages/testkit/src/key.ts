@@ -2,17 +2,17 @@ import { createHash, generateKeyPair, type KeyObject, type KeyPairKeyObjectResul
 import { promisify } from 'node:util'
 import { checkArgument, oneOf, type OptionKind } from './check-options.ts'
 
-/** The keys that the testkit makes. `RSA-1024` is too weak for any verifier and is there to be refused. */
+/** The key types of the testkit. `RSA-1024` is too weak for any verifier and exists to be refused. */
 export type KeyType = 'P-256' | 'P-384' | 'P-521' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072' | 'Ed25519'
 
-/** The hash of a signature; `strong` is the one that suits the key, and Ed25519 ignores it. */
+/** The hash of a signature. `strong` is the one that suits the key. Ed25519 ignores it. */
 export type SignatureHash = 'strong' | 'SHA-1'
 
 /**
- * Makes a key pair: about a millisecond for an elliptic curve, far longer for RSA. Hand one to the `key` option of many
- * authorities or SVIDs where a test needs thousands of them, or two authorities with one key.
+ * Creates a key pair: takes about a millisecond for an elliptic curve, and far longer for RSA. Pass it as the `key`
+ * option of several authorities or SVIDs if a test needs thousands of them, or two authorities with one key.
  *
- * @param type default `P-256`, as SPIRE's
+ * @param type default: `P-256`, as in SPIRE
  * @throws {ConfigurationError} `option_invalid` for another type
  */
 export async function createKey(type: KeyType = 'P-256'): Promise<TestKey> {
@@ -21,14 +21,14 @@ export async function createKey(type: KeyType = 'P-256'): Promise<TestKey> {
   return new TestKey(type, privateKey, publicKey)
 }
 
-/** A key pair of a test certificate. It is no secret: never let it leave a test. */
+/** A key pair of a test certificate. It is not secret: never use it outside a test. */
 export class TestKey {
   readonly type: KeyType
   /** The private key as unencrypted PKCS#8. */
   readonly pem: string
-  /** The public key as DER of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */
+  /** The public key as a DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */
   readonly spki: Buffer
-  /** Lower-case hex: the first 160 bits of the SHA-256 of `spki` (RFC 7093 §2, method 4). */
+  /** The first 160 bits of the SHA-256 of `spki`, in lower-case hex (RFC 7093 §2, method 4). */
   readonly keyId: string
   readonly #privateKey: KeyObject
   readonly #signingKeys = new Map<string, Promise<webcrypto.CryptoKey>>()
@@ -42,12 +42,12 @@ export class TestKey {
     this.#privateKey = privateKey
   }
 
-  /** The hash name of WebCrypto that a signature of this key uses. */
+  /** Returns the WebCrypto hash name for a signature with this key. */
   hashName(hash: SignatureHash): string {
     return hash === 'SHA-1' ? 'SHA-1' : strongHashes[this.type]
   }
 
-  /** The private key for WebCrypto. An RSA key is bound to its hash there, so there is one for each. */
+  /** Returns the private key for WebCrypto. WebCrypto binds an RSA key to its hash, so there is one for each hash. */
   signingKey(hash: SignatureHash): Promise<webcrypto.CryptoKey> {
     const hashName = this.hashName(hash)
     const known = this.#signingKeys.get(hashName)

@@ -8,17 +8,17 @@ import type { TestSvid } from './svid.ts'
 
 /** How a peer connects. */
 export interface PeerOptions {
-  /** Default false: HTTP/1.1. */
+  /** Default: false, HTTP/1.1. */
   readonly http2?: boolean
-  /** Default Node's. */
+  /** Default: Node's. */
   readonly minVersion?: SecureVersion
-  /** Default Node's. */
+  /** Default: Node's. */
   readonly maxVersion?: SecureVersion
 }
 
 /**
- * A workload, or an attacker, at the other end of a real TLS connection. It shows any certificate and accepts any
- * server, because a test asks what the server does. Requests share one connection as long as the server keeps it open.
+ * A workload, or an attacker, as the client of a real TLS connection. It presents any certificate and accepts any
+ * server, because tests examine the server. Requests share one connection for as long as the server keeps it open.
  */
 export class Peer {
   readonly #tls: ConnectionOptions
@@ -36,17 +36,17 @@ export class Peer {
       host: '127.0.0.1',
       port,
       rejectUnauthorized: false,
-      // The default level refuses to load weak keys and SHA-1 on this side, where they are meant to be shown.
+      // The default level would refuse to load weak keys and SHA-1 here, although tests have to present them.
       ciphers: 'DEFAULT@SECLEVEL=0',
     }
     this.#exchange = http2 ? createHttp2Exchange(this.#url, this.#tls) : createHttp1Exchange(this.#tls)
   }
 
   /**
-   * Sends one request and reads the whole response. The target goes onto the wire byte for byte, dots, doubled slashes
-   * and all; the `url` of the running application before it is cut off. Redirects are not followed.
+   * Sends one request and reads the whole response. The target is sent byte for byte, including dots and doubled
+   * slashes; a leading `url` of the running application is removed. Redirects are not followed.
    *
-   * @throws what ended the connection, when it ends before the response does
+   * @throws the error of the connection, if it closes before the response is complete
    */
   async fetch(target: string, init: FetchInit = {}): Promise<Response> {
     checkArgument(target, 'fetch', aText)
@@ -55,18 +55,21 @@ export class Peer {
     return this.#exchange.send(isOwnUrl ? target.slice(this.#url.length) || '/' : target, init)
   }
 
-  /** Opens a further TLS connection as this peer, for bytes that no HTTP client would send, and for TLS itself. */
+  /**
+   * Opens a further TLS connection as this peer, for bytes that HTTP clients do not send and for tests of TLS itself.
+   */
   async connect(options: ConnectionOptions = {}): Promise<TLSSocket> {
     checkArgument(options, 'connect', aRecord)
     const socket = connect({ ...this.#tls, ...options })
     this.#sockets.add(socket)
-    // In TLS 1.3 a server refuses a certificate after this end's handshake; nobody may be listening by then.
+    // In TLS 1.3, a server refuses a certificate after the client's handshake, when the caller may not be listening any
+    // more.
     socket.on('error', () => undefined)
     await once(socket, 'secureConnect')
     return socket
   }
 
-  /** Ends the connections of this peer at once. */
+  /** Closes the connections of this peer immediately. */
   close(): void {
     this.#exchange.close()
     for (const socket of this.#sockets) socket.destroy()

@@ -1,4 +1,4 @@
-/** Writes one certificate as PEM, ends with a line feed so that blocks can be joined (RFC 7468 §5). */
+/** Encodes one certificate as PEM, with a trailing line feed so that blocks can be joined (RFC 7468 §5). */
 export function toPem(der: Uint8Array): string {
   const lines = Buffer.from(der)
     .toString('base64')

@@ -8,15 +8,15 @@ import { Peer, type PeerOptions } from './peer.ts'
 import { aTestSvid, type TestSvid } from './svid.ts'
 
 /**
- * Serves an application with real mTLS on a free port of 127.0.0.1. A function (an Express application, a request
- * listener) gets a server with the guard's TLS options and the guard attached; a Fastify instance was made with
- * `Fastify({ https: guard.tlsOptions() })` and has the plugin, so it only listens.
+ * Serves an application with real mTLS on a free port of 127.0.0.1. For a function (an Express application or a request
+ * listener), creates a server with the guard's TLS options and attaches the guard. A Fastify instance must have been
+ * created with `Fastify({ https: guard.tlsOptions() })` and have the plugin; it is only started.
  *
  * @example
  * await using running = await serve(guard, app)
  * const response = await running.as(svid).fetch('/internal/billing')
- * @throws {ConfigurationError} `server_unsuitable` when the application listens without TLS, `registration_invalid` when it
- * is a Fastify instance that is not behind this guard, `option_invalid` for anything that cannot be served
+ * @throws {ConfigurationError} `server_unsuitable` if the application listens without TLS; `registration_invalid` for a
+ * Fastify instance that is not behind this guard; `option_invalid` for anything that cannot be served
  */
 export async function serve(guard: ServingGuard, app: ServableApp): Promise<Running> {
   checkArguments(guard, app)
@@ -76,10 +76,10 @@ function refuse(message: string, value: unknown): never {
 
 /** A served application and the peers that call it. */
 export class Running {
-  /** `https://127.0.0.1:<port>`, without a slash at the end. */
+  /** `https://127.0.0.1:<port>`, without a trailing slash. */
   readonly url: string
   readonly port: number
-  /** The server that listens; for tests of its events and connections. */
+  /** The listening server, for tests of its events and connections. */
   readonly server: NetServer
   readonly #stop: () => Promise<void>
   readonly #peers = new Set<Peer>()
@@ -99,7 +99,7 @@ export class Running {
     this.#stop = stop
   }
 
-  /** A peer with a connection of its own that shows this SVID, or no certificate at all for null. */
+  /** Creates a peer with its own connection that presents this SVID, or no certificate for null. */
   as(svid: TestSvid | null, options: PeerOptions = {}): Peer {
     checkArgument(svid, 'as', orNull(aTestSvid))
     checkOptions(options, 'as', { http2: aBoolean, minVersion: aText, maxVersion: aText })
@@ -108,7 +108,7 @@ export class Running {
     return peer
   }
 
-  /** Ends every peer's connections, then the server. */
+  /** Closes the connections of all peers, then the server. */
   async close(): Promise<void> {
     for (const peer of this.#peers) peer.close()
     this.#peers.clear()
@@ -124,14 +124,14 @@ export class Running {
 export interface ServingGuard {
   tlsOptions(): ServerOptions
   attach(server: Server): unknown
-  /** Left out by what only looks like a guard; then a Fastify instance is served without a look at its plugin. */
+  /** Missing on a value that only resembles a guard. A Fastify instance is then served without checking its plugin. */
   isAttachedTo?(server: object): boolean
 }
 
 /** What `serve` can serve: an Express application or another request listener, or a Fastify instance. */
 export type ServableApp = ((request: IncomingMessage, response: ServerResponse) => unknown) | ListeningApp
 
-/** What `serve` needs of an application with a server of its own. */
+/** What `serve` needs of an application with its own server. */
 export interface ListeningApp {
   readonly server: NetServer
   ready?(): PromiseLike<unknown>

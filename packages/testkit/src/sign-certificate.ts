@@ -16,7 +16,7 @@ import type { Blueprint, DistinguishedNames, ExtendedKeyUsageName } from './blue
 import { createKey, type TestKey } from './key.ts'
 import { encodeKeyUsages } from './key-usages.ts'
 
-/** What signs: a name and a key. */
+/** The name and key that sign. */
 export interface Signer {
   readonly subject: DistinguishedNames
   readonly key: TestKey
@@ -30,7 +30,7 @@ export interface SignedCertificate {
   readonly serialNumber: string
 }
 
-/** Makes exactly the certificate that the blueprint describes. Without a signer it signs itself. */
+/** Creates exactly the certificate that the blueprint describes. Without a signer, it is self-signed. */
 export async function signCertificate(blueprint: Blueprint, signer?: Signer): Promise<SignedCertificate> {
   const key = blueprint.key ?? (await createKey(blueprint.keyType))
   const issuer = signer === undefined || blueprint.selfSigned ? { subject: blueprint.subject, key } : signer
@@ -86,7 +86,7 @@ function createName(names: DistinguishedNames): Name {
   return new Name(relativeNames)
 }
 
-/** The library unescapes a plain string and takes quotes as quoting; a typed one is taken as it is. */
+/** Returns a typed value, which the library uses unchanged; it would unescape a plain string and interpret quotes. */
 function createAttributeValue(
   type: string,
   value: string,
@@ -99,7 +99,10 @@ function encodeName(names: DistinguishedNames): Buffer {
   return Buffer.from(createName(names).toArrayBuffer())
 }
 
-/** 127 bits with the highest set: positive, and as long in hex as every reader shows it. */
+/**
+ * Returns 127 bits with the highest one set, so that the number is positive and every tool prints it with the same
+ * length.
+ */
 function createSerialNumber(): string {
   const bytes = randomBytes(16)
   bytes.writeUInt8((bytes.readUInt8(0) & 0x7f) | 0x40, 0)

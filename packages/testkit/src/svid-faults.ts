@@ -1,7 +1,7 @@
 import type { AlternativeName, Blueprint } from './blueprint.ts'
 import { flipLastBit, type FaultTable } from './fault.ts'
 
-/** What can be wrong with an SVID, each by the name of its one defect; the table in this file says what it does. */
+/** The defects that an SVID can have, each named after its only defect; see the table in this file. */
 export type SvidFault =
   | 'two_uri_sans'
   | 'no_uri_san'
@@ -33,8 +33,8 @@ export type SvidFault =
   | 'trailing_bytes'
 
 /**
- * The defects, one a line. `no_extended_key_usage`, `no_basic_constraints` and `san_not_critical_with_empty_subject`
- * break only a SHOULD or a duty of the issuer: a verifier may accept them (X509-SVID §4.1, §4.4, §3.1).
+ * The defects, one per line. `no_extended_key_usage`, `no_basic_constraints` and `san_not_critical_with_empty_subject`
+ * violate only a SHOULD or a requirement on the issuer, so a verifier may accept them (X509-SVID §4.1, §4.4, §3.1).
  */
 export const svidFaults: FaultTable<SvidFault> = {
   two_uri_sans: (svid) => ({
@@ -81,7 +81,7 @@ function idOf(svid: Blueprint): string {
   return svid.alternativeNames.flatMap((name) => (name.type === 'uri' ? [name.value] : []))[0] ?? ''
 }
 
-/** An ID that is foreign already stays what the test asked for. */
+/** An ID that is already foreign stays as the test specified it. */
 function toForeign(id: string, trustDomain: string): string {
   const own = `spiffe://${trustDomain}/`
   return id.startsWith(own) ? `spiffe://foreign.example/${id.slice(own.length)}` : id

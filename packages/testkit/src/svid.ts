@@ -18,11 +18,11 @@ import { toPem } from './pem.ts'
 import { type Signer, signCertificate } from './sign-certificate.ts'
 import { type SvidFault, svidFaults } from './svid-faults.ts'
 
-/** An X.509-SVID with its private key, as a workload would hold it; with faults, what an attacker would show. */
+/** An X.509-SVID with its private key, as a workload holds it; with faults, as an attacker would present it. */
 export interface TestSvid {
-  /** The SPIFFE ID that was asked for; a fault or the option `uris` may have put another one in the certificate. */
+  /** The requested SPIFFE ID. The certificate may contain another one because of a fault or the option `uris`. */
   readonly spiffeId: string
-  /** The leaf and after it the intermediates, without the root. */
+  /** The leaf followed by the intermediates, without the root. */
   readonly certificatePem: string
   /** Unencrypted PKCS#8. */
   readonly keyPem: string
@@ -30,57 +30,63 @@ export interface TestSvid {
   readonly key: TestKey
   /** DER, leaf first. */
   readonly certificates: readonly Buffer[]
-  /** Epoch milliseconds of the leaf's notAfter, which is its last valid second. */
+  /** Epoch milliseconds: the leaf's notAfter, which is its last valid second. */
   readonly expiresAt: number
-  /** The leaf's, in lower-case hex. */
+  /** The leaf's serial number, in lower-case hex. */
   readonly serialNumber: string
 }
 
-/** How an SVID differs from the perfect one. */
+/** How an SVID differs from the default. */
 export interface IssueOptions {
-  /** How long it is valid from `now` on; default 3600, as SPIRE's. */
+  /** The lifetime from `now` on. Default: 3600, as in SPIRE. */
   readonly ttlSeconds?: number
-  /** The moment of issue, epoch milliseconds; default the clock's. */
+  /** The time of issue, in epoch milliseconds. Default: the current time. */
   readonly now?: number
-  /** Epoch milliseconds; default ten seconds before `now`, as SPIRE's, against clocks that are slow. */
+  /** Epoch milliseconds. Default: ten seconds before `now`, as in SPIRE, to tolerate slow clocks. */
   readonly notBefore?: number
-  /** Default `P-256`. */
+  /** Default: `P-256`. */
   readonly keyType?: KeyType
   /** A key to use instead of a new one. */
   readonly key?: TestKey
   /** Named defects, applied in this order after all other options. */
   readonly faults?: readonly SvidFault[]
-  /** URI names in place of the SPIFFE ID, unchecked. */
+  /** URI names instead of the SPIFFE ID, not validated. */
   readonly uris?: readonly string[]
-  /** Names beside the SPIFFE ID; an SVID may have any number (X509-SVID §2). */
+  /** DNS names in addition to the SPIFFE ID; an SVID may have any number (X509-SVID §2). */
   readonly dnsNames?: readonly string[]
-  /** IPv4 or IPv6 addresses beside the SPIFFE ID. */
+  /** IPv4 or IPv6 addresses in addition to the SPIFFE ID. */
   readonly ipAddresses?: readonly string[]
-  /** Default `{ C: 'US', O: 'Countersign Testkit' }`; empty makes the alternative names critical (X509-SVID §3.1). */
+  /**
+   * Default: `{ C: 'US', O: 'Countersign Testkit' }`. An empty subject makes the alternative names critical (X509-SVID
+   * §3.1).
+   */
   readonly subject?: DistinguishedNames
-  /** Default `digitalSignature`; null leaves the extension out. */
+  /** Default: `digitalSignature`. Null omits the extension. */
   readonly keyUsages?: readonly KeyUsage[] | null
-  /** Object identifiers, or names of `ExtendedKeyUsageName`; default `serverAuth` and `clientAuth`; null leaves it out. */
+  /**
+   * Object identifiers, or names of `ExtendedKeyUsageName`. Default: `serverAuth` and `clientAuth`. Null omits the
+   * extension.
+   */
   readonly extendedKeyUsages?: readonly string[] | null
-  /** Whether subjectKeyIdentifier and authorityKeyIdentifier are there; default true. */
+  /** Whether to include subjectKeyIdentifier and authorityKeyIdentifier. Default: true. */
   readonly keyIdentifiers?: boolean
   /** Further extensions. */
   readonly extensions?: readonly ExtraExtension[]
 }
 
-/** What an authority lends to the issuing of an SVID. */
+/** What issuing an SVID needs of an authority. */
 export interface SvidIssuer extends Signer {
   readonly trustDomain: string
-  /** DER of what goes with every SVID. */
+  /** The DER of the intermediates that are included with every SVID. */
   readonly intermediates: readonly Buffer[]
 }
 
 /**
- * Issues an SVID that is perfect but for what the options ask.
+ * Issues an SVID that is valid except for what the options request.
  *
- * @throws {SpiffeIdError} for text that is no SPIFFE ID; put such text in `uris`
- * @throws {ConfigurationError} `option_invalid` for an ID without a path, for one of another trust domain without the
- * fault `foreign_trust_domain`, and for an unknown fault
+ * @throws {SpiffeIdError} if the text is not a SPIFFE ID; pass such text in `uris`
+ * @throws {ConfigurationError} `option_invalid` for an ID without a path, an ID of another trust domain without the
+ * fault `foreign_trust_domain`, or an unknown fault
  */
 export async function issueSvid(spiffeId: string, options: IssueOptions, issuer: SvidIssuer): Promise<TestSvid> {
   checkOptions(options, 'issue', issueKinds)
@@ -101,7 +107,7 @@ export async function issueSvid(spiffeId: string, options: IssueOptions, issuer:
   }
 }
 
-/** Whether a value is an SVID as `issue` makes it. */
+/** Returns whether a value is an SVID as created by `issue`. */
 export function isTestSvid(value: unknown): value is TestSvid {
   return isOptions(value) && texts[0]([value['certificatePem'], value['keyPem']]) && isChain(value['certificates'])
 }
@@ -111,7 +117,7 @@ const isChain = isListOf((entry) => entry instanceof Uint8Array)
 /** For options. */
 export const aTestSvid: OptionKind = [isTestSvid, 'an SVID that issue() made, with await']
 
-/** For every certificate that is issued. */
+/** For every issued certificate. */
 export const certificateKinds: Readonly<Record<string, OptionKind>> = {
   ttlSeconds: aNumber,
   now: aNumber,

@@ -25,37 +25,40 @@ export interface BundleAuthority {
   readonly bundlePem: string
 }
 
-/** How the source of an authority differs from the usual one. */
+/** How the source of an authority differs from the default. */
 export interface SourceOptions {
-  /** Authorities whose bundles are there as well; one of a trust domain that has a bundle already joins that bundle. */
+  /**
+   * Authorities whose bundles are included too. If a trust domain already has a bundle, its authority is added to that
+   * bundle.
+   */
   readonly federated?: readonly BundleAuthority[]
   /** An SVID to hold instead of a new one. */
   readonly svid?: TestSvid
-  /** For the new SVID; default 3600. */
+  /** The lifetime of the new SVID. Default: 3600. */
   readonly ttlSeconds?: number
 }
 
-/** What a rotation changes; what is left out stays. */
+/** What a rotation changes. Omitted fields stay the same. */
 export interface SourceReplacement {
   readonly svid?: TestSvid
-  /** All bundles, by trust domain: PEM, or the authorities whose `bundlePem` makes it up. */
+  /** All bundles, by trust domain: PEM, or the authorities whose `bundlePem` it consists of. */
   readonly bundles?: Readonly<Record<string, string | BundleAuthority | readonly BundleAuthority[]>>
 }
 
 /**
- * A source of X.509 material that a test rotates, empties and closes at will, and the only kind that accepts callers
- * without TLS, those of `Caller`.
+ * A source of X.509 material that a test can rotate, empty and close. Only this kind accepts the callers without TLS
+ * that `Caller` represents.
  */
 export interface TestSource extends InjectingSource {
-  /** The SVID that the source was last given, also after `withdraw`. */
+  /** The SVID that the source received last, also after `withdraw`. */
   readonly svid: TestSvid
   /**
-   * Rotates SVID, bundles or both in one update; after `withdraw` it is what brings the source back.
+   * Rotates the SVID, the bundles or both in one update. After `withdraw`, it makes the source available again.
    *
-   * @throws {CertificateError} for material that no source may hold; what it held stays
+   * @throws {CertificateError} for invalid material; the previous material stays
    */
   replace(replacement: SourceReplacement): void
-  /** Says that this workload has no SVID any more, as the Workload API does with PermissionDenied. */
+  /** Reports that this workload no longer has an SVID, as the Workload API does with PermissionDenied. */
   withdraw(error?: SourceError): void
 }
 

@@ -5,10 +5,12 @@ import { ConfigurationError } from '@countersign/spiffe'
 import type { DevSocket } from './dev-options.ts'
 
 /**
- * Where the socket is to be: at the place that was asked for, else in `XDG_RUNTIME_DIR`, whose name stays the same from one
- * start to the next. Undefined, for a fresh folder of mode 0700, where there is no such folder that is ours alone.
+ * Returns where to create the socket: at the requested place, otherwise in `XDG_RUNTIME_DIR`, so that its name stays
+ * the same between starts. Returns undefined, for a new folder with mode 0700, if there is no such folder that only we
+ * can access.
  *
- * @throws {ConfigurationError} `option_invalid` for a path in a folder that is not there: none is made, so none stays behind
+ * @throws {ConfigurationError} `option_invalid` if the folder of the path does not exist; it is not created, so none is
+ * left behind
  */
 export async function chooseEndpoint(
   socket: DevSocket | undefined,
@@ -23,17 +25,18 @@ export async function chooseEndpoint(
     throw new ConfigurationError('option_invalid', message, { value: folder })
   }
   const folder = environment['XDG_RUNTIME_DIR'] ?? ''
-  // XDG Base Directory Specification: absolute, and of mode 0700. A folder of others would let them take our place.
+  // XDG Base Directory Specification: absolute, and with mode 0700. In a folder that others can write to, they could
+  // replace our socket.
   const found = isAbsolute(folder) ? await lstat(folder).catch(() => undefined) : undefined
   const isOurs = found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o077) === 0
   const path = join(folder, 'countersign-dev.sock')
   return isOurs && Buffer.byteLength(path) <= longestSocketPath ? toEndpoint(path) : undefined
 }
 
-// What every system has room for in sun_path; a longer one that was asked for is refused by the agent.
+// The length of sun_path on every system. The agent refuses a longer requested path.
 const longestSocketPath = 103
 
-// Spaces and their like are written %20 in a URI (RFC 3986 §2.1).
+// Spaces and similar characters are percent-encoded in a URI (RFC 3986 §2.1).
 function toEndpoint(path: string): string {
   return `unix://${pathToFileURL(path).pathname}`
 }

@@ -2,10 +2,10 @@ import { isAbsolute, resolve } from 'node:path'
 import { ConfigurationError, parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/spiffe'
 import { readDuration } from '@countersign/spiffe/options'
 
-/** What `countersign dev` takes, as it stands on the command line. */
+/** The flags of `countersign dev`, as given on the command line. */
 export interface DevFlags {
   readonly trustDomain: string
-  /** `<namespace>/<service account>` each. */
+  /** Each as `<namespace>/<service account>`. */
   readonly service?: readonly string[]
   readonly ttl: string
   readonly federate?: readonly string[]
@@ -13,15 +13,15 @@ export interface DevFlags {
   readonly json?: boolean
 }
 
-/** Options that cannot be wrong any more. */
+/** Validated options. */
 export interface DevOptions {
   readonly trustDomain: string
-  /** At least one, all different. */
+  /** At least one, without duplicates. */
   readonly services: readonly DevService[]
   readonly ttlSeconds: number
-  /** Other trust domains, all different. */
+  /** Other trust domains, without duplicates. */
   readonly federatesWith: readonly string[]
-  /** Undefined leaves the place to `chooseEndpoint`. */
+  /** If undefined, `chooseEndpoint` decides. */
   readonly socket: DevSocket | undefined
   readonly json: boolean
 }
@@ -34,12 +34,12 @@ export type DevSocket =
 /** A workload that gets an SVID. */
 interface DevService {
   readonly spiffeId: string
-  /** `<namespace>/<service account>`: everybody on the socket gets all SVIDs, and chooses among them by this. */
+  /** `<namespace>/<service account>`. Every client of the socket gets all SVIDs and selects one by this hint. */
   readonly hint: string
 }
 
 /**
- * Checks every option.
+ * Validates every option.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -78,12 +78,15 @@ function parseService(text: string, trustDomain: string): DevService {
   return refuse('--service', text, '<namespace>/<service account> of letters, digits, dots, dashes and underscores')
 }
 
-// SPIFFE-ID §2.2, for a message that names the option.
+// SPIFFE-ID §2.2, checked here so that the message names the option.
 function isSegment(text: string): boolean {
   return /^[A-Za-z0-9._-]+$/.test(text) && text !== '.' && text !== '..'
 }
 
-/** Our authority lives for a year; an SVID that is not soon replaced would not show whether a service follows rotation. */
+/**
+ * Our authority lives for a year, but an SVID that is rarely replaced would not show whether a service handles
+ * rotation.
+ */
 const longestTtlSeconds = 24 * 3600
 
 function parseTtl(text: string): number {
@@ -100,7 +103,7 @@ function parseSocket(text: string): DevSocket {
   return { transport: 'unix', path: isAbsolute(text) ? text : resolve(text) }
 }
 
-// Whoever reaches it gets private keys, so no other host, and no name that may lead to one.
+// Every client gets private keys, so other hosts, and names that may resolve to one, are refused.
 function parseLoopback(text: string): string {
   const [, digits = ''] = /^tcp:\/\/127\.0\.0\.1:(\d{1,5})$/.exec(text) ?? []
   if (digits !== '' && Number(digits) <= 65_535) return text

@@ -6,12 +6,12 @@ import { formatMoment } from '../output/format-time.ts'
 import { readSvidFacts } from '../output/svid-facts.ts'
 
 /**
- * Prints a line for each SVID that is issued or rotated. It asks the socket, as a workload does, so that what it prints is
- * what a workload has got and could verify. Gives the function that ends it.
+ * Prints a line for each SVID that is issued or rotated. It connects to the socket like a workload, so that it prints
+ * what a workload received and could verify. Returns a function that stops it.
  */
 export function followRotations(endpoint: string, json: boolean, context: Context): () => void {
   const { output, now } = context
-  /** SHA-256 of the leaf, by SPIFFE ID. */
+  /** The SHA-256 of the leaf, by SPIFFE ID. */
   const held = new Map<string, string>()
   const show = (svid: AgentSvid): void => {
     const { spiffeId, sha256 } = svid.material.svid
@@ -26,7 +26,7 @@ export function followRotations(endpoint: string, json: boolean, context: Contex
     if (!json) output.line(formatSvidLine(what.padEnd('rotated'.length), facts, at))
     else output.json({ event: what, at: formatMoment(at), spiffeId: id, hint, serialNumber, notBefore, expiresAt })
   }
-  // Once until all is well again: a socket that somebody removed is asked for again and again.
+  // Report only once until it works again, because a removed socket is retried continually.
   let isReported = false
   return createWorkloadApiClient({ endpoint }).watchX509Svids({
     onUpdate: (svids) => {

@@ -10,10 +10,11 @@ import { followRotations } from './follow-rotations.ts'
 import { quoteForShell } from './quote-for-shell.ts'
 
 /**
- * Runs a Workload API on a Unix socket, or on a port of the loopback, until the process is asked to end, and leaves nothing behind. Never for production:
- * whoever reaches the socket gets every SVID, and the authority's key lives in this process.
+ * Runs a Workload API on a Unix socket or a loopback port until the process is asked to end, and then removes
+ * everything it created. Never use it in production: every client of the socket gets every SVID, and the authority's
+ * key is in this process.
  *
- * @throws {ConfigurationError} `option_invalid` for flags that cannot be meant
+ * @throws {ConfigurationError} `option_invalid` for invalid flags
  */
 export async function runDev(flags: DevFlags, context: Context): Promise<number> {
   const options = parseDevFlags(flags)
@@ -22,7 +23,7 @@ export async function runDev(flags: DevFlags, context: Context): Promise<number>
   try {
     agent = await openAgent(options, context)
   } catch (error) {
-    // The flags are right: it is the socket that cannot be had.
+    // The flags are valid, but the socket is not available.
     return reportFailure(error, context, exitCodes.failed)
   }
   try {
@@ -56,9 +57,9 @@ function announce(endpoint: string, options: DevOptions, { output, errors }: Con
   const { json, trustDomain, federatesWith } = options
   if (json) output.json({ event: 'listening', endpoint, trustDomain, federatesWith })
   else output.line(`export SPIFFE_ENDPOINT_SOCKET=${quoteForShell(endpoint)}`)
-  // A Unix socket is open to our own account alone, a port to every one.
+  // A Unix socket is open only to our own account, a port to every account.
   const who = endpoint.startsWith('tcp:') ? 'every account of this machine' : 'whoever reaches the socket'
-  // On stderr, so that the first line alone can be read by a shell and all lines by a program.
+  // On stderr, so that a shell can read just the first line of stdout, and a program all of it.
   errors.line(
     errors.colors.yellow(`countersign: for development, never for production: ${who} gets every SVID; Ctrl-C ends`),
   )

@@ -7,21 +7,21 @@ import { formatSvidBlock } from '../output/format-svid.ts'
 import { readSvidFacts } from '../output/svid-facts.ts'
 import { watchSvids } from './watch-svids.ts'
 
-/** What `countersign fetch` takes. */
+/** Options of `countersign fetch`. */
 export interface FetchOptions {
-  /** The endpoint instead of that of the environment. */
+  /** The endpoint to use instead of the environment's. */
   readonly socket?: string
-  /** Whether to stay and show each update. */
+  /** Whether to keep running and show each update. */
   readonly watch?: boolean
   /** Whether to print JSON lines instead of text. */
   readonly json?: boolean
 }
 
 /**
- * Shows what the agent gives this workload: each SVID, and the bundles that it is verified against.
+ * Shows what the agent returns to this workload: each SVID, and the bundles for verification.
  *
- * @throws {ConfigurationError} `option_invalid` without an endpoint, or with one that is no address
- * @throws as `WorkloadApiClient.fetchX509Svids` when the agent gives nothing that a service could use
+ * @throws {ConfigurationError} `option_invalid` without an endpoint, or if it is not an address
+ * @throws as `WorkloadApiClient.fetchX509Svids` does, if the agent returns nothing that a service could use
  */
 export async function runFetch(options: FetchOptions, context: Context): Promise<number> {
   const { watch = false, json = false } = options
@@ -41,7 +41,7 @@ export async function runFetch(options: FetchOptions, context: Context): Promise
   return exitCodes.ok
 }
 
-// The client says the same in the words of a program; here it is a command line that has to be mended.
+// The client reports this in terms of its API; here the command line has to be fixed.
 function findEndpoint(socket: string | undefined, environment: Context['environment']): { readonly endpoint?: string } {
   if (socket !== undefined) return { endpoint: socket }
   if ((environment['SPIFFE_ENDPOINT_SOCKET'] ?? '') !== '') return {}

@@ -8,8 +8,8 @@ import { formatMoment, formatRemaining } from '../output/format-time.ts'
 import { readSvidFacts, type SvidFacts } from '../output/svid-facts.ts'
 
 /**
- * Shows each update of the agent until the process is asked to end, or the agent says that there will never be one. On a
- * terminal as blocks, with a countdown to the earliest expiry below; otherwise a line for each SVID, or JSON.
+ * Shows each update of the agent until the process is asked to end, or until the agent reports a final error. A
+ * terminal shows blocks, with a countdown to the earliest expiry below. Otherwise each SVID is one line, or JSON.
  */
 export async function watchSvids(client: WorkloadApiClient, json: boolean, context: Context): Promise<number> {
   const ended = context.stayUntilEnded()
@@ -35,7 +35,7 @@ class WatchView {
   readonly #context: Context
   #svids: readonly SvidFacts[] = []
   #updates = 0
-  /** What was reported last: an agent that is away is asked again and again. */
+  /** The last reported message, because an unavailable agent is retried continually. */
   #reported = ''
 
   constructor(json: boolean, context: Context) {
@@ -62,7 +62,7 @@ class WatchView {
 
   fail(error: unknown): void {
     const { exitCode: _, ...failure } = readFailure(error)
-    // SPIFFE Workload API §5.2.1: there is none any more.
+    // SPIFFE Workload API §5.2.1: the workload no longer has an SVID.
     if (failure.code === 'agent_denied') this.#svids = []
     if (failure.message === this.#reported) return
     this.#reported = failure.message
@@ -82,7 +82,7 @@ class WatchView {
   }
 }
 
-// What changes stands first: the end of a long line is cut.
+// The part that changes comes first, because the end of a long line is cut.
 function formatCountdown({ spiffeId, expiresAt }: SvidFacts, now: number): string {
   const remaining = formatRemaining(Date.parse(expiresAt), now)
   return `${remaining.startsWith('in') ? `expires ${remaining}` : remaining}: ${spiffeId}`

@@ -3,7 +3,7 @@ import { formatMoment, formatRemaining } from './format-time.ts'
 import type { Screen } from './screen.ts'
 import type { CertificateFacts, SvidFacts } from './svid-facts.ts'
 
-/** An SVID as a block of lines, for people. */
+/** Formats an SVID as a block of lines, for people. */
 export function formatSvidBlock(svid: SvidFacts, now: number, { bold, dim }: Screen['colors']): readonly string[] {
   const { spiffeId, hint, serialNumber, notBefore, expiresAt, chain, bundles } = svid
   return [
@@ -21,7 +21,7 @@ export function formatSvidBlock(svid: SvidFacts, now: number, { bold, dim }: Scr
   ]
 }
 
-/** An SVID as one line of a log: what happened to it, and when. */
+/** Formats an SVID as one log line: what happened to it, and when. */
 export function formatSvidLine(what: string, svid: SvidFacts, now: number): string {
   const { spiffeId, hint, serialNumber, expiresAt } = svid
   const hinted = hint === '' ? '' : `  hint ${escapeInvisible(hint)}`

@@ -1,12 +1,12 @@
-/** A moment in epoch milliseconds as `2026-11-22T09:12:00Z`: certificates know no fractions of a second. */
+/** Formats epoch milliseconds as `2026-11-22T09:12:00Z`; certificates have no fractions of a second. */
 export function formatMoment(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z')
 }
 
-/** How long something still lasts, in its two largest units: `in 59 m 12 s`, `in 2 d 4 h`, or `expired 3 s ago`. */
+/** Formats the remaining time in its two largest units: `in 59 m 12 s`, `in 2 d 4 h`, or `expired 3 s ago`. */
 export function formatRemaining(expiresAt: number, now: number): string {
   const milliseconds = expiresAt - now
-  // Rounded up while it lasts: what is not over never shows 0.
+  // Rounded up before expiry, so that it never shows 0.
   if (milliseconds > 0) return `in ${formatSeconds(Math.ceil(milliseconds / 1000))}`
   return `expired ${formatSeconds(Math.floor(-milliseconds / 1000))} ago`
 }
@@ -19,7 +19,7 @@ function formatSeconds(seconds: number): string {
   return shown.map(([count, unit]) => `${count} ${unit}`).join(' ')
 }
 
-/** A unit, its seconds, and the seconds of the unit above. */
+/** A unit, its seconds, and the seconds of the next larger unit. */
 const units: readonly (readonly [unit: string, size: number, above: number])[] = [
   ['d', 86_400, Infinity],
   ['h', 3600, 86_400],

@@ -3,48 +3,48 @@ import type { BundleFault } from '@countersign/spiffe'
 import type { AgentSvid } from '@countersign/workload-api'
 import { formatMoment } from './format-time.ts'
 
-/** What there is to show of an SVID, field by field, so that nothing gets in by itself: no private key ever does. */
+/** The printable facts of an SVID, listed field by field so that a private key can never be included by accident. */
 export interface SvidFacts {
   readonly spiffeId: string
-  /** What the agent calls it; empty where it calls it nothing. */
+  /** The agent's hint. Empty if there is none. */
   readonly hint: string
-  /** The leaf's, lower-case hex. */
+  /** The leaf's serial number, in lower-case hex. */
   readonly serialNumber: string
-  /** `2026-11-22T09:12:00Z`: the leaf's first valid moment. */
+  /** The start of the leaf's validity, as `2026-11-22T09:12:00Z`. */
   readonly notBefore: string
-  /** The same form: from then on some certificate of the path up to the authority is no longer valid. */
+  /** When the first certificate of the path up to the authority expires, in the same format. */
   readonly expiresAt: string
   /** Leaf first, without the authority. */
   readonly chain: readonly CertificateFacts[]
-  /** That of the SVID's own trust domain first, then the federated ones by name. */
+  /** The bundle of the SVID's own trust domain, then the federated ones by name. */
   readonly bundles: readonly BundleFacts[]
 }
 
 /** The X.509 authorities of one trust domain. */
 interface BundleFacts {
   readonly trustDomain: string
-  /** Whether it is another trust domain than the SVID's. */
+  /** True if it is another trust domain than the SVID's. */
   readonly isFederated: boolean
   readonly authorities: readonly CertificateFacts[]
-  /** What is wrong with the bundle; none of it is in use. */
+  /** The faults of the bundle; faulty certificates are not used. */
   readonly faults: readonly Pick<BundleFault, 'code' | 'detail'>[]
 }
 
-/** What there is to show of one certificate. */
+/** The printable facts of one certificate. */
 export interface CertificateFacts {
-  /** Its distinguished name, outermost first; empty for one without. */
+  /** The distinguished name, outermost part first. Empty if there is none. */
   readonly subject: string
   readonly issuer: string
   /** Lower-case hex. */
   readonly serialNumber: string
-  /** SHA-256 of the DER, lower-case hex. */
+  /** The SHA-256 of the DER, in lower-case hex. */
   readonly sha256: string
   readonly notBefore: string
   /** The last valid second (RFC 5280 §4.1.2.5). */
   readonly notAfter: string
 }
 
-/** Picks what is shown. */
+/** Selects the facts to show. */
 export function readSvidFacts({ hint, material: { svid, bundles } }: AgentSvid): SvidFacts {
   const { trustDomain } = svid.spiffeId
   const byName = [...bundles.values()].sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1))
@@ -78,7 +78,7 @@ function readCertificateFacts(input: string | Buffer): CertificateFacts {
   }
 }
 
-// Node gives one relative name a line, and undefined, against its types, for a name without any.
+// Node returns one relative name per line and, contrary to its types, undefined for an empty name.
 function joinNames(text: string | undefined): string {
   return text?.split('\n').join(', ') ?? ''
 }

@@ -7,10 +7,10 @@ export type AgentAddress =
   | { readonly transport: 'tcp'; readonly port: number }
 
 /**
- * Reads `unix:///tmp/agent.sock` or `tcp://127.0.0.1:<port>`, where port 0 is any free one. No other host is taken,
- * because the agent hands private keys to everybody who can reach it.
+ * Parses `unix:///tmp/agent.sock` or `tcp://127.0.0.1:<port>`, where port 0 means any free one. Other hosts are
+ * refused, because the agent gives private keys to every client that can reach it.
  *
- * @throws {ConfigurationError} `option_invalid` for anything else, and for a path that is too long for a socket
+ * @throws {ConfigurationError} `option_invalid` for anything else, or for a path that is too long for a socket
  */
 export function parseAgentAddress(text: string): AgentAddress {
   const [, digits] = /^tcp:\/\/127\.0\.0\.1:(\d{1,5})$/.exec(text) ?? []
@@ -27,11 +27,12 @@ export function parseAgentAddress(text: string): AgentAddress {
   throw new ConfigurationError('option_invalid', message, { value: text })
 }
 
-/** The address as a client reads it. */
+/** Formats the address for clients. */
 export function formatAgentAddress(address: AgentAddress): string {
   if (address.transport === 'tcp') return `tcp://127.0.0.1:${address.port}`
   return `unix://${encodeURI(address.path).replaceAll('?', '%3F').replaceAll('#', '%23')}`
 }
 
-// sun_path has 104 bytes on macOS and 108 on Linux, the last one a NUL; a longer path is cut off without a word.
+// sun_path has 104 bytes on macOS and 108 on Linux, including a trailing NUL. A longer path would be truncated
+// silently.
 const longestPath = 103

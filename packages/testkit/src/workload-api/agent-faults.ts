@@ -13,7 +13,7 @@ import {
   replaceBundles,
 } from './change-answer.ts'
 
-/** What can be wrong with an agent, each by the name of its one defect; the table in this file says what it does. */
+/** The defects that an agent can have, each named after its only defect; see the table in this file. */
 export type AgentFault =
   | 'unavailable'
   | 'permission_denied'
@@ -41,19 +41,19 @@ export type AgentFault =
   | 'expired_svid'
   | 'duplicate_hint'
 
-/** What a fault may need to know. */
+/** What a fault may depend on. */
 interface FaultContext {
-  /** How late a slow answer is. */
+  /** The delay of a slow answer. */
   readonly delayMs: number
-  /** Whether the method answers with a stream. */
+  /** True if the method answers with a stream. */
   readonly isStream: boolean
   readonly content: AgentContent
 }
 
-/** A fault turns an answer into a worse one; one that it has nothing to do with stays the same object. */
+/** Returns a faulty version of an answer, or the same object if the fault does not apply to it. */
 export type ChangeAnswer = (answer: Answer, context: FaultContext) => Answer | Promise<Answer>
 
-/** The defects, one a line, but for `no_socket`, which is none of an answer. */
+/** The defects, one per line, except `no_socket`, which does not concern an answer. */
 export const agentFaults: Readonly<Record<Exclude<AgentFault, 'no_socket'>, ChangeAnswer>> = {
   unavailable: () => refuse('UNAVAILABLE', 'the agent is overloaded'),
   permission_denied: () => refuse('PERMISSION_DENIED', 'no identity issued'),
@@ -84,7 +84,7 @@ export const agentFaults: Readonly<Record<Exclude<AgentFault, 'no_socket'>, Chan
 
 const nothing = Buffer.alloc(0)
 
-// Field 31 with the wire type 7, which protobuf does not have.
+// Field 31 with wire type 7, which protobuf does not define.
 const noMessage = Buffer.of(0xff, 0xff, 0xff)
 
 function cutOff(bytes: Buffer): Buffer {

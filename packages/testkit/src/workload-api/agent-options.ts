@@ -5,29 +5,32 @@ import type { AgentFault } from './agent-faults.ts'
 import type { FailOptions } from './fault-plan.ts'
 import type { RegistrationEntry } from './registration-entry.ts'
 
-/** What the embedded agent is made of. Exactly one of `trustDomain`, `authority` and `authorities` says who issues. */
+/** Options of the embedded agent. Exactly one of `trustDomain`, `authority` and `authorities` specifies who issues. */
 export interface AgentOptions {
-  /** The name of a trust domain, for which an authority is made. */
+  /** The name of a trust domain, for which an authority is created. */
   readonly trustDomain?: string
   readonly authority?: Authority
-  /** One of each trust domain. */
+  /** One for each trust domain. */
   readonly authorities?: readonly Authority[]
-  /** Default none: as long as there is none, callers are denied. */
+  /** Default: none. Without entries, callers are denied. */
   readonly entries?: readonly RegistrationEntry[]
-  /** `unix:///…` or `tcp://127.0.0.1:<port>`, 0 for a free port; default a socket in a temporary folder of its own. */
+  /**
+   * `unix:///…` or `tcp://127.0.0.1:<port>`, with 0 for a free port. Default: a socket in a temporary folder of its
+   * own.
+   */
   readonly endpoint?: string
-  /** Certificate revocation lists, DER; default none. */
+  /** Certificate revocation lists, as DER. Default: none. */
   readonly crls?: readonly Buffer[]
-  /** In force from the first call on; with `no_socket` the socket comes late. Default none. */
+  /** Active from the first call on. With `no_socket`, the socket appears late. Default: none. */
   readonly faults?: readonly StartFault[]
 }
 
-/** A fault that the agent starts with. */
+/** A fault that is active from the start. */
 export interface StartFault extends FailOptions {
   readonly name: AgentFault
 }
 
-/** Of `AgentOptions`. */
+/** The types of `AgentOptions`. */
 export const agentKinds: Readonly<Record<string, OptionKind>> = {
   trustDomain: aText,
   authority: anAuthority,
@@ -39,10 +42,10 @@ export const agentKinds: Readonly<Record<string, OptionKind>> = {
 }
 
 /**
- * The authorities that the options name, or for which they give a name.
+ * Returns the authorities in the options, or creates one for `trustDomain`.
  *
- * @throws {SpiffeIdError} for text that is no trust domain name
- * @throws {ConfigurationError} `option_invalid` unless exactly one option names them
+ * @throws {SpiffeIdError} if the text is not a trust domain name
+ * @throws {ConfigurationError} `option_invalid` unless exactly one option specifies them
  */
 export async function findAuthorities(options: AgentOptions): Promise<readonly Authority[]> {
   const { trustDomain, authority, authorities } = options

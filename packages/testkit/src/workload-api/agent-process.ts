@@ -8,18 +8,21 @@ import type { CallFacts, OpenCall } from './open-call.ts'
 import { createQueue } from './queue.ts'
 import { WorkloadServer } from './workload-server.ts'
 
-/** What the agent was asked, for assertions. */
+/** A call that the agent received, for assertions. */
 export interface AgentCall extends CallFacts {
   /** Epoch milliseconds. */
   readonly at: number
 }
 
-/** What runs and stops: the server, the timer of the rotation, and the faults that lie between state and server. */
+/**
+ * The parts of an agent that start and stop: the server, the rotation timer, and the faults applied between state and
+ * server.
+ */
 export class AgentProcess {
   readonly state: AgentState
   readonly faults: FaultPlan = new FaultPlan()
   readonly #calls: AgentCall[] = []
-  // One thing after another: a rotation must not fall between the making of an answer and its sending.
+  // Serialized, so that a rotation cannot happen between creating an answer and sending it.
   readonly #inTurn = createQueue()
   readonly #service = loadWorkloadService()
   #address: AgentAddress
@@ -40,14 +43,14 @@ export class AgentProcess {
     return [...this.#calls]
   }
 
-  /** Changes the state, then tells the open streams of these methods; by default of all. */
+  /** Changes the state, then updates the open streams of `method`; by default, all streams. */
   async change(work: () => Promise<void>, method?: WorkloadMethod): Promise<void> {
     await this.#inTurn(work)
     this.#arm()
     await this.publish({ ...(method && { method }) })
   }
 
-  /** Sends the open streams what a new one would get; with `onlySpoilt` those to whom a fault has something to do. */
+  /** Sends open streams what a new stream would get. With `onlySpoilt`, only those whose answer a fault changes. */
   async publish({ method, onlySpoilt = false }: Publication = {}): Promise<void> {
     const streams = this.#server?.streams ?? []
     const concerned = streams.filter(({ facts }) => method === undefined || facts.method === method)
@@ -55,7 +58,7 @@ export class AgentProcess {
   }
 
   /**
-   * Does nothing when it runs already.
+   * Starts the agent. Does nothing if it is already running.
    *
    * @throws {SourceError} `source_closed`
    */
@@ -69,7 +72,7 @@ export class AgentProcess {
     await this.#inTurn(() => this.#end())
   }
 
-  /** Does this, stops and starts, with no call between; when it fails nothing stops. */
+  /** Runs `work`, then restarts without accepting a call in between. If `work` fails, the agent keeps running. */
   async restart(work: () => Promise<void>): Promise<void> {
     await this.#inTurn(async () => {
       await work()
@@ -78,7 +81,7 @@ export class AgentProcess {
     })
   }
 
-  /** Stops for good. */
+  /** Stops permanently. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.stop()
@@ -89,7 +92,7 @@ export class AgentProcess {
   }
 
   async #listen(): Promise<void> {
-    // It may have been closed while this waited for its turn.
+    // It may have been closed while waiting in the queue.
     if (this.#isClosed || this.#server !== undefined) return
     await this.state.advance(Date.now())
     const server = new WorkloadServer(this.#service, (call) => this.#accept(call))
@@ -131,19 +134,19 @@ export class AgentProcess {
   async #advance(): Promise<void> {
     const changed = await this.#inTurn(() => this.state.advance(Date.now()))
     this.#arm()
-    // A timer may fire a moment too early; to send the same again would look like a change.
+    // A timer may fire slightly early, and sending the same answer again would look like a change.
     if (changed !== 'nothing') await this.publish(changed === 'bundles' ? {} : { method: 'FetchX509SVID' })
   }
 }
 
 interface Publication {
-  /** Default all. */
+  /** Default: all methods. */
   readonly method?: WorkloadMethod
   readonly onlySpoilt?: boolean
 }
 
-// An agent may run for weeks beside a developer's services.
+// An agent may run for weeks on a developer's machine.
 const mostCalls = 10_000
 
-// A longer time fires at once.
+// `setTimeout` fires immediately for a longer delay.
 const longestWait = 2 ** 31 - 1

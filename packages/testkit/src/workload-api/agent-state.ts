@@ -4,7 +4,7 @@ import { type HeldSvid, issueHeldSvid, ttlOf } from './held-svid.ts'
 import { parseEntries, type RegistrationEntry } from './registration-entry.ts'
 import { foundKeys, type TrustDomainKeys } from './trust-domain-keys.ts'
 
-/** What an answer needs to know of the agent. */
+/** What an answer depends on. */
 export interface AgentContent {
   /** In the order of the entries. */
   readonly held: readonly HeldSvid[]
@@ -14,7 +14,7 @@ export interface AgentContent {
   readonly crls: readonly Buffer[]
 }
 
-/** What the agent holds at the moment. Its changes must not overlap. */
+/** What the agent currently holds. Changes must not overlap. */
 export class AgentState implements AgentContent {
   crls: readonly Buffer[] = []
   readonly #keys: Map<string, TrustDomainKeys>
@@ -32,26 +32,28 @@ export class AgentState implements AgentContent {
     return this.#keys
   }
 
-  /** Epoch milliseconds of the next moment when `advance` has something to do. */
+  /** When `advance` has something to do next, in epoch milliseconds. Undefined if never. */
   get nextChangeAt(): number | undefined {
     const retirements = [...this.#keys.values()].flatMap(({ former }) => former.map(({ retireAt }) => retireAt))
     const moments = [...this.#held.map(({ renewAt }) => renewAt), ...retirements]
     return moments.length === 0 ? undefined : Math.min(...moments)
   }
 
-  /** Replaces all entries, and with them all SVIDs. */
+  /** Replaces all entries and their SVIDs. */
   async replaceEntries(entries: readonly RegistrationEntry[]): Promise<void> {
     const parsed = parseEntries(entries, [...this.#keys.keys()])
     this.#held = await Promise.all(parsed.map((entry) => this.#issue(entry)))
   }
 
-  /** Issues anew every SVID for which the condition holds. */
+  /** Reissues every SVID for which the condition is true. */
   async renew(isDue: (held: HeldSvid) => boolean): Promise<void> {
     const renewals = this.#held.map(async (held) => (isDue(held) ? this.#issue(held.entry) : held))
     this.#held = await Promise.all(renewals)
   }
 
-  /** Renews what is due by this moment, and retires the authorities whose time is over; tells what changed. */
+  /**
+   * Renews the SVIDs that are due at `now` (epoch milliseconds) and retires expired authorities. Returns what changed.
+   */
   async advance(now: number): Promise<'bundles' | 'svids' | 'nothing'> {
     const isDue = ({ renewAt }: HeldSvid): boolean => renewAt <= now
     const isAnyDue = this.#held.some(isDue)
@@ -62,10 +64,10 @@ export class AgentState implements AgentContent {
   }
 
   /**
-   * Lets another authority issue for its trust domain, and issues its SVIDs anew. The former one stays in the bundles for
-   * the overlap; by default until the last SVID that it issued has expired.
+   * Makes another authority the issuer of its trust domain, and reissues the SVIDs. The former authority stays in the
+   * bundles for the overlap, by default until the last SVID that it issued has expired.
    *
-   * @throws {ConfigurationError} `option_invalid` for an authority of a trust domain that the agent does not have
+   * @throws {ConfigurationError} `option_invalid` if the agent does not have the authority's trust domain
    */
   async replaceAuthority(next: Authority, overlapSeconds?: number): Promise<void> {
     const { trustDomain } = next

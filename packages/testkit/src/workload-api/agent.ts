@@ -7,50 +7,51 @@ import type { RegistrationEntry } from './registration-entry.ts'
 import { removeSocketFolder } from './socket-place.ts'
 
 /**
- * A running Workload API. Each change of what it holds is complete, and handed to every open stream that it concerns,
- * when its promise is fulfilled.
+ * A running Workload API. The promise of each change resolves once the change is complete and was sent to every
+ * affected open stream.
  */
 export class Agent {
   readonly #process: AgentProcess
   readonly #folder: string | undefined
   #socketTimer: NodeJS.Timeout | undefined
 
-  /** Called by `startAgent`, with the folder that goes with the agent. */
+  /** Called by `startAgent`, with the folder that is removed on close. */
   constructor(process: AgentProcess, folder?: string) {
     this.#process = process
     this.#folder = folder
   }
 
-  /** For `SPIFFE_ENDPOINT_SOCKET`; the same for the whole life of the agent. */
+  /** The value for `SPIFFE_ENDPOINT_SOCKET`. It never changes. */
   get endpoint(): string {
     return this.#process.endpoint
   }
 
-  /** The calls so far, the refused ones included; of very many the last 10,000. */
+  /** The calls so far, including refused ones; at most the last 10,000. */
   get calls(): readonly AgentCall[] {
     return this.#process.calls
   }
 
   /**
-   * Replaces all registration entries and issues their SVIDs. With none, streams end with PERMISSION_DENIED.
+   * Replaces all registration entries and issues their SVIDs. Without entries, streams are closed with
+   * PERMISSION_DENIED.
    *
-   * @throws {SpiffeIdError} for text that is no SPIFFE ID
+   * @throws {SpiffeIdError} if the text is not a SPIFFE ID
    * @throws {ConfigurationError} `option_invalid`
    */
   async setEntries(entries: readonly RegistrationEntry[]): Promise<void> {
     await this.#process.change(() => this.#process.state.replaceEntries(entries))
   }
 
-  /** Issues all SVIDs anew, before they are due. */
+  /** Reissues all SVIDs before they are due. */
   async rotate(): Promise<void> {
     await this.#process.change(() => this.#process.state.renew(() => true), 'FetchX509SVID')
   }
 
   /**
-   * Lets another authority issue for its trust domain, with a new JWT authority beside it. SVIDs are issued anew, and
-   * bundles hold both for the overlap.
+   * Makes another authority the issuer of its trust domain, together with a new JWT authority. SVIDs are reissued, and
+   * bundles contain both authorities for the overlap.
    *
-   * @throws {ConfigurationError} `option_invalid` for an authority of a trust domain that the agent does not have
+   * @throws {ConfigurationError} `option_invalid` if the agent does not have the authority's trust domain
    */
   async setAuthority(next: Authority, options: SetAuthorityOptions = {}): Promise<void> {
     checkArgument(next, 'setAuthority', anAuthority)
@@ -59,7 +60,7 @@ export class Agent {
     await this.#process.change(() => this.#process.state.replaceAuthority(next, overlapSeconds))
   }
 
-  /** Replaces the certificate revocation lists, DER. */
+  /** Replaces the certificate revocation lists, as DER. */
   async setCrls(crls: readonly Buffer[]): Promise<void> {
     checkArgument(crls, 'setCrls', certificates)
     await this.#process.change(() => {
@@ -69,10 +70,10 @@ export class Agent {
   }
 
   /**
-   * Puts a fault in force. One that ends calls or spoils messages befalls the open streams at once, `slow` and `silent`
-   * their next message.
+   * Activates a fault. One that ends calls or changes messages affects open streams immediately; `slow` and `silent`
+   * affect their next message.
    *
-   * @throws {ConfigurationError} `option_invalid` for a name that is no fault, and for `times` below one
+   * @throws {ConfigurationError} `option_invalid` for an unknown fault, or for `times` below one
    */
   async fail(name: AgentFault, options: FailOptions = {}): Promise<void> {
     checkArgument(name, 'fail', aText)
@@ -87,7 +88,7 @@ export class Agent {
     if (name !== 'slow' && name !== 'silent') await this.#process.publish({ onlySpoilt: true })
   }
 
-  /** Ends all faults, or those of one name: the socket is there again, and open streams hear the truth. */
+  /** Removes all faults, or those of one name. The socket is restored, and open streams get correct answers. */
   async heal(name?: AgentFault): Promise<void> {
     if (name !== undefined) checkArgument(name, 'heal', oneOf(['no_socket', ...Object.keys(agentFaults)]))
     this.#process.faults.lift(name)
@@ -95,16 +96,17 @@ export class Agent {
     await this.#process.publish()
   }
 
-  /** Stops as an agent that dies: connections are cut, the socket is gone, and nothing is renewed. */
+  /** Stops like an agent that crashes: connections are cut, the socket is removed, and SVIDs are no longer renewed. */
   async stop(): Promise<void> {
     clearTimeout(this.#socketTimer)
     await this.#process.stop()
   }
 
   /**
-   * Comes back after `stop` at the same endpoint, with SVIDs that are not due; when it runs already nothing happens.
+   * Starts again after `stop`, at the same endpoint and with SVIDs that are not due. Does nothing if it is already
+   * running.
    *
-   * @throws {ConfigurationError} `option_invalid` when the endpoint is taken by now
+   * @throws {ConfigurationError} `option_invalid` if the endpoint is taken by now
    * @throws {SourceError} `source_closed` after `close`
    */
   async start(): Promise<void> {
@@ -112,7 +114,7 @@ export class Agent {
     await this.#process.start()
   }
 
-  /** Stops and comes back, with another authority where one is given, which knows nothing of the one before. */
+  /** Stops and starts again, with another authority if one is passed. The new one does not trust the previous one. */
   async restart(options: RestartOptions = {}): Promise<void> {
     checkOptions(options, 'restart', { authority: anAuthority })
     const { authority } = options
@@ -122,7 +124,7 @@ export class Agent {
     })
   }
 
-  /** Stops for good, and removes the temporary folder. */
+  /** Stops permanently, and removes the temporary folder. */
   async close(): Promise<void> {
     clearTimeout(this.#socketTimer)
     await this.#process.close()
@@ -138,17 +140,17 @@ export class Agent {
   }
 }
 
-// Infinity is as good as leaving it out.
+// Infinity is allowed and means the same as omitting it.
 const aTimes: OptionKind = [(value) => typeof value === 'number', 'a number from 1 on']
 
-/** How long the authority before stays trusted. */
+/** How long the previous authority stays trusted. */
 export interface SetAuthorityOptions {
-  /** Default until the last SVID that it issued has expired; 0 withdraws it at once. */
+  /** Default: until the last SVID that it issued has expired. 0 withdraws it immediately. */
   readonly overlapSeconds?: number
 }
 
-/** What the agent comes back with. */
+/** What the agent restarts with. */
 export interface RestartOptions {
-  /** Default the one before. */
+  /** Default: the previous one. */
   readonly authority?: Authority
 }

@@ -1,26 +1,26 @@
-/** One SVID of an X509SVIDResponse, field by field as the standard names them (SPIFFE Workload API §5.2.1). */
+/** One SVID of an X509SVIDResponse, with the field names of the standard (SPIFFE Workload API §5.2.1). */
 export interface X509SvidFields {
   readonly spiffe_id: string
-  /** DER of the leaf and then of the intermediates, joined. */
+  /** The DER of the leaf and the intermediates, concatenated. */
   readonly x509_svid: Buffer
   /** PKCS#8 DER. */
   readonly x509_svid_key: Buffer
-  /** DER of the authorities, joined. */
+  /** The DER of the authorities, concatenated. */
   readonly bundle: Buffer
   readonly hint: string
 }
 
-/** One SVID of a JWTSVIDResponse (§6.2.1). */
+/** One SVID of a JWTSVIDResponse (SPIFFE Workload API §6.2.1). */
 export interface JwtSvidFields {
   readonly spiffe_id: string
   readonly svid: string
   readonly hint: string
 }
 
-/** Bundles by the SPIFFE ID of their trust domain: joined DER, or a JWK set as JSON. */
+/** Bundles by the SPIFFE ID of their trust domain: concatenated DER, or a JWK set as JSON. */
 export type BundleFields = Readonly<Record<string, Buffer>>
 
-/** A message by the method that it answers. */
+/** A message, by the method that it answers. */
 type MessageAnswer =
   | {
       readonly kind: 'FetchX509SVID'
@@ -41,10 +41,10 @@ type MessageAnswer =
       readonly message: { readonly spiffe_id: string; readonly claims: object | null }
     }
 
-/** The gRPC statuses that the agent answers with, by name. */
+/** The names of the gRPC statuses that the agent uses. */
 export type RefusalStatus = 'UNAVAILABLE' | 'PERMISSION_DENIED' | 'INVALID_ARGUMENT' | 'UNIMPLEMENTED' | 'INTERNAL'
 
-/** An end of the call with a status other than OK. */
+/** Ends the call with a status other than OK. */
 export interface Refusal {
   readonly kind: 'refusal'
   readonly status: RefusalStatus
@@ -52,8 +52,8 @@ export interface Refusal {
 }
 
 /**
- * What a call is answered with: a message, bytes in the place of one, a refusal, the end of the stream without an
- * error, or nothing at all, any of them after a while.
+ * The answer to a call: a message, raw bytes instead of one, a refusal, the end of the stream without an error, or
+ * nothing. Any of them may be delayed.
  */
 export type Answer = (
   | MessageAnswer
@@ -63,7 +63,7 @@ export type Answer = (
   | { readonly kind: 'silence' }
 ) & { readonly delayMs?: number }
 
-/** Ends a call with a status. */
+/** Creates a refusal with a gRPC status. */
 export function refuse(status: RefusalStatus, details: string): Refusal {
   return { kind: 'refusal', status, details }
 }

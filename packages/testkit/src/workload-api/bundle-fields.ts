@@ -4,13 +4,13 @@ import type { BundleFields } from './answer.ts'
 import { decodePem } from './decode-pem.ts'
 import { listJwtAuthorities, listX509Authorities } from './trust-domain-keys.ts'
 
-/** The X.509 bundle of one of the agent's trust domains. */
+/** Encodes the X.509 bundle of one of the agent's trust domains. */
 export function encodeX509Bundle(content: AgentContent, trustDomain: string): Buffer {
   const keys = content.keys.get(trustDomain)
   return Buffer.concat(keys === undefined ? [] : listX509Authorities(keys))
 }
 
-/** The X.509 bundles of those trust domains that the entries federate with. */
+/** Encodes the X.509 bundles of the trust domains that the entries federate with. */
 export function encodeFederatedBundles(content: AgentContent): BundleFields {
   const bundles = content.held
     .flatMap(({ entry }) => entry.federatesWith ?? [])
@@ -22,13 +22,13 @@ export function encodeFederatedBundles(content: AgentContent): BundleFields {
   return Object.fromEntries(bundles)
 }
 
-/** All X.509 bundles of the entries: their own and the federated ones. */
+/** Encodes all X.509 bundles of the entries: their own and the federated ones. */
 export function encodeX509Bundles(content: AgentContent): BundleFields {
   const own = listOwnTrustDomains(content).map((name) => [`spiffe://${name}`, encodeX509Bundle(content, name)] as const)
   return { ...encodeFederatedBundles(content), ...Object.fromEntries(own) }
 }
 
-/** All JWT bundles of the entries, as JWK sets; an authority from elsewhere has none. */
+/** Encodes all JWT bundles of the entries as JWK sets. An external authority has none. */
 export function encodeJwtBundles(content: AgentContent): BundleFields {
   const partners = content.held.flatMap(({ entry }) => entry.federatesWith ?? [])
   const names = partners.flatMap((partner) => (typeof partner === 'string' ? [partner] : []))

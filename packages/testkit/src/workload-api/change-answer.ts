@@ -19,7 +19,7 @@ export function changeJwt(answer: Answer, change: (token: string) => string): An
   return { ...answer, message: { svids: answer.message.svids.map((one) => ({ ...one, svid: change(one.svid) })) } }
 }
 
-/** Changes the field `spiffe_id` wherever there is one; what the SVID itself says stays. */
+/** Changes every `spiffe_id` field, but not the SVID itself. */
 export function changeSpiffeId(answer: Answer, change: (id: string) => string): Answer {
   if (answer.kind === 'ValidateJWTSVID') {
     return { ...answer, message: { ...answer.message, spiffe_id: change(answer.message.spiffe_id) } }
@@ -33,7 +33,7 @@ export function changeSpiffeId(answer: Answer, change: (id: string) => string): 
   return { ...answer, message: { svids } }
 }
 
-/** Changes every bundle but the federated ones beside SVIDs. */
+/** Changes every bundle except the federated ones sent with SVIDs. */
 export function changeBundles(answer: Answer, change: (bundle: Buffer) => Buffer): Answer {
   return replaceBundles(changeX509(answer, { bundle: change }), (bundles) =>
     Object.fromEntries(Object.entries(bundles).map(([name, bundle]) => [name, change(bundle)])),
@@ -50,7 +50,7 @@ export function replaceBundles(answer: Answer, replace: (bundles: BundleFields) 
     : answer
 }
 
-/** Empties one federated bundle beside SVIDs; there is one afterwards, whether there was one before or not. */
+/** Empties one federated bundle sent with SVIDs, and adds an empty one if there is none. */
 export function emptyFederatedBundle(answer: Answer): Answer {
   if (answer.kind !== 'FetchX509SVID') return answer
   const [name = 'spiffe://partner.example'] = Object.keys(answer.message.federated_bundles)
@@ -58,13 +58,13 @@ export function emptyFederatedBundle(answer: Answer): Answer {
   return { ...answer, message: { ...answer.message, federated_bundles } }
 }
 
-/** Leaves out all SVIDs. */
+/** Removes all SVIDs. */
 export function removeSvids(answer: Answer): Answer {
   if (answer.kind === 'FetchX509SVID') return { ...answer, message: { ...answer.message, svids: [] } }
   return answer.kind === 'FetchJWTSVID' ? { ...answer, message: { svids: [] } } : answer
 }
 
-/** Gives every X.509-SVID the same hint. The list comes twice, so that two of them are there in any case. */
+/** Sets the same hint on every X.509-SVID. Repeats the list, so that there are always at least two. */
 export function duplicateHint(answer: Answer): Answer {
   if (answer.kind !== 'FetchX509SVID') return answer
   const { svids } = answer.message

@@ -1,4 +1,4 @@
-/** A `google.protobuf.Value` as the protobuf runtime takes it. */
+/** A `google.protobuf.Value` as the protobuf runtime expects it. */
 type StructValue =
   | { readonly nullValue: 0 }
   | { readonly numberValue: number }
@@ -7,12 +7,12 @@ type StructValue =
   | { readonly listValue: { readonly values: readonly StructValue[] } }
   | { readonly structValue: Struct }
 
-/** A `google.protobuf.Struct` as the protobuf runtime takes it. */
+/** A `google.protobuf.Struct` as the protobuf runtime expects it. */
 export interface Struct {
   readonly fields: Readonly<Record<string, StructValue>>
 }
 
-/** Turns claims, which are JSON, into the message that carries JSON. */
+/** Converts JSON claims into a `google.protobuf.Struct`. */
 export function toStruct(claims: object): Struct {
   const entries = Object.entries(claims).map(([name, value]: [string, unknown]) => [name, toValue(value)] as const)
   return { fields: Object.fromEntries(entries) }

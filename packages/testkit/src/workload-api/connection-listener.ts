@@ -4,7 +4,7 @@ import { ConfigurationError } from '@countersign/spiffe'
 import { type AgentAddress, formatAgentAddress } from './agent-address.ts'
 import { clearSocketPlace, nameBeside, placeSocket, removeSocket } from './socket-place.ts'
 
-/** Listens at one address and can cut everything that came in there. */
+/** Listens at one address and can cut all of its connections. */
 export class ConnectionListener {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -19,9 +19,9 @@ export class ConnectionListener {
   }
 
   /**
-   * Begins to listen; gives the address with the port that it got.
+   * Starts to listen. Returns the address with the actual port.
    *
-   * @throws {ConfigurationError} `option_invalid` for an address that is taken or cannot be listened at
+   * @throws {ConfigurationError} `option_invalid` if the address is taken or not available
    */
   async listen(address: AgentAddress): Promise<AgentAddress> {
     if (address.transport === 'unix') await clearSocketPlace(address.path)
@@ -37,7 +37,7 @@ export class ConnectionListener {
     return typeof bound === 'object' && bound !== null ? { transport: 'tcp', port: bound.port } : address
   }
 
-  /** Cuts every connection without a word on it; the socket is gone when the promise is fulfilled. */
+  /** Cuts every connection without sending anything. The socket is removed when the promise resolves. */
   async close(): Promise<void> {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
@@ -50,7 +50,8 @@ export class ConnectionListener {
     }
   }
 
-  // Node removes what lies where it bound, whosever that is by then, so it binds elsewhere.
+  // Node removes the file where it bound a socket, even if it now belongs to another server. Therefore bind to a
+  // temporary name.
   async #listenAt(path: string): Promise<void> {
     const bound = nameBeside(path)
     await this.#bind({ path: bound })

@@ -9,7 +9,7 @@ import { verifyJwtSvid } from './jwt-authority.ts'
 import type { CallFacts, WorkloadRequest } from './open-call.ts'
 import { listJwtAuthorities } from './trust-domain-keys.ts'
 
-/** Says what a faultless agent answers. */
+/** Returns the answer of an agent without faults. */
 export async function createAnswer(facts: CallFacts, content: AgentContent): Promise<Answer> {
   if (!facts.hasHeader) return refuse('INVALID_ARGUMENT', 'security header missing from request')
   if (facts.method === 'ValidateJWTSVID') return validateJwtSvid(facts.request, content)
@@ -56,7 +56,7 @@ async function signJwtSvid(
   return (await jwt?.sign(svid.spiffeId, audience, Math.min(ttlOf(entry), longestJwtSeconds))) ?? ''
 }
 
-// SPIRE's default, because a token can be replayed by whoever sees it (JWT-SVID §7).
+// SPIRE's default, because a stolen token can be replayed (JWT-SVID §7).
 const longestJwtSeconds = 300
 
 async function validateJwtSvid({ audience = '', svid = '' }: WorkloadRequest, content: AgentContent): Promise<Answer> {

@@ -5,7 +5,7 @@ import { encodePrivateKey } from './encode-private-key.ts'
 import { issueHeldSvid } from './held-svid.ts'
 import { readAudience } from './jwt-authority.ts'
 
-/** Puts an expired SVID in the place of each, X.509 or JWT; the rest of the answer stays. */
+/** Replaces each SVID, X.509 or JWT, with an expired one. The rest of the answer stays the same. */
 export async function expireSvids(answer: Answer, content: AgentContent): Promise<Answer> {
   if (answer.kind === 'FetchX509SVID') {
     const svids = await Promise.all(answer.message.svids.map((svid) => expireX509(svid, content)))
@@ -16,7 +16,7 @@ export async function expireSvids(answer: Answer, content: AgentContent): Promis
   return { ...answer, message: { svids } }
 }
 
-// An ID that is not held was made up by another fault before this one.
+// An ID that the agent does not hold was changed by an earlier fault.
 async function expireX509(svid: X509SvidFields, { held, keys }: AgentContent): Promise<X509SvidFields> {
   const entry = held.find((one) => one.svid.spiffeId === svid.spiffe_id)?.entry
   if (entry === undefined) return svid

@@ -5,27 +5,30 @@ import type { AgentContent } from './agent-state.ts'
 import type { Answer } from './answer.ts'
 import type { CallFacts } from './open-call.ts'
 
-/** How far a fault reaches. */
+/** What a fault affects. */
 export interface FailOptions {
-  /** How many answers it spoils; default all of them, until `heal`. */
+  /** The number of answers it changes. Default: all, until `heal`. */
   readonly times?: number
-  /** Default every method that the fault makes sense for. */
+  /** Default: every method to which the fault applies. */
   readonly method?: WorkloadMethod
-  /** Milliseconds: for `slow` how late an answer is, default 1000; for `no_socket` how long, default until `heal`. */
+  /**
+   * Milliseconds. For `slow`, the delay of an answer; default: 1000. For `no_socket`, how long the socket is missing;
+   * default: until `heal`.
+   */
   readonly delayMs?: number
 }
 
-/** A fault that spoils answers. */
+/** A fault that changes answers. */
 export type AnswerFault = Exclude<AgentFault, 'no_socket'>
 
-/** The faults in force. */
+/** The active faults. */
 export class FaultPlan {
   #standing: readonly Standing[] = []
 
   /**
-   * Adds a fault after those in force, so that it sees what they left.
+   * Adds a fault after the active ones, so that it sees their changes.
    *
-   * @throws {ConfigurationError} `option_invalid` for a name that is no fault, and for `times` below one
+   * @throws {ConfigurationError} `option_invalid` for an unknown fault, or for `times` below one
    */
   add(name: AnswerFault, { times = Infinity, method, delayMs = 1000 }: FailOptions): void {
     if (!Object.hasOwn(agentFaults, name)) {
@@ -35,12 +38,12 @@ export class FaultPlan {
     this.#standing = [...this.#standing, { name, method, delayMs, left: times }]
   }
 
-  /** Ends all faults, or those of this name. */
+  /** Removes all faults, or those of this name. */
   lift(name?: AgentFault): void {
     this.#standing = name === undefined ? [] : this.#standing.filter((standing) => standing.name !== name)
   }
 
-  /** Spoils an answer. A fault that had nothing to do with it is not counted. Answers must not overlap. */
+  /** Applies the faults to an answer. A fault that does not change it is not counted. Calls must not overlap. */
   async apply(answer: Answer, facts: CallFacts, content: AgentContent): Promise<Answer> {
     let spoilt = answer
     for (const standing of this.#standing) {

@@ -3,15 +3,15 @@ import type { SvidFault } from '../svid-faults.ts'
 import type { TestSvid } from '../svid.ts'
 import type { RegistrationEntry } from './registration-entry.ts'
 
-/** An SVID that the agent gives out now, and when the next one is due. */
+/** An SVID that the agent currently issues, and when it is renewed. */
 export interface HeldSvid {
   readonly entry: RegistrationEntry
   readonly svid: TestSvid
-  /** Epoch milliseconds: half of its life. */
+  /** Epoch milliseconds: half of its lifetime. */
   readonly renewAt: number
 }
 
-/** The life of X.509-SVIDs, in seconds. */
+/** Returns the lifetime of an entry's X.509-SVIDs, in seconds. */
 export function ttlOf(entry: RegistrationEntry): number {
   return entry.ttlSeconds ?? 3600
 }
@@ -24,7 +24,7 @@ export async function issueHeldSvid(
 ): Promise<HeldSvid> {
   const now = Date.now()
   const ttl = ttlOf(entry) * 1000
-  // The part of notAfter below a second is cut off, which would leave next to nothing of a life of one second.
+  // notAfter has no fractions of a second, which would leave almost nothing of a one-second lifetime.
   const notAfter = Math.ceil((now + ttl) / 1000) * 1000
   const svid = await authority.issue(entry.spiffeId, {
     now,

@@ -11,16 +11,16 @@ import {
   SignJWT,
 } from 'jose'
 
-/** Creates a JWT authority with a new key for ES256. */
+/** Creates a JWT authority with a new ES256 key. */
 export async function createJwtAuthority(): Promise<JwtAuthority> {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const jwk = await exportJWK(publicKey)
   return new JwtAuthority(privateKey, { ...jwk, kid: await calculateJwkThumbprint(jwk) })
 }
 
-/** A JWT authority of a trust domain: signs JWT-SVIDs. */
+/** A JWT authority of a trust domain, which signs JWT-SVIDs. */
 export class JwtAuthority {
-  /** The public key with `kid` and without `use`, which is how SPIRE's agent sends it. */
+  /** The public key with `kid` and without `use`, as SPIRE's agent sends it. */
   readonly jwk: JWK
   readonly #privateKey: CryptoKey
 
@@ -31,9 +31,9 @@ export class JwtAuthority {
   }
 
   /**
-   * Signs a JWT-SVID (JWT-SVID §3); one with a negative life is expired.
+   * Signs a JWT-SVID (JWT-SVID §3). A negative lifetime creates an expired one.
    *
-   * @param ttlSeconds from now on
+   * @param ttlSeconds the lifetime from now on
    */
   sign(spiffeId: string, audience: readonly string[], ttlSeconds: number): Promise<string> {
     const now = Math.floor(Date.now() / 1000)
@@ -48,9 +48,9 @@ export class JwtAuthority {
 }
 
 /**
- * Verifies a JWT-SVID: signature, expiry and audience, by the authorities of the trust domain that its subject names.
+ * Verifies the signature, expiry and audience of a JWT-SVID with the authorities of the trust domain in its subject.
  *
- * @throws what the library found wrong
+ * @throws the error of the JWT library
  */
 export async function verifyJwtSvid(
   token: string,
@@ -63,7 +63,7 @@ export async function verifyJwtSvid(
   return payload
 }
 
-/** Whom a token is for. */
+/** Returns the audience of a token. */
 export function readAudience(token: string): readonly string[] {
   const { aud = [] } = decodeJwt(token)
   return typeof aud === 'string' ? [aud] : aud

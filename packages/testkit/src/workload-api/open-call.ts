@@ -2,31 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkloadMethod } from '@countersign/workload-api/wire'
 import type { Answer, RefusalStatus } from './answer.ts'
 
-/** What the caller asked, of whatever method: a field that the method does not have is not there. */
+/** The request of a call, for every method. Fields that the method does not have are absent. */
 export interface WorkloadRequest {
   readonly audience?: string | readonly string[]
   readonly spiffe_id?: string
   readonly svid?: string
 }
 
-/** The calling end of the wire. */
+/** The connection to the caller. */
 export interface CallWire {
   readonly write: (message: object) => void
   readonly end: () => void
   readonly refuse: (status: RefusalStatus, details: string) => void
 }
 
-/** What a call came with. */
+/** The content of a call. */
 export interface CallFacts {
   readonly method: WorkloadMethod
   readonly request: WorkloadRequest
-  /** Whether the metadata `workload.spiffe.io: true` was there. */
+  /** True if the metadata `workload.spiffe.io: true` was sent. */
   readonly hasHeader: boolean
-  /** Whether the method answers with a stream of messages. */
+  /** True if the method answers with a stream of messages. */
   readonly isStream: boolean
 }
 
-/** A call that waits for its answer, or a stream for its next one. */
+/** A call that waits for its answer, or a stream that waits for its next message. */
 export class OpenCall {
   readonly facts: CallFacts
   readonly #wire: CallWire
@@ -38,29 +38,31 @@ export class OpenCall {
     this.#wire = wire
   }
 
-  /** Answers after all earlier answers, so that a slow one is not overtaken; what comes after the end is dropped. */
+  /**
+   * Sends an answer after all earlier ones, so that it cannot overtake a slow one. Answers after the end are dropped.
+   */
   deliver(answer: Answer): void {
     this.#last = this.#last.then(() => this.#send(answer))
   }
 
-  /** Forgets what was still to be sent; the wire is told nothing. */
+  /** Drops everything still to be sent, without notifying the caller. */
   drop(): void {
     this.#over.abort()
   }
 
-  /** Whether nothing can be sent any more. */
+  /** True once nothing more can be sent. */
   get isOver(): boolean {
     return this.#over.signal.aborted
   }
 
-  /** Calls back once, when nothing can be sent any more. */
+  /** Calls back once, when nothing more can be sent. */
   onOver(listener: () => void): void {
     this.#over.signal.addEventListener('abort', listener, { once: true })
   }
 
   async #send(answer: Answer): Promise<void> {
     const { signal } = this.#over
-    // It rejects when the call is dropped, which the next line notices.
+    // Rejects if the call is dropped, which the next line checks.
     if (answer.delayMs !== undefined && !signal.aborted) {
       await sleep(answer.delayMs, undefined, { signal }).catch(() => undefined)
     }

@@ -1,4 +1,4 @@
-/** Makes a function that runs asynchronous work one piece after another; a piece that fails does not stop the next. */
+/** Creates a function that runs asynchronous work one item after another. A failed item does not stop the next. */
 export function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {

@@ -13,32 +13,33 @@ import { aKeyType, type KeyType } from '../key.ts'
 import type { SvidFault } from '../svid-faults.ts'
 import { type BundleAuthority, bundleAuthorities } from '../test-source.ts'
 
-/** What the agent gives to everybody who asks, as a registration entry of SPIRE does to the workload that it matches. */
+/** An SVID that the agent gives to every caller, as a SPIRE registration entry does to the workload it matches. */
 export interface RegistrationEntry {
   /** With a path, in a trust domain of the agent. */
   readonly spiffeId: string
   /**
-   * The life of its X.509-SVIDs, from 1 on; default 3600, as SPIRE's. They are replaced at half of it. A certificate
-   * counts whole seconds, so one may live up to a second longer. JWT-SVIDs live as long, and at most 300 seconds.
+   * The lifetime of its X.509-SVIDs, at least 1. Default: 3600, as in SPIRE. They are replaced after half of it.
+   * Certificates store whole seconds, so one may live up to a second longer. JWT-SVIDs live as long, but at most 300
+   * seconds.
    */
   readonly ttlSeconds?: number
-  /** Default none. At most 1024 bytes (SPIFFE Workload API §8). */
+  /** At most 1024 bytes (SPIFFE Workload API §8). Default: none. */
   readonly hint?: string
   /**
-   * Trust domains whose bundles come with it: names of the agent's own, which follow their rotation, or authorities from
-   * elsewhere, which have X.509 bundles only. Default none.
+   * The trust domains whose bundles are included. A name of one of the agent's own trust domains follows its rotation;
+   * an external authority has an X.509 bundle only. Default: none.
    */
   readonly federatesWith?: readonly (string | BundleAuthority)[]
-  /** Default `P-256`. */
+  /** Default: `P-256`. */
   readonly keyType?: KeyType
-  /** Named defects of its certificates; default none. */
+  /** Named defects of its certificates. Default: none. */
   readonly faults?: readonly SvidFault[]
 }
 
 /**
- * Copies entries after checking that the agent can serve them.
+ * Copies the entries after checking that the agent can serve them.
  *
- * @throws {SpiffeIdError} for text that is no SPIFFE ID
+ * @throws {SpiffeIdError} if the text is not a SPIFFE ID
  * @throws {ConfigurationError} `option_invalid`
  */
 export function parseEntries(

@@ -6,16 +6,16 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ConfigurationError } from '@countersign/spiffe'
 
-/** Makes a folder of mode 0700 that only the agent's own account can look into. */
+/** Creates a folder with mode 0700, which only the agent's own account can read. */
 export function createSocketFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'countersign-agent-'))
 }
 
 /**
- * Makes room for a socket: its folder, with mode 0700 where there is none, and nothing in its place. What a dead server
- * left is removed.
+ * Prepares the path of a socket: creates its folder, with mode 0700, if there is none, and removes the socket of a dead
+ * server.
  *
- * @throws {ConfigurationError} `option_invalid` when a server may be there, or something else than a socket is
+ * @throws {ConfigurationError} `option_invalid` if a server may be listening there, or if the file is not a socket
  */
 export async function clearSocketPlace(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
@@ -26,14 +26,17 @@ export async function clearSocketPlace(path: string): Promise<void> {
   await unlink(path)
 }
 
-/** A name beside this path, for a socket that is not to be found yet; short, because the path may be as long as it can be. */
+/**
+ * Returns a name in the same folder, for a socket that clients must not find yet. It is short, because the path may
+ * already have the maximum length.
+ */
 export function nameBeside(path: string): string {
   return join(dirname(path), `.${randomBytes(2).toString('hex')}`)
 }
 
 /**
- * Closes a socket to other accounts, then gives it its place, unless that is taken by now. Where it was bound it had what
- * the umask leaves, which may be everything. Gives what `removeSocket` knows it by.
+ * Restricts a socket to our own account, then links it to its path unless that is taken. Until then it has the mode
+ * that the umask leaves, which may allow everything. Returns the inode for `removeSocket`.
  */
 export async function placeSocket(bound: string, path: string): Promise<number> {
   try {
@@ -45,13 +48,13 @@ export async function placeSocket(bound: string, path: string): Promise<number> 
   }
 }
 
-/** Removes the socket of a server that still listens, unless another one has taken its place. */
+/** Removes the socket of a server that is still listening, unless another one has replaced it. */
 export async function removeSocket(path: string, inode: number): Promise<void> {
   const found = await lstat(path).catch(() => undefined)
   if (found?.ino === inode) await unlink(path)
 }
 
-/** Removes a folder of `createSocketFolder`. */
+/** Removes a folder created by `createSocketFolder`. */
 export async function removeSocketFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
@@ -62,7 +65,8 @@ async function isInUse(path: string): Promise<boolean> {
     await once(socket, 'connect')
     return true
   } catch (error) {
-    // Anything else may be alive: a server too busy to accept (EAGAIN), or one that takes datagrams (EPROTOTYPE).
+    // Any other error may come from a running server: one too busy to accept (EAGAIN), or one for datagrams
+    // (EPROTOTYPE).
     return !(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')
   } finally {
     socket.destroy()

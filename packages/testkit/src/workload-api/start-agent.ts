@@ -11,8 +11,8 @@ import { createKeys } from './trust-domain-keys.ts'
 
 /**
  * Starts a SPIFFE Workload API in this process: a real gRPC server with authorities in memory. Never use it in
- * production: it attests nobody, and gives every SVID and its key to everybody who reaches it. That is why it listens on
- * a socket of mode 0600 or on the loopback.
+ * production: it does not attest its callers, and gives every SVID and its key to each of them. Therefore it listens
+ * only on a socket with mode 0600 or on loopback.
  *
  * @example
  * await using agent = await startAgent({
@@ -20,7 +20,7 @@ import { createKeys } from './trust-domain-keys.ts'
  *   entries: [{ spiffeId: 'spiffe://saas.example/ns/production/sa/billing', ttlSeconds: 60 }],
  * })
  * const source = await workloadApiSource({ endpoint: agent.endpoint })
- * @throws {SpiffeIdError} for text that is no SPIFFE ID or trust domain name
+ * @throws {SpiffeIdError} if the text is not a SPIFFE ID or trust domain name
  * @throws {ConfigurationError} `option_invalid`
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {

@@ -12,7 +12,7 @@ import type { AgentAddress } from './agent-address.ts'
 import { ConnectionListener } from './connection-listener.ts'
 import { type CallWire, OpenCall, type WorkloadRequest } from './open-call.ts'
 
-/** Serves the Workload API over gRPC and knows nothing of what it answers. */
+/** Serves the Workload API over gRPC; `onCall` supplies the answers. */
 export class WorkloadServer {
   readonly #server = createServer()
   readonly #listener: ConnectionListener
@@ -20,7 +20,7 @@ export class WorkloadServer {
   readonly #open = new Set<OpenCall>()
   readonly #onCall: (call: OpenCall) => void
 
-  /** Called for every call, which is answered through its `deliver`. */
+  /** `onCall` is called for every call, and answers it through `deliver`. */
   constructor(service: WorkloadService, onCall: (call: OpenCall) => void) {
     this.#onCall = onCall
     this.#methods = new Map(listMethods(service).map((entry) => [entry[1].path, entry]))
@@ -34,22 +34,22 @@ export class WorkloadServer {
   }
 
   /**
-   * Begins to listen; gives the address with the port that it got.
+   * Starts to listen. Returns the address with the actual port.
    *
-   * @throws {ConfigurationError} `option_invalid` for an address that is taken or cannot be listened at
+   * @throws {ConfigurationError} `option_invalid` if the address is taken or not available
    */
   listen(address: AgentAddress): Promise<AgentAddress> {
     return this.#listener.listen(address)
   }
 
-  /** Cuts every connection, as an agent that dies does, and removes the socket. */
+  /** Cuts every connection, as an agent that crashes does, and removes the socket. */
   async close(): Promise<void> {
     for (const call of this.#open) call.drop()
     await this.#listener.close()
   }
 
   async #accept(stream: ServerHttp2Stream, { ':path': path = '', [header]: mark }: IncomingHttpHeaders): Promise<void> {
-    // A caller that breaks off is no error of ours.
+    // A caller that breaks off is not an error of ours.
     stream.on('error', () => undefined)
     const found = this.#methods.get(path)
     if (found === undefined) {
@@ -102,7 +102,7 @@ async function readRequest(stream: ServerHttp2Stream, method: WireMethod): Promi
   }
 }
 
-// Bytes pass as they are, so that a fault can send what no message is.
+// Buffers are sent unchanged, so that a fault can send an invalid message.
 function createWire(stream: ServerHttp2Stream, method: WireMethod | undefined): CallWire {
   let status: Record<string, string> = { 'grpc-status': '0' }
   const head = { ':status': 200, 'content-type': 'application/grpc' }
