@@ -29,9 +29,12 @@ export type EscapeRefusal = Extract<
 >
 
 /**
- * Decodes a path whose escapes are well-formed, or returns why it is refused. Refused are: a segment that decodes to
- * `.` or `..`; an encoded slash next to a slash; whitespace at either end of a segment; and escapes that become a
- * delimiter, a dot or a control character when decoded a second time, as file handlers do.
+ * Decodes a path whose escapes are well-formed, or returns why it is refused:
+ *
+ * - a segment decodes to `.` or `..`
+ * - an encoded slash is next to a slash
+ * - a segment starts or ends with whitespace
+ * - decoding a second time, as file handlers do, would yield a delimiter, a dot or a control character
  */
 export function decodePath(received: string, hasEncodedSlash: boolean): DecodedPath | EscapeRefusal {
   try {

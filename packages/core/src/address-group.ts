@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * Returns the key under which a client's addresses are counted: the address itself for IPv4, including IPv4 mapped to
- * IPv6, and the first 64 bits for IPv6, because one host may use all addresses of a /64 (RFC 4291 §2.5.4). Unknown
- * addresses share one group.
+ * Returns the key by which a client's addresses are counted: the address itself for IPv4, including IPv4 mapped to
+ * IPv6. For IPv6 it is the first 64 bits, because one host may use all addresses of a /64 (RFC 4291 §2.5.4). Unknown
+ * addresses share one key.
  */
 export function addressGroup(address: string | undefined): string {
   if (address === undefined) return ''

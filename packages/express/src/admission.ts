@@ -27,9 +27,9 @@ export class Admission {
   }
 }
 
-// Express changes the prototype of each request, and property access on it is then slow in Node: a symbol costs more
+// Express changes the prototype of each request, and property access on it is then slow in Node. A symbol costs more
 // than twice as much as a string key, and a `WeakMap` no less than a symbol. The name needs no protection, because only
-// this file can create a valid admission.
+// this package can create a valid admission.
 interface Admitted {
   _countersign?: unknown
   readonly principal?: unknown

@@ -30,8 +30,8 @@ export function readRouting(
 }
 
 /**
- * Returns the recognizer with which an attached server decides as `countersign()` would. There is one function for all
- * guards whose rules may fold and one for all others, so that each application is recognized once.
+ * Returns the recognizer with which an attached server decides as `countersign()` would. All guards whose rules may
+ * fold share one function, and all others share another.
  */
 export function recognizerFor(rules: AdapterGuard['rules']): RecognizeListener {
   return haveFoldableRules(rules) ? recognizeFolding : recognizePlain

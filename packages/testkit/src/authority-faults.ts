@@ -1,7 +1,7 @@
 import type { Blueprint } from './blueprint.ts'
 import { flipLastBit, type FaultTable } from './fault.ts'
 
-/** The defects that an authority can have, each named after its only defect; see the table in this file. */
+/** The faults that an authority can have. Each breaks one thing; see the table in this file. */
 export type AuthorityFault =
   | 'not_a_ca'
   | 'no_basic_constraints'

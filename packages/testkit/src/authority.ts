@@ -112,7 +112,7 @@ export class Authority {
   }
 }
 
-/** For arguments and options. */
+/** Accepts an authority, as an argument or option. */
 export const anAuthority: OptionKind = [
   (value) => value instanceof Authority,
   'an authority made by createAuthority(), with await',

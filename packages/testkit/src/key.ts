@@ -74,10 +74,10 @@ const strongHashes: Readonly<Record<KeyType, string>> = {
   Ed25519: 'SHA-512',
 }
 
-/** For options and arguments. */
+/** Accepts a key type, as an option or argument. */
 export const aKeyType: OptionKind = oneOf(Object.keys(strongHashes))
 
-/** For options. */
+/** Accepts a key, as an option. */
 export const aKey: OptionKind = [(value) => value instanceof TestKey, 'a key made by createKey()']
 
 const generate = promisify(generateKeyPair)

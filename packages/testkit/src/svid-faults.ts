@@ -1,7 +1,7 @@
 import type { AlternativeName, Blueprint } from './blueprint.ts'
 import { flipLastBit, type FaultTable } from './fault.ts'
 
-/** The defects that an SVID can have, each named after its only defect; see the table in this file. */
+/** The faults that an SVID can have. Each breaks one thing; see the table in this file. */
 export type SvidFault =
   | 'two_uri_sans'
   | 'no_uri_san'

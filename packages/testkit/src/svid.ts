@@ -114,10 +114,10 @@ export function isTestSvid(value: unknown): value is TestSvid {
 
 const isChain = isListOf((entry) => entry instanceof Uint8Array)
 
-/** For options. */
+/** Accepts an SVID, as an option. */
 export const aTestSvid: OptionKind = [isTestSvid, 'an SVID that issue() made, with await']
 
-/** For every issued certificate. */
+/** The option types shared by all certificates. */
 export const certificateKinds: Readonly<Record<string, OptionKind>> = {
   ttlSeconds: aNumber,
   now: aNumber,

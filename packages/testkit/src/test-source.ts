@@ -12,7 +12,7 @@ import { aRecord, checkOptions, isListOf, type OptionKind } from './check-option
 import { takeInjectedChain } from './injected-chain.ts'
 import { aTestSvid, type TestSvid } from './svid.ts'
 
-/** For options. */
+/** Accepts authorities, as an option. */
 export const bundleAuthorities: OptionKind = [
   isListOf((entry) => isRecord(entry) && typeof entry['bundlePem'] === 'string'),
   'a list of authorities made by createAuthority(), with await',

@@ -33,7 +33,7 @@ export async function chooseEndpoint(
   return isOurs && Buffer.byteLength(path) <= longestSocketPath ? toEndpoint(path) : undefined
 }
 
-// The length of sun_path on every system. The agent refuses a longer requested path.
+// The longest path that fits into sun_path on every system. The agent refuses a longer requested path.
 const longestSocketPath = 103
 
 // Spaces and similar characters are percent-encoded in a URI (RFC 3986 §2.1).

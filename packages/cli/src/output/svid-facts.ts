@@ -26,7 +26,7 @@ interface BundleFacts {
   /** True if it is another trust domain than the SVID's. */
   readonly isFederated: boolean
   readonly authorities: readonly CertificateFacts[]
-  /** The faults of the bundle; faulty certificates are not used. */
+  /** What is wrong with the bundle; the faulty parts are not used. */
   readonly faults: readonly Pick<BundleFault, 'code' | 'detail'>[]
 }
 

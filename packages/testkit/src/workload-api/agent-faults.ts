@@ -13,7 +13,7 @@ import {
   replaceBundles,
 } from './change-answer.ts'
 
-/** The defects that an agent can have, each named after its only defect; see the table in this file. */
+/** The faults that an agent can have. Each breaks one thing; see the table in this file. */
 export type AgentFault =
   | 'unavailable'
   | 'permission_denied'

@@ -30,7 +30,7 @@ export interface StartFault extends FailOptions {
   readonly name: AgentFault
 }
 
-/** The types of `AgentOptions`. */
+/** The types of the fields of `AgentOptions`. */
 export const agentKinds: Readonly<Record<string, OptionKind>> = {
   trustDomain: aText,
   authority: anAuthority,
