@@ -27,6 +27,8 @@ const rules = compileRules(
     { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
     { path: '/internal/*/report/', allow: permitAll() },
     { path: '/files/**', methods: ['GET'], allow: permitAll() },
+    { path: '/names/*', allow: permitAll() },
+    { path: '/names/**', allow: permitAll() },
     { path: '/', allow: permitAll() },
   ],
   context,
@@ -100,13 +102,23 @@ test('hands the headers to custom requirements, and none when there are none', (
 })
 
 test('decides as the decision does', () => {
-  for (const path of ['/', '/internal/billing/invoices', '/internal/x/report/', '/none', '/files', '/Files']) {
+  for (const path of [
+    '/',
+    '/internal/billing/invoices',
+    '/internal/x/report/',
+    '/none',
+    '/files',
+    '/Files',
+    '/names/',
+  ]) {
     for (const principal of [coreApi, nobody, null]) {
       for (const method of ['GET', 'POST', 'HEAD']) {
-        const request = { principal, method, semantics: exactSemantics }
-        const decision = decide(rules, { ...request, target: targetOf(path), message: { headers: {} } })
-        const explained = explainDecision({ ...request, rules, path }).decision
-        assert.deepEqual({ ...explained, id: '' }, { ...decision, id: '' })
+        for (const hasEmptyParameter of [false, true]) {
+          const request = { principal, method, semantics: exactSemantics, hasEmptyParameter }
+          const decision = decide(rules, { ...request, target: targetOf(path), message: { headers: {} } })
+          const explained = explainDecision({ ...request, rules, path }).decision
+          assert.deepEqual({ ...explained, id: '' }, { ...decision, id: '' })
+        }
       }
     }
   }

@@ -41,6 +41,15 @@ test('asks the route after the rules', () => {
   assert.equal(decision.effect === 'deny' && decision.reason, 'caller_not_listed')
 })
 
+test('denies a path that another router compares with a rule that decides differently', () => {
+  const question = { caller, method: 'POST', path: '/INTERNAL/billing' }
+  const insensitive = { foldCase: 'ascii', foldTrailingSlash: true } as const
+  const exact = { foldCase: false, foldTrailingSlash: false } as const
+  assert.equal(guard.explain({ ...question, semantics: insensitive }).decision.effect, 'allow')
+  const { decision } = guard.explain({ ...question, semantics: insensitive, otherSemantics: exact })
+  assert.equal(decision.effect === 'deny' && decision.reason, 'ambiguous_path')
+})
+
 test('takes nobody, an ID without a path and a foreign trust domain as not authenticated', () => {
   for (const nobody of [null, 'spiffe://saas.example', 'spiffe://partner.example/ns/production/sa/core-api']) {
     const { decision } = guard.explain({ caller: nobody, method: 'GET', path: '/internal/x' })

@@ -1,6 +1,6 @@
 import type { Principal } from './principal.ts'
 import type { RequestHeaders } from './requirement.ts'
-import { type DecisionRequest, decideRequirement, decideRules } from './decide.ts'
+import { type DecisionRequest, decideRoute, decideRules } from './decide.ts'
 import { parsePlainTarget } from './decide-path.ts'
 import { createDenial, type Decision } from './denial.ts'
 import { describeRequirement } from './describe-requirement.ts'
@@ -9,7 +9,7 @@ import { describeRule } from './rule.ts'
 import type { RuleSet } from './rules.ts'
 
 /** A hypothetical request to be explained. */
-export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'message'> {
+export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'message' | 'isRouteToCome'> {
   readonly rules: RuleSet
   /** The target as it would be sent: percent-encoded, with or without a query. */
   readonly path: string
@@ -48,9 +48,11 @@ export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainR
     explainAuthentication(request.principal),
     explainRules(rules, request, ruling),
   ]
-  if (ruling.effect === 'deny' || request.routeAllow === undefined) return explain(ruling, layers)
-  const decision = decideRequirement(request.routeAllow, request)
-  const demand = `the route asks for ${describeRequirement(request.routeAllow.source)}`
+  if (ruling.effect === 'deny') return explain(ruling, layers)
+  const decision = decideRoute(rules, ruling, request)
+  const { routeAllow } = request
+  if (routeAllow === undefined && decision.effect === 'allow') return explain(decision, layers)
+  const demand = `the route asks for ${routeAllow === undefined ? 'nothing' : describeRequirement(routeAllow.source)}`
   return explain(decision, [...layers, explainLayer('route', ...outcomeOf(decision, demand))])
 }
 

@@ -83,8 +83,8 @@ export class AdapterGuard implements Guard {
     this.#follower = new SourceFollower({
       source: parsed.source,
       material: this.#material,
-      onChange: (accepted) => {
-        this.#connections.endUnproved(accepted)
+      onChange: (trustState) => {
+        this.#connections.endUnproved(trustState)
         // Reporting can bring newer material, so read it again.
         ownExpiry.watch(this.#material.current(Date.now()), Date.now())
       },
@@ -117,8 +117,10 @@ export class AdapterGuard implements Guard {
       openssl: this.#material.openssl,
       current: (now) => this.#material.current(now),
       follow: (apply) =>
-        this.#follower.add((accepted) => {
-          apply(accepted === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(accepted, minVersion))
+        this.#follower.add((trustState) => {
+          apply(
+            trustState === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(trustState, minVersion),
+          )
         }),
       admit: createServerGate({
         admit: this.#createServerAdmission(
@@ -126,7 +128,7 @@ export class AdapterGuard implements Guard {
           attachOptions.routing ?? followListener(checked, this.#recognizers),
         ),
         answer: (denial, request) => this.answer(denial, request),
-        markUpgraded: (request) => this.#connections.life.markUpgraded(request),
+        markUpgraded: (request) => this.#connections.expiry.markUpgraded(request),
       }),
       decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
       isLoopbackOnly: isInjectingSource(source),
@@ -201,7 +203,7 @@ export class AdapterGuard implements Guard {
    * connection is then closed without an answer.
    */
   answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
-    if (this.#connections.life.closeUnproved(request, denial.reason)) return undefined
+    if (this.#connections.expiry.closeUnproved(request, denial.reason)) return undefined
     return formatAnswer(denial, this.#options.formatDenial)
   }
 
@@ -234,8 +236,8 @@ export class AdapterGuard implements Guard {
   }
 
   #requireMaterial(): NonNullable<ReturnType<MaterialGate['current']>> {
-    const accepted = this.#material.current(Date.now())
-    if (accepted !== undefined) return accepted
+    const trustState = this.#material.current(Date.now())
+    if (trustState !== undefined) return trustState
     throw new SourceError(
       'source_expired',
       'the source has no certificate that is valid now, expected one to start with',

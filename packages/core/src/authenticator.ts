@@ -28,19 +28,19 @@ export class Authenticator {
   }
 
   /** Returns the principal that sent this request, or a denial, as of `now` (epoch milliseconds). */
-  authenticate(request: ConnectedRequest, accepted: TrustState | undefined, now: number): Principal | Denial {
-    if (accepted === undefined) {
+  authenticate(request: ConnectedRequest, trustState: TrustState | undefined, now: number): Principal | Denial {
+    if (trustState === undefined) {
       return createDenial(
         'source_unavailable',
         'there is no valid certificate of our own, so nobody can be authenticated',
       )
     }
     const connection = this.#connections.registry.find(request)
-    if (connection === undefined) return this.#authenticateInjected(request, accepted, now)
-    return this.#judge(this.#connections.verdictOf(connection, accepted, now), now)
+    if (connection === undefined) return this.#authenticateInjected(request, trustState, now)
+    return this.#judge(this.#connections.verdictOf(connection, trustState, now), now)
   }
 
-  #authenticateInjected(request: ConnectedRequest, accepted: TrustState, now: number): Principal | Denial {
+  #authenticateInjected(request: ConnectedRequest, trustState: TrustState, now: number): Principal | Denial {
     if ('encrypted' in request.socket || request.httpVersionMajor >= 2) {
       return createDenial('guard_missing', 'the server is not attached; use createServer() or guard.attach(server)')
     }
@@ -49,7 +49,7 @@ export class Authenticator {
     if (chain === undefined) {
       return createDenial('unauthenticated', 'the request did not come over TLS, so nobody is proved to have sent it')
     }
-    return this.#judge(this.#connections.verdicts.verifyChain(chain, accepted, now), now)
+    return this.#judge(this.#connections.verdicts.verifyChain(chain, trustState, now), now)
   }
 
   #judge(verdict: PeerVerdict, now: number): Principal | Denial {

@@ -29,6 +29,8 @@ export interface ExplainQuestion {
   readonly headers?: RequestHeaders
   /** How the router reads paths. Default: exact matching. */
   readonly semantics?: PathSemantics
+  /** How another router in front of the handler reads paths. If the two would decide differently, the request is denied. Default: there is none. */
+  readonly otherSemantics?: PathSemantics
 }
 
 /**
@@ -40,17 +42,18 @@ export interface ExplainQuestion {
  */
 export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
   checkQuestion(question)
-  const { caller, method, path, allow, headers, semantics = exactSemantics } = question
+  const { caller, method, path, allow, headers, semantics = exactSemantics, otherSemantics } = question
   const { rules, localTrustDomain } = options
   const principal = caller === null ? null : suppose(caller, options)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
-  return explainDecision({ rules, principal, method, path, headers: headers ?? {}, semantics, routeAllow })
+  const request = { principal, method, path, headers: headers ?? {}, semantics, otherSemantics, routeAllow }
+  return explainDecision({ rules, ...request })
 }
 
 function checkQuestion(question: unknown): void {
-  const names = ['caller', 'method', 'path', 'allow', 'headers', 'semantics']
-  const { caller, method, path, headers, semantics } = parseOptions(question, names, 'explain')
+  const names = ['caller', 'method', 'path', 'allow', 'headers', 'semantics', 'otherSemantics']
+  const { caller, method, path, headers, semantics, otherSemantics } = parseOptions(question, names, 'explain')
   if (caller !== null && typeof caller !== 'string') {
     refuseValue('explain: caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
   }
@@ -58,14 +61,20 @@ function checkQuestion(question: unknown): void {
     refuseValue('explain: method', method, "an HTTP method such as 'GET'")
   if (typeof path !== 'string') refuseValue('explain: path', path, "the path of a request, such as '/internal/billing'")
   if (headers !== undefined && !isOptions(headers)) refuseValue('explain: headers', headers, 'an object of headers')
+  checkSemantics(semantics, 'explain: semantics')
+  checkSemantics(otherSemantics, 'explain: otherSemantics')
+}
+
+function checkSemantics(semantics: unknown, where: string): void {
   if (semantics === undefined) return
-  if (!isOptions(semantics)) refuseValue('explain: semantics', semantics, 'how the router reads paths, or nothing')
+  if (!isOptions(semantics)) refuseValue(where, semantics, 'how the router reads paths, or nothing')
   const { foldCase, foldTrailingSlash } = semantics
-  if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode') {
-    refuseValue('explain: semantics.foldCase', foldCase, "false, 'ascii' or 'unicode'")
+  if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode' && foldCase !== 'expression') {
+    refuseValue(`${where}.foldCase`, foldCase, "false, 'ascii', 'unicode' or 'expression'")
   }
-  if (typeof foldTrailingSlash !== 'boolean')
-    refuseValue('explain: semantics.foldTrailingSlash', foldTrailingSlash, 'true or false')
+  if (typeof foldTrailingSlash !== 'boolean') {
+    refuseValue(`${where}.foldTrailingSlash`, foldTrailingSlash, 'true or false')
+  }
 }
 
 function suppose(caller: string, options: ParsedGuardOptions): Principal | null {

@@ -133,7 +133,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     if (isAsyncFunction(value)) refuse(name, value, 'a function that is not async: a decision never waits')
   }
   const material = source.current
-  const scope = parseRealm(options, material)
+  const scope = parseTrustScope(options, material)
   const localTrustDomain = scope.kind === 'spiffe' ? scope.localTrustDomain : undefined
   const namespaces = material.kind === 'subject' ? new Set<string>() : parseNamespaces(options.namespaces, material)
   const callers =
@@ -174,7 +174,7 @@ const knownOptions: readonly string[] = [
   'formatDenial',
 ]
 
-function parseRealm(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
+function parseTrustScope(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
   const { identity } = options
   if (material.kind !== 'subject') {
     if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')

@@ -53,7 +53,7 @@ export class HealthRecord {
 }
 
 function readStatus(material: MaterialGate, now: number): Health['status'] {
-  const accepted = material.current(now)
-  if (accepted !== undefined) return now < timeWhenLeft(accepted.own, overdueShare) ? 'ready' : 'expiring'
+  const trustState = material.current(now)
+  if (trustState !== undefined) return now < timeWhenLeft(trustState.own, overdueShare) ? 'ready' : 'expiring'
   return material.last !== undefined && now >= material.last.own.expiresAt ? 'expired' : 'lost'
 }

@@ -2,7 +2,7 @@ import type { Server } from 'node:tls'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 
 /** Returns how an application's router reads the path of a request. */
-export type ReadRouting = (request: GuardedRequest) => RequestRouting
+export type ReadRouting = (request: GuardedRequest) => Pick<RequestRouting, 'semantics' | 'otherSemantics'>
 
 /**
  * Returns how the application behind a request listener reads paths, or undefined if the listener does not belong to

@@ -27,7 +27,7 @@ export function followEngines(app: FastifyInstance, guard: AdapterGuard): Engine
   const find = (): void => {
     const withEngine = instances.filter((instance) => instance.hasDecorator('use'))
     if (withEngine.length === 0) return
-    semantics = withEngine.some((instance) => instance.hasDecorator('express')) ? expressReading : middieReading
+    semantics = withEngine.some((instance) => instance.hasDecorator('express')) ? expressSemantics : middieSemantics
   }
   find()
   app.addHook('onReady', (ready) => {
@@ -61,14 +61,14 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
 // Both compare the path, with reserved escapes kept, with a case-insensitive regular expression, up to a slash.
 // @fastify/middie passes the target to middleware as it was sent, except below a mount path that matched only when
 // decoded.
-const middieReading: PathSemantics = Object.freeze({
+const middieSemantics: PathSemantics = Object.freeze({
   foldCase: 'expression',
   foldTrailingSlash: true,
   comparesEscaped: 'unneeded',
   decodesForExpress: 'belowEscapes',
 })
 
-const expressReading: PathSemantics = Object.freeze({ ...middieReading, decodesForExpress: 'all' })
+const expressSemantics: PathSemantics = Object.freeze({ ...middieSemantics, decodesForExpress: 'all' })
 
 function refuse(finding: string): never {
   throw new ConfigurationError('registration_invalid', finding)

@@ -57,8 +57,6 @@ export function createTlsServer(
   const server = createServer(guard.tlsOptions(), (socket) => {
     // A peer that breaks off must not end the process of a server that does not listen for errors.
     socket.on('error', () => undefined)
-    // Already refused and reported by the guard; a denial would only repeat that.
-    if (socket.destroyed) return
     const principal = guard.admitConnection(socket)
     if (isDenial(principal)) socket.destroy()
     else onPeer(Object.assign(socket, { principal }))

@@ -129,11 +129,11 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
 function interceptEvents(server: TlsServer, { connections, current, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
-  const { life, registry } = connections
+  const { expiry, registry } = connections
   const guarded: Emit = (event, ...values) => {
     const [request, response] = values
     if (event === 'request') {
-      life.begin(request, response)
+      expiry.begin(request, response)
       // Does not spread `values`, because this event occurs for every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
@@ -144,7 +144,7 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
       request.on('newListener', refuseStreamListener)
     }
     if (typeof event === 'string' && otherRequests.has(event)) {
-      life.begin(request, response)
+      expiry.begin(request, response)
       if (!admit(event, request, response)) return true
     }
     return emit.call(server, event, ...values)

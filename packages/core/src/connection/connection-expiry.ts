@@ -16,7 +16,7 @@ export interface ExpiryPolicy {
 }
 
 /** What a `ConnectionLife` uses. */
-export interface LifeParts {
+export interface ExpiryParts {
   readonly registry: ConnectionRegistry
   readonly reports: PeerReports
   readonly expiry: ExpiryTimers
@@ -26,14 +26,14 @@ export interface LifeParts {
  * Watches each verified connection until it closes. Announces the close shortly before the peer's certificate expires,
  * and enforces it at expiry, whatever is running.
  */
-export class ConnectionLife {
+export class ConnectionExpiry {
   readonly #onExpiry: ExpiryPolicy['onExpiry']
   readonly #registry: ConnectionRegistry
   readonly #reports: PeerReports
   readonly #expiry: ExpiryTimers
   readonly #ending = new Set<Connection>()
 
-  constructor({ onExpiry }: ExpiryPolicy, { registry, reports, expiry }: LifeParts) {
+  constructor({ onExpiry }: ExpiryPolicy, { registry, reports, expiry }: ExpiryParts) {
     this.#onExpiry = onExpiry
     this.#registry = registry
     this.#reports = reports

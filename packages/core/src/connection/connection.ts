@@ -28,7 +28,7 @@ export interface Connection extends ConnectionEnd {
   /** The certificates that the peer presented besides the verified path, as DER. */
   readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
-  accepted: TrustState
+  trustState: TrustState
   /** Set if the connection speaks HTTP/2. */
   streams: OpenStreams | undefined
   /** Set once the socket no longer speaks HTTP. From then on, access can be ended only by closing it. */

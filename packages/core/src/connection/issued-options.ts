@@ -16,8 +16,8 @@ export class IssuedOptions {
     this.#openssl = openssl
   }
 
-  create(accepted: TrustState): GuardTlsOptions {
-    const options = createServerOptions(accepted, this.#minVersion)
+  create(trustState: TrustState): GuardTlsOptions {
+    const options = createServerOptions(trustState, this.#minVersion)
     this.#issued.add(options.ca)
     if (options.cert !== undefined) this.#issued.add(options.cert)
     return options

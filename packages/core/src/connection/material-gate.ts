@@ -62,7 +62,7 @@ export class MaterialGate {
   readonly #policy: MaterialPolicy
   readonly #report: Reporter
   #offered: X509Material | SubjectMaterial | undefined
-  #accepted: TrustState | undefined
+  #trustState: TrustState | undefined
   #last: TrustState | undefined
   #state = startSourceState('empty')
   #isFollowed = false
@@ -83,13 +83,13 @@ export class MaterialGate {
     const offered = this.#read(now)
     if (offered === undefined) return undefined
     if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
-    const accepted = this.#accepted
-    if (accepted === undefined) return undefined
-    const { expiresAt } = accepted.own
+    const trustState = this.#trustState
+    if (trustState === undefined) return undefined
+    const { expiresAt } = trustState.own
     // A source that is not ours may keep offering it.
     if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
-    this.#apply(available, now, accepted.own)
-    return accepted
+    this.#apply(available, now, trustState.own)
+    return trustState
   }
 
   /**
@@ -97,12 +97,12 @@ export class MaterialGate {
    * again: calling `current` would read the clock a second time, and that is the most expensive step on the hot path.
    */
   latest(now: number): TrustState | undefined {
-    const accepted = this.#accepted
+    const trustState = this.#trustState
     const isLost = this.#state.material === 'lost'
-    if (!this.#isFollowed || isLost || accepted === undefined || now >= accepted.own.expiresAt) {
+    if (!this.#isFollowed || isLost || trustState === undefined || now >= trustState.own.expiresAt) {
       return this.current(now)
     }
-    return accepted
+    return trustState
   }
 
   /** Called by the follower of the source: while followed, `current` is called after each change. */
@@ -128,7 +128,7 @@ export class MaterialGate {
     } catch (error) {
       // Withdrawn material must not come back when an update is refused.
       this.#offered = undefined
-      this.#accepted = undefined
+      this.#trustState = undefined
       return this.#lose(now, toSourceError(error))
     }
   }
@@ -154,7 +154,7 @@ export class MaterialGate {
     } catch (error) {
       // A source that is not ours can offer anything; the previous material stays in use.
       const { message } = toSourceError(error)
-      const detail = `${message}; ${this.#accepted === undefined ? 'there is no other' : 'what was there stays'}`
+      const detail = `${message}; ${this.#trustState === undefined ? 'there is no other' : 'what was there stays'}`
       this.#apply({ type: 'refused', code: 'update_refused', detail }, now)
     }
   }
@@ -167,10 +167,10 @@ export class MaterialGate {
     const ownTrustDomain = offered.kind === 'subject' ? '' : offered.svid.spiffeId.trustDomain
     const known = (of: string): readonly Certificate[] => (of === ownTrustDomain ? ownIntermediates : [])
     const before = this.#last?.own
-    const accepted = { own, trust, openssl: this.openssl, known }
-    checkServable(accepted)
-    this.#accepted = accepted
-    this.#last = accepted
+    const trustState = { own, trust, openssl: this.openssl, known }
+    checkServable(trustState)
+    this.#trustState = trustState
+    this.#last = trustState
     const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })
     for (const { outcome, ...reason } of this.#warnings.list({ material: offered, own, before }, now)) {
@@ -193,9 +193,9 @@ function checkCertificate(own: OwnCertificate, { scope, maxCertificateLifetime }
 
 // OpenSSL has further requirements, even for certificates of our chain that no path needs. Reject unusable material
 // here, because an exception in the server would end the process.
-function checkServable(accepted: TrustState): void {
+function checkServable(trustState: TrustState): void {
   try {
-    createSecureContext(createTlsOptions(accepted, 'TLSv1.3'))
+    createSecureContext(createTlsOptions(trustState, 'TLSv1.3'))
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause)
     const message = `OpenSSL refuses to present our own certificate: found ${found}, expected a chain of what peers need and no more`

@@ -17,12 +17,12 @@ const shares: readonly number[] = [0.5, 0.2, 0.05]
 export const overdueShare = 0.2
 
 /** Epoch milliseconds. */
-interface Life {
+interface Validity {
   readonly notBefore: number
   readonly expiresAt: number
 }
 
-interface Watched extends Life {
+interface Watched extends Validity {
   readonly of: 'own' | 'authority'
   readonly trustDomain?: string
   /** Which certificate it is, in words. */
@@ -47,10 +47,10 @@ export class OwnExpiry {
   }
 
   /** Watches this material instead of the previous one. Undefined watches nothing. */
-  watch(accepted: TrustState | undefined, now: number): void {
-    this.#watched = accepted === undefined ? new Map() : listWatched(accepted)
+  watch(trustState: TrustState | undefined, now: number): void {
+    this.#watched = trustState === undefined ? new Map() : listWatched(trustState)
     // Kept while there is nothing to watch, so that a source that comes and goes does not repeat its reports.
-    if (accepted !== undefined) {
+    if (trustState !== undefined) {
       this.#reported = new Map(
         [...this.#watched].map(([id, each]) => [id, this.#reported.get(id) ?? firstShare(each, now)]),
       )
@@ -81,7 +81,7 @@ export class OwnExpiry {
 }
 
 /** Returns when this fraction of the lifetime remains, in epoch milliseconds. */
-export function timeWhenLeft({ notBefore, expiresAt }: Life, share: number): number {
+export function timeWhenLeft({ notBefore, expiresAt }: Validity, share: number): number {
   return expiresAt - (expiresAt - notBefore) * share
 }
 

@@ -3,7 +3,7 @@ import { describeThrown } from '@countersign/spiffe/options'
 import type { Reporter } from '../events.ts'
 import type { TrustState } from './material-gate.ts'
 import type { Connection, ConnectionEnd, PeerVerdict } from './connection.ts'
-import { ConnectionLife, type ExpiryPolicy } from './connection-expiry.ts'
+import { ConnectionExpiry, type ExpiryPolicy } from './connection-expiry.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { ExpiryTimers } from './expiry-timers.ts'
 import { type PeerLocation, PeerReports } from './peer-reports.ts'
@@ -25,19 +25,19 @@ export class PeerConnections {
   readonly registry: ConnectionRegistry = new ConnectionRegistry()
   readonly reports: PeerReports
   readonly verdicts: PeerVerdicts
-  readonly life: ConnectionLife
+  readonly expiry: ConnectionExpiry
   readonly #sweep = new Sweep<Connection>()
 
   constructor(report: Reporter, policy: PeerPolicy, expiry: ExpiryTimers = new ExpiryTimers()) {
     this.reports = new PeerReports(report, policy.describeSocket)
     this.verdicts = new PeerVerdicts(policy)
-    this.life = new ConnectionLife(policy, { registry: this.registry, reports: this.reports, expiry })
+    this.expiry = new ConnectionExpiry(policy, { registry: this.registry, reports: this.reports, expiry })
   }
 
   /** Verifies the caller of a new connection, or closes it. Never throws. */
-  acceptCaller(socket: TLSSocket, accepted: TrustState | undefined, now: number): void {
+  acceptCaller(socket: TLSSocket, trustState: TrustState | undefined, now: number): void {
     try {
-      this.accept(socket, accepted, now)
+      this.accept(socket, trustState, now)
     } catch (error) {
       // An exception here would end the process, and a hostile certificate must not be able to do that.
       socket.destroy()
@@ -49,9 +49,9 @@ export class PeerConnections {
    * Verifies the peer of a new connection, stores the verdict, and closes the connection if there is no proof. Without
    * `ends`, closing means destroying the socket, and the announcement is a GOAWAY on the HTTP/2 session.
    */
-  accept(socket: TLSSocket, accepted: TrustState | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
-    const verdict = this.verdicts.verify(socket, accepted, { isCaller: ends === undefined, now })
-    if (accepted !== undefined) this.#remember(socket, verdict, accepted, ends)
+  accept(socket: TLSSocket, trustState: TrustState | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
+    const verdict = this.verdicts.verify(socket, trustState, { isCaller: ends === undefined, now })
+    if (trustState !== undefined) this.#remember(socket, verdict, trustState, ends)
     this.reports.reportVerdict(socket, verdict, now)
     if (verdict.ok) this.reports.warnOfLongLife(socket, verdict.proof, now)
     else if (ends === undefined) socket.destroy()
@@ -60,18 +60,18 @@ export class PeerConnections {
   }
 
   /** Returns the current verdict. Verifies again only if the bundle that proved the peer was replaced. */
-  verdictOf(connection: Connection, accepted: TrustState, now: number): PeerVerdict {
+  verdictOf(connection: Connection, trustState: TrustState, now: number): PeerVerdict {
     const { verdict } = connection
-    if (connection.accepted === accepted || !verdict.ok) return verdict
-    const { trust } = accepted
-    const verify = (): PeerVerdict => this.verdicts.verifyAgain(connection, verdict.proof, accepted, now)
+    if (connection.trustState === trustState || !verdict.ok) return verdict
+    const { trust } = trustState
+    const verify = (): PeerVerdict => this.verdicts.verifyAgain(connection, verdict.proof, trustState, now)
     const again = trust.holds(verdict.proof) ? verdict : verify()
     // Assigned after verifying: if that throws, the old verdict must not count under the new material.
-    connection.accepted = accepted
+    connection.trustState = trustState
     connection.verdict = again
     if (!again.ok) this.reports.reportVerdict(connection.socket, again, now, true)
     // Under new authorities the same leaf may be valid for longer or shorter.
-    else if (again.proof.expiresAt !== verdict.proof.expiresAt) this.life.watch(connection, again.proof)
+    else if (again.proof.expiresAt !== verdict.proof.expiresAt) this.expiry.watch(connection, again.proof)
     return again
   }
 
@@ -80,23 +80,23 @@ export class PeerConnections {
    * material, closes all of them. Many connections are visited in turns, so that requests are answered in between;
    * `verdictOf` decides those in any case.
    */
-  endUnproved(accepted: TrustState | undefined): void {
+  endUnproved(trustState: TrustState | undefined): void {
     this.#sweep.start(this.registry.listOpen(), (connection) => {
-      const verdict = accepted === undefined ? withoutMaterial : this.#judge(connection, accepted)
+      const verdict = trustState === undefined ? withoutMaterial : this.#judge(connection, trustState)
       if (!verdict.ok) connection.end(verdict)
     })
   }
 
   // Nothing above a sweep catches exceptions, so one would end the process.
-  #judge(connection: Connection, accepted: TrustState): PeerVerdict {
+  #judge(connection: Connection, trustState: TrustState): PeerVerdict {
     try {
-      return this.verdictOf(connection, accepted, Date.now())
+      return this.verdictOf(connection, trustState, Date.now())
     } catch (error) {
       return { ok: false, reason: 'verification_failed', detail: String(error) }
     }
   }
 
-  #remember(socket: TLSSocket, verdict: PeerVerdict, accepted: TrustState, ends: ConnectionEnd | undefined): void {
+  #remember(socket: TLSSocket, verdict: PeerVerdict, trustState: TrustState, ends: ConnectionEnd | undefined): void {
     const connection: Connection = {
       owner: this.registry,
       socket,
@@ -105,7 +105,7 @@ export class PeerConnections {
       // GOAWAY names the last request that will be answered; clients may retry later ones (RFC 9113 §6.8).
       announce: ends?.announce ?? (() => connection.streams?.drain()),
       verdict,
-      accepted,
+      trustState,
       streams: undefined,
       isUpgraded: false,
       isEnding: false,
@@ -113,6 +113,6 @@ export class PeerConnections {
       isUnwatched: false,
     }
     this.registry.add(connection)
-    if (verdict.ok) this.life.watch(connection, verdict.proof)
+    if (verdict.ok) this.expiry.watch(connection, verdict.proof)
   }
 }

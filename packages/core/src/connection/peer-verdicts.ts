@@ -39,13 +39,13 @@ export class PeerVerdicts {
   /** Returns the verdict on the peer of a new connection. */
   verify(
     socket: TLSSocket,
-    accepted: TrustState | undefined,
+    trustState: TrustState | undefined,
     { isCaller, now }: { readonly isCaller: boolean; readonly now: number },
   ): PeerVerdict {
     // Unauthenticated callers can connect as often as they like, but configuration decides which servers are called.
     const diagnosis = isCaller ? this.#diagnosis : undefined
     return this.#limit(
-      verifyPeer(socket, accepted, { cache: this.#cache, readPeerChain: this.#readPeerChain, diagnosis }, now),
+      verifyPeer(socket, trustState, { cache: this.#cache, readPeerChain: this.#readPeerChain, diagnosis }, now),
     )
   }
 

@@ -7,7 +7,7 @@ export interface FollowerOptions {
   readonly source: GuardSource
   readonly material: MaterialGate
   /** Called after every change, once for all servers, with the material that is valid now. */
-  readonly onChange: (accepted: TrustState | undefined) => void
+  readonly onChange: (trustState: TrustState | undefined) => void
   readonly onNotice: (notice: SourceNotice) => void
   /** Called when the last server is gone and the source is no longer followed. */
   readonly onEnd: () => void
@@ -19,7 +19,7 @@ export interface FollowerOptions {
  */
 export class SourceFollower {
   readonly #options: FollowerOptions
-  readonly #servers = new Set<(accepted: TrustState | undefined) => void>()
+  readonly #servers = new Set<(trustState: TrustState | undefined) => void>()
   #stop: (() => void) | undefined
   #stopExpiry: () => void = () => undefined
 
@@ -28,7 +28,7 @@ export class SourceFollower {
   }
 
   /** Calls `apply` with the current material and then after each change. Returns a function that stops this. */
-  add(apply: (accepted: TrustState | undefined) => void): () => void {
+  add(apply: (trustState: TrustState | undefined) => void): () => void {
     this.#servers.add(apply)
     if (this.#stop === undefined) this.#start()
     else apply(this.#options.material.current(Date.now()))
@@ -67,12 +67,12 @@ export class SourceFollower {
 
   #refresh(): void {
     const { material, onChange } = this.#options
-    const accepted = material.current(Date.now())
+    const trustState = material.current(Date.now())
     const refresh = (): void => this.#refresh()
     this.#stopExpiry()
-    this.#stopExpiry = accepted === undefined ? lookAgain(refresh) : callAt(accepted.own.expiresAt, refresh)
-    for (const apply of this.#servers) apply(accepted)
-    onChange(accepted)
+    this.#stopExpiry = trustState === undefined ? lookAgain(refresh) : callAt(trustState.own.expiresAt, refresh)
+    for (const apply of this.#servers) apply(trustState)
+    onChange(trustState)
   }
 }
 

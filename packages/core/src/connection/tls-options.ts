@@ -51,9 +51,9 @@ export function createTlsOptions({ own, trust, openssl }: TrustState, minVersion
  * Returns the options with which to create a server. If OpenSSL does not verify peers, a server without an attached
  * guard would serve every client. It therefore gets no key, so that it refuses every handshake.
  */
-export function createServerOptions(accepted: TrustState, minVersion: MinVersion): GuardTlsOptions {
-  if (accepted.openssl === 'required') {
-    return { ...createTlsOptions(accepted, minVersion), requestCert: true, rejectUnauthorized: true }
+export function createServerOptions(trustState: TrustState, minVersion: MinVersion): GuardTlsOptions {
+  if (trustState.openssl === 'required') {
+    return { ...createTlsOptions(trustState, minVersion), requestCert: true, rejectUnauthorized: true }
   }
   return { ...createRefusingTlsOptions(minVersion), requestCert: true, rejectUnauthorized: false }
 }

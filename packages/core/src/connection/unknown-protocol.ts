@@ -6,8 +6,7 @@ import type { Server as TlsServer, TLSSocket } from 'node:tls'
  */
 export function refuseUnknownProtocol(server: TlsServer, report: (socket: TLSSocket) => void): void {
   server.on('unknownProtocol', (socket: TLSSocket) => {
-    // A refused peer no longer has a connection.
-    if (socket.destroyed || server.listenerCount('unknownProtocol') > 1) return
+    if (server.listenerCount('unknownProtocol') > 1) return
     report(socket)
     socket.on('error', () => undefined)
     // Keep reading; otherwise data that was already sent would reset the connection before the answer arrives.

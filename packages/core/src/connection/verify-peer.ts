@@ -17,19 +17,19 @@ export interface PeerVerifier {
 /** Verifies the peer of a connection whose handshake is complete. */
 export function verifyPeer(
   socket: TLSSocket,
-  accepted: TrustState | undefined,
+  trustState: TrustState | undefined,
   { cache, readPeerChain, diagnosis }: PeerVerifier,
   now: number,
 ): PeerVerdict {
-  if (accepted === undefined) return withoutMaterial
+  if (trustState === undefined) return withoutMaterial
   // A resumed session shows what an earlier handshake proved, to any client that holds the ticket.
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
   const shown = readPeerChain(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
-  const verify = (): PeerVerdict => verifyShown(shown, accepted, cache, now)
+  const verify = (): PeerVerdict => verifyShown(shown, trustState, cache, now)
   // OpenSSL's verdict is a second check if it has authorities. It says neither which bundle proved the peer nor that
   // the certificate is an SVID.
-  if (accepted.openssl === 'unused' || socket.authorized) return verify()
+  if (trustState.openssl === 'unused' || socket.authorized) return verify()
   // Already refused: our verification only explains, in our own words, what is wrong.
   const verdict = diagnosis === undefined ? verify() : diagnosis.spend(verify)
   if (verdict?.ok === false) return verdict

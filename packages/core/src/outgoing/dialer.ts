@@ -52,7 +52,7 @@ export class Dialer {
   readonly #staleListeners = new Set<(socket: TLSSocket) => void>()
   readonly #stop: () => void
   #isClosed = false
-  #tls: { readonly accepted: TrustState; readonly options: DialTlsOptions } | undefined
+  #tls: { readonly trustState: TrustState; readonly options: DialTlsOptions } | undefined
   #loss: { readonly code: string; readonly detail: string } = {
     code: withoutMaterial.reason,
     detail: 'the source has none',
@@ -67,7 +67,7 @@ export class Dialer {
       }
       report(event)
     }
-    const scope = createRealm(options)
+    const scope = createTrustScope(options)
     this.#material = new MaterialGate(options.source, { scope, maxCertificateLifetime: undefined }, this.#report)
     this.#servers =
       options.names.kind === 'hosts'
@@ -80,7 +80,7 @@ export class Dialer {
     const follower = new SourceFollower({
       source: options.source,
       material: this.#material,
-      onChange: (accepted) => this.#change(accepted),
+      onChange: (trustState) => this.#change(trustState),
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
       onEnd: () => undefined,
     })
@@ -95,11 +95,11 @@ export class Dialer {
    */
   begin(server: string): Dial {
     if (this.#isClosed) throw createClosedError(server)
-    const accepted = this.#material.current(Date.now())
-    if (accepted === undefined) throw createOwnCertificateError(server, this.#loss)
+    const trustState = this.#material.current(Date.now())
+    if (trustState === undefined) throw createOwnCertificateError(server, this.#loss)
     return {
-      tlsOptions: this.#createTlsOptions(accepted),
-      accept: (socket) => this.#accept(socket, { server, own: accepted.own.sha256, isStale: false }),
+      tlsOptions: this.#createTlsOptions(trustState),
+      accept: (socket) => this.#accept(socket, { server, own: trustState.own.sha256, isStale: false }),
     }
   }
 
@@ -110,9 +110,9 @@ export class Dialer {
   refusalOf(socket: TLSSocket): CallError | undefined {
     const now = Date.now()
     const server = this.#serverOf(socket)
-    const accepted = this.#material.latest(now)
-    if (accepted === undefined) return createOwnCertificateError(server, this.#loss)
-    if (this.#servers.holds(socket, accepted, now)) return undefined
+    const trustState = this.#material.latest(now)
+    if (trustState === undefined) return createOwnCertificateError(server, this.#loss)
+    if (this.#servers.holds(socket, trustState, now)) return undefined
     return this.#refuse(server, { ok: false, reason: 'identity_expired', detail: 'its certificate has expired' })
   }
 
@@ -153,11 +153,11 @@ export class Dialer {
     this.#staleListeners.clear()
   }
 
-  #createTlsOptions(accepted: TrustState): DialTlsOptions {
+  #createTlsOptions(trustState: TrustState): DialTlsOptions {
     // Cached, because parsing a key and a certificate is expensive compared with a handshake, and the result is the
     // same each time.
-    if (this.#tls?.accepted !== accepted) {
-      this.#tls = { accepted, options: this.#servers.createTlsOptions(accepted, this.#options.minVersion) }
+    if (this.#tls?.trustState !== trustState) {
+      this.#tls = { trustState, options: this.#servers.createTlsOptions(trustState, this.#options.minVersion) }
     }
     return this.#tls.options
   }
@@ -165,20 +165,20 @@ export class Dialer {
   #accept(socket: TLSSocket, call: Call): Principal | null | undefined {
     this.#calls.set(socket, call)
     socket.once('close', () => this.#calls.delete(socket))
-    const accepted = this.#material.current(Date.now())
-    const verdict = this.#verify(socket, call, accepted)
+    const trustState = this.#material.current(Date.now())
+    const verdict = this.#verify(socket, call, trustState)
     if (!verdict.ok) return undefined
     // The certificate rotated during the handshake: this connection serves only the request that it was opened for.
-    if (accepted?.own.sha256 !== call.own) this.#retire(socket, call)
+    if (trustState?.own.sha256 !== call.own) this.#retire(socket, call)
     return verdict.principal
   }
 
-  #verify(socket: TLSSocket, call: Call, accepted: TrustState | undefined): ServerVerdict {
+  #verify(socket: TLSSocket, call: Call, trustState: TrustState | undefined): ServerVerdict {
     const end = (why: PeerRefusal): void => {
       socket.destroy(this.#refuse(call.server, why))
     }
     try {
-      return this.#servers.accept(socket, accepted, { end, announce: () => this.#retire(socket, call) })
+      return this.#servers.accept(socket, trustState, { end, announce: () => this.#retire(socket, call) })
     } catch (error) {
       // An exception here would end the process, and a hostile certificate must not be able to do that.
       const detail = describeThrown(error)
@@ -195,11 +195,11 @@ export class Dialer {
     return createRefusalError(server, why, names.kind === 'hosts' ? 'this host' : names.expected)
   }
 
-  #change(accepted: TrustState | undefined): void {
-    if (this.#tls?.accepted !== accepted) this.#tls = undefined
-    this.#servers.endUnproved(accepted)
+  #change(trustState: TrustState | undefined): void {
+    if (this.#tls?.trustState !== trustState) this.#tls = undefined
+    this.#servers.endUnproved(trustState)
     for (const [socket, call] of this.#calls) {
-      if (call.own !== accepted?.own.sha256) this.#retire(socket, call)
+      if (call.own !== trustState?.own.sha256) this.#retire(socket, call)
     }
   }
 
@@ -224,7 +224,7 @@ export function createDialer(source: unknown, options: DialerOptions, where: str
   return new Dialer(parseDialerOptions(source, options, where))
 }
 
-function createRealm({ names, localTrustDomain }: ParsedDialerOptions): TrustScope {
+function createTrustScope({ names, localTrustDomain }: ParsedDialerOptions): TrustScope {
   if (names.kind === 'hosts' || localTrustDomain === undefined) return { kind: 'own' }
   return { ...names, kind: 'servers', localTrustDomain }
 }

@@ -20,14 +20,14 @@ export class HostServers implements ServerCheck {
     this.#expiry = expiry
   }
 
-  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions {
-    const { key, cert, secureOptions } = createTlsOptions(accepted, minVersion)
+  createTlsOptions(trustState: TrustState, minVersion: MinVersion): DialTlsOptions {
+    const { key, cert, secureOptions } = createTlsOptions(trustState, minVersion)
     const secureContext = createSecureContext({ key, cert, ca: [...this.#ca], minVersion, secureOptions })
     return { secureContext, rejectUnauthorized: true }
   }
 
-  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
-    const refusal = findRefusal(socket, accepted)
+  accept(socket: TLSSocket, trustState: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
+    const refusal = findRefusal(socket, trustState)
     if (refusal !== undefined) {
       ends.end(refusal)
       return refusal
@@ -44,14 +44,14 @@ export class HostServers implements ServerCheck {
     return this.#expiry.isValid(socket, now)
   }
 
-  endUnproved(accepted: TrustState | undefined): void {
-    if (accepted !== undefined) return
+  endUnproved(trustState: TrustState | undefined): void {
+    if (trustState !== undefined) return
     for (const { end } of this.#open) end(withoutMaterial)
   }
 }
 
-function findRefusal(socket: TLSSocket, accepted: TrustState | undefined): PeerRefusal | undefined {
-  if (accepted === undefined) return withoutMaterial
+function findRefusal(socket: TLSSocket, trustState: TrustState | undefined): PeerRefusal | undefined {
+  if (trustState === undefined) return withoutMaterial
   if (socket.isSessionReused()) {
     return { ok: false, reason: 'session_resumed', detail: 'the session was resumed, expected a full handshake' }
   }

@@ -14,11 +14,11 @@ export type ServerVerdict = { readonly ok: true; readonly principal: Principal |
 /** How servers are identified: by SPIFFE ID or by host name. */
 export interface ServerCheck {
   /** Creates the TLS options for material that is valid now. */
-  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions
+  createTlsOptions(trustState: TrustState, minVersion: MinVersion): DialTlsOptions
   /** Verifies the server of a connection whose handshake is complete, and watches the connection until it closes. */
-  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict
+  accept(socket: TLSSocket, trustState: TrustState | undefined, ends: ConnectionEnd): ServerVerdict
   /** Returns whether the verdict on this connection is still valid. */
-  holds(socket: TLSSocket, accepted: TrustState, now: number): boolean
+  holds(socket: TLSSocket, trustState: TrustState, now: number): boolean
   /** Closes connections to servers that the new material no longer proves, or all of them if there is no material. */
-  endUnproved(accepted: TrustState | undefined): void
+  endUnproved(trustState: TrustState | undefined): void
 }

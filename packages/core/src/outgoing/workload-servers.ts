@@ -31,8 +31,8 @@ export class WorkloadServers implements ServerCheck {
     this.#expiry = expiry
   }
 
-  createTlsOptions(accepted: TrustState, minVersion: MinVersion): DialTlsOptions {
-    const { key, cert, ca, secureOptions } = createTlsOptions(accepted, minVersion)
+  createTlsOptions(trustState: TrustState, minVersion: MinVersion): DialTlsOptions {
+    const { key, cert, ca, secureOptions } = createTlsOptions(trustState, minVersion)
     return {
       secureContext: createSecureContext({ key, cert, ca, minVersion, secureOptions }),
       // OpenSSL's verdict still counts: `accept` refuses every server that OpenSSL refused. It verifies the chain
@@ -43,22 +43,22 @@ export class WorkloadServers implements ServerCheck {
     }
   }
 
-  accept(socket: TLSSocket, accepted: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
-    const verdict = this.#connections.accept(socket, accepted, Date.now(), ends)
+  accept(socket: TLSSocket, trustState: TrustState | undefined, ends: ConnectionEnd): ServerVerdict {
+    const verdict = this.#connections.accept(socket, trustState, Date.now(), ends)
     if (!verdict.ok) return verdict
     const { proof } = verdict
     const principal = isX509Svid(proof) ? createPrincipal(proof, withoutAuthorities) : null
     return { ok: true, principal }
   }
 
-  holds(socket: TLSSocket, accepted: TrustState, now: number): boolean {
+  holds(socket: TLSSocket, trustState: TrustState, now: number): boolean {
     const connection = this.#connections.registry.find({ httpVersionMajor: 1, socket })
     if (connection === undefined) return false
-    return this.#connections.verdictOf(connection, accepted, now).ok && this.#expiry.isValid(socket, now)
+    return this.#connections.verdictOf(connection, trustState, now).ok && this.#expiry.isValid(socket, now)
   }
 
-  endUnproved(accepted: TrustState | undefined): void {
-    this.#connections.endUnproved(accepted)
+  endUnproved(trustState: TrustState | undefined): void {
+    this.#connections.endUnproved(trustState)
   }
 }
 

@@ -4,8 +4,8 @@ import type { SubjectIdentity } from './subject-identity.ts'
 import { carryOverSubject, verifySubject } from './verify-subject.ts'
 import type { X509Subject } from './x509-subject.ts'
 
-/** The only realm, because there is only one CA. */
-const realm = ''
+/** There is only one CA, and it has no trust domain. */
+const trustDomain = ''
 
 /** Creates the trust for peers of one CA without SPIFFE, identified by a closed list of names. */
 export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): PeerTrust<X509Subject> {
@@ -13,7 +13,7 @@ export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): Pee
     authorities: ca.authorities,
     bundles: [ca],
     verify: (claim) => {
-      const additional = [...claim.additional, ...(claim.known?.(realm) ?? [])]
+      const additional = [...claim.additional, ...(claim.known?.(trustDomain) ?? [])]
       const verdict = verifySubject({ ...claim, additional, ca }, identity)
       if (verdict.ok) return { ok: true, proof: verdict.subject }
       const { name, ...why } = verdict
@@ -21,6 +21,6 @@ export function createSubjectTrust(ca: CaBundle, identity: SubjectIdentity): Pee
     },
     holds: ({ bundle }) => bundle === ca,
     carryOver: (subject) => carryOverSubject(subject, ca),
-    trustDomainOf: () => realm,
+    trustDomainOf: () => trustDomain,
   }
 }

@@ -19,10 +19,10 @@ export interface PeerClaim {
   /** Certificates that may complete the chain. */
   readonly additional: readonly Certificate[]
   /**
-   * Returns the known certificates of one realm that may complete a chain. Only the peer's own realm is requested:
-   * certificates of other realms could use up the limits of the chain.
+   * Returns the known certificates of one trust domain that may complete a chain. Only the peer's own is requested:
+   * those of others could use up the limits of the chain.
    */
-  readonly known?: ((realm: string) => readonly Certificate[]) | undefined
+  readonly known?: ((trustDomain: string) => readonly Certificate[]) | undefined
   /** Epoch milliseconds. */
   readonly now: number
 }
