@@ -2,16 +2,34 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
-import { authenticated, custom, perRoute } from '@countersign/core'
+import { authenticated, custom, perRoute, SpiffeId } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { allow, countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
 import { countersign } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
+import { createHypotheticalPrincipal } from '../../packages/core/src/principal/create-principal.ts'
+import { Admission } from '../../packages/core/src/admission.ts'
 import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
 
 describe('what the server decided', () => {
+  test('is found by the guard that decided, on that request alone', () => {
+    const [request, another, owner, otherGuard] = [{}, {}, {}, {}]
+    const principal = createHypotheticalPrincipal(SpiffeId.parse(idOf('mailer')), {
+      localTrustDomain: undefined,
+      namespaces: new Set(),
+    })
+    const target = { accepted: true, path: '/x', isFoldable: false } as const
+    const ruling = { effect: 'allow', rule: 0, isLeftToRoute: false } as const
+    const more = { method: 'GET', url: '/x', routing: {}, isRoutingKnown: true, isPublished: true }
+    Admission.keep(request, { owner, principal, target, ruling, ...more })
+    assert.equal(Admission.find(request, owner)?.url, '/x')
+    assert.equal(Admission.find(request, otherGuard), undefined)
+    Object.assign(another, request)
+    assert.equal(Admission.find(another, owner), undefined)
+  })
+
   test('is not decided again by guard.admit, which reads the path in the same way', async (context) => {
     const { guard, asked } = createCounting()
     const verdicts: unknown[] = []
