@@ -7,6 +7,7 @@ import { LoopbackServer } from './loopback-server.ts'
 
 // Timers close connections when a certificate expires. A call may be made before they fire.
 const saas = await createAuthority('saas.example')
+const web = await createAuthority('web.example', { spiffeId: false })
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
 const hour = 3_600_000
 
@@ -18,11 +19,21 @@ interface Client {
 }
 
 /** Starts a client with an open connection. The certificates of client and server are valid for so many hours. */
-async function start(context: TestContext, hours: { readonly own: number; readonly server: number }): Promise<Client> {
+async function start(
+  context: TestContext,
+  hours: { readonly own: number; readonly server: number },
+  known: 'SPIFFE ID' | 'host' = 'SPIFFE ID',
+): Promise<Client> {
   const ttlSeconds = hours.own * 3600
   const source = await saas.source('spiffe://saas.example/ns/production/sa/core-api', { ttlSeconds })
-  const server = await LoopbackServer.start(context, await saas.issue(billing, { ttlSeconds: hours.server * 3600 }))
-  const fetch = createFetch(source, { servers: [billing] })
+  const issuer = known === 'host' ? web : saas
+  const shown = { ttlSeconds: hours.server * 3600, ipAddresses: ['127.0.0.1'] }
+  const server = await LoopbackServer.start(
+    context,
+    await issuer.issue(billing.replace('saas', known === 'host' ? 'web' : 'saas'), shown),
+  )
+  const servers = known === 'host' ? ({ dns: true, ca: web.bundlePem } as const) : [billing]
+  const fetch = createFetch(source, { servers })
   context.after(() => fetch.close())
   const call = async (): Promise<number> => {
     const response = await fetch(server.url)
@@ -36,6 +47,14 @@ async function start(context: TestContext, hours: { readonly own: number; readon
   context.mock.method(Date, 'now', () => real() + ahead)
   return { server, call, advance: (milliseconds) => (ahead += milliseconds) }
 }
+
+test('sends no request on an open connection whose server, known by its host name, has an expired certificate', async (context) => {
+  const { server, call, advance } = await start(context, { own: 4, server: 1 }, 'host')
+  const { length } = server.requests
+  advance(2 * hour)
+  await expectCallError(call(), { code: 'server_untrusted', reason: 'identity_expired' })
+  assert.equal(server.requests.length, length)
+})
 
 test('sends no request on an open connection whose server certificate has expired', async (context) => {
   const { server, call, advance } = await start(context, { own: 4, server: 1 })

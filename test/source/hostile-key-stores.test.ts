@@ -182,6 +182,7 @@ test('takes 32 levels and 16,384 elements of BER, and not one more', () => {
   const wide = (elements: number): Buffer => sequence(Buffer.alloc(2 * (elements - 1), nullValue))
   assert.deepEqual(normalizeBer(wide(16_384)), wide(16_384))
   assert.throws(() => normalizeBer(wide(16_385)), { code: 'certificate_malformed' })
+  assert.throws(() => normalizeBer(tlv(0x24, octets(hex('00')), integer(1))), { code: 'certificate_malformed' })
 })
 
 test('refuses a store of too many elements or levels', () => {
