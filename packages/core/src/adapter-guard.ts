@@ -128,7 +128,7 @@ export class AdapterGuard implements Guard {
           attachOptions.routing ?? followListener(checked, this.#recognizers),
         ),
         answer: (denial, request) => this.answer(denial, request),
-        markUpgraded: (request) => this.#connections.expiry.markUpgraded(request),
+        markUpgraded: (request) => this.#connections.expiry.markWithoutHttp(request),
       }),
       decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
       isLoopbackOnly: isInjectingSource(source),
@@ -185,6 +185,7 @@ export class AdapterGuard implements Guard {
 
   admitConnection(socket: TLSSocket): Principal | Denial {
     const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
+    this.#connections.expiry.markWithoutHttp(request)
     return this.#requests.admitConnection(request, this.authenticate(socket))
   }
 

@@ -80,7 +80,7 @@ export interface GuardOptions {
   /**
    * What happens when a peer's certificate expires. `'close'` (default) closes the connection. `'refuse'` answers the
    * next request on it with 403 and then closes it. Both announce the close beforehand, and both abort requests that
-   * are still running.
+   * are still running. A connection without HTTP is closed with either value.
    */
   readonly onExpiry?: 'close' | 'refuse'
   /**

@@ -34,6 +34,8 @@ export interface Guard {
   /**
    * Decides a connection that carries no HTTP: authenticates it, then applies the rules to the path `/` and an empty
    * method. Returns the principal, or a denial that is already reported. Never throws and never waits.
+   *
+   * The connection then closes when its caller's certificate expires, whatever `onExpiry` says.
    */
   admitConnection(socket: TLSSocket): Principal | Denial
   /** Explains, layer by layer, how a hypothetical request would be decided. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { Server as HttpsServer } from 'node:https'
 import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ConfigurationError } from '@countersign/spiffe'
 import type { TrustState } from './material-gate.ts'
@@ -130,6 +131,7 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
   const { expiry, registry } = connections
+  const parts = { connections, current, isHttp: speaksHttp(server) }
   const guarded: Emit = (event, ...values) => {
     const [request, response] = values
     if (event === 'request') {
@@ -137,7 +139,7 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
       // Does not spread `values`, because this event occurs for every request.
       return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
-    if (event === 'secureConnection' && !isAccepted(request, connections, current)) return true
+    if (event === 'secureConnection' && !isAccepted(request, parts)) return true
     if (event === 'session' && isSession(request)) {
       registry.link(request)
       // Node's own listener has already been added.
@@ -154,11 +156,21 @@ function interceptEvents(server: TlsServer, { connections, current, admit }: Att
 
 // No listener sees a refused peer, as if Node had destroyed it during the handshake. That includes the listener with
 // which Node starts to speak HTTP.
-function isAccepted(socket: unknown, connections: PeerConnections, current: Attachment['current']): boolean {
+function isAccepted(socket: unknown, { connections, current, isHttp }: AcceptParts): boolean {
   if (!(socket instanceof TLSSocket)) return false
   const now = Date.now()
   connections.acceptCaller(socket, current(now), now)
+  if (!isHttp) connections.expiry.markWithoutHttp({ httpVersionMajor: 1, socket })
   return !socket.destroyed
+}
+
+interface AcceptParts extends Pick<Attachment, 'connections' | 'current'> {
+  readonly isHttp: boolean
+}
+
+// Every HTTP/2 server has a 'stream' listener, see `prepareRequestEvents`.
+function speaksHttp(server: TlsServer): boolean {
+  return server instanceof HttpsServer || server.listenerCount('stream') > 0
 }
 
 type Session = Parameters<ConnectionRegistry['link']>[0] & EventEmitter

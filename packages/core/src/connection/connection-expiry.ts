@@ -70,13 +70,13 @@ export class ConnectionExpiry {
   }
 
   /**
-   * Makes expiry of the peer's certificate close the socket from now on, whatever `onExpiry` says, because no further
+   * Makes expiry of the peer's certificate close the socket from now on, whatever `onExpiry` says, because no HTTP
    * request will be checked on it.
    */
-  markUpgraded(request: ConnectedRequest): void {
+  markWithoutHttp(request: ConnectedRequest): void {
     const connection = this.#registry.find(request)
     if (connection === undefined) return
-    connection.isUpgraded = true
+    connection.isWithoutHttp = true
     this.#rewatch(connection)
   }
 
@@ -124,7 +124,7 @@ export class ConnectionExpiry {
   }
 
   #expire(connection: Connection, expiresAt: number): void {
-    if (this.#onExpiry === 'close' || connection.isUpgraded) {
+    if (this.#onExpiry === 'close' || connection.isWithoutHttp) {
       connection.end(this.#reports.reportExpiry(connection, expiresAt))
       return
     }

@@ -31,8 +31,8 @@ export interface Connection extends ConnectionEnd {
   trustState: TrustState
   /** Set if the connection speaks HTTP/2. */
   streams: OpenStreams | undefined
-  /** Set once the socket no longer speaks HTTP. From then on, access can be ended only by closing it. */
-  isUpgraded: boolean
+  /** Set if the socket carries no HTTP, or no longer does. Access can then be ended only by closing it. */
+  isWithoutHttp: boolean
   /** Set shortly before the peer's certificate expires. From then on, every response announces the close. */
   isEnding: boolean
   /** The exchanges in progress, tracked where they have to be aborted at expiry. */

@@ -107,7 +107,7 @@ export class PeerConnections {
       verdict,
       trustState,
       streams: undefined,
-      isUpgraded: false,
+      isWithoutHttp: false,
       isEnding: false,
       running: undefined,
       isUnwatched: false,
