@@ -80,16 +80,9 @@ export class MaterialGate {
    * Returns the material that is valid at `now` (epoch milliseconds), or undefined if no caller can be authenticated.
    */
   current(now: number): TrustState | undefined {
-    const offered = this.#read(now)
-    if (offered === undefined) return undefined
-    if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
-    const trustState = this.#trustState
-    if (trustState === undefined) return undefined
-    const { expiresAt } = trustState.own
-    // A source that is not ours may keep offering it.
-    if (now >= expiresAt) return this.#lose(now, describeExpiry(expiresAt))
-    this.#apply(available, now, trustState.own)
-    return trustState
+    this.#refresh(now)
+    // Read last, because a log that replaces or withdraws the material re-enters here.
+    return this.#state.material === 'lost' ? undefined : this.#trustState
   }
 
   /**
@@ -122,6 +115,17 @@ export class MaterialGate {
     return this.#last
   }
 
+  #refresh(now: number): void {
+    const offered = this.#read(now)
+    if (offered === undefined) return
+    if (offered !== this.#offered) this.#takeOrRefuse(offered, now)
+    const own = this.#trustState?.own
+    if (own === undefined) return
+    // A source that is not ours may keep offering it.
+    if (now >= own.expiresAt) this.#lose(now, describeExpiry(own.expiresAt))
+    else this.#apply(available, now, own)
+  }
+
   #read(now: number): X509Material | SubjectMaterial | undefined {
     try {
       return this.#source.current
@@ -129,13 +133,13 @@ export class MaterialGate {
       // Withdrawn material must not come back when an update is refused.
       this.#offered = undefined
       this.#trustState = undefined
-      return this.#lose(now, toSourceError(error))
+      this.#lose(now, toSourceError(error))
+      return undefined
     }
   }
 
-  #lose(now: number, { code, message }: Pick<SourceError, 'code' | 'message'>): undefined {
+  #lose(now: number, { code, message }: Pick<SourceError, 'code' | 'message'>): void {
     this.#apply({ type: 'unavailable', code, detail: message }, now)
-    return undefined
   }
 
   #apply(event: SourceStateEvent, now: number, own?: OwnCertificate): void {

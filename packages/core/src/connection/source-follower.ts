@@ -68,6 +68,8 @@ export class SourceFollower {
   #refresh(): void {
     const { material, onChange } = this.#options
     const trustState = material.current(Date.now())
+    // A log to which `current` reported a loss may have closed the last server.
+    if (this.#stop === undefined) return
     const refresh = (): void => this.#refresh()
     this.#stopExpiry()
     this.#stopExpiry = trustState === undefined ? lookAgain(refresh) : callAt(trustState.own.expiresAt, refresh)
