@@ -32,7 +32,8 @@ for (const [what, name, content] of [
     const path = join(folder, name)
     writeFileSync(path, authority.bundlePem)
     const { bundles, ...own } = optionsFor(folder)
-    const options = { ...own, bundles: { ...bundles, 'partner.example': { path, passphrase } }, pollMs: 1000 }
+    const file = what === 'a PKCS#12 store' ? { path, passphrase } : path
+    const options = { ...own, bundles: { ...bundles, 'partner.example': file }, pollMs: 1000 }
     const { source } = await openSource(context, fileSource(options))
     const turns = context.mock.method(timers, 'setImmediate')
     syncBuiltinESMExports()

@@ -11,6 +11,11 @@ const passphrase = 'changeit'
 const keyStore = { path: join(stores, 'openssl.p12'), passphrase }
 const root = join(stores, 'root.pem')
 
+function storeFile(name: string): { path: string; passphrase?: string } {
+  const path = join(stores, `${name}.p12`)
+  return name.endsWith('-unprotected') ? { path } : { path, passphrase }
+}
+
 function fails(options: object, code: CertificateErrorCode): Promise<void> {
   const opening: unknown = Reflect.apply(fileSource, undefined, [options])
   return assert.rejects(
@@ -20,18 +25,18 @@ function fails(options: object, code: CertificateErrorCode): Promise<void> {
   )
 }
 
-for (const name of ['openssl', 'openssl-legacy', 'keytool', 'keytool-legacy', 'openssl-unprotected']) {
+const keyStores = ['openssl', 'openssl-legacy', 'keytool', 'keytool-legacy', 'openssl-unprotected']
+
+for (const name of keyStores) {
   test(`reads key and chain of the key store ${name}.p12, with the bundle in PEM`, async () => {
-    const path = join(stores, `${name}.p12`)
-    await using source = await fileSource({ keyStore: { path, passphrase }, bundles: { 'saas.example': root } })
+    await using source = await fileSource({ keyStore: storeFile(name), bundles: { 'saas.example': root } })
     assert.equal(source.current.svid.spiffeId.toString(), spiffeId)
   })
 }
 
 for (const name of ['keytool-trust', 'keytool-trust-legacy', 'keytool-trust-unprotected']) {
   test(`takes the authorities of the trust store ${name}.p12`, async () => {
-    const path = join(stores, `${name}.p12`)
-    await using source = await fileSource({ keyStore, bundles: { 'saas.example': { path, passphrase } } })
+    await using source = await fileSource({ keyStore, bundles: { 'saas.example': storeFile(name) } })
     assert.ok(source.current.bundles.has('saas.example'))
   })
 }
@@ -79,6 +84,8 @@ test('says what is wrong with a store and its passphrase', async () => {
   await fails({ keyStore, bundles: { 'saas.example': trust } }, 'passphrase_missing')
   await fails({ keyStore, bundles: { 'saas.example': { path: trust, passphrase: 'wrong' } } }, 'passphrase_wrong')
   await fails({ keyStore: { path: trust, passphrase }, bundles }, 'key_store_malformed')
+  const unprotected = { ...storeFile('keytool-trust-unprotected'), passphrase }
+  await fails({ keyStore, bundles: { 'saas.example': unprotected } }, 'key_store_malformed')
   await fails({ keyStore: root, bundles }, 'key_store_malformed')
   await fails({ key: keyStore, cert: root, bundles }, 'key_store_malformed')
 })

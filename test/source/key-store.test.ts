@@ -81,8 +81,12 @@ test('an empty passphrase opens no store that has another', () => {
   assert.throws(() => decodeKeyStore(read('openssl.p12'), ''), hasCode('passphrase_wrong'))
 })
 
-test('a store without a MAC and without encryption is read whatever the passphrase', () => {
-  assert.equal(decodeKeyStore(read('openssl-unprotected.p12'), 'any').certificates.length, 2)
+test('refuses a store without a MAC if there is a passphrase, because anybody could have written it', () => {
+  for (const file of ['openssl-unprotected.p12', 'keytool-trust-unprotected.p12']) {
+    for (const secret of [passphrase, '']) {
+      assert.throws(() => decodeKeyStore(read(file), secret), hasCode('key_store_malformed'))
+    }
+  }
 })
 
 test('decrypts nothing in a store without a MAC', () => {
@@ -145,7 +149,7 @@ for (const [name, skip, options] of opensslWays) {
   test(`reads what openssl here writes ${name}`, { skip }, () => {
     inFolder((path) => {
       exportByOpenssl(path, options)
-      assertChain(readFileSync(join(path, 'store.p12')))
+      assertChain(readFileSync(join(path, 'store.p12')), options.includes('-nomac') ? undefined : passphrase)
     })
   })
 }
@@ -162,7 +166,7 @@ for (const [name, options] of keytoolWays) {
       const to = ['-destkeystore', join(path, 'other.p12'), '-deststoretype', 'PKCS12', '-deststorepass', passphrase]
       const from = ['-srckeystore', join(path, 'store.p12'), '-srcstorepass', passphrase]
       run('keytool', '-importkeystore', '-noprompt', ...from, ...to, ...options)
-      assertChain(readFileSync(join(path, 'other.p12')))
+      assertChain(readFileSync(join(path, 'other.p12')), passphrase)
     })
   })
 }
@@ -196,8 +200,8 @@ function exportByOpenssl(path: string, options: readonly string[]): void {
   run('openssl', 'pkcs12', '-export', ...files, '-passout', `pass:${passphrase}`, ...options)
 }
 
-function assertChain(store: Buffer): void {
-  const { key, certificates } = decodeKeyStore(store, passphrase)
+function assertChain(store: Buffer, secret: string | undefined): void {
+  const { key, certificates } = decodeKeyStore(store, secret)
   assert.deepEqual(certificates, [leafDer, intermediateDer])
   assertBelongs(key, leafDer)
 }

@@ -17,7 +17,7 @@ export interface KeyStore {
  * Reads a PKCS#12 store of at most 1 MiB as OpenSSL and keytool write it, in the current format and the older ones.
  * Ignores certificates that do not belong to the key.
  *
- * A store without a MAC is accepted only if nothing in it is encrypted. It is then protected only by the file system,
+ * A store without a MAC is accepted only without a passphrase, and only if nothing in it is encrypted. It is then protected only by the file system,
  * like a PEM file, and no key is derived. Blocks for the time of the key derivation, which is limited to a million
  * iterations.
  *

@@ -17,7 +17,7 @@ export interface OpenStore {
 
 /**
  * Opens a PKCS#12 store (RFC 7292 §4). Anyone can write a store without a MAC, and no key is derived for it, so it has
- * stricter rules: only DER, so that nothing is hidden in a string in pieces, and nothing encrypted.
+ * stricter rules: no passphrase, only DER, so that nothing is hidden in a string in pieces, and nothing encrypted.
  *
  * @throws {CertificateError} `key_store_malformed`, `key_store_unsupported`, `passphrase_missing`, `passphrase_wrong`;
  * `certificate_malformed` for a broken structure
@@ -33,6 +33,7 @@ export function openStore(bytes: Buffer, passphrase: string | undefined): OpenSt
   const content = value.next(derTag.octetString).content
   value.end()
   if (mac === undefined) {
+    if (passphrase !== undefined) refuse('no MAC although a passphrase is configured', expectedMac)
     requireDer(bytes)
     return readParts(content, undefined)
   }
@@ -46,6 +47,7 @@ export function openStore(bytes: Buffer, passphrase: string | undefined): OpenSt
 }
 
 const where = 'key store'
+const expectedMac = 'a MAC made of the passphrase; export the store with a MAC, or configure it without a passphrase'
 const contentType = { data: '1.2.840.113549.1.7.1', encryptedData: '1.2.840.113549.1.7.6' } as const
 
 function verifyMac(mac: DerElement, content: Buffer, passphrase: string): Opener {
