@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import crypto, { type KeyObject } from 'node:crypto'
+import crypto, { type KeyObject, X509Certificate } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -203,6 +203,16 @@ test('takes a chain of 16 certificates out of a store and not of one more', () =
     writeStore([part(keyBag(keyOf(names[0])), ...links.slice(0, length).map((der) => certificateBag(der)))])
   assert.deepEqual(decodeKeyStore(storeOf(16), passphrase).certificates, links.slice(0, 16))
   assert.throws(() => decodeKeyStore(storeOf(17), passphrase), { code: 'key_store_malformed' })
+})
+
+test('checks few signatures, however many certificates of a store have the name of an issuer', (context) => {
+  const [issuer, leaf] = [entity('issuer', 'P-256', 1), entity('leaf', 'P-256', 2)]
+  const namesakes = Array.from({ length: 300 }, () => issueAuthority(entity('issuer', 'P-256', 3), { by: root }))
+  const ders = [issueAuthority(leaf, { by: issuer }), ...namesakes]
+  const store = writeStore([part(keyBag(keyOf(leaf)), ...ders.map((der) => certificateBag(der)))])
+  const verify = context.mock.method(X509Certificate.prototype, 'verify')
+  assert.throws(() => decodeKeyStore(store, passphrase), { code: 'key_store_malformed' })
+  assert.ok(verify.mock.callCount() <= 64, `found ${verify.mock.callCount()} signatures checked`)
 })
 
 function keyOf(subject: Entity | undefined): KeyObject {

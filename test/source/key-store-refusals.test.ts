@@ -99,6 +99,21 @@ test('puts a chain in order, once each, without the root and without what does n
   assert.deepEqual(certificatesOf(...bags, keyBag(key)), [leafDer, lowestDer, lowerDer])
 })
 
+test('takes the issuer that signed, among those of its name', () => {
+  const namesakes = [5, 6].map((number) => issueAuthority(entity('lowest', 'P-256', number), { by: lower }))
+  const bags = [...namesakes, lowestDer, lowerDer].map((der) => certificateBag(der))
+  assert.deepEqual(certificatesOf(...own, ...bags), [leafDer, lowestDer, lowerDer])
+})
+
+test('takes no issuer that only has the name', () => {
+  const unknown = sequence(sequence(objectIdentifier('1.2.3.4')), hex('030200ff'))
+  const namesakes = [{}, { publicKey: unknown }].map((fields) =>
+    issueAuthority(entity('lowest', 'P-256', 5), { by: lower, fields }),
+  )
+  const bags = namesakes.map((der) => certificateBag(der))
+  assert.deepEqual(certificatesOf(...own, ...bags), [leafDer])
+})
+
 test('a chain that comes back to itself ends', () => {
   const crossed = issueAuthority(lower, { by: lowest })
   const bags = [lowestDer, crossed].map((der) => certificateBag(der))

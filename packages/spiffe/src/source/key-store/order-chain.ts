@@ -7,7 +7,7 @@ import { CertificateError } from '../../errors.ts'
  * present. Omits self-signed and unrelated certificates. All in DER, the key as PKCS#8.
  *
  * @throws {CertificateError} `key_store_malformed` if the key or a certificate cannot be read, if the key has no
- * certificate or several, and for a chain that is longer than peers accept
+ * certificate or several, for a chain that is longer than peers accept, and for too many possible issuers
  */
 export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Buffer[] {
   const privateKey = decodeKey(key)
@@ -17,16 +17,35 @@ export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Bu
   if (leaf === undefined) return refuse('a private key without its certificate', 'both in one store')
   if (more.length > 0) refuse(`${more.length + 1} certificates of its private key`, 'one')
   const chain = [leaf]
+  let checked = 0
   for (const child of chain) {
     // Limits the work, because each step checks every certificate of the store.
     if (chain.length > maxChainCertificates)
       refuse('a chain without end', `at most ${maxChainCertificates} certificates`)
     // A peer must already have the self-signed certificate at the end.
-    const isNext = (each: X509Certificate): boolean => child.checkIssued(each) && !each.checkIssued(each)
-    const issuer = certificates.find((each) => !chain.includes(each) && isNext(each))
+    const isNamed = (each: X509Certificate): boolean => child.checkIssued(each) && !each.checkIssued(each)
+    const issuer = certificates.find((each) => {
+      if (chain.includes(each) || !isNamed(each)) return false
+      checked += 1
+      if (checked > maxSignatures) refuse(`more than ${maxSignatures} possible issuers`, 'one for each name')
+      // `checkIssued` compares names and key identifiers only. Renewed authorities keep their name.
+      return hasSigned(each, child)
+    })
     if (issuer !== undefined) chain.push(issuer)
   }
   return chain.map(({ raw }) => raw)
+}
+
+// Each certificate of a store can have the name of an issuer, and verifying a signature is expensive.
+const maxSignatures = 64
+
+function hasSigned(issuer: X509Certificate, child: X509Certificate): boolean {
+  try {
+    return child.verify(issuer.publicKey)
+  } catch {
+    // A key or an algorithm that Node does not know.
+    return false
+  }
 }
 
 function decodeKey(der: Buffer): KeyObject {
