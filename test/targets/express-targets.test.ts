@@ -49,7 +49,7 @@ async function startTwins({ source }: Callers, shape: Shape): Promise<Twins> {
   return {
     guarded,
     unguarded: await serve(
-      withoutGuard(guard),
+      withoutGuard,
       createApp(shape, () => undefined),
     ),
   }
