@@ -79,7 +79,8 @@ test('does in turns what the next update needs, and nothing of it again', async 
   assert.ok(turns > 1, `found ${turns} turns`)
   assert.equal(reader.hasMuchToDo(crls), false)
   const countMore = countChecks(bundles)
-  assert.equal(reader.apply({ bundles, crls }).get('saas.example')?.revocation.crls.length, 60)
+  // Its own, and 64 of the forged ones, which may be of an intermediate.
+  assert.equal(reader.apply({ bundles, crls }).get('saas.example')?.revocation.crls.length, 60 + 64)
   assert.equal(countMore(), 0)
   assert.equal(reader.hasMuchToDo(crls), false)
 })
@@ -125,8 +126,7 @@ test('checks a list against eight keys of one name in a trust domain that is not
   assert.deepEqual(findOwners(owners, crlOf(first)).trustDomains, ['partner.example'])
   // Once for the list, and once for whether that authority is self-signed.
   assert.equal(count(), 2)
-  const { trustDomains, disowning } = findOwners(owners, crlOf(ninth))
-  assert.deepEqual([trustDomains.length, disowning.size], [0, 0])
+  assert.deepEqual(findOwners(owners, crlOf(ninth)).trustDomains, [])
   assert.equal(count(), 10)
   const ours = new CrlOwners(bundles, new Set(['partner.example']))
   assert.deepEqual(findOwners(ours, crlOf(ninth, { nextUpdate: Date.now() + 7_200_000 })).trustDomains, [
@@ -153,8 +153,7 @@ test('checks 4,096 times in a trust domain that is not ours, and gives what is l
   ] as const) {
     const owners = new CrlOwners(bundles, new Set(own))
     for (const crl of forgedMany) findOwners(owners, crl)
-    const ownership = findOwners(owners, crlOf(first))
-    assert.deepEqual([ownership.trustDomains, ownership.disowning.size], [trustDomains, 0])
+    assert.deepEqual(findOwners(owners, crlOf(first)).trustDomains, trustDomains)
   }
 })
 

@@ -15,10 +15,17 @@ export function isPossiblyIssuedBy(signature: CertificateSignature, issuer: Cert
   const key = issuer.keyInfo.der.toString('base64')
   const known = findings.get(signature) ?? new Map<string, boolean>()
   findings.set(signature, known)
-  const finding = known.get(key) ?? isPossiblySignedBy(signature, issuer.publicKey)
+  const recalled = known.get(key)
+  if (recalled !== undefined) return recalled
+  const finding = isPossiblySignedBy(signature, issuer.publicKey)
   if (known.size >= maxKeys) known.clear()
   known.set(key, finding)
   return finding
+}
+
+/** Returns what `isPossiblyIssuedBy` found before for this signature and key, or undefined. */
+export function recallIssuedBy(signature: CertificateSignature, issuer: Certificate): boolean | undefined {
+  return findings.get(signature)?.get(issuer.keyInfo.der.toString('base64'))
 }
 
 /**

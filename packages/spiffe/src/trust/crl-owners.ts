@@ -14,14 +14,9 @@ export interface CrlOwnership {
    * its own authority. It must not take over that intermediate's list, but it also cannot sign for it.
    */
   readonly isExclusive: boolean
-  /**
-   * Trust domains that have an authority with the issuer's name but did not sign the list. They never need to check it
-   * again.
-   */
-  readonly disowning: ReadonlySet<string>
 }
 
-const unowned: CrlOwnership = { trustDomains: [], isExclusive: false, disowning: new Set() }
+const unowned: CrlOwnership = { trustDomains: [], isExclusive: false }
 
 /** The maximum number of keys per issuer name that a list is checked against in one trust domain. */
 const maxKeysOfName = 8
@@ -54,48 +49,38 @@ export class CrlOwners {
   *find({ origin, issuer }: Pick<PublishedCrl, 'origin' | 'issuer'>): Generator<void, CrlOwnership> {
     if (origin === undefined) return unowned
     const owners = new Map<string, readonly Certificate[]>()
-    const disowning = new Set<string>()
     for (const [trustDomain, namesakes] of this.#byName.get(issuer) ?? []) {
-      const { signers, isDisowned } = yield* this.#findSigners(origin, trustDomain, namesakes)
+      const signers = yield* this.#findSigners(origin, trustDomain, namesakes)
       if (signers.length > 0) owners.set(trustDomain, signers)
-      else if (isDisowned) disowning.add(trustDomain)
     }
     const isExclusive = owners.size > 0 && [...owners.values()].flat().every(isSelfSigned)
-    return { trustDomains: [...owners.keys()], isExclusive, disowning }
+    return { trustDomains: [...owners.keys()], isExclusive }
   }
 
-  /**
-   * Returns the authorities whose key signed the list. If there are none, also reports whether every candidate has been
-   * ruled out.
-   */
+  /** Returns the authorities whose key signed the list. */
   *#findSigners(
     { signature, authorityKeyId }: CrlOrigin,
     trustDomain: string,
     namesakes: readonly SameKey[],
-  ): Generator<void, { readonly signers: readonly Certificate[]; readonly isDisowned: boolean }> {
-    const isOther = ({ subjectKeyId }: Certificate): boolean =>
-      authorityKeyId !== undefined && subjectKeyId !== undefined && authorityKeyId !== subjectKeyId
-    const likelihood = (authority: Certificate): number =>
-      isOther(authority) ? 0 : authority.subjectKeyId === authorityKeyId ? 2 : 1
+  ): Generator<void, readonly Certificate[]> {
+    const likelihood = ({ subjectKeyId }: Certificate): number =>
+      subjectKeyId === undefined ? 1 : subjectKeyId === authorityKeyId ? 2 : 0
     const byLikelihood =
       authorityKeyId === undefined
         ? namesakes
         : namesakes.toSorted(([one], [other]) => likelihood(other) - likelihood(one))
     const isOwn = this.#own.has(trustDomain)
     let tried = 0
-    let isDisowned = false
     for (const authorities of byLikelihood) {
       const [authority] = authorities
       const checks = this.#checks.get(trustDomain) ?? 0
-      const isOver = !isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)
-      if (isOver) return { signers: [], isDisowned: isDisowned && isOther(authority) }
+      if (!isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)) return []
       tried += 1
       this.#checks.set(trustDomain, checks + 1)
-      if (isPossiblyIssuedBy(signature, authority)) return { signers: authorities, isDisowned: false }
-      isDisowned ||= !isOther(authority)
+      if (isPossiblyIssuedBy(signature, authority)) return authorities
       yield
     }
-    return { signers: [], isDisowned }
+    return []
   }
 
   #note(authority: Certificate, trustDomain: string): void {

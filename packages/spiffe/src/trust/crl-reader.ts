@@ -84,10 +84,8 @@ interface Places {
 function join(bundle: X509Bundle, { owned, ownerships, unowned }: Places, isDemanded: boolean): X509Bundle {
   const { trustDomain } = bundle
   const own = owned.get(trustDomain)
-  const isPossible = ({ sha256 }: { readonly sha256: string }): boolean => {
-    const ownership = ownerships.get(sha256)
-    return ownership?.disowning.has(trustDomain) !== true && ownership?.trustDomains.includes(trustDomain) !== true
-  }
+  const isPossible = ({ sha256 }: { readonly sha256: string }): boolean =>
+    ownerships.get(sha256)?.trustDomains.includes(trustDomain) !== true
   const isRequired = own !== undefined || isDemanded || bundle.requiresCrl
   const faults = [...(own?.faults ?? []), ...unowned.faults]
   const crls = [...(own?.crls ?? []), ...unowned.crls.filter(isPossible)]

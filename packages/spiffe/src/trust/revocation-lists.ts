@@ -3,7 +3,7 @@ import type { Certificate } from '../certificate/certificate.ts'
 import type { Crl } from '../certificate/crl.ts'
 import { isSameName } from '../certificate/distinguished-name.ts'
 import { verifyCrlSignature } from '../certificate/verify-crl.ts'
-import { isPossiblyIssuedBy } from '../certificate/verify-once.ts'
+import { isPossiblyIssuedBy, recallIssuedBy } from '../certificate/verify-once.ts'
 import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import { runAtOnce } from './in-turns.ts'
@@ -72,8 +72,8 @@ export class RevocationLists {
 /** The maximum number of issuers whose lists are cached. */
 const maxIssuers = 256
 
-/** The maximum number of left-out lists per issuer name whose signature is checked. */
-const maxLeftOut = 256
+/** The maximum number of left-out lists whose signature is checked for one issuer. */
+const maxChecks = 256
 
 /** The maximum size of left-out lists that are decoded late, in bytes. A handshake waits for this. */
 const maxLateBytes = 16 * 1024
@@ -87,9 +87,17 @@ function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pic
   })
   const crls: Crl[] = []
   let bytes = 0
-  let isIncomplete = candidates.length > maxLeftOut
-  for (const list of candidates.slice(0, maxLeftOut)) {
-    if (list.origin === undefined || !isPossiblyIssuedBy(list.origin.signature, issuer)) continue
+  let checks = 0
+  let isIncomplete = false
+  for (const list of candidates) {
+    if (list.origin === undefined) continue
+    // Lists under the name of an authority were checked before, so that forged ones do not use up the limit.
+    if (recallIssuedBy(list.origin.signature, issuer) === undefined) checks += 1
+    if (checks > maxChecks) {
+      isIncomplete = true
+      break
+    }
+    if (!isPossiblyIssuedBy(list.origin.signature, issuer)) continue
     bytes += list.der.length
     const content = bytes > maxLateBytes ? undefined : runAtOnce(list.read())
     if (content === undefined || content instanceof CertificateError) isIncomplete = true

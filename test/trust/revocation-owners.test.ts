@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CrlReader, X509Bundle } from '@countersign/spiffe'
+import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { callerId, reasonOf, verify } from '../svid/claims.ts'
+import { crlOf, listsOf } from './crls.ts'
+
+/*
+ * Whose callers a revocation list denies: those of the key that signed it, whatever name it bears.
+ */
+
+const root = await createAuthority('saas.example', { name: 'SPIRE' })
+const lower = await root.intermediate({ name: 'SPIRE' })
+const partner = await createAuthority('partner.example')
+const caller = await root.issue(callerId)
+const [good, bad] = [await lower.issue(callerId), await lower.issue(callerId)]
+
+const pemOf = (authorities: readonly Authority[]): string =>
+  authorities.map(({ certificatePem }) => certificatePem).join('')
+
+/** The bundle of saas.example with these lists, beside the bundle of partner.example unless it has no authorities. */
+function bundleWith(
+  crls: readonly Buffer[],
+  { ours = [root], theirs = [partner] }: { ours?: readonly Authority[]; theirs?: readonly Authority[] } = {},
+): X509Bundle {
+  const bundles = new Map([['saas.example', X509Bundle.parse('saas.example', pemOf(ours))]])
+  if (theirs.length > 0) bundles.set('partner.example', X509Bundle.parse('partner.example', pemOf(theirs)))
+  const found = new CrlReader().apply({ bundles, crls, own: new Set(['saas.example']) }).get('saas.example')
+  assert.ok(found)
+  return found
+}
+
+const judge = ({ certificates }: Pick<TestSvid, 'certificates'>, bundle: X509Bundle): string =>
+  reasonOf(verify(certificates, { bundles: new Map([['saas.example', bundle]]) }))
+
+test('heeds the list of an intermediate that has the name of our authority', () => {
+  const crl = crlOf(lower, { revoked: [bad] })
+  for (const crls of [[crl], [crl, crlOf(root)], [...listsOf(partner, 70), crl]]) {
+    const bundle = bundleWith(crls)
+    assert.deepEqual([judge(good, bundle), judge(bad, bundle)], ['ok', 'revoked'])
+  }
+})
+
+test('lets in the callers of our authority however many lists a partner forges under its name', () => {
+  const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
+  assert.equal(judge(caller, bundleWith(listsOf(forged, 400))), 'ok')
+})
