@@ -45,3 +45,25 @@ test('lets in the callers of our authority however many lists a partner forges u
   const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
   assert.equal(judge(caller, bundleWith(listsOf(forged, 400))), 'ok')
 })
+
+test('heeds the list of our intermediate when a partner publishes the key of that intermediate as its own authority', async () => {
+  const next = await createAuthority('saas.example', { name: 'next root' })
+  const crossed = await root.crossSign(next)
+  const [listed, other] = [await crossed.issue(callerId), await crossed.issue(callerId)]
+  const crl = crlOf(next, { revoked: [listed] })
+  for (const [theirs, crls] of [
+    [[partner], [crl]],
+    [[partner, next], [crl]],
+    [
+      [partner, next],
+      [crl, crlOf(root)],
+    ],
+    [
+      [partner, next],
+      [...listsOf(partner, 70), crl],
+    ],
+  ] as const) {
+    const bundle = bundleWith(crls, { theirs })
+    assert.deepEqual([judge(other, bundle), judge(listed, bundle)], ['ok', 'revoked'])
+  }
+})

@@ -38,14 +38,8 @@ export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[])
 /**
  * Decodes lists that no authority signed, up to a limit. Takes one list of each issuer in turn, so that one issuer with
  * many lists displaces few lists of others.
- *
- * @param isOwned whether a trust domain also owns a list; if so, a list that cannot be read is that trust domain's
- * fault
  */
-export function* placeUnowned(
-  lists: readonly PublishedCrl[],
-  isOwned: (list: PublishedCrl) => boolean,
-): Generator<void, PlacedCrls> {
+export function* placeUnowned(lists: readonly PublishedCrl[]): Generator<void, PlacedCrls> {
   const excess = describeExcess(lists, mostOfNobody)
   const chosen = new Set<PublishedCrl>()
   let bytes = 0
@@ -59,8 +53,8 @@ export function* placeUnowned(
   const faults: BundleFault[] = excess === undefined ? [] : [toFault(undefined, excess)]
   for (const list of chosen) {
     const content = yield* list.read()
-    if (!(content instanceof CertificateError)) crls.push(content)
-    else if (!isOwned(list)) faults.push(toFault(undefined, content))
+    if (content instanceof CertificateError) faults.push(toFault(undefined, content))
+    else crls.push(content)
     yield
   }
   return { crls, faults, leftOut: lists.filter((list) => !chosen.has(list)) }

@@ -1,6 +1,6 @@
 import type { X509Bundle } from './bundle.ts'
 import { withRevocationLists } from './bundle.ts'
-import { CrlOwners, type CrlOwnership } from './crl-owners.ts'
+import { CrlOwners } from './crl-owners.ts'
 import { type PlacedCrls, placeOwned, placeUnowned } from './crl-places.ts'
 import { runAtOnce, runInTurns } from './in-turns.ts'
 import { type PublishedCrl, PublishedCrls } from './published-crl.ts'
@@ -50,21 +50,19 @@ export class CrlReader {
     const owners = new CrlOwners(bundles, own)
     const published = yield* this.#lists.list(crls)
     const lists = new Map<string, PublishedCrl[]>([...bundles.keys()].map((name) => [name, []]))
-    const ownerships = new Map<string, CrlOwnership>()
     const others: PublishedCrl[] = []
     for (const list of published) {
-      const ownership = yield* owners.find(list)
+      const found = yield* owners.find(list)
       // With only one bundle, the owner of the list is certain.
-      const isUndoubted = ownership.trustDomains.length === 0 && bundles.size === 1
-      const names = isUndoubted ? [...bundles.keys()] : ownership.trustDomains
-      ownerships.set(list.sha256, ownership)
+      const names = found.length === 0 && bundles.size === 1 ? [...bundles.keys()] : found
       for (const name of names) lists.get(name)?.push(list)
-      if (names.length === 0 || (!isUndoubted && !ownership.isExclusive)) others.push(list)
+      if (names.length === 0) others.push(list)
     }
-    const owned = new Map<string, PlacedCrls>()
-    for (const [name, ofOne] of lists) if (ofOne.length > 0) owned.set(name, yield* placeOwned(name, ofOne))
-    const isOwned = ({ sha256 }: PublishedCrl): boolean => ownerships.get(sha256)?.trustDomains.length !== 0
-    return { owned, ownerships, unowned: yield* placeUnowned(others, isOwned) }
+    const owned = new Map<string, OwnedCrls>()
+    for (const [name, ofOne] of lists) {
+      if (ofOne.length > 0) owned.set(name, { ...(yield* placeOwned(name, ofOne)), published: new Set(ofOne) })
+    }
+    return { owned, unowned: yield* placeUnowned(others) }
   }
 }
 
@@ -72,24 +70,25 @@ export class CrlReader {
 const fewLists = 16
 const fewBytes = 16 * 1024
 
+interface OwnedCrls extends PlacedCrls {
+  readonly published: ReadonlySet<PublishedCrl>
+}
+
 interface Places {
   /** By trust domain. Contains each trust domain with at least one list, even an unreadable one. */
-  readonly owned: ReadonlyMap<string, PlacedCrls>
-  /** By the SHA-256 of the list. */
-  readonly ownerships: ReadonlyMap<string, CrlOwnership>
+  readonly owned: ReadonlyMap<string, OwnedCrls>
   /** Lists that may belong to an intermediate. */
   readonly unowned: PlacedCrls
 }
 
-function join(bundle: X509Bundle, { owned, ownerships, unowned }: Places, isDemanded: boolean): X509Bundle {
-  const { trustDomain } = bundle
-  const own = owned.get(trustDomain)
-  const isPossible = ({ sha256 }: { readonly sha256: string }): boolean =>
-    ownerships.get(sha256)?.trustDomains.includes(trustDomain) !== true
+function join(bundle: X509Bundle, { owned, unowned }: Places, isDemanded: boolean): X509Bundle {
+  const own = owned.get(bundle.trustDomain)
   const isRequired = own !== undefined || isDemanded || bundle.requiresCrl
   const faults = [...(own?.faults ?? []), ...unowned.faults]
-  const crls = [...(own?.crls ?? []), ...unowned.crls.filter(isPossible)]
-  const leftOut = unowned.leftOut.filter(isPossible)
-  if (!isRequired && crls.length === 0 && faults.length === 0) return bundle
-  return withRevocationLists(bundle, new RevocationLists(crls, isRequired, { faults, leftOut }))
+  const crls = [...(own?.crls ?? []), ...unowned.crls]
+  // Our intermediate can be an authority of another trust domain, for example after its key was cross-signed.
+  const ofOthers = [...owned.values()].flatMap(({ published }) => [...published])
+  const leftOut = [...unowned.leftOut, ...ofOthers.filter((list) => own?.published.has(list) !== true)]
+  if (!isRequired && crls.length + leftOut.length === 0 && faults.length === 0) return bundle
+  return withRevocationLists(bundle, new RevocationLists(crls, isRequired, { faults, leftOut: [...new Set(leftOut)] }))
 }

@@ -22,6 +22,11 @@ export class PublishedCrl {
     this.issuer = this.origin === undefined ? '' : keyOfName(this.origin.issuer)
   }
 
+  /** Whether `read` returns at once. */
+  get isRead(): boolean {
+    return this.#content !== undefined
+  }
+
   /** Returns the list, or the error if it is rejected. */
   *read(): Generator<void, Crl | CertificateError> {
     return (this.#content ??= yield* this.#decode())

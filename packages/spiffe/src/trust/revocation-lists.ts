@@ -22,7 +22,7 @@ export interface IssuedCrls {
 interface Others {
   /** The faults of lists that were left out. */
   readonly faults?: readonly BundleFault[]
-  /** Lists that were not read because there are too many. */
+  /** Lists that are read only for a certificate whose key signed them. */
   readonly leftOut?: readonly PublishedCrl[]
 }
 
@@ -98,8 +98,8 @@ function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pic
       break
     }
     if (!isPossiblyIssuedBy(list.origin.signature, issuer)) continue
-    bytes += list.der.length
-    const content = bytes > maxLateBytes ? undefined : runAtOnce(list.read())
+    if (!list.isRead) bytes += list.der.length
+    const content = list.isRead || bytes <= maxLateBytes ? runAtOnce(list.read()) : undefined
     if (content === undefined || content instanceof CertificateError) isIncomplete = true
     else if (verifyCrlSignature(content, issuer) === 'valid') crls.push(content)
   }
