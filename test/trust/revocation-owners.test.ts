@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CrlReader, X509Bundle } from '@countersign/spiffe'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { extension } from '../certificate/encode.ts'
 import { callerId, reasonOf, verify } from '../svid/claims.ts'
 import { crlOf, listsOf } from './crls.ts'
 
@@ -13,6 +14,8 @@ const root = await createAuthority('saas.example', { name: 'SPIRE' })
 const lower = await root.intermediate({ name: 'SPIRE' })
 const partner = await createAuthority('partner.example')
 const caller = await root.issue(callerId)
+/** More lists that no authority signed than are read in advance. */
+const unrelated = listsOf(await partner.intermediate(), 70)
 const [good, bad] = [await lower.issue(callerId), await lower.issue(callerId)]
 
 const pemOf = (authorities: readonly Authority[]): string =>
@@ -65,5 +68,45 @@ test('heeds the list of our intermediate when a partner publishes the key of tha
   ] as const) {
     const bundle = bundleWith(crls, { theirs })
     assert.deepEqual([judge(other, bundle), judge(listed, bundle)], ['ok', 'revoked'])
+  }
+})
+
+const unreadable = { extensions: [extension('1.2.3.4', Buffer.of(5, 0), true)] }
+
+test('denies the callers of a key that signed a list that cannot be read, beside a current one too', () => {
+  for (const [crls, verdicts] of [
+    [
+      [crlOf(root), crlOf(root, { fields: unreadable })],
+      ['revocation_unknown', 'revocation_unknown'],
+    ],
+    [[crlOf(lower, { fields: unreadable })], ['ok', 'revocation_unknown']],
+    [
+      [crlOf(lower), crlOf(lower, { fields: unreadable })],
+      ['ok', 'revocation_unknown'],
+    ],
+  ] as const) {
+    for (const theirs of [[], [partner], [partner, lower]]) {
+      const bundle = bundleWith([crlOf(root), ...crls], { theirs })
+      assert.deepEqual([judge(caller, bundle), judge(good, bundle)], verdicts)
+    }
+  }
+})
+
+test('lets in the callers of a key that did not sign a list that cannot be read', () => {
+  const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
+  const bundle = bundleWith([crlOf(forged, { fields: unreadable }), crlOf(partner, { fields: unreadable })])
+  assert.deepEqual([judge(caller, bundle), judge(good, bundle)], ['ok', 'ok'])
+})
+
+test('denies the callers of an intermediate that signed a list without cRLSign, below any of its certificates', async () => {
+  const plain = await root.intermediate({ name: 'lower' })
+  const barred = await root.intermediate({ name: 'lower', key: plain.key, keyUsages: ['keyCertSign'] })
+  const { certificates } = await plain.issue(callerId)
+  const [leaf] = certificates
+  assert.ok(leaf)
+  const below = { certificates: [leaf, barred.certificateDer] }
+  for (const crls of [[crlOf(plain)], [...listsOf(partner, 70), ...unrelated, crlOf(plain)]]) {
+    const bundle = bundleWith(crls)
+    assert.deepEqual([judge({ certificates }, bundle), judge(below, bundle)], ['ok', 'revocation_unknown'])
   }
 })

@@ -39,8 +39,10 @@ interface ListsAtTime {
 }
 
 function checkCertificate(certificate: Certificate, issuer: Certificate, { lists, mayLack, now }: ListsAtTime): number {
-  const { crls: issued, isIncomplete } = lists.findIssued(issuer)
-  if (issued.length === 0 && !isIncomplete && !lists.areRequired) return Infinity
+  const { crls: issued, isIncomplete, isBarred } = lists.findIssued(issuer)
+  // A list that was not read, or that the issuer must not sign, may still be meant to revoke the certificate.
+  const isUncertain = isIncomplete || isBarred
+  if (issued.length === 0 && !isUncertain && !lists.areRequired) return Infinity
   const current = issued.filter(({ thisUpdate, nextUpdate }) => thisUpdate <= now && now < nextUpdate)
   // A stale list still revokes: an older list must not make its revocations invalid.
   const newest = Math.max(...current.map(({ thisUpdate }) => thisUpdate))
@@ -52,8 +54,7 @@ function checkCertificate(certificate: Certificate, issuer: Certificate, { lists
       `${found} is in the revocation list of ${describeCertificate(issuer)}`,
     )
   }
-  // A list that was not read may contain the certificate.
-  if (current.length > 0 && !isIncomplete) {
+  if (current.length > 0 && !isUncertain) {
     const coming = issued.filter(({ thisUpdate }) => now < thisUpdate).map(({ thisUpdate }) => thisUpdate)
     return Math.min(Math.max(...current.map(({ nextUpdate }) => nextUpdate)), ...coming)
   }
@@ -64,7 +65,7 @@ function checkCertificate(certificate: Certificate, issuer: Certificate, { lists
 function describeLack(issuer: Certificate, lists: RevocationLists): string {
   const expected = `expected a current revocation list of ${describeCertificate(issuer)}`
   const { crls: issued, isIncomplete, isBarred } = lists.findIssued(issuer)
-  if (isIncomplete) return `${expected}, found one that was left out, because there are too many lists`
+  if (isIncomplete) return `${expected}, found one that cannot be read, or too many to read them all`
   if (issued.length > 0) {
     const end = Math.max(...issued.map(({ nextUpdate }) => nextUpdate))
     return `${expected}, found one until ${new Date(end).toISOString()}`

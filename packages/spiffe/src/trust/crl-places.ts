@@ -12,7 +12,7 @@ const mostOfOne = { lists: 64, bytes: 4 * 1024 * 1024 }
  */
 const mostOfNobody = { lists: 64, bytes: 2 * 1024 * 1024 }
 
-/** The decoded lists, the faults of others, and the lists that were not decoded. */
+/** The decoded lists, the faults of others, and the lists that cannot be read or were not decoded. */
 export interface PlacedCrls {
   readonly crls: readonly Crl[]
   readonly faults: readonly BundleFault[]
@@ -26,13 +26,16 @@ export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[])
   if (excess !== undefined) return { crls: [], faults: [toFault(trustDomain, excess)], leftOut: [] }
   const crls: Crl[] = []
   const faults: BundleFault[] = []
+  const leftOut: PublishedCrl[] = []
   for (const list of lists) {
     const content = yield* list.read()
-    if (content instanceof CertificateError) faults.push(toFault(trustDomain, content))
-    else crls.push(content)
+    if (content instanceof CertificateError) {
+      faults.push(toFault(trustDomain, content))
+      leftOut.push(list)
+    } else crls.push(content)
     yield
   }
-  return { crls, faults, leftOut: [] }
+  return { crls, faults, leftOut }
 }
 
 /**
@@ -51,13 +54,16 @@ export function* placeUnowned(lists: readonly PublishedCrl[]): Generator<void, P
   }
   const crls: Crl[] = []
   const faults: BundleFault[] = excess === undefined ? [] : [toFault(undefined, excess)]
+  const leftOut = lists.filter((list) => !chosen.has(list))
   for (const list of chosen) {
     const content = yield* list.read()
-    if (content instanceof CertificateError) faults.push(toFault(undefined, content))
-    else crls.push(content)
+    if (content instanceof CertificateError) {
+      faults.push(toFault(undefined, content))
+      leftOut.push(list)
+    } else crls.push(content)
     yield
   }
-  return { crls, faults, leftOut: lists.filter((list) => !chosen.has(list)) }
+  return { crls, faults, leftOut }
 }
 
 /** Returns the first list of every issuer, then the second list of every issuer, and so on. */

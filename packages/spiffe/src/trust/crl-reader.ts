@@ -88,7 +88,11 @@ function join(bundle: X509Bundle, { owned, unowned }: Places, isDemanded: boolea
   const crls = [...(own?.crls ?? []), ...unowned.crls]
   // Our intermediate can be an authority of another trust domain, for example after its key was cross-signed.
   const ofOthers = [...owned.values()].flatMap(({ published }) => [...published])
-  const leftOut = [...unowned.leftOut, ...ofOthers.filter((list) => own?.published.has(list) !== true)]
+  const leftOut = [
+    ...(own?.leftOut ?? []),
+    ...unowned.leftOut,
+    ...ofOthers.filter((list) => own?.published.has(list) !== true),
+  ]
   if (!isRequired && crls.length + leftOut.length === 0 && faults.length === 0) return bundle
   return withRevocationLists(bundle, new RevocationLists(crls, isRequired, { faults, leftOut: [...new Set(leftOut)] }))
 }

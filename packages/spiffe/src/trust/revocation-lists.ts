@@ -13,7 +13,7 @@ import type { PublishedCrl } from './published-crl.ts'
 export interface IssuedCrls {
   /** Includes stale lists. */
   readonly crls: readonly Crl[]
-  /** Whether some lists of the issuer were not read. They could revoke any certificate. */
+  /** Whether the issuer signed lists that were not read or cannot be read. They could revoke any certificate. */
   readonly isIncomplete: boolean
   /** Whether the issuer signed a list without the key usage that allows it. */
   readonly isBarred: boolean
@@ -22,7 +22,7 @@ export interface IssuedCrls {
 interface Others {
   /** The faults of lists that were left out. */
   readonly faults?: readonly BundleFault[]
-  /** Lists that are read only for a certificate whose key signed them. */
+  /** Lists that cannot be read, or are read only for a certificate whose key signed them. */
   readonly leftOut?: readonly PublishedCrl[]
 }
 
@@ -61,11 +61,10 @@ export class RevocationLists {
   }
 
   #find(issuer: Certificate): IssuedCrls {
-    const verdicts = this.crls.map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
+    const { read, isIncomplete } = findLeftOut(this.#leftOut, issuer)
+    const verdicts = [...this.crls, ...read].map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
     const crls = verdicts.flatMap(([crl, verdict]) => (verdict === 'valid' ? [crl] : []))
-    const isBarred = verdicts.some(([, verdict]) => verdict === 'not_entitled')
-    const more = findLeftOut(this.#leftOut, issuer)
-    return { crls: [...crls, ...more.crls], isIncomplete: more.isIncomplete, isBarred }
+    return { crls, isIncomplete, isBarred: verdicts.some(([, verdict]) => verdict === 'not_entitled') }
   }
 }
 
@@ -79,13 +78,16 @@ const maxChecks = 256
 const maxLateBytes = 16 * 1024
 
 /** Finds the left-out lists of one issuer by their signature, and decodes them if they are small. */
-function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pick<IssuedCrls, 'crls' | 'isIncomplete'> {
+function findLeftOut(
+  leftOut: readonly PublishedCrl[],
+  issuer: Certificate,
+): { readonly read: readonly Crl[]; readonly isIncomplete: boolean } {
   const candidates = leftOut.filter(({ origin }) => {
     if (origin === undefined || !isSameName(origin.issuer, issuer.subject)) return false
     const { authorityKeyId } = origin
     return authorityKeyId === undefined || authorityKeyId === (issuer.subjectKeyId ?? authorityKeyId)
   })
-  const crls: Crl[] = []
+  const read: Crl[] = []
   let bytes = 0
   let checks = 0
   let isIncomplete = false
@@ -101,9 +103,9 @@ function findLeftOut(leftOut: readonly PublishedCrl[], issuer: Certificate): Pic
     if (!list.isRead) bytes += list.der.length
     const content = list.isRead || bytes <= maxLateBytes ? runAtOnce(list.read()) : undefined
     if (content === undefined || content instanceof CertificateError) isIncomplete = true
-    else if (verifyCrlSignature(content, issuer) === 'valid') crls.push(content)
+    else read.push(content)
   }
-  return { crls, isIncomplete }
+  return { read, isIncomplete }
 }
 
 function fingerprintLists(lists: readonly { readonly sha256: string }[], areRequired: boolean): string {
