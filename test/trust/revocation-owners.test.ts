@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CrlReader, X509Bundle } from '@countersign/spiffe'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
-import { extension } from '../certificate/encode.ts'
+import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
 import { callerId, reasonOf, verify } from '../svid/claims.ts'
 import { crlOf, listsOf } from './crls.ts'
 
@@ -14,8 +14,13 @@ const root = await createAuthority('saas.example', { name: 'SPIRE' })
 const lower = await root.intermediate({ name: 'SPIRE' })
 const partner = await createAuthority('partner.example')
 const caller = await root.issue(callerId)
-/** More lists that no authority signed than are read in advance. */
-const unrelated = listsOf(await partner.intermediate(), 70)
+/** More lists that no authority signed than are read in advance, each of another issuer. */
+const below = await partner.intermediate()
+const unrelated = await Promise.all(
+  Array.from({ length: 70 }, async (_, index) =>
+    crlOf(await partner.intermediate({ name: `below ${index}`, key: below.key })),
+  ),
+)
 const [good, bad] = [await lower.issue(callerId), await lower.issue(callerId)]
 
 const pemOf = (authorities: readonly Authority[]): string =>
@@ -108,5 +113,14 @@ test('denies the callers of an intermediate that signed a list without cRLSign, 
   for (const crls of [[crlOf(plain)], [...listsOf(partner, 70), ...unrelated, crlOf(plain)]]) {
     const bundle = bundleWith(crls)
     assert.deepEqual([judge({ certificates }, bundle), judge(below, bundle)], ['ok', 'revocation_unknown'])
+  }
+})
+
+test('heeds a list that names another key than the certificate of its issuer does, among many foreign ones too', () => {
+  const fields = { extensions: [extension('2.5.29.35', sequence(tlv(0x80, hex('0badcafe'))))] }
+  const crl = crlOf(lower, { revoked: [bad], fields })
+  for (const crls of [[crl], [...unrelated, crl]]) {
+    const bundle = bundleWith(crls)
+    assert.deepEqual([judge(good, bundle), judge(bad, bundle)], ['ok', 'revoked'])
   }
 })

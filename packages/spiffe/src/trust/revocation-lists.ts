@@ -82,17 +82,12 @@ function findLeftOut(
   leftOut: readonly PublishedCrl[],
   issuer: Certificate,
 ): { readonly read: readonly Crl[]; readonly isIncomplete: boolean } {
-  const candidates = leftOut.filter(({ origin }) => {
-    if (origin === undefined || !isSameName(origin.issuer, issuer.subject)) return false
-    const { authorityKeyId } = origin
-    return authorityKeyId === undefined || authorityKeyId === (issuer.subjectKeyId ?? authorityKeyId)
-  })
   const read: Crl[] = []
   let bytes = 0
   let checks = 0
   let isIncomplete = false
-  for (const list of candidates) {
-    if (list.origin === undefined) continue
+  for (const list of leftOut) {
+    if (list.origin === undefined || !isSameName(list.origin.issuer, issuer.subject)) continue
     // Lists under the name of an authority were checked before, so that forged ones do not use up the limit.
     if (recallIssuedBy(list.origin.signature, issuer) === undefined) checks += 1
     if (checks > maxChecks) {
