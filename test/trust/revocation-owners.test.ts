@@ -4,7 +4,7 @@ import { CrlReader, X509Bundle } from '@countersign/spiffe'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
 import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
 import { callerId, reasonOf, verify } from '../svid/claims.ts'
-import { crlOf, listsOf } from './crls.ts'
+import { type CrlContent, crlOf, listsOf } from './crls.ts'
 
 /*
  * Whose callers a revocation list denies: those of the key that signed it, whatever name it bears.
@@ -123,4 +123,90 @@ test('heeds a list that names another key than the certificate of its issuer doe
     const bundle = bundleWith(crls)
     assert.deepEqual([judge(good, bundle), judge(bad, bundle)], ['ok', 'revoked'])
   }
+})
+
+const day = 86_400_000
+const now = Date.now()
+
+/** Lists that this key signed on each of 70 days and that have expired. */
+const replayOf = (by: Authority, content: CrlContent = {}): readonly Buffer[] =>
+  Array.from({ length: 70 }, (_, index) => {
+    const thisUpdate = now - (index + 2) * day
+    return crlOf(by, { thisUpdate, nextUpdate: thisUpdate + day, ...content })
+  })
+
+test('lets in our callers beside a current list when a partner replays expired lists, readable or not', () => {
+  for (const fields of [{}, unreadable]) {
+    const replayed = [...replayOf(root, { fields }), ...replayOf(lower, { fields })]
+    const bundle = bundleWith([...unrelated, ...replayed, crlOf(root), crlOf(lower, { revoked: [bad] })])
+    assert.deepEqual([judge(caller, bundle), judge(good, bundle), judge(bad, bundle)], ['ok', 'ok', 'revoked'])
+    assert.deepEqual(new Set(bundle.faults.map(({ trustDomain }) => trustDomain)), new Set([undefined]))
+  }
+})
+
+test('counts lists that differ only in their signature as one', () => {
+  const expected = { thisUpdate: now - day, nextUpdate: now + day }
+  const [one, ...copies] = Array.from({ length: 70 }, () => crlOf(root, { ...expected, revoked: [caller] }))
+  assert.ok(one && copies.every((copy) => !copy.equals(one)))
+  const bundle = bundleWith([one, ...copies])
+  assert.deepEqual([judge(caller, bundle), bundle.revocation.crls.length, bundle.faults.length], ['revoked', 1, 0])
+})
+
+test('a copy of our list with a bad signature does not displace it', () => {
+  const crl = crlOf(root, { revoked: [caller] })
+  const damaged = Buffer.from(crl)
+  damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
+  for (const crls of [
+    [damaged, crl],
+    [crl, damaged],
+  ]) {
+    assert.equal(judge(caller, bundleWith(crls)), 'revoked')
+  }
+})
+
+test('demands no list because of one that had expired when it came, but denies its callers while it is there', () => {
+  const expired = { thisUpdate: now - 2 * day, nextUpdate: now - day }
+  for (const crls of [[crlOf(root, { ...expired, revoked: [caller] })], replayOf(root, { revoked: [caller] })]) {
+    const bundle = bundleWith(crls)
+    assert.equal(bundle.requiresCrl, false)
+    assert.deepEqual([judge(caller, bundle), judge(good, bundle)], ['revoked', 'revocation_unknown'])
+  }
+  assert.equal(bundleWith([crlOf(root, { ...expired, nextUpdate: now + day })]).requiresCrl, true)
+})
+
+test('keeps an expired list that is newer than every current one of its key', () => {
+  const older = { thisUpdate: now - 3 * day, nextUpdate: now + day }
+  const newer = { thisUpdate: now - 2 * day, nextUpdate: now - day, revoked: [caller, bad] }
+  for (const foreign of [[], unrelated]) {
+    const bundle = bundleWith([...foreign, ...[root, lower].flatMap((by) => [crlOf(by, older), crlOf(by, newer)])])
+    assert.deepEqual([judge(caller, bundle), judge(bad, bundle)], ['revoked', 'revoked'])
+  }
+})
+
+test('keeps what an older list revokes while it is current', () => {
+  const older = { thisUpdate: now - 3 * day, revoked: [caller, bad] }
+  for (const foreign of [[], unrelated]) {
+    const bundle = bundleWith([...foreign, ...[root, lower].flatMap((by) => [crlOf(by, older), crlOf(by)])])
+    assert.deepEqual([judge(caller, bundle), judge(bad, bundle)], ['revoked', 'revoked'])
+  }
+})
+
+test('does not take a list that is not in effect yet for one that replaces an expired one', () => {
+  const expired = { thisUpdate: now - 2 * day, nextUpdate: now - day, revoked: [caller] }
+  const coming = crlOf(root, { thisUpdate: now + day, nextUpdate: now + 2 * day })
+  assert.equal(judge(caller, bundleWith([coming, crlOf(root, expired)])), 'revoked')
+})
+
+test('requires lists of a trust domain with too many lists, even if all of them have expired', async () => {
+  const ours = await Promise.all(
+    Array.from({ length: 65 }, (_, index) => createAuthority('saas.example', { name: `root ${index}` })),
+  )
+  const expired = { thisUpdate: now - 2 * day, nextUpdate: now - day }
+  assert.equal(
+    bundleWith(
+      ours.map((by) => crlOf(by, expired)),
+      { ours },
+    ).requiresCrl,
+    true,
+  )
 })

@@ -150,9 +150,11 @@ test('a trust domain that publishes the intermediate of another one does not get
   }
 })
 
-test('takes a list that no authority signed for a list of the only bundle there is', () => {
-  const applied = applyCrls(new Map([['saas.example', ours]]), [crlOf(lower)], none)
-  assert.equal(applied.get('saas.example')?.requiresCrl, true)
+test('demands no list of the only bundle there is for a list that its authority did not sign', () => {
+  for (const crl of [crlOf(lower), crlOf(partner)]) {
+    const applied = applyCrls(new Map([['saas.example', ours]]), [crl], none)
+    assert.deepEqual(placesOf(applied), [[[sha256(crl)], false]])
+  }
 })
 
 test('requires lists of a trust domain that supplied some before, and of no other', () => {
@@ -223,10 +225,10 @@ test('a trust domain that signs its lists by SHA-1 needs a current one, since su
   assert.deepEqual(faultsOf(applied), [[], [], [named('rsa.example', 'crl_unsupported')]])
 })
 
-test('a list that cannot be read is of the only bundle there is', () => {
+test('a list whose signer cannot be read demands no list of the only bundle there is', () => {
   const applied = applyCrls(new Map([['saas.example', ours]]), [junk], none)
-  assert.equal(applied.get('saas.example')?.requiresCrl, true)
-  assert.deepEqual(faultsOf(applied), [[named('saas.example', 'crl_malformed')]])
+  assert.equal(applied.get('saas.example')?.requiresCrl, false)
+  assert.deepEqual(faultsOf(applied), [[named(undefined, 'crl_malformed')]])
 })
 
 test('a trust domain that has supplied lists needs a current one when its list cannot be read any more', () => {

@@ -79,38 +79,49 @@ function describeOther(input: Uint8Array): string {
   return format === undefined || format.startsWith('a certificate revocation list') ? '' : `found ${format}: `
 }
 
-/** The issuer and signature of a list. They can be read even from many lists that are rejected. */
-export type CrlOrigin = Pick<Crl, 'issuer' | 'signature' | 'authorityKeyId'>
+/** What can be read even from many lists that are rejected. Everything but the issuer and signature may be absent. */
+export interface CrlOrigin extends Pick<Crl, 'issuer' | 'signature' | 'authorityKeyId'> {
+  readonly thisUpdate?: number
+  readonly nextUpdate?: number
+}
 
 /**
- * Reads the issuer and the signature of a list, ignores the rest and skips its entries. Returns undefined if they
- * cannot be read. Does not copy the bytes.
+ * Reads the issuer, the signature and the dates of a list, ignores the rest and skips its entries. Returns undefined if
+ * issuer and signature cannot be read. Does not copy the bytes.
  */
 export function readCrlOrigin(der: Buffer): CrlOrigin | undefined {
   try {
     const { issuer, signature, fields } = openList(der)
-    const authorityKeyId = findAuthorityKeyId(fields)
-    return { issuer, signature, ...(authorityKeyId !== undefined && { authorityKeyId }) }
+    return { issuer, signature, ...readIfPossible(() => readDates(fields)), ...readIfPossible(() => readKeyId(fields)) }
   } catch (error) {
     if (error instanceof CertificateError) return undefined
     throw error
   }
 }
 
-function findAuthorityKeyId(fields: DerReader): string | undefined {
+// The list will be rejected, but its issuer must still be known.
+function readIfPossible<Result>(read: () => Result): Result | undefined {
   try {
-    fields.nextOfAny()
-    void (fields.nextIf(derTag.utcTime) ?? fields.nextIf(derTag.generalizedTime))
-    fields.nextIf(derTag.sequence)
-    const wrapped = fields.nextIf(0xa0)
-    const extensions = wrapped === undefined ? [] : decodeExtensions(wrapped.content)
-    const found = extensions.find(({ type }) => type === authorityKeyIdentifier)
-    return found && decodeAuthorityKeyId(found.value).authorityKeyId
+    return read()
   } catch (error) {
-    // The list will be rejected, but its issuer must still be known.
     if (error instanceof CertificateError) return undefined
     throw error
   }
+}
+
+function readDates(fields: DerReader): Pick<CrlOrigin, 'thisUpdate' | 'nextUpdate'> {
+  const [first, next] = [fields.nextOfAny(), fields.nextIf(derTag.utcTime) ?? fields.nextIf(derTag.generalizedTime)]
+  const thisUpdate = decodeTime(first, 'thisUpdate')
+  return next === undefined ? { thisUpdate } : { thisUpdate, nextUpdate: decodeTime(next, 'nextUpdate') }
+}
+
+function readKeyId(fields: DerReader): Pick<Crl, 'authorityKeyId'> {
+  fields.nextIf(derTag.sequence)
+  const wrapped = fields.nextIf(0xa0)
+  const extensions = wrapped === undefined ? [] : decodeExtensions(wrapped.content)
+  const found = extensions.find(({ type }) => type === authorityKeyIdentifier)
+  const authorityKeyId = found && decodeAuthorityKeyId(found.value).authorityKeyId
+  return authorityKeyId === undefined ? {} : { authorityKeyId }
 }
 
 interface OpenList extends Pick<Crl, 'issuer' | 'signature'> {

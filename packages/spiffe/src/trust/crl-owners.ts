@@ -26,27 +26,31 @@ export class CrlOwners {
   }
 
   /**
-   * Finds the trust domains whose authority signed a list. Also finds authorities without the cRLSign key usage: the
+   * Finds the trust domains whose authority signed a list, and this authority. Also finds authorities without the cRLSign key usage: the
    * trust domain did supply a list, so an operator must notice that the list cannot be used.
    *
    * A list is never assigned by name alone. If another trust domain has too many authorities with one name, or too many
    * lists use that name, the unchecked lists have no owner. They are checked when a certificate with that name has
    * issued a caller's certificate.
    */
-  *find({ origin, issuer }: Pick<PublishedCrl, 'origin' | 'issuer'>): Generator<void, readonly string[]> {
-    if (origin === undefined) return []
-    const trustDomains: string[] = []
+  *find({
+    origin,
+    issuer,
+  }: Pick<PublishedCrl, 'origin' | 'issuer'>): Generator<void, ReadonlyMap<string, Certificate>> {
+    const signers = new Map<string, Certificate>()
+    if (origin === undefined) return signers
     for (const [trustDomain, namesakes] of this.#byName.get(issuer) ?? []) {
-      if (yield* this.#isSignedBy(origin, trustDomain, namesakes)) trustDomains.push(trustDomain)
+      const signer = yield* this.#findSigner(origin, trustDomain, namesakes)
+      if (signer !== undefined) signers.set(trustDomain, signer)
     }
-    return trustDomains
+    return signers
   }
 
-  *#isSignedBy(
+  *#findSigner(
     { signature, authorityKeyId }: CrlOrigin,
     trustDomain: string,
     namesakes: readonly Certificate[],
-  ): Generator<void, boolean> {
+  ): Generator<void, Certificate | undefined> {
     const likelihood = ({ subjectKeyId }: Certificate): number =>
       subjectKeyId === undefined ? 1 : subjectKeyId === authorityKeyId ? 2 : 0
     const byLikelihood =
@@ -55,13 +59,13 @@ export class CrlOwners {
     let tried = 0
     for (const authority of byLikelihood) {
       const checks = this.#checks.get(trustDomain) ?? 0
-      if (!isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)) return false
+      if (!isOwn && (tried === maxKeysOfName || checks === maxChecksOfOne)) return undefined
       tried += 1
       this.#checks.set(trustDomain, checks + 1)
-      if (isPossiblyIssuedBy(signature, authority)) return true
+      if (isPossiblyIssuedBy(signature, authority)) return authority
       yield
     }
-    return false
+    return undefined
   }
 
   #note(authority: Certificate, trustDomain: string): void {

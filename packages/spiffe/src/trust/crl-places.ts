@@ -2,6 +2,7 @@ import type { Crl } from '../certificate/crl.ts'
 import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import type { PublishedCrl } from './published-crl.ts'
+import { isExpired } from './superseded-crls.ts'
 
 /** The maximum number of lists of one trust domain, and their maximum total size in bytes. */
 const mostOfOne = { lists: 64, bytes: 4 * 1024 * 1024 }
@@ -19,11 +20,33 @@ export interface PlacedCrls {
   readonly leftOut: readonly PublishedCrl[]
 }
 
-/** Decodes the lists of one trust domain, or none of them if there are too many. */
-export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[]): Generator<void, PlacedCrls> {
+/** The lists of one trust domain. */
+export interface OwnedCrls extends PlacedCrls {
+  readonly published: ReadonlySet<PublishedCrl>
+  /**
+   * Whether they show that the trust domain has revocation lists in use. A list that has expired does not: anyone can
+   * publish an old one again.
+   */
+  readonly isDemand: boolean
+}
+
+/**
+ * Decodes the lists of one trust domain, or none of them if there are too many.
+ *
+ * @param lists without superseded ones
+ */
+export function* placeOwned(
+  trustDomain: string,
+  lists: readonly PublishedCrl[],
+  now: number,
+): Generator<void, OwnedCrls> {
+  const published = new Set(lists)
   const excess = describeExcess(lists, mostOfOne)
   // Leaving only some lists out would accept the certificates that they revoke.
-  if (excess !== undefined) return { crls: [], faults: [toFault(trustDomain, excess)], leftOut: [] }
+  if (excess !== undefined) {
+    return { crls: [], faults: [toFault(trustDomain, excess)], leftOut: [], published, isDemand: true }
+  }
+  const isDemand = lists.some(({ origin = {} }) => !isExpired(origin, now))
   const crls: Crl[] = []
   const faults: BundleFault[] = []
   const leftOut: PublishedCrl[] = []
@@ -35,7 +58,7 @@ export function* placeOwned(trustDomain: string, lists: readonly PublishedCrl[])
     } else crls.push(content)
     yield
   }
-  return { crls, faults, leftOut }
+  return { crls, faults, leftOut, published, isDemand }
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { X509Bundle } from './bundle.ts'
 import { withRevocationLists } from './bundle.ts'
 import { CrlOwners } from './crl-owners.ts'
-import { type PlacedCrls, placeOwned, placeUnowned } from './crl-places.ts'
+import { type OwnedCrls, type PlacedCrls, placeOwned, placeUnowned } from './crl-places.ts'
 import { runAtOnce, runInTurns } from './in-turns.ts'
 import { type PublishedCrl, PublishedCrls } from './published-crl.ts'
 import { RevocationLists } from './revocation-lists.ts'
+import { withoutSuperseded } from './superseded-crls.ts'
 
 /** Revocation lists, and the bundles that they apply to. */
 export interface CrlUpdate {
@@ -18,6 +19,8 @@ export interface CrlUpdate {
   readonly own?: ReadonlySet<string>
   /** Names of trust domains that need lists; those without a bundle are ignored. Default none. */
   readonly demanded?: ReadonlySet<string>
+  /** Epoch milliseconds. Default the current time. */
+  readonly now?: number
 }
 
 /**
@@ -46,23 +49,28 @@ export class CrlReader {
     return runInTurns(this.#place(update))
   }
 
-  *#place({ bundles, crls, own = new Set() }: CrlUpdate): Generator<void, Places> {
+  *#place({ bundles, crls, own = new Set(), now = Date.now() }: CrlUpdate): Generator<void, Places> {
     const owners = new CrlOwners(bundles, own)
     const published = yield* this.#lists.list(crls)
-    const lists = new Map<string, PublishedCrl[]>([...bundles.keys()].map((name) => [name, []]))
+    const lists = new Map<string, Map<string, PublishedCrl[]>>([...bundles.keys()].map((name) => [name, new Map()]))
     const others: PublishedCrl[] = []
     for (const list of published) {
-      const found = yield* owners.find(list)
-      // With only one bundle, the owner of the list is certain.
-      const names = found.length === 0 && bundles.size === 1 ? [...bundles.keys()] : found
-      for (const name of names) lists.get(name)?.push(list)
-      if (names.length === 0) others.push(list)
+      const signers = yield* owners.find(list)
+      for (const [name, { keyInfo }] of signers) {
+        const key = keyInfo.der.toString('base64')
+        const byKey = lists.get(name)
+        const ofKey = byKey?.get(key)
+        if (ofKey === undefined) byKey?.set(key, [list])
+        else ofKey.push(list)
+      }
+      if (signers.size === 0) others.push(list)
     }
     const owned = new Map<string, OwnedCrls>()
-    for (const [name, ofOne] of lists) {
-      if (ofOne.length > 0) owned.set(name, { ...(yield* placeOwned(name, ofOne)), published: new Set(ofOne) })
+    for (const [name, byKey] of lists) {
+      const ofOne = [...byKey.values()].flatMap((ofKey) => withoutSuperseded(ofKey, now))
+      if (ofOne.length > 0) owned.set(name, yield* placeOwned(name, ofOne, now))
     }
-    return { owned, unowned: yield* placeUnowned(others) }
+    return { owned, unowned: yield* placeUnowned(others), now }
   }
 }
 
@@ -70,20 +78,17 @@ export class CrlReader {
 const fewLists = 16
 const fewBytes = 16 * 1024
 
-interface OwnedCrls extends PlacedCrls {
-  readonly published: ReadonlySet<PublishedCrl>
-}
-
 interface Places {
   /** By trust domain. Contains each trust domain with at least one list, even an unreadable one. */
   readonly owned: ReadonlyMap<string, OwnedCrls>
   /** Lists that may belong to an intermediate. */
   readonly unowned: PlacedCrls
+  readonly now: number
 }
 
-function join(bundle: X509Bundle, { owned, unowned }: Places, isDemanded: boolean): X509Bundle {
+function join(bundle: X509Bundle, { owned, unowned, now }: Places, isDemanded: boolean): X509Bundle {
   const own = owned.get(bundle.trustDomain)
-  const isRequired = own !== undefined || isDemanded || bundle.requiresCrl
+  const isRequired = own?.isDemand === true || isDemanded || bundle.requiresCrl
   const faults = [...(own?.faults ?? []), ...unowned.faults]
   const crls = [...(own?.crls ?? []), ...unowned.crls]
   // Our intermediate can be an authority of another trust domain, for example after its key was cross-signed.
@@ -94,5 +99,6 @@ function join(bundle: X509Bundle, { owned, unowned }: Places, isDemanded: boolea
     ...ofOthers.filter((list) => own?.published.has(list) !== true),
   ]
   if (!isRequired && crls.length + leftOut.length === 0 && faults.length === 0) return bundle
-  return withRevocationLists(bundle, new RevocationLists(crls, isRequired, { faults, leftOut: [...new Set(leftOut)] }))
+  const others = { faults, leftOut: [...new Set(leftOut)], now }
+  return withRevocationLists(bundle, new RevocationLists(crls, isRequired, others))
 }

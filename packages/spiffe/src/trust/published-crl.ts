@@ -13,6 +13,7 @@ export class PublishedCrl {
   /** Equal for lists with equal issuer names; empty without an origin. */
   readonly issuer: string
   #content: Crl | CertificateError | undefined
+  #contentSha256: string | undefined
 
   constructor(sha256: string, der: Uint8Array) {
     this.sha256 = sha256
@@ -20,6 +21,12 @@ export class PublishedCrl {
     this.der = Buffer.from(der)
     this.origin = readCrlOrigin(this.der)
     this.issuer = this.origin === undefined ? '' : keyOfName(this.origin.issuer)
+  }
+
+  /** SHA-256 of the signed part, lower-case hex; of the whole without an origin. */
+  get contentSha256(): string {
+    if (this.origin === undefined) return this.sha256
+    return (this.#contentSha256 ??= hash('sha256', this.origin.signature.signedBytes))
   }
 
   /** Whether `read` returns at once. */

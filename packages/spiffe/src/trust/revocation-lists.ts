@@ -8,6 +8,7 @@ import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
 import { runAtOnce } from './in-turns.ts'
 import type { PublishedCrl } from './published-crl.ts'
+import { findSuperseded } from './superseded-crls.ts'
 
 /** The revocation lists of one issuer. */
 export interface IssuedCrls {
@@ -24,6 +25,8 @@ interface Others {
   readonly faults?: readonly BundleFault[]
   /** Lists that cannot be read, or are read only for a certificate whose key signed them. */
   readonly leftOut?: readonly PublishedCrl[]
+  /** Epoch milliseconds: when the lists were received. Superseded lists are recognized as of then. */
+  readonly now?: number
 }
 
 /** The certificate revocation lists of a bundle. Immutable except for a cache of its own checks. */
@@ -36,12 +39,14 @@ export class RevocationLists {
   /** The faults of lists that were left out. */
   readonly faults: readonly BundleFault[]
   readonly #leftOut: readonly PublishedCrl[]
+  readonly #now: number
   readonly #issued = new Map<string, IssuedCrls>()
 
-  constructor(crls: readonly Crl[], areRequired: boolean, { faults = [], leftOut = [] }: Others = {}) {
+  constructor(crls: readonly Crl[], areRequired: boolean, { faults = [], leftOut = [], now = -Infinity }: Others = {}) {
     this.crls = Object.freeze([...new Map(crls.map((crl) => [crl.sha256, crl])).values()])
     this.areRequired = areRequired
     this.#leftOut = leftOut
+    this.#now = now
     const isEmpty = this.crls.length + leftOut.length === 0 && !areRequired
     this.fingerprint = isEmpty ? '' : fingerprintLists([...this.crls, ...leftOut], areRequired)
     this.faults = faults
@@ -61,10 +66,14 @@ export class RevocationLists {
   }
 
   #find(issuer: Certificate): IssuedCrls {
-    const { read, isIncomplete } = findLeftOut(this.#leftOut, issuer)
-    const verdicts = [...this.crls, ...read].map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
+    const { signed, isAll } = findSigned(this.#leftOut, issuer)
+    const early = this.crls.filter((crl) => verifyCrlSignature(crl, issuer) !== 'foreign')
+    const isSuperseded = findSuperseded([...early, ...signed.map(({ origin = {} }) => origin)], this.#now)
+    const { late, isAllRead } = readSmall(signed.filter(({ origin = {} }) => !isSuperseded(origin)))
+    const verdicts = [...early, ...late].map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
     const crls = verdicts.flatMap(([crl, verdict]) => (verdict === 'valid' ? [crl] : []))
-    return { crls, isIncomplete, isBarred: verdicts.some(([, verdict]) => verdict === 'not_entitled') }
+    const isBarred = verdicts.some(([, verdict]) => verdict === 'not_entitled')
+    return { crls, isIncomplete: !isAll || !isAllRead, isBarred }
   }
 }
 
@@ -74,33 +83,37 @@ const maxIssuers = 256
 /** The maximum number of left-out lists whose signature is checked for one issuer. */
 const maxChecks = 256
 
+/** Finds the left-out lists that the key of this issuer signed, and whether every candidate was checked. */
+function findSigned(
+  leftOut: readonly PublishedCrl[],
+  issuer: Certificate,
+): { readonly signed: readonly PublishedCrl[]; readonly isAll: boolean } {
+  const signed: PublishedCrl[] = []
+  let checks = 0
+  for (const list of leftOut) {
+    const { origin } = list
+    if (origin === undefined || !isSameName(origin.issuer, issuer.subject)) continue
+    // Lists under the name of an authority were checked before, so that forged ones do not use up the limit.
+    if (recallIssuedBy(origin.signature, issuer) === undefined) checks += 1
+    if (checks > maxChecks) return { signed, isAll: false }
+    if (isPossiblyIssuedBy(origin.signature, issuer)) signed.push(list)
+  }
+  return { signed, isAll: true }
+}
+
 /** The maximum size of left-out lists that are decoded late, in bytes. A handshake waits for this. */
 const maxLateBytes = 16 * 1024
 
-/** Finds the left-out lists of one issuer by their signature, and decodes them if they are small. */
-function findLeftOut(
-  leftOut: readonly PublishedCrl[],
-  issuer: Certificate,
-): { readonly read: readonly Crl[]; readonly isIncomplete: boolean } {
-  const read: Crl[] = []
+/** Decodes small lists. Also returns whether every list was read. */
+function readSmall(lists: readonly PublishedCrl[]): { readonly late: readonly Crl[]; readonly isAllRead: boolean } {
+  const late: Crl[] = []
   let bytes = 0
-  let checks = 0
-  let isIncomplete = false
-  for (const list of leftOut) {
-    if (list.origin === undefined || !isSameName(list.origin.issuer, issuer.subject)) continue
-    // Lists under the name of an authority were checked before, so that forged ones do not use up the limit.
-    if (recallIssuedBy(list.origin.signature, issuer) === undefined) checks += 1
-    if (checks > maxChecks) {
-      isIncomplete = true
-      break
-    }
-    if (!isPossiblyIssuedBy(list.origin.signature, issuer)) continue
+  for (const list of lists) {
     if (!list.isRead) bytes += list.der.length
     const content = list.isRead || bytes <= maxLateBytes ? runAtOnce(list.read()) : undefined
-    if (content === undefined || content instanceof CertificateError) isIncomplete = true
-    else read.push(content)
+    if (content !== undefined && !(content instanceof CertificateError)) late.push(content)
   }
-  return { read, isIncomplete }
+  return { late, isAllRead: late.length === lists.length }
 }
 
 function fingerprintLists(lists: readonly { readonly sha256: string }[], areRequired: boolean): string {

@@ -55,7 +55,7 @@ export class BundleUpdates {
     const all = new Map([...others, ...encoded])
     const bundles = this.#reader.read(all, { now, own: own?.[0], emptyRevokes: true })
     const ours = new Set(own === undefined ? [] : [own[0]])
-    const applied = this.#crls.apply({ bundles, crls, own: ours, demanded: this.#demanded })
+    const applied = this.#crls.apply({ bundles, crls, own: ours, demanded: this.#demanded, now })
     const wanted = [...applied].filter(([name]) => encoded.has(name))
     return { bundles: new Map(wanted), faults }
   }
@@ -76,7 +76,7 @@ export class BundleUpdates {
     await isDecoding
     const ours = new Set(own.keys())
     const bundles = this.#reader.read(encoded, { now, own: [...ours][0], emptyRevokes: true })
-    await this.#crls.prepare({ bundles, crls, own: ours })
+    await this.#crls.prepare({ bundles, crls, own: ours, now })
   }
 }
 
