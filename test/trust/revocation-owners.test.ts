@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CrlReader, X509Bundle } from '@countersign/spiffe'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.ts'
 import { extension, hex, sequence, tlv } from '../certificate/encode.ts'
+import { entry } from '../certificate/revocation-list.ts'
 import { callerId, reasonOf, verify } from '../svid/claims.ts'
 import { type CrlContent, crlOf, listsOf } from './crls.ts'
 
@@ -209,4 +212,56 @@ test('requires lists of a trust domain with too many lists, even if all of them 
     ).requiresCrl,
     true,
   )
+})
+
+/** Resolves when so many lists of our intermediate were read, which takes some turns. */
+async function waitForLists(bundle: X509Bundle, count: number): Promise<void> {
+  const issuer = decodeCertificate(lower.certificateDer)
+  while (bundle.revocation.findIssued(issuer).crls.length < count) await nextTurn()
+}
+
+test('reads a large list of our intermediate behind foreign ones that use up what is read in advance', async () => {
+  const padding = Array.from({ length: 2000 }, (_, index) => ({ serialNumber: (0x10000000 + index).toString(16) }))
+  const fat = [extension('1.2.3.4', Buffer.alloc(1_040_000))]
+  const issuers = [await partner.intermediate({ name: 'fat 1' }), await partner.intermediate({ name: 'fat 2' })]
+  const huge = issuers.map((by) => crlOf(by, { fields: { extensions: fat } }))
+  const large = crlOf(lower, { revoked: [bad, ...padding] })
+  assert.ok(large.length > 16 * 1024)
+  for (const foreign of [huge, unrelated]) {
+    const bundle = bundleWith([...foreign, large])
+    assert.equal(judge(caller, bundle), 'ok')
+    assert.equal(judge(good, bundle), 'revocation_unknown')
+    await waitForLists(bundle, 1)
+    assert.deepEqual([judge(good, bundle), judge(bad, bundle)], ['ok', 'revoked'])
+  }
+})
+
+test('reads at most 4 MiB of lists late, and denies the callers of their issuer with more', async () => {
+  const entries = Array.from({ length: 30_000 }, () => entry(tlv(0x02, hex('01020304'))))
+  const lists = Array.from({ length: 8 }, (_, index) =>
+    crlOf(lower, { nextUpdate: now + day + index * 1000, fields: { entries } }),
+  )
+  const [size = 0] = lists.map(({ length }) => length)
+  const most = Math.floor((4 * 1024 * 1024) / size)
+  assert.ok(most < lists.length)
+  for (const [count, verdict] of [
+    [most, 'ok'],
+    [most + 1, 'revocation_unknown'],
+  ] as const) {
+    const bundle = bundleWith([...unrelated, ...lists.slice(0, count)])
+    await waitForLists(bundle, most)
+    // Enough turns to read another one.
+    for (let turn = 0; turn < 500; turn += 1) await nextTurn()
+    assert.equal(judge(good, bundle), verdict)
+  }
+})
+
+test('checks the signatures of many lists under the name of our intermediate in several handshakes', async () => {
+  const named = await root.intermediate({ name: 'lower' })
+  const svids = [await named.issue(callerId), await named.issue(callerId)]
+  const forged = listsOf({ certificateDer: named.certificateDer, keyPem: partner.keyPem }, 600)
+  const bundle = bundleWith([...unrelated, ...forged, crlOf(named, { revoked: svids.slice(1) })])
+  const verdicts = [1, 2, 3].map(() => svids.map((svid) => judge(svid, bundle)))
+  assert.deepEqual(verdicts.at(-1), ['ok', 'revoked'])
+  assert.equal(verdicts[0]?.[0], 'revocation_unknown')
 })

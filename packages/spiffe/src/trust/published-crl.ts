@@ -29,9 +29,9 @@ export class PublishedCrl {
     return (this.#contentSha256 ??= hash('sha256', this.origin.signature.signedBytes))
   }
 
-  /** Whether `read` returns at once. */
-  get isRead(): boolean {
-    return this.#content !== undefined
+  /** What `read` returned, or undefined if it has not finished yet. */
+  get content(): Crl | CertificateError | undefined {
+    return this.#content
   }
 
   /** Returns the list, or the error if it is rejected. */

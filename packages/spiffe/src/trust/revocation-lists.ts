@@ -6,7 +6,7 @@ import { verifyCrlSignature } from '../certificate/verify-crl.ts'
 import { isPossiblyIssuedBy, recallIssuedBy } from '../certificate/verify-once.ts'
 import { CertificateError } from '../errors.ts'
 import type { BundleFault } from './bundle-fault.ts'
-import { runAtOnce } from './in-turns.ts'
+import { runAtOnce, runInTurns } from './in-turns.ts'
 import type { PublishedCrl } from './published-crl.ts'
 import { findSuperseded } from './superseded-crls.ts'
 
@@ -40,6 +40,10 @@ export class RevocationLists {
   readonly faults: readonly BundleFault[]
   readonly #leftOut: readonly PublishedCrl[]
   readonly #now: number
+  /** Lists that are read late, and their total size in bytes. */
+  readonly #late = new Set<PublishedCrl>()
+  #lateBytes = 0
+  #reading: Promise<void> = Promise.resolve()
   readonly #issued = new Map<string, IssuedCrls>()
 
   constructor(crls: readonly Crl[], areRequired: boolean, { faults = [], leftOut = [], now = -Infinity }: Others = {}) {
@@ -55,33 +59,67 @@ export class RevocationLists {
 
   /**
    * Finds the lists that the owner of this certificate issued. Each signature is verified once, even if it is invalid.
+   * Limits the work of one call. If more is left, the result is incomplete, and a later call goes on.
    */
   findIssued(issuer: Certificate): IssuedCrls {
     const known = this.#issued.get(issuer.sha256)
     if (known !== undefined) return known
     if (this.#issued.size === maxIssuers) this.#issued.clear()
-    const found = this.#find(issuer)
-    this.#issued.set(issuer.sha256, found)
+    const { isFinal, ...found } = this.#find(issuer)
+    if (isFinal) this.#issued.set(issuer.sha256, found)
     return found
   }
 
-  #find(issuer: Certificate): IssuedCrls {
+  #find(issuer: Certificate): IssuedCrls & { readonly isFinal: boolean } {
     const { signed, isAll } = findSigned(this.#leftOut, issuer)
     const early = this.crls.filter((crl) => verifyCrlSignature(crl, issuer) !== 'foreign')
     const isSuperseded = findSuperseded([...early, ...signed.map(({ origin = {} }) => origin)], this.#now)
-    const { late, isAllRead } = readSmall(signed.filter(({ origin = {} }) => !isSuperseded(origin)))
+    const remaining = signed.filter(({ origin = {} }) => !isSuperseded(origin))
+    const isReading = this.#readLate(remaining)
+    const late = remaining.flatMap(({ content }) => (content === undefined || isError(content) ? [] : [content]))
     const verdicts = [...early, ...late].map((crl) => [crl, verifyCrlSignature(crl, issuer)] as const)
     const crls = verdicts.flatMap(([crl, verdict]) => (verdict === 'valid' ? [crl] : []))
     const isBarred = verdicts.some(([, verdict]) => verdict === 'not_entitled')
-    return { crls, isIncomplete: !isAll || !isAllRead, isBarred }
+    const isIncomplete = !isAll || late.length < remaining.length
+    return { crls, isIncomplete, isBarred, isFinal: isAll && !isReading }
   }
+
+  /**
+   * Reads the small lists, and starts to read the others in turns, so that foreign lists cannot keep those of a verified
+   * path from being read. Returns true while they are being read.
+   */
+  #readLate(lists: readonly PublishedCrl[]): boolean {
+    let bytes = 0
+    for (const list of lists) {
+      if (list.content !== undefined || this.#late.has(list)) continue
+      bytes += list.der.length
+      if (bytes <= maxBytesAtOnce) runAtOnce(list.read())
+      else if (this.#lateBytes + list.der.length <= maxLateBytes) {
+        this.#late.add(list)
+        this.#lateBytes += list.der.length
+        // One after the other, because each of them takes a part of every turn.
+        this.#reading = this.#reading.then(() => runInTurns(list.read()))
+      }
+    }
+    return lists.some((list) => list.content === undefined && this.#late.has(list))
+  }
+}
+
+function isError(content: Crl | CertificateError): content is CertificateError {
+  return content instanceof CertificateError
 }
 
 /** The maximum number of issuers whose lists are cached. */
 const maxIssuers = 256
 
-/** The maximum number of left-out lists whose signature is checked for one issuer. */
+/** The maximum number of signatures that are checked for one issuer. A handshake waits for this. */
 const maxChecks = 256
+
+/** The maximum size of lists that are read at once, in bytes. A handshake waits for this. */
+const maxBytesAtOnce = 16 * 1024
+
+/** The maximum total size of lists that are read late for one trust domain, in bytes. */
+const maxLateBytes = 4 * 1024 * 1024
 
 /** Finds the left-out lists that the key of this issuer signed, and whether every candidate was checked. */
 function findSigned(
@@ -99,21 +137,6 @@ function findSigned(
     if (isPossiblyIssuedBy(origin.signature, issuer)) signed.push(list)
   }
   return { signed, isAll: true }
-}
-
-/** The maximum size of left-out lists that are decoded late, in bytes. A handshake waits for this. */
-const maxLateBytes = 16 * 1024
-
-/** Decodes small lists. Also returns whether every list was read. */
-function readSmall(lists: readonly PublishedCrl[]): { readonly late: readonly Crl[]; readonly isAllRead: boolean } {
-  const late: Crl[] = []
-  let bytes = 0
-  for (const list of lists) {
-    if (!list.isRead) bytes += list.der.length
-    const content = list.isRead || bytes <= maxLateBytes ? runAtOnce(list.read()) : undefined
-    if (content !== undefined && !(content instanceof CertificateError)) late.push(content)
-  }
-  return { late, isAllRead: late.length === lists.length }
 }
 
 function fingerprintLists(lists: readonly { readonly sha256: string }[], areRequired: boolean): string {
