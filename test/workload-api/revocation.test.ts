@@ -5,6 +5,7 @@ import type { X509Bundle } from '@countersign/core'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { type AgentSvid, createWorkloadApiClient } from '@countersign/workload-api'
 import { UpdateReader } from '../../packages/workload-api/src/x509/read-update.ts'
+import { extension } from '../certificate/encode.ts'
 import { crlOf, listsOf } from '../trust/crls.ts'
 import { billing, coreApi, startBillingAgent, startService } from './agent-service.ts'
 import { type Served, serveSource, waitForEnd } from './served.ts'
@@ -63,6 +64,35 @@ test('W-11: a list speaks for the trust domain of its issuer alone', async (cont
   const { source } = await startService(context, { authority, entries, crls })
   const served = await serveSource(context, source, ['saas.example', 'partner.example'])
   assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
+})
+
+test('W-11: the list of an intermediate counts that has the name of our authority, beside the bundle of a partner', async (context) => {
+  const root = await createAuthority('saas.example', { name: 'SPIRE' })
+  const lower = await root.intermediate({ name: 'SPIRE' })
+  const [listed, other] = [await lower.issue(coreApi), await lower.issue(coreApi)]
+  const entries = [{ spiffeId: billing, federatesWith: [partner] }]
+  const crls = [crlOf(lower, { revoked: [listed] })]
+  const { source } = await startService(context, { authorities: [root, partner], entries, crls })
+  const served = await serveSource(context, source)
+  assert.deepEqual([await isLetIn(served, other), await isLetIn(served, listed)], [true, false])
+})
+
+test('W-11: an unreadable list of our authority lets nobody in, beside a current one too', async (context) => {
+  const unreadable = crlOf(authority, { fields: { extensions: [extension('1.2.3.4', Buffer.of(5, 0), true)] } })
+  const { source } = await startService(context, { authority, crls: [crlOf(authority), unreadable] })
+  const served = await serveSource(context, source)
+  assert.equal(await isLetIn(served, caller), false)
+})
+
+test('W-11: expired lists of our authority, published again by a partner, lock none of our callers out', async (context) => {
+  const day = 86_400_000
+  const replayed = Array.from({ length: 65 }, (_, index) => {
+    const thisUpdate = Date.now() - (index + 2) * day
+    return crlOf(authority, { thisUpdate, nextUpdate: thisUpdate + day })
+  })
+  const { source } = await startService(context, { authority, crls: [...replayed, crlOf(authority)] })
+  const served = await serveSource(context, source)
+  assert.equal(await isLetIn(served, caller), true)
 })
 
 test('W-11: a list for an SVID of ours that we did not choose demands none of our own trust domain', async (context) => {
