@@ -65,7 +65,8 @@ function checkCertificate(certificate: Certificate, issuer: Certificate, { lists
 function describeLack(issuer: Certificate, lists: RevocationLists): string {
   const expected = `expected a current revocation list of ${describeCertificate(issuer)}`
   const { crls: issued, isIncomplete, isBarred } = lists.findIssued(issuer)
-  if (isIncomplete) return `${expected}, found one that cannot be read, or too many to read them all`
+  if (isIncomplete)
+    return `${expected}, found one that was not read, because it is unreadable or there are too many lists`
   if (issued.length > 0) {
     const end = Math.max(...issued.map(({ nextUpdate }) => nextUpdate))
     return `${expected}, found one until ${new Date(end).toISOString()}`
