@@ -10,7 +10,7 @@ import { type Agent, type AgentFault, type AgentOptions, startAgent } from '@cou
 import { workloadApiSource } from '@countersign/workload-api'
 import { RunningCommand } from '../cli/run-command.ts'
 import type { Block } from './blocks.ts'
-import { waitForEvent } from './wait-for-event.ts'
+import { waitForEvent } from '../support/wait-for-event.ts'
 import { readPage, root } from './page.ts'
 import { isSource, read } from './read.ts'
 import { readTable } from './table.ts'

@@ -5,7 +5,7 @@ import { readPage } from './page.ts'
 import { isSource, read } from './read.ts'
 import { readTable } from './table.ts'
 import { testBlocks } from './test-page.ts'
-import { waitForEvent } from './wait-for-event.ts'
+import { waitForEvent } from '../support/wait-for-event.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
 
 const page = readPage('docs/operating.md')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileSource, type SourceNotice, type X509Material, type X509Source } from '@countersign/core'
 import { type Authority, createAuthority, type TestSvid } from '@countersign/testkit'
+import { waitForEvent } from '../support/wait-for-event.ts'
 
 export const spiffeId = 'spiffe://saas.example/ns/production/sa/core-api'
 export const authority: Authority = await createAuthority('saas.example')
@@ -93,7 +94,7 @@ export function awaitMaterial<Material>(
   source: X509Source<Material>,
   fits: (material: Material) => boolean,
 ): Promise<Material> {
-  return hear((listener) => {
+  return waitForEvent((listener) => {
     const stop = source.onUpdate(listener)
     try {
       listener(source.current)
@@ -111,24 +112,8 @@ export async function awaitSvid(source: X509Source, { serialNumber }: Pick<TestS
 
 /** Waits for a notice with this code, or takes one that was there already. */
 export function awaitNotice(source: X509Source<unknown>, code: SourceNotice['code']): Promise<SourceNotice> {
-  return hear(
+  return waitForEvent(
     (listener) => source.onNotice?.(listener) ?? (() => undefined),
     (notice) => notice.code === code,
   )
-}
-
-/** The timer keeps the process alive: nothing of a source does. */
-function hear<Value>(
-  listen: (listener: (value: Value) => void) => () => void,
-  fits: (value: Value) => boolean,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => reject(new Error('expected something that never came')), 30_000)
-    const stop = listen((value) => {
-      if (!fits(value)) return
-      clearTimeout(deadline)
-      resolve(value)
-      queueMicrotask(() => stop())
-    })
-  })
 }
