@@ -68,7 +68,7 @@ test('does in turns what the next update needs, and nothing of it again', async 
   const bundles = bundlesOf(authority, partner)
   const reader = new CrlReader()
   const crls = [...listsOf(authority, 60), ...listsOf(forged, 300)]
-  assert.equal(reader.hasMuchToDo(crls), true)
+  assert.equal(reader.isWorthPreparing(crls), true)
   let turns = 0
   let next = setImmediate(function count() {
     turns += 1
@@ -77,12 +77,12 @@ test('does in turns what the next update needs, and nothing of it again', async 
   await reader.prepare({ bundles, crls })
   clearImmediate(next)
   assert.ok(turns > 1, `found ${turns} turns`)
-  assert.equal(reader.hasMuchToDo(crls), false)
+  assert.equal(reader.isWorthPreparing(crls), false)
   const countMore = countChecks(bundles)
   // Its own, and 64 of the forged ones, which may be of an intermediate.
   assert.equal(reader.apply({ bundles, crls }).get('saas.example')?.revocation.crls.length, 60 + 64)
   assert.equal(countMore(), 0)
-  assert.equal(reader.hasMuchToDo(crls), false)
+  assert.equal(reader.isWorthPreparing(crls), false)
 })
 
 test('decodes a large list in many steps, and once', () => {
@@ -105,7 +105,7 @@ test('takes few small lists at once', () => {
     [[Buffer.alloc(16 * 1024 - 1)], false],
     [[Buffer.alloc(16 * 1024)], true],
   ] as const) {
-    assert.equal(reader.hasMuchToDo(crls), isMuch)
+    assert.equal(reader.isWorthPreparing(crls), isMuch)
   }
 })
 

@@ -39,7 +39,7 @@ export class CrlReader {
   }
 
   /** Returns true if an update is large enough to call `prepare` first. */
-  hasMuchToDo(crls: Iterable<Uint8Array>): boolean {
+  isWorthPreparing(crls: Iterable<Uint8Array>): boolean {
     const { count, bytes } = this.#lists.measureNew(crls)
     return count >= fewLists || bytes >= fewBytes
   }
@@ -70,7 +70,8 @@ export class CrlReader {
       const ofOne = [...byKey.values()].flatMap((ofKey) => withoutSuperseded(ofKey, now))
       if (ofOne.length > 0) owned.set(name, yield* placeOwned(name, ofOne, now))
     }
-    return { owned, unowned: yield* placeUnowned(others), now }
+    const allOwned = [...new Set([...owned.values()].flatMap((ofOne) => [...ofOne.published]))]
+    return { owned, allOwned, unowned: yield* placeUnowned(others), now }
   }
 }
 
@@ -81,24 +82,22 @@ const fewBytes = 16 * 1024
 interface Places {
   /** By trust domain. Contains each trust domain with at least one list, even an unreadable one. */
   readonly owned: ReadonlyMap<string, OwnedCrls>
+  /** The lists of all trust domains. */
+  readonly allOwned: readonly PublishedCrl[]
   /** Lists that may belong to an intermediate. */
   readonly unowned: PlacedCrls
   readonly now: number
 }
 
-function join(bundle: X509Bundle, { owned, unowned, now }: Places, isDemanded: boolean): X509Bundle {
+function join(bundle: X509Bundle, { owned, allOwned, unowned, now }: Places, isDemanded: boolean): X509Bundle {
   const own = owned.get(bundle.trustDomain)
   const isRequired = own?.isDemand === true || isDemanded || bundle.requiresCrl
   const faults = [...(own?.faults ?? []), ...unowned.faults]
   const crls = [...(own?.crls ?? []), ...unowned.crls]
   // Our intermediate can be an authority of another trust domain, for example after its key was cross-signed.
-  const ofOthers = [...owned.values()].flatMap(({ published }) => [...published])
-  const leftOut = [
-    ...(own?.leftOut ?? []),
-    ...unowned.leftOut,
-    ...ofOthers.filter((list) => own?.published.has(list) !== true),
-  ]
+  const ofOthers = allOwned.filter((list) => own?.published.has(list) !== true)
+  const leftOut = [...(own?.leftOut ?? []), ...unowned.leftOut, ...ofOthers]
   if (!isRequired && crls.length + leftOut.length === 0 && faults.length === 0) return bundle
-  const others = { faults, leftOut: [...new Set(leftOut)], now }
+  const others = { faults, leftOut, now }
   return withRevocationLists(bundle, new RevocationLists(crls, isRequired, others))
 }

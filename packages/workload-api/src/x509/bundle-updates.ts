@@ -45,7 +45,7 @@ export class BundleUpdates {
   prepare({ encodedById, crls, own }: PreparableBundles, now: number): Promise<void> | undefined {
     const encoded = new Map([...groupByTrustDomain(encodedById).encoded, ...own])
     const isDecoding = this.#reader.prepare(encoded.values())
-    return this.#crls.hasMuchToDo(crls) ? this.#prepareCrls(isDecoding, encoded, { crls, own, now }) : isDecoding
+    return this.#crls.isWorthPreparing(crls) ? this.#prepareCrls(isDecoding, encoded, { crls, own, now }) : isDecoding
   }
 
   /** Reads the bundles of the next message. Never throws because of their content. */
