@@ -9,6 +9,7 @@ import { countersign } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
+import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { createHypotheticalPrincipal } from '../../packages/core/src/principal/create-principal.ts'
 import { Admission } from '../../packages/core/src/admission.ts'
 import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
@@ -22,8 +23,9 @@ describe('what the server decided', () => {
     })
     const target = { accepted: true, path: '/x', isFoldable: false } as const
     const ruling = { effect: 'allow', rule: 0, isLeftToRoute: false } as const
-    const more = { method: 'GET', url: '/x', routing: {}, isRoutingKnown: true, isPublished: true }
-    Admission.keep(request, { owner, principal, target, ruling, ...more })
+    const more = { method: 'GET', url: '/x', trustState: undefined, isRoutingKnown: true, isPublished: true }
+    const how = { semantics: exactSemantics, otherSemantics: undefined }
+    Admission.keep(request, { owner, principal, target, ruling, ...how, ...more })
     assert.equal(Admission.find(request, owner)?.url, '/x')
     assert.equal(Admission.find(request, otherGuard), undefined)
     Object.assign(another, request)

@@ -1,5 +1,6 @@
 import type { Allowed, CanonicalTarget, PathSemantics } from '@countersign/authorization'
-import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
+import type { TrustState } from './connection/material-gate.ts'
+import type { GuardedRequest } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** The decision that a server made when it emitted a request. */
@@ -7,12 +8,15 @@ export interface AdmissionFacts {
   /** The `RequestAdmission` that decided. A request admitted by another guard is not admitted here. */
   readonly owner: object
   readonly principal: Principal
+  /** The material under which the principal was proven. */
+  readonly trustState: TrustState | undefined
   readonly method: string
   /** The request target as received. */
   readonly url: string
   readonly target: CanonicalTarget
   /** The path semantics used for the decision. */
-  readonly routing: Pick<RequestRouting, 'semantics' | 'otherSemantics'>
+  readonly semantics: PathSemantics
+  readonly otherSemantics: PathSemantics | undefined
   /** True if an adapter supplied the semantics, so the path need not be read again under others. */
   readonly isRoutingKnown: boolean
   /** The decision of the rules. A rule may leave the request to its route, which was not known yet. */
@@ -33,6 +37,7 @@ interface Carrier {
 export class Admission {
   readonly facts: AdmissionFacts
   readonly #request: object
+  #record: unknown
 
   private constructor(request: object, facts: AdmissionFacts) {
     this.#request = request
@@ -50,6 +55,26 @@ export class Admission {
     if (found === undefined || found.#request !== request) return undefined
     return found.facts.owner === owner ? found.facts : undefined
   }
+
+  /**
+   * Stores a record of the adapter with the decision. Returns false, and stores nothing, if no attached server has
+   * decided this request.
+   *
+   * For frameworks that change the prototype of each request, as Express does: V8 then gives every request a hidden
+   * class of its own, and adding a property to it costs about 1 µs.
+   */
+  static keepRecord(request: object & Carrier, record: unknown): boolean {
+    const found = request[admissionOf]
+    if (found === undefined || found.#request !== request) return false
+    found.#record = record
+    return true
+  }
+
+  /** Returns the record of the adapter, or undefined. */
+  static findRecord(request: object & Carrier): unknown {
+    const found = request[admissionOf]
+    return found === undefined || found.#request !== request ? undefined : found.#record
+  }
 }
 
 /** Returns whether method and target are the same as when the decision was made. */
@@ -59,9 +84,15 @@ export function isUnchanged({ method, url }: AdmissionFacts, request: Pick<Guard
 
 /** Returns whether the decision used these path semantics. */
 export function hasSameSemantics(
-  { routing }: AdmissionFacts,
+  facts: AdmissionFacts,
   semantics: PathSemantics,
   otherSemantics: PathSemantics | undefined,
 ): boolean {
-  return routing.semantics === semantics && routing.otherSemantics === otherSemantics
+  return facts.semantics === semantics && facts.otherSemantics === otherSemantics
 }
+
+/** See `Admission.keepRecord`. */
+export const keepRecord: typeof Admission.keepRecord = Admission.keepRecord
+
+/** See `Admission.findRecord`. */
+export const findRecord: typeof Admission.findRecord = Admission.findRecord

@@ -17,7 +17,7 @@ import {
 } from '@countersign/authorization'
 import { Admission, type AdmissionFacts, hasSameSemantics, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { MaterialGate } from './connection/material-gate.ts'
+import type { MaterialGate, TrustState } from './connection/material-gate.ts'
 import type { ConnectionRegistry } from './connection/connection-registry.ts'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
@@ -49,6 +49,8 @@ export interface ServerRouting {
 export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #parseTarget: ReturnType<typeof createTargetParser>
+  // The admission of the request that is being emitted at this moment. No time has passed for it since the decision.
+  #emitted: AdmissionFacts | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
@@ -65,24 +67,33 @@ export class RequestAdmission {
     if (kept !== undefined && isUnchanged(kept, request)) {
       if (this.#authenticate(request, Date.now()) === kept.principal) return kept.principal
     }
-    const facts = this.#read(request, routing)
+    const facts = this.#read(request, routing, isRouteToCome)
     if ('effect' in facts) return facts
-    const ruling = decideRules(this.#parts.rules, { ...facts, isRouteToCome })
-    const { principal, method, target, semantics, otherSemantics } = facts
+    const ruling = decideRules(this.#parts.rules, facts)
+    const { principal, trustState, method, target, semantics, otherSemantics } = facts
     if (ruling.effect === 'deny') return this.#deny(request, ruling, principal.name)
     if (!isRouteToCome) this.#publishAllowed(request, principal, ruling)
-    Admission.keep(request, {
+    const admission: AdmissionFacts = {
       owner: this,
       principal,
+      trustState,
       method,
       url: request.url ?? '',
       target,
-      routing: { semantics, otherSemantics },
+      semantics,
+      otherSemantics,
       isRoutingKnown,
       ruling,
       isPublished: !isRouteToCome,
-    })
+    }
+    Admission.keep(request, admission)
+    this.#emitted = admission
     return principal
+  }
+
+  /** Called when the listeners of a request have returned. From then on, time may have passed since its decision. */
+  leave(): void {
+    this.#emitted = undefined
   }
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
@@ -93,7 +104,7 @@ export class RequestAdmission {
       const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
     }
-    const facts = this.#read(request, routing)
+    const facts = this.#read(request, routing, false)
     if ('effect' in facts) return facts
     // Not repeated if the server read the path as the framework does.
     const decidedUrl = kept?.isRoutingKnown === true ? kept.url : undefined
@@ -138,7 +149,8 @@ export class RequestAdmission {
   /** Decides the route's own requirement for a request that `admit` allowed. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
-    const target = parsePath(url)
+    const kept = Admission.find(request, this)
+    const target = kept !== undefined && isUnchanged(kept, request) ? kept.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal.name)
@@ -150,14 +162,30 @@ export class RequestAdmission {
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
-  #read(request: GuardedRequest, routing: RequestRouting): DecidableRequest | Denial {
+  #read(request: GuardedRequest, routing: RequestRouting, isRouteToCome: boolean): DecidableRequest | Denial {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
-    const principal = this.#authenticate(request, Date.now())
+    const { authenticator, material } = this.#parts
+    const now = Date.now()
+    const trustState = material.latest(now)
+    const principal = authenticator.authenticate(request, trustState, now)
     const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
     const method = request.method ?? ''
-    return { principal, method, target, message: request, semantics, otherSemantics, routeAllow, hasEmptyParameter }
+    // One literal with every property, and never a spread copy of it: V8 gives copies another hidden class, and the
+    // decision then takes 4 µs instead of 0.2.
+    return {
+      principal,
+      trustState,
+      method,
+      target,
+      message: request,
+      semantics,
+      otherSemantics,
+      routeAllow,
+      hasEmptyParameter,
+      isRouteToCome,
+    }
   }
 
   #resume(
@@ -166,16 +194,21 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    // Authenticates again, because an earlier hook may have waited for a long time.
-    const principal = this.#authenticate(request, Date.now())
-    const { method, target, routing, ruling } = kept
-    if (ruling.isLeftToRoute || principal !== kept.principal) return undefined
-    const semantics = routing.semantics ?? exactSemantics
-    const facts = { principal, method, target, message: request, semantics, routeAllow, hasEmptyParameter }
-    const decision = decideRoute(this.#parts.rules, ruling, facts)
-    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    const { principal, method, target, semantics, ruling } = kept
+    if (ruling.isLeftToRoute || !this.#isStillProven(kept, request)) return undefined
+    if (routeAllow !== undefined || hasEmptyParameter === true) {
+      const facts = { principal, method, target, message: request, semantics, routeAllow, hasEmptyParameter }
+      const decision = decideRoute(this.#parts.rules, ruling, facts)
+      if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+    }
     if (!kept.isPublished) this.#publishAllowed(request, principal, ruling)
     return principal
+  }
+
+  // An earlier hook may have waited for a long time, unless the request is still being emitted.
+  #isStillProven(kept: AdmissionFacts, request: GuardedRequest): boolean {
+    if (kept === this.#emitted && this.#parts.material.isCurrent(kept.trustState)) return true
+    return this.#authenticate(request, Date.now()) === kept.principal
   }
 
   // The received target must be allowed too: without a framework, the server would have decided that one.
@@ -231,6 +264,7 @@ export class RequestAdmission {
 
 interface DecidableRequest extends DecisionRequest {
   readonly principal: Principal
+  readonly trustState: TrustState | undefined
 }
 
 interface Described {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { AdapterGuard } from '@countersign/core/adapter'
+import { type AdapterGuard, findRecord, keepRecord } from '@countersign/core/adapter'
 import type { Principal } from '@countersign/core'
 import { findRequestPrototype } from './express-internals.ts'
 
@@ -27,9 +27,9 @@ export class Admission {
   }
 }
 
-// Express changes the prototype of each request, and property access on it is then slow in Node. A symbol costs more
-// than twice as much as a string key, and a `WeakMap` no less than a symbol. The name needs no protection, because only
-// this package can create a valid admission.
+// Used if no attached server has decided the request. Otherwise the admission is stored with the server's decision,
+// because Express changes the prototype of each request, and adding a property to it is then slow. The name needs no
+// protection, because only this package can create a valid admission.
 interface Admitted {
   _countersign?: unknown
   readonly principal?: unknown
@@ -38,7 +38,7 @@ interface Admitted {
 
 /** Stores the decision on a request, and exposes its principal to the application. */
 export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission): void {
-  request._countersign = admission
+  if (!keepRecord(request, admission)) request._countersign = admission
   // Already true for all but an application's first request, unless another principal was assigned.
   if (request.principal === admission.principal) return
   showPrincipals(request)
@@ -48,19 +48,19 @@ export function keepAdmission(request: IncomingMessage & Admitted, admission: Ad
 
 /** Returns the decision on a request, or undefined if `countersign()` has not seen it. */
 export function findAdmission(request: IncomingMessage & Admitted): Admission | undefined {
-  return Admission.read(request._countersign, request)
+  return Admission.read(findRecord(request) ?? request._countersign, request)
 }
 
 function showPrincipals(request: Admitted): void {
   const prototype = findRequestPrototype(request)
   if (prototype === undefined) return
   Reflect.defineProperty(prototype, 'principal', {
-    get(this: Admitted) {
-      return Admission.read(this._countersign, this)?.principal
+    get(this: IncomingMessage & Admitted) {
+      return findAdmission(this)?.principal
     },
     // Without an admission, the property can be assigned as before.
-    set(this: Admitted, value: unknown) {
-      if (Admission.read(this._countersign, this) !== undefined) {
+    set(this: IncomingMessage & Admitted, value: unknown) {
+      if (findAdmission(this) !== undefined) {
         throw new TypeError('request.principal: found an assignment, expected none: it is who was proved to be calling')
       }
       Reflect.defineProperty(this, 'principal', { value, enumerable: true, configurable: true, writable: true })

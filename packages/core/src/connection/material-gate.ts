@@ -98,6 +98,15 @@ export class MaterialGate {
     return trustState
   }
 
+  /**
+   * Returns whether this material is still in use. False also if the source is not followed, because only reading it
+   * would show.
+   */
+  isCurrent(trustState: TrustState | undefined): boolean {
+    if (!this.#isFollowed || this.#state.material === 'lost') return false
+    return trustState !== undefined && this.#trustState === trustState
+  }
+
   /** Called by the follower of the source: while followed, `current` is called after each change. */
   setFollowed(isFollowed: boolean): void {
     this.#isFollowed = isFollowed && this.#source.onNotice !== undefined
