@@ -12,7 +12,17 @@ import Fastify from 'fastify'
 import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { createHypotheticalPrincipal } from '../../packages/core/src/principal/create-principal.ts'
 import { Admission } from '../../packages/core/src/admission.ts'
-import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
+import {
+  attacker,
+  authority,
+  create,
+  createCounting,
+  entitled,
+  idOf,
+  listen,
+  peerOf,
+  reasonsOf,
+} from './guarded-by-rules.ts'
 
 describe('what the server decided', () => {
   test('is found by the guard that decided, on that request alone', () => {
@@ -156,6 +166,42 @@ describe('what the server decided', () => {
     await assert.rejects(running.as(attacker).fetch('/x'))
     assert.deepEqual(handled, [])
     assert.ok(events.some(({ type }) => type === 'denial'))
+  })
+
+  test('does not outlast the authority of the caller if an earlier hook replaces the material without waiting', async () => {
+    const other = await createAuthority('saas.example')
+    const own = await authority.source(idOf('billing'))
+    const { guard } = create({ source: own, onExpiry: 'refuse' })
+    const app = Fastify({ https: guard.tlsOptions() })
+    const handled: string[] = []
+    const replacement = { svid: await other.issue(idOf('billing')), bundles: { 'saas.example': other } }
+    app.addHook('onRequest', (_request, _reply, done) => {
+      own.replace(replacement)
+      done()
+    })
+    await app.register(countersign, { guard })
+    app.get('/x', ({ url }) => String(handled.push(url)))
+    await using running = await serve(guard, app)
+    await assert.rejects(running.as(attacker).fetch('/x'))
+    assert.deepEqual(handled, [])
+  })
+
+  test("does not outlast the caller's certificate while an earlier hook waits", async (context) => {
+    const { guard, events } = create({ onExpiry: 'refuse' })
+    const app = Fastify({ https: guard.tlsOptions() })
+    const handled: string[] = []
+    const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
+    app.addHook('onRequest', async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      const later = Date.now() + 601_000
+      context.mock.method(Date, 'now', () => later)
+    })
+    await app.register(countersign, { guard })
+    app.get('/x', ({ url }) => String(handled.push(url)))
+    await using running = await serve(guard, app)
+    assert.equal((await running.as(short).fetch('/x')).status, 403)
+    assert.deepEqual(handled, [])
+    assert.deepEqual(reasonsOf(events), ['identity_expired'])
   })
 })
 

@@ -115,7 +115,7 @@ export class AdapterGuard implements Guard {
     attachServer(checked, {
       connections: this.#connections,
       openssl: this.#material.openssl,
-      current: (now) => this.#material.current(now),
+      latest: (now) => this.#material.latest(now),
       follow: (apply) =>
         this.#follower.add((trustState) => {
           apply(

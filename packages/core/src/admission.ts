@@ -56,13 +56,6 @@ export class Admission {
     return found.facts.owner === owner ? found.facts : undefined
   }
 
-  /**
-   * Stores a record of the adapter with the decision. Returns false, and stores nothing, if no attached server has
-   * decided this request.
-   *
-   * For frameworks that change the prototype of each request, as Express does: V8 then gives every request a hidden
-   * class of its own, and adding a property to it costs about 1 µs.
-   */
   static keepRecord(request: object & Carrier, record: unknown): boolean {
     const found = request[admissionOf]
     if (found === undefined || found.#request !== request) return false
@@ -70,7 +63,6 @@ export class Admission {
     return true
   }
 
-  /** Returns the record of the adapter, or undefined. */
   static findRecord(request: object & Carrier): unknown {
     const found = request[admissionOf]
     return found === undefined || found.#request !== request ? undefined : found.#record
@@ -91,8 +83,18 @@ export function hasSameSemantics(
   return facts.semantics === semantics && facts.otherSemantics === otherSemantics
 }
 
-/** See `Admission.keepRecord`. */
-export const keepRecord: typeof Admission.keepRecord = Admission.keepRecord
+/**
+ * Stores a record of the adapter with the decision of the attached server. Returns false, and stores nothing, if none
+ * has decided this request.
+ *
+ * For frameworks that change the prototype of each request, as Express does: V8 then gives every request a hidden class
+ * of its own, and adding a property to it costs about 1 µs.
+ */
+export function keepRecord(request: object, record: unknown): boolean {
+  return Admission.keepRecord(request, record)
+}
 
-/** See `Admission.findRecord`. */
-export const findRecord: typeof Admission.findRecord = Admission.findRecord
+/** Returns what `keepRecord` stored, or undefined. */
+export function findRecord(request: object): unknown {
+  return Admission.findRecord(request)
+}

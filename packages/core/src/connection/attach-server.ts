@@ -18,7 +18,7 @@ export interface Attachment {
   /** Whether OpenSSL has to accept a peer before any listener sees its connection. */
   readonly openssl: OpensslVerdict
   /** Returns the material that is valid at `now` (epoch milliseconds). */
-  readonly current: (now: number) => TrustState | undefined
+  readonly latest: (now: number) => TrustState | undefined
   /** Calls back with the complete TLS options now and after each change. Returns a function that stops this. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
   /** Decides whether a request may reach the listeners of its event. */
@@ -42,7 +42,7 @@ export interface RequestGate {
 
 /** Attaches a checked server to the guard, which then controls its certificate, its connections and its requests. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
-  const { connections, current, follow, decidesAlone } = attachment
+  const { connections, latest, follow, decidesAlone } = attachment
   const { registry, reports } = connections
   refuseListeners(server, decidesAlone)
   server.on('connection', rememberAddress)
@@ -50,7 +50,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
     // A handshake that breaks off after the server has closed is not an attack, and the source may be closed by then.
     if (!follower.isFollowing) return
     const now = Date.now()
-    reports.reportHandshake(error, socket, current(now) !== undefined, now)
+    reports.reportHandshake(error, socket, latest(now) !== undefined, now)
   })
   refuseUnknownProtocol(server, (socket) => {
     reports.reportProtocol(socket, registry.find({ httpVersionMajor: 1, socket })?.verdict, Date.now())
@@ -132,11 +132,11 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
 
 // Intercepts `emit` rather than adding a listener, because later listeners run whatever an earlier one decides. This
 // also runs before any framework, whose hooks and middleware run in registration order.
-function interceptEvents(server: TlsServer, { connections, current, gate }: Attachment): void {
+function interceptEvents(server: TlsServer, { connections, latest, gate }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
   const { expiry, registry } = connections
-  const parts = { connections, current, isHttp: speaksHttp(server) }
+  const parts = { connections, latest, isHttp: speaksHttp(server) }
   const guarded: Emit = (event, ...values) => {
     const [request, response] = values
     if (event === 'request') {
@@ -166,15 +166,15 @@ function interceptEvents(server: TlsServer, { connections, current, gate }: Atta
 
 // No listener sees a refused peer, as if Node had destroyed it during the handshake. That includes the listener with
 // which Node starts to speak HTTP.
-function isAccepted(socket: unknown, { connections, current, isHttp }: AcceptParts): boolean {
+function isAccepted(socket: unknown, { connections, latest, isHttp }: AcceptParts): boolean {
   if (!(socket instanceof TLSSocket)) return false
   const now = Date.now()
-  connections.acceptCaller(socket, current(now), now)
+  connections.acceptCaller(socket, latest(now), now)
   if (!isHttp) connections.expiry.markWithoutHttp({ httpVersionMajor: 1, socket })
   return !socket.destroyed
 }
 
-interface AcceptParts extends Pick<Attachment, 'connections' | 'current'> {
+interface AcceptParts extends Pick<Attachment, 'connections' | 'latest'> {
   readonly isHttp: boolean
 }
 

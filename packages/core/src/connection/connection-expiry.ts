@@ -40,7 +40,7 @@ export class ConnectionExpiry {
     this.#expiry = expiry
   }
 
-  /** Watches a connection until it closes. Replaces an earlier watch. */
+  /** Watches a connection until it is forgotten. Replaces an earlier watch. */
   watch(connection: Connection, proof: Proof): void {
     const { expiresAt } = proof
     connection.isUnwatched = false
@@ -56,6 +56,12 @@ export class ConnectionExpiry {
       remind: (isLast) => (isLast ? connection.streams?.close() : connection.streams?.drain('at once')),
       expire: () => this.#expire(connection, expiresAt),
     })
+  }
+
+  /** Stops watching a connection, which has closed. */
+  forget(connection: Connection): void {
+    this.#ending.delete(connection)
+    this.#expiry.forget(connection.socket)
   }
 
   /** Tracks a request and its response. Call it before anything answers the request. */
@@ -114,13 +120,9 @@ export class ConnectionExpiry {
   }
 
   #trackEnding(connection: Connection, isEnding: boolean): void {
-    const { socket } = connection
     connection.isEnding = isEnding
-    if (!isEnding || socket.closed) this.#ending.delete(connection)
-    else if (!this.#ending.has(connection)) {
-      this.#ending.add(connection)
-      socket.once('close', () => this.#ending.delete(connection))
-    }
+    if (!isEnding || connection.socket.closed) this.#ending.delete(connection)
+    else this.#ending.add(connection)
   }
 
   #expire(connection: Connection, expiresAt: number): void {

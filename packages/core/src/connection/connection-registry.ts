@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts'
+import type { Connection, PeerVerdict } from './connection.ts'
 import { type ClosableSession, OpenStreams } from './open-streams.ts'
 
 /** What the guard needs of a request to find its connection. Node's HTTP/1 and HTTP/2 requests both satisfy it. */
@@ -13,29 +13,32 @@ export interface ConnectedRequest {
 const connectionOf: unique symbol = Symbol('countersign.connection')
 
 interface Carrier {
-  readonly [connectionOf]?: Connection
+  [connectionOf]?: Connection
 }
 
 /** Finds the connection of a request, and lists the open connections with a verified peer. */
 export class ConnectionRegistry {
   readonly #open = new Set<Connection>()
 
-  /** Makes a connection findable by its socket. A verified one is listed until it closes. */
+  /** Makes a connection findable by its socket. A verified one is listed until it is removed. */
   add(connection: Connection): void {
-    const { socket, verdict } = connection
-    carry(socket, connection)
-    if (!verdict.ok) return
-    this.#open.add(connection)
-    socket.once('close', () => this.#open.delete(connection))
+    const { socket, verdict }: { readonly socket: object & Carrier; readonly verdict: PeerVerdict } = connection
+    socket[connectionOf] = connection
+    if (verdict.ok) this.#open.add(connection)
+  }
+
+  /** Removes a connection that has closed from the list. */
+  remove(connection: Connection): void {
+    this.#open.delete(connection)
   }
 
   /** Makes the connection findable by its HTTP/2 session, because HTTP/2 requests do not expose the socket itself. */
-  link(session: ClosableSession & { readonly socket: object }): void {
+  link(session: ClosableSession & Carrier & { readonly socket: object }): void {
     // Node's proxy for a session's socket forwards unknown properties.
     const connection = this.#read(session.socket)
     if (connection === undefined) return
     connection.streams = new OpenStreams(session)
-    carry(session, connection)
+    session[connectionOf] = connection
   }
 
   /** Returns the connection of a request, or undefined if this registry has none for it. */
@@ -53,8 +56,4 @@ export class ConnectionRegistry {
     const connection = carrier?.[connectionOf]
     return connection?.owner === this ? connection : undefined
   }
-}
-
-function carry(carrier: object, connection: Connection): void {
-  Reflect.defineProperty(carrier, connectionOf, { value: connection })
 }

@@ -20,28 +20,62 @@ export interface ConnectionEnd {
   readonly announce: () => void
 }
 
-/** A connection and the verdict on its peer, with the material under which that verdict was last reached. */
-export interface Connection extends ConnectionEnd {
+/** What is known about a connection when its handshake is complete. */
+export interface ConnectionFacts {
   /** The registry that holds it, which belongs to one guard or dialer. */
   readonly owner: object
   readonly socket: TLSSocket
   /** The certificates that the peer presented besides the verified path, as DER. */
   readonly extras: readonly Uint8Array[]
+  readonly verdict: PeerVerdict
+  readonly trustState: TrustState
+  /**
+   * How it ends. Default: `end` destroys the socket, and `announce` sends GOAWAY on an HTTP/2 session, which names the
+   * last request that will be answered; clients may retry later ones (RFC 9113 §6.8).
+   */
+  readonly ends: ConnectionEnd | undefined
+}
+
+/** A connection and the verdict on its peer, with the material under which that verdict was last reached. */
+export class Connection implements ConnectionEnd {
+  readonly owner: object
+  readonly socket: TLSSocket
+  readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
   trustState: TrustState
   /** Set if the connection speaks HTTP/2. */
-  streams: OpenStreams | undefined
+  streams: OpenStreams | undefined = undefined
   /** Set if the socket carries no HTTP, or no longer does. Access can then be ended only by closing it. */
-  isWithoutHttp: boolean
+  isWithoutHttp = false
   /** Set shortly before the peer's certificate expires. From then on, every response announces the close. */
-  isEnding: boolean
+  isEnding = false
   /** The exchanges in progress, tracked where they have to be aborted at expiry. */
-  running: Set<EndableExchange> | undefined
+  running: Set<EndableExchange> | undefined = undefined
   /**
    * Set if the certificate has expired and the connection was left open for one last refusal. No timer watches it any
    * more.
    */
-  isUnwatched: boolean
+  isUnwatched = false
+  readonly #ends: ConnectionEnd | undefined
+
+  constructor({ owner, socket, extras, verdict, trustState, ends }: ConnectionFacts) {
+    this.owner = owner
+    this.socket = socket
+    this.extras = extras
+    this.verdict = verdict
+    this.trustState = trustState
+    this.#ends = ends
+  }
+
+  end(why: PeerRefusal): void {
+    if (this.#ends === undefined) this.socket.destroy()
+    else this.#ends.end(why)
+  }
+
+  announce(): void {
+    if (this.#ends === undefined) this.streams?.drain()
+    else this.#ends.announce()
+  }
 }
 
 /** What is needed to detect that a request or response has closed, and to close it on HTTP/2. */

@@ -15,34 +15,32 @@ export interface ExpiryListeners {
   readonly expire: () => void
 }
 
-interface Watched {
-  readonly expiresAt: number
-  readonly stop: () => void
-}
-
 /**
  * Tracks when the peer certificate of each open connection expires, and calls back before and at expiry. It also
  * compares with the current clock, for clock changes that a timer has not noticed yet.
  */
 export class ExpiryTimers {
-  readonly #watched = new Map<TLSSocket, Watched>()
+  readonly #watched = new Map<TLSSocket, Countdown>()
   readonly #timer = new SharedTimer()
   // Epoch milliseconds: no watched certificate expires before this.
   #soonest = Infinity
 
   /**
-   * Watches a connection until it closes, and replaces an earlier watch. Announces the close before expiry by a tenth
-   * of the certificate's lifetime, at most 30 seconds. If that time has already passed, waits for half of the time that
-   * remains, so that a peer that connects late can still send a request.
+   * Watches a connection until it is forgotten, and replaces an earlier watch. Announces the close before expiry by a
+   * tenth of the certificate's lifetime, at most 30 seconds. If that time has already passed, waits for half of the
+   * time that remains, so that a peer that connects late can still send a request.
    */
   watch(socket: TLSSocket, validity: Validity, listeners: ExpiryListeners): void {
     if (socket.closed) return
-    const { expiresAt } = validity
-    const before = this.#watched.get(socket)
-    if (before === undefined) socket.once('close', () => this.#forget(socket))
-    else before.stop()
-    this.#watched.set(socket, { expiresAt, stop: this.#schedule(validity, listeners) })
-    this.#soonest = Math.min(this.#soonest, expiresAt)
+    this.#watched.get(socket)?.stop()
+    this.#watched.set(socket, new Countdown(this.#timer, validity, listeners))
+    this.#soonest = Math.min(this.#soonest, validity.expiresAt)
+  }
+
+  /** Stops watching a connection. Call it when the connection has closed. */
+  forget(socket: TLSSocket): void {
+    this.#watched.get(socket)?.stop()
+    this.#watched.delete(socket)
   }
 
   /**
@@ -63,38 +61,56 @@ export class ExpiryTimers {
     this.#soonest = Math.min(...watched.map(([, { expiresAt }]) => expiresAt).filter((end) => end > now))
     return watched.filter(([, { expiresAt }]) => expiresAt <= now).map(([socket]) => socket)
   }
+}
 
-  #forget(socket: TLSSocket): void {
-    this.#watched.get(socket)?.stop()
-    this.#watched.delete(socket)
-  }
+/**
+ * Calls the listeners of one connection, one after the other. Most connections close before the first call, so each
+ * step is scheduled only when the previous one is due.
+ */
+class Countdown {
+  readonly expiresAt: number
+  readonly #timer: SharedTimer
+  readonly #listeners: ExpiryListeners
+  readonly #announceAt: number
+  #stop: () => void
 
-  #schedule(validity: Validity, { announce, remind = () => undefined, expire }: ExpiryListeners): () => void {
-    const { expiresAt } = validity
+  constructor(timer: SharedTimer, validity: Validity, listeners: ExpiryListeners) {
     const now = Date.now()
     const due = announcementOf(validity)
-    const announceAt = now < due ? due : (now + expiresAt) / 2
-    const announced = expiresAt - announceAt
-    const steps: readonly (readonly [moment: number, call: () => void])[] = [
-      [announceAt, announce],
+    this.expiresAt = validity.expiresAt
+    this.#timer = timer
+    this.#listeners = listeners
+    this.#announceAt = now < due ? due : (now + validity.expiresAt) / 2
+    this.#stop = timer.callAt(this.#announceAt, () => this.#announce())
+  }
+
+  stop(): void {
+    this.#stop()
+  }
+
+  #announce(): void {
+    const { expiresAt } = this
+    const { announce, remind = () => undefined, expire } = this.#listeners
+    const announced = expiresAt - this.#announceAt
+    this.#follow([
       [expiresAt - announced / 3, () => remind(false)],
       [expiresAt - announced / 6, () => remind(true)],
       [expiresAt, expire],
-    ]
-    let stop: (() => void) | undefined
-    const wait = (index: number): void => {
-      const step = steps[index]
-      if (step === undefined) return
-      const [moment, call] = step
-      stop = this.#timer.callAt(moment, () => {
-        wait(index + 1)
-        call()
-      })
-    }
-    wait(0)
-    return () => stop?.()
+    ])
+    announce()
+  }
+
+  #follow([step, ...later]: readonly Step[]): void {
+    if (step === undefined) return
+    const [moment, call] = step
+    this.#stop = this.#timer.callAt(moment, () => {
+      this.#follow(later)
+      call()
+    })
   }
 }
+
+type Step = readonly [moment: number, call: () => void]
 
 const none: readonly TLSSocket[] = Object.freeze([])
 

@@ -86,7 +86,7 @@ export class MaterialGate {
   }
 
   /**
-   * Returns the same as `current`, for use on each request. A followed source that reports every change is not read
+   * Returns the same as `current`, for use on each request and connection. A followed source that reports every change is not read
    * again: calling `current` would read the clock a second time, and that is the most expensive step on the hot path.
    */
   latest(now: number): TrustState | undefined {

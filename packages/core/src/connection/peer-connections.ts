@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { describeThrown } from '@countersign/spiffe/options'
 import type { Reporter } from '../events.ts'
 import type { TrustState } from './material-gate.ts'
-import type { Connection, ConnectionEnd, PeerVerdict } from './connection.ts'
+import { Connection, type ConnectionEnd, type PeerVerdict } from './connection.ts'
 import { ConnectionExpiry, type ExpiryPolicy } from './connection-expiry.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { ExpiryTimers } from './expiry-timers.ts'
@@ -97,22 +97,14 @@ export class PeerConnections {
   }
 
   #remember(socket: TLSSocket, verdict: PeerVerdict, trustState: TrustState, ends: ConnectionEnd | undefined): void {
-    const connection: Connection = {
-      owner: this.registry,
-      socket,
-      extras: this.verdicts.extrasOf(verdict),
-      end: ends?.end ?? (() => socket.destroy()),
-      // GOAWAY names the last request that will be answered; clients may retry later ones (RFC 9113 §6.8).
-      announce: ends?.announce ?? (() => connection.streams?.drain()),
-      verdict,
-      trustState,
-      streams: undefined,
-      isWithoutHttp: false,
-      isEnding: false,
-      running: undefined,
-      isUnwatched: false,
-    }
+    const extras = this.verdicts.extrasOf(verdict)
+    const connection = new Connection({ owner: this.registry, socket, extras, verdict, trustState, ends })
     this.registry.add(connection)
-    if (verdict.ok) this.expiry.watch(connection, verdict.proof)
+    if (!verdict.ok) return
+    this.expiry.watch(connection, verdict.proof)
+    socket.once('close', () => {
+      this.registry.remove(connection)
+      this.expiry.forget(connection)
+    })
   }
 }

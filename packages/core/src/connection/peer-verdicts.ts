@@ -86,7 +86,7 @@ export class PeerVerdicts {
 
   #showAgain(socket: TLSSocket): readonly Uint8Array[] {
     const shown = this.#readPeerChain(socket)
-    return shown === undefined ? [] : listPresented(shown)
+    return shown === undefined ? [] : listPresented(socket, shown)
   }
 
   #limit(verdict: PeerVerdict): PeerVerdict {

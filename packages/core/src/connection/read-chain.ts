@@ -8,11 +8,14 @@ export interface PresentedChain {
   /** The DER of the certificate whose key the peer proved to hold. */
   readonly leaf: Buffer
   /**
-   * The DER of the chain, leaf first, in each form that Node offers. The next form is read only if the previous one
-   * proves nothing.
+   * Return the DER of the chain, leaf first, in each form that Node offers. The next form is read only if the previous
+   * one proves nothing.
    */
-  readonly chains: readonly [() => readonly Buffer[], ...(() => readonly Buffer[])[]]
+  readonly readers: readonly [ReadChain, ...ReadChain[]]
 }
+
+/** Reads a peer's chain from its socket. */
+export type ReadChain = (socket: TLSSocket) => readonly Buffer[]
 
 /**
  * Returns what a caller presented, or undefined if it presented nothing.
@@ -23,7 +26,7 @@ export interface PresentedChain {
  */
 export function readCallerChain(socket: TLSSocket): PresentedChain | undefined {
   const leaf = readLeaf(socket) ?? socket.getPeerX509Certificate()?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => readPeerChain(socket), () => readConnected(socket)] }
+  return leaf === undefined ? undefined : { leaf, readers: [readPeerChain, readConnected] }
 }
 
 /**
@@ -37,14 +40,14 @@ export function readServerChain(socket: TLSSocket): PresentedChain | undefined {
   // Its types say that there always is one, but a destroyed socket returns null.
   const certificate: Partial<PeerCertificate> | null = socket.getPeerCertificate()
   const leaf = certificate?.raw
-  return leaf === undefined ? undefined : { leaf, chains: [() => readConnected(socket), () => readPeerChain(socket)] }
+  return leaf === undefined ? undefined : { leaf, readers: [readConnected, readPeerChain] }
 }
 
 /** Returns every certificate that a peer presented besides its leaf, without duplicates, as DER. */
-export function listPresented({ leaf, chains }: PresentedChain): readonly Buffer[] {
+export function listPresented(socket: TLSSocket, { leaf, readers }: PresentedChain): readonly Buffer[] {
   const others: Buffer[] = []
-  for (const readChain of chains) {
-    others.push(...readChain().filter((der) => ![leaf, ...others].some((known) => known.equals(der))))
+  for (const readChain of readers) {
+    others.push(...readChain(socket).filter((der) => ![leaf, ...others].some((known) => known.equals(der))))
   }
   return others
 }

@@ -37,11 +37,11 @@ const peer = 0xa3
 
 // Counts tag and length. From 0x80 on, the length has a length of its own (X.690 §8.1.3).
 function countHeader(bytes: Buffer, offset: number): number {
-  const first = bytes.readUInt8(offset + 1)
+  const first = bytes[offset + 1] ?? 0
   return first < 0x80 ? 2 : 2 + (first & 0x7f)
 }
 
 function countContent(bytes: Buffer, offset: number): number {
-  const first = bytes.readUInt8(offset + 1)
+  const first = bytes[offset + 1] ?? 0
   return first < 0x80 ? first : bytes.readUIntBE(offset + 2, first & 0x7f)
 }

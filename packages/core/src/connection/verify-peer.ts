@@ -26,7 +26,7 @@ export function verifyPeer(
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
   const shown = readPeerChain(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
-  const verify = (): PeerVerdict => verifyShown(shown, trustState, cache, now)
+  const verify = (): PeerVerdict => verifyShown(socket, shown, trustState, cache, now)
   // OpenSSL's verdict is a second check if it has authorities. It says neither which bundle proved the peer nor that
   // the certificate is an SVID.
   if (trustState.openssl === 'unused' || socket.authorized) return verify()
@@ -38,7 +38,8 @@ export function verifyPeer(
 
 // Also tries the next form of the chain if it contains a certificate that the previous one lacked.
 function verifyShown(
-  { leaf: leafDer, chains: [readFirst, ...readers] }: PresentedChain,
+  socket: TLSSocket,
+  { leaf: leafDer, readers: [readFirst, ...others] }: PresentedChain,
   { trust, known }: TrustState,
   cache: VerdictCache,
   now: number,
@@ -46,15 +47,15 @@ function verifyShown(
   let shown: readonly Buffer[] = []
   let verdict: PeerVerdict = cache.verify({
     leafDer,
-    readChain: () => (shown = readFirst()),
+    readChain: () => (shown = readFirst(socket)),
     trust,
     additional: [],
     known,
     now,
   })
-  for (const readChain of readers) {
+  for (const readChain of others) {
     if (verdict.ok) return verdict
-    const chain = readChain()
+    const chain = readChain(socket)
     if (chain.every((der) => shown.some((known) => known.equals(der)))) continue
     shown = chain
     verdict = cache.verify({ leafDer, readChain: () => chain, trust, additional: [], known, now })

@@ -36,7 +36,10 @@ export class HostServers implements ServerCheck {
     const expire = (): void => ends.end(describeExpiry(validity.expiresAt))
     this.#expiry.watch(socket, validity, { announce: ends.announce, expire })
     this.#open.add(ends)
-    socket.once('close', () => this.#open.delete(ends))
+    socket.once('close', () => {
+      this.#open.delete(ends)
+      this.#expiry.forget(socket)
+    })
     return { ok: true, principal: null }
   }
 

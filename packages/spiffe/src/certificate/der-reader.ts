@@ -27,7 +27,7 @@ export class DerReader {
    */
   nextOfAny(): DerElement {
     const element = readElement(this.#bytes, this.#offset, this.#where)
-    this.#offset += element.encoded.length
+    this.#offset += element.size
     return element
   }
 

@@ -8,13 +8,15 @@ import { DerReader } from './der-reader.ts'
  *
  * @throws {CertificateError} `certificate_malformed`
  */
-export function decodeObjectIdentifier({ content }: DerElement, where: string): string {
+export function decodeObjectIdentifier(element: DerElement, where: string): string {
+  const { content } = element
   if (content.length === 0 || content.length > 64) {
     refuseMalformed(where, `an object identifier of ${content.length} bytes`, '1 to 64')
   }
   let text = ''
   let start = 0
-  for (const [index, byte] of content.entries()) {
+  for (let index = 0; index < content.length; index += 1) {
+    const byte = content.readUInt8(index)
     if (index === start && byte === 0x80) {
       refuseMalformed(where, 'a padded object identifier', 'the shortest form')
     }
@@ -29,9 +31,12 @@ export function decodeObjectIdentifier({ content }: DerElement, where: string): 
 
 // Uses numbers while they are exact, because nearly every arc is small.
 function readArc(content: Buffer, start: number, end: number): number | bigint {
-  const bytes = content.subarray(start, end + 1)
-  if (bytes.length <= 7) return bytes.reduce((arc, byte) => arc * 128 + (byte & 0x7f), 0)
-  return bytes.reduce((arc, byte) => (arc << 7n) | BigInt(byte & 0x7f), 0n)
+  if (end - start >= 7) {
+    return content.subarray(start, end + 1).reduce((arc, byte) => (arc << 7n) | BigInt(byte & 0x7f), 0n)
+  }
+  let arc = 0
+  for (let index = start; index <= end; index += 1) arc = arc * 128 + (content.readUInt8(index) & 0x7f)
+  return arc
 }
 
 function describeFirstArcs(value: number | bigint): string {
@@ -86,11 +91,13 @@ export function decodeNamedBits({ content }: DerElement, where: string): readonl
   const length = content.length - 1
   if (length < 1 || length > 6) refuseMalformed(where, `a bit string of ${length} bytes`, '1 to 6')
   const unused = content.readUInt8(0)
-  const value = BigInt(content.readUIntBE(1, length))
-  const isClean = unused < 8 && value % (1n << BigInt(unused)) === 0n
+  const last = content.readUInt8(length)
+  const isClean = unused < 8 && (last & ((1 << unused) - 1)) === 0
   if (!isClean) refuseMalformed(where, 'a bit string with set or too many unused bits', 'zeros up to the last byte')
-  const bits = Array.from({ length: length * 8 }, (_, bit) => bit)
-  const set = bits.filter((bit) => ((value >> BigInt(length * 8 - 1 - bit)) & 1n) === 1n)
+  const set: number[] = []
+  for (let bit = 0; bit < length * 8; bit += 1) {
+    if ((content.readUInt8(1 + (bit >> 3)) & (0x80 >> (bit & 7))) !== 0) set.push(bit)
+  }
   if (set.length === 0) refuseMalformed(where, 'no bit set', 'at least one')
   return set
 }
@@ -138,11 +145,13 @@ export function decodeTime({ tag, content }: DerElement, where: string): number 
 }
 
 function parseTime(digits: string, where: string): number {
-  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
-  const date = new Date(iso)
-  // `Date` turns 31 February into 3 March and 24:00 into the next day. So the text is valid only if it comes back
-  // unchanged.
-  const isDate = !Number.isNaN(date.getTime()) && date.toISOString() === iso
-  if (!isDate) refuseMalformed(where, iso, 'a day and time that exist')
-  return date.getTime()
+  const part = (start: number, end: number): number => Number(digits.slice(start, end))
+  const [year, month, day] = [part(0, 4), part(4, 6), part(6, 8)]
+  const [hour, minute, second] = [part(8, 10), part(10, 12), part(12, 14)]
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  // `Date` turns 31 February into 3 March. So the day exists only if it comes back unchanged.
+  const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+  if (!isDay || hour > 23 || minute > 59 || second > 59) refuseMalformed(where, digits, 'a day and time that exist')
+  return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000
 }

@@ -5,6 +5,8 @@ export interface DerElement {
   readonly tag: number
   readonly content: Buffer
   readonly encoded: Buffer
+  /** The length of `encoded`. */
+  readonly size: number
 }
 
 /** The tag bytes of the universal types that certificates use (X.680 §8.4). */
@@ -68,10 +70,10 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
         `found ${buffer.length - offset} bytes that begin no certificate at offset ${offset}, expected DER alone`,
       )
     }
-    const { encoded } = readElement(buffer, offset, 'certificate')
+    const element = readElement(buffer, offset, 'certificate')
     if (certificates.length === maxPieces) refusePieces(`${maxPieces} certificates`)
-    certificates.push(encoded)
-    offset += encoded.length
+    certificates.push(element.encoded)
+    offset += element.size
   }
   return certificates
 }
@@ -111,7 +113,36 @@ function cutElement(
   if (end > bytes.length) {
     refuseMalformed(where, `${bytes.length - start} bytes of content`, `${length} as the length says`)
   }
-  return { tag, content: bytes.subarray(start, end), encoded: bytes.subarray(offset, end) }
+  return new Cut(bytes, tag, offset, start, end)
+}
+
+// Most elements are read for only one of the two views, or for none, and creating them takes half of the decoding time.
+class Cut implements DerElement {
+  readonly tag: number
+  readonly #bytes: Buffer
+  readonly #offset: number
+  readonly #start: number
+  readonly #end: number
+
+  constructor(bytes: Buffer, tag: number, offset: number, start: number, end: number) {
+    this.tag = tag
+    this.#bytes = bytes
+    this.#offset = offset
+    this.#start = start
+    this.#end = end
+  }
+
+  get content(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end)
+  }
+
+  get encoded(): Buffer {
+    return this.#bytes.subarray(this.#offset, this.#end)
+  }
+
+  get size(): number {
+    return this.#end - this.#offset
+  }
 }
 
 /**
