@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const names = readdirSync(join(root, 'packages'))
+const workspace = readManifest('.')
+
+for (const name of names) {
+  const manifest = readManifest(`packages/${name}`)
+
+  test(`@countersign/${name} says what a registry shows about it`, () => {
+    assert.equal(manifest['name'], `@countersign/${name}`)
+    assert.equal(manifest['license'], 'Apache-2.0')
+    assert.deepEqual(manifest['publishConfig'], { access: 'public' })
+    assert.deepEqual(manifest['engines'], workspace['engines'])
+    assert.deepEqual(manifest['files'], [
+      'dist',
+      '!dist/*.tsbuildinfo',
+      ...(name === 'workload-api' ? ['proto'] : []),
+      'README.md',
+      'LICENSE',
+    ])
+  })
+
+  test(`@countersign/${name} has a description of one line and keywords in order`, () => {
+    const { description, keywords } = manifest
+    assert.ok(typeof description === 'string' && /^[A-Z].{20,150}[^.]$/.test(description), String(description))
+    assert.ok(Array.isArray(keywords) && keywords.length >= 5 && keywords.includes('spiffe'))
+    assert.deepEqual(keywords, [...new Set(keywords)].toSorted())
+  })
+
+  test(`@countersign/${name} names the place of its sources, its page and its issues`, () => {
+    // All packages are in one repository, whatever its address is.
+    const home = repositoryOf(readManifest('packages/core'))
+    assert.deepEqual(manifest['repository'], {
+      type: 'git',
+      url: `git+${home}.git`,
+      directory: `packages/${name}`,
+    })
+    assert.equal(manifest['homepage'], `${home}/tree/main/packages/${name}#readme`)
+    assert.deepEqual(manifest['bugs'], { url: `${home}/issues` })
+  })
+}
+
+test('all packages have one version', () => {
+  const versions = names.map((name) => readManifest(`packages/${name}`)['version'])
+  assert.ok(names.length > 0)
+  assert.deepEqual([...new Set(versions)].length, 1, versions.join())
+})
+
+function repositoryOf({ repository }: Readonly<Record<string, unknown>>): string {
+  assert.ok(typeof repository === 'object' && repository !== null && 'url' in repository)
+  const [, home] = /^git\+(https:\/\/.+)\.git$/.exec(String(repository.url)) ?? []
+  assert.ok(home !== undefined, String(repository.url))
+  return home
+}
+
+function readManifest(folder: string): Readonly<Record<string, unknown>> {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
+  assert.ok(typeof manifest === 'object' && manifest !== null)
+  return Object.fromEntries(Object.entries(manifest))
+}
