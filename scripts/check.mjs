@@ -2,10 +2,10 @@
  * `npm run check`: types, lint, format, unused code, what each package would publish, and a project that installs all of
  * them. Runs all, fails if any fails.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createConsumer } from './check/consumer.mjs'
-import { cache, install, runNode, runPnpm } from './setup.mjs'
+import { listTarballs, packPackages, tarballChecks } from './check/tarballs.mjs'
+import { cache, install, runNode } from './setup.mjs'
 
 install()
 run('types (tsc -b)', () => runNode(['node_modules/typescript/bin/tsc', '-b']))
@@ -13,22 +13,16 @@ run('lint (oxlint)', () => runNode(['node_modules/oxlint/bin/oxlint', '--type-aw
 run('format (oxfmt)', () => runNode(['node_modules/oxfmt/bin/oxfmt', '--check']))
 run('unused (knip)', () => runNode(['node_modules/knip/bin/knip.js', '--no-progress']))
 
-const tarballs = join(cache, 'packed')
-rmSync(tarballs, { recursive: true, force: true })
-mkdirSync(tarballs, { recursive: true })
-run('pack (pnpm)', () => runPnpm(['--recursive', '--filter=./packages/*', 'pack', `--pack-destination=${tarballs}`]))
-for (const tarball of readdirSync(tarballs).toSorted()) {
-  const path = join(tarballs, tarball)
-  run(`publint ${tarball}`, () => runNode(['node_modules/publint/src/cli.js', path, '--strict']))
-  run(`attw ${tarball}`, () =>
-    runNode(['node_modules/@arethetypeswrong/cli/dist/index.js', path, '--profile=esm-only', '--no-emoji']),
-  )
+const folder = join(cache, 'packed')
+run('pack (pnpm)', () => packPackages(folder))
+const tarballs = listTarballs(folder)
+for (const path of tarballs) {
+  for (const [tool, check] of tarballChecks) run(`${tool} ${basename(path)}`, () => check(path))
 }
 
 const consumer = createConsumer()
 try {
-  const paths = readdirSync(tarballs).map((tarball) => join(tarballs, tarball))
-  run('install the tarballs (npm)', () => consumer.install(paths))
+  run('install the tarballs (npm)', () => consumer.install(tarballs))
   run('run the installed command', () => consumer.runCommand())
   for (const file of ['every-export.js', 'service.js']) {
     run(`run ${file}`, () => consumer.run(file))
