@@ -10,8 +10,12 @@ const documents = [
   'ARCHITECTURE.md',
   'SECURITY.md',
   'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'CODE_OF_CONDUCT.md',
+  '.changeset/README.md',
   ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`),
   ...pages.map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs/contributing')).map((name) => `docs/contributing/${name}`),
 ]
 
 for (const name of documents) {
