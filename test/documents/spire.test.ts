@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Server } from 'node:net'
 import { join } from 'node:path'
 import test, { after, before, type TestContext } from 'node:test'
+import { connect } from 'node:tls'
 import type { NoticingSource } from '@countersign/spiffe'
-import type { SourceNotice } from '@countersign/core'
-import { createAuthority, Running } from '@countersign/testkit'
+import { authenticated, createGuard, type CountersignEvent, type SourceNotice } from '@countersign/core'
+import { createAuthority, Running, serve } from '@countersign/testkit'
 import { type Agent, type AgentFault, type RegistrationEntry, startAgent } from '@countersign/testkit/workload-api'
 import { AgentError, workloadApiSource } from '@countersign/workload-api'
 import { waitForEvent } from '../support/wait-for-event.ts'
@@ -113,6 +115,47 @@ test('a partner is let in by its bundle and the list of trust domains', async ()
     guard.explain({ caller, method: 'GET', path: '/partners/1' }).decision.effect
   assert.equal(explain('spiffe://partner.example/ns/sales/sa/orders'), 'allow')
   assert.equal(explain(`${production}/core-api`), 'deny')
+})
+
+test('when a federation ends, only the workloads of the partner are cut off, and a warning names it', async (context) => {
+  const partner = await createAuthority('partner.example')
+  const own = await startAgent({ authorities: [bench.authority, partner], entries: [billing] })
+  context.after(() => own.close())
+  const source = await workloadApiSource({ endpoint: own.endpoint })
+  context.after(() => source.close())
+  const events: CountersignEvent[] = []
+  const guard = createGuard({
+    source,
+    trustDomains: ['saas.example', 'partner.example'],
+    rules: [{ path: '/**', allow: authenticated() }],
+    log: (event) => void events.push(event),
+  })
+  await using running = await serve(guard, (_request, response) => response.end())
+  const theirs = running.as(await partner.issue('spiffe://partner.example/ns/sales/sa/orders'))
+  const ours = running.as(await bench.authority.issue(`${production}/core-api`))
+  const other = await partner.issue('spiffe://partner.example/ns/sales/sa/refunds')
+  const connection = connect({
+    host: '127.0.0.1',
+    port: Number(new URL(running.url).port),
+    key: other.keyPem,
+    cert: other.certificatePem,
+    rejectUnauthorized: false,
+  })
+  const closed = once(connection, 'close')
+  connection.on('error', () => undefined).resume()
+  await once(connection, 'secureConnect')
+  assert.equal((await theirs.fetch('/')).status, 200)
+
+  await own.setEntries([{ ...billing, federatesWith: [] }])
+
+  await closed
+  const warnings = events.flatMap((event) => (event.type === 'source' && event.code === 'bundle_empty' ? [event] : []))
+  assert.deepEqual(
+    warnings.map(({ outcome, trustDomain }) => [outcome, trustDomain]),
+    [['warning', 'partner.example']],
+  )
+  await assert.rejects(theirs.fetch('/'))
+  assert.equal((await ours.fetch('/')).status, 200)
 })
 
 test('each gRPC status of the table has the code that the table says, and none that has a meaning is missing', () => {
