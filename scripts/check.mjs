@@ -17,7 +17,7 @@ const folder = join(cache, 'packed')
 run('pack (pnpm)', () => packPackages(folder))
 const tarballs = listTarballs(folder)
 for (const path of tarballs) {
-  for (const [tool, check] of tarballChecks) run(`${tool} ${basename(path)}`, () => check(path))
+  for (const { tool, check } of tarballChecks) run(`${tool} ${basename(path)}`, () => check(path))
 }
 
 const consumer = createConsumer()

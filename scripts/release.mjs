@@ -36,7 +36,8 @@ if (isDryRun) {
   const due = plan.changesets.length > 0 ? 'prepare' : 'publish'
   const step = args === '' ? due : args
   const missing = findMissing(step)
-  if (missing.length > 0) fail(`A release needs:\n${toList(missing)}\nSee what it would do: npm run release -- --dry-run`)
+  if (missing.length > 0)
+    fail(`A release needs:\n${toList(missing)}\nSee what it would do: npm run release -- --dry-run`)
   if (step === 'prepare') prepare()
   else if (plan.changesets.length > 0) say('Nothing to publish: there are changesets. Merge the release first.')
   else publish(plan.current)
@@ -83,22 +84,22 @@ function publish(version) {
   for (const path of tarballs) {
     const options = ['--provenance', '--access=public']
     say(`  npm publish ${basename(path)} ${options.join(' ')}`)
-    if (!isDryRun && !isPublished(path, version)) check('npm publish', runTool('npm', ['publish', path, ...options]))
+    if (!isDryRun && !isPublished(path, version)) demand('npm publish', runTool('npm', ['publish', path, ...options]))
   }
 
   say(`\nTag: ${tag}`)
   if (isDryRun) return
-  check('git tag', runTool('git', ['tag', tag]))
-  check('git push', runTool('git', ['push', 'origin', tag]))
+  demand('git tag', runTool('git', ['tag', tag]))
+  demand('git push', runTool('git', ['push', 'origin', tag]))
 }
 
 function packAndCheck() {
   say('\nTarballs: packed by pnpm, checked by publint and attw')
   const folder = join(cache, 'release')
-  check('pnpm pack', packPackages(folder))
+  demand('pnpm pack', packPackages(folder))
   const tarballs = listTarballs(folder)
   for (const path of tarballs) {
-    for (const [tool, run] of tarballChecks) check(`${tool} ${basename(path)}`, run(path))
+    for (const { tool, check } of tarballChecks) demand(`${tool} ${basename(path)}`, check(path))
     say(`  ok ${basename(path)}`)
   }
   return tarballs
@@ -106,15 +107,16 @@ function packAndCheck() {
 
 /** A run that failed half-way is repeated; what it published stays. */
 function isPublished(path, version) {
-  const { name } = plan.packages.find((each) => basename(path) === `countersign-${each.name.split('/')[1]}-${version}.tgz`)
+  const { name } = plan.packages.find(
+    (each) => basename(path) === `countersign-${each.name.split('/')[1]}-${version}.tgz`,
+  )
   const done = runTool('npm', ['view', `${name}@${version}`, 'version'])
   return done.status === 0 && done.output.includes(version)
 }
 
 function writeVersion(file, current, version) {
   const path = join(root, file)
-  const line = (each) => `\n  "version": "${each}",\n`
-  writeFileSync(path, readFileSync(path, 'utf8').replace(line(current), line(version)))
+  writeFileSync(path, readFileSync(path, 'utf8').replace(`"version": "${current}"`, `"version": "${version}"`))
 }
 
 function sayMissing() {
@@ -123,11 +125,10 @@ function sayMissing() {
 }
 
 function findMissing(which) {
-  const git = (...args) => runTool('git', args).output.trim()
   return listMissing({
     env: process.env,
-    status: git('status', '--porcelain'),
-    head: git('rev-parse', 'HEAD'),
+    status: runTool('git', ['status', '--porcelain']).output.trim(),
+    head: runTool('git', ['rev-parse', 'HEAD']).output.trim(),
     npm: runTool('npm', ['--version']).output.trim(),
     repository: plan.packages[0].repository,
     step: which,
@@ -138,7 +139,7 @@ function toList(sentences) {
   return sentences.map((sentence) => `  - ${sentence}`).join('\n')
 }
 
-function check(what, { error, status, output }) {
+function demand(what, { error, status, output }) {
   if (status !== 0) fail(`${what} failed:\n${error?.message ?? output}`)
 }
 

@@ -16,11 +16,12 @@ export function listTarballs(folder) {
     .map((name) => join(folder, name))
 }
 
-/** The checks of one tarball, by the name of the tool. */
+/** The checks of one tarball. */
 export const tarballChecks = [
-  ['publint', (path) => runNode(['node_modules/publint/src/cli.js', path, '--strict'])],
-  [
-    'attw',
-    (path) => runNode(['node_modules/@arethetypeswrong/cli/dist/index.js', path, '--profile=esm-only', '--no-emoji']),
-  ],
+  { tool: 'publint', check: (path) => runNode(['node_modules/publint/src/cli.js', path, '--strict']) },
+  {
+    tool: 'attw',
+    check: (path) =>
+      runNode(['node_modules/@arethetypeswrong/cli/dist/index.js', path, '--profile=esm-only', '--no-emoji']),
+  },
 ]

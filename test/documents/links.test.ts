@@ -88,11 +88,16 @@ test('every path in ARCHITECTURE.md exists', () => {
 
 test('every decision in ARCHITECTURE.md names its files', () => {
   const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
-  const decisions = text.slice(text.indexOf('### Decisions in ')).split(/^(?=\*\*)/m).slice(1)
+  const decisions = text
+    .slice(text.indexOf('### Decisions in '))
+    .split(/^(?=\*\*)/m)
+    .slice(1)
 
   assert.ok(decisions.length > 30)
   assert.deepEqual(
-    decisions.filter((decision) => !/^See `[^`]+`(?:, `[^`]+`)*\.$/m.test(decision)).map((decision) => decision.slice(0, 60)),
+    decisions
+      .filter((decision) => !/^See `[^`]+`(?:, `[^`]+`)*\.$/m.test(decision))
+      .map((decision) => decision.slice(0, 60)),
     [],
   )
 })

@@ -105,6 +105,8 @@ test('the command in the README of cli prints the address of its socket and an S
   const [, command = ''] = /^npx countersign (.+)$/m.exec(text) ?? []
   await using dev = startCommand(command.split(' '), { XDG_RUNTIME_DIR: createFolder(context) })
 
-  await dev.waitFor(/^export SPIFFE_ENDPOINT_SOCKET=unix:.+\n\S+ {2}issued {3}spiffe:\/\/dev\.example\/ns\/production\/sa\/core-api /)
+  await dev.waitFor(
+    /^export SPIFFE_ENDPOINT_SOCKET=unix:.+\n\S+ {2}issued {3}spiffe:\/\/dev\.example\/ns\/production\/sa\/core-api /,
+  )
   assert.equal(await dev.stop(), 0)
 })

@@ -21,7 +21,11 @@ testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['refused.ts', 'names.ts'])
 
 test('the first example has at most ten lines', () => {
-  const lines = page.runnable.get('proxy.ts')?.code.split('\n').filter((line) => line !== '' && !line.startsWith('//')) ?? []
+  const lines =
+    page.runnable
+      .get('proxy.ts')
+      ?.code.split('\n')
+      .filter((line) => line !== '' && !line.startsWith('//')) ?? []
   assert.ok(lines.length > 0 && lines.length <= 10, `it has ${lines.length}`)
 })
 
