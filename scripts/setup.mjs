@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 // Not import.meta.dirname: an older Node.js must come as far as the message about its version.
@@ -26,14 +26,25 @@ export function fail(message) {
 /** Installs what pnpm-lock.yaml lists, unless exactly that is installed already. */
 export function install() {
   checkNode()
-  const stamp = join(cache, 'installed')
+  installFrom(root, [])
+}
+
+/** Installs the tools of a folder that is no part of the workspace, for the one command that needs them. */
+export function installTools(folder) {
+  checkNode()
+  installFrom(folder, ['--ignore-workspace', '--ignore-scripts', `--dir=${relative(root, folder)}`])
+}
+
+function installFrom(folder, more) {
+  const stamp = join(folder, 'node_modules/.cache/countersign/installed')
   const wanted = createHash('sha256')
-    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .update(readFileSync(join(folder, 'pnpm-lock.yaml')))
     .digest('hex')
   if (readText(stamp) === wanted) return
-  process.stderr.write('Installing the dependencies; the first time this takes half a minute.\n')
+  const what = folder === root ? 'dependencies' : `tools of ${relative(root, folder)}`
+  process.stderr.write(`Installing the ${what}; the first time this takes half a minute.\n`)
   // A modules folder of another pnpm is replaced without asking: there may be no terminal to ask on.
-  const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false']
+  const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false', ...more]
   const status = runShown('installing', 'npx', [...args, '--reporter=append-only'])
   if (status === 127) {
     fail('npx was not found. It comes with npm: install Node.js together with npm and run this again.')
@@ -45,7 +56,7 @@ export function install() {
         `If it says that pnpm-lock.yaml is out of date, run \`npx ${pnpm} install\` and commit the lockfile.`,
     )
   }
-  mkdirSync(cache, { recursive: true })
+  mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, wanted)
 }
 
@@ -58,8 +69,8 @@ export function build(...projects) {
   )
 }
 
-// In a process between, because this one waits and can show nothing.
-function runShown(what, command, args) {
+/** Runs a command and shows that it goes on. In a process between, because this one waits and can show nothing. */
+export function runShown(what, command, args) {
   const script = join(root, 'scripts/with-progress.mjs')
   const { status } = spawnSync(process.execPath, [script, what, command, ...args], { cwd: root, stdio: 'inherit' })
   // Ended by a signal, and so are we.

@@ -118,6 +118,6 @@ function readAnchors(path: string): readonly string[] {
 function toAnchor(heading: string): string {
   return heading
     .toLowerCase()
-    .replaceAll(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
     .replaceAll(' ', '-')
 }

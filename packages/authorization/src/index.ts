@@ -1,3 +1,8 @@
+/**
+ * Rules, requirements and decisions, as pure functions. Works on its own, also in a browser.
+ *
+ * @module @countersign/authorization
+ */
 export { type Account, readAccount } from './account.ts'
 export { assumePrincipal } from './assume-principal.ts'
 export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'

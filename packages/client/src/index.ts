@@ -1,3 +1,8 @@
+/**
+ * Calls to other services over mTLS: an `https.Agent`, `fetch`, undici and TLS without HTTP.
+ *
+ * @module @countersign/client
+ */
 export { type AgentOptions, createAgent } from './https/create-agent.ts'
 export { createDispatcher, type DispatcherOptions } from './fetch/create-dispatcher.ts'
 export { createFetch, type Fetch } from './fetch/create-fetch.ts'

@@ -1,4 +1,8 @@
-/** Exported as `@countersign/core/adapter`: for packages that add a guard to a framework, not for applications. */
+/**
+ * Exported as `@countersign/core/adapter`: for packages that add a guard to a framework, not for applications.
+ *
+ * @module @countersign/core/adapter
+ */
 export {
   type CompiledRequirement,
   parseRequirement,

@@ -1,3 +1,9 @@
+/**
+ * The guard: verified connections, principals and decisions, independent of frameworks. Re-exports what applications
+ * need of `@countersign/spiffe` and `@countersign/authorization`.
+ *
+ * @module @countersign/core
+ */
 export {
   allOf,
   anyOf,

@@ -12,6 +12,7 @@ export interface ProbeListener {
   readonly port: number
   /** Stops listening and closes open connections immediately. */
   close(): Promise<void>
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 

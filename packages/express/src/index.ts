@@ -1,3 +1,8 @@
+/**
+ * The Express 5 middleware.
+ *
+ * @module @countersign/express
+ */
 import type { Principal } from '@countersign/core'
 
 export { allow } from './allow.ts'

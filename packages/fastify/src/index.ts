@@ -1,3 +1,8 @@
+/**
+ * The Fastify 5 plugin.
+ *
+ * @module @countersign/fastify
+ */
 export { allow, type AllowHook, type AllowRequest, type RunAllow } from './allow.ts'
 export { countersign, countersign as default, type CountersignPluginOptions } from './plugin.ts'
 export type { MisspeltAllow } from './route-types.ts'

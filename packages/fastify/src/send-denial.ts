@@ -4,9 +4,13 @@ import type { AdapterGuard, GuardedRequest } from '@countersign/core/adapter'
 
 /** What is needed of a Fastify reply to deny a request, whatever the server type. */
 export interface DenyingReply {
+  /** Sets the status. */
   code(status: number): unknown
+  /** Adds headers. */
   headers(headers: OutgoingHttpHeaders): unknown
+  /** Sends the body, unchanged. */
   send(body: Buffer): unknown
+  /** Keeps Fastify from answering and from running the handler. */
   hijack(): unknown
 }
 

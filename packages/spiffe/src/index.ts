@@ -1,3 +1,8 @@
+/**
+ * SPIFFE IDs, bundles, verified X.509-SVIDs and sources of certificates. Works on its own.
+ *
+ * @module @countersign/spiffe
+ */
 export type { Certificate } from './certificate/certificate.ts'
 export { type Crl, decodeCrl } from './certificate/crl.ts'
 export {

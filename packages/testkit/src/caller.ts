@@ -74,7 +74,9 @@ function refuseUnguarded(outcome: Injection<unknown>['outcome']): void {
 
 /** What `inject` needs of an application. A Fastify instance satisfies it. */
 export interface InjectableApp {
+  /** Resolves once all plugins are loaded. */
   ready(): PromiseLike<unknown>
+  /** Handles a request without a network. */
   inject(options: string | InjectOptions): PromiseLike<InjectResponse>
 }
 
@@ -97,5 +99,6 @@ export interface InjectResponse {
   readonly body: string
   readonly payload: string
   readonly rawPayload: Buffer
+  /** Parses the body as JSON. */
   json(): unknown
 }

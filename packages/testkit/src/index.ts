@@ -1,3 +1,8 @@
+/**
+ * Certificates and requests as a given caller, for tests.
+ *
+ * @module @countersign/testkit
+ */
 export { Authority, createAuthority } from './authority.ts'
 export type { AuthorityFault } from './authority-faults.ts'
 export type { AuthorityOptions } from './authority-options.ts'

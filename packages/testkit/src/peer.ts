@@ -76,6 +76,7 @@ export class Peer {
     this.#sockets.clear()
   }
 
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     this.close()
     return Promise.resolve()

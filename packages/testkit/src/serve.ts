@@ -115,6 +115,7 @@ export class Running {
     await this.#stop()
   }
 
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -122,7 +123,9 @@ export class Running {
 
 /** What `serve` needs of a guard. */
 export interface ServingGuard {
+  /** Returns the TLS options that a server is created with. */
   tlsOptions(): ServerOptions
+  /** Guards a server. */
   attach(server: Server): unknown
   /** Missing on a value that only resembles a guard. A Fastify instance is then served without checking its plugin. */
   isAttachedTo?(server: object): boolean
@@ -134,8 +137,11 @@ export type ServableApp = ((request: IncomingMessage, response: ServerResponse) 
 /** What `serve` needs of an application with its own server. */
 export interface ListeningApp {
   readonly server: NetServer
+  /** Resolves once all plugins are loaded. */
   ready?(): PromiseLike<unknown>
+  /** Opens the port. */
   listen(options: { host: string; port: number }): PromiseLike<unknown>
+  /** Closes the port and all connections. */
   close(): PromiseLike<unknown>
 }
 

@@ -111,6 +111,7 @@ class RotatingSource implements TestSource {
     return this.#source.close()
   }
 
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

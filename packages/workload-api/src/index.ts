@@ -1,3 +1,8 @@
+/**
+ * Live certificates from a SPIFFE agent.
+ *
+ * @module @countersign/workload-api
+ */
 export { type EndpointAddress, formatEndpoint, parseEndpointAddress } from './endpoint/endpoint-address.ts'
 export type { JwtSvid } from './jwt/jwt-svid.ts'
 export { AgentError } from './wire/agent-error.ts'

@@ -27,6 +27,7 @@ export interface WorkloadApiClientOptions {
 
 /** The callbacks for a stream of the agent. */
 export interface Watcher<Update> {
+  /** Receives each usable message of the stream, decoded. */
   readonly onUpdate: (update: Update) => void
   /**
    * Receives each failure, each unusable message, and each omitted part of a message once. A PermissionDenied that

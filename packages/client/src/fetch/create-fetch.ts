@@ -8,6 +8,7 @@ export interface Fetch {
   (input: string | URL | Request | globalThis.Request, init?: FetchInit): Promise<Response>
   /** Waits for running requests, then closes. */
   close(): Promise<void>
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 

@@ -32,22 +32,27 @@ export class X509Svid {
     Object.freeze(this)
   }
 
+  /** The one SPIFFE ID that the certificate names. */
   get spiffeId(): SpiffeId {
     return this.#proof.spiffeId
   }
 
+  /** The certificate of the workload. */
   get leaf(): Certificate {
     return this.#proof.leaf
   }
 
+  /** The verified path, from the leaf to the authority in the bundle. */
   get path(): readonly Certificate[] {
     return this.#proof.path
   }
 
+  /** The bundle that the path was verified under. */
   get bundle(): X509Bundle {
     return this.#proof.bundle
   }
 
+  /** Epoch milliseconds: when the first certificate of the path expires or its revocation lists become stale. */
   get expiresAt(): number {
     return this.#proof.expiresAt
   }

@@ -27,6 +27,7 @@ export interface X509Source<Material = X509Material> {
   onNotice?(listener: (notice: SourceNotice) => void): () => void
   /** Stops all activity. Afterwards `current` throws. */
   close(): Promise<void>
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 

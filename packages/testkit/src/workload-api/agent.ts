@@ -131,6 +131,7 @@ export class Agent {
     if (this.#folder !== undefined) await removeSocketFolder(this.#folder)
   }
 
+  /** Calls `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -1,3 +1,8 @@
+/**
+ * An embedded SPIFFE agent with named faults, for tests.
+ *
+ * @module @countersign/testkit/workload-api
+ */
 export { Agent, type RestartOptions, type SetAuthorityOptions } from './agent.ts'
 export type { AgentFault } from './agent-faults.ts'
 export type { AgentOptions, StartFault } from './agent-options.ts'
