@@ -36,7 +36,7 @@ your case. If you have only what the caller saw, begin with [Troubleshooting](tr
 ${contents.join('\n')}
 
 A code that is in two sections means something different in each: look at the type of the event or the class of the error.
-Codes are stable, so use them in alerts and metrics. Messages and details can change.
+Use codes and reasons in alerts and metrics: messages and details can change.
 
 ${groups.join('\n')}`
 

@@ -6,6 +6,9 @@ import { root } from '../setup.mjs'
 // What tests read. The links in node_modules folders are relative, so that those to packages lead to the copies.
 const copied = ['packages', 'test', 'examples', 'scripts', 'docs', 'README.md', 'package.json', 'tsconfig.base.json']
 
+// The tools of the site and what it is built into are large, and no test reads them.
+const siteTools = /\.vitepress[/\\](?:node_modules|pages|cache|dist)$/
+
 /** A copy of the repository, as built, in which one source at a time is another. */
 export class ScratchCopy {
   base = mkdtempSync(join(tmpdir(), 'countersign-mutate-'))
@@ -15,7 +18,7 @@ export class ScratchCopy {
       cpSync(join(root, name), join(this.base, name), {
         recursive: true,
         verbatimSymlinks: true,
-        filter: (source) => !basename(source).startsWith('page-'),
+        filter: (source) => !basename(source).startsWith('page-') && !siteTools.test(source),
       })
     }
     symlinkSync(join(root, 'node_modules'), join(this.base, 'node_modules'), 'junction')

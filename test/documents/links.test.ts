@@ -53,6 +53,15 @@ test('README.md links to every page of docs/', () => {
   )
 })
 
+test('the sidebar of the site lists every page of docs/', () => {
+  const text = readFileSync(join(root, 'docs/.vitepress/config.mjs'), 'utf8')
+
+  assert.deepEqual(
+    pages.filter((name) => !text.includes(`: '${name.slice(0, -'.md'.length)}'`)),
+    [],
+  )
+})
+
 for (const name of ['spiffe', 'authorization', 'core']) {
   test(`ARCHITECTURE.md names every folder and every file at the root of ${name}, and no others`, () => {
     const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
