@@ -2,7 +2,7 @@
  * `npm run test:browser`: the rules decide in a page of a real browser as they do in Node.js. Without Chromium or Chrome on
  * the PATH it says so and is skipped.
  */
-import { findBrowser } from './find-browser.mjs'
+import { findBrowser } from './browser/find-browser.mjs'
 import { build, install, runAttached } from './setup.mjs'
 
 const browser = findBrowser()

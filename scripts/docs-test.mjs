@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { buildSite, site, siteFolder } from './docs/build-site.mjs'
-import { findBrowser } from './find-browser.mjs'
+import { findBrowser } from './browser/find-browser.mjs'
 import { runAttached } from './setup.mjs'
 
 const browser = findBrowser()

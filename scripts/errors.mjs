@@ -17,7 +17,10 @@ const groups = texts.map(({ title, intro, entries }) => {
 })
 
 const contents = texts.map(({ title, entries }) => {
-  const anchor = title.toLowerCase().replaceAll(/[^a-z -]/g, '').replaceAll(' ', '-')
+  const anchor = title
+    .toLowerCase()
+    .replaceAll(/[^a-z -]/g, '')
+    .replaceAll(' ', '-')
   return `- [${title}](#${anchor}) (${Object.keys(entries).length})`
 })
 

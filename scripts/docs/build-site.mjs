@@ -13,5 +13,7 @@ export function buildSite() {
   installTools(siteFolder)
   process.stderr.write('Building the site: the API reference from the sources, then the pages of docs/.\n')
   if (runShown('building the site', process.execPath, [join(siteFolder, 'build.mjs')]) === 0) return
-  fail('The site was not built: fix what is reported above. An export needs a doc comment, and a link a page and a heading.')
+  fail(
+    'The site was not built: fix what is reported above. An export needs a doc comment, and a link a page and a heading.',
+  )
 }

@@ -48,7 +48,9 @@ for (const { title, entries, unions, literals } of groups) {
 test('the sections cover every union of codes and reasons that a package exports', () => {
   const covered = new Set(groups.flatMap(({ unions }) => [...unions.values()].flat()))
   const exported = readSources('packages').flatMap(({ text }) =>
-    [...text.matchAll(/^(?:export )?type (\w+(?:ErrorCode|DenialCode|Reason|Refusal)) =/gm)].map(([, name = '']) => name),
+    [...text.matchAll(/^(?:export )?type (\w+(?:ErrorCode|DenialCode|Reason|Refusal)) =/gm)].map(
+      ([, name = '']) => name,
+    ),
   )
 
   assert.ok(exported.length > 10)
@@ -110,19 +112,20 @@ function toTexts(value: unknown): readonly string[] {
   return value.map(String)
 }
 
-/** The members of a union of literals, including those of the unions that it names and that are declared or imported here. */
+/** The members of a union of literals, including those of the unions that it names. */
 function readUnion(file: string, name: string): readonly string[] {
   const text = readFileSync(join(root, file), 'utf8')
-  const [, body] = new RegExp(`^(?:export )?type ${name} =((?:\\s*(?:/\\*\\*.*\\*/)?\\s*\\|? ?(?:'\\w+'|\\w+))+)`, 'm').exec(text) ?? []
+  const [, body] = new RegExp(`^(?:export )?type ${name} =([^]+?)\\n\\n`, 'm').exec(text) ?? []
   assert.ok(body !== undefined, `${file} declares no type ${name}`)
-  return [...body.matchAll(/^ *\| (?:'(\w+)'|(\w+))$|^ '(\w+)'| \| '(\w+)'/gm)].flatMap(
-    ([, literal, other, first, next]) => {
-      const found = literal ?? first ?? next
-      if (found !== undefined) return [found]
-      assert.ok(other !== undefined)
-      return readUnion(findDeclaration(file, text, other), other)
-    },
-  )
+  const members = body
+    .replaceAll(/\/\*\*.*\*\//g, '')
+    .split('|')
+    .map((member) => member.trim())
+  return members
+    .filter((member) => member !== '')
+    .flatMap((member) =>
+      member.startsWith("'") ? [member.slice(1, -1)] : readUnion(findDeclaration(file, text, member), member),
+    )
 }
 
 function findDeclaration(file: string, text: string, name: string): string {
@@ -133,7 +136,9 @@ function findDeclaration(file: string, text: string, name: string): string {
 /** The reasons that sources give as text: `reason: 'x'`, `reason = 'x'`, `refuse('x', …)`, and constants that are exported. */
 function readReasons(path: string): readonly string[] {
   return readSources(path).flatMap(({ text }) =>
-    [...text.matchAll(/(?:\breason(?:: | = )|\brefuse\(|^export const \w+ = )'([a-z_]+)'/gm)].map(([, reason = '']) => reason),
+    [...text.matchAll(/(?:\breason(?:: | = )|\brefuse\(|^export const \w+ = )'([a-z_]+)'/gm)].map(
+      ([, reason = '']) => reason,
+    ),
   )
 }
 

@@ -61,6 +61,9 @@ test('each program reads its files from the folder that the manifest above it mo
     assert.ok(manifests[index + 1]?.includes(`mountPath: ${folder}, readOnly: true`), folder)
     const paths = [...(programs[index] ?? '').matchAll(/'(\/[^']+)'/g)].map(([, path = '']) => path)
     assert.equal(paths.length, 3)
-    assert.ok(paths.every((path) => path.startsWith(`${folder}/`)), folder)
+    assert.ok(
+      paths.every((path) => path.startsWith(`${folder}/`)),
+      folder,
+    )
   }
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { get } from 'node:https'
 import test, { after, before } from 'node:test'
-import type { ConnectionOptions } from 'node:tls'
 import { createFetch } from '@countersign/client'
 import { CallError, createGuard, permitAll } from '@countersign/core'
 import { createAuthority, serve } from '@countersign/testkit'
@@ -68,7 +67,8 @@ test('our own client reports a refused certificate by the code that the page nam
     () => undefined,
     (reason: unknown) => reason,
   )
-  const [, row = ''] = readMessages('The connection closes without a response').find(([who]) => who.includes('createFetch')) ?? []
+  const [, row = ''] =
+    readMessages('The connection closes without a response').find(([who = '']) => who.includes('createFetch')) ?? []
   assert.ok(!(error instanceof CallError))
   const code = String(read(read(error, 'cause'), 'code'))
   assert.ok(row.includes(`\`${code}\``), `found ${code}`)
@@ -88,9 +88,18 @@ async function createScene() {
   }
 }
 
-async function identify(authority: Awaited<ReturnType<typeof createAuthority>>): Promise<ConnectionOptions> {
-  const { keyPem, certificatePem } = await authority.issue(`spiffe://${authority.trustDomain}/ns/production/sa/core-api`)
+async function identify(authority: Awaited<ReturnType<typeof createAuthority>>): Promise<CallerOptions> {
+  const { keyPem, certificatePem } = await authority.issue(
+    `spiffe://${authority.trustDomain}/ns/production/sa/core-api`,
+  )
   return { key: keyPem, cert: certificatePem }
+}
+
+interface CallerOptions {
+  readonly key?: string
+  readonly cert?: string
+  readonly ca?: string
+  readonly maxVersion?: 'TLSv1.2'
 }
 
 interface Seen {
@@ -99,7 +108,7 @@ interface Seen {
   readonly message: string
 }
 
-async function callAll(port: number, options: ConnectionOptions, comparesHosts = false): Promise<readonly Seen[]> {
+async function callAll(port: number, options: CallerOptions, comparesHosts = false): Promise<readonly Seen[]> {
   const tls = comparesHosts ? options : { ...options, checkServerIdentity: () => undefined }
   const url = `https://127.0.0.1:${port}/`
   const byHttps = await new Promise<Error>((resolve, reject) => {
