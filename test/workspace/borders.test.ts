@@ -54,13 +54,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   client: { undici: 'fetch/' },
   cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
-  authorization: { micromatch: 'pattern.ts' },
+  authorization: { '#lazy': 'pattern.ts' },
   core: {},
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
   spiffe: {
-    '@peculiar/x509': 'certificate/decode.ts',
-    'reflect-metadata': 'certificate/decode.ts',
+    '#lazy': 'certificate/decode.ts',
     'node-forge': 'source/key-store/decrypt-rc2.ts',
   },
   testkit: {

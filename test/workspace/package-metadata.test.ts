@@ -20,6 +20,7 @@ for (const name of names) {
       'dist',
       '!dist/*.tsbuildinfo',
       ...(name === 'workload-api' ? ['proto'] : []),
+      ...(name === 'spiffe' || name === 'authorization' ? ['lazy'] : []),
       'README.md',
       'LICENSE',
     ])

@@ -1,4 +1,4 @@
-import micromatch from 'micromatch'
+import { loadMicromatch } from '#lazy/micromatch'
 import { ConfigurationError, SpiffeId } from '@countersign/spiffe/id'
 import { describeValue } from '@countersign/spiffe/options'
 import { refuseRule } from './refuse-rule.ts'
@@ -49,7 +49,7 @@ export function compileCallerPatterns(patterns: readonly string[]): (caller: Spi
   for (const text of patterns) {
     const { trustDomain, path, isLiteral } = parseCallerPattern(text, 'callers')
     if (isLiteral) literals.add(text)
-    else for (const glob of expandGlob(path)) globs.push({ trustDomain, path: micromatch.makeRe(glob, globOptions) })
+    else for (const glob of expandGlob(path)) globs.push({ trustDomain, path: compileGlob(glob) })
   }
   return (caller) => {
     if (literals.has(caller.toString())) return true
@@ -64,6 +64,10 @@ const scheme = 'spiffe://'
 
 // A segment may start with a dot, and glob characters other than `*` are literal.
 const globOptions = { dot: true, nobrace: true, nobracket: true, noextglob: true, nonegate: true }
+
+function compileGlob(glob: string): RegExp {
+  return loadMicromatch().makeRe(glob, globOptions)
+}
 
 // In micromatch, `/a/x/**` matches `/a/x`, but `/a/*/**` does not match `/a/x`, so the parent path gets a pattern of
 // its own.

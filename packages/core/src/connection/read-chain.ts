@@ -15,7 +15,7 @@ export interface PresentedChain {
 }
 
 /** Reads a peer's chain from its socket. */
-export type ReadChain = (socket: TLSSocket) => readonly Buffer[]
+type ReadChain = (socket: TLSSocket) => readonly Buffer[]
 
 /**
  * Returns what a caller presented, or undefined if it presented nothing.

@@ -1,8 +1,5 @@
 import { hash, type KeyObject } from 'node:crypto'
-
-// @peculiar/x509 throws on import unless a Reflect polyfill was loaded before.
-import 'reflect-metadata'
-import { X509Certificate } from '@peculiar/x509'
+import { loadX509 } from '#lazy/x509'
 import { CertificateError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { type DerElement, derTag, refuseMalformed, splitDer } from './der.ts'
@@ -107,14 +104,14 @@ export function confirmCertificate(certificate: Certificate): Certificate {
   return refuseMalformed('certificate', 'dates, key or signature that two readers read in two ways', 'only one way')
 }
 
-class SecondReading extends X509Certificate {
-  /** The parsed structure. The getters of the library would encode and parse everything again. */
-  get parsed(): typeof this.asn {
-    return this.asn
-  }
-}
-
 function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certificate): boolean {
+  const { X509Certificate } = loadX509()
+  class SecondReading extends X509Certificate {
+    /** The parsed structure. The getters of the library would encode and parse everything again. */
+    get parsed(): typeof this.asn {
+      return this.asn
+    }
+  }
   try {
     const { tbsCertificate, signatureValue } = new SecondReading(der).parsed
     const { validity, subjectPublicKeyInfo } = tbsCertificate
