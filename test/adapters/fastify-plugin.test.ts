@@ -88,7 +88,7 @@ test('does not start with an option that it does not have, or with a guard in pl
   for (const [options, refused] of [
     [{ gaurd: guard }, refusal('option_unknown', /'gaurd'.*'guard'/)],
     [{ guard, allow: [coreApi] }, refusal('option_unknown', /'allow'/)],
-    [guard, refusal('registration_invalid', /a guard in place of the options/)],
+    [guard, refusal('registration_invalid', /a guard instead of the options/)],
   ] as const) {
     const app = Fastify({ https: guard.tlsOptions() })
     await assert.rejects(async () => {

@@ -105,7 +105,7 @@ describe(
         assert.equal(reasonsOf(service).at(-1), 'unknown_authority')
       })
 
-      test(`nobody is authenticated once the source says that we have no SVID any more (${variant.name})`, async () => {
+      test(`the caller is not authenticated once the source says that we have no SVID any more (${variant.name})`, async () => {
         const withdrawable = await authority.source(billing)
         await using service = await start(variant, { source: withdrawable })
         const peer = service.as(svid)

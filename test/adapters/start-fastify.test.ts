@@ -19,7 +19,7 @@ describe('the Fastify plugin does not start', () => {
     await app.register(countersign, { guard })
     await assert.rejects(
       async () => app.register(countersign, { guard }),
-      refusal('registration_invalid', /one registration/),
+      refusal('registration_invalid', /existing request\.principal/),
     )
   })
 

@@ -269,7 +269,7 @@ test('says what it is that is given in place of a list', () => {
   for (const [bytes, found] of [
     [Buffer.from('-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n'), /found PEM; .*openssl crl -outform DER/],
     [rootCertificate.der, /found a certificate \(DER\)/],
-    [encodeCrl().subarray(0, -1), /found DER that is broken or cut off/],
+    [encodeCrl().subarray(0, -1), /found DER that is invalid or truncated/],
   ] as const) {
     assert.throws(() => decodeCrl(bytes), { code: 'crl_malformed', message: found })
   }

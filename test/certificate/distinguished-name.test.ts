@@ -96,7 +96,7 @@ const malformed: readonly (readonly [what: string, der: Buffer])[] = [
   ['bytes after the name', Buffer.concat([name('O=x'), nullValue])],
   ['a relative name that is no set', sequence(attribute('O=x'))],
   ['an empty relative name', sequence(tlv(0x31))],
-  ['an attribute that is no sequence', sequence(tlv(0x31, tlv(0x31, objectIdentifier('2.5.4.3'), nullValue)))],
+  ['an attribute that is not a sequence', sequence(tlv(0x31, tlv(0x31, objectIdentifier('2.5.4.3'), nullValue)))],
   ['an attribute whose value has a tag of several bytes', name(sequence(objectIdentifier('2.5.4.3'), hex('1f0100')))],
   ['an attribute without a value', name(sequence(objectIdentifier('2.5.4.3')))],
   ['an attribute with two values', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x0c, 'x'), tlv(0x0c, 'y')))],

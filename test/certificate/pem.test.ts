@@ -165,7 +165,7 @@ for (const [what, text] of [
 test('a line of more than 1024 characters is not a header', () => {
   for (const [length, found] of [
     [1024, /header Name/],
-    [1025, /broken base64/],
+    [1025, /invalid base64/],
   ] as const) {
     const header = `Name: ${'x'.repeat(length - 'Name: '.length)}`
     const text = firstPem.replace('-----\n', `-----\n${header}\n\n`)

@@ -160,7 +160,7 @@ test('dev on a port warns that every account of the machine gets every SVID', as
   await using dev = startCommand(['dev', '--service', 'production/core-api', '--socket', 'tcp://127.0.0.1:0'])
   await dev.waitFor(/^export /)
   assert.equal(await dev.stop(), 0)
-  assert.match(dev.errors, /every account of this machine/)
+  assert.match(dev.errors, /every account on this machine/)
 })
 
 for (const place of [

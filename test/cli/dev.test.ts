@@ -36,7 +36,7 @@ test('what dev gives is what fetch shows: the services, their hints and the bund
       ['partner.example', true],
     ])
   }
-  await dev.waitFor(/never for production/, 'errors')
+  await dev.waitFor(/for development only/, 'errors')
 })
 
 test('each SVID is announced once when it is issued and once at each rotation', async (t) => {

@@ -72,7 +72,7 @@ test('what speaks no TLS is said to', async (context) => {
   )
   assert.ok(error instanceof CallError)
   assert.equal(error.code, 'server_unreachable')
-  assert.match(error.message, /is it a port for http\?$/)
+  assert.match(error.message, /is it an HTTP port\?$/)
 })
 
 for (const callers of [undefined, [], ['core-api'], { hasAuthorty: 'x' }]) {

@@ -6,13 +6,25 @@ import { describeHandshake, describeOpensslCode } from '../../packages/core/src/
 
 // Where one word of OpenSSL stands for several causes, all of them are named.
 const codes: readonly (readonly [code: string, ...causes: readonly RegExp[]])[] = [
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /intermediate was not sent/, /not trusted/, /key identifier/, /twice/],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', /intermediate was not sent/, /not trusted/, /key identifier/, /twice/],
-  ['UNABLE_TO_GET_ISSUER_CERT', /intermediate was not sent/, /not trusted/, /key identifier/, /twice/],
+  [
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    /intermediate was not sent/,
+    /not trusted/,
+    /key identifier/,
+    /duplicate extension/,
+  ],
+  [
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    /intermediate was not sent/,
+    /not trusted/,
+    /key identifier/,
+    /duplicate extension/,
+  ],
+  ['UNABLE_TO_GET_ISSUER_CERT', /intermediate was not sent/, /not trusted/, /key identifier/, /duplicate extension/],
   ['SELF_SIGNED_CERT_IN_CHAIN', /self-signed/, /not one of the authorities/],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', /self-signed/],
   ['CERT_SIGNATURE_FAILURE', /key/],
-  ['CERT_HAS_EXPIRED', /expired/, /authority included/],
+  ['CERT_HAS_EXPIRED', /expired/, /the authority has expired/],
   ['CERT_NOT_YET_VALID', /not valid yet/, /clock/],
   ['INVALID_PURPOSE', /key usage/, /extended key usage/, /issuer/],
   ['INVALID_CA', /not a CA/, /keyCertSign/],
@@ -40,7 +52,7 @@ const reasons: readonly (readonly [reason: string, meaning: RegExp])[] = [
   ['sslv3 alert certificate unknown', /does not accept our certificate/],
   ['sslv3 alert bad certificate', /does not accept our certificate/],
   ['sslv3 alert certificate expired', /does not accept our certificate/],
-  ['unsupported protocol', /older version/],
+  ['unsupported protocol', /versions of TLS/],
   ['wrong version number', /does not speak TLS/],
   ['http request', /does not speak TLS/],
   ['no shared cipher', /in common/],

@@ -49,7 +49,7 @@ test('once the time for explanations is spent, a refusal names everything that O
   assert.deepEqual(short, {
     ok: false,
     reason: 'tls_refused',
-    detail: 'CERT_HAS_EXPIRED: a certificate of its chain has expired, the authority included',
+    detail: 'CERT_HAS_EXPIRED: a certificate of its chain or the authority has expired',
   })
 })
 

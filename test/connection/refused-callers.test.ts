@@ -28,7 +28,7 @@ const faults: readonly (readonly [fault: SvidFault, reason: string, detail: RegE
   ['not_yet_valid', 'not_yet_valid', /valid from/],
   ['unknown_critical_extension', 'unknown_critical_extension', /1\.3\.6\.1\.4\.1\.99999\.1/],
   ['duplicate_extension', 'certificate_malformed', /1\.3\.6\.1\.4\.1\.99999\.2 twice/],
-  ['bad_signature', 'signature_invalid', /not by the key/],
+  ['bad_signature', 'signature_invalid', /not made by the key/],
   ['self_signed', 'unknown_authority', /self-signed/],
 ]
 

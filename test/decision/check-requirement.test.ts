@@ -51,7 +51,7 @@ test('finds a caller without a SPIFFE ID on no list of SPIFFE IDs', () => {
   assert.equal(pass(spell.callers('spiffe://saas.example/**'), machine), undefined)
 })
 
-test('passes nobody but permitAll where nobody is authenticated', () => {
+test('passes nobody but permitAll where the caller is not authenticated', () => {
   const requirements = [
     spell.hasAuthority('A'),
     spell.hasAnyAuthority('A'),

@@ -70,7 +70,7 @@ const unmeetable: readonly Case[] = [
   [
     'our own authorities, likewise',
     hasAuthority('SERVICE_core-api'),
-    /saas\.example among trustDomains/,
+    /saas\.example in trustDomains/,
     { trustDomains: ['partner.example'] },
   ],
   ['an authority that nothing grants', hasAuthority('ADMIN'), /hasAuthority: found 'ADMIN'.*authorities/],
@@ -87,7 +87,7 @@ const unmeetable: readonly Case[] = [
   [
     'a short form where no namespace has it',
     hasAuthority('SERVICE_core-api'),
-    /namespaces: a list/,
+    /the namespaces option/,
     { source: outside },
   ],
   ['a part of allOf', allOf(authenticated(), hasAuthority('ADMIN')), /allOf\[1\]\.hasAuthority/],

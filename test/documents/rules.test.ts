@@ -87,7 +87,7 @@ test('SPIFFE IDs give the authorities that the table says', async () => {
   for (const [, caller = '', text = ''] of rows) {
     const listed = [...text.matchAll(/`([A-Z]+_[^`]+)`/g)].map(([, name]) => name)
     const [, layer] = guard.explain({ caller, method: 'GET', path: '/' }).layers
-    const found = /its authorities: (.*)$/.exec(layer?.because ?? '')?.[1] ?? 'none'
+    const found = /; authorities: (.*)$/.exec(layer?.because ?? '')?.[1] ?? 'none'
     assert.deepEqual(found === 'none' ? [] : found.split(', '), listed, caller)
   }
 })

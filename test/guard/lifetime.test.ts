@@ -53,7 +53,7 @@ for (const value of [
 test('does not start with a certificate of our own that lives longer than allowed', async () => {
   await assert.rejects(createWatched({ ttlSeconds: 25 * hour }, { maxCertificateLifetime: '24h' }), (error) => {
     assert.ok(error instanceof ConfigurationError)
-    assert.match(error.message, /our own certificate: it lives for 1 d 1 h, expected at most 1 d;/)
+    assert.match(error.message, /our own certificate: its lifetime is 1 d 1 h, expected at most 1 d;/)
     return true
   })
 })

@@ -70,10 +70,7 @@ test('starts with a trust domain without a bundle, and says what to check', () =
   )
   const [event] = events
   assert.ok(event?.type === 'source')
-  assert.match(
-    event.detail,
-    /trustDomains: found 'saas\.exmaple', .*it has 'saas\.example'.*check how the name is spelt/,
-  )
+  assert.match(event.detail, /trustDomains: found 'saas\.exmaple', .*it has 'saas\.example'.*check the spelling/)
 })
 
 test('refuses to start on a source that was closed', async () => {

@@ -8,7 +8,7 @@ import { authenticated, createGuard, permitAll } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, Running } from '@countersign/testkit'
 
-test('nobody is authenticated on a server that was made with the options of the guard and not attached to it', async (context) => {
+test('the caller is not authenticated on a server that was made with the options of the guard and not attached to it', async (context) => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })

@@ -111,7 +111,7 @@ checkMistakes([
     'countersign(app, options) of Fastify',
     () => call(fastify.countersign, Fastify(), { guard }),
     'registration_invalid',
-    /found a call of countersign\(\)/,
+    /found a direct call of countersign\(\)/,
   ],
   [
     'allow() of two requirements, Fastify',

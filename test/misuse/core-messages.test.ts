@@ -120,19 +120,19 @@ checkMistakes([
     'a second authority',
     () => call(hasAuthority, 'A', 'B'),
     'option_invalid',
-    /hasAuthority: found 'B' as a further argument.*hasAnyAuthority/,
+    /hasAuthority: found 'B' as an additional argument.*hasAnyAuthority/,
   ],
   [
     'an argument of authenticated()',
     () => call(authenticated, 'A'),
     'option_invalid',
-    /authenticated: found 'A' as a further argument, expected none/,
+    /authenticated: found 'A' as an additional argument, expected none/,
   ],
   [
     'a third argument of custom()',
     () => call(core.custom, 'x', () => true, authenticated()),
     'option_invalid',
-    /custom: found an object as a further/,
+    /custom: found an object as an additional/,
   ],
   [
     'an authorities function that waits',

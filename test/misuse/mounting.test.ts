@@ -32,7 +32,7 @@ describe('an Express application does not listen', () => {
     ],
     [
       'with allow() behind the handler',
-      /route \/x: found allow\(…\) behind a handler that answers/,
+      /route \/x: found allow\(…\) after a handler that responds/,
       (app) => app.get('/x', answer, allow([coreApi])),
     ],
     [
@@ -111,7 +111,7 @@ describe('allow of Fastify that was not called', () => {
     await app.register(fastify.countersign, { guard })
     assert.throws(
       () => app.get('/x', uncalled, () => 'handled'),
-      refusal('registration_invalid', /GET \/x: found allow, which was not called/),
+      refusal('registration_invalid', /GET \/x: found allow as onRequest without being called/),
     )
   })
 

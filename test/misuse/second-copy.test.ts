@@ -26,7 +26,7 @@ test('a bundle of another copy is refused, and says so', () => {
   const given: object = { ...material, bundles }
   assert.throws(
     () => Reflect.apply(core.staticSource, undefined, [given]),
-    refusal('option_invalid', /an object of class X509Bundle.*one copy only/),
+    refusal('option_invalid', /an object of class X509Bundle.*only one copy/),
   )
 })
 

@@ -35,7 +35,7 @@ const leafFaults: Readonly<Record<SvidFault, readonly [reason: string, detail: R
   duplicate_extension: ['certificate_malformed', /the leaf: .*1\.3\.6\.1\.4\.1\.99999\.2 twice/],
   sha1_signature: ['weak_signature', /1\.2\.840\.10045\.4\.1, which is too weak/],
   weak_key: ['weak_key', /rsa 1024/],
-  bad_signature: ['signature_invalid', /not by the key of/],
+  bad_signature: ['signature_invalid', /not made by the key of/],
   self_signed: ['unknown_authority', /self-signed/],
   trailing_bytes: ['certificate_trailing_bytes', /the leaf: .*bytes/],
 }
@@ -62,7 +62,7 @@ const intermediateFaults: Readonly<Record<AuthorityFault, readonly [reason: stri
   unknown_critical_extension: ['unknown_critical_extension', /1\.3\.6\.1\.4\.1\.99999\.1/],
   sha1_signature: ['weak_signature', /too weak/],
   weak_key: ['weak_key', /rsa 1024/],
-  bad_signature: ['signature_invalid', /not by the key of/],
+  bad_signature: ['signature_invalid', /not made by the key of/],
 }
 
 for (const fault of keysOf(intermediateFaults)) {
@@ -108,7 +108,7 @@ test('says of an authority of the same name with another key that the signature 
   expect(
     verify(certificates, { bundles: bundlesOf(double) }),
     'signature_invalid',
-    /authority of that name with another key/,
+    /authority with the same name and another key/,
   )
 })
 
@@ -138,7 +138,7 @@ const odd: readonly (readonly [what: string, issue: Issue, reason: string, detai
     'signature algorithms that differ',
     { fields: { signedAlgorithm: sequence(nullValue) } },
     'signature_invalid',
-    /another signature algorithm inside/,
+    /different inner and outer signature algorithms/,
   ],
 ]
 

@@ -6,7 +6,7 @@ const methods = ['FetchX509SVID', 'FetchX509Bundles', 'FetchJWTSVID', 'FetchJWTB
 
 // What a status means for each method: SPIFFE Workload API §5.2 and §6.2.
 const meanings: readonly (readonly [grpcCode: string, code: string, ...words: readonly RegExp[]])[] = [
-  ['PERMISSION_DENIED', 'agent_denied', /entry/, /entry/, /SPIFFE ID asked for/, /entry/, /whatever the token/],
+  ['PERMISSION_DENIED', 'agent_denied', /entry/, /entry/, /specific SPIFFE ID/, /entry/, /validates no tokens/],
   [
     'INVALID_ARGUMENT',
     'agent_refused',

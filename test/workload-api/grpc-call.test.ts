@@ -30,7 +30,12 @@ for (const [what, behave, code, part] of [
   ['an empty status', (stream) => finish(stream, answer, { 'grpc-status': '' }), 'status ', ''],
   ['a status that is no number', (stream) => finish(stream, answer, { 'grpc-status': 'OK' }), 'status OK', ''],
   ['no status', (stream) => finish(stream, answer, {}), 'INTERNAL', 'without a status'],
-  ['an end within a message', (stream) => finish(stream, answer.subarray(0, -1)), 'INTERNAL', 'within a message'],
+  [
+    'an end within a message',
+    (stream) => finish(stream, answer.subarray(0, -1)),
+    'INTERNAL',
+    'in the middle of a message',
+  ],
   ['no message', (stream) => finish(stream, Buffer.alloc(0)), 'INTERNAL', 'found 0 messages'],
   ['two messages', (stream) => finish(stream, Buffer.concat([answer, answer])), 'INTERNAL', 'found 2 messages'],
   [

@@ -100,7 +100,7 @@ test('W-13: an authority that can prove nobody is left out of a federated bundle
   assert.equal(await callAs(served, partner, partnerApi), partnerApi)
   const notice = await nextNotice(source)
   assert.deepEqual([notice.outcome, notice.trustDomain], ['warning', 'partner.example'])
-  assert.match(notice.detail, /1 authority stays in use/)
+  assert.match(notice.detail, /1 authority remains in use/)
 })
 
 test('W-6: an authority that can prove nobody is left out of our own bundle, and our rotation goes on', async (context) => {

@@ -81,7 +81,7 @@ export function checkCallers(patterns: readonly string[]): RequirementTest {
   return checkPrincipal(
     ({ spiffeId }) => spiffeId !== undefined && isListed(spiffeId),
     'caller_not_listed',
-    `its SPIFFE ID fits none of ${patterns.join(', ')}`,
+    `the caller's SPIFFE ID matches none of ${patterns.join(', ')}`,
   )
 }
 
@@ -98,7 +98,7 @@ export function checkServiceAccounts(accounts: readonly string[], localTrustDoma
     ({ trustDomain, namespace, serviceAccount }) =>
       trustDomain === localTrustDomain && listed.get(namespace)?.has(serviceAccount) === true,
     'service_account_not_listed',
-    `it is none of the service accounts ${accounts.join(', ')} of ${localTrustDomain}`,
+    `the caller is none of the service accounts ${accounts.join(', ')} of ${localTrustDomain}`,
   )
 }
 
@@ -108,7 +108,7 @@ export function checkNamespaces(namespaces: readonly string[], localTrustDomain:
   return checkPrincipal(
     ({ trustDomain, namespace }) => trustDomain === localTrustDomain && listed.has(namespace),
     'namespace_not_listed',
-    `it is in none of the namespaces ${namespaces.join(', ')} of ${localTrustDomain}`,
+    `the caller is in none of the namespaces ${namespaces.join(', ')} of ${localTrustDomain}`,
   )
 }
 
@@ -118,7 +118,7 @@ export function checkTrustDomains(trustDomains: readonly string[]): RequirementT
   return checkPrincipal(
     ({ trustDomain }) => listed.has(trustDomain),
     'trust_domain_not_listed',
-    `it is in none of the trust domains ${trustDomains.join(', ')}`,
+    `the caller is in none of the trust domains ${trustDomains.join(', ')}`,
   )
 }
 
@@ -175,12 +175,12 @@ export function checkCustom(name: string, test: CustomTest): RequirementTest {
 
 const unauthenticated: RequirementFailure = Object.freeze({
   reason: 'unauthenticated',
-  detail: 'nobody was authenticated',
+  detail: 'the caller is not authenticated',
 })
-const deniedAlways: RequirementFailure = Object.freeze({ reason: 'deny_all', detail: 'nobody passes' })
+const deniedAlways: RequirementFailure = Object.freeze({ reason: 'deny_all', detail: 'denyAll() denies every caller' })
 const noRouteRequirement: RequirementFailure = Object.freeze({
   reason: 'no_route_requirement',
-  detail: 'it is left to the route, and the route has no allow of its own',
+  detail: 'the rule leaves the decision to the route, and the route has no allow',
 })
 
 function checkPrincipal(
@@ -198,7 +198,7 @@ function checkPrincipal(
 function describeMissing(missing: readonly string[]): RequirementFailure {
   return Object.freeze({
     reason: 'authority_missing',
-    detail: `it lacks ${missing.join(', ')}`,
+    detail: `the caller lacks ${missing.join(', ')}`,
     missing: Object.freeze([...missing]),
   })
 }

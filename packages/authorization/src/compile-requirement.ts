@@ -64,9 +64,13 @@ export function compileRequirement(input: unknown, context: RequirementContext):
 export function compileRouteRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const compiled = compileRequirement(input, context)
   if (!compiled.deferToRoute) return compiled
-  throw new ConfigurationError('rule_invalid', `${context.where}: found perRoute(), expected what the route demands`, {
-    value: compiled.source,
-  })
+  throw new ConfigurationError(
+    'rule_invalid',
+    `${context.where}: found perRoute(), expected the route's own requirement`,
+    {
+      value: compiled.source,
+    },
+  )
 }
 
 function compileTest(source: Requirement, context: RequirementContext): RequirementTest {
@@ -99,7 +103,7 @@ function compileSpiffeTest(
 ): RequirementTest {
   if (localTrustDomain === undefined) {
     const [kind = ''] = Object.keys(source)
-    const message = `${where}: found ${kind}, expected hasAuthority() or another one without SPIFFE IDs, which callers of a CA without SPIFFE do not have`
+    const message = `${where}: found ${kind}, expected a requirement that does not use SPIFFE IDs, such as hasAuthority(), because callers of a CA without SPIFFE have none`
     throw new ConfigurationError('rule_invalid', message, { value: kind })
   }
   if ('callers' in source) return checkCallers(source.callers)

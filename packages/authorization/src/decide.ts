@@ -44,7 +44,10 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
   const decision = decideRule(rule, request)
   if (target.reparsing !== undefined && otherSemantics !== undefined && isCutElsewhere(target, otherSemantics)) {
     if (decision.effect === 'deny') return decision
-    return createDenial('ambiguous_path', 'Express would cut the path in the wrong place: decoded, it has whitespace')
+    return createDenial(
+      'ambiguous_path',
+      'the decoded path contains whitespace, so Express would split it in the wrong place',
+    )
   }
   if (target.decoded === undefined) {
     // Nearly every request returns here, without any allocation.
@@ -82,7 +85,7 @@ function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: Compiled
 function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefined): Decision {
   return createDenial(
     'ambiguous_path',
-    `routers read the path differently: ${describe(rule)} and ${describe(other)} do not agree`,
+    `routers may read the path in two ways: one matches ${describe(rule)}, the other ${describe(other)}`,
   )
 }
 
@@ -98,7 +101,7 @@ export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRe
   }
   const rule = ruling.rule === undefined ? undefined : rules.rules[ruling.rule]
   if (hasEmptyParameter !== true || !missesCoveringRule(rules, rule, request)) return ruling
-  const detail = 'a parameter of the route is empty, which the rule that covers the route does not match'
+  const detail = 'a route parameter is empty, and the rule that covers the route does not match an empty segment'
   return createDenial('no_rule', detail)
 }
 
@@ -112,7 +115,10 @@ export function decideRequirement(requirement: CompiledRequirement, request: Che
 
 function decideRule(rule: CompiledRule | undefined, request: DecisionRequest): Decision {
   if (request.target.decoded?.slashDecoded !== undefined && rule?.allowEncodedSlash !== true) {
-    return createDenial('encoded_delimiter', 'found an encoded slash, and the rule for it has no allowEncodedSlash')
+    return createDenial(
+      'encoded_delimiter',
+      'found an encoded slash, but the matching rule does not set allowEncodedSlash',
+    )
   }
   return askRule(rule, request)
 }

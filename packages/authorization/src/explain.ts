@@ -52,7 +52,7 @@ export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainR
   const decision = decideRoute(rules, ruling, request)
   const { routeAllow } = request
   if (routeAllow === undefined && decision.effect === 'allow') return explain(decision, layers)
-  const demand = `the route asks for ${routeAllow === undefined ? 'nothing' : describeRequirement(routeAllow.source)}`
+  const demand = `the route requires ${routeAllow === undefined ? 'nothing' : describeRequirement(routeAllow.source)}`
   return explain(decision, [...layers, explainLayer('route', ...outcomeOf(decision, demand))])
 }
 
@@ -65,7 +65,7 @@ function explain(decision: Decision, asked: readonly ExplainedLayer[]): Explanat
 const order = ['target', 'authentication', 'rules', 'route'] as const
 
 function becauseOfSkip(decision: Decision): string {
-  return decision.effect === 'deny' ? 'an earlier layer denies' : 'no allow of a route is given'
+  return decision.effect === 'deny' ? 'an earlier layer denied the request' : 'no allow was given for the route'
 }
 
 function explainLayer(
@@ -78,14 +78,14 @@ function explainLayer(
 }
 
 function explainAuthentication(principal: Principal | null): ExplainedLayer {
-  if (principal === null) return explainLayer('authentication', 'skipped', 'nobody is authenticated')
+  if (principal === null) return explainLayer('authentication', 'skipped', 'the caller is not authenticated')
   const authorities = principal.authorities.join(', ') || 'none'
-  return explainLayer('authentication', 'pass', `the caller is ${principal.name}, its authorities: ${authorities}`)
+  return explainLayer('authentication', 'pass', `the caller is ${principal.name}; authorities: ${authorities}`)
 }
 
 function explainRules(rules: RuleSet, request: DecisionRequest, ruling: Decision): ExplainedLayer {
   const rule = rules.find(request.method, request.target, request.semantics)
-  const demand = rule && `${describeRule(rule)} comes first and asks for ${describeRequirement(rule.allow.source)}`
+  const demand = rule && `${describeRule(rule)} matches first and requires ${describeRequirement(rule.allow.source)}`
   const nearMisses = findNearMisses(rules.rules.slice(0, rule?.index), request)
   return explainLayer('rules', ...outcomeOf(ruling, demand ?? 'no rule matches'), nearMisses)
 }

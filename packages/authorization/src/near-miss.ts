@@ -34,10 +34,10 @@ function compare(rule: CompiledRule, request: DecisionRequest): NearMiss | undef
     return { rule: rule.index, differs: 'method', because: `${name} matches the path, but not ${method}` }
   }
   if (matches(rule, request, { ...semantics, foldCase: 'unicode' })) {
-    return { rule: rule.index, differs: 'case', because: `${name} differs in upper and lower case` }
+    return { rule: rule.index, differs: 'case', because: `${name} differs only in upper and lower case` }
   }
   if (matches(rule, request, { ...semantics, foldTrailingSlash: true })) {
-    return { rule: rule.index, differs: 'trailing_slash', because: `${name} differs by a slash at the end` }
+    return { rule: rule.index, differs: 'trailing_slash', because: `${name} differs only by a trailing slash` }
   }
   const spelling = findMisspelling(foldPattern(rule.pattern, semantics), foldTarget(request.target, semantics))
   if (spelling === undefined) return undefined

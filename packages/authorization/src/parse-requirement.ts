@@ -13,11 +13,11 @@ import type { CustomTest, Requirement } from './requirement.ts'
 export function parseRequirement(input: unknown, where: string, depth = 1): Requirement {
   if (Array.isArray(input)) {
     if (input.some(isRequirementLike))
-      refuseValue(where, input, 'one requirement; several go into anyOf(a, b) or allOf(a, b)')
+      refuseValue(where, input, 'one requirement; combine several with anyOf(a, b) or allOf(a, b)')
     return Object.freeze({ callers: parseCallers(input, where) })
   }
   if (!isRecord(input)) refuseValue(where, input, `a requirement such as ${suggestCall(input)}`)
-  if (depth > deepest) refuseRule(where, input, `at most ${deepest} requirements inside each other`)
+  if (depth > deepest) refuseRule(where, input, `at most ${deepest} levels of nested requirements`)
   const options = parseOptions(input, keys, where)
   const found = keys.filter((key) => Object.hasOwn(options, key))
   const [key] = found
@@ -53,14 +53,14 @@ const parsers: Readonly<Record<Key, (value: unknown, where: string, depth: numbe
 const keys = Object.keys(parsers).filter((key): key is Key => Object.hasOwn(parsers, key))
 
 function parseTrue(value: unknown, where: string): true {
-  if (value !== true) refuseValue(where, value, 'true; for the opposite use another requirement')
+  if (value !== true) refuseValue(where, value, 'true; to require the opposite, use another requirement')
   return true
 }
 
 function parseAuthority(value: unknown, where: string): string {
   if (typeof value !== 'string' || value === '') refuseValue(where, value, 'a non-empty string')
   if (value.trim() !== value || /\p{Cc}/u.test(value)) {
-    refuseRule(where, value, 'no space at either end and no control character, as every byte is compared')
+    refuseRule(where, value, 'no leading or trailing space and no control characters, because every byte is compared')
   }
   return value
 }
@@ -79,7 +79,7 @@ function parseEntries(
   check: (entry: string, where: string) => unknown,
 ): readonly string[] {
   if (Array.isArray(value) && Array.isArray(value[0])) {
-    refuseValue(`${where}[0]`, value[0], 'each entry as an argument of its own: write ...list')
+    refuseValue(`${where}[0]`, value[0], 'each entry as a separate argument; write ...list')
   }
   const entries = parseStringList(value, where)
   for (const [index, entry] of entries.entries()) check(entry, `${where}[${index}]`)
@@ -89,12 +89,12 @@ function parseEntries(
 // A name that no SPIFFE ID can contain would produce a requirement that no caller can meet.
 function checkServiceAccount(entry: string, where: string): void {
   if (countSegments(entry) === 2) return
-  refuseRule(where, entry, "a pair such as 'production/core-api'; inNamespace() takes all of a namespace")
+  refuseRule(where, entry, "a pair such as 'production/core-api'; for a whole namespace use inNamespace()")
 }
 
 function checkNamespace(entry: string, where: string): void {
   if (countSegments(entry) === 1) return
-  refuseRule(where, entry, "the name of a namespace such as 'production'; serviceAccounts() takes pairs")
+  refuseRule(where, entry, "a namespace such as 'production'; for a pair use serviceAccounts()")
 }
 
 function countSegments(path: string): number {
@@ -108,7 +108,7 @@ function countSegments(path: string): number {
 // A whole SPIFFE ID is refused here, although it names its trust domain, because its author meant one workload.
 function checkTrustDomain(entry: string, where: string): void {
   if (isTrustDomainName(entry)) return
-  refuseRule(where, entry, 'the bare name of a trust domain; callers() takes SPIFFE IDs')
+  refuseRule(where, entry, 'the name of a trust domain; for SPIFFE IDs use callers()')
 }
 
 function isTrustDomainName(text: string): boolean {
@@ -124,7 +124,7 @@ function parseParts(value: unknown, where: string, depth: number): readonly Requ
   if (value.length === 0) refuseValue(where, value, 'at least one requirement')
   const parts = value.map((part: unknown, index) => parseRequirement(part, `${where}[${index}]`, depth + 1))
   if (parts.some((part) => 'perRoute' in part)) {
-    refuseRule(where, value, 'no perRoute() inside it: what the route allows is asked in addition anyway')
+    refuseRule(where, value, "no perRoute() inside it, because the route's own requirement is always checked as well")
   }
   return Object.freeze(parts)
 }
@@ -135,7 +135,7 @@ function parseCustom(value: unknown, where: string): { readonly name: string; re
   const test = options['test']
   if (!isCustomTest(test)) refuseValue(`${where}.test`, test, 'a function that returns true or false')
   if (Object.prototype.toString.call(test) === '[object AsyncFunction]') {
-    refuseRule(`${where}.test`, test, 'no async function: the decision never waits')
+    refuseRule(`${where}.test`, test, 'a synchronous function, because a decision never waits')
   }
   return Object.freeze({ name, test })
 }

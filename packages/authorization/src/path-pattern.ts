@@ -23,10 +23,10 @@ export function parsePathPattern(input: unknown, where: string): SegmentPattern 
   for (const [index, segment] of segments.entries()) {
     const isLast = index === segments.length - 1
     if (segment === '' && !isLast) refuseRule(where, input, 'no empty segment')
-    if (segment === '.' || segment === '..') refuseRule(where, input, 'no dot segment: such a path is refused')
-    if (/^:\w/.test(segment))
-      refuseRule(where, input, `'*' in place of '${segment}', which is a parameter to a router only`)
-    if (/[!@+]\(|[|]/.test(segment)) refuseRule(where, input, `a rule for each alternative in place of '${segment}'`)
+    if (segment === '.' || segment === '..')
+      refuseRule(where, input, 'no dot segment, because requests with such a path are denied')
+    if (/^:\w/.test(segment)) refuseRule(where, input, `'*' in place of '${segment}', because rules have no parameters`)
+    if (/[!@+]\(|[|]/.test(segment)) refuseRule(where, input, `a separate rule for each alternative of '${segment}'`)
     if (segment === '**' && !isLast) refuseRule(where, input, "'**' to be the last segment")
     if (segment.includes('*') && segment !== '*' && segment !== '**') {
       refuseRule(where, input, `'*' or '**' as a whole segment in place of '${segment}'`)
@@ -37,7 +37,7 @@ export function parsePathPattern(input: unknown, where: string): SegmentPattern 
 }
 
 function refuseCharacters(text: string, where: string): void {
-  if (text.includes('%')) refuseRule(where, text, `it decoded, as the decision sees it: ${suggestDecoded(text)}`)
+  if (text.includes('%')) refuseRule(where, text, `the decoded path, as rules compare it: ${suggestDecoded(text)}`)
   const [pattern] = /[?[\]{}]/.exec(text) ?? []
   if (pattern !== undefined)
     refuseRule(where, text, `no '${pattern}'; the only wildcards are '*' and '**' as whole segments`)

@@ -26,8 +26,10 @@ export function parseCallerPattern(text: string, where: string): CallerPattern {
     )
   }
   const [trustDomain = '', ...segments] = text.slice(scheme.length).split('/')
-  if (trustDomain.includes('*')) refuseRule(where, text, 'no wildcard in the trust domain: each is listed by its name')
-  if (segments.length === 0) refuseRule(where, text, `a path, or inTrustDomain('${trustDomain}') for all callers in it`)
+  if (trustDomain.includes('*'))
+    refuseRule(where, text, 'no wildcard in the trust domain; list each trust domain by name')
+  if (segments.length === 0)
+    refuseRule(where, text, `a path; for every caller of the trust domain use inTrustDomain('${trustDomain}')`)
   for (const [index, segment] of segments.entries()) {
     if (!segment.includes('*') || segment === '*') continue
     if (segment !== '**') refuseRule(where, text, "'*' to be a whole path segment")
@@ -79,9 +81,13 @@ function checkSpiffeId(text: string, pattern: string, where: string): void {
   try {
     SpiffeId.parse(text)
   } catch (cause) {
-    throw new ConfigurationError('rule_invalid', `${where}: found ${describeValue(pattern)}, which is no SPIFFE ID`, {
-      value: pattern,
-      cause,
-    })
+    throw new ConfigurationError(
+      'rule_invalid',
+      `${where}: found ${describeValue(pattern)}, which is not a SPIFFE ID`,
+      {
+        value: pattern,
+        cause,
+      },
+    )
   }
 }

@@ -89,7 +89,7 @@ function findCommon(sets: readonly (readonly CallerSet[])[], { callers, where }:
     return found.flatMap((one) => set.flatMap((other) => intersect(one, other) ?? []))
   }, callers.everyone)
   if (common.length > 0) return common
-  return refuse(where, 'found parts that exclude each other', 'ones that one caller can meet together')
+  return refuse(where, 'found requirements that exclude each other', 'ones that a single caller can meet')
 }
 
 function refuse(where: string, finding: string, expected: string): never {

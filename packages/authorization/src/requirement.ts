@@ -49,7 +49,7 @@ export type CustomTest = (facts: RequestFacts) => boolean
  */
 export function hasAuthority(authority: string): Requirement
 export function hasAuthority(authority: string, ...more: readonly unknown[]): Requirement {
-  refuseArguments('hasAuthority', more, 'one authority; several go into hasAnyAuthority() or hasAllAuthorities()')
+  refuseArguments('hasAuthority', more, 'one authority; for several use hasAnyAuthority() or hasAllAuthorities()')
   return parseRequirement({ hasAuthority: authority }, 'requirement')
 }
 
@@ -160,7 +160,7 @@ export function anyOf(...requirements: readonly Requirement[]): Requirement {
  */
 export function custom(name: string, test: CustomTest): Requirement
 export function custom(name: string, test: CustomTest, ...more: readonly unknown[]): Requirement {
-  refuseArguments('custom', more, 'a name and a function; several go into allOf() or anyOf()')
+  refuseArguments('custom', more, 'a name and one function; combine several with allOf() or anyOf()')
   return parseRequirement({ custom: { name, test } }, 'requirement')
 }
 
@@ -178,6 +178,6 @@ export function perRoute(...given: readonly unknown[]): Requirement {
 // `names.map(hasAuthority)` passes an index.
 function refuseArguments(name: string, [found]: readonly unknown[], expected: string): void {
   if (found === undefined || typeof found === 'number') return
-  const message = `${name}: found ${describeValue(found)} as a further argument, expected ${expected}`
+  const message = `${name}: found ${describeValue(found)} as an additional argument, expected ${expected}`
   throw new ConfigurationError('option_invalid', message, { value: found })
 }

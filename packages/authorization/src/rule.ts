@@ -74,7 +74,7 @@ function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where
   if (input === undefined) return false
   if (typeof input !== 'boolean') refuseRule(where, input, 'true or false')
   if (input && !rest && !path.split('/').includes('*')) {
-    refuseRule(where, input, "a path with '*' or '**': no other segment can match one with an encoded slash")
+    refuseRule(where, input, "a path with '*' or '**', because no other segment can match an encoded slash")
   }
   return input
 }

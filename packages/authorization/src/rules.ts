@@ -86,7 +86,7 @@ function refuseUnreachable(rule: CompiledRule, earlier: readonly CompiledRule[])
   const names = new Set(earlier.map(describeRule))
   throw new ConfigurationError(
     'rule_unreachable',
-    `${describeRule(rule)} never decides, because ${[...names].join(' and ')} comes first; move it up or remove it`,
+    `${describeRule(rule)} is unreachable, because its requests are already decided by ${[...names].join(' and ')}; move it up or remove it`,
     { value: rule.text },
   )
 }

@@ -83,11 +83,12 @@ export function createTargetParser(knownMethods: ReadonlySet<string>): TargetPar
   let lastHost: string | undefined
   const targets = new BoundedCache<CanonicalTarget | TargetRefusal>(new CacheMemory())
   return ({ method = '', url = '', httpVersionMajor, rawHeaders }, isAuthenticated = true) => {
-    if (!knownMethods.has(method)) return refuse('unknown_method', 'found a method that is not known and in no rule')
+    if (!knownMethods.has(method)) return refuse('unknown_method', 'found an unknown method that no rule names')
     const host = findHost(rawHeaders, httpVersionMajor)
     if (typeof host !== 'string') return host
     if (host !== lastHost) {
-      if (!isUriHost(host)) return refuse('bad_host', 'expected Host to be a name or address and at most a port')
+      if (!isUriHost(host))
+        return refuse('bad_host', 'expected Host to be a host name or an address, with an optional port')
       if (isAuthenticated) lastHost = host
     }
     const known = targets.find(url)
@@ -111,7 +112,7 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
     const kind = kinds[url.charCodeAt(end)]
     if (kind === plain) continue
     if (kind === slash) {
-      if (start === end) return refuse('empty_segment', `found two slashes at position ${start - 1}`)
+      if (start === end) return refuse('empty_segment', `found two consecutive slashes at position ${start - 1}`)
       if (isDotSegment(url, start, end)) return refuse('dot_segment', `found a dot segment at position ${start}`)
       start = end + 1
     } else if (kind === upperCase) {
@@ -119,7 +120,7 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
     } else if (kind === percent) {
       const byte = readEscape(url, end)
       const reason = refuseByte(byte)
-      if (reason !== undefined) return refuse(reason, `found it at position ${end}`)
+      if (reason !== undefined) return refuse(reason, `found an escape that is not allowed at position ${end}`)
       isEscaped = true
       if (byte === 0x2f) hasEncodedSlash = true
       end += 2
@@ -141,12 +142,12 @@ export function parsePath(url: string): CanonicalTarget | TargetRefusal {
 }
 
 const details: Readonly<Record<Extract<ReturnType<typeof decodePath>, string>, string>> = {
-  bad_utf8: 'found an encoded path that is not UTF-8, or not when it is decoded twice',
+  bad_utf8: 'found a path that is not UTF-8 when it is decoded once or twice',
   dot_segment: 'found an encoded dot segment',
-  empty_segment: 'found an encoded slash beside a slash or at the end',
+  empty_segment: 'found an encoded slash next to another slash or at the end',
   encoded_delimiter: 'found an escape that decodes to another escape of a delimiter or a dot',
   encoded_control: 'found an escape that decodes to another escape of a control character',
-  edge_whitespace: 'found encoded whitespace at the beginning or the end of a segment',
+  edge_whitespace: 'found encoded whitespace at the start or end of a segment',
 }
 
 // Raw whitespace makes some parsers read the path before the query differently. RFC 3986 allows only ASCII.
@@ -224,7 +225,7 @@ function findHost(rawHeaders: readonly string[], httpVersionMajor: number): stri
   if (authority !== undefined && count === 1 && authority !== host) {
     return refuse('authority_mismatch', 'found an :authority that differs from Host')
   }
-  return authority ?? host ?? refuse('missing_host', 'found no Host')
+  return authority ?? host ?? refuse('missing_host', 'found no Host header')
 }
 
 function isHost(name: string): boolean {

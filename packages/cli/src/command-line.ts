@@ -26,7 +26,7 @@ export async function runCommandLine(args: readonly string[], context: Context):
 // Modules are loaded when a command runs: gRPC and certificates take half a second, and help needs neither.
 function createProgram(context: Context, end: (exitCode: number) => void): Command {
   const program = new Command('countersign')
-    .description('SPIFFE on a laptop: an agent to develop against, and a look at what an agent gives.')
+    .description('SPIFFE on a laptop: an agent to develop against, and a view of what an agent delivers.')
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
@@ -43,13 +43,13 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
 
   program
     .command('dev')
-    .description('Run a Workload API for workloads on this machine. For development, never for production.')
+    .description('Run a Workload API for the workloads on this machine. For development only.')
     .option('--trust-domain <name>', 'the trust domain of the services', 'dev.example')
-    .option('--service <ns/sa>', 'namespace and service account that get an SVID; repeatable', collect)
-    .option('--ttl <time>', 'the life of an SVID: 60s, 10m, 1h; it is replaced at half of it', '1h')
-    .option('--federate <name>', 'another trust domain, whose bundle is delivered too; repeatable', collect)
+    .option('--service <ns/sa>', 'namespace and service account that receive an SVID; repeatable', collect)
+    .option('--ttl <time>', 'the lifetime of an SVID: 60s, 10m, 1h; it is replaced halfway through', '1h')
+    .option('--federate <name>', 'another trust domain, whose bundle is also delivered; repeatable', collect)
     .option('--socket <place>', 'a path, or tcp://127.0.0.1:<port> (default: in $XDG_RUNTIME_DIR, else a new folder)')
-    .option('--json', 'print one JSON object a line')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', devHelp)
     .action(async (flags: DevFlags) => {
       const { runDev } = await import('./dev/run-dev.ts')
@@ -58,10 +58,10 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
 
   program
     .command('fetch')
-    .description('Show what an agent gives us: SPIFFE ID, serial number, expiry, chain, bundles, hint.')
-    .option('--socket <uri>', 'where the agent is (default: $SPIFFE_ENDPOINT_SOCKET)')
-    .option('--watch', 'stay, and show each update')
-    .option('--json', 'print one JSON object a line')
+    .description('Show what an agent delivers: SPIFFE ID, serial number, expiry, chain, bundles, hint.')
+    .option('--socket <uri>', 'the address of the agent (default: $SPIFFE_ENDPOINT_SOCKET)')
+    .option('--watch', 'keep running and show each update')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', fetchHelp)
     .action(async (options: FetchOptions) => {
       const { runFetch } = await import('./fetch/run-fetch.ts')

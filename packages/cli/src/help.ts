@@ -5,7 +5,7 @@ Examples:
   $ countersign fetch --watch
   $ countersign dev --help
 
-Exit codes: 0 all went well, 1 it could not be done, 2 the command line is
+Exit codes: 0 success, 1 failure, 2 the command line is
 wrong.`
 
 /** The text after the options of `countersign dev --help`. */
@@ -22,17 +22,17 @@ Examples:
   $ export SPIFFE_ENDPOINT_SOCKET=unix:///run/user/1000/countersign-dev.sock
   $ node server.js
 
-  On a port, for Java: grpc-java cannot use Node's Unix sockets:
+  On a port, for Java, because grpc-java cannot use Node's Unix sockets:
   $ countersign dev --service production/core-api --socket tcp://127.0.0.1:0
 
-Everybody on the socket gets all SVIDs. The first --service is the default;
-another is chosen by its hint, which is what --service says:
+Every client of the socket gets all SVIDs. The first --service is the default;
+choose another by its hint, which is the value of --service:
 workloadApiSource({ hint: 'production/billing' }).
 
-It stays until Ctrl-C, SIGTERM or SIGHUP, and removes its socket. Its
+It runs until Ctrl-C, SIGTERM or SIGHUP, and then removes its socket. Its
 authorities are new at each start.
 
-Exit codes: 0 it was asked to end, 1 the socket or port is in use or cannot be
+Exit codes: 0 it was stopped, 1 the socket or port is in use or cannot be
 made, 2 the command line is wrong.`
 
 /** The text after the options of `countersign fetch --help`. */
@@ -43,8 +43,8 @@ Examples:
   $ countersign fetch --watch
   $ countersign fetch --json | jq -r .expiresAt
 
-Private keys are never printed. --watch goes on until Ctrl-C, also while the
-agent is away.
+Private keys are never printed. --watch runs until Ctrl-C, even while the
+agent is unavailable.
 
-Exit codes: 0 there is an SVID, or --watch was asked to end; 1 the agent gives
-nothing usable; 2 the command line is wrong, or no endpoint is given.`
+Exit codes: 0 there is an SVID, or --watch was stopped; 1 the agent returns
+nothing usable; 2 the command line is wrong, or the endpoint is missing.`

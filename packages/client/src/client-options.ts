@@ -93,6 +93,6 @@ function refuseProxies(options: unknown, where: string): void {
   if (!isRecord(options)) return
   const found = ['proxy', 'proxyEnv', 'httpProxy', 'httpsProxy'].find((name) => options[name] !== undefined)
   if (found === undefined) return
-  const message = `${where}: found ${found}, expected none: behind a proxy nobody knows who answered; let the service be reached directly`
+  const message = `${where}: found ${found}, expected none, because the server cannot be verified through a proxy; connect to the service directly`
   throw new ConfigurationError('option_invalid', message, { value: found })
 }

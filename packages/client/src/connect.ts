@@ -55,9 +55,7 @@ export async function connect(dialer: Dialer, target: Target): Promise<Connected
     const abort = (): void => {
       socket.destroy()
       settle()
-      reject(
-        signal?.reason instanceof Error ? signal.reason : unreachable(server, 'the call was given up', 'ABORT_ERR'),
-      )
+      reject(signal?.reason instanceof Error ? signal.reason : unreachable(server, 'the call was aborted', 'ABORT_ERR'))
     }
     const timer = setTimeout(() => {
       socket.destroy(unreachable(server, `no handshake within ${timeoutMs} ms`, 'ETIMEDOUT'))
@@ -72,7 +70,7 @@ export async function connect(dialer: Dialer, target: Target): Promise<Connected
     }
     signal?.addEventListener('abort', abort, { once: true })
     socket.on('error', fail)
-    socket.once('close', () => fail(unreachable(server, 'it ended the connection', 'ECONNRESET')))
+    socket.once('close', () => fail(unreachable(server, 'it closed the connection', 'ECONNRESET')))
     socket.once('secureConnect', () => {
       const principal = dial.accept(socket)
       // The socket's error follows.
@@ -113,7 +111,7 @@ function explain(cause: Error, server: string, { authorizationError }: TLSSocket
   // Node returns `null` here as well as undefined, and a string where its types say Error.
   if (!authorizationError) return unreachable(server, remedies.get(reason) ?? messageOf(cause), reason, cause)
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const message = `${server} is trusted, but is not the host that was to be called: ${cause.message}`
+    const message = `${server} is trusted, but is not the host that was called: ${cause.message}`
     return new CallError('server_unexpected', message, { reason, server, cause })
   }
   return new CallError('server_untrusted', `${server} is not trusted: ${messageOf(cause)}`, { reason, server, cause })
@@ -123,12 +121,12 @@ function explain(cause: Error, server: string, { authorizationError }: TLSSocket
 const remedies: ReadonlyMap<string, string> = new Map([
   [
     'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
-    "found no TLS 1.3, expected it; update the server, or allow it by tls: { minVersion: 'TLSv1.2' }",
+    "the server does not support TLS 1.3; update it, or allow TLS 1.2 with tls: { minVersion: 'TLSv1.2' }",
   ],
-  ['ERR_SSL_WRONG_VERSION_NUMBER', 'found something that is not TLS, expected TLS; is it a port for http?'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'the server did not answer with TLS; is it an HTTP port?'],
   [
     'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
-    'found none of the protocols that were offered, expected one; for HTTP/2 alone set allowH2: true of fetch and dispatcher',
+    'the server supports none of the offered protocols; for a server that speaks only HTTP/2, set allowH2: true on the fetch or dispatcher',
   ],
 ])
 

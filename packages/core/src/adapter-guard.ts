@@ -108,7 +108,7 @@ export class AdapterGuard implements Guard {
     if (isObject(server) && this.#attached.has(server)) {
       throw new ConfigurationError(
         'registration_invalid',
-        'guard.attach: the server is attached already, expected once',
+        'guard.attach: the server is already attached; attach each server once',
       )
     }
     const checked = this.#tlsOptions.check(server)
@@ -179,7 +179,7 @@ export class AdapterGuard implements Guard {
   }
 
   authenticate(socket: TLSSocket): Principal | Denial {
-    if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected that of a connection')
+    if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected the socket of a connection')
     const now = Date.now()
     return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
   }
@@ -242,7 +242,7 @@ export class AdapterGuard implements Guard {
     if (trustState !== undefined) return trustState
     throw new SourceError(
       'source_expired',
-      'the source has no certificate that is valid now, expected one to start with',
+      'the source has no valid certificate, and the guard cannot start without one',
     )
   }
 

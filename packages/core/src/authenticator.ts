@@ -32,7 +32,7 @@ export class Authenticator {
     if (trustState === undefined) {
       return createDenial(
         'source_unavailable',
-        'there is no valid certificate of our own, so nobody can be authenticated',
+        'the source has no valid certificate, so no caller can be authenticated',
       )
     }
     const connection = this.#connections.registry.find(request)
@@ -47,7 +47,7 @@ export class Authenticator {
     const { source } = this.#options
     const chain = isInjectingSource(source) ? source[injectedCaller]() : undefined
     if (chain === undefined) {
-      return createDenial('unauthenticated', 'the request did not come over TLS, so nobody is proved to have sent it')
+      return createDenial('unauthenticated', 'the request did not arrive over TLS, so its caller is not authenticated')
     }
     return this.#judge(this.#connections.verdicts.verifyChain(chain, trustState, now), now)
   }

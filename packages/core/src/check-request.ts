@@ -6,7 +6,7 @@ export function describeMisuse(request: unknown): string | undefined {
   if (typeof request === 'object' && request !== null && 'rawHeaders' in request && 'socket' in request) {
     return undefined
   }
-  return `found ${describeValue(request)} in place of a request, expected the one that Node emitted, which is request.raw in Fastify`
+  return `found ${describeValue(request)}, expected the request that Node emitted, which is request.raw in Fastify`
 }
 
 /** A placeholder with which to report a denial when the value passed is not a request. */

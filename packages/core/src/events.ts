@@ -97,7 +97,7 @@ export interface SourceEvent {
    * What happened:
    *
    * - `refused`: an update was invalid and the previous material stays in use.
-   * - `lost`: no caller can be authenticated until there is a valid certificate of our own again.
+   * - `lost`: no caller can be authenticated until the source has a valid certificate again.
    * - `recovered`: a `refused` or `lost` state is over.
    * - `expiring`: a certificate is close to its expiry.
    */

@@ -55,7 +55,11 @@ function checkQuestion(question: unknown): void {
   const names = ['caller', 'method', 'path', 'allow', 'headers', 'semantics', 'otherSemantics']
   const { caller, method, path, headers, semantics, otherSemantics } = parseOptions(question, names, 'explain')
   if (caller !== null && typeof caller !== 'string') {
-    refuseValue('explain: caller', caller, 'the name of the caller, such as its SPIFFE ID, or null for nobody')
+    refuseValue(
+      'explain: caller',
+      caller,
+      'the name of the caller, such as its SPIFFE ID, or null if it is not authenticated',
+    )
   }
   if (typeof method !== 'string' || method === '')
     refuseValue('explain: method', method, "an HTTP method such as 'GET'")
@@ -67,7 +71,8 @@ function checkQuestion(question: unknown): void {
 
 function checkSemantics(semantics: unknown, where: string): void {
   if (semantics === undefined) return
-  if (!isOptions(semantics)) refuseValue(where, semantics, 'how the router reads paths, or nothing')
+  if (!isOptions(semantics))
+    refuseValue(where, semantics, 'an object that describes how the router reads paths, or undefined')
   const { foldCase, foldTrailingSlash } = semantics
   if (foldCase !== false && foldCase !== 'ascii' && foldCase !== 'unicode' && foldCase !== 'expression') {
     refuseValue(`${where}.foldCase`, foldCase, "false, 'ascii', 'unicode' or 'expression'")

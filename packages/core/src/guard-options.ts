@@ -130,7 +130,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     if (value !== undefined && !isCallable(value)) refuse(name, value, 'a function')
   }
   for (const [name, value] of Object.entries({ authorities, formatDenial })) {
-    if (isAsyncFunction(value)) refuse(name, value, 'a function that is not async: a decision never waits')
+    if (isAsyncFunction(value)) refuse(name, value, 'a synchronous function, because a decision never waits')
   }
   const material = source.current
   const scope = parseTrustScope(options, material)
@@ -177,18 +177,19 @@ const knownOptions: readonly string[] = [
 function parseTrustScope(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
   const { identity } = options
   if (material.kind !== 'subject') {
-    if (identity !== undefined) refuse('identity', identity, 'none beside bundles of SPIFFE; make the source from ca')
+    if (identity !== undefined)
+      refuse('identity', identity, 'none with SPIFFE bundles; create the source with ca instead')
     const localTrustDomain = material.svid.spiffeId.trustDomain
     const { trustDomains = [localTrustDomain] } = options
     return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains) }
   }
   if (!(identity instanceof SubjectIdentity)) {
     const ofCopy = isRecord(identity) && 'kind' in identity ? ' of the same copy of @countersign/core' : ''
-    return refuse('identity', identity, `commonName() or dnsName()${ofCopy}, because the source is made from ca`)
+    return refuse('identity', identity, `commonName() or dnsName()${ofCopy}, because the source was created with ca`)
   }
   for (const name of ['trustDomains', 'namespaces', 'authorities'] as const) {
     if (options[name] === undefined) continue
-    refuse(name, options[name], `none with a source made from ca; ${identity.kind}() says who has which authorities`)
+    refuse(name, options[name], `none with a source created with ca; assign authorities in ${identity.kind}()`)
   }
   const clientOnly = describeClientOnly(material.certificate)
   if (clientOnly !== undefined) throw new ConfigurationError('option_invalid', `createGuard: source: ${clientOnly}`)
@@ -212,7 +213,7 @@ function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<st
   if (input !== undefined) {
     const namespaces = parseStringList(input, 'createGuard: namespaces')
     const bad = namespaces.find((namespace) => !/^[A-Za-z0-9._-]+$/.test(namespace))
-    if (bad !== undefined) refuse('namespaces', bad, 'the name of a namespace, without wildcards')
+    if (bad !== undefined) refuse('namespaces', bad, 'a namespace without wildcards')
     return new Set(namespaces)
   }
   const { namespace } = readAccount(svid.spiffeId)

@@ -157,8 +157,8 @@ function explainListening(cause: Error, port: number, host: string | undefined):
 }
 
 const expectedPorts: ReadonlyMap<string, string> = new Map([
-  ['EADDRINUSE', 'one that nobody listens on; take another one, here and in the manifest'],
-  ['EACCES', 'one that this process may listen on, from 1024 on'],
+  ['EADDRINUSE', 'a free port; choose another one, here and in the manifest'],
+  ['EACCES', 'a port that this process may listen on, which is 1024 or higher'],
 ])
 
 function createClose(server: Server): () => Promise<void> {

@@ -47,7 +47,7 @@ export function parseProbeOptions(input: unknown): ParsedProbeOptions {
     return refuseValue('probeListener: port', port, 'a whole number from 0 to 65535')
   }
   if (host !== undefined && (typeof host !== 'string' || host === '')) {
-    return refuseValue('probeListener: host', host, 'an address of this machine, or none for all of them')
+    return refuseValue('probeListener: host', host, 'an address of this machine; leave it out to listen on all of them')
   }
   return { port, host, paths: parsePaths(paths) }
 }
@@ -57,13 +57,13 @@ function parsePaths(input: unknown): ReadonlyMap<string, Probe> {
     return refuseValue(
       'probeListener: paths',
       input,
-      "{ '/livez': 'live', '/readyz': 'ready' }, or a list of paths that all ask 'ready'",
+      "{ '/livez': 'live', '/readyz': 'ready' }, or a list of paths that all report 'ready'",
     )
   }
   const entries = isRecord(input)
     ? Object.entries(input)
     : parseStringList(input, 'probeListener: paths').map((path) => [path, 'ready'] as const)
-  if (entries.length === 0) return refuseValue('probeListener: paths', input, 'one with at least one path')
+  if (entries.length === 0) return refuseValue('probeListener: paths', input, 'at least one path')
   return new Map(
     entries.map(([path, probe]) => {
       if (!plainPath.test(path))

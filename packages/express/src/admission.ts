@@ -61,7 +61,7 @@ function showPrincipals(request: Admitted): void {
     // Without an admission, the property can be assigned as before.
     set(this: IncomingMessage & Admitted, value: unknown) {
       if (findAdmission(this) !== undefined) {
-        throw new TypeError('request.principal: found an assignment, expected none: it is who was proved to be calling')
+        throw new TypeError('request.principal is read-only, because it is the authenticated caller')
       }
       Reflect.defineProperty(this, 'principal', { value, enumerable: true, configurable: true, writable: true })
     },

@@ -26,7 +26,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   refuseMore(more)
   const parsed = parseRequirement(requirement, 'allow')
   if ('perRoute' in parsed) {
-    throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
+    throw new ConfigurationError('rule_invalid', "allow: found perRoute(), expected the route's own requirement")
   }
   // The local trust domain is the guard's, and only a request shows which guard that is.
   const compiled = new WeakMap<AdapterGuard, CompiledRequirement>()
@@ -63,7 +63,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
           view,
           principal,
           'request_rewritten',
-          'a middleware behind countersign() changed method or path; mount it before',
+          'a middleware after countersign() changed the method or the path; mount it before countersign()',
         )
       : admitRoute(admission, view, compile)
     if (isDenial(verdict)) sendDenial(guard, verdict, view, response)
@@ -76,10 +76,10 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
 // A silently ignored second requirement would look as if it were in force.
 function refuseMore([found, next]: readonly unknown[]): void {
   if (found === undefined) return
-  const finding = isCallable(next)
-    ? 'found a request, because it stands in a route without being called; expected allow(…)'
-    : `found ${describeValue(found)} as a second argument; expected one requirement, in which anyOf() or allOf() combines several`
-  throw new ConfigurationError('option_invalid', `allow: ${finding}`)
+  const message = isCallable(next)
+    ? 'allow was passed to a route without being called; write allow(…)'
+    : `allow: found ${describeValue(found)} as a second argument, expected one requirement; combine several with anyOf() or allOf()`
+  throw new ConfigurationError('option_invalid', message)
 }
 
 /** Returns whether a middleware was created by `allow`, and therefore denies every request that no guard has seen. */
@@ -97,7 +97,7 @@ export function checkAllow(middleware: object, guard: AdapterGuard): void {
 }
 
 const foreign =
-  'allow: found another framework, expected Express; import allow from @countersign/fastify for a hook of Fastify'
+  'allow: called by another framework, expected Express; for Fastify import allow from @countersign/fastify'
 
 const narrowing = new MiddlewareMark<(guard: AdapterGuard) => CompiledRequirement>('countersign.allow')
 

@@ -15,7 +15,7 @@ export function checkGuard(value: unknown, where: string, usage: string): assert
   }
   if (isRecord(value) && isGuard(value['guard'])) refuse(where, 'found { guard }', `the guard itself: ${usage}`)
   // Express passes a request to the middleware if it was mounted as `app.use(countersign)`.
-  if (isRequest(value)) refuse(where, 'found a request, because it was mounted without being called', usage)
+  if (isRequest(value)) refuse(where, 'found a request because it was mounted without being called', usage)
   refuse(where, `found ${describeValue(value)}`, `a guard made by createGuard(): ${usage}`)
 }
 
@@ -35,7 +35,7 @@ export function checkApp(app: unknown, where: string, usage: string): void {
 
 /** Creates the error for an Express 4 application. */
 export function createExpress4Error(where: string): ConfigurationError {
-  const message = `${where}: found an application of Express 4, expected Express 5: its routers read paths in another way, so rules could not be matched as they match`
+  const message = `${where}: found an Express 4 application, expected Express 5, because the routers of Express 4 read paths differently from the rules`
   return new ConfigurationError('registration_invalid', message)
 }
 

@@ -32,7 +32,7 @@ function describeHandle(handle: object, guard: AdapterGuard, place: string): str
   if (handle === countersign) return `found countersign at ${place}, which was not called; write countersign(guard)`
   const other = findGuard(handle)
   if (other === undefined || other === guard) return undefined
-  return `found countersign() of another guard at ${place}, expected that of the server's: another guard knows nothing of the server's connections and denies every request`
+  return `found countersign() of another guard at ${place}, expected that of the server's guard, because another guard does not know the server's connections and denies every request`
 }
 
 // Such a handler cannot call `next`, so the handlers after it never run.
@@ -44,7 +44,9 @@ function describeLateAllow(handlers: readonly RouterLayer[], path: string): stri
         .slice(0, index)
         .some((before) => isTerminal(before.handle) && (before.method === undefined || before.method === method)),
   )
-  return isLate ? `route ${path}: found allow(…) behind a handler that answers, expected it in front` : undefined
+  return isLate
+    ? `route ${path}: found allow(…) after a handler that responds, expected it before the handler`
+    : undefined
 }
 
 function isTerminal(handle: object): boolean {

@@ -50,7 +50,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   if (second !== undefined) refuseSecond(second)
   const parsed = parseRequirement(requirement, 'allow')
   if ('perRoute' in parsed) {
-    throw new ConfigurationError('rule_invalid', 'allow: found perRoute(), expected what the route demands')
+    throw new ConfigurationError('rule_invalid', "allow: found perRoute(), expected the route's own requirement")
   }
   const compiled = new WeakMap<AdapterGuard, CompiledRequirement>()
   const compile = (guard: AdapterGuard): CompiledRequirement => {
@@ -89,7 +89,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
 
 // A silently ignored second requirement would look as if it were in force.
 function refuseSecond(found: unknown): never {
-  const message = `allow: found ${describeValue(found)} as a second argument; expected one requirement, in which anyOf() or allOf() combines several`
+  const message = `allow: found ${describeValue(found)} as a second argument, expected one requirement; combine several with anyOf() or allOf()`
   throw new ConfigurationError('option_invalid', message)
 }
 
@@ -109,7 +109,7 @@ function admit(
 
 // Passes the error to `done`, because an exception in a hook would end the process.
 function failUncalled(done: (...given: never) => unknown): AllowHook {
-  const message = 'allow: found a request, because it is a hook without being called; expected onRequest: allow(…)'
+  const message = 'allow was used as a hook without being called; write onRequest: allow(…)'
   Reflect.apply(done, undefined, [new ConfigurationError('registration_invalid', message)])
   return allow({ denyAll: true })
 }
@@ -117,4 +117,4 @@ function failUncalled(done: (...given: never) => unknown): AllowHook {
 registerUncalled(allow)
 
 const foreign =
-  'allow: found another framework, expected Fastify; import allow from @countersign/express for a middleware of Express'
+  'allow: called by another framework, expected Fastify; for Express import allow from @countersign/express'

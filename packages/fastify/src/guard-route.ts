@@ -29,7 +29,7 @@ export function guardRoute(guard: AdapterGuard, route: RouteOptions, semantics: 
       if (route.config?.allow === checked && findRoute(route.config ?? {}) === guarded) return
       refuse(
         route,
-        'config was replaced, or config.allow changed, after the route was registered; set it where the route is written, and add to it by { ...route.config, … }',
+        'config was replaced, or config.allow changed, after the route was registered; set config where the route is declared, and extend it with { ...route.config, … }',
       )
     },
   }
@@ -47,14 +47,14 @@ function findUncovered(
 ): string | undefined {
   // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
   const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
-  if (known.length === 0) return 'its method is not known; name it in the methods of a rule that covers it'
+  if (known.length === 0) return 'its method is unknown; add it to the methods of a rule that covers the route'
   for (const method of known) {
     for (const form of parseFastifyRoute(route.url)) {
       const rule = guard.rules.findCovering(method, form, semantics)
       const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
       if (rule === undefined) return `no single rule covers ${shape}, so it would be denied; add one that does`
       if (rule.allow.deferToRoute && allow === undefined) {
-        return `rule '${rule.text}' leaves ${shape} to the route; give it onRequest: allow(…), config: { allow: … } or a rule of its own`
+        return `rule '${rule.text}' leaves ${shape} to the route; add onRequest: allow(…) or config: { allow: … } to the route, or a rule for it`
       }
     }
   }

@@ -53,7 +53,7 @@ function refuseEarlyEngine(app: FastifyInstance, guard: AdapterGuard): void {
   }
   if (mayRewrite(app)) {
     refuse(
-      `${where}, and rewriteUrl: its middleware would see a target that was not decided; register countersign first`,
+      `${where}, and rewriteUrl: its middleware would see a target that the guard has not checked; register countersign first`,
     )
   }
 }

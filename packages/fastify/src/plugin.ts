@@ -48,7 +48,7 @@ export interface CountersignPluginOptions {
 export const countersign: FastifyPluginCallback<CountersignPluginOptions> = fp(
   (app: FastifyInstance, options: CountersignPluginOptions, done: (error?: Error) => void): void => {
     if (!isInstance(app) || !isCallable(done)) {
-      const found = isInstance(app) ? 'a call of countersign()' : describeValue(app)
+      const found = isInstance(app) ? 'a direct call of countersign()' : describeValue(app)
       const error = refusal(`found ${found}, expected await app.register(countersign, { guard })`)
       if (!isCallable(done)) throw error
       done(error)
@@ -123,7 +123,7 @@ function createRoutingReader(semantics: PathSemantics, engines: Engines): () => 
 }
 
 function checkOptions(options: unknown): AdapterGuard {
-  if (isGuard(options)) return refuse('found a guard in place of the options, expected { guard }')
+  if (isGuard(options)) return refuse('found a guard instead of the options, expected { guard }')
   const { guard } = parseOptions(options, ['guard', ...registerOptions], '@countersign/fastify')
   if (isGuard(guard)) return guard
   return refuse(`guard: found ${describeValue(guard)}, expected what createGuard() returns`)
@@ -138,17 +138,15 @@ function isInstance(value: unknown): boolean {
 
 function checkPlace(app: FastifyInstance): void {
   if (app.hasRequestDecorator('principal')) {
-    refuse(
-      'found request.principal on the instance already, expected one registration and no other plugin with that name',
-    )
+    refuse('found an existing request.principal; register the plugin once, and no other plugin that adds this name')
   }
   // A child instance only covers its own routes, so routes outside it would not be guarded.
   if (!isRoot(app)) {
-    refuse('found a child instance, expected the root: register it with app.register, outside of any other plugin')
+    refuse('found a child instance, expected the root instance; call app.register on it, outside of any other plugin')
   }
   if (hasRoutes(app)) {
     refuse(
-      'found routes, expected none before it: write `await app.register(countersign, { guard })` above the first one',
+      'found routes that were registered earlier; write `await app.register(countersign, { guard })` before the first route',
     )
   }
 }

@@ -17,7 +17,7 @@ import { findAllowHook } from './route-allows.ts'
  * @throws {ConfigurationError} `option_unknown`
  */
 export function refuseMisplacedAllow(route: RouteOptions, where: string): void {
-  const subject: Subject = { where, remedy: 'what a route demands of its callers is config: { allow: … }' }
+  const subject: Subject = { where, remedy: 'to set the requirement of a route, write config: { allow: … }' }
   for (const key of Object.keys(route)) {
     if (isNear(key, 'config') && key !== 'config')
       refuse(subject, `unknown option '${key}'; did you mean 'config'?`, key)
@@ -37,14 +37,14 @@ export function refuseMisplacedAllow(route: RouteOptions, where: string): void {
 export function refuseRestrictingOptions(options: object, prefix: string): void {
   const subject: Subject = {
     where: `the options of a plugin registered at '${prefix}/'`,
-    remedy: "what all routes of a plugin demand of their callers is child.addHook('onRequest', allow(…)) within it",
+    remedy: "to set a requirement for all routes of a plugin, call child.addHook('onRequest', allow(…)) in it",
   }
   for (const [key, value] of Object.entries(options)) {
     const found = findAllowHook(value)
     if (found !== undefined) refuse(subject, `found ${found} as ${key}, which Fastify does not add as a hook`, key)
   }
   const { config }: { readonly config?: unknown } = options
-  if (isRecord(config) && 'allow' in config) refuse(subject, 'found config.allow, which nothing reads', 'allow')
+  if (isRecord(config) && 'allow' in config) refuse(subject, 'found config.allow, which has no effect', 'allow')
   checkOptions(options, config, subject)
 }
 
@@ -67,16 +67,16 @@ function checkOptions(options: object, config: unknown, subject: Subject): void 
 function check(key: string, value: unknown, subject: Subject, place: '' | 'config.'): void {
   const path = `${place}${key}`
   if (isNear(key, 'allow') || isNear(key.replace(otherForms, ''), 'allow')) {
-    refuse(subject, `found ${path}, which nothing reads`, key)
+    refuse(subject, `found ${path}, which has no effect`, key)
   }
-  if (compounds.test(key) || requirementNames.test(key)) refuse(subject, `found ${path}, which nothing reads`, key)
+  if (compounds.test(key) || requirementNames.test(key)) refuse(subject, `found ${path}, which has no effect`, key)
   if (isRestriction(value) || isSpread(key, value)) {
-    refuse(subject, `found a requirement in ${path}, where nothing reads it`, key)
+    refuse(subject, `found a requirement in ${path}, where it has no effect`, key)
   }
   if (!isRecord(value)) return
   for (const [inner, allow] of Object.entries(value)) {
     if (!isNear(inner, 'allow') || !isRestriction(allow)) continue
-    refuse(subject, `found a requirement in ${path}.${inner}, where nothing reads it`, inner)
+    refuse(subject, `found a requirement in ${path}.${inner}, where it has no effect`, inner)
   }
 }
 

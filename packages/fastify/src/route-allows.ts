@@ -31,11 +31,11 @@ export function findAllowHook(hooks: unknown): 'allow(…)' | 'allow, which was 
 export function findAllows(route: RouteOptions, where: string): readonly object[] {
   for (const [place, value] of Object.entries(route)) {
     if (listHooks(value).some((hook) => uncalled.has(hook))) {
-      const message = `${where}: found allow, which was not called, as ${place}; expected onRequest: allow(…)`
+      const message = `${where}: found allow as ${place} without being called; write onRequest: allow(…)`
       throw new ConfigurationError('registration_invalid', message, { value: place })
     }
     if (hookPlaces.includes(place) || !listHooks(value).some((hook) => demands.has(hook))) continue
-    const message = `${where}: found allow(…) as ${place}, expected it as onRequest, preValidation or preHandler: elsewhere it does not run before the handler`
+    const message = `${where}: found allow(…) as ${place}, expected it as onRequest, preValidation or preHandler, because elsewhere it does not run before the handler`
     throw new ConfigurationError('registration_invalid', message, { value: place })
   }
   return hookPlaces

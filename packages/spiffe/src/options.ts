@@ -64,7 +64,7 @@ export function parseDuration(input: unknown, where: string): number {
   if (typeof input === 'number' && Number.isFinite(input) && input >= 60_000) return input
   const milliseconds = typeof input === 'string' ? readDuration(input) : undefined
   if (milliseconds !== undefined) return milliseconds
-  return refuseValue(where, input, "milliseconds from 60000 on, or text such as '90d', '24h', '30m' or '45s'")
+  return refuseValue(where, input, "at least 60000 milliseconds, or text such as '90d', '24h', '30m' or '45s'")
 }
 
 /** Returns the milliseconds of a text such as `'90d'` or `'45s'`, or undefined for any other text. */

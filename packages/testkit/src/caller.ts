@@ -67,7 +67,7 @@ function refuseUnguarded(outcome: Injection<unknown>['outcome']): void {
   if (outcome === 'unknown_source') {
     throw new ConfigurationError(
       'registration_invalid',
-      'inject: found a guard whose source cannot tell who is calling, expected createGuard({ source }) with a source of the testkit, such as await authority.source(…)',
+      'inject: found a guard whose source cannot identify callers without TLS, expected createGuard({ source }) with a source of the testkit, such as await authority.source(…)',
     )
   }
 }

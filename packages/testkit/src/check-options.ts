@@ -45,10 +45,10 @@ export const aRecord: OptionKind = [isOptions, 'an object']
 /** A subject or issuer. */
 export const aName: OptionKind = [
   (value) => isOptions(value) && Object.values(value).every((entry) => typeof entry === 'string' || texts[0](entry)),
-  "an object of texts, such as { O: 'Example', CN: 'x' }",
+  "an object of strings, such as { O: 'Example', CN: 'x' }",
 ]
 
-export const texts: OptionKind = [isListOf((entry) => typeof entry === 'string'), 'a list of texts']
+export const texts: OptionKind = [isListOf((entry) => typeof entry === 'string'), 'a list of strings']
 
 export const records: OptionKind = [isListOf(isRecord), 'a list of objects']
 

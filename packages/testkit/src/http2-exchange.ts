@@ -41,7 +41,7 @@ function send(session: ClientHttp2Session, path: string, init: FetchInit): Promi
     stream.on('close', () => {
       const status = received[':status']
       if (status === undefined || !stream.readableEnded) {
-        reject(new Error('the connection ended before the response did'))
+        reject(new Error('the connection closed before the response was complete'))
         return
       }
       resolve(createResponse(Number(status), toHeaders(received), Buffer.concat(chunks)))

@@ -7,7 +7,7 @@ import { refuseValue } from '@countersign/spiffe/options'
  */
 export function checkMilliseconds(where: string, option: string, value: number): void {
   if (Number.isFinite(value) && value >= 1 && value <= 2 ** 31 - 1) return
-  refuseOption(where, option, value, 'milliseconds from 1 on')
+  refuseOption(where, option, value, 'at least 1 millisecond')
 }
 
 /** Throws the error for an invalid option value. */

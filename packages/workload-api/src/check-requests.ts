@@ -23,7 +23,7 @@ export function checkValidationRequest(request: unknown): void {
   const where = 'validateJwtSvid'
   const { audience, token } = parseOptions(request, ['audience', 'token'], where)
   if (typeof audience !== 'string' || audience === '') {
-    refuseOption(where, 'audience', audience, 'who the token has to be for')
+    refuseOption(where, 'audience', audience, 'the audience that the token must be for')
   }
   // The value passed instead may also be a secret, so it is not shown.
   if (typeof token !== 'string') refuseOption(where, 'token', undefined, 'the text of a token')

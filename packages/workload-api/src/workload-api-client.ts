@@ -171,7 +171,8 @@ export class WorkloadApiClient {
     const value = await this.#call('ValidateJWTSVID', { audience, svid: token })
     const { spiffeId, claims } = parseValidation(value)
     if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
-    if (claims['sub'] !== spiffeId) refuseMessage('spiffe_id is not the sub of the claims, expected the same')
+    if (claims['sub'] !== spiffeId)
+      refuseMessage('spiffe_id differs from the sub of the claims, expected the same value')
     return Object.freeze({ spiffeId: SpiffeId.parse(spiffeId), claims })
   }
 
@@ -195,7 +196,10 @@ export class WorkloadApiClient {
             resolve(value)
             stop()
           },
-          end: () => reject(new SourceError('agent_failed', `${method} at ${this.endpoint}: ended without a message`)),
+          end: () =>
+            reject(
+              new SourceError('agent_failed', `${method} at ${this.endpoint}: the stream ended without a message`),
+            ),
           fail: reject,
         },
         this.#timeoutMs,
@@ -247,7 +251,7 @@ function parseWantedId(spiffeId: string): string {
   try {
     return SpiffeId.parse(spiffeId).toString()
   } catch (cause) {
-    const message = `spiffeId: found text that is not a SPIFFE ID, expected one of ours or none: ${String(cause)}`
+    const message = `spiffeId: found text that is not a SPIFFE ID, expected one of our own or none: ${String(cause)}`
     throw new ConfigurationError('option_invalid', message, { value: spiffeId, cause })
   }
 }
@@ -256,7 +260,7 @@ function readJwkSets(bytesById: ReadonlyMap<string, Buffer>): ReadonlyMap<string
   const { encoded, faults } = groupByTrustDomain(bytesById)
   const isUseless = [...encoded.values()].every((bytes) => bytes.length === 0)
   if (isUseless && bytesById.size > 0) {
-    refuseMessage(faults[0]?.detail ?? 'found no JWT bundle that is not empty, expected a JWK set')
+    refuseMessage(faults[0]?.detail ?? 'found only empty JWT bundles, expected a JWK set')
   }
   // §4.4: an empty value means that the trust domain has no authorities, or no longer has any.
   return new Map([...encoded].map(([name, bytes]) => [name, bytes.length === 0 ? '{"keys":[]}' : toText(bytes)]))

@@ -21,7 +21,7 @@ export async function chooseEndpoint(
     const folder = dirname(socket.path)
     const found = await stat(folder).catch(() => undefined)
     if (found?.isDirectory() === true) return toEndpoint(socket.path)
-    const message = `--socket: found no folder ${folder}, expected one; make it first`
+    const message = `--socket: found no folder ${folder}, expected one; create it first`
     throw new ConfigurationError('option_invalid', message, { value: folder })
   }
   const folder = environment['XDG_RUNTIME_DIR'] ?? ''

@@ -48,7 +48,7 @@ export function parseDevFlags(flags: DevFlags): DevOptions {
   const trustDomain = parseName('--trust-domain', flags.trustDomain)
   if (service.length === 0) refuse('--service', 'none', 'at least one, such as production/core-api')
   const federatesWith = federate.map((name) => parseName('--federate', name))
-  if (federatesWith.includes(trustDomain)) refuse('--federate', trustDomain, 'another trust domain than our own')
+  if (federatesWith.includes(trustDomain)) refuse('--federate', trustDomain, 'a trust domain other than our own')
   return {
     trustDomain,
     services: refuseRepeated('--service', service).map((name) => parseService(name, trustDomain)),
@@ -75,7 +75,7 @@ function parseService(text: string, trustDomain: string): DevService {
     const spiffeId = SpiffeId.parse(`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`)
     return { spiffeId: spiffeId.toString(), hint: text }
   }
-  return refuse('--service', text, '<namespace>/<service account> of letters, digits, dots, dashes and underscores')
+  return refuse('--service', text, '<namespace>/<service account> with letters, digits, dots, dashes and underscores')
 }
 
 // SPIFFE-ID §2.2, checked here so that the message names the option.
@@ -107,12 +107,12 @@ function parseSocket(text: string): DevSocket {
 function parseLoopback(text: string): string {
   const [, digits = ''] = /^tcp:\/\/127\.0\.0\.1:(\d{1,5})$/.exec(text) ?? []
   if (digits !== '' && Number(digits) <= 65_535) return text
-  return refuse('--socket', text, 'tcp://127.0.0.1:<port>, where port 0 is any free one')
+  return refuse('--socket', text, 'tcp://127.0.0.1:<port>, where port 0 means any free port')
 }
 
 function refuseRepeated(option: string, values: readonly string[]): readonly string[] {
   const repeated = values.find((value, index) => values.indexOf(value) !== index)
-  return repeated === undefined ? values : refuse(option, `${repeated} twice`, 'each once')
+  return repeated === undefined ? values : refuse(option, `${repeated} twice`, 'each value once')
 }
 
 function refuse(option: string, found: string, expected: string): never {

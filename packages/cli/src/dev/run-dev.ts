@@ -58,9 +58,7 @@ function announce(endpoint: string, options: DevOptions, { output, errors }: Con
   if (json) output.json({ event: 'listening', endpoint, trustDomain, federatesWith })
   else output.line(`export SPIFFE_ENDPOINT_SOCKET=${quoteForShell(endpoint)}`)
   // A Unix socket is open only to our own account, a port to every account.
-  const who = endpoint.startsWith('tcp:') ? 'every account of this machine' : 'whoever reaches the socket'
+  const who = endpoint.startsWith('tcp:') ? 'every account on this machine' : 'everyone who can reach the socket'
   // On stderr, so that a shell can read just the first line of stdout, and a program all of it.
-  errors.line(
-    errors.colors.yellow(`countersign: for development, never for production: ${who} gets every SVID; Ctrl-C ends`),
-  )
+  errors.line(errors.colors.yellow(`countersign: for development only: ${who} gets every SVID; press Ctrl-C to stop`))
 }

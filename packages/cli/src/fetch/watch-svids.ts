@@ -78,7 +78,9 @@ class WatchView {
     const { output, now } = this.#context
     const [next] = [...this.#svids].sort((a, b) => Date.parse(a.expiresAt) - Date.parse(b.expiresAt))
     const state = next === undefined ? 'no SVID' : formatCountdown(next, now())
-    output.status(`${state}; ${this.#updates} ${this.#updates === 1 ? 'update' : 'updates'} so far; Ctrl-C ends`)
+    output.status(
+      `${state}; ${this.#updates} ${this.#updates === 1 ? 'update' : 'updates'} so far; press Ctrl-C to stop`,
+    )
   }
 }
 

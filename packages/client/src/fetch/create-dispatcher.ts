@@ -94,10 +94,10 @@ class DialingDispatcher extends Dispatcher {
 
   override dispatch(options: Agent.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const origin = String(options.origin)
-    if (this.#isClosed) refuse('closed', origin, 'a client that was closed', 'one that is open; create another')
+    if (this.#isClosed) refuse('closed', origin, 'a closed client', 'an open one; create another')
     if (!origin.startsWith('https://')) refuse('request_refused', origin, 'a request without TLS', 'https')
     if (options.method === 'CONNECT') {
-      refuse('request_refused', origin, 'CONNECT', 'a request of the service itself, not through a proxy')
+      refuse('request_refused', origin, 'CONNECT', 'a direct request to the service, not through a proxy')
     }
     this.#dialer.check(() => serverOf(origin))
     return this.#generation.agent.dispatch(options, handler)

@@ -62,6 +62,6 @@ function findCallError(error: unknown): CallError | undefined {
 
 function refuseDispatcher(): never {
   const message =
-    'fetch: found a dispatcher, expected none: it would decide who is called, by whom and through which proxy; use undici for that'
+    'fetch: found a dispatcher, expected none, because it would choose the server, the certificate and the proxy; to use your own, call undici directly'
   throw new ConfigurationError('option_invalid', message)
 }

@@ -11,7 +11,7 @@ import { describe, type Target } from '../connect.ts'
  * @throws {CallError} `call_unsuitable`
  */
 export function readTarget(options: unknown): Omit<Target, 'protocols' | 'timeoutMs'> {
-  if (!isRecord(options)) throw new TypeError('found no options, expected those of a request')
+  if (!isRecord(options)) throw new TypeError('found no options, expected the options of a request')
   const { host, port, socketPath, servername, family, localAddress, lookup } = options
   const target = {
     host: typeof host === 'string' ? host : 'localhost',
@@ -22,14 +22,14 @@ export function readTarget(options: unknown): Omit<Target, 'protocols' | 'timeou
     localAddress: typeof localAddress === 'string' ? localAddress : undefined,
     lookup: isLookup(lookup) ? lookup : undefined,
   }
-  if (options.method === 'CONNECT') refuse(target, 'CONNECT', 'a request of the service itself, not through a proxy')
+  if (options.method === 'CONNECT') refuse(target, 'CONNECT', 'a direct request to the service, not through a proxy')
   for (const name of decided) {
     // Some clients, such as got, pass Node's own check with every request.
     if (options[name] === checkServerIdentity || options[name] === refuseCopies) continue
     if (options[name] !== undefined && options[name] !== null) refuse(target, name, 'that of the source')
   }
   if (options.rejectUnauthorized === false)
-    refuse(target, 'rejectUnauthorized: false', 'none: every server is verified')
+    refuse(target, 'rejectUnauthorized: false', 'none, because every server is verified')
   return target
 }
 
@@ -42,7 +42,7 @@ export function refuseCopies(): Error {
 }
 
 const copied =
-  'found a connection with options of our agent that it did not make, expected none: nobody would be verified; tell the HTTP client to use no proxy, axios by proxy: false'
+  'found a connection that uses the options of our agent but was not made by it, so the server would not be verified; disable the proxy of the HTTP client, in axios with proxy: false'
 
 const decided = ['ca', 'cert', 'checkServerIdentity', 'key', 'passphrase', 'pfx', 'secureContext', 'session'] as const
 

@@ -73,7 +73,7 @@ function openDialer(source: X509Source | SubjectSource, options: DialerOptions, 
     return createDialer(source, options, 'connectTls')
   } catch (cause) {
     if (!(cause instanceof SourceError)) throw cause
-    const message = `${server} was not called, because there is no valid certificate of our own: ${cause.message}`
+    const message = `${server} was not called, because the source has no valid certificate: ${cause.message}`
     throw new CallError('own_certificate_missing', message, { reason: cause.code, server, cause })
   }
 }

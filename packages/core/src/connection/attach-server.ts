@@ -91,12 +91,13 @@ function followSource(server: TlsServer, follow: Attachment['follow']): { readon
 // Runs first, so that a refused server is left unchanged and can be attached once it is fixed.
 function refuseListeners(server: TlsServer, decidesAlone: boolean): void {
   const streamListeners = server.listenerCount('stream')
-  if (streamListeners > 1) refuse("a second 'stream' listener receives HTTP/2 requests that no guard saw; remove it")
+  if (streamListeners > 1)
+    refuse("a second 'stream' listener receives HTTP/2 requests that bypass the guard; remove it")
   if (server.listenerCount('request') > 1 && !decidesAlone) {
     refuse(`a second 'request' listener ${receivesUndecided}`)
   }
   if (streamListeners === 1 && server.listenerCount('request') === 0) {
-    refuse("a 'stream' listener receives HTTP/2 requests that no guard saw; listen for 'request'")
+    refuse("a 'stream' listener receives HTTP/2 requests that bypass the guard; listen for 'request'")
   }
 }
 
@@ -111,12 +112,12 @@ function prepareRequestEvents(server: TlsServer): void {
 function ignoreRequest(): void {}
 
 const receivesUndecided =
-  'receives requests that are left to their route, before the route decides; give createGuard rules without perRoute(), or remove the listener'
+  'receives requests that perRoute() leaves to their route before the route decides; use rules without perRoute(), or remove the listener'
 
 // Keeps what was checked at startup true: every call that would loosen it throws.
 function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
-    Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard set`) })
+    Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard has set`) })
   }
   // It would call setTicketKeys. The guard's servers issue and accept no tickets, so the keys are not needed.
   ignoreClusterTicketKeys(server)
@@ -193,7 +194,7 @@ function refuseStreamListener(event: string | symbol): void {
   if (event === 'stream') refuse(`a 'stream' listener ${receivesUnguarded}`)
 }
 
-const receivesUnguarded = "would receive HTTP/2 requests that no guard saw; listen for 'request'"
+const receivesUnguarded = "would receive HTTP/2 requests that bypass the guard; listen for 'request'"
 
 type Emit = (this: unknown, event: string | symbol, ...values: readonly unknown[]) => boolean
 
@@ -212,7 +213,7 @@ function refuseOtherAddresses(server: TlsServer): void {
   if (host === '::1' || host?.startsWith('127.') === true || host?.startsWith('::ffff:127.') === true) return
   // A framework's own 'listening' listener still reads the address. No connection is accepted before the next tick.
   process.nextTick(() => server.close())
-  const found = `found the address ${host} and a source made for tests, expected 127.0.0.1 or ::1`
+  const found = `found the address ${host} with a source made for tests, expected 127.0.0.1 or ::1`
   server.emit('error', new ConfigurationError('server_unsuitable', found, { value: host }))
 }
 

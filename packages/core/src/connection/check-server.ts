@@ -24,21 +24,21 @@ export function checkServer(
     refuse(`found ${found}, expected a server made with guard.tlsOptions()`)
   }
   const read = (name: string): unknown => readServerOption(server, name)
-  if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() as it is')
+  if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() unchanged')
   const isOpensslRequired = expected.openssl === 'required'
   if (read('rejectUnauthorized') !== isOpensslRequired) refuse(describeRejection(isOpensslRequired))
   if (hasTicketKeys(server))
-    refuse('ticketKeys keep tickets alive that authenticate whoever holds them; leave them out')
+    refuse('ticketKeys keep session tickets valid, and a ticket authenticates anyone who holds it; remove them')
   const cert = read('cert')
   const isOurs = isOpensslRequired ? expected.isOurs(cert) : cert === undefined && read('key') === undefined
   if (!isOurs) {
     refuse(
-      "the server's certificate is not what this guard's tlsOptions() returned; use them as they are, and not those of another guard or source",
+      "the server's certificate is not what this guard's tlsOptions() returned; use its tlsOptions() unchanged, and not those of another guard or source",
     )
   }
   if (!expected.isOurs(read('ca')))
     refuse(
-      "ca is not what this guard's tlsOptions() returned; use them as they are, and not those of another guard; authorities belong in the bundles of the source",
+      "ca is not what this guard's tlsOptions() returned; use its tlsOptions() unchanged, and not those of another guard; authorities belong in the bundles of the source",
     )
   if (read('minVersion') !== expected.minVersion) {
     refuse(
@@ -47,15 +47,15 @@ export function checkServer(
   }
   const options = read('secureOptions')
   if (typeof options !== 'number' || (options & secureOptions) !== secureOptions) {
-    refuse('secureOptions allow tickets or renegotiation; use guard.tlsOptions() as it is')
+    refuse('secureOptions allow tickets or renegotiation; use guard.tlsOptions() unchanged')
   }
   for (const name of unsupported) {
     if (read(name) !== undefined)
-      refuse(`${name} is ${describeValue(read(name))}, expected it to be left out: the next rotation would drop it`)
+      refuse(`${name} is ${describeValue(read(name))}, expected none, because the next rotation would drop it`)
   }
   if (hasAddedContexts(server)) refuse('addContext() was called; one SVID serves every name')
-  if (hasCallback(server, 'snicallback')) refuse('SNICallback chooses other certificates; leave it out')
-  if (hasCallback(server, 'pskcallback')) refuse('pskCallback lets peers in without a certificate; leave it out')
+  if (hasCallback(server, 'snicallback')) refuse('SNICallback chooses other certificates; remove it')
+  if (hasCallback(server, 'pskcallback')) refuse('pskCallback accepts peers without a certificate; remove it')
   for (const event of refusedListeners) {
     if (server.listenerCount(event) > 0) refuse(`a '${event}' listener resumes sessions; remove it`)
   }
@@ -63,8 +63,8 @@ export function checkServer(
 
 function describeRejection(isOpensslRequired: boolean): string {
   return isOpensslRequired
-    ? 'rejectUnauthorized: false lets a peer in before it is verified; use guard.tlsOptions() as it is'
-    : 'rejectUnauthorized is not false, but OpenSSL has no authorities here and would refuse every peer; use guard.tlsOptions() as it is'
+    ? 'rejectUnauthorized: false accepts a peer before it is verified; use guard.tlsOptions() unchanged'
+    : 'rejectUnauthorized is not false, but OpenSSL has no authorities here and would reject every peer; use guard.tlsOptions() unchanged'
 }
 
 // Node replaces all options when the certificate changes, so options that we do not know would be lost.

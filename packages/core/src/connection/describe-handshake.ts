@@ -36,7 +36,7 @@ export function rememberAddress(socket: Socket): void {
 
 // OpenSSL skips an issuer that fails any of these checks, and then reports that it found none.
 const issuerNotFound =
-  'its issuer was not found: an intermediate was not sent, its authority is not trusted here, its authority key identifier names another certificate, or a certificate is malformed (an extension twice, a key usage without a bit)'
+  'its issuer was not found: an intermediate was not sent, its authority is not trusted here, its authority key identifier names another certificate, or a certificate is malformed (a duplicate extension, a key usage with no bits set)'
 
 /**
  * Each name stands for one or more X509_V_ERR codes of OpenSSL; UNSPECIFIED stands for all codes that Node does not
@@ -51,17 +51,20 @@ const verifyMeanings: ReadonlyMap<string, string> = new Map([
     'its chain ends in a self-signed certificate that is not one of the authorities trusted here',
   ],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],
-  ['CERT_SIGNATURE_FAILURE', 'a signature is not by the key of the certificate that has the name of its issuer'],
-  ['CERT_HAS_EXPIRED', 'a certificate of its chain has expired, the authority included'],
+  ['CERT_SIGNATURE_FAILURE', 'a signature was not made by the key of the certificate that has the name of its issuer'],
+  ['CERT_HAS_EXPIRED', 'a certificate of its chain or the authority has expired'],
   ['CERT_NOT_YET_VALID', 'a certificate of its chain is not valid yet, or a clock is wrong'],
-  ['INVALID_PURPOSE', 'its key usage or extended key usage, or that of an issuer, does not allow it to be a caller'],
+  [
+    'INVALID_PURPOSE',
+    'its key usage or extended key usage, or that of an issuer, does not allow client authentication',
+  ],
   ['INVALID_CA', 'a certificate that signed another is not a CA, or its key usage has no keyCertSign'],
   ['PATH_LENGTH_EXCEEDED', 'there are more intermediates than the path length of an issuer allows'],
   ['CERT_CHAIN_TOO_LONG', 'its chain is too long'],
   ['CERT_REVOKED', 'a certificate of its chain is revoked'],
   [
     'UNSPECIFIED',
-    'a critical extension that OpenSSL does not know, a name outside the name constraints of an issuer, a weak key or signature, or an extension that is invalid; openssl verify names it',
+    'a critical extension that OpenSSL does not know, a name outside the name constraints of an issuer, a weak key or signature, or an invalid extension; openssl verify shows which',
   ],
 ])
 
@@ -72,14 +75,11 @@ const handshakeMeanings: readonly (readonly [reason: RegExp, meaning: string])[]
     /alert (?:unknown ca|bad certificate|certificate|unsupported certificate)/,
     'the caller does not accept our certificate',
   ],
-  [
-    /unsupported protocol|version too low|protocol version/,
-    'the caller speaks an older version of TLS than is accepted',
-  ],
+  [/unsupported protocol|version too low|protocol version/, 'the caller offers only versions of TLS that are too old'],
   [/http request|wrong version number/, 'the caller does not speak TLS'],
   [
     /no application protocol/,
-    'the caller offers no protocol that the server speaks; for HTTP/1.1 beside HTTP/2, make it with allowHTTP1: true',
+    'the caller offers no protocol that the server speaks; to serve HTTP/1.1 beside HTTP/2, create the server with allowHTTP1: true',
   ],
-  [/no shared cipher|no suitable/, 'caller and server have no algorithm in common'],
+  [/no shared cipher|no suitable/, 'the caller and the server have no algorithm in common'],
 ]

@@ -167,7 +167,7 @@ export class MaterialGate {
     } catch (error) {
       // A source that is not ours can offer anything; the previous material stays in use.
       const { message } = toSourceError(error)
-      const detail = `${message}; ${this.#trustState === undefined ? 'there is no other' : 'what was there stays'}`
+      const detail = `${message}; ${this.#trustState === undefined ? 'there is no earlier material' : 'the earlier material stays in use'}`
       this.#apply({ type: 'refused', code: 'update_refused', detail }, now)
     }
   }
@@ -194,7 +194,7 @@ export class MaterialGate {
 
 const available: SourceStateEvent = {
   type: 'available',
-  detail: 'there is a valid certificate of our own again',
+  detail: 'the source has a valid certificate again',
 }
 
 function checkCertificate(own: OwnCertificate, { scope, maxCertificateLifetime }: MaterialPolicy): void {
@@ -211,13 +211,13 @@ function checkServable(trustState: TrustState): void {
     createSecureContext(createTlsOptions(trustState, 'TLSv1.3'))
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause)
-    const message = `OpenSSL refuses to present our own certificate: found ${found}, expected a chain of what peers need and no more`
+    const message = `OpenSSL refuses to present our own certificate: found ${found}, expected a chain with only the certificates that peers need`
     throw new SourceError('update_refused', message, { cause })
   }
 }
 
 function describeExpiry(expiresAt: number): Pick<SourceError, 'code' | 'message'> {
-  const message = `our own certificate expired at ${new Date(expiresAt).toISOString()}, and the source offers no other`
+  const message = `our own certificate expired at ${new Date(expiresAt).toISOString()}, and the source has no other`
   return { code: 'source_expired', message }
 }
 

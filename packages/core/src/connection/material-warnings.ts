@@ -11,7 +11,7 @@ export function describeLongLife(
 ): string | undefined {
   const lifetime = notAfter - notBefore
   if (lifetime <= limit + Math.min(limit / 10, longestDatingBack)) return undefined
-  return `it lives for ${describeTime(lifetime)}, expected at most ${describeTime(limit)}; issue it for less and renew it by a program`
+  return `its lifetime is ${describeTime(lifetime)}, expected at most ${describeTime(limit)}; issue it for a shorter time and automate its renewal`
 }
 
 /**
@@ -36,7 +36,7 @@ function describeTime(milliseconds: number): string {
 /** Describes an own certificate that clients will not accept from a server, or returns undefined. */
 export function describeClientOnly({ sides }: Pick<OwnCertificate, 'sides'>): string | undefined {
   if (sides.includes('server')) return undefined
-  return 'our own certificate is for clients alone: its extended key usage, or that of its issuer, leaves out serverAuth; issue one with serverAuth, or without an extended key usage'
+  return 'our own certificate is for clients only: its extended key usage, or that of its issuer, lacks serverAuth; issue one with serverAuth, or without an extended key usage'
 }
 
 /**
@@ -51,7 +51,7 @@ export function describeIndistinct(authorities: readonly Certificate[]): string 
     ),
   )
   if (found === undefined) return undefined
-  return `${describeCertificate(found)} shares its name with another authority and has no key id, so OpenSSL refuses what it issued; give authorities key ids or names of their own`
+  return `${describeCertificate(found)} shares its name with another authority and has no key identifier, so OpenSSL rejects the certificates that it issued; give authorities key identifiers or different names`
 }
 
 /** Describes a trust domain that has no authority although its peers are expected, and what to check. */
@@ -61,11 +61,11 @@ export function describeMissingBundle(
   bundles: ReadonlyMap<string, unknown>,
 ): string {
   const [option, peers] = kind === 'servers' ? ['servers', 'servers'] : ['trustDomains', 'callers']
-  const effect = `so none of its ${peers} is authenticated`
+  const effect = `so none of its ${peers} can be authenticated`
   if (bundles.has(trustDomain)) {
-    return `the bundle of ${trustDomain} is empty: everything that it certified is revoked, ${effect}`
+    return `the bundle of ${trustDomain} is empty, which revokes every certificate of the trust domain, ${effect}`
   }
   const names = [...bundles.keys()].map((name) => `'${name}'`)
   const known = [...names.slice(0, 10), ...(names.length > 10 ? [`and ${names.length - 10} more`] : [])].join(', ')
-  return `${option}: found '${trustDomain}', of which the source has no bundle (it has ${known}), ${effect}; check how the name is spelt and that the source is given its bundle`
+  return `${option}: found '${trustDomain}', for which the source has no bundle (it has ${known}), ${effect}; check the spelling of the name and that the source has its bundle`
 }

@@ -92,7 +92,7 @@ function firstShare(each: Watched, now: number): number {
 
 function describeExpiring({ of, trustDomain, what, why, expiresAt }: Watched, remaining: number): Expiring {
   const end = new Date(expiresAt).toISOString()
-  const detail = `${what} expires at ${end}: less than ${remaining * 100} % of its life remain`
+  const detail = `${what} expires at ${end}: less than ${remaining * 100} % of its lifetime remains`
   return {
     of,
     ...(trustDomain !== undefined && { trustDomain }),
@@ -126,7 +126,7 @@ function listLast({ trustDomain, authorities }: AuthoritySet): readonly (readonl
     const watched = {
       of: 'authority',
       what: `the authority ${describeCertificate(authority)}${whose}`,
-      why: 'and the bundle has no younger one that lives longer',
+      why: 'and the bundle has no newer authority that expires later',
       notBefore,
       expiresAt: endOfValidity(authority),
       ...(trustDomain !== undefined && { trustDomain }),

@@ -72,7 +72,7 @@ export class PeerReports {
     const from = remoteAddress === undefined ? {} : { remoteAddress }
     const why = hasMaterial
       ? { reason: 'handshake_failed', detail: describeHandshake(error, socket) }
-      : { reason: 'source_unavailable', detail: 'there is no valid certificate of our own to answer with' }
+      : { reason: 'source_unavailable', detail: 'the source has no valid certificate to present' }
     this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
   }
 
@@ -81,7 +81,7 @@ export class PeerReports {
     const about = { ...(verdict?.ok === true && describeProof(verdict.proof)), ...addressOf(socket) }
     const reason = 'protocol_unsupported'
     const detail =
-      'the caller did not negotiate HTTP/2, and the server speaks nothing else; for HTTP/1.1 as well, make it with allowHTTP1: true'
+      'the caller did not negotiate HTTP/2, and the server speaks only HTTP/2; to serve HTTP/1.1 as well, create it with allowHTTP1: true'
     this.#report({ type: 'authentication', outcome: 'refused', at: now, reason, detail, ...about })
   }
 }

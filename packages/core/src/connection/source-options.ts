@@ -10,7 +10,7 @@ import type { MinVersion } from './tls-options.ts'
  * @throws {ConfigurationError} `option_invalid`
  */
 export function checkSource(source: unknown, where: string): asserts source is GuardSource {
-  if (isPromise(source)) refuse(where, 'a promise', 'what it resolves to; write await before fileSource()')
+  if (isPromise(source)) refuse(where, 'a promise', 'the source that it resolves to; write await before fileSource()')
   if (isRecord(source) && isCallable(source['onUpdate'])) return
   refuse(where, describeValue(source), 'a source such as fileSource()')
 }

@@ -37,15 +37,15 @@ export function createPeerTrust(scope: TrustScope, material: X509Material | Subj
   if (scope.kind === 'own') return createSvidTrust(new Map())
   if (scope.kind === 'subject') {
     if (material.kind === 'subject') return createSubjectTrust(material.ca, scope.identity)
-    throw new ConfigurationError('option_invalid', 'found bundles of SPIFFE, expected a CA without SPIFFE as at start')
+    throw new ConfigurationError('option_invalid', 'found SPIFFE bundles, expected a CA without SPIFFE as at startup')
   }
   if (material.kind === 'subject') {
-    throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected bundles of SPIFFE as at start')
+    throw new ConfigurationError('option_invalid', 'found a CA without SPIFFE, expected SPIFFE bundles as at startup')
   }
   const { svid, bundles } = material
   const { localTrustDomain, trustDomains, kind } = scope
   if (svid.spiffeId.trustDomain !== localTrustDomain) {
-    const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at start`
+    const found = `found an SVID of ${svid.spiffeId.trustDomain}, expected ${localTrustDomain} as at startup`
     throw new SourceError('update_refused', found)
   }
   if (kind === 'servers') return createServerTrust(bundles, scope)

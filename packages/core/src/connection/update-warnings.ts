@@ -94,7 +94,7 @@ function listLongLife(own: OwnCertificate): readonly Warning[] {
 function listOtherName(before: OwnCertificate, own: OwnCertificate): readonly Warning[] {
   const [was, is] = [describeOwn(before).spiffeId, describeOwn(own).spiffeId]
   if (was === is) return []
-  const detail = `our own SPIFFE ID was ${was} and is ${is}; namespaces and rules stay those of the start`
+  const detail = `our own SPIFFE ID changed from ${was} to ${is}; namespaces and rules still use the one from startup`
   return [warn('spiffe_id_changed', detail)]
 }
 

@@ -146,7 +146,7 @@ interface Kept {
 const otherLeaf: PeerTrustVerdict<Proof> = Object.freeze({
   ok: false,
   reason: 'certificate_mismatch',
-  detail: 'Node shows a chain of another certificate than that of the handshake',
+  detail: 'Node reports the chain of a different certificate than that of the handshake',
 })
 
 const none: readonly Uint8Array[] = Object.freeze([])

@@ -67,7 +67,7 @@ function verifyShown(
 export const withoutMaterial: PeerRefusal = Object.freeze({
   ok: false,
   reason: 'source_unavailable',
-  detail: 'there is no valid certificate of our own',
+  detail: 'the source has no valid certificate',
 })
 
 function refuse(reason: string, detail: string): PeerRefusal {

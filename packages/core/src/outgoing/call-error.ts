@@ -6,7 +6,7 @@ import { CallError } from '../errors.ts'
 export function createRefusalError(server: string, why: PeerRefusal, expected: string): CallError {
   const { reason, detail, spiffeId } = why
   if (reason === serverUnexpected) {
-    const message = `${server} is trusted, but is not a server that was to be called: ${detail}`
+    const message = `${server} is trusted, but is not one of the expected servers: ${detail}`
     return new CallError('server_unexpected', message, { reason, server, spiffeId })
   }
   const claim = spiffeId === undefined ? '' : `; it claims to be ${spiffeId}`
@@ -16,7 +16,7 @@ export function createRefusalError(server: string, why: PeerRefusal, expected: s
 
 /** Creates the error for a call through a closed agent, which would no longer receive rotated certificates. */
 export function createClosedError(server: string): CallError {
-  const message = `${server} was not called: found an agent that was closed or destroyed, expected one that is open; create another`
+  const message = `${server} was not called: the agent is closed or destroyed; create another`
   return new CallError('call_unsuitable', message, { reason: 'closed', server })
 }
 
@@ -25,6 +25,6 @@ export function createOwnCertificateError(
   server: string,
   { code, detail }: { readonly code: string; readonly detail: string },
 ): CallError {
-  const message = `${server} was not called, because there is no valid certificate of our own: ${detail}`
+  const message = `${server} was not called, because the source has no valid certificate: ${detail}`
   return new CallError('own_certificate_missing', message, { reason: code, server })
 }

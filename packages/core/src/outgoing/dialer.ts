@@ -55,7 +55,7 @@ export class Dialer {
   #tls: { readonly trustState: TrustState; readonly options: DialTlsOptions } | undefined
   #loss: { readonly code: string; readonly detail: string } = {
     code: withoutMaterial.reason,
-    detail: 'the source has none',
+    detail: 'the source has no material',
   }
 
   constructor(options: ParsedDialerOptions) {

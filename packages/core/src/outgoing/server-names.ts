@@ -40,7 +40,7 @@ export function parseServerNames(
   if (isRecord(input)) return parseHostNames(input, at)
   const patterns = parseStringList(input, at)
   if (material.kind === 'subject') {
-    const message = `${at}: found SPIFFE IDs, expected { dns: true, ca }: the source is made from ca and has no bundles`
+    const message = `${at}: found SPIFFE IDs, expected { dns: true, ca }, because the source was created with ca and has no bundles`
     throw new ConfigurationError('option_invalid', message)
   }
   const trustDomains = new Set(patterns.map((pattern, index) => parsePattern(pattern, `${at}[${index}]`)))
@@ -55,14 +55,14 @@ export function parseServerNames(
 function parsePattern(pattern: string, where: string): string {
   const expected = pattern.startsWith('spiffe://')
     ? /^spiffe:\/\/[^/]*$/.test(pattern) && `a path, or '${pattern}/**' for every workload of the trust domain`
-    : "a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y', or { dns: true, ca } in place of the list for host names"
+    : "a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y', or { dns: true, ca } instead of the list to use host names"
   if (expected !== false) refuseValue(where, pattern, expected)
   return parseCallerPattern(pattern, where).trustDomain
 }
 
 function parseHostNames(input: object, where: string): ParsedServerNames {
   const { dns, ca } = parseOptions(input, ['dns', 'ca'], where)
-  if (dns !== true) refuseValue(`${where}.dns`, dns, 'true, or a list of SPIFFE IDs in place of the object')
+  if (dns !== true) refuseValue(`${where}.dns`, dns, 'true, or a list of SPIFFE IDs instead of the object')
   const given: readonly unknown[] = Array.isArray(ca) ? ca : [ca]
   if (given.length === 0) refuseValue(`${where}.ca`, ca, 'at least one authority')
   return { kind: 'hosts', ca: given.map((pem) => parseAuthorities(pem, `${where}.ca`)) }
@@ -70,12 +70,12 @@ function parseHostNames(input: object, where: string): ParsedServerNames {
 
 // Node parses each certificate, because our own parser is too strict for some old authorities of the public Web.
 function parseAuthorities(input: unknown, where: string): string {
-  const expected = 'authorities as PEM; tls.rootCertificates are those of the public Web'
+  const expected = 'authorities as PEM; for servers of the public web use tls.rootCertificates'
   if (typeof input !== 'string' && !(input instanceof Uint8Array)) refuseValue(where, input, expected)
   try {
     return splitCertificates(input).map(readAuthority).join('')
   } catch (cause) {
-    const found = cause instanceof CertificateError ? cause.message : 'found a broken certificate'
+    const found = cause instanceof CertificateError ? cause.message : 'found an invalid certificate'
     throw new ConfigurationError('option_invalid', `${where}: ${found}, expected ${expected}`, { cause })
   }
 }

@@ -91,6 +91,6 @@ function checkAuthorities(given: unknown): readonly string[] {
   }
   throw new ConfigurationError(
     'option_invalid',
-    `authorities: the function gave ${describeValue(given)}, expected a list of non-empty strings`,
+    `authorities: the function returned ${describeValue(given)}, expected a list of non-empty strings`,
   )
 }

@@ -18,10 +18,10 @@ export function createPossibleWorkloads(trustDomains: readonly string[], policy:
     }))
   }
   const suggest = (authority: string): string => {
-    const grant = 'or authorities: a function that grants it'
-    if (!isLocalAccepted) return `${localTrustDomain} among trustDomains, ${grant}`
+    const grant = 'or an authorities function that grants it'
+    if (!isLocalAccepted) return `${localTrustDomain} in trustDomains, ${grant}`
     if (namespaces.size === 0 && isSegment(authority.replace(/^SERVICE_/, ''))) {
-      return `'SERVICE_<namespace>/<service account>', namespaces: a list of those whose services have the short form, ${grant}`
+      return `'SERVICE_<namespace>/<service account>', the namespaces option with the namespaces whose services have the short form, ${grant}`
     }
     return `'NAMESPACE_<namespace>', 'SERVICE_<service account>' or 'SERVICE_<namespace>/<service account>', ${grant}`
   }

@@ -101,5 +101,5 @@ function decrement(count: number): number {
 }
 
 function describe(certificate: Certificate): string {
-  return `a certificate of the path requires an explicit policy, and none is valid down to ${describeCertificate(certificate)}`
+  return `a certificate in the path requires an explicit policy, but none is valid for ${describeCertificate(certificate)}`
 }

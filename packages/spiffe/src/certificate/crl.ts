@@ -141,7 +141,7 @@ function openList(der: Buffer): OpenList {
   const version = decodeVersion(fields.nextIf(derTag.integer))
   // §5.1.1.2
   if (!fields.next(derTag.sequence).encoded.equals(algorithm.encoded)) {
-    refuseMalformed('tbsCertList', 'another signature algorithm inside than outside', 'the same')
+    refuseMalformed('tbsCertList', 'different inner and outer signature algorithms', 'the same algorithm twice')
   }
   const issuer = decodeDistinguishedName(fields.next(derTag.sequence).encoded, 'issuer')
   const signature = { ...decodeAlgorithm(algorithm), algorithmsAgree: true, signedBytes: signed.encoded, value }
@@ -157,11 +157,11 @@ function* decode(der: Buffer): Generator<void, Crl> {
   fields.end()
   if (version === 1 && wrapped !== undefined) refuseMalformed('tbsCertList', 'extensions in version 1', 'none')
   // §5.1.2.5: the syntax allows omitting it but the profile does not. Without it a list would never become stale.
-  if (next === undefined) return refuse('no nextUpdate', 'the moment at which the list is stale')
+  if (next === undefined) return refuse('no nextUpdate', 'the time at which the list becomes stale')
 
   // Checked here, because otherwise the list would look like another issuer's.
   const scheme = chooseScheme(signature)
-  if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a sound one')
+  if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a strong and supported one')
   return {
     sha256: createHash('sha256').update(der).digest('hex'),
     issuer,
@@ -177,7 +177,7 @@ function* decode(der: Buffer): Generator<void, Crl> {
 function decodeVersion(element: DerElement | undefined): 1 | 2 {
   if (element === undefined) return 1
   const version = decodeUnsigned(element, 'version') + 1
-  return version === 2 ? 2 : refuseMalformed('version', `the number ${version - 1}`, '1, or none')
+  return version === 2 ? 2 : refuseMalformed('version', `the value ${version - 1}`, '1 or no version')
 }
 
 /** Decodes the entries (§5.1.2.6). Accepts an empty list: it is not allowed, but several CAs write one. */
@@ -197,7 +197,8 @@ function* decodeEntries(element: DerElement | undefined, version: 1 | 2): Genera
     if (extensions !== undefined) {
       if (version === 1) refuseMalformed('revokedCertificates', 'extensions in version 1', 'none')
       for (const { type, critical } of decodeExtensions(extensions.encoded)) {
-        if (critical || type === certificateIssuer) refuse(`the extension ${type} of an entry`, 'none that we heed')
+        if (critical || type === certificateIssuer)
+          refuse(`the entry extension ${type}`, 'no critical extension and no certificateIssuer')
       }
     }
     // The reason does not matter: a certificate on hold counts as revoked.
@@ -222,7 +223,7 @@ function decodeListExtensions(wrapper: DerElement): Pick<Crl, 'authorityKeyId'> 
   for (const { type, critical, value } of decodeExtensions(wrapper.content)) {
     if (type === authorityKeyIdentifier) authorityKeyId = decodeAuthorityKeyId(value).authorityKeyId
     else if (critical || partialListExtensions.has(type)) {
-      refuse(`the extension ${type}`, 'a complete list of its issuer, for certificates of every kind')
+      refuse(`the extension ${type}`, 'a complete list of one issuer, for certificates of every kind')
     }
   }
   return authorityKeyId === undefined ? {} : { authorityKeyId }
@@ -231,7 +232,7 @@ function decodeListExtensions(wrapper: DerElement): Pick<Crl, 'authorityKeyId'> 
 function decodeExtensions(encoded: Buffer): readonly ReturnType<typeof decodeExtension>[] {
   const extensions = enterOnly(encoded, derTag.sequence, 'crlExtensions').rest().map(decodeExtension)
   const types = new Set(extensions.map(({ type }) => type))
-  if (types.size < extensions.length) refuseMalformed('crlExtensions', 'an extension twice', 'each at most once')
+  if (types.size < extensions.length) refuseMalformed('crlExtensions', 'a duplicate extension', 'each at most once')
   return extensions
 }
 

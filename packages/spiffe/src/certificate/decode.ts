@@ -53,10 +53,10 @@ export function decodeLeaf(input: Uint8Array): Certificate {
   const wrapped = fields.nextIf(0xa3)
   fields.end()
   if (version < 2 && uniqueIds.some((id) => id !== undefined)) {
-    refuseMalformed('tbsCertificate', 'a unique identifier in version 1', 'it in version 2 or 3 only')
+    refuseMalformed('tbsCertificate', 'a unique identifier in version 1', 'one only in version 2 or 3')
   }
   if (version < 3 && wrapped !== undefined) {
-    refuseMalformed('tbsCertificate', `extensions in version ${version}`, 'them in version 3 only')
+    refuseMalformed('tbsCertificate', `extensions in version ${version}`, 'extensions only in version 3')
   }
 
   let publicKey: KeyObject | undefined
@@ -101,7 +101,11 @@ export function decodeConfirmedCertificate(input: Uint8Array): Certificate {
  */
 export function confirmCertificate(certificate: Certificate): Certificate {
   if (isReadAlike(certificate)) return certificate
-  return refuseMalformed('certificate', 'dates, key or signature that two readers read in two ways', 'only one way')
+  return refuseMalformed(
+    'certificate',
+    'dates, a key or a signature that a second parser reads differently',
+    'the same values',
+  )
 }
 
 function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certificate): boolean {
@@ -123,9 +127,13 @@ function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certifi
       signature.value.equals(Buffer.from(signatureValue))
     )
   } catch (cause) {
-    throw new CertificateError('certificate_malformed', 'certificate: found one that a second reader refuses', {
-      cause,
-    })
+    throw new CertificateError(
+      'certificate_malformed',
+      'certificate: found a certificate that a second parser rejects',
+      {
+        cause,
+      },
+    )
   }
 }
 
@@ -138,7 +146,10 @@ function copySingle(input: Uint8Array): Buffer {
   const [der, ...others] = splitDer(new Uint8Array(input))
   if (der === undefined) throw new CertificateError('certificate_missing', 'certificate: found no bytes, expected DER')
   if (others.length === 0) return der
-  throw new CertificateError('certificate_trailing_bytes', 'certificate: found more than one, expected exactly one')
+  throw new CertificateError(
+    'certificate_trailing_bytes',
+    'certificate: found more bytes after it, expected exactly one certificate',
+  )
 }
 
 /** Returns the usual version number, which is the encoded one plus 1 (RFC 5280 §4.1.2.1). */
@@ -148,7 +159,7 @@ function decodeVersion(fields: DerReader): number {
   const inside = new DerReader(wrapper.content, 'version')
   const version = decodeUnsigned(inside.next(derTag.integer), 'version') + 1
   inside.end()
-  if (version !== 2 && version !== 3) refuseMalformed('version', `the number ${version - 1}`, '1 or 2, or none')
+  if (version !== 2 && version !== 3) refuseMalformed('version', `the value ${version - 1}`, '1, 2 or no version')
   return version
 }
 

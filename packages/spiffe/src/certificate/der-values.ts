@@ -25,7 +25,7 @@ export function decodeObjectIdentifier(element: DerElement, where: string): stri
     text += start === 0 ? describeFirstArcs(arc) : `.${arc}`
     start = index + 1
   }
-  if (start < content.length) refuseMalformed(where, 'an object identifier cut off in an arc', 'a complete one')
+  if (start < content.length) refuseMalformed(where, 'a truncated object identifier', 'a complete one')
   return text
 }
 
@@ -93,7 +93,7 @@ export function decodeNamedBits({ content }: DerElement, where: string): readonl
   const unused = content.readUInt8(0)
   const last = content.readUInt8(length)
   const isClean = unused < 8 && (last & ((1 << unused) - 1)) === 0
-  if (!isClean) refuseMalformed(where, 'a bit string with set or too many unused bits', 'zeros up to the last byte')
+  if (!isClean) refuseMalformed(where, 'a bit string with non-zero or too many unused bits', 'zeros up to the end')
   const set: number[] = []
   for (let bit = 0; bit < length * 8; bit += 1) {
     if ((content.readUInt8(1 + (bit >> 3)) & (0x80 >> (bit & 7))) !== 0) set.push(bit)
@@ -152,6 +152,6 @@ function parseTime(digits: string, where: string): number {
   date.setUTCFullYear(year, month - 1, day)
   // `Date` turns 31 February into 3 March. So the day exists only if it comes back unchanged.
   const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day
-  if (!isDay || hour > 23 || minute > 59 || second > 59) refuseMalformed(where, digits, 'a day and time that exist')
+  if (!isDay || hour > 23 || minute > 59 || second > 59) refuseMalformed(where, digits, 'a valid date and time')
   return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000
 }

@@ -67,7 +67,7 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
       const code = certificates.length === 0 ? 'certificate_malformed' : 'certificate_trailing_bytes'
       throw new CertificateError(
         code,
-        `found ${buffer.length - offset} bytes that begin no certificate at offset ${offset}, expected DER alone`,
+        `found ${buffer.length - offset} bytes at offset ${offset} that are not a certificate, expected only DER`,
       )
     }
     const element = readElement(buffer, offset, 'certificate')
@@ -85,7 +85,7 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
  * @throws {CertificateError} `certificate_malformed`
  */
 export function readElement(bytes: Buffer, offset: number, where: string): DerElement {
-  if (offset + 2 > bytes.length) refuseMalformed(where, 'an element cut off in its header', 'tag and length')
+  if (offset + 2 > bytes.length) refuseMalformed(where, 'an element truncated in its header', 'tag and length')
   const tag = bytes.readUInt8(offset)
   if ((tag & 0x1f) === 0x1f) refuseMalformed(where, 'a tag of several bytes', 'a tag of one byte')
   const first = bytes.readUInt8(offset + 1)
@@ -94,7 +94,7 @@ export function readElement(bytes: Buffer, offset: number, where: string): DerEl
   if (size === 0) refuseMalformed(where, 'an indefinite length', 'a definite one')
   if (size > 3) refuseMalformed(where, `a length of ${size} bytes`, 'at most 3')
   const start = offset + 2 + size
-  if (start > bytes.length) refuseMalformed(where, 'an element cut off in its length', 'the whole length')
+  if (start > bytes.length) refuseMalformed(where, 'an element truncated in its length', 'the whole length')
   const length = bytes.readUIntBE(offset + 2, size)
   const isShortest = length >= 0x80 && bytes.readUInt8(offset + 2) !== 0
   if (!isShortest) refuseMalformed(where, `the length ${length} in ${size} bytes`, 'its shortest form')
@@ -111,7 +111,7 @@ function cutElement(
 ): DerElement {
   const end = start + length
   if (end > bytes.length) {
-    refuseMalformed(where, `${bytes.length - start} bytes of content`, `${length} as the length says`)
+    refuseMalformed(where, `${bytes.length - start} bytes of content`, `the ${length} that its length states`)
   }
   return new Cut(bytes, tag, offset, start, end)
 }

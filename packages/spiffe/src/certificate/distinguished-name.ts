@@ -62,7 +62,7 @@ const emailAddress = '1.2.840.113549.1.9.1'
 
 function decodeAttribute(element: DerElement, where: string): Attribute {
   const fields = new DerReader(element.content, where)
-  if (element.tag !== derTag.sequence) refuseMalformed(where, 'an attribute that is no sequence', 'type and value')
+  if (element.tag !== derTag.sequence) refuseMalformed(where, 'an attribute that is not a sequence', 'type and value')
   const type = decodeObjectIdentifier(fields.next(derTag.objectIdentifier), where)
   const value = fields.nextOfAny()
   fields.end()
@@ -71,17 +71,18 @@ function decodeAttribute(element: DerElement, where: string): Attribute {
 
 function decodeText({ tag, content }: DerElement, where: string): string | undefined {
   if (content.includes(0) && tag !== derTag.bmpString && stringTags.has(tag)) {
-    refuseMalformed(where, 'a NUL inside a text', 'text without it')
+    refuseMalformed(where, 'a NUL inside a string', 'a string without NUL')
   }
   switch (tag) {
     case derTag.utf8String:
-      if (!isUtf8(content)) refuseMalformed(where, 'a text with broken UTF-8', 'UTF-8')
+      if (!isUtf8(content)) refuseMalformed(where, 'a string with invalid UTF-8', 'valid UTF-8')
       return content.toString('utf8')
     case derTag.printableString:
     case derTag.numericString:
     case derTag.visibleString:
     case derTag.ia5String:
-      if (!isAscii(content)) refuseMalformed(where, 'a text with bytes beyond ASCII', 'ASCII, as its type says')
+      if (!isAscii(content))
+        refuseMalformed(where, 'a string with bytes that are not ASCII', 'ASCII, as its type requires')
       return content.toString('latin1')
     case derTag.teletexString:
       return content.toString('latin1')
@@ -102,9 +103,10 @@ const stringTags: ReadonlySet<number> = new Set([
 ])
 
 function decodeBmpString(content: Buffer, where: string): string {
-  if (content.length % 2 !== 0) refuseMalformed(where, 'half a character in a BMPString', 'two bytes for each')
+  if (content.length % 2 !== 0)
+    refuseMalformed(where, 'a BMPString with an odd number of bytes', 'two bytes per character')
   const text = Buffer.from(content).swap16().toString('utf16le')
-  if (text.includes('\0')) refuseMalformed(where, 'a NUL inside a text', 'text without it')
+  if (text.includes('\0')) refuseMalformed(where, 'a NUL inside a string', 'a string without NUL')
   return text
 }
 

@@ -121,7 +121,7 @@ function decodeBasicConstraints(value: Buffer): { cA: boolean; pathLength?: numb
   fields.end()
   const cA = flag !== undefined && decodeBoolean(flag, where)
   if (length === undefined) return { cA }
-  if (!cA) refuseMalformed(where, 'a path length without cA', 'cA with it')
+  if (!cA) refuseMalformed(where, 'a path length without cA', 'a path length only with cA')
   return { cA, pathLength: decodeUnsigned(length, where) }
 }
 

@@ -38,12 +38,12 @@ function quoteForShell(text: string): string {
 function describeText(text: string): string | undefined {
   const trimmed = text.replace(/^\xEF\xBB\xBF/, '').trimStart()
   if (trimmed.startsWith('PuTTY-User-Key-File')) {
-    return 'a key of PuTTY; export it in PuTTYgen as an OpenSSH key, then convert that with ssh-keygen -p -m PKCS8'
+    return 'a PuTTY key; export it from PuTTYgen as an OpenSSH key, then convert it with ssh-keygen -p -m PKCS8'
   }
-  if (/^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+) /.test(trimmed)) return 'a public key of OpenSSH'
-  if (trimmed.startsWith('---- BEGIN SSH2')) return 'a key of SSH2'
+  if (/^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+) /.test(trimmed)) return 'an OpenSSH public key'
+  if (trimmed.startsWith('---- BEGIN SSH2')) return 'an SSH2 key'
   if (trimmed.startsWith('LS0tLS1CRUdJT'))
-    return 'base64 of PEM, as in the data of a Kubernetes Secret; decode it once more'
+    return 'base64-encoded PEM, as in the data of a Kubernetes Secret; decode it first'
   if (/^MI[A-Za-z0-9+/]{2}/.test(trimmed)) return 'base64 without the lines -----BEGIN …----- and -----END …-----'
   if (/^\{\s*"/.test(trimmed)) return 'JSON'
   return undefined
@@ -51,12 +51,12 @@ function describeText(text: string): string | undefined {
 
 // By the tags of the first elements, and of those inside the first one. Small integers include their value.
 const derFormats: readonly (readonly [shape: RegExp, format: string])[] = [
-  [/^02:3 30/, 'a PKCS#12 store; give it to fileSource() as keyStore'],
+  [/^02:3 30/, 'a PKCS#12 store; pass it to fileSource() as keyStore'],
   [/^06 a0/, 'PKCS#7; print its certificates with openssl pkcs7 -inform DER -print_certs'],
   [/^02:[01] 30 04/, 'a private key (PKCS#8, DER)'],
-  [/^02:1 04/, 'a private key of an elliptic curve (SEC 1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
-  [/^02:0(?: 02(?::\d+)?){4}/, 'a private key of RSA (PKCS#1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
-  [/^02 02/, 'a public key of RSA (PKCS#1, DER)'],
+  [/^02:1 04/, 'an EC private key (SEC 1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
+  [/^02:0(?: 02(?::\d+)?){4}/, 'an RSA private key (PKCS#1, DER); convert it with openssl pkcs8 -topk8 -nocrypt'],
+  [/^02 02/, 'an RSA public key (PKCS#1, DER)'],
   [/^30\(06\b.*\) 04/, 'an encrypted private key (PKCS#8, DER)'],
   [/^30\(06\b.*\) 03/, 'a public key (DER)'],
   [/^30\(02:0 30 30 a0\) 30 03/, 'a certificate signing request (DER), which no CA has signed yet'],
@@ -75,7 +75,7 @@ export function isDer(bytes: Uint8Array): boolean {
 function describeDer(bytes: Buffer): string | undefined {
   if (!isDer(bytes)) return undefined
   const shape = describeShape(bytes)
-  if (shape === undefined) return 'DER that is broken or cut off'
+  if (shape === undefined) return 'DER that is invalid or truncated'
   return derFormats.find(([pattern]) => pattern.test(shape))?.[1]
 }
 

@@ -64,7 +64,7 @@ function decodeGeneralName(element: DerElement, where: string): GeneralName {
 function decodeIa5(content: Buffer, where: string): string {
   const text = content.toString('latin1')
   if (!/^[\x20-\x7e]*$/.test(text)) {
-    refuseMalformed(where, 'a name with a control character or a byte beyond ASCII', 'visible ASCII')
+    refuseMalformed(where, 'a name with a control character or a byte that is not ASCII', 'printable ASCII')
   }
   return text
 }

@@ -22,7 +22,7 @@ export function describeKeyMismatch(issuer: Certificate, child: Certificate): st
   const mismatch = findMismatch(issuer, child)
   if (mismatch === undefined) return undefined
   const { what, expected, found } = mismatch
-  return `the authority key identifier of ${describeCertificate(child)} names ${what} ${expected}, but ${describeCertificate(issuer)} has ${what} ${found}; issue it again, or add the certificate that it names to the bundle`
+  return `the authority key identifier of ${describeCertificate(child)} names ${what} ${expected}, but ${describeCertificate(issuer)} has ${what} ${found}; reissue it, or add the certificate that it names to the bundle`
 }
 
 interface Mismatch {

@@ -24,7 +24,7 @@ export function findNameViolation(path: readonly Certificate[]): string | undefi
       if (depth > 0 && below.selfIssued) continue
       const names = listNames(below, depth === 0)
       comparisons += names.length * (nameConstraints.permitted.length + nameConstraints.excluded.length)
-      if (comparisons > maxNameComparisons) return 'more names and constraints than can be compared'
+      if (comparisons > maxNameComparisons) return 'there are too many names and constraints to compare'
       const violation = names.map((name) => judge(name, nameConstraints)).find((verdict) => verdict !== undefined)
       if (violation !== undefined) return `${violation} by ${quoteText(subject.text)}`
     }

@@ -15,14 +15,17 @@ export const maxChainBytes: number = 64 * 1024
 export function checkPresented({ leaf, intermediates, authorities }: PathRequest): Refusal | undefined {
   const count = intermediates.length + 1
   if (count > maxChainCertificates) {
-    return refuse('too_many_certificates', `${count} were presented, at most ${maxChainCertificates} are looked at`)
+    return refuse('too_many_certificates', `found ${count} certificates, expected at most ${maxChainCertificates}`)
   }
   const bytes = intermediates.reduce((sum, { der }) => sum + der.length, leaf.der.length)
   if (bytes > maxChainBytes) {
-    return refuse('chain_too_large', `${bytes} bytes were presented, at most ${maxChainBytes} are looked at`)
+    return refuse('chain_too_large', `found ${bytes} bytes, expected at most ${maxChainBytes}`)
   }
   if (authorities.some(({ sha256 }) => sha256 === leaf.sha256)) {
-    return refuse('leaf_is_authority', `${describeCertificate(leaf)} signs for workloads and is none itself`)
+    return refuse(
+      'leaf_is_authority',
+      `${describeCertificate(leaf)} is an authority, expected the certificate of a workload`,
+    )
   }
   return undefined
 }
@@ -89,11 +92,11 @@ function refuseSignature(
   if (verdict === 'unsupported_algorithm') {
     return refuse(reason, `${what} is signed with ${algorithm}, which is not supported`)
   }
-  if (!algorithmsAgree) return refuse(reason, `${what} names another signature algorithm inside than outside`)
+  if (!algorithmsAgree) return refuse(reason, `${what} has different inner and outer signature algorithms`)
   const by = `the key of ${describeCertificate(issuer)}`
   return refuse(
     reason,
-    `the signature (${algorithm}) on ${what} is not by ${by}: it was changed, or an authority of that name with another key issued it`,
+    `the signature (${algorithm}) on ${what} was not made by ${by}: the certificate was altered, or an authority with the same name and another key issued it`,
   )
 }
 
@@ -102,7 +105,7 @@ function checkKey(certificate: Certificate): Refusal | undefined {
   const expected = 'RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519'
   return refuse(
     'weak_key',
-    `key ${describeKey(certificate.keyInfo)} of ${describeCertificate(certificate)}, expected ${expected}`,
+    `found the key ${describeKey(certificate.keyInfo)} in ${describeCertificate(certificate)}, expected ${expected}`,
   )
 }
 
@@ -122,11 +125,11 @@ function checkAuthority(issuer: Certificate): Refusal | undefined {
   if (issuer.basicConstraints?.cA !== true) {
     return refuse(
       'not_a_ca',
-      `${describeCertificate(issuer)} signed a certificate and is not a CA by its basicConstraints`,
+      `${describeCertificate(issuer)} signed a certificate, but its basicConstraints do not make it a CA`,
     )
   }
   if (issuer.keyUsage === undefined || issuer.keyUsage.usages.has('keyCertSign')) return undefined
-  const detail = `${describeCertificate(issuer)} signed a certificate, and its key usage has no keyCertSign`
+  const detail = `${describeCertificate(issuer)} signed a certificate, but its key usage has no keyCertSign`
   return refuse('missing_key_cert_sign', detail)
 }
 
@@ -144,7 +147,7 @@ function checkPathLength(issuer: Certificate, below: readonly Certificate[]): Re
 function checkExtensions(certificate: Certificate): Refusal | undefined {
   const [unknown] = certificate.unknownCriticalExtensions
   if (unknown === undefined) return undefined
-  const detail = `${describeCertificate(certificate)} has the critical extension ${unknown}, which is not processed here`
+  const detail = `${describeCertificate(certificate)} has the critical extension ${unknown}, which is not supported`
   return refuse('unknown_critical_extension', detail)
 }
 

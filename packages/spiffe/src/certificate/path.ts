@@ -135,12 +135,12 @@ function isUsed(candidate: Certificate, path: readonly Certificate[]): boolean {
  */
 function describeMissing(child: Certificate, { authorities, intermediates }: PathRequest): string {
   const what = describeCertificate(child)
-  const trusted = `the authorities that are trusted here (${authorities.length})`
+  const trusted = `the trusted authorities (${authorities.length})`
   if (child.selfIssued) return `${what} is self-signed and not one of ${trusted}`
   const sent =
     intermediates.length === 0
       ? `not one of ${trusted}, and no intermediate was sent`
-      : `neither one of ${trusted} nor an intermediate that was sent or is known (${intermediates.length})`
+      : `neither one of ${trusted} nor one of the intermediates that were sent or are known (${intermediates.length})`
   const issuer = quoteText(child.issuer.text)
   return `the issuer of ${what} is ${issuer}, ${sent}: the chain is incomplete, or its authority is not trusted`
 }

@@ -38,7 +38,7 @@ export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
       refuse(`line ${number}: found -----${boundary.kind} ${boundary.label}-----`, expected)
     }
   }
-  if (open !== undefined) refuse('found the end of the text', `-----END ${open.label}-----; is the file cut off?`)
+  if (open !== undefined) refuse('found the end of the text', `-----END ${open.label}-----; is the file truncated?`)
   return blocks
 }
 
@@ -48,11 +48,11 @@ export function readPemBlocks(input: string | Uint8Array): readonly PemBlock[] {
  * @throws {CertificateError} `certificate_malformed` for headers, and for anything except base64 with its padding
  */
 export function decodePemBlock({ label, headers, base64 }: PemBlock): Buffer {
-  if (headers.size > 0) refuse(`found the header ${[...headers.keys()][0]} in a block ${label}`, 'base64 alone')
+  if (headers.size > 0) refuse(`found the header ${[...headers.keys()][0]} in a ${label} block`, 'only base64')
   // `Buffer.from` skips invalid characters, so the text is valid only if it comes back unchanged.
   const bytes = Buffer.from(base64, 'base64')
   if (base64 === '' || bytes.toString('base64') !== base64) {
-    refuse(`found broken base64 in a block ${label}`, 'complete base64')
+    refuse(`found invalid base64 in a ${label} block`, 'valid and complete base64')
   }
   return bytes
 }
@@ -157,17 +157,14 @@ function refuseBoundary(line: string, number: number): never {
   const [found = ''] = /(?:BEGIN|END)(?: [A-Z0-9#]{1,12}(?![\w+/])){0,4}/i.exec(line) ?? []
   const remedy = line.includes('\\n')
     ? 'line breaks in place of the two characters \\n'
-    : `it alone on its line, as -----BEGIN CERTIFICATE-----, without blanks, comment or quotes before it`
+    : `the boundary alone on its line, such as -----BEGIN CERTIFICATE-----, with no spaces, comment or quotes before it`
   refuse(`line ${number}: found '${found}' in a line that is not exactly a PEM boundary`, remedy)
 }
 
 // A certificate or key of more than 128 bytes starts with these letters.
 function checkText(line: string, number: number): void {
   if (/^\s*MI[A-Za-z0-9+/]{46,}={0,2}\s*$/.test(line)) {
-    refuse(
-      `line ${number}: found base64 outside of a block`,
-      'a line -----BEGIN CERTIFICATE----- or the like before it',
-    )
+    refuse(`line ${number}: found base64 outside of a block`, 'a line such as -----BEGIN CERTIFICATE----- before it')
   }
 }
 
@@ -178,8 +175,8 @@ function readText(input: string | Uint8Array): string {
   const found = `found the control character 0x${text.charCodeAt(control.index).toString(16).padStart(2, '0')}`
   const hint =
     typeof input === 'string'
-      ? 'PEM; DER has to be given as bytes and not as a string'
-      : 'PEM or DER; DER cannot follow PEM in one file, convert it with openssl x509 -inform DER'
+      ? 'PEM; pass DER as bytes, not as a string'
+      : 'PEM or DER; one file cannot contain both, so convert the DER with openssl x509 -inform DER'
   return refuse(`${found} at character ${control.index}`, hint)
 }
 

@@ -93,7 +93,7 @@ function splitPem(input: string | Uint8Array): readonly EncodedCertificate[] {
   const blocks = readPemBlocks(input)
   const certificates = blocks.filter(({ label }) => holdsCertificates(label)).map(decodeBlock)
   if (certificates.length > 0) return certificates
-  throw explainMissing(describeFormat(input) ?? blocks.map(({ label }) => `a block ${label}`).join(' and '))
+  throw explainMissing(describeFormat(input) ?? blocks.map(({ label }) => `a ${label} block`).join(' and '))
 }
 
 function decodeBlock(block: PemBlock): EncodedCertificate {
@@ -122,12 +122,12 @@ function explainBlock(label: string): CertificateError {
       ? 'convert it with openssl x509 -in <file> -out <file>'
       : label.startsWith('CMS') || label.startsWith('PKCS')
         ? 'convert it with openssl pkcs7 -print_certs -in <file> -out <file>'
-        : 'leave it out'
-  return new CertificateError('certificate_malformed', `PEM: found a block ${label}, expected CERTIFICATE; ${remedy}`)
+        : 'remove the block'
+  return new CertificateError('certificate_malformed', `PEM: found a ${label} block, expected CERTIFICATE; ${remedy}`)
 }
 
 function explainMissing(found: string): CertificateError {
-  const instead = found === '' ? '' : ` but ${found}`
+  const instead = found === '' ? '' : `, only ${found}`
   const message = `found no certificate${instead}, expected PEM or DER with at least one`
   return new CertificateError('certificate_missing', message)
 }

@@ -118,7 +118,10 @@ function trimPositive(content: Buffer): Buffer {
 // any public key.
 function decodeCurve(parameters: DerElement | undefined, point: Buffer): string {
   if (parameters?.tag !== derTag.objectIdentifier) {
-    throw new CertificateError('certificate_unsupported', `${where}: found a curve without a name`)
+    throw new CertificateError(
+      'certificate_unsupported',
+      `${where}: found a key without a named curve, expected one such as P-256`,
+    )
   }
   const identifier = decodeObjectIdentifier(parameters, where)
   const curve = curves.get(identifier)
@@ -131,5 +134,8 @@ function decodeCurve(parameters: DerElement | undefined, point: Buffer): string 
 }
 
 function refuseForm(algorithm: string): never {
-  throw new CertificateError('certificate_unsupported', `${where}: found no key of ${algorithm}, expected what it says`)
+  throw new CertificateError(
+    'certificate_unsupported',
+    `${where}: algorithm is ${algorithm} but the key is not a valid ${algorithm} key`,
+  )
 }

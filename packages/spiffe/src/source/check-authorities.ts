@@ -35,4 +35,5 @@ export function selectSelfSigned(trustDomain: string | undefined, all: readonly 
   }
 }
 
-const notSelfSigned = 'is not self-signed, and OpenSSL ends no chain there; add the authority that issued it'
+const notSelfSigned =
+  'is not self-signed, and OpenSSL does not accept it as the end of a chain; add the authority that issued it'

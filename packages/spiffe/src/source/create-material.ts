@@ -108,7 +108,7 @@ function refuseKind(name: string, value: unknown, expected: string): never {
 // A bundle of another copy of the package has the right shape but fails `instanceof`.
 function adviseFor(value: unknown): string {
   const isForeign = isRecord(value) && typeof value['withRevocation'] === 'function'
-  return isForeign ? ' of the same copy of @countersign/core; install one copy only' : ''
+  return isForeign ? ' made by the same copy of @countersign/core; install only one copy' : ''
 }
 
 function readBundles(
@@ -121,7 +121,10 @@ function readBundles(
   for (const [name, content] of Object.entries(input)) {
     const trustDomain = content instanceof X509Bundle ? content.trustDomain : parseTrustDomain(name)
     if (trustDomain !== name) {
-      throw new CertificateError('authority_unusable', `bundles: found a bundle of ${trustDomain} under ${name}`)
+      throw new CertificateError(
+        'authority_unusable',
+        `bundles: found the bundle of ${trustDomain} under the name ${name}`,
+      )
     }
     if (content instanceof X509Bundle) given.set(name, content)
     else encoded.set(name, content)
@@ -148,7 +151,7 @@ function verifyOwn(
   const bundle = bundles.get(trustDomain)
   if (bundle?.authorities.length === 0) {
     refuseUseless(bundle)
-    const detail = `the bundle of ${trustDomain} holds no authority: every SVID of it is revoked, ours included`
+    const detail = `the bundle of ${trustDomain} contains no authority, so every SVID of it is revoked, including ours`
     throw new CertificateError('bundle_revoked', detail, { value: trustDomain })
   }
   const faults = bundle?.faults ?? []

@@ -26,7 +26,8 @@ export interface SubjectParts {
 export function assembleSubjectMaterial(parts: SubjectParts, now: number): SubjectMaterial {
   const { key, certificates } = parts
   const [leaf, ...intermediates] = certificates
-  if (leaf === undefined) throw new CertificateError('certificate_missing', 'cert: found no certificate, expected ours')
+  if (leaf === undefined)
+    throw new CertificateError('certificate_missing', 'cert: found no certificate, expected our own')
   checkKeyFits(key, leaf)
   const ca = refuseUselessCa(withCaAuthorities(parts.ca, selectSelfSigned(undefined, parts.ca.authorities)))
   const verdict = verifyOwnChain({ chain: certificates.map(({ der }) => der), ca, now })

@@ -95,7 +95,7 @@ export class HeldMaterial<Material extends X509Material | SubjectMaterial> imple
   }
 
   close(): Promise<void> {
-    this.withdraw(new SourceError('source_closed', 'the source was closed, expected it to be open while it is used'))
+    this.withdraw(new SourceError('source_closed', 'the source is closed; keep it open while it is used'))
     this.#isClosed = true
     this.#updates.clear()
     this.#notices.clear()

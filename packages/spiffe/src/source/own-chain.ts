@@ -43,7 +43,7 @@ function checkNotSelfSigned(intermediate: Certificate): void {
   const certificate = new X509Certificate(intermediate.der)
   if (!certificate.checkIssued(certificate)) return
   refuse(
-    `the intermediate ${describeCertificate(intermediate)} has the name of its issuer and no authority key identifier, so OpenSSL takes it for self-signed; issue it with an authority key identifier, or under a name of its own`,
+    `the intermediate ${describeCertificate(intermediate)} has the name of its issuer and no authority key identifier, so OpenSSL treats it as self-signed; issue it with an authority key identifier, or under a different name`,
   )
 }
 
@@ -64,7 +64,7 @@ function completeOwnChain({ certificates, path, authorities }: OwnPath): readonl
 function refuse(finding: string): never {
   throw new CertificateError(
     'svid_unusable',
-    `our own certificate: peers that verify by OpenSSL refuse it: ${finding}`,
+    `our own certificate: peers that verify with OpenSSL reject it: ${finding}`,
     {
       value: 'openssl_refuses',
     },

@@ -44,18 +44,18 @@ export function explainPkcs8({ algorithm, curve, isWhole }: Pkcs8Key, cause: unk
   if (curve !== undefined && !curves.has(curve)) return explainKind(`the curve ${curve}`, cause)
   if (!algorithms.has(algorithm)) return explainKind(`the algorithm ${algorithm}`, cause)
   if (isWhole) return explainUnread(cause)
-  return new CertificateError('key_malformed', `key: found a private key that is broken, ${expected}`, { cause })
+  return new CertificateError('key_malformed', `key: found an invalid private key, ${expected}`, { cause })
 }
 
 /** Returns the error for a key that the library rejects although we find no fault in it. */
 export function explainUnread(cause: unknown): CertificateError {
   const reason = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
-  const message = `key: found a private key that this Node.js does not read${reason}, ${expected}`
+  const message = `key: found a private key that this version of Node.js cannot read${reason}, ${expected}`
   return new CertificateError('key_unsupported', message, { cause })
 }
 
 function explainKind(kind: string, cause: unknown): CertificateError {
-  return new CertificateError('key_unsupported', `key: found a private key of ${kind}, ${expected}`, { cause })
+  return new CertificateError('key_unsupported', `key: found a private key with ${kind}, ${expected}`, { cause })
 }
 
 const expected = 'expected RSA, P-256, P-384, P-521 or Ed25519'

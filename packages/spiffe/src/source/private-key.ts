@@ -31,7 +31,7 @@ export function checkKeyFits(key: KeyObject, leaf: Certificate | undefined): voi
   if (leaf !== undefined && createPublicKey(key).equals(leaf.publicKey)) return
   throw new CertificateError(
     'key_mismatch',
-    'key: found a key that does not belong to the first certificate of cert, expected the key of the leaf',
+    'key: found a key that does not match the first certificate of cert, expected the key of the leaf',
   )
 }
 
@@ -54,7 +54,7 @@ function openBlock(block: PemBlock, passphrase: string | undefined): KeyObject {
   const { label, headers } = block
   if (headers.has('Proc-Type')) return openOlderPem(block, passphrase)
   if (label === 'OPENSSH PRIVATE KEY') {
-    return refuseForm('a key in the format of OpenSSH', 'PKCS#8; convert a copy with ssh-keygen -p -m PKCS8 -f <copy>')
+    return refuseForm('an OpenSSH key', 'PKCS#8; convert a copy with ssh-keygen -p -m PKCS8 -f <copy>')
   }
   const der = asKey(() => decodePemBlock(block))
   switch (label) {
@@ -67,7 +67,7 @@ function openBlock(block: PemBlock, passphrase: string | undefined): KeyObject {
     case 'EC PRIVATE KEY':
       return openAs('sec1', der)
     default:
-      return refuseForm(`a block ${label}`, 'PRIVATE KEY, ENCRYPTED PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY')
+      return refuseForm(`a ${label} block`, 'PRIVATE KEY, ENCRYPTED PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY')
   }
 }
 
@@ -79,7 +79,7 @@ function openDer(der: Buffer, passphrase: string | undefined): KeyObject {
 }
 
 function openPkcs8(der: Buffer): KeyObject {
-  const found = asKey(() => readPkcs8(der), 'a private key that is broken or cut off')
+  const found = asKey(() => readPkcs8(der), 'an invalid or truncated private key')
   try {
     return createPrivateKey({ key: found.der, format: 'der', type: 'pkcs8' })
   } catch (cause) {
@@ -92,12 +92,12 @@ function openAs(type: 'pkcs1' | 'sec1', der: Buffer): KeyObject {
   try {
     return createPrivateKey({ key: der, format: 'der', type })
   } catch (cause) {
-    const isWhole = describeFormat(der)?.startsWith('a private key of') === true
+    const isWhole = /^an (?:EC|RSA) private key/.test(describeFormat(der) ?? '')
     throw isWhole
       ? explainUnread(cause)
       : new CertificateError(
           'key_malformed',
-          'key: found a private key that is broken or cut off, expected all of it',
+          'key: found an invalid or truncated private key, expected a complete one',
           {
             cause,
           },
@@ -114,10 +114,7 @@ function openEncrypted(der: Buffer, passphrase: string | undefined): KeyObject {
       failure = cause
     }
   }
-  const finding = asKey(
-    () => examineEncryptedKey(der, passphrase),
-    'an encrypted private key that is broken or cut off',
-  )
+  const finding = asKey(() => examineEncryptedKey(der, passphrase), 'an invalid or truncated encrypted private key')
   if (finding.kind === 'unsupported') return refuseEncryption(finding.what, failure)
   if (passphrase === undefined) return refusePassphraseMissing()
   if (finding.kind === 'opened') return openPkcs8(finding.pkcs8)
@@ -153,21 +150,21 @@ function asKey<Value>(read: () => Value, format?: string): Value {
 }
 
 function refusePassphraseMissing(): never {
-  throw new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase with it')
+  throw new CertificateError('passphrase_missing', 'key: found an encrypted key, expected a passphrase for it')
 }
 
 // If Node's error code is not conclusive, the message names both possible causes.
 function refusePassphrase(cause: unknown): never {
   const isCertain = cause instanceof Error && 'code' in cause && cause.code === 'ERR_OSSL_BAD_DECRYPT'
-  const doubt = isCertain ? '' : ', or what is encrypted is not a key that this Node.js reads'
-  throw new CertificateError('passphrase_wrong', `key: the passphrase does not open the encrypted key${doubt}`, {
+  const doubt = isCertain ? '' : ', or the decrypted content is not a key that this version of Node.js can read'
+  throw new CertificateError('passphrase_wrong', `key: the passphrase does not decrypt the key${doubt}`, {
     cause,
   })
 }
 
 function refuseEncryption(what: string, cause: unknown): never {
   const remedy =
-    'encrypt it again with openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in <old> -out <new>'
+    're-encrypt it with openssl pkcs8 -topk8 -v2 aes256 -provider legacy -provider default -in <old> -out <new>'
   const message = `key: found a key encrypted with ${what}, which this OpenSSL does not support, expected AES; ${remedy}`
   throw new CertificateError('key_unsupported', message, cause === undefined ? {} : { cause })
 }

@@ -43,7 +43,7 @@ export class SpiffeId {
    */
   static parse(text: string): SpiffeId {
     if (typeof text !== 'string') refuse('empty', `found ${describeValue(text)}, expected text`, undefined)
-    if (text === '') refuse('empty', 'found no text', text)
+    if (text === '') refuse('empty', 'found an empty string', text)
     if (text.length > maxSpiffeIdBytes) {
       refuse('too_long', `found ${text.length} bytes, expected at most ${maxSpiffeIdBytes}`, text)
     }
@@ -117,7 +117,7 @@ function checkPath(path: string, whole: string): void {
 }
 
 function refuse(code: SpiffeIdErrorCode, finding: string, value: unknown): never {
-  throw new SpiffeIdError(code, `no SPIFFE ID: ${finding}`, { value })
+  throw new SpiffeIdError(code, `not a SPIFFE ID: ${finding}`, { value })
 }
 
 function quote(text: string): string {

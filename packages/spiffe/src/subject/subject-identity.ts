@@ -64,7 +64,7 @@ export class SubjectIdentity {
 export function commonName(options: SubjectIdentityOptions): SubjectIdentity {
   return create(
     'commonName',
-    parseAuthorities(options, 'commonName', isCommonName, 'a common name: 1 to 64 visible characters, no SPIFFE ID'),
+    parseAuthorities(options, 'commonName', isCommonName, 'a common name: 1 to 64 visible characters, not a SPIFFE ID'),
   )
 }
 

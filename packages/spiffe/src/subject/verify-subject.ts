@@ -136,7 +136,7 @@ function refuseSpiffeId(leaf: Certificate): void {
   const id = readNames(leaf, 'uri').find((uri) => /^ *spiffe:/i.test(uri))
   if (id === undefined) return
   const found = `${describeCertificate(leaf)} has the SPIFFE ID ${quoteText(id)}`
-  refuse('spiffe_id_present', `${found}; for certificates with SPIFFE IDs make the source from bundles instead of ca`)
+  refuse('spiffe_id_present', `${found}; for certificates with SPIFFE IDs create the source with bundles instead of ca`)
 }
 
 function readCommonName(leaf: Certificate): string {
@@ -151,8 +151,9 @@ function readCommonName(leaf: Certificate): string {
 function readDnsName(leaf: Certificate, identity: SubjectIdentity): string {
   const names = [...new Set(readNames(leaf, 'dns').map((name) => identity.spell(name)))]
   const [name, ...more] = names.filter((each) => identity.find(each) !== undefined)
-  if (more.length > 0) refuse('several_dns_names', `found ${more.length + 1} names of the list, expected exactly one`)
-  return name ?? names[0] ?? refuse('no_dns_name', 'found no DNS name, expected exactly one of the list')
+  if (more.length > 0)
+    refuse('several_dns_names', `found ${more.length + 1} of the listed DNS names, expected exactly one`)
+  return name ?? names[0] ?? refuse('no_dns_name', 'found no DNS name, expected exactly one of the listed names')
 }
 
 function readNames({ subjectAlternativeName }: Certificate, wanted: 'uri' | 'dns'): readonly string[] {
@@ -162,7 +163,7 @@ function readNames({ subjectAlternativeName }: Certificate, wanted: 'uri' | 'dns
 function checkListed(name: string, identity: SubjectIdentity): void {
   if (identity.find(name) !== undefined) return
   const more = identity.names.length > 20 ? ', …' : ''
-  refuse('name_unknown', `${quoteText(name)} is none of ${identity.names.slice(0, 20).join(', ')}${more}`)
+  refuse('name_unknown', `${quoteText(name)} is not one of ${identity.names.slice(0, 20).join(', ')}${more}`)
 }
 
 // DNS constraints do not apply to common names (RFC 5280 §4.2.1.10), and the path check applies them only to names that

@@ -66,10 +66,10 @@ function describeLack(issuer: Certificate, lists: RevocationLists): string {
   const expected = `expected a current revocation list of ${describeCertificate(issuer)}`
   const { crls: issued, isIncomplete, isBarred } = lists.findIssued(issuer)
   if (isIncomplete)
-    return `${expected}, found one that was not read, because it is unreadable or there are too many lists`
+    return `${expected}, found one that was not read, because it is malformed or there are too many lists`
   if (issued.length > 0) {
     const end = Math.max(...issued.map(({ nextUpdate }) => nextUpdate))
-    return `${expected}, found one until ${new Date(end).toISOString()}`
+    return `${expected}, found one that was valid until ${new Date(end).toISOString()}`
   }
-  return isBarred ? `${expected}, found one and no cRLSign in its key usage` : `${expected}, found none`
+  return isBarred ? `${expected}, found one but no cRLSign in the key usage of its issuer` : `${expected}, found none`
 }

@@ -9,7 +9,7 @@ export function checkUsages(leaf: Certificate): void {
   // §4.3
   if (keyUsage === undefined) return refuse('key_usage_missing', 'found no key usage, expected a critical one')
   const { critical, usages } = keyUsage
-  if (!critical) refuse('key_usage_not_critical', 'the key usage has to be critical')
+  if (!critical) refuse('key_usage_not_critical', 'the key usage must be critical')
   if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
   if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf')
   if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')

@@ -85,7 +85,7 @@ function verifyAs(spiffeId: SpiffeId, presented: readonly [Certificate, ...Certi
   const [leaf] = presented
   checkLeaf(leaf, spiffeId)
   const bundle = bundles.get(spiffeId.trustDomain)
-  if (bundle === undefined) return refuse('trust_domain_unknown', `there is no bundle of ${spiffeId.trustDomain}`)
+  if (bundle === undefined) return refuse('trust_domain_unknown', `there is no bundle for ${spiffeId.trustDomain}`)
   const candidates = [...additional, ...(known?.(spiffeId.trustDomain) ?? [])]
   const intermediates = completeChain(presented, candidates).slice(1)
   const verdict = verifyPath({ leaf, intermediates, authorities: bundle.authorities, usage, now })
@@ -135,10 +135,10 @@ function readSpiffeId(leaf: Certificate): SpiffeId {
 
 function checkLeaf(leaf: Certificate, id: SpiffeId): void {
   // §3.1, §5.2: the ID of a workload has a path. go-spiffe, java-spiffe and rust-spiffe do not check this for a peer.
-  if (id.path === '') refuse('spiffe_id_without_path', 'the SPIFFE ID of a workload has a path')
+  if (id.path === '') refuse('spiffe_id_without_path', 'found a SPIFFE ID without a path, expected that of a workload')
   // §3.1: if the subject is empty, the SAN is the only name, so no verifier may ignore it.
   if (leaf.subject.relativeNames.length === 0 && leaf.subjectAlternativeName?.critical !== true) {
-    refuse('alternative_name_not_critical', 'the subject is empty, so the SAN has to be critical')
+    refuse('alternative_name_not_critical', 'the subject is empty, so the SAN must be critical')
   }
   checkUsages(leaf)
 }
@@ -150,7 +150,7 @@ function checkSigner(signer: Certificate, leafId: SpiffeId): void {
     if (!/^spiffe:/i.test(uri) || uri === `spiffe://${leafId.trustDomain}`) continue
     refuse(
       'signing_certificate_spiffe_id',
-      `${describeCertificate(signer)} is named ${quoteText(uri)}, expected spiffe://${leafId.trustDomain}`,
+      `${describeCertificate(signer)} has the URI SAN ${quoteText(uri)}, expected spiffe://${leafId.trustDomain}`,
     )
   }
 }

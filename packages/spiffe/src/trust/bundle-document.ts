@@ -75,7 +75,7 @@ function readCertificateText(trustDomain: string, place: string, key: JsonObject
   // X509-SVID §6.2: an empty `x5c` is ignored like a missing one, and so is everything after the first value.
   const [first] = chain
   if (first === undefined || typeof first === 'string') return first
-  return refuse(trustDomain, `${describe(first)} as ${place}.x5c[0]`, 'the base64 of a certificate')
+  return refuse(trustDomain, `${describe(first)} as ${place}.x5c[0]`, 'a certificate in base64')
 }
 
 /**
@@ -85,7 +85,7 @@ function readCertificateText(trustDomain: string, place: string, key: JsonObject
 function decodeBase64(encoded: string): EncodedCertificate {
   const der = Buffer.from(encoded, 'base64')
   if (encoded !== '' && der.toString('base64') === encoded) return der
-  const message = 'found broken base64, expected standard base64 with its padding and no line breaks'
+  const message = 'found invalid base64, expected standard base64 with padding and without line breaks'
   return new CertificateError('certificate_malformed', message)
 }
 

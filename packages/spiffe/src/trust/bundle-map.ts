@@ -66,8 +66,5 @@ const where = 'bundle map'
 const maxMapBytes = 8 * 1024 * 1024
 
 function refuseBrackets(): never {
-  throw new CertificateError(
-    'bundle_malformed',
-    `${where}: found brackets that do not match, expected JSON by RFC 8259`,
-  )
+  throw new CertificateError('bundle_malformed', `${where}: found unbalanced brackets, expected JSON (RFC 8259)`)
 }

@@ -68,7 +68,7 @@ function listGroups(material: Parameters<FaultNotices['take']>[0]): readonly Fau
     return describeGroup(`bundle of ${trustDomain}`, trustDomain, { authorities, faults: own })
   })
   const rest = all.filter(({ trustDomain }) => trustDomain === undefined || !bundles.has(trustDomain))
-  const shared = { name: 'bundles', trustDomain: undefined, faults: rest, consequence: 'that is left out' }
+  const shared = { name: 'bundles', trustDomain: undefined, faults: rest, consequence: 'this is ignored' }
   return [...groups, shared].filter(hasFaults)
 }
 
@@ -80,8 +80,8 @@ function describeGroup(
   const left = authorities.length
   const consequence =
     left === 0
-      ? 'it holds no authority that can be used, so none of its certificates is accepted'
-      : `that is left out; ${left} ${left === 1 ? 'authority stays' : 'authorities stay'} in use`
+      ? 'it has no usable authority, so none of its certificates are accepted'
+      : `this is ignored; ${left} ${left === 1 ? 'authority remains' : 'authorities remain'} in use`
   return { name, trustDomain, faults, consequence }
 }
 

@@ -84,4 +84,4 @@ export function attempt(read: () => X509Bundle): X509Bundle | CertificateError {
 }
 
 // A placeholder for each result, so that the output has the order of the input.
-const unread = new CertificateError('bundle_empty', 'found a bundle that was not read')
+const unread = new CertificateError('bundle_empty', 'found a bundle that has not been read')

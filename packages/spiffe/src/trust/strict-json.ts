@@ -64,7 +64,7 @@ function requireJson(text: string, where: string): void {
     JSON.parse(text)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    refuse(where, `no JSON (${quote(why)})`, 'JSON by RFC 8259', cause)
+    refuse(where, `invalid JSON (${quote(why)})`, 'JSON (RFC 8259)', cause)
   }
 }
 
@@ -121,7 +121,7 @@ export function decodeJsonText(input: string | Uint8Array, where: string, mostBy
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(input)
   } catch (cause) {
-    throw new CertificateError('bundle_malformed', `${where}: found bytes that are no UTF-8, expected JSON in UTF-8`, {
+    throw new CertificateError('bundle_malformed', `${where}: found bytes that are not UTF-8, expected JSON in UTF-8`, {
       cause,
     })
   }

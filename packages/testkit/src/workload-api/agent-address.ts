@@ -23,7 +23,7 @@ export function parseAgentAddress(text: string): AgentAddress {
   if (address.transport === 'tcp') throw new TypeError(`found tcp in '${text}', expected unix`)
   const length = Buffer.byteLength(address.path)
   if (length <= longestPath) return { transport: 'unix', path: address.path }
-  const message = `endpoint: found a path of ${length} bytes, expected at most ${longestPath}; use a folder nearer to the root`
+  const message = `endpoint: found a path of ${length} bytes, expected at most ${longestPath}; use a shorter path`
   throw new ConfigurationError('option_invalid', message, { value: text })
 }
 

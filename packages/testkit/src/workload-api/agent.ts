@@ -142,7 +142,7 @@ export class Agent {
 }
 
 // Infinity is allowed and means the same as omitting it.
-const aTimes: OptionKind = [(value) => typeof value === 'number', 'a number from 1 on']
+const aTimes: OptionKind = [(value) => typeof value === 'number', 'a number of at least 1']
 
 /** How long the previous authority stays trusted. */
 export interface SetAuthorityOptions {

@@ -30,7 +30,7 @@ export class ConnectionListener {
       else await this.#bind({ host: '127.0.0.1', port: address.port })
     } catch (cause) {
       const endpoint = formatAgentAddress(address)
-      const message = `endpoint: found that ${endpoint} cannot be listened at, expected a free address that this account may use`
+      const message = `endpoint: found ${endpoint}, where the agent cannot listen; expected a free address that this account may use`
       throw new ConfigurationError('option_invalid', message, { value: endpoint, cause })
     }
     const bound = this.#server.address()

@@ -34,7 +34,7 @@ export class FaultPlan {
     if (!Object.hasOwn(agentFaults, name)) {
       throw refuseOption('fault', name, `one of no_socket, ${Object.keys(agentFaults).join(', ')}`)
     }
-    if (!(times >= 1)) throw refuseOption('times', String(times), 'a number from 1 on')
+    if (!(times >= 1)) throw refuseOption('times', String(times), 'a number of at least 1')
     this.#standing = [...this.#standing, { name, method, delayMs, left: times }]
   }
 

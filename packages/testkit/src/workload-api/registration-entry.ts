@@ -55,7 +55,7 @@ export function parseEntries(
     if (path === '') throw refuseEntry(`${where}.spiffeId`, spiffeId, 'an ID with a path')
     checkTrustDomain(`${where}.spiffeId`, trustDomain, trustDomains)
     if (!Number.isFinite(ttlSeconds) || ttlSeconds < 1) {
-      throw refuseEntry(`${where}.ttlSeconds`, String(ttlSeconds), 'a number from 1 on')
+      throw refuseEntry(`${where}.ttlSeconds`, String(ttlSeconds), 'a number of at least 1')
     }
     if (Buffer.byteLength(hint) > 1024)
       throw refuseEntry(`${where}.hint`, `${hint.slice(0, 40)}…`, 'at most 1024 bytes')

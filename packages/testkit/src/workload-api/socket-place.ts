@@ -21,8 +21,9 @@ export async function clearSocketPlace(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const found = await lstat(path).catch(() => undefined)
   if (found === undefined) return
-  if (!found.isSocket()) throw refusePlace(path, 'something that is no socket', 'a free path')
-  if (await isInUse(path)) throw refusePlace(path, 'a socket that a server may be using', 'one of its own')
+  if (!found.isSocket()) throw refusePlace(path, 'something that is not a socket', 'a free path')
+  if (await isInUse(path))
+    throw refusePlace(path, 'a socket that a server may be using', 'a path that no other server uses')
   await unlink(path)
 }
 

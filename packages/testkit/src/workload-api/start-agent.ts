@@ -31,7 +31,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await state.replaceEntries(entries)
   const isLate = faults.some(({ name }) => name === 'no_socket')
   if (isLate && endpoint?.startsWith('tcp:') && endpoint.endsWith(':0')) {
-    const message = `endpoint: found '${endpoint}' beside no_socket, expected a port that is known before it is open`
+    const message = `endpoint: found '${endpoint}' with no_socket, expected a port that is known before it opens`
     throw new ConfigurationError('option_invalid', message, { value: endpoint })
   }
   const given = endpoint === undefined ? undefined : parseAgentAddress(endpoint)

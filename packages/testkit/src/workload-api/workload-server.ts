@@ -60,7 +60,7 @@ export class WorkloadServer {
     const wire = createWire(stream, method)
     const request = await readRequest(stream, method)
     if (request === undefined) {
-      wire.refuse('INTERNAL', 'found no request that can be read, expected one')
+      wire.refuse('INTERNAL', 'found a request that cannot be read')
       return
     }
     const facts = { method: name, request, hasHeader: mark === 'true', isStream: method.responseStream }

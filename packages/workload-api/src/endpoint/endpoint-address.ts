@@ -71,5 +71,5 @@ function decode(path: string): string | undefined {
 }
 
 function refuse(text: unknown, where: string): never {
-  refuseValue(where, text, 'unix:///absolute/path or tcp://<IP address>:<port>, without anything else')
+  refuseValue(where, text, 'unix:///absolute/path or tcp://<IP address>:<port>, and nothing else')
 }

@@ -59,7 +59,7 @@ function checkSubject(sub: unknown, spiffeId: string): void {
 function checkAudience(aud: unknown, expected: readonly string[]): void {
   const found: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
   const missing = expected.find((audience) => !found.includes(audience))
-  if (missing !== undefined) refuse(`an aud without ${show(missing)}`, 'every audience that was asked for')
+  if (missing !== undefined) refuse(`an aud without ${show(missing)}`, 'every requested audience')
 }
 
 /** How far the issuer's clock may be ahead of ours. */
@@ -68,19 +68,20 @@ const leewayMs = 60_000
 function checkStart(nbf: unknown, now: number): void {
   if (nbf === undefined) return
   const start = readSeconds(nbf, 'nbf')
-  if (start > now + leewayMs) refuse(`a token that is valid from ${showTime(start)}`, 'one for now; compare the clocks')
+  if (start > now + leewayMs)
+    refuse(`a token that is valid from ${showTime(start)}`, 'one that is valid now; check the clocks')
 }
 
 // §3.3. No leeway: we want to use the token, and its recipient would reject it.
 function readExpiry(exp: unknown, now: number): number {
   const end = readSeconds(exp, 'exp')
-  return now < end ? end : refuse(`a token that expired ${showTime(end)}`, 'one for now; compare the clocks')
+  return now < end ? end : refuse(`a token that expired at ${showTime(end)}`, 'one that is valid now; check the clocks')
 }
 
 function readSeconds(value: unknown, claim: string): number {
   const milliseconds = typeof value === 'number' ? value * 1000 : Number.NaN
   return Number.isNaN(new Date(milliseconds).getTime())
-    ? refuse(`no time as the claim ${claim}`, 'seconds since 1970')
+    ? refuse(`a claim ${claim} that is not a time`, 'seconds since 1970')
     : milliseconds
 }
 

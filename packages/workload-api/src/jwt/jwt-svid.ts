@@ -49,6 +49,6 @@ export function readJwtSvid(entry: JwtSvidEntry, { audience, spiffeId: asked }: 
   if (spiffeId === '') refuseMessage('spiffe_id is empty, expected a value')
   if (token === '') refuseMessage('svid is empty, expected a token')
   const id = SpiffeId.parse(spiffeId).toString()
-  if (asked !== '' && id !== asked) refuseMessage(`spiffe_id is ${id}, expected ${asked}, which was asked for`)
+  if (asked !== '' && id !== asked) refuseMessage(`spiffe_id is ${id}, expected the requested ${asked}`)
   return new JwtSvid(entry, checkToken(token, { spiffeId: id, audience, now }))
 }

@@ -38,12 +38,12 @@ interface Meaning {
   readonly cause: string | Readonly<Record<WorkloadMethod, string>>
 }
 
-const other: Meaning = { errorCode: 'agent_failed', cause: 'the log of the agent should say more' }
+const other: Meaning = { errorCode: 'agent_failed', cause: 'see the log of the agent' }
 
 const noEntry =
   'no registration entry matches this workload (yet): check its selectors, and that the agent has synchronized'
 const requestRefused =
-  'the endpoint refuses the request itself: it may not be a Workload API, or something on the way removes the header workload.spiffe.io'
+  'the endpoint refuses the request itself: it may not be a Workload API, or a proxy removes the header workload.spiffe.io'
 const noX509 = 'the endpoint does not offer the X.509-SVID profile: check that it is the Workload API of an agent'
 const noJwt = 'the endpoint does not offer the JWT-SVID profile: check that it is the Workload API of an agent'
 
@@ -53,7 +53,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
     'UNAVAILABLE',
     {
       errorCode: 'agent_unreachable',
-      cause: 'is the agent running, and is its socket mounted here and open to this account?',
+      cause: 'is the agent running, and is its socket mounted here and accessible to this account?',
     },
   ],
   ['DEADLINE_EXCEEDED', { errorCode: 'agent_unreachable', cause: 'the agent did not answer in time' }],
@@ -65,8 +65,8 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
         FetchX509SVID: noEntry,
         FetchX509Bundles: noEntry,
         FetchJWTBundles: noEntry,
-        FetchJWTSVID: `${noEntry}; with a SPIFFE ID asked for, check that an entry gives this workload that one`,
-        ValidateJWTSVID: `the agent does not validate tokens for this workload, whatever the token: ${noEntry}`,
+        FetchJWTSVID: `${noEntry}; if you request a specific SPIFFE ID, check that an entry grants it to this workload`,
+        ValidateJWTSVID: `the agent validates no tokens for this workload: ${noEntry}`,
       },
     },
   ],
@@ -79,7 +79,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
         FetchX509Bundles: requestRefused,
         FetchJWTBundles: requestRefused,
         FetchJWTSVID: 'the agent does not issue a token for this audience or this SPIFFE ID',
-        ValidateJWTSVID: 'the token is not valid for this audience; whoever sent it is not authenticated by it',
+        ValidateJWTSVID: 'the token is not valid for this audience; it does not authenticate its sender',
       },
     },
   ],
@@ -100,7 +100,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
     'RESOURCE_EXHAUSTED',
     {
       errorCode: 'agent_failed',
-      cause: 'the agent limits how often it may be asked, or its message is larger than the 16 MiB that are read',
+      cause: 'the agent limits the rate of requests, or its message is larger than the limit of 16 MiB',
     },
   ],
 ])

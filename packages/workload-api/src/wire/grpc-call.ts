@@ -29,7 +29,7 @@ export function followCall(stream: ClientHttp2Stream, longestMessage: number, li
     if (found === 'too_long') {
       over({ code: 'RESOURCE_EXHAUSTED', details: `the message is longer than ${longestMessage} bytes` })
     } else if (found === 'compressed') {
-      over({ code: 'INTERNAL', details: 'the message is compressed, which was not offered' })
+      over({ code: 'INTERNAL', details: 'the message is compressed, although compression was not offered' })
     } else for (const bytes of found) message(bytes)
   })
   stream.on('trailers', (fields: IncomingHttpHeaders) => {
@@ -39,7 +39,7 @@ export function followCall(stream: ClientHttp2Stream, longestMessage: number, li
   stream.on('error', (error: Error) => (failure = error))
   stream.on('close', () => {
     if (status?.code === 'OK' && !reader.isEmpty) {
-      over({ code: 'INTERNAL', details: 'the stream ended within a message' })
+      over({ code: 'INTERNAL', details: 'the stream ended in the middle of a message' })
     }
     over(status ?? findLoss(failure) ?? describeEnd(stream.rstCode))
   })

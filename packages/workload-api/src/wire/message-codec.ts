@@ -102,7 +102,7 @@ export function encodeMessage(type: MessageType, value: unknown): Buffer {
 
 function decode(type: MessageType, encoded: Uint8Array, depth: number): Readonly<Record<string, unknown>> {
   // The limit that other implementations use. A deeply nested message could otherwise exhaust the stack.
-  if (depth > 100) refuse('messages in messages, more than 100 deep')
+  if (depth > 100) refuse('messages nested more than 100 levels deep')
   const reader = new BinaryReader(encoded)
   const lists = new Map<Field, unknown[]>()
   while (reader.pos < reader.len) {

@@ -32,6 +32,6 @@ function parseValue(value: unknown, where: string): unknown {
     }
     case undefined:
     default:
-      return refuseMessage(`${where}: found a value of no kind, expected one of google.protobuf.Value`)
+      return refuseMessage(`${where}: found a value without a kind, expected a google.protobuf.Value`)
   }
 }

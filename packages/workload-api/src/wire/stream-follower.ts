@@ -99,7 +99,7 @@ export class StreamFollower {
     // unreachable.
     const silence = setTimeout(() => {
       cancel()
-      const details = `the stream is open for ${mostSilenceMs} ms without a message`
+      const details = `the stream has been open for ${mostSilenceMs} ms without a message`
       fail(new AgentError({ method, code: 'DEADLINE_EXCEEDED', details, endpoint: formatEndpoint(address) }))
     }, mostSilenceMs)
     this.#stop = () => {

@@ -38,7 +38,7 @@ export class UpdateReader {
     const chosen = hint === undefined ? entries[0] : entries.find((entry) => entry.hint === hint)
     if (chosen !== undefined) return this.#readMaterial(chosen, entries, message, now)
     const found = entries.map((entry) => (entry.hint === '' ? 'none' : `'${entry.hint}'`)).join(', ')
-    const detail = `the agent gives no SVID with the hint '${hint}': found the hints ${found}`
+    const detail = `the agent has no SVID with the hint '${hint}'; its SVIDs have the hints ${found}`
     throw new SourceError('svid_withdrawn', detail, { value: hint })
   }
 
@@ -89,7 +89,7 @@ export class UpdateReader {
     const { trustDomain } = SpiffeId.parse(spiffeId)
     const ofSameDomain = entries.filter((other) => trustDomainOf(other) === trustDomain)
     if (ofSameDomain.some(({ bundle }) => bundle.length === 0)) {
-      refuseMessage(`the bundle of ${trustDomain} beside an SVID of ours is empty, expected a value`)
+      refuseMessage(`the bundle of ${trustDomain} with one of our SVIDs is empty, expected a value`)
     }
     // Without the bundles of the other SVIDs, one of their revocation lists could be mistaken for ours.
     const others = entries.flatMap((other) => {
@@ -100,7 +100,7 @@ export class UpdateReader {
     const { bundles, faults } = this.#updates.read({ encodedById: federatedBundles, crls, own, others }, now)
     const material = createMaterial({ key, cert: certificates, bundles: Object.fromEntries(bundles) }, now)
     const found = material.svid.spiffeId.toString()
-    if (found !== spiffeId) refuseMessage(`spiffe_id is ${spiffeId}, and the certificate's is ${found}`)
+    if (found !== spiffeId) refuseMessage(`spiffe_id is ${spiffeId}, but the certificate has ${found}`)
     this.#updates.recordDemands(material.bundles.values())
     return faults.length === 0 ? material : Object.freeze({ ...material, faults })
   }

@@ -127,7 +127,7 @@ class AgentSource implements NoticingSource {
   #take(message: X509SvidsMessage): boolean {
     try {
       this.#held.replace(this.#reader.readSvid(message, this.#hint))
-      this.#apply({ type: 'available', detail: 'the agent gives an SVID that can be used' })
+      this.#apply({ type: 'available', detail: 'the agent provides a usable SVID' })
       this.#settleFirst()
       return true
     } catch (error) {
@@ -177,7 +177,7 @@ class AgentSource implements NoticingSource {
 }
 
 function nothingHeard(endpoint: string): SourceError {
-  return new SourceError('agent_unreachable', `nothing was heard from ${endpoint}; does an agent answer there?`)
+  return new SourceError('agent_unreachable', `there was no answer from ${endpoint}; is an agent running there?`)
 }
 
 function isCountersignError(error: unknown): error is CountersignError {

@@ -50,12 +50,12 @@ type Options = Readonly<Record<string, unknown>>
 function parseOwn({ key, cert, keyStore }: Options): OwnPlan {
   if (keyStore !== undefined) {
     if (key !== undefined || cert !== undefined)
-      refuse('fileSource: found keyStore beside key or cert, expected one of both')
+      refuse('fileSource: found keyStore together with key or cert, expected one or the other')
     return { kind: 'store', keyStore: parseLocation('keyStore', keyStore) }
   }
   if (key === undefined || cert === undefined) {
     const missing = key === undefined ? 'key' : 'cert'
-    refuse(`fileSource: found no ${missing}, expected key and cert, or keyStore in place of both`)
+    refuse(`fileSource: found no ${missing}, expected key and cert, or keyStore instead`)
   }
   if (typeof cert !== 'string' && !isUint8Array(cert))
     refuse(`cert: found ${describeValue(cert)}, expected a path; a chain needs no passphrase`)
@@ -101,7 +101,7 @@ function parseLocation(option: string, input: unknown): PlannedFile {
   const { path, passphrase, passphraseFile } = parseOptions(input, ['path', 'passphrase', 'passphraseFile'], option)
   const file = { option, path: parsePath(`${option}.path`, path) }
   if (passphrase !== undefined && passphraseFile !== undefined) {
-    refuse(`${option}: found passphrase and passphraseFile, expected one of both`)
+    refuse(`${option}: found both passphrase and passphraseFile, expected only one`)
   }
   if (passphraseFile !== undefined) {
     return { ...file, passphraseFile: parsePath(`${option}.passphraseFile`, passphraseFile) }
@@ -115,7 +115,9 @@ function parseLocation(option: string, input: unknown): PlannedFile {
 function parsePath(option: string, input: unknown): string {
   // A key passed instead of its path must not appear in a log.
   if (typeof input === 'string' && input.includes('-----BEGIN')) {
-    return refuse(`${option}: found PEM text, expected the path of a file; what is in no file goes to staticSource()`)
+    return refuse(
+      `${option}: found PEM text, expected the path of a file; for content that is not in a file, use staticSource()`,
+    )
   }
   // For NUL, `fs` would throw its own error. No path can contain it.
   if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
@@ -124,8 +126,8 @@ function parsePath(option: string, input: unknown): string {
 
 // A caller that already has the content does not need this source.
 function adviseFor(input: unknown): string {
-  if (isUint8Array(input)) return '; what is in no file goes to staticSource()'
-  return input instanceof URL ? '; write fileURLToPath() around it' : ''
+  if (isUint8Array(input)) return '; for content that is not in a file, use staticSource()'
+  return input instanceof URL ? '; convert it with fileURLToPath()' : ''
 }
 
 function parsePollMs(input: unknown): number {

@@ -107,11 +107,11 @@ function isMissing(error: unknown): boolean {
 function describeFailure(folder: string, error: unknown): string {
   const found = error instanceof Error && 'code' in error ? String(error.code) : String(error)
   const remedy = remedies.get(found)
-  return `watching '${folder}': found ${found}, expected to be told of changes in it${remedy === undefined ? '' : `; ${remedy}`}`
+  return `watching '${folder}': found ${found}, expected notifications of its changes${remedy === undefined ? '' : `; ${remedy}`}`
 }
 
 const remedies: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'raise fs.inotify.max_user_watches'],
   ['EMFILE', 'raise fs.inotify.max_user_instances'],
-  ['EACCES', 'let this process read the folder, not only the files in it'],
+  ['EACCES', 'let this process read the folder and not only the files in it'],
 ])

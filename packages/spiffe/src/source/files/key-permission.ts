@@ -11,8 +11,8 @@ export async function findOpenMode(option: string, path: string): Promise<string
     () => 0,
   )
   if ((mode & othersRead) === 0) return undefined
-  const found = `${option} '${path}': found the mode 0${mode.toString(8)}, by which everybody on this machine reads the private key`
-  return `${found}; expected 0400 or 0600: chmod it, or in a Kubernetes secret volume write defaultMode: 0400`
+  const found = `${option} '${path}': found the mode 0${mode.toString(8)}, which lets every user of this machine read the private key`
+  return `${found}; expected 0400 or 0600; use chmod, or set defaultMode: 0400 on a Kubernetes secret volume`
 }
 
 const othersRead = 0o004

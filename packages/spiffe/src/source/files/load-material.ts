@@ -146,7 +146,7 @@ function readOwn(own: OwnPlan, files: LoadableFiles): OwnParts {
 function readKeyStore(file: PlannedFile, files: LoadableFiles): OwnParts {
   const bytes = bytesOf(file, files)
   refuseJavaStore(bytes, file.path)
-  if (!isKeyStore(bytes)) refuse('found no PKCS#12 store, expected one; for PEM and DER write key and cert')
+  if (!isKeyStore(bytes)) refuse('found no PKCS#12 store, expected one; for PEM or DER use key and cert')
   const { key, certificates } = files.decodeKeyStore(bytes, passphraseOf(file, files))
   if (key === undefined) return refuse('found a trust store, expected a key store with a private key and its chain')
   return { key: parsePrivateKey(key), certificates: parseCertificates(Buffer.concat(certificates)) }
@@ -154,7 +154,7 @@ function readKeyStore(file: PlannedFile, files: LoadableFiles): OwnParts {
 
 function refuseKeyStore({ path }: PlannedFile, bytes: Buffer): void {
   refuseJavaStore(bytes, path)
-  if (isKeyStore(bytes)) refuse('found a PKCS#12 store, expected PEM or DER; write keyStore in place of key and cert')
+  if (isKeyStore(bytes)) refuse('found a PKCS#12 store, expected PEM or DER; use keyStore instead of key and cert')
 }
 
 function refuse(message: string): never {

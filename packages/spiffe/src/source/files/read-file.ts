@@ -28,7 +28,7 @@ export async function readFile(option: string, path: string, mostBytes: number =
       if (status.isDirectory()) refuse('a directory', 'expected a file; write the path of the file in it')
       if (!status.isFile()) refuse('a pipe, socket or device', 'expected a regular file')
       const bytes = await readBytes(file, mostBytes)
-      if (bytes.length === 0) refuse('an empty file', 'expected content; check what writes it')
+      if (bytes.length === 0) refuse('an empty file', 'expected content; check the program that writes it')
       if (bytes.length > mostBytes)
         refuse(`more than ${mostBytes} bytes`, `expected at most ${mostBytes / 2 ** 20} MiB`)
       return { bytes, identity: describeIdentity(status) }
@@ -63,14 +63,14 @@ export function explainFailure(option: string, path: string, error: unknown): un
     case 'ENOTDIR':
       return new SourceError(
         'file_missing',
-        `${where}: found nothing, expected it to be there; check path and mount`,
+        `${where}: found no file, expected one; check the path and the mount`,
         details,
       )
     case 'EACCES':
     case 'EPERM':
       return new SourceError(
         'file_forbidden',
-        `${where}: found a file that this process may not read, expected permission; check owner and mode of it and its folders`,
+        `${where}: found a file that this process may not read; check the owner and the mode of the file and of its folders`,
         details,
       )
     default:

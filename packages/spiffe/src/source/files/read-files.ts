@@ -54,7 +54,7 @@ const mostAttempts = 5
 const pauseMs = 50
 
 function describeUnstable(what: string): SourceError {
-  const message = `found ${what} that changed each of the ${mostAttempts} times that they were read, expected a complete set at rest`
+  const message = `found ${what} that changed during each of ${mostAttempts} attempts to read, expected a complete set that does not change`
   return new SourceError('files_unstable', message)
 }
 

@@ -63,7 +63,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
       const { material, refusals } = await this.#loader.load()
       this.#held.replace(material)
       const failing = new Set(refusals.map(({ trustDomain }) => trustDomain))
-      this.#apply({ type: 'available', detail: 'the files are good again', failing })
+      this.#apply({ type: 'available', detail: 'the files are valid again', failing })
       for (const refusal of refusals) {
         if (!this.#fail(describeRefusal(refusal), isRepetition)) isSuspect = true
       }
@@ -110,7 +110,7 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     if (isNew) this.#schedule.change()
     this.#schedule.pollEvery(failure === undefined ? this.#plan.pollMs : fastPollMs)
     if (failure !== undefined && this.#watchFailure === undefined) {
-      const detail = `${failure}; as long as that is so, the files are read each second`
+      const detail = `${failure}; until this is fixed, the files are read every second`
       this.#held.notify({ outcome: 'warning', code: 'watching_failed', detail })
     }
     this.#watchFailure = failure
@@ -142,7 +142,7 @@ function describeRefusal({ trustDomain, error, lastGoodAt }: RefusedBundle): Fai
   const moment = new Date(lastGoodAt).toISOString()
   const { detail, ...refusal } = createRefusal(error)
   // The age is not part of `cause`: an older bundle is not a new failure.
-  return { ...refusal, trustDomain, detail: `${detail}; what was read ${age} ago (${moment}) stays in use` }
+  return { ...refusal, trustDomain, detail: `${detail}; the content that was read ${age} ago (${moment}) stays in use` }
 }
 
 function createRefusal({

@@ -58,20 +58,22 @@ class BerReader {
     }
     const after = length === undefined ? next + 2 : end
     if (tag !== constructedOctetString) return finish(tag, Buffer.concat(inside.map(({ encoded }) => encoded)), after)
-    if (inside.some((part) => part.tag !== derTag.octetString)) refuseMalformed(where, 'an odd piece', 'octet strings')
+    if (inside.some((part) => part.tag !== derTag.octetString))
+      refuseMalformed(where, 'a part of another type', 'octet strings')
     return finish(derTag.octetString, Buffer.concat(inside.map(({ content }) => content)), after)
   }
 
   /** Reads tag and length. `length` is undefined if it is indefinite. */
   #readHeader(start: number, limit: number): { tag: number; length: number | undefined; offset: number } {
-    if (start + 2 > limit) refuseMalformed(where, 'an element cut off in its header', 'tag and length')
+    if (start + 2 > limit) refuseMalformed(where, 'an element truncated in its header', 'tag and length')
     const tag = this.#bytes.readUInt8(start)
     if ((tag & 0x1f) === 0x1f) refuseMalformed(where, 'a tag of several bytes', 'a tag of one byte')
     const first = this.#bytes.readUInt8(start + 1)
     if (first === 0x80) return { tag, length: undefined, offset: start + 2 }
     const size = first < 0x80 ? 0 : first & 0x7f
     const offset = start + 2 + size
-    if (size > 4 || offset > limit) refuseMalformed(where, `a length of ${size} bytes`, 'at most 4, all there')
+    if (size > 4 || offset > limit)
+      refuseMalformed(where, `a length of ${size} bytes`, 'at most 4, all of them present')
     const length = size === 0 ? first : this.#bytes.readUIntBE(start + 2, size)
     if (offset + length > limit) refuseMalformed(where, `${limit - offset} bytes of content`, `${length}`)
     return { tag, length, offset }

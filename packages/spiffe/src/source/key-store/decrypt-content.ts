@@ -145,7 +145,8 @@ function decrypt(cipher: string, key: Buffer, iv: Buffer, data: Buffer): Buffer 
 }
 
 function refusePassphrase(): never {
-  const text = 'key store: found a key or certificates under another passphrase than the MAC, expected one for all'
+  const text =
+    'key store: found a key or certificates with another passphrase than the MAC, expected one passphrase for all'
   throw new CertificateError('passphrase_wrong', text)
 }
 

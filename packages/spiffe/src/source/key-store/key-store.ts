@@ -28,7 +28,7 @@ export interface KeyStore {
 export function decodeKeyStore(bytes: Uint8Array, passphrase: string | undefined): KeyStore {
   const { keys, certificates } = readStore(bytes, passphrase)
   const [key, ...more] = keys
-  if (more.length > 0) refuse(`${more.length + 1} private keys`, 'one, so that it is clear which one is meant')
+  if (more.length > 0) refuse(`${more.length + 1} private keys`, 'exactly one')
   if (key !== undefined) return { key, certificates: orderChain(key, certificates) }
   if (certificates.length === 0) refuse('neither a private key nor a certificate', 'a key store or a trust store')
   return { key, certificates }
@@ -41,7 +41,7 @@ function readStore(bytes: Uint8Array, passphrase: string | undefined): ReturnTyp
   } catch (error) {
     if (!(error instanceof CertificateError) || error.code !== 'certificate_malformed') throw error
     // Without a cause, because its message may contain decrypted content.
-    return refuse('broken contents', 'PKCS#12, a whole .p12 or .pfx file; it may be half-written')
+    return refuse('invalid content', 'a complete PKCS#12 file (.p12 or .pfx); the file may be only partly written')
   }
 }
 

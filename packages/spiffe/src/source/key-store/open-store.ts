@@ -38,16 +38,13 @@ export function openStore(bytes: Buffer, passphrase: string | undefined): OpenSt
     return readParts(content, undefined)
   }
   if (passphrase === undefined) {
-    throw new CertificateError(
-      'passphrase_missing',
-      'key store: found a MAC, expected the passphrase that it is made of',
-    )
+    throw new CertificateError('passphrase_missing', 'key store: found a MAC, expected its passphrase')
   }
   return readParts(content, verifyMac(mac, content, passphrase))
 }
 
 const where = 'key store'
-const expectedMac = 'a MAC made of the passphrase; export the store with a MAC, or configure it without a passphrase'
+const expectedMac = 'a MAC made with the passphrase; export the store with a MAC, or configure it without a passphrase'
 const contentType = { data: '1.2.840.113549.1.7.1', encryptedData: '1.2.840.113549.1.7.6' } as const
 
 function verifyMac(mac: DerElement, content: Buffer, passphrase: string): Opener {
@@ -66,7 +63,7 @@ function verifyMac(mac: DerElement, content: Buffer, passphrase: string): Opener
     const found = createHmac(hash.name, key).update(content).digest()
     if (found.length === expected.length && timingSafeEqual(found, expected)) return { secret, derivation }
   }
-  throw new CertificateError('passphrase_wrong', 'key store: found a MAC that the passphrase does not make')
+  throw new CertificateError('passphrase_wrong', 'key store: the passphrase does not match the MAC')
 }
 
 function listSecrets(passphrase: string): readonly Secret[] {
@@ -98,7 +95,8 @@ function readSequence(bytes: Buffer, opener: Opener | undefined): readonly DerEl
 }
 
 function requireDer(bytes: Buffer): void {
-  if (!normalizeBer(bytes).equals(bytes)) refuse('a string in pieces or a length that is not DER, without a MAC', 'DER')
+  if (!normalizeBer(bytes).equals(bytes))
+    refuse('a constructed string or a length that is not DER in a store without a MAC', 'DER')
 }
 
 function readPart(part: DerElement, opener: Opener | undefined): Buffer {
@@ -122,7 +120,8 @@ function joinPieces({ tag, content }: DerElement): Buffer {
   if (tag === 0x80) return content
   if (tag !== 0xa0) return refuse(`the tag ${tag} in place of encrypted content`, 'an octet string')
   const pieces = new DerReader(content, where).rest()
-  if (pieces.some((piece) => piece.tag !== derTag.octetString)) refuse('an odd piece of a string', 'octet strings')
+  if (pieces.some((piece) => piece.tag !== derTag.octetString))
+    refuse('a part of a string that has another type', 'octet strings')
   return Buffer.concat(pieces.map((piece) => piece.content))
 }
 
@@ -200,7 +199,7 @@ function readOnly(fields: DerReader, tag: number): DerElement {
 }
 
 function refuseUnprotected(): never {
-  return refuse('encryption without a MAC, which anybody can change', 'both')
+  return refuse('encrypted content without a MAC, which anyone could have changed', 'a MAC as well')
 }
 
 function refuse(found: string, expected: string): never {

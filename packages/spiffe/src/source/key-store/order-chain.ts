@@ -21,7 +21,7 @@ export function orderChain(key: Buffer, encoded: readonly Buffer[]): readonly Bu
   for (const child of chain) {
     // Limits the work, because each step checks every certificate of the store.
     if (chain.length > maxChainCertificates)
-      refuse('a chain without end', `at most ${maxChainCertificates} certificates`)
+      refuse('a chain that does not end', `at most ${maxChainCertificates} certificates`)
     // A peer must already have the self-signed certificate at the end.
     const isNamed = (each: X509Certificate): boolean => child.checkIssued(each) && !each.checkIssued(each)
     const issuer = certificates.find((each) => {
