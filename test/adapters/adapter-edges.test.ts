@@ -17,7 +17,7 @@ async function createQuietGuard(rules: readonly Rule[]): Promise<Guard> {
   return createGuard({ source: await saas.source(billing), rules, log: () => undefined })
 }
 
-test('Fastify: an empty parameter with a slash in its expression is denied as any other empty one', async () => {
+test('Fastify: an empty parameter with a slash in its expression is denied like any other empty parameter', async () => {
   const guard = await createQuietGuard([
     { path: '/files/*', allow: [billing] },
     { path: '/**', allow: authenticated() },
@@ -30,7 +30,7 @@ test('Fastify: an empty parameter with a slash in its expression is denied as an
   await app.close()
 })
 
-test('Fastify: a hook that puts another config with the same allow in its place loses nothing of it', async () => {
+test('Fastify: a hook that replaces config with one that has the same allow changes nothing', async () => {
   const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
@@ -48,7 +48,7 @@ test('Fastify: a hook that puts another config with the same allow in its place 
   await app.close()
 })
 
-test('Express: a guarded request leaves a route beside the guard as it was', async () => {
+test('Express: a guarded request does not change a route outside the guard', async () => {
   const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
   const app = express()
   app.get('/session', (request, response) => {
@@ -64,7 +64,7 @@ test('Express: a guarded request leaves a route beside the guard as it was', asy
   assert.equal((await peer.fetch('/session')).status, 200)
 })
 
-test('Express: a middleware behind the guard cannot put another principal in the place of the caller', async () => {
+test("Express: a middleware after the guard cannot replace the caller's principal", async () => {
   const guard = await createQuietGuard([{ path: '/**', allow: authenticated() }])
   const app = express().use(guardExpress(guard))
   const refused: unknown[] = []
@@ -83,7 +83,7 @@ test('Express: a middleware behind the guard cannot put another principal in the
   assert.ok(refused[0] instanceof TypeError)
 })
 
-test('denied requests with long queries leave no queries in memory', async () => {
+test('denied requests with long query strings do not keep the query strings in memory', async () => {
   const guard = await createQuietGuard([{ path: '/a', allow: [billing] }])
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })

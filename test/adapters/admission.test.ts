@@ -24,8 +24,8 @@ import {
   reasonsOf,
 } from './guarded-by-rules.ts'
 
-describe('what the server decided', () => {
-  test('is found by the guard that decided, on that request alone', () => {
+describe('the decision of the server', () => {
+  test('is found only by the guard that decided, and only on that request', () => {
     const [request, another, owner, otherGuard] = [{}, {}, {}, {}]
     const principal = createHypotheticalPrincipal(SpiffeId.parse(idOf('mailer')), {
       localTrustDomain: undefined,
@@ -42,7 +42,7 @@ describe('what the server decided', () => {
     assert.equal(Admission.find(another, owner), undefined)
   })
 
-  test('is not decided again by guard.admit, which reads the path in the same way', async (context) => {
+  test('is reused by guard.admit when it reads the path in the same way', async (context) => {
     const { guard, asked } = createCounting()
     const verdicts: unknown[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
@@ -59,7 +59,7 @@ describe('what the server decided', () => {
     assert.equal(asked(), 1)
   })
 
-  test('is decided again where the path is read in another way', async (context) => {
+  test('is made again when the path is read in another way', async (context) => {
     const { guard } = create({})
     const verdicts: string[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
@@ -73,7 +73,7 @@ describe('what the server decided', () => {
     assert.deepEqual(verdicts, ['authority_missing'])
   })
 
-  test('is decided again where method or target changed', async (context) => {
+  test('is made again when the method or the target has changed', async (context) => {
     const { guard, asked } = createCounting()
     const verdicts: (string | undefined)[] = []
     const judge = (request: IncomingMessage): void => {
@@ -95,7 +95,7 @@ describe('what the server decided', () => {
     assert.equal(asked(), 1)
   })
 
-  test('counts for this request and this guard only', async (context) => {
+  test('applies only to this request and this guard', async (context) => {
     const { guard } = create({})
     const { guard: other } = create({})
     const verdicts: unknown[] = []
@@ -112,7 +112,7 @@ describe('what the server decided', () => {
   })
 
   for (const framework of ['Fastify', 'Express'] as const) {
-    test(`is decided once with ${framework}, and the route's own demand besides`, async () => {
+    test(`is made once with ${framework}, in addition to the route's own requirement`, async () => {
       const { guard, asked } = createCounting()
       let routeAsked = 0
       const demand = custom('route', () => {
@@ -150,7 +150,7 @@ describe('what the server decided', () => {
     })
   }
 
-  test('does not outlast the authority of the caller while an earlier hook waits', async () => {
+  test("does not outlive the caller's authority while an earlier hook waits", async () => {
     const other = await createAuthority('saas.example')
     const own = await authority.source(idOf('billing'))
     const { guard, events } = create({ source: own, onExpiry: 'refuse' })
@@ -205,7 +205,7 @@ describe('what the server decided', () => {
   })
 })
 
-test('Express decides a target that was rewritten above it, and the one that was received', async (context) => {
+test('Express decides both the received target and the target that was rewritten before it', async (context) => {
   const { guard } = create({})
   const handled: string[] = []
   const app = express()
@@ -230,7 +230,7 @@ test('Express decides a target that was rewritten above it, and the one that was
   assert.deepEqual(handled, ['GET /admin/x', 'DELETE /x'])
 })
 
-test('Express decides the target that it was handed, where a middleware rewrites it once more', async (context) => {
+test('Express decides the target that it receives when a middleware rewrites it again', async (context) => {
   const { guard } = create({})
   const handled: string[] = []
   const app = express()
@@ -258,7 +258,7 @@ test('Express decides the target that it was handed, where a middleware rewrites
   assert.deepEqual(handled, ['/out'])
 })
 
-test('Fastify decides both targets of rewriteUrl without a server too', async () => {
+test('Fastify decides both targets of rewriteUrl even without a server', async () => {
   const { guard } = create({})
   const rewriteUrl = ({ url = '' }: { url?: string | undefined }): string =>
     url.replace(/^\/(?:go|admin\/out)/, '/open')
@@ -271,7 +271,7 @@ test('Fastify decides both targets of rewriteUrl without a server too', async ()
   await app.close()
 })
 
-test('Fastify asks the route of a rule that leaves requests to it, whatever form of the path the rule is for', async () => {
+test('Fastify applies the requirement of a route when a rule defers to it, whatever form of the path the rule matches', async () => {
   const { guard } = create({
     rules: [
       { path: '/users/@me', allow: authenticated() },

@@ -45,8 +45,8 @@ before(async () => {
 type Fields = Readonly<Record<string, unknown>>
 
 for (const framework of ['Fastify', 'Express'] as const) {
-  describe(`${framework}: every decision is published`, () => {
-    test('an allowed one with method, path, caller and rule', async (context) => {
+  describe(`${framework}: publishes every decision`, () => {
+    test('publishes an allowed request with method, path, caller and rule', async (context) => {
       const decisions = listen(context)
       await using running = await start(framework)
       const { status } = await running.as(caller).fetch('/open?secret=1', { method: 'POST' })
@@ -65,7 +65,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
       assert.deepEqual(more, [])
     })
 
-    test('a denied one as the denial that is logged', async (context) => {
+    test('publishes a denied request as the denial that is logged', async (context) => {
       const decisions = listen(context)
       const events: CountersignEvent[] = []
       await using running = await start(framework, (event) => events.push(event))
@@ -80,7 +80,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
       assert.match(await response.text(), new RegExp(event.id))
     })
 
-    test("one that the route's own allow denies", async (context) => {
+    test("publishes a request that the route's own allow denies", async (context) => {
       const decisions = listen(context)
       await using running = await start(framework)
       assert.equal((await running.as(caller).fetch('/narrowed')).status, 403)
@@ -93,7 +93,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
     })
   })
 
-  describe(`${framework}: a denial names its caller`, () => {
+  describe(`${framework}: names the caller in a denial`, () => {
     for (const [what, target, reason] of [
       ['by a rule', '/admin/x', 'authority_missing'],
       ['by the route', '/narrowed', 'caller_not_listed'],
@@ -114,7 +114,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
       })
     }
 
-    test('of a method that is not known, and of a Host that is none', async () => {
+    test('publishes denials for an unknown method and an invalid Host', async () => {
       const events: CountersignEvent[] = []
       await using running = await start(framework, (event) => events.push(event))
       await running.as(caller).fetch('/open', { method: 'PROPFIND' })
@@ -128,7 +128,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
       )
     })
 
-    test('where its authorities could not be found', async () => {
+    test("publishes a denial when the caller's authorities could not be determined", async () => {
       const events: CountersignEvent[] = []
       const authorities = (): readonly string[] => assert.fail('the directory is down')
       await using running = await start(framework, (event) => events.push(event), { authorities })
@@ -145,7 +145,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
   })
 }
 
-test('an upgrade is a decision too, and so is a call without a server', async (context) => {
+test('publishes decisions about upgrades and about calls without a server', async (context) => {
   const decisions = listen(context)
   const guard = createGuard({ source, rules, log: () => undefined })
   const app = Fastify({ https: guard.tlsOptions() })
@@ -166,7 +166,7 @@ test('an upgrade is a decision too, and so is a call without a server', async (c
   ])
 })
 
-test('nothing is put together for a decision while nobody subscribes', async () => {
+test('builds no decision event without subscribers', async () => {
   let read = 0
   const guard = createGuard({
     source,
@@ -192,7 +192,7 @@ test('nothing is put together for a decision while nobody subscribes', async () 
 })
 
 describe('Fastify logs a denial', () => {
-  test('of a hook with the reqId of its request, and one of the server with everything else', async () => {
+  test('from a hook with the reqId of its request, and one from the server with all other fields', async () => {
     const { log, app, guard } = await createLogging()
     app.get('/narrowed', { config: { allow: onlyAdmin } }, () => 'narrowed')
     await app.register(async (child) => {
@@ -219,7 +219,7 @@ describe('Fastify logs a denial', () => {
     }
   })
 
-  test('of a request that its own hook did not make with the logger of the instance', async () => {
+  test("that did not come from the request's own hook with the logger of the instance", async () => {
     const { log, app, guard } = await createLogging()
     // Denied by the server while another request waits in a hook.
     let release: () => void = () => undefined

@@ -28,10 +28,10 @@ before(async () => {
   attacker = await authority.issue(idOf('mailer'))
 })
 
-describe('an Express application behind an engine', () => {
+describe('an Express application behind a middleware engine', () => {
   for (const engine of engines) {
     for (const order of ['before', 'after'] as const) {
-      test(`is not reached by a path that it trims or cuts, with ${engine} registered ${order} the plugin`, async () => {
+      test(`is not reached by a path that the engine trims or cuts, with ${engine} registered ${order} the plugin`, async () => {
         await using running = await start(engine, order)
         const peer = running.as(attacker)
         for (const [target, expected] of [
@@ -51,14 +51,14 @@ describe('an Express application behind an engine', () => {
     }
   }
 
-  test('is not reached by a query that makes it cut the path, where the engine decodes the query too', async () => {
+  test('is not reached by a query string that makes the engine cut the path, if the engine also decodes the query', async () => {
     await using running = await start('@fastify/express', 'after')
     for (const target of ["/legacy/t'/xsecret?q=%20x", '/legacy/t%20t/xsecret', "/legacy/t'?/secret?%20x"]) {
       assert.equal((await running.as(attacker).fetch(target)).status, 403, target)
     }
   })
 
-  test('leaves spaces and quotes to the routes wherever no application would cut the path', async () => {
+  test('passes spaces and quotes to the routes where no application would cut the path', async () => {
     const harmless = [
       '/files/my%20report',
       "/files/o'neil/x?q=1",

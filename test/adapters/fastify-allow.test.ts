@@ -29,7 +29,7 @@ describe('a Fastify route with allow(), without the plugin,', () => {
     preHandler: { preHandler: onlyCoreApi },
     'a spread': { ...onlyCoreApi },
   })) {
-    test(`as ${name}, answers 503 and runs no handler`, async () => {
+    test(`answers 503 as ${name} and runs no handler`, async () => {
       const app = Fastify()
       app.get('/x', options, unreachable)
       const response = await app.inject('/x')
@@ -45,7 +45,7 @@ describe('a Fastify route with allow(), without the plugin,', () => {
     })
   }
 
-  test('does so where somebody else says who is calling', async () => {
+  test('answers 503 when another plugin sets the principal', async () => {
     const app = Fastify()
     app.decorateRequest('principal', null)
     app.addHook('onRequest', (request, _reply, done) => {
@@ -56,7 +56,7 @@ describe('a Fastify route with allow(), without the plugin,', () => {
     assert.equal((await app.inject('/x')).statusCode, 503)
   })
 
-  test('does so below an instance hook, and over TLS without a guard', async () => {
+  test('answers 503 below an instance hook, and over TLS without a guard', async () => {
     const { keyPem: key, certificatePem: cert } = await authority.issue(billing)
     const app = Fastify({ https: { key, cert, ca: authority.bundlePem, requestCert: true } })
     app.register(async (child) => {
@@ -75,7 +75,7 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     preHandler: { preHandler: onlyCoreApi },
     'a spread': { ...onlyCoreApi },
   })) {
-    test(`as ${name}, narrows what the rules let pass`, async () => {
+    test(`restricts what the rules allow, as ${name}`, async () => {
       const { app, events } = await create(everything)
       app.get('/x', options, ({ principal }) => principal?.name)
       assert.equal((await authority.as(coreApi).inject(app, '/x')).body, coreApi)
@@ -84,7 +84,7 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     })
   }
 
-  test('decides on the wire as it does without a network', async () => {
+  test('decides over a real connection as it does without a network', async () => {
     const { app, guard } = await create(everything)
     app.get('/x', { onRequest: onlyCoreApi }, () => 'handled')
     await using running = await serve(guard, app)
@@ -92,21 +92,21 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     assert.equal((await running.as(await authority.issue(analyticsService)).fetch('/x')).status, 403)
   })
 
-  test('never widens: what no rule allows stays denied', async () => {
+  test('never widens access: a request that no rule allows stays denied', async () => {
     const { app } = await create([{ path: '/**', allow: hasAuthority('SERVICE_core-api') }])
     app.get('/x', { onRequest: allow(authenticated()) }, () => 'handled')
     assert.equal((await authority.as(analyticsService).inject(app, '/x')).statusCode, 403)
     assert.equal((await authority.as(coreApi).inject(app, '/x')).statusCode, 200)
   })
 
-  test('decides in place of a rule that leaves it to the route', async () => {
+  test('decides when a rule defers to the route', async () => {
     const { app } = await create([{ path: '/**', allow: perRoute() }])
     app.get('/x', { onRequest: onlyCoreApi }, () => 'handled')
     assert.equal((await authority.as(coreApi).inject(app, '/x')).statusCode, 200)
     assert.equal((await authority.as(analyticsService).inject(app, '/x')).statusCode, 403)
   })
 
-  test('is asked once for each request, together with config.allow', async () => {
+  test('is evaluated once per request, together with config.allow', async () => {
     let asked = 0
     const count = allow(custom('counts', () => (asked += 1) > 0))
     const { app } = await create(everything)
@@ -117,7 +117,7 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     assert.equal((await authority.as('spiffe://saas.example/ns/x/sa/core-api').inject(app, '/x')).statusCode, 403)
   })
 
-  test('narrows all routes of a child instance as its hook, and no others', async () => {
+  test('as a hook of a child instance restricts all of its routes and no others', async () => {
     const { app, events } = await create(everything)
     app.register(
       async (child) => {
@@ -136,7 +136,7 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     assert.deepEqual(reasons(events), ['service_account_not_listed', 'service_account_not_listed'])
   })
 
-  test('answers 503 as a hook that runs before the plugin has decided', async () => {
+  test('answers 503 in a hook that runs before the plugin has decided', async () => {
     const guard = createGuard({ source, rules: everything, log: () => undefined })
     const app = Fastify({ https: guard.tlsOptions() })
     app.addHook('onRequest', onlyCoreApi)
@@ -145,7 +145,7 @@ describe('a Fastify route with allow(), with the plugin,', () => {
     assert.equal((await app.inject('/x')).statusCode, 503)
   })
 
-  test('denies as the hook of an instance what none of its callers can meet', async () => {
+  test('as a hook of an instance denies a requirement that no caller can meet', async () => {
     const { app, events } = await create(everything)
     app.register(async (child) => {
       child.addHook('onRequest', allow(hasAuthority('ADMIN')))
@@ -156,14 +156,14 @@ describe('a Fastify route with allow(), with the plugin,', () => {
   })
 })
 
-describe('allow() does not start', () => {
-  test('for what is not a requirement', () => {
+describe('allow() throws at startup', () => {
+  test('for a value that is not a requirement', () => {
     assert.throws(() => allow(perRoute()), refusal('rule_invalid', /perRoute/))
     assert.throws(() => allow(['SERVICE_core-api']), refusal('rule_invalid', /hasAuthority/))
     assert.throws(() => allow([]), refusal('option_invalid', /allow.*empty/))
   })
 
-  test('for what no caller can meet, or not together with config.allow', async () => {
+  test('for a requirement that no caller can meet, alone or together with config.allow', async () => {
     const { app } = await create(everything)
     assert.throws(
       () => app.get('/x', { onRequest: allow(hasAuthority('ADMIN')) }, unreachable),
@@ -175,7 +175,7 @@ describe('allow() does not start', () => {
     )
   })
 
-  test('where it would run behind the handler, or not at all', async () => {
+  test('where it would run after the handler or not at all', async () => {
     const { app } = await create(everything)
     for (const place of ['preParsing', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout', 'handler']) {
       for (const value of place === 'handler' ? [onlyCoreApi] : [onlyCoreApi, [onlyCoreApi]]) {

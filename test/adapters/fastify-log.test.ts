@@ -11,7 +11,7 @@ import Fastify from 'fastify'
 const authority = await createAuthority('saas.example')
 const { current } = await authority.source('spiffe://saas.example/ns/production/sa/billing')
 
-test("what happens to a source is in Fastify's log at the level of who must act on it", async () => {
+test("logs events of a source to Fastify's log at the level of the person who must act", async () => {
   const source = createReplaceableSource(current)
   const stream = new PassThrough({ encoding: 'utf8' })
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })
@@ -41,7 +41,7 @@ test("what happens to a source is in Fastify's log at the level of who must act 
   ])
 })
 
-test('how many more peers were refused is in the message', async () => {
+test('shows in the message how many more peers were refused', async () => {
   const source = createReplaceableSource(current)
   const stream = new PassThrough({ encoding: 'utf8' })
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })

@@ -17,7 +17,7 @@ const rules = [
   { path: '/**', allow: authenticated() },
 ]
 
-test("writes denials to Fastify's logger where there is one, under the id that the caller is told", async () => {
+test("writes denials to the request's Fastify logger under the id that the caller receives", async () => {
   const { stream, readLog } = createLog()
   const guard = createGuard({ source, rules })
   const app = Fastify({ https: guard.tlsOptions(), logger: { stream } })
@@ -33,7 +33,7 @@ test("writes denials to Fastify's logger where there is one, under the id that t
   await app.close()
 })
 
-test("prefers the guard's own log to Fastify's", async () => {
+test("prefers the guard's own log over Fastify's", async () => {
   const { stream, readLog } = createLog()
   const types: string[] = []
   const guard = createGuard({ source, rules, log: ({ type }) => types.push(type) })
@@ -46,7 +46,7 @@ test("prefers the guard's own log to Fastify's", async () => {
   await app.close()
 })
 
-test('does not start when a later hook changes the allow of a route, which would be ignored', async () => {
+test("does not start when a later hook changes a route's allow, because the change would be ignored", async () => {
   const guard = createGuard({ source, rules })
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
@@ -62,7 +62,7 @@ test('does not start when a later hook changes the allow of a route, which would
   )
 })
 
-test('does not start with a route that has only methods that nothing names', async () => {
+test('does not start with a route that has only methods that no rule names', async () => {
   const guard = createGuard({ source, rules })
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
@@ -83,7 +83,7 @@ test('does not start without a guard', async () => {
   )
 })
 
-test('does not start with an option that it does not have, or with a guard in place of its options', async () => {
+test('does not start with an unknown option, or with a guard instead of the options', async () => {
   const guard = createGuard({ source, rules })
   for (const [options, refused] of [
     [{ gaurd: guard }, refusal('option_unknown', /'gaurd'.*'guard'/)],
@@ -97,7 +97,7 @@ test('does not start with an option that it does not have, or with a guard in pl
   }
 })
 
-test("starts with the options that Fastify's own register takes", async () => {
+test("starts with the options of Fastify's own register", async () => {
   const guard = createGuard({ source, rules })
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard, prefix: '/internal', logLevel: 'warn' })
@@ -105,7 +105,7 @@ test("starts with the options that Fastify's own register takes", async () => {
   assert.equal((await authority.as(coreApi).inject(app, '/closed')).statusCode, 403)
 })
 
-test('denies a route whose parameter is empty, which the rule that covers the route does not match', async () => {
+test('denies a route with an empty parameter if the rule that covers the route does not match it', async () => {
   const narrow = [
     { path: '/files/*', allow: hasAuthority('SERVICE_archive') },
     { path: '/**', allow: authenticated() },
@@ -123,7 +123,7 @@ for (const [what, closed] of [
   ['denies', { path: '/closed', allow: denyAll() }],
   ['leaves to its route', { path: '/closed', allow: perRoute() }],
 ] as const) {
-  test(`denies an upgrade that a rule ${what} when @fastify/websocket listens to another server`, async () => {
+  test(`denies an upgrade that a rule ${what} when @fastify/websocket listens on another server`, async () => {
     const guard = createGuard({
       source,
       rules: [closed, { path: '/**', allow: authenticated() }],

@@ -15,7 +15,7 @@ const rules = [
   { path: '/**', allow: authenticated() },
 ]
 
-test('a second server of localhost is attached before it accepts a connection', async (context) => {
+test('attaches the second server of localhost before it accepts a connection', async (context) => {
   // The addresses that a machine with IPv6 has, in a form that every Linux listens on.
   const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }))
   context.mock.method(dns, 'lookup', (host: string, ...rest: readonly (LookupCallback | LookupOptions)[]) => {

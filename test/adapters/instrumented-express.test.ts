@@ -75,7 +75,7 @@ async function listen(context: TestContext, guard: Guard, app: Express): Promise
 }
 
 for (const [name, wrap] of Object.entries(wrappers)) {
-  test(`an application that ${name} instruments starts and is guarded`, async (context) => {
+  test(`guards an application that ${name} instruments`, async (context) => {
     const guard = await create()
     const app = express()
     app.get('/early', allow(serviceAccounts('production/nobody')), () => assert.fail('no guard has run'))
@@ -95,7 +95,7 @@ for (const [name, wrap] of Object.entries(wrappers)) {
     assert.equal((await peer.fetch('/early')).status, 503)
   })
 
-  test(`an application that ${name} instruments does not start with a route before the guard`, async (context) => {
+  test(`does not start an application that ${name} instruments if a route is registered before the guard`, async (context) => {
     const guard = await create()
     const app = express()
     app.get('/early', (_request, response) => void response.send('to everyone'))

@@ -72,7 +72,7 @@ before(async () => {
 for (const engine of engines) {
   for (const order of ['before', 'after'] as const) {
     describe(`${engine}, registered ${order} the plugin`, () => {
-      test('shows its middleware no request that the rules deny, in whatever spelling', async () => {
+      test('passes no request that the rules deny to its middleware, whatever the spelling', async () => {
         const reached: string[] = []
         await using running = await start(engine, order, {}, (app) => mount(app, reached))
         const peer = running.as(attacker)
@@ -83,7 +83,7 @@ for (const engine of engines) {
         assert.deepEqual(reached, [])
       })
 
-      test('shows it every request of a caller who may, and leaves the others to the routes', async () => {
+      test('passes every request of an allowed caller to its middleware, and leaves other requests to the routes', async () => {
         const reached: string[] = []
         await using running = await start(engine, order, {}, (app) => {
           mount(app, reached)
@@ -106,7 +106,7 @@ for (const engine of engines) {
         }
       })
 
-      test('lets a route narrow what the rules allow', async () => {
+      test('lets a route restrict what the rules allow', async () => {
         await using running = await start(engine, order, {}, (app) => {
           app.use('/items', (_request, _response, next) => next())
           app.get('/items/:id', { config: { allow: [idOf('admin-ui')] } }, () => 'item')
@@ -125,7 +125,7 @@ for (const engine of engines) {
   }
 
   describe(`${engine}, registered before the plugin`, () => {
-    test('does not start where a rule leaves requests to their route', async () => {
+    test('does not start if a rule leaves requests to their route', async () => {
       const leaving = [
         { path: '/admin/**', allow: admin },
         { path: '/**', allow: perRoute() },
@@ -137,7 +137,7 @@ for (const engine of engines) {
       )
     })
 
-    test('publishes the decision about a request that its middleware answers', async (context) => {
+    test('publishes the decision about a request that the middleware answers', async (context) => {
       const decisions: unknown[] = []
       const keep = (decision: unknown): void => void decisions.push(decision)
       subscribe(channels.decision, keep)
@@ -147,14 +147,14 @@ for (const engine of engines) {
       assert.equal(decisions.length, 1)
     })
 
-    test('does not start with rewriteUrl, whose targets it would see undecided', async () => {
+    test('does not start with rewriteUrl, because the middleware would see targets before the decision', async () => {
       const rewriteUrl = ({ url = '' }: { url?: string | undefined }): string => url
       await assert.rejects(create(engine, 'before', {}, { rewriteUrl }), refusal('registration_invalid', /rewriteUrl/))
     })
   })
 
   describe(`${engine}, registered after the plugin`, () => {
-    test('leaves routes that decide for themselves as they are', async () => {
+    test('does not change routes that decide for themselves', async () => {
       const reached: string[] = []
       await using running = await start(engine, 'after', { rules: undefined }, (app) => {
         mount(app, reached)
@@ -168,7 +168,7 @@ for (const engine of engines) {
       assert.deepEqual(reached, [])
     })
 
-    test('sees no target that rewriteUrl made and the rules deny', async () => {
+    test('sees no target of rewriteUrl that the rules deny', async () => {
       const reached: string[] = []
       const rewriteUrl = ({ url = '' }: { url?: string | undefined }): string => url.replace('/go', '/ADMIN')
       const { app, guard } = await create(engine, 'after', {}, { rewriteUrl })
@@ -181,7 +181,7 @@ for (const engine of engines) {
   })
 }
 
-test('an engine of a child instance is found too', async () => {
+test('finds an engine of a child instance', async () => {
   const guard = createQuietGuard({})
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
@@ -196,7 +196,7 @@ test('an engine of a child instance is found too', async () => {
   assert.deepEqual(reached, [])
 })
 
-test('without an engine capitals are what Fastify takes them for: another path', async () => {
+test('without an engine, treats a path in capitals as another path, as Fastify does', async () => {
   const guard = createQuietGuard({})
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(countersign, { guard })
@@ -206,7 +206,7 @@ test('without an engine capitals are what Fastify takes them for: another path',
   assert.equal((await running.as(attacker).fetch('/admin')).status, 403)
 })
 
-test('routers of Express behind an engine are decided before they see a request', async () => {
+test('decides requests for Express routers behind an engine before the routers see them', async () => {
   const guard = createQuietGuard({})
   const app = Fastify({ https: guard.tlsOptions() })
   await app.register(expressEngine)

@@ -67,19 +67,19 @@ const requirements: Readonly<Record<string, object>> = {
 
 describe('a Fastify route does not start', () => {
   for (const key of misspelt) {
-    test(`with ${key} in its config or beside it`, async () => {
+    test(`with ${key} in its config or next to it`, async () => {
       await refuses({ config: { [key]: ['core-api'] } }, new RegExp(`GET /x.*config\\.${key}.*config: { allow`))
       await refuses({ [key]: ['core-api'] }, new RegExp(`GET /x.*${key}`))
     })
   }
 
-  test('with allow beside its config', async () => {
+  test('with allow next to its config', async () => {
     await refuses({ allow: [coreApi] }, /found allow, .*config: { allow/)
     await refuses({ allow: undefined, config: { allow: [coreApi] } }, /found allow/)
   })
 
   for (const [name, value] of Object.entries(requirements)) {
-    test(`with ${name} in any other place`, async () => {
+    test(`with ${name} in the wrong place`, async () => {
       if (!Array.isArray(value) && name !== 'authenticated()') {
         await refuses({ ...value }, /found/)
         await refuses({ config: { rateLimit: {}, ...value } }, /found.*config\./)
@@ -94,12 +94,12 @@ describe('a Fastify route does not start', () => {
   }
 
   for (const key of ['Config', 'confg', 'configs', 'cofnig', 'CONFIG']) {
-    test(`with ${key} in place of config`, async () => {
+    test(`with ${key} instead of config`, async () => {
       await refuses({ [key]: { rateLimit: {} } }, new RegExp(`'${key}'.*'config'`))
     })
   }
 
-  test('by whichever function it is registered, and in a child', async () => {
+  test('whichever function registers it, and in a child instance', async () => {
     const options = withoutTypes({ config: { allows: [coreApi] } })
     const refused = refusal('option_unknown', /config\.allows/)
     const app = await create()
@@ -113,14 +113,14 @@ describe('a Fastify route does not start', () => {
     await assert.rejects(async () => app.ready(), refused)
   })
 
-  test('when it is a WebSocket', async () => {
+  test('if it is a WebSocket route', async () => {
     const app = await create()
     await app.register(websocket)
     const options = { ...withoutTypes({ config: { allows: [coreApi] } }), websocket: true as const }
     assert.throws(() => app.get('/ws', options, () => undefined), refusal('option_unknown', /config\.allows/))
   })
 
-  test('when a later hook puts the misspelling there', async () => {
+  test('if a later hook adds the misspelling', async () => {
     const app = await create()
     app.addHook('onRoute', (route) => void Object.assign(route.config ?? {}, { allows: [coreApi] }))
     app.get('/x', answer)
@@ -128,14 +128,14 @@ describe('a Fastify route does not start', () => {
   })
 })
 
-test('keys of other plugins start, also those that begin with allow', async () => {
+test('accepts options of other plugins, including those that begin with allow', async () => {
   const app = await create()
   app.get('/x', withoutTypes({ ...ofOthers, config: { ...ofOthers, allow: [coreApi] } }), answer)
   assert.equal((await authority.as(coreApi).inject(app, '/x')).statusCode, 200)
   assert.equal((await authority.as(billing).inject(app, '/x')).statusCode, 403)
 })
 
-test('the types refuse the likeliest misspellings', async () => {
+test('the types reject the most likely misspellings', async () => {
   const app = await create()
   // Each of these has to be a compile error, or `tsc` reports that none was found.
   // @ts-expect-error: a form of the word

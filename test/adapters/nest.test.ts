@@ -38,7 +38,7 @@ const orders = ['first', 'after a middleware', 'after init'] as const
 
 describe('NestJS on Fastify', () => {
   for (const order of ['first', 'after a middleware'] as const) {
-    test(`starts and is guarded, with the plugin registered ${order}`, async (context) => {
+    test(`starts and is guarded with the plugin registered ${order}`, async (context) => {
       const reached: string[] = []
       const guard = createQuietGuard()
       const app = await NestFactory.create(
@@ -53,7 +53,7 @@ describe('NestJS on Fastify', () => {
     })
   }
 
-  test('reaches no Express application by a path that it trims or cuts', async (context) => {
+  test('reaches no Express application through a path that it trims or cuts', async (context) => {
     const guard = createGuard({
       source,
       rules: [
@@ -80,7 +80,7 @@ describe('NestJS on Fastify', () => {
     assert.equal(await (await running.as(entitled).fetch('/%6cegacy/secret')).text(), 'secret')
   })
 
-  test('does not start without rules, because its middleware engine comes first', async (context) => {
+  test('does not start without rules, because its middleware engine is registered first', async (context) => {
     const guard = createGuard({ source, log: () => undefined })
     const app = await NestFactory.create(createModule([]), new FastifyAdapter({ https: guard.tlsOptions() }), quiet)
     context.after(() => app.close())
@@ -90,7 +90,7 @@ describe('NestJS on Fastify', () => {
 
 describe('NestJS on Express', () => {
   for (const order of orders) {
-    test(`starts and is guarded, with the middleware mounted ${order}`, async (context) => {
+    test(`starts and is guarded with the middleware mounted ${order}`, async (context) => {
       const reached: string[] = []
       const guard = createQuietGuard()
       const app = await NestFactory.create(createModule(reached), new ExpressAdapter(), {

@@ -35,7 +35,7 @@ const restricting: Readonly<Record<string, readonly [options: object, named: Reg
   'an allow one level deeper': [{ routes: { allow: [coreApi] } }, /requirement in routes\.allow/],
 }
 
-describe('a Fastify application does not start where the options of a plugin hold', () => {
+describe('a Fastify application does not start if the options of a plugin contain', () => {
   for (const [name, [options, named]] of Object.entries(restricting)) {
     test(name, async () => {
       const app = await create()
@@ -44,7 +44,7 @@ describe('a Fastify application does not start where the options of a plugin hol
     })
   }
 
-  test('an allow in a plugin within another', async () => {
+  test('an allow in a nested plugin', async () => {
     const app = await create()
     app.register(async (child) => {
       child.register(async (inner) => void inner.get('/x', () => 'handled'), { prefix: '/inner', ...withAllow })
@@ -53,7 +53,7 @@ describe('a Fastify application does not start where the options of a plugin hol
   })
 })
 
-test('options of other plugins start, and those of Fastify itself', async () => {
+test('accepts the options of other plugins and of Fastify itself', async () => {
   const app = await create()
   const plugin = async (child: FastifyInstance): Promise<void> => void child.get('/x', () => 'handled')
   app.register(plugin, {

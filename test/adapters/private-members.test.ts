@@ -35,18 +35,18 @@ import { changed } from '../support/private-member.ts'
 describe('Fastify', () => {
   const internals = 'fastify/src/fastify-internals.ts'
 
-  test('keeps the further servers of an instance under the symbol fastify.serverBindings', () => {
+  test('stores the additional servers of an instance under the symbol fastify.serverBindings', () => {
     const message = changed("the symbol 'fastify.serverBindings'", internals)
     assert.deepEqual(findServerBindings(Fastify()), [], message)
   })
 
-  test('keeps the options of an instance under the symbol fastify.options', () => {
+  test('stores the options of an instance under the symbol fastify.options', () => {
     const message = changed("the symbol 'fastify.options'", internals)
     assert.equal(mayRewrite(Fastify()), false, message)
     assert.equal(mayRewrite(Fastify({ rewriteUrl: ({ url = '' }) => url })), true, message)
   })
 
-  test('keeps the configuration of a route under the symbol fastify.context of the request', async () => {
+  test('stores the configuration of a route under the symbol fastify.context of the request', async () => {
     const app = Fastify()
     const read = createConfigReader()
     const found: unknown[] = []
@@ -63,20 +63,20 @@ describe('Fastify', () => {
     assert.equal(found[0], found[1], changed("the symbol 'fastify.context' of a request", internals))
   })
 
-  test('keeps the received target as originalUrl where rewriteUrl put another in its place', async () => {
+  test('stores the received target as originalUrl if rewriteUrl replaced it', async () => {
     const app = Fastify({ rewriteUrl: () => '/new' })
     app.get('/new', ({ raw }) => readOriginalUrl(raw))
     assert.equal((await app.inject('/old')).body, '/old', changed('originalUrl of a raw request', internals))
   })
 
-  test('makes a child instance with its parent as prototype', async () => {
+  test('creates a child instance with its parent as prototype', async () => {
     const app = Fastify()
     const message = changed('the prototype of an instance', internals)
     assert.equal(isRoot(app), true, message)
     await app.register(async (child) => assert.equal(isRoot(child), false, message))
   })
 
-  test('prints an instance without routes as empty', () => {
+  test('prints an instance without routes as an empty string', () => {
     const app = Fastify()
     const message = changed('the text of printRoutes()', internals)
     assert.equal(hasRoutes(app), false, message)
@@ -84,13 +84,13 @@ describe('Fastify', () => {
     assert.equal(hasRoutes(app), true, message)
   })
 
-  test('has one function for all methods of its logger where nothing is logged', () => {
+  test('has the same function for all logger methods if logging is disabled', () => {
     const message = changed('the logger of an instance without one', internals)
     assert.equal(hasLogger(Fastify()), false, message)
     assert.equal(hasLogger(Fastify({ logger: { level: 'error' } })), true, message)
   })
 
-  test('hands upgrades to its router by routing(), which @fastify/websocket calls', async (context) => {
+  test('passes upgrades to its router with routing(), which @fastify/websocket calls', async (context) => {
     const app = Fastify()
     context.after(() => app.close())
     await app.register(websocket)
@@ -120,14 +120,14 @@ describe('Express', () => {
     assert.equal(isExpress4(express()), false, message)
   })
 
-  test('shows what a request listener is', () => {
+  test('shows what kind of request listener it is', () => {
     assert.equal(isApplication(express()), true, changed('mountpath or router of an application', internals))
     assert.equal(isRouter(express.Router()), true, changed('stack or caseSensitive of a router', internals))
     assert.equal(isApplication(express.Router()), false)
     assert.equal(isRouter(express()), false)
   })
 
-  test('keeps what is mounted in the stack of its router', () => {
+  test('stores mounted handlers in the stack of its router', () => {
     const app = express()
     const router = express.Router({ caseSensitive: true, strict: true })
     const handler = (): void => undefined
@@ -155,7 +155,7 @@ describe('Express', () => {
     assert.deepEqual([application?.kind, application?.path], ['application', '/mounted'], hidden)
   })
 
-  test('gives the router of an application the options of its settings', () => {
+  test("gives an application's router the options from its settings", () => {
     const app = express()
     const message = changed('router.caseSensitive or router.strict', internals)
     app.set('case sensitive routing', true)
@@ -168,7 +168,7 @@ describe('Express', () => {
     assert.equal(findRootApp(inner), outer, changed('parent of an application', internals))
   })
 
-  test('gives each request of an application one prototype', () => {
+  test('gives every request of an application the same prototype', () => {
     const app = express()
     const found: unknown[] = []
     app.use((request, response) => {

@@ -37,7 +37,7 @@ describe(
 
     for (const variant of variants.filter(({ http2 }) => !http2)) {
       test(
-        `openssl cannot resume a session, with the certificate or without, nor after a rotation (${variant.name})`,
+        `openssl cannot resume a session, with or without the certificate, even after a rotation (${variant.name})`,
         { skip: skipOpenssl },
         async () => {
           const source = await authority.source(billing)
@@ -98,7 +98,7 @@ describe(
     }
 
     for (const variant of variants) {
-      test(`curl is not resumed on further connections (${variant.name})`, { skip: skipCurl }, async () => {
+      test(`curl does not resume its session on later connections (${variant.name})`, { skip: skipCurl }, async () => {
         const source = await authority.source(billing)
         await using service = await start(variant, { source })
         const reused = watchResumption(service)
@@ -110,7 +110,7 @@ describe(
       })
 
       test(
-        `curl is cut on a kept connection when its authority is withdrawn (${variant.name})`,
+        `disconnects curl from a kept connection when its authority is withdrawn (${variant.name})`,
         { skip: skipCurl },
         async () => {
           const source = await authority.source(billing, { federated: [withdrawn] })
@@ -126,21 +126,24 @@ describe(
         },
       )
 
-      test(`curl is cut on a kept connection when its certificate expires (${variant.name})`, { skip: skipCurl }, () =>
-        withLife(4, async (life) => {
-          const source = await authority.source(billing)
-          await using service = await start(variant, { source })
-          const stored = await store(await authority.issue(coreApi, { ttlSeconds: life.seconds }))
-          // The second request comes when the certificate has ended: after 6 seconds, if that lives for 4.
-          const asking = askWithCurl(service, variant, stored, ['--rate', `${2400 / life.seconds}/h`])
-          asking.catch(() => undefined)
-          while (service.handled.length === 0 && !life.isLate()) await wait(5)
-          life.begun()
-          const { lines, code } = await asking
-          assert.deepEqual(lines, ['200', '000'])
-          assert.notEqual(code, 0)
-          assert.equal(service.handled.length, 1)
-        }),
+      test(
+        `disconnects curl from a kept connection when its certificate expires (${variant.name})`,
+        { skip: skipCurl },
+        () =>
+          withLife(4, async (life) => {
+            const source = await authority.source(billing)
+            await using service = await start(variant, { source })
+            const stored = await store(await authority.issue(coreApi, { ttlSeconds: life.seconds }))
+            // The second request comes when the certificate has ended: after 6 seconds, if that lives for 4.
+            const asking = askWithCurl(service, variant, stored, ['--rate', `${2400 / life.seconds}/h`])
+            asking.catch(() => undefined)
+            while (service.handled.length === 0 && !life.isLate()) await wait(5)
+            life.begun()
+            const { lines, code } = await asking
+            assert.deepEqual(lines, ['200', '000'])
+            assert.notEqual(code, 0)
+            assert.equal(service.handled.length, 1)
+          }),
       )
     }
   },

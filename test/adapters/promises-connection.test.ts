@@ -27,7 +27,7 @@ describe(
     const svid = await authority.issue(coreApi)
 
     for (const variant of variants) {
-      test(`a session is not resumed, with the certificate or without (${variant.name})`, async () => {
+      test(`a session is not resumed, with or without the certificate (${variant.name})`, async () => {
         await using service = await start(variant, { source })
         const { session, socket } = await takeSession(service, variant, svid)
         socket.destroy()
@@ -43,7 +43,7 @@ describe(
         assert.deepEqual(service.handled, variant.http2 ? [] : ['GET /internal/health'])
       })
 
-      test(`a connection does not outlive the certificate of its peer (${variant.name})`, () =>
+      test(`a connection does not outlive the peer's certificate (${variant.name})`, () =>
         withLife(3, async (life) => {
           await using service = await start(variant, { source })
           const shortLived = await authority.issue(coreApi, { ttlSeconds: life.seconds })
@@ -60,7 +60,7 @@ describe(
           assert.deepEqual(service.handled, ['GET /internal/health'])
         }))
 
-      test(`with onExpiry 'refuse' the next request on the connection is denied, and then the connection is closed (${variant.name})`, () =>
+      test(`with onExpiry 'refuse' the next request on the connection is denied, and then the connection closes (${variant.name})`, () =>
         withLife(3, async (life) => {
           await using service = await start(variant, { source, onExpiry: 'refuse' })
           const shortLived = await authority.issue(coreApi, { ttlSeconds: life.seconds })
@@ -81,7 +81,7 @@ describe(
           assert.deepEqual(service.handled, ['GET /internal/health'])
         }))
 
-      test(`an open connection is cut when the bundle loses the authority of its peer (${variant.name})`, async () => {
+      test(`an open connection is closed when the bundle loses the peer's authority (${variant.name})`, async () => {
         const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
         const rotating = await authority.source(billing, { federated: [withdrawn] })
         await using service = await start(variant, { source: rotating })
@@ -105,7 +105,7 @@ describe(
         assert.equal(reasonsOf(service).at(-1), 'unknown_authority')
       })
 
-      test(`the caller is not authenticated once the source says that we have no SVID any more (${variant.name})`, async () => {
+      test(`the caller is not authenticated once the source reports that we have no SVID (${variant.name})`, async () => {
         const withdrawable = await authority.source(billing)
         await using service = await start(variant, { source: withdrawable })
         const peer = service.as(svid)

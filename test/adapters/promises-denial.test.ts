@@ -49,7 +49,7 @@ describe('promise 5: what no rule allows is denied, on every path spelling, meth
       assert.deepEqual(service.handled, [])
     })
 
-    test(`Expect: 100-continue with a listener of its own (${variant.name})`, async () => {
+    test(`requests with Expect: 100-continue and an own listener for it (${variant.name})`, async () => {
       await using service = await start(variant, { source })
       const reached: string[] = []
       service.running.server.on('checkContinue', (request: Target, response: Answer) => {
@@ -179,7 +179,7 @@ describe('promise 9: the built-in decision neither waits nor throws', async () =
   const svid = await authority.issue(coreApi)
 
   for (const variant of variants) {
-    test(`a requirement of one's own that does is a 503 and no handler (${variant.name})`, async () => {
+    test(`a custom requirement that waits or throws results in 503 and runs no handler (${variant.name})`, async () => {
       const names = Object.keys(brokenTests)
       const own = Object.entries(brokenTests).map(([name, test]) => ({
         path: `/internal/${name}`,
@@ -199,7 +199,7 @@ describe('promise 9: the built-in decision neither waits nor throws', async () =
       assert.deepEqual(service.handled, [])
     })
 
-    test(`a log, a channel or a format that throws changes no answer (${variant.name})`, async () => {
+    test(`a log, a channel or a format that throws does not change the response (${variant.name})`, async () => {
       const failing: Partial<GuardOptions> = { log: fail, formatDenial: fail }
       await using service = await start(variant, { source, ...failing })
       const denied = await service.as(svid).fetch('/metrics')
@@ -208,7 +208,7 @@ describe('promise 9: the built-in decision neither waits nor throws', async () =
       assert.equal((await service.as(svid).fetch('/internal/health')).status, 200)
     })
 
-    test(`authorities that cannot be found are a 503 and no handler (${variant.name})`, async () => {
+    test(`authorities that cannot be determined result in 503 and run no handler (${variant.name})`, async () => {
       await using service = await start(variant, { source, authorities: fail })
       assert.equal((await service.as(svid).fetch('/internal/health')).status, 503)
       assert.deepEqual(service.handled, [])

@@ -34,7 +34,7 @@ describe('promise 1: a certificate authenticates only if its chain ends in the b
     })
   }
 
-  test('a trust domain whose bundle is there, but which is not listed, is refused', async () => {
+  test('refuses a trust domain that has a bundle but is not listed', async () => {
     for (const variant of variants) {
       await using service = await start(variant, { source })
       await assert.rejects(service.as(await partner.issue(partnersOwn)).fetch('/internal/health'))
@@ -52,7 +52,7 @@ describe('promise 2: exactly one URI SAN, a valid SPIFFE ID with a path, a leaf 
   )
 
   for (const variant of variants) {
-    test(`${variant.name}: nobody else reaches a handler, not even with a request sent behind the handshake`, async (context) => {
+    test(`${variant.name}: no other peer reaches a handler, even with a request sent right after the handshake`, async (context) => {
       await using service = await start(variant, { source })
       const published = collectReasons(context)
       const passedOpenSsl: SvidFault[] = []
@@ -80,7 +80,7 @@ describe('promise 2: exactly one URI SAN, a valid SPIFFE ID with a path, a leaf 
     })
   }
 
-  test('an SVID that misses only what a verifier may do without is accepted', async () => {
+  test('accepts an SVID that lacks only what a verifier may ignore', async () => {
     for (const fault of ['no_extended_key_usage', 'no_basic_constraints'] as const) {
       const svid = await authority.issue(coreApi, { faults: [fault] })
       for (const variant of variants) {

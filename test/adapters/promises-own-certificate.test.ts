@@ -15,7 +15,7 @@ describe(
     const svid = await authority.issue(coreApi)
 
     for (const variant of variants) {
-      test(`serves until our own certificate expires, then ends everything and refuses handshakes (${variant.name})`, () =>
+      test(`serves until our own certificate expires, then closes all connections and refuses handshakes (${variant.name})`, () =>
         withLife(4, async (life) => {
           const source = await authority.source(billing, { ttlSeconds: life.seconds })
           await using service = await startLasting(variant, { source })
@@ -41,7 +41,7 @@ describe(
         }))
 
       for (const [name, lose, code] of losses) {
-        test(`ends everything and refuses handshakes at once when ${name} (${variant.name})`, async () => {
+        test(`closes all connections and refuses handshakes immediately when ${name} (${variant.name})`, async () => {
           const source = await authority.source(billing)
           await using service = await startLasting(variant, { source })
           const lasting = await openAllLasting(service, variant, svid)
@@ -58,7 +58,7 @@ describe(
         })
       }
 
-      test(`goes on serving as soon as the source has a certificate again (${variant.name})`, async () => {
+      test(`serves again as soon as the source has a certificate again (${variant.name})`, async () => {
         const source = await authority.source(billing)
         await using service = await startLasting(variant, { source })
         for (const next of [{}, { svid: await authority.issue(billing) }]) {

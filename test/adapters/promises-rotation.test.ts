@@ -31,7 +31,7 @@ describe(
     const trustDomains = ['saas.example', 'partner.example']
 
     for (const variant of variants) {
-      test(`the handshake after a rotation shows the new certificate, and no request fails across ${rotations} rotations (${variant.name})`, async () => {
+      test(`the handshake after a rotation presents the new certificate, and no request fails across ${rotations} rotations (${variant.name})`, async () => {
         const source = await authority.source(billing)
         await using service = await startLasting(variant, { source })
         const lasting = await openAllLasting(service, variant, svid)
@@ -56,7 +56,7 @@ describe(
         assert.deepEqual(reasonsOf(service), [])
       })
 
-      test(`what a withdrawn authority vouched for ends without a further request, all else goes on (${variant.name})`, async () => {
+      test(`connections that depend on a withdrawn authority close without another request, and all others stay open (${variant.name})`, async () => {
         const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
         const source = await authority.source(billing, { federated: [withdrawn, partner] })
         await using service = await startLasting(variant, { source, trustDomains })
@@ -77,7 +77,7 @@ describe(
         assert.equal(service.authorized.length, accepted)
       })
 
-      test(`connections of a trust domain end when the source has its bundle no more (${variant.name})`, async () => {
+      test(`connections of a trust domain close when the source no longer has its bundle (${variant.name})`, async () => {
         const source = await authority.source(billing, { federated: [partner] })
         await using service = await startLasting(variant, { source, trustDomains })
         const leaving = await openAllLasting(service, variant, partnerSvid)
@@ -89,7 +89,7 @@ describe(
         assert.equal(reasonsOf(service).length, leaving.length)
       })
 
-      test(`an authority that is added ends nothing, and nobody is verified again (${variant.name})`, async () => {
+      test(`adding an authority closes no connection and verifies no peer again (${variant.name})`, async () => {
         const id = `spiffe://saas.example/ns/production/sa/${variant.name.replaceAll(/[^A-Za-z0-9]/g, '-')}`
         const accepted: unknown[] = []
         const note = (event: unknown): void => {
@@ -110,7 +110,7 @@ describe(
         assert.deepEqual(reasonsOf(service), [])
       })
 
-      test(`a peer whose certificate has expired is cut (${variant.name})`, () =>
+      test(`disconnects a peer whose certificate has expired (${variant.name})`, () =>
         withLife(2, async (life) => {
           const source = await authority.source(billing)
           await using service = await start(variant, { source })

@@ -14,7 +14,7 @@ import Fastify from 'fastify'
 import { attacker, authority, create, entitled, idOf, listen, peerOf, reasonsOf } from './guarded-by-rules.ts'
 
 describe('a server that is attached without an adapter', () => {
-  test('gives its listener no request that the rules deny', async (context) => {
+  test('passes its listener no request that the rules deny', async (context) => {
     const { guard } = create({})
     const reached: string[] = []
     const server = createServer({ ...guard.tlsOptions() }, ({ url }, response) => {
@@ -36,7 +36,7 @@ describe('a server that is attached without an adapter', () => {
     assert.deepEqual(reached, ['/admin/x'])
   })
 
-  test('keeps the connection of a denied request, and answers the next one on it', async (context) => {
+  test('keeps the connection of a denied request open and answers the next request on it', async (context) => {
     const { guard } = create({})
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('reached'))
     guard.attach(server)
@@ -57,7 +57,7 @@ describe('a server that is attached without an adapter', () => {
   })
 
   for (const http2 of [true, false]) {
-    test(`decides ${http2 ? 'HTTP/2' : 'HTTP/1.1 beside HTTP/2'} as it does HTTP/1.1`, async (context) => {
+    test(`decides ${http2 ? 'HTTP/2' : 'HTTP/1.1 beside HTTP/2'} like HTTP/1.1`, async (context) => {
       const { guard } = create({})
       const server = createSecureServer({ ...guard.tlsOptions(), allowHTTP1: true })
       guard.attach(server)
@@ -75,7 +75,7 @@ describe('a server that is attached without an adapter', () => {
     })
   }
 
-  test('decides a request that a listener of checkContinue emits again, once', async (context) => {
+  test('decides a request that a checkContinue listener emits again only once', async (context) => {
     let asked = 0
     const count = custom('count', () => {
       asked += 1
@@ -114,7 +114,7 @@ describe('a server that is attached without an adapter', () => {
       (_request: IncomingMessage, _response: ServerResponse, withdraw: () => void) => withdraw(),
     ],
   ] as const) {
-    test(`decides anew a request that a listener of checkContinue emits again, ${change}`, async (context) => {
+    test(`decides again a request that a checkContinue listener emits again, ${change}`, async (context) => {
       const own = await authority.source(idOf('billing'))
       const successor = await createAuthority('saas.example')
       const next = { svid: await successor.issue(idOf('billing')), bundles: { 'saas.example': successor } }
@@ -142,7 +142,7 @@ describe('a server that is attached without an adapter', () => {
     })
   }
 
-  test('denies a request that another server received, and drops what is not a request', async (context) => {
+  test('denies a request that another server received, and ignores values that are not requests', async (context) => {
     const { guard, events } = create({})
     const reached: unknown[] = []
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => {
@@ -161,7 +161,7 @@ describe('a server that is attached without an adapter', () => {
     assert.deepEqual(reached, [])
   })
 
-  test('denies everything where rules leave the request to a route that nobody decides about', async (context) => {
+  test('denies every request that the rules leave to a route if no adapter decides it', async (context) => {
     const { guard, events } = create({ rules: undefined })
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('reached'))
     guard.attach(server)
@@ -170,7 +170,7 @@ describe('a server that is attached without an adapter', () => {
     assert.deepEqual(reasonsOf(events), ['no_route_requirement'])
   })
 
-  test('answers 503 where an adapter cannot say how paths are read', async (context) => {
+  test('answers 503 if an adapter cannot say how paths are read', async (context) => {
     const { guard, events } = create({})
     const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('reached'))
     forAdapter(guard).attach(server, { routing: () => assert.fail('another version of the framework') })
@@ -180,8 +180,8 @@ describe('a server that is attached without an adapter', () => {
   })
 })
 
-describe('a denied request is seen by nothing of the framework', () => {
-  test('with Fastify: no hook that was added before the plugin', async () => {
+describe('no part of the framework sees a denied request', () => {
+  test('with Fastify: no hook that was added before the plugin runs', async () => {
     const { guard } = create({})
     const app = Fastify({ https: guard.tlsOptions() })
     const seen: string[] = []
@@ -198,7 +198,7 @@ describe('a denied request is seen by nothing of the framework', () => {
   })
 
   for (const creates of ['createServer(guard, app)', 'guard.attach(server)'] as const) {
-    test(`with Express and ${creates}: no middleware mounted above countersign()`, async (context) => {
+    test(`with Express and ${creates}: no middleware mounted before countersign() runs`, async (context) => {
       const { guard } = create({})
       const seen: string[] = []
       const app = express()
@@ -225,7 +225,7 @@ describe('a denied request is seen by nothing of the framework', () => {
   }
 })
 
-test('a server learns how its listener reads paths, whichever is made first, and when the listener changes', async (context) => {
+test('a server detects how its listener reads paths, whichever is created first, and when the listener changes', async (context) => {
   const { guard } = create({ rules: [{ path: '/admin', allow: authenticated() }] })
   const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end('plain'))
   guard.attach(server)

@@ -27,7 +27,7 @@ describe('an Express application does not start', () => {
     assert.throws(() => countersign(createGuard({ source })), refusal('option_invalid', /rules/))
   })
 
-  test('with allow(perRoute()) or with what is no requirement', () => {
+  test('with allow(perRoute()), or with a value that is not a requirement', () => {
     assert.throws(() => allow(perRoute()), refusal('rule_invalid', /perRoute/))
     assert.throws(() => allow(['SERVICE_core-api']), refusal('rule_invalid', /hasAuthority/))
     assert.throws(() => allow([]), refusal('option_invalid', /allow.*empty/))
@@ -82,7 +82,7 @@ describe('an Express application does not start', () => {
   }
 })
 
-test('an Express application does not start with two rules that are one to its router', async () => {
+test('an Express application does not start with two rules that its router treats as the same', async () => {
   const capitals: readonly Rule[] = [
     { path: '/orders', allow: permitAll() },
     { path: '/Orders', allow: hasAuthority('SERVICE_core-api') },
@@ -125,7 +125,7 @@ describe('allow()', () => {
     assert.deepEqual(handled, [])
   })
 
-  test('answers 503 to a request that carries what was decided about another', async () => {
+  test('answers 503 to a request with a decision about another request', async () => {
     const handled: string[] = []
     const carried: object[] = []
     await using running = await listen((guard) => {
@@ -148,7 +148,7 @@ describe('allow()', () => {
     assert.deepEqual(handled, [])
   })
 
-  test('narrows what the rules let pass, in mounted and in nested routers', async () => {
+  test('restricts what the rules allow, in mounted and nested routers', async () => {
     const handled: string[] = []
     await using running = await listen((guard) => {
       const narrow = allow(serviceAccounts('production/core-api'))
@@ -171,7 +171,7 @@ describe('allow()', () => {
     assert.equal(handled.length, 5)
   })
 
-  test('never widens: what no rule allows stays denied', async () => {
+  test('never widens access: a request that no rule allows stays denied', async () => {
     const handled: string[] = []
     await using running = await listen((guard) => {
       const app = express().use(countersign(guard))
@@ -183,7 +183,7 @@ describe('allow()', () => {
     assert.deepEqual(handled, [])
   })
 
-  test('denies a request whose method or path was changed behind countersign()', async () => {
+  test('denies a request whose method or path changes after countersign()', async () => {
     const handled: string[] = []
     await using running = await listen((guard) => {
       const app = express().use(countersign(guard))

@@ -18,7 +18,7 @@ const source = await authority.source(billing)
 const [svid, otherSvid] = [await authority.issue(coreApi), await authority.issue(analyticsService)]
 const internal: Rule = { path: '/internal/**', allow: authenticated() }
 
-describe('the routes of a plugin have to be covered like any other', () => {
+describe('the routes of a plugin must be covered like any others', () => {
   test('@fastify/static', async () => {
     const options = { root: import.meta.dirname, prefix: '/files/' }
     const uncovered = await create([internal])
@@ -68,7 +68,7 @@ describe('the routes of a plugin have to be covered like any other', () => {
     assert.match(described.body, /\/internal\/x/)
   })
 
-  test('@fastify/websocket, whose upgrades pass the rules and the allow of their route', async () => {
+  test('@fastify/websocket upgrades are subject to the rules and to the allow of their route', async () => {
     const uncovered = await create([internal])
     await uncovered.app.register(websocket)
     uncovered.app.get('/live', { websocket: true }, () => undefined)
@@ -99,7 +99,7 @@ describe('the routes of a plugin have to be covered like any other', () => {
     assert.deepEqual(reached, [])
   })
 
-  test('@fastify/websocket, whose upgrades a rule leaves to their route as long as no other listener receives them', async () => {
+  test('@fastify/websocket upgrades can be left to their route if no other listener receives them', async () => {
     const { app, guard } = await create([{ path: '/internal/**', allow: perRoute() }])
     await app.register(websocket)
     app.get('/internal/live', { websocket: true, config: { allow: [coreApi] } }, (socket) => socket.send('live'))

@@ -31,7 +31,7 @@ describe('the Fastify plugin does not start', () => {
     await assert.rejects(async () => app.ready(), refusal('registration_invalid', /root/))
   })
 
-  test('without await before the first route, or behind it', async () => {
+  test('without await before the first route, or after it', async () => {
     for (const isRouteFirst of [false, true]) {
       const { app, guard } = create(everything)
       if (isRouteFirst) app.get('/x', () => 'x')
@@ -52,7 +52,7 @@ describe('the Fastify plugin does not start', () => {
     )
   })
 
-  test('on a router that ignores case, with rules that differ in case only', async () => {
+  test('on a router that ignores case, with rules that differ only in case', async () => {
     const guard = createGuard({
       source,
       rules: [
@@ -97,7 +97,7 @@ describe('a Fastify route that no rule covers does not start', () => {
     })
   }
 
-  test('and all of them are named at once, without the HEAD twins of those that are', async () => {
+  test('names all uncovered routes at once, without their HEAD routes', async () => {
     const { app, guard } = create(rules)
     await app.register(countersign, { guard })
     app.get('/internal/x', answer)
@@ -118,7 +118,7 @@ describe('a Fastify route that no rule covers does not start', () => {
     assert.equal(app.server.listening, false)
   })
 
-  test('under a prefix, by the whole path', async () => {
+  test('names an uncovered route under a prefix by its full path', async () => {
     const { app, guard } = create(rules)
     await app.register(countersign, { guard })
     app.register(async (child) => void child.get('/x', answer), { prefix: '/internal' })
@@ -126,7 +126,7 @@ describe('a Fastify route that no rule covers does not start', () => {
     await assert.rejects(async () => app.ready(), refusal('route_uncovered', /\/v1\/internal\/x/))
   })
 
-  test('and all that are covered do, HEAD twins included', async () => {
+  test('starts if all routes are covered, including HEAD routes', async () => {
     const { app, guard } = create(rules)
     await app.register(countersign, { guard })
     app.get('/read-only', answer)
@@ -144,7 +144,7 @@ describe('a Fastify route that no rule covers does not start', () => {
     }
   })
 
-  test('nor does one whose allow is none', async () => {
+  test('does not start with an allow that is undefined', async () => {
     const { app, guard } = create(everything)
     await app.register(countersign, { guard })
     assert.throws(
@@ -166,7 +166,7 @@ test('a Fastify route does not start with an allow that no caller can meet', asy
   }
 })
 
-test('without rules every Fastify route has to say who may call it', async () => {
+test('without rules every Fastify route must state who may call it', async () => {
   const guard = createGuard({ source })
   const open = Fastify({ https: guard.tlsOptions() })
   await open.register(countersign, { guard })
@@ -180,7 +180,7 @@ test('without rules every Fastify route has to say who may call it', async () =>
   assert.equal((await authority.as(svid).inject(app, '/z')).statusCode, 403)
 })
 
-test('Fastify on localhost serves every address family under guard', async () => {
+test('Fastify on localhost guards every address family that it serves', async () => {
   const { app, guard } = create(everything)
   await app.register(countersign, { guard })
   const handled: string[] = []

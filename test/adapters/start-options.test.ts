@@ -54,7 +54,7 @@ describe('a guard does not start', () => {
     test(`with ${name}`, () => refuses(options, refusal('option_invalid', named)))
   }
 
-  test('with a rule behind one that swallows it', () => {
+  test('with a rule after one that matches all its requests', () => {
     for (const swallowed of [
       { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
       { path: '/internal', methods: ['POST'], allow: perRoute() },
@@ -64,7 +64,7 @@ describe('a guard does not start', () => {
     }
   })
 
-  test('with a glob that is none of ours', () => {
+  test('with a glob pattern that is not supported', () => {
     for (const path of [
       '/internal/**/x',
       '/internal/{a,b}',
@@ -80,12 +80,12 @@ describe('a guard does not start', () => {
     }
   })
 
-  test('with a caller pattern that is an authority, and suggests hasAuthority', () => {
+  test('with an authority as a caller pattern, and suggests hasAuthority', () => {
     refuses({ rules: [{ path: '/**', allow: ['SERVICE_core-api'] }] }, refusal('rule_invalid', /allow.*hasAuthority/))
   })
 })
 
-test('what was refused above starts when it is right', () => {
+test('starts with the corrected form of each error above', () => {
   const options: GuardOptions = {
     source,
     rules: [{ path: '/internal', methods: ['POST'], allow: perRoute() }, everything],

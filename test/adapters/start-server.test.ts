@@ -59,14 +59,14 @@ for (const [name, make] of Object.entries(makers)) {
     }
 
     for (const event of listeners) {
-      test(`with a ${event} listener from before`, () => {
+      test(`with an existing ${event} listener`, () => {
         const { guard, server } = prepare(make)
         server.on(event, () => undefined)
         assert.throws(() => guard.attach(server), refusal('server_unsuitable', new RegExp(event)))
       })
     }
 
-    test('with a context added by addContext before', () => {
+    test('with a context that was added by addContext', () => {
       const { guard, server } = prepare(make)
       server.addContext('other.example', sameName)
       assert.throws(() => guard.attach(server), refusal('server_unsuitable', /addContext/))
@@ -78,13 +78,13 @@ for (const [name, make] of Object.entries(makers)) {
       assert.throws(() => guard.attach(server), refusal('registration_invalid', /attach/))
     })
 
-    test('with the options of another guard', () => {
+    test('with the tlsOptions of another guard', () => {
       const { server } = prepare(make)
       assert.throws(() => createGuard({ source, rules }).attach(server), refusal('server_unsuitable', /another guard/))
     })
   })
 
-  describe(`an attached server of node:${name} cannot be loosened`, () => {
+  describe(`an attached server of node:${name} refuses to be weakened`, () => {
     for (const event of listeners) {
       test(`by a ${event} listener`, () => {
         const server = attach(make)
@@ -104,7 +104,7 @@ for (const [name, make] of Object.entries(makers)) {
   })
 }
 
-test("an attached HTTP/2 server takes no 'stream' listener, whose requests no guard would see", () => {
+test("an attached HTTP/2 server refuses a 'stream' listener, whose requests would bypass the guard", () => {
   const server = attach((options) => createSecureServer(options))
   assert.throws(() => server.on('stream', () => undefined), refusal('server_unsuitable', /stream/))
 })
@@ -116,7 +116,7 @@ test('a server without TLS does not start', async () => {
   await assert.rejects(async () => app.register(countersign, { guard }), refusal('server_unsuitable', /TLS/))
 })
 
-test('a source made for tests serves on loopback only', async () => {
+test('a source made for tests serves only on loopback', async () => {
   const guard = createGuard({ source, rules })
   const server = createExpressServer(guard, express())
   const failed = once(server, 'error')
@@ -132,7 +132,7 @@ test('a source made for tests serves on loopback only', async () => {
   await app.close()
 })
 
-test('a source made for tests closes a server that listens on other addresses already', async () => {
+test('a source made for tests closes a server that already listens on other addresses', async () => {
   const { guard, server } = prepare((options) => createServer(options))
   server.listen(0, '0.0.0.0')
   await once(server, 'listening')

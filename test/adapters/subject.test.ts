@@ -104,7 +104,7 @@ function refusalsOf({ events }: Service): readonly AuthenticationEvent[] {
 
 describe('the service map of the article', () => {
   for (const variant of variants) {
-    test(`lets each service reach what its authorities allow (${variant.name})`, async () => {
+    test(`allows each service the paths that its authorities allow (${variant.name})`, async () => {
       await using service = await startArticle(variant)
       for (const [name, ...expected] of [
         ['core-api', 200, 200, 200, 403],
@@ -118,7 +118,7 @@ describe('the service map of the article', () => {
       assert.deepEqual(refusalsOf(service), [])
     })
 
-    test(`ends the connection of everybody else before any handler (${variant.name})`, async () => {
+    test(`closes the connection of every other caller before any handler runs (${variant.name})`, async () => {
       await using service = await startArticle(variant)
       const others = {
         unknown: await issueNamed('intruder'),
@@ -141,7 +141,7 @@ describe('the service map of the article', () => {
       assert.deepEqual(await callAll(service, await issueNamed('core-api')), [200, 200, 200, 403])
     })
 
-    test(`gives the handler a principal with the common name and nothing of SPIFFE (${variant.name})`, async () => {
+    test(`passes the handler a principal with the common name and no SPIFFE properties (${variant.name})`, async () => {
       await using service = await startArticle(variant)
       const svid = await issueNamed('analytics-service')
       assert.deepEqual(await readJson(await service.as(svid).fetch('/internal/health')), {
@@ -152,7 +152,7 @@ describe('the service map of the article', () => {
       })
     })
 
-    test(`logs a denial with the common name, and tells the caller nothing of it (${variant.name})`, async () => {
+    test(`logs a denial with the common name and does not reveal it to the caller (${variant.name})`, async () => {
       await using service = await startArticle(variant)
       const response = await service.as(await issueNamed('analytics-service')).fetch('/internal/billing/invoices')
       const [denial] = service.events.filter((event) => event.type === 'denial')
@@ -171,9 +171,9 @@ describe('the service map of the article', () => {
 
 const perFramework = variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.3')
 
-describe('over the life of a connection', () => {
+describe('during the life of a connection', () => {
   for (const variant of perFramework) {
-    test(`the end of the certificate ends its connection (${variant.name})`, () =>
+    test(`a connection closes when the certificate expires (${variant.name})`, () =>
       withLife(2, async (life) => {
         await using service = await startArticle(variant)
         const svid = await issueNamed('core-api', { ttlSeconds: life.seconds })
@@ -189,7 +189,7 @@ describe('over the life of a connection', () => {
         assert.equal(service.handled.length, 1)
       }))
 
-    test(`a rotation of the CA keeps callers of both, then ends those of the old one (${variant.name})`, async () => {
+    test(`a rotation of the CA accepts callers of both CAs, then disconnects those of the old one (${variant.name})`, async () => {
       await using own = await openFiles()
       await using service = await startArticle(variant, { source: own.source })
       const next = await createCa('Example CA 2')
@@ -215,7 +215,7 @@ describe('over the life of a connection', () => {
   }
 })
 
-test('knows a caller by its DNS name where the guard was made so', async () => {
+test('identifies a caller by its DNS name if the guard is configured to', async () => {
   const hosts = { 'order-service.prod.internal': ['SERVICE_CORE_API'], 'billing.prod.internal': ['SERVICE_ANALYTICS'] }
   const byDnsName = dnsName({ authorities: hosts })
   for (const variant of perFramework) {
@@ -230,7 +230,7 @@ test('knows a caller by its DNS name where the guard was made so', async () => {
   }
 })
 
-test('a route of Fastify that asks for SPIFFE IDs does not start', async () => {
+test('a Fastify route that requires SPIFFE IDs does not start', async () => {
   const guard = createGuard({ source: files.source, identity, rules })
   for (const demand of [['spiffe://internal.example/x'], inNamespace('production')]) {
     const app = Fastify({ https: guard.tlsOptions() })
@@ -242,7 +242,7 @@ test('a route of Fastify that asks for SPIFFE IDs does not start', async () => {
   }
 })
 
-test('a route of Express that asks for SPIFFE IDs does not start, and lets nobody pass where nobody checked it', async () => {
+test('an Express route that requires SPIFFE IDs does not start, and denies every caller if it was not checked', async () => {
   const handled: string[] = []
   const createApp = (guard: Guard): express.Express => {
     const app = express()
@@ -277,19 +277,19 @@ describe('explain', () => {
     return decision.effect === 'allow' ? 'allow' : decision.reason
   }
 
-  test('decides for a common name of the list', () => {
+  test('decides for a listed common name', () => {
     assert.equal(explain('core-api', '/internal/billing/invoices'), 'allow')
     assert.equal(explain('analytics-service', '/internal/billing/invoices'), 'authority_missing')
     assert.equal(explain('analytics-service', '/internal/analytics/data'), 'allow')
   })
 
-  test('authenticates nobody by a name outside the list, a SPIFFE ID, or none', () => {
+  test('authenticates no caller with an unlisted name, a SPIFFE ID or no name', () => {
     for (const caller of ['intruder', 'CORE-API', '__proto__', 'spiffe://internal.example/core-api', '', null]) {
       assert.equal(explain(caller, '/internal/health'), 'unauthenticated')
     }
   })
 
-  test('reads a DNS name without regard to case, as in a certificate', () => {
+  test('compares DNS names ignoring case, as in a certificate', () => {
     const byDnsName = dnsName({ authorities: { 'order-service.prod.internal': [] } })
     const guardOfHosts = createGuard({ source: files.source, identity: byDnsName, rules: rules.slice(2) })
     const question = { caller: 'Order-Service.prod.internal', method: 'GET', path: '/internal/health' }

@@ -43,7 +43,7 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
   const ca = [at('root.crt'), at('issuing.crt')]
   const byCommonName = commonName({ authorities: { [order]: ['SERVICE_ORDER'] } })
 
-  test('a caller with its intermediate is known by its common name, and a service outside the list is not', async () => {
+  test('identifies a caller with its intermediate by its common name, and refuses an unlisted service', async () => {
     await using service = await start({ key: at('payment.key'), cert: at('payment.chain'), ca }, byCommonName)
     assert.deepEqual(await service.call('order.chain', '/payments/1'), [200, order])
     assert.deepEqual(await service.call('order.chain', '/health'), [200, order])
@@ -51,7 +51,7 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     assert.ok(service.reasons.includes('name_unknown'))
   })
 
-  test('a caller without its intermediate is known where the intermediate stands beside the root', async () => {
+  test('accepts a caller without its intermediate if the CA file contains the intermediate', async () => {
     await using service = await start({ key: at('payment.key'), cert: at('payment.crt'), ca }, byCommonName)
     assert.deepEqual(await service.call('order.crt', '/payments/1'), [200, order])
   })
@@ -62,14 +62,14 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     assert.deepEqual(await service.call('order.chain', '/payments/1'), [200, order])
   })
 
-  test('a caller with several host names is known by the one that is in the list', async () => {
+  test('identifies a caller with several host names by the listed one', async () => {
     const byDnsName = dnsName({ authorities: { [order]: ['SERVICE_ORDER'] } })
     await using service = await start({ key: at('payment.key'), cert: at('payment.chain'), ca }, byDnsName)
     assert.deepEqual(await service.call('order.chain', '/payments/1'), [200, order])
     assert.deepEqual(await service.call('order-alone.chain', '/payments/1'), [200, order])
   })
 
-  test('an intermediate is no service, not even with a common name of the list', async () => {
+  test('does not accept an intermediate as a service, even with a listed common name', async () => {
     const named = commonName({ authorities: { 'Harbour-Issuing': ['SERVICE_ORDER'] } })
     await using service = await start({ key: at('payment.key'), cert: at('payment.chain'), ca }, named)
     await assert.rejects(service.call('issuing.crt', '/payments/1', 'issuing.key'))

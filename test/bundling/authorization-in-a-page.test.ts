@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { build, type BuildFailure } from 'esbuild'
 import { bundleForPage, entryPoints, expectedDecisions, micromatchOptions, pageOptions } from './bundle-for-page.ts'
 
-test('requests are decided where there is nothing of Node', async () => {
+test('decides requests in an environment without Node', async () => {
   const script = await bundleForPage()
   // JavaScript itself, and of the Web what each page and each worker has.
   const context = createContext({ URL, TextEncoder, TextDecoder, crypto: globalThis.crypto })
@@ -15,7 +15,7 @@ test('requests are decided where there is nothing of Node', async () => {
   assert.equal(globals, 'undefined,undefined,undefined')
 })
 
-test('only micromatch asks for something of Node, and for no more than the page about it says', async () => {
+test('only micromatch needs Node modules, and only those that its page lists', async () => {
   const { errors } = await failureOf(build({ ...pageOptions, entryPoints, define: micromatchOptions.define }))
   const asked = errors.map(({ text, location }) => {
     const [, name = ''] = /Could not resolve "([^"]+)"/.exec(text) ?? [undefined, text]
@@ -25,7 +25,7 @@ test('only micromatch asks for something of Node, and for no more than the page 
   assert.deepEqual([...new Set(asked)].toSorted(), ['fill-range: util', 'micromatch: util', 'picomatch: path'])
 })
 
-test('a bundle of names alone has no code for certificates', async () => {
+test('a bundle that imports only names contains no certificate code', async () => {
   const { outputFiles, metafile } = await build({
     ...pageOptions,
     stdin: {

@@ -30,7 +30,7 @@ no rules: ConfigurationError
 for (const format of ['cjs', 'esm'] as const) {
   for (const minify of scale([format === 'cjs'], [false, true])) {
     const how = minify ? 'bundled and minified' : 'bundled'
-    test(`a service that is ${how} as ${format} does what it does unbundled, in another folder`, async (context) => {
+    test(`a service bundled by ${how} as ${format} behaves as unbundled, in another folder`, async (context) => {
       const folder = mkdtempSync(join(tmpdir(), 'countersign-bundled-'))
       context.after(() => rmSync(folder, { recursive: true, force: true }))
       const outfile = join(folder, format === 'cjs' ? 'service.cjs' : 'service.mjs')
@@ -62,6 +62,6 @@ for (const format of ['cjs', 'esm'] as const) {
   }
 }
 
-test('the options that this test gives to the bundler are those of the page about it', () => {
+test('this test passes the bundler the options from the documentation page', () => {
   assert.ok(readFileSync(here('../../docs/bundling.md'), 'utf8').includes(banner))
 })

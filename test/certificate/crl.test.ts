@@ -53,7 +53,7 @@ test('reads issuer, dates, key identifier and revoked serial numbers', () => {
   assert.match(crl.sha256, /^[0-9a-f]{64}$/)
 })
 
-test('reads a list of version 1, one that revokes nobody in both spellings, and dates after 2050', () => {
+test('reads version 1 lists, both encodings of an empty list, and dates after 2050', () => {
   const first = decodeCrl(encodeCrl({ version: Buffer.alloc(0), entries: [entry(integer(5))] }))
   assert.deepEqual([...first.revoked], ['05'])
   assert.equal('authorityKeyId' in first, false)
@@ -64,14 +64,14 @@ test('reads a list of version 1, one that revokes nobody in both spellings, and 
   assert.equal(late.nextUpdate, end)
 })
 
-test('reads a critical key identifier, with and without a key in it', () => {
+test('reads a critical authority key identifier, with and without a key id', () => {
   const critical = extension('2.5.29.35', sequence(tlv(0x80, hex('0c'))), true)
   assert.equal(decodeCrl(encodeCrl({ extensions: [critical] })).authorityKeyId, '0c')
   const bare = extension('2.5.29.35', sequence())
   assert.equal(decodeCrl(encodeCrl({ extensions: [bare] })).authorityKeyId, undefined)
 })
 
-test('spells a serial number as the certificate does, however either is padded', () => {
+test('formats serial numbers as certificates do, whatever their padding', () => {
   for (const [listed, certified] of [
     ['020200ff', '020200ff'],
     ['0201ff', '0202ffff'],
@@ -86,14 +86,14 @@ test('spells a serial number as the certificate does, however either is padded',
   }
 })
 
-test('keeps a copy of the bytes', () => {
+test('copies the input bytes', () => {
   const der = encodeCrl({ issuer: root.name, signer: signer(root.keys.privateKey) })
   const crl = decodeCrl(der)
   der.fill(0)
   assert.equal(verifyCrlSignature(crl, rootCertificate), 'valid')
 })
 
-test('refuses what is no revocation list', () => {
+test('rejects input that is not a revocation list', () => {
   const crl = encodeCrl({ entries: [entry(integer(1))] })
   const cases: readonly (readonly [string, Uint8Array])[] = [
     ['no bytes', new Uint8Array()],
@@ -122,7 +122,7 @@ test('refuses what is no revocation list', () => {
   for (const [what, der] of cases) refuses(what, der, 'crl_malformed')
 })
 
-test('refuses a list that is no full answer for all certificates of its issuer', () => {
+test('rejects a list that does not cover all certificates of its issuer', () => {
   const cases: readonly (readonly [string, Partial<CrlFields>])[] = [
     ['no nextUpdate', { nextUpdate: Buffer.alloc(0) }],
     ['a delta', { extensions: [extension('2.5.29.27', integer(1), true)] }],
@@ -137,13 +137,13 @@ test('refuses a list that is no full answer for all certificates of its issuer',
   for (const [what, fields] of cases) refuses(what, encodeCrl(fields), 'crl_unsupported')
 })
 
-test('refuses a list that is signed by an algorithm that verifies nothing', () => {
+test('rejects a list signed with a weak or unsupported algorithm', () => {
   const { privateKey } = keyPair('RSA-2048')
   refuses('SHA-1', encodeCrl({ signer: signer(privateKey, 'sha1') }), 'crl_unsupported')
   refuses('Ed448', encodeCrl({ signer: signer(keyPair('Ed448').privateKey) }), 'crl_unsupported')
 })
 
-test('reads a list of nearly 1 MiB and refuses a larger one before it reads any of it', () => {
+test('reads a list of nearly 1 MiB and rejects a larger one before reading it', () => {
   const entries = Array.from({ length: 47_000 }, (_, index) => entry(integer(0x1000 + index)))
   const der = encodeCrl({ entries })
   assert.ok(der.length > 1_000_000 && der.length <= 1024 * 1024)
@@ -151,7 +151,7 @@ test('reads a list of nearly 1 MiB and refuses a larger one before it reads any 
   refuses('1 MiB and a byte', Buffer.alloc(1024 * 1024 + 1), 'crl_unsupported')
 })
 
-test('never fails in another way on bytes that are nearly a list', () => {
+test('throws only its own errors for mutated lists', () => {
   const der = encodeCrl({ entries: [entry(integer(1), reasonCode())], extensions: [authorityKeyId('0a')] })
   for (let index = 0; index < der.length; index += 1) {
     const damaged = Buffer.from(der)
@@ -166,7 +166,7 @@ test('never fails in another way on bytes that are nearly a list', () => {
   }
 })
 
-test('finds a list valid for its issuer alone: by name, by key and by the right to sign lists', () => {
+test('accepts a list as valid only for its issuer: by name, key and right to sign lists', () => {
   const impostor = { ...entity('root', 'P-256', 3), name: root.name }
   const crl = listOf(root)
   assert.equal(verifyCrlSignature(crl, rootCertificate), 'valid')
@@ -178,14 +178,14 @@ test('finds a list valid for its issuer alone: by name, by key and by the right 
   assert.equal(verifyCrlSignature(crl, authority(root, { extensions: { keyUsage: null } })), 'valid')
 })
 
-test('finds no list valid that a weak key signed', () => {
+test('never accepts the signature of a weak key', () => {
   for (const type of ['RSA-1024', 'P-224'] as const) {
     const weak = entity('weak', type)
     assert.equal(verifyCrlSignature(listOf(weak), authority(weak)), 'foreign')
   }
 })
 
-test('verifies lists by RSA, ECDSA and Ed25519', () => {
+test('verifies lists signed with RSA, ECDSA and Ed25519', () => {
   for (const type of ['RSA-2048', 'P-384', 'Ed25519'] as const) {
     const strong = entity('strong', type)
     assert.equal(verifyCrlSignature(listOf(strong), authority(strong)), 'valid')
@@ -265,7 +265,7 @@ for (const version of [1, 2]) {
   })
 }
 
-test('says what it is that is given in place of a list', () => {
+test('names the format of input that is not a list', () => {
   for (const [bytes, found] of [
     [Buffer.from('-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n'), /found PEM; .*openssl crl -outform DER/],
     [rootCertificate.der, /found a certificate \(DER\)/],

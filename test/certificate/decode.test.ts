@@ -16,7 +16,7 @@ import {
   signer,
 } from './issue.ts'
 
-test('reads every field of a certificate that another library has written', async () => {
+test('reads every field of a certificate encoded by another library', async () => {
   const written = await issueByLibrary({
     subject: 'C=US, O=SPIRE, CN=core-api',
     issuer: 'C=US, O=Authority',
@@ -64,7 +64,7 @@ test('reads every field of a certificate that another library has written', asyn
   assert.equal(certificate.selfIssued, false)
 })
 
-test('keeps its own copy of the bytes', () => {
+test('copies the input bytes', () => {
   const der = encodeCertificate()
   const certificate = decodeCertificate(der)
   const { sha256 } = certificate
@@ -74,7 +74,7 @@ test('keeps its own copy of the bytes', () => {
   assert.equal(createHash('sha256').update(certificate.der).digest('hex'), sha256)
 })
 
-test('reads the certificate itself when PEM of another one hides in its subject', () => {
+test('reads the certificate itself if its subject contains the PEM of another one', () => {
   const hidden = new X509Certificate(encodeCertificate({ subject: name('CN=hidden') })).toString()
   const der = encodeCertificate({ subject: name(`CN=\n${hidden}`) })
 
@@ -84,21 +84,21 @@ test('reads the certificate itself when PEM of another one hides in its subject'
   assert.deepEqual(certificate.der, der)
 })
 
-test('reads a certificate of version 1, which has no extensions', () => {
+test('reads a version 1 certificate, which has no extensions', () => {
   const certificate = decodeCertificate(encodeCertificate({ version: Buffer.alloc(0), extensions: null }))
 
   assert.equal(certificate.basicConstraints, undefined)
   assert.deepEqual(certificate.unknownCriticalExtensions, [])
 })
 
-test('passes over unique identifiers in versions 2 and 3', () => {
+test('ignores unique identifiers in versions 2 and 3', () => {
   const uniqueIds = Buffer.concat([tlv(0x81, hex('0001')), tlv(0x82, hex('0002'))])
 
   assert.ok(decodeCertificate(encodeCertificate({ uniqueIds })))
   assert.ok(decodeCertificate(encodeCertificate({ uniqueIds, version: tlv(0xa0, integer(1)), extensions: null })))
 })
 
-test('reads the serial number of every length and sign', () => {
+test('reads serial numbers of every length and sign', () => {
   const serials = [
     ['020101', '01'],
     ['020200ff', 'ff'],
@@ -113,7 +113,7 @@ test('reads the serial number of every length and sign', () => {
   }
 })
 
-test('reads dates in both forms of time, in each century', () => {
+test('reads dates in both time formats, in each century', () => {
   const dates = [
     [tlv(0x17, '491231235959Z'), Date.UTC(2049, 11, 31, 23, 59, 59)],
     [tlv(0x17, '500101000000Z'), Date.UTC(1950, 0, 1)],
@@ -125,13 +125,13 @@ test('reads dates in both forms of time, in each century', () => {
   }
 })
 
-test('sees that the algorithm inside the signed part differs from the one outside', () => {
+test('detects that the inner and outer signature algorithms differ', () => {
   const signedAlgorithm = signer(keyPair().privateKey, 'sha384').algorithm
 
   assert.equal(decodeCertificate(encodeCertificate({ signedAlgorithm })).signature.algorithmsAgree, false)
 })
 
-test('calls a certificate self-issued when its names are equal, whoever signed it', () => {
+test('treats a certificate as self-issued if its names are equal, whoever signed it', () => {
   const fields = { issuer: name('O=Authority  One'), subject: name('O=authority one') }
 
   assert.equal(decodeCertificate(encodeCertificate(fields)).selfIssued, true)
@@ -191,12 +191,12 @@ const malformed: readonly (readonly [what: string, fields: Partial<Fields>])[] =
 ]
 
 for (const [what, fields] of malformed) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => decodeCertificate(encodeCertificate(fields)), { code: 'certificate_malformed' })
   })
 }
 
-test('refuses a key that Node cannot read', () => {
+test('rejects a key that Node cannot read', () => {
   const unknown = sequence(sequence(objectIdentifier('1.2.3.4')), bitString(hex('04')))
   const offTheCurve = sequence(algorithm, bitString(hex(`04${'11'.repeat(64)}`)))
 
@@ -205,7 +205,7 @@ test('refuses a key that Node cannot read', () => {
   }
 })
 
-test('refuses a curve that is given by its numbers, even those of P-256', () => {
+test('rejects explicit curve parameters, even those of P-256', () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', paramEncoding: 'explicit' })
   const explicit = publicKey.export({ type: 'spki', format: 'der' })
 
@@ -214,7 +214,7 @@ test('refuses a curve that is given by its numbers, even those of P-256', () => 
   })
 })
 
-test('refuses no bytes, two certificates and bytes after a certificate', () => {
+test('rejects empty input, two certificates, and bytes after a certificate', () => {
   const der = encodeCertificate()
 
   assert.throws(() => decodeCertificate(Buffer.alloc(0)), { code: 'certificate_missing' })
@@ -222,14 +222,14 @@ test('refuses no bytes, two certificates and bytes after a certificate', () => {
   assert.throws(() => decodeCertificate(Buffer.concat([der, hex('00')])), { code: 'certificate_trailing_bytes' })
 })
 
-test('refuses bytes after the signature inside the outer sequence', () => {
+test('rejects bytes after the signature inside the outer sequence', () => {
   const inside = readElement(encodeCertificate(), 0, 'certificate').content
 
   assert.ok(decodeCertificate(sequence(inside)))
   assert.throws(() => decodeCertificate(sequence(inside, nullValue)), { code: 'certificate_malformed' })
 })
 
-test('refuses a certificate that is cut off anywhere', () => {
+test('rejects a certificate truncated at any position', () => {
   const der = encodeCertificate()
 
   for (let length = 1; length < der.length; length += 1) {
@@ -237,7 +237,7 @@ test('refuses a certificate that is cut off anywhere', () => {
   }
 })
 
-test('throws nothing but its own errors, whichever byte is changed', () => {
+test('throws only its own errors, whichever byte is changed', () => {
   const der = encodeCertificate()
 
   for (const [index, byte] of der.entries()) {
@@ -253,7 +253,7 @@ test('throws nothing but its own errors, whichever byte is changed', () => {
   }
 })
 
-test('refuses a configured certificate that a second reader reads otherwise', () => {
+test('rejects a configured certificate that a second parser reads differently', () => {
   // The second reader takes the year 0 for 1900.
   const ancient = encodeCertificate({ notBefore: tlv(0x18, '00000101000000Z') })
 
@@ -261,7 +261,7 @@ test('refuses a configured certificate that a second reader reads otherwise', ()
   assert.throws(() => decodeConfirmedCertificate(ancient), { code: 'certificate_malformed' })
 })
 
-test('refuses a configured certificate that a second reader does not understand', () => {
+test('rejects a configured certificate that a second parser rejects', () => {
   const odd = encodeCertificate({ subject: name(attribute('CN=no time', 0x18)) })
 
   assert.ok(decodeCertificate(odd))
@@ -269,14 +269,14 @@ test('refuses a configured certificate that a second reader does not understand'
 })
 
 for (const keyType of ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS', 'Ed25519'] as const) {
-  test(`two readers agree about a certificate for a key of ${keyType}`, () => {
+  test(`both parsers agree about a certificate with a key of ${keyType}`, () => {
     const der = encodeCertificate({ publicKey: exportKey(keyPair(keyType)) })
 
     assert.ok(decodeConfirmedCertificate(der).publicKey.equals(keyPair(keyType).publicKey))
   })
 }
 
-test('takes a certificate of 128 KiB and not of one byte more', () => {
+test('accepts a certificate of 128 KiB and not one byte more', () => {
   // Signatures of Ed25519 are all of one length.
   const by = signer(keyPair('Ed25519').privateKey)
   const withName = (length: number): Buffer =>

@@ -6,7 +6,7 @@ import { encodeCertificate } from './issue.ts'
 
 const certificate = encodeCertificate()
 
-test('cuts concatenated certificates at their lengths', () => {
+test('splits concatenated certificates by their lengths', () => {
   const other = sequence(hex('020101'))
 
   const parts = splitDer(Buffer.concat([certificate, other, certificate]))
@@ -14,11 +14,11 @@ test('cuts concatenated certificates at their lengths', () => {
   assert.deepEqual(parts, [certificate, other, certificate])
 })
 
-test('finds no certificates in no bytes', () => {
+test('returns no certificates for empty input', () => {
   assert.deepEqual(splitDer(Buffer.alloc(0)), [])
 })
 
-test('reads lengths at the borders of their forms', () => {
+test('reads lengths at the boundaries of their encodings', () => {
   for (const length of [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_00_00]) {
     const element = sequence(Buffer.alloc(length))
 
@@ -26,7 +26,7 @@ test('reads lengths at the borders of their forms', () => {
   }
 })
 
-test('reads a view into a larger buffer by the bounds of the view', () => {
+test('respects the bounds of a view into a larger buffer', () => {
   const larger = Buffer.concat([Buffer.alloc(7), certificate, Buffer.alloc(9)])
 
   const parts = splitDer(new Uint8Array(larger.buffer, larger.byteOffset + 7, certificate.length))
@@ -34,7 +34,7 @@ test('reads a view into a larger buffer by the bounds of the view', () => {
   assert.deepEqual(parts, [certificate])
 })
 
-test('refuses bytes after a certificate that begin no further one', () => {
+test('rejects bytes after a certificate that do not start another one', () => {
   for (const rest of ['00', '0500', '3100', 'ff']) {
     assert.throws(() => splitDer(Buffer.concat([certificate, hex(rest)])), { code: 'certificate_trailing_bytes' })
   }
@@ -56,7 +56,7 @@ const malformed: readonly (readonly [what: string, bytes: string])[] = [
 ]
 
 for (const [what, bytes] of malformed) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => splitDer(hex(bytes)), { code: 'certificate_malformed' })
     assert.throws(() => splitDer(Buffer.concat([certificate, hex(bytes)])), {
       name: 'CertificateError',

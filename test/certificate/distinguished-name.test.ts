@@ -9,24 +9,24 @@ import { attribute, hex, name, nullValue, objectIdentifier, sequence, tlv } from
 
 const decode = (der: Buffer): ReturnType<typeof decodeDistinguishedName> => decodeDistinguishedName(der, 'subject')
 
-test('renders a name from the inside out with what separates attributes escaped', () => {
+test('formats a name from most to least specific, with separators escaped', () => {
   const decoded = decode(name('C=US', 'O=A, B + C', 'DC=x', '1.2.3.4=y', 'CN=core-api'))
 
   assert.equal(decoded.text, 'CN=core-api,1.2.3.4=y,DC=x,O=A\\, B \\+ C,C=US')
 })
 
-test('gives every common name in its own spelling, outermost first', () => {
+test('returns every common name as spelled, outermost first', () => {
   const multiple = name('CN=First', Buffer.concat([attribute('OU=x'), attribute('CN= Second ')]), 'CN=third')
 
   assert.deepEqual(decode(multiple).commonNames, ['First', ' Second ', 'third'])
 })
 
-test('gives every e-mail address, and an empty one for another string type', () => {
+test('returns every e-mail address, and an empty string for another string type', () => {
   assert.deepEqual(decode(name(attribute('E=a@x.example', 0x0c))).emailAddresses, [''])
   assert.deepEqual(decode(name('E=a@x.example', 'O=x', 'E=b@x.example')).emailAddresses, ['a@x.example', 'b@x.example'])
 })
 
-test('reads the same text out of every string type', () => {
+test('decodes the same text from every string type', () => {
   const types = [0x0c, 0x13, 0x16, 0x1a, 0x14]
   for (const type of types) {
     assert.deepEqual(decode(name(attribute('CN=core', type))).commonNames, ['core'])
@@ -36,7 +36,7 @@ test('reads the same text out of every string type', () => {
   assert.deepEqual(decode(name(wide)).commonNames, ['core'])
 })
 
-test('keeps a value that is no text in hexadecimal, and gives it as an empty common name', () => {
+test('shows a value that is not text in hexadecimal, and returns it as an empty common name', () => {
   const decoded = decode(name(attribute('CN=x', 0x1c), attribute('E=x', 0x1c)))
 
   assert.equal(decoded.text, 'emailAddress=#1c0178,CN=#1c0178')
@@ -56,7 +56,7 @@ const same: readonly (readonly [what: string, one: Buffer, other: Buffer])[] = [
 ]
 
 for (const [what, one, other] of same) {
-  test(`takes names for equal with ${what}`, () => {
+  test(`treats names as equal with ${what}`, () => {
     assert.equal(isSameName(decode(one), decode(other)), true)
   })
 }
@@ -76,12 +76,12 @@ const different: readonly (readonly [what: string, one: Buffer, other: Buffer])[
 ]
 
 for (const [what, one, other] of different) {
-  test(`takes names for different with ${what}`, () => {
+  test(`treats names as different with ${what}`, () => {
     assert.equal(isSameName(decode(one), decode(other)), false)
   })
 }
 
-test('finds a name within the subtree of its own beginning', () => {
+test('finds a name within the subtree of its own prefix', () => {
   const base = decode(name('O=x', 'OU=y'))
 
   assert.equal(isWithinName(decode(name('O=x', 'OU=y', 'CN=z')), base), true)
@@ -108,12 +108,12 @@ const malformed: readonly (readonly [what: string, der: Buffer])[] = [
 ]
 
 for (const [what, der] of malformed) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => decode(der), { code: 'certificate_malformed' })
   })
 }
 
-test('takes time for a name of 200,000 attributes that is no more than proportional to their number', () => {
+test('takes time proportional to the size of a name with 200,000 attributes', () => {
   const relative = tlv(0x31, attribute('CN=a'))
   const decoded = decode(tlv(0x30, Buffer.alloc(200_000 * relative.length, relative)))
   assert.equal(decoded.relativeNames.length, 200_000)

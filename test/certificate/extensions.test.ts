@@ -36,7 +36,7 @@ test('reads basicConstraints with and without a path length', () => {
   }
 })
 
-test('reads a default that is written out, as older issuers do', () => {
+test('accepts explicitly encoded default values, as older issuers write them', () => {
   const explicit = extension('2.5.29.19', sequence(flag('00')))
   const notCritical = sequence(objectIdentifier('2.5.29.15'), flag('00'), tlv(0x04, bitString(hex('80'))))
 
@@ -46,7 +46,7 @@ test('reads a default that is written out, as older issuers do', () => {
   assert.equal(certificate.keyUsage?.critical, false)
 })
 
-test('reads each key usage by its bit', () => {
+test('reads each key usage from its bit', () => {
   const names = [
     'digitalSignature',
     'nonRepudiation',
@@ -64,7 +64,7 @@ test('reads each key usage by its bit', () => {
   assert.equal(decodeWith(keyUsage(0, 1, 2, 3, 4, 5, 6, 7, 8)).keyUsage?.usages.size, 9)
 })
 
-test('passes over key usage bits that have no name', () => {
+test('ignores key usage bits without a name', () => {
   for (const bits of ['8040', '800000000001']) {
     const { keyUsage: read } = decodeWith(extension('2.5.29.15', bitString(hex(bits))))
 
@@ -72,7 +72,7 @@ test('passes over key usage bits that have no name', () => {
   }
 })
 
-test('reads extended key usages, arcs beyond 53 bits included', () => {
+test('reads extended key usages, including arcs beyond 53 bits', () => {
   const uuid = '2.25.329800735698586629295641978511506172918'
 
   assert.deepEqual(decodeWith(extendedKeyUsage(clientAuth, uuid)).extendedKeyUsage, [clientAuth, uuid])
@@ -86,7 +86,7 @@ test('reads an object identifier of 64 bytes', () => {
   assert.deepEqual(decodeWith(extension(longest, nullValue, true)).unknownCriticalExtensions, [longest])
 })
 
-test('reads an alternative name of every type', () => {
+test('reads alternative names of every type', () => {
   const certificate = decodeWith(
     subjectAlternativeName(
       generalName.other(),
@@ -130,7 +130,7 @@ test('reads permitted and excluded subtrees of every type', () => {
   assert.equal(excluded.nameConstraints?.permitted.length, 0)
 })
 
-test('reads key identifiers, also beside an issuer and serial number or without a key id', () => {
+test('reads key identifiers, with an issuer and serial number or without a key id', () => {
   const whole = sequence(tlv(0x80, hex('0aff')), tlv(0xa1, generalName.directory(name('O=x'))), tlv(0x82, hex('01')))
   const without = sequence(tlv(0xa1, generalName.directory(name('O=x'))), tlv(0x82, hex('01')))
 
@@ -146,7 +146,7 @@ test('reads key identifiers, also beside an issuer and serial number or without 
   }
 })
 
-test('lists critical extensions that it does not process and passes over the others', () => {
+test('lists critical extensions that it does not process and ignores others', () => {
   const certificate = decodeWith(
     extension('1.2.3.4', nullValue, true),
     extension('1.2.3.5', nullValue),
@@ -217,12 +217,12 @@ const malformed: readonly (readonly [what: string, extension: Buffer])[] = [
 ]
 
 for (const [what, value] of malformed) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => decodeWith(value), { code: 'certificate_malformed' })
   })
 }
 
-test('refuses the same extension twice, known or unknown', () => {
+test('rejects a duplicate extension, known or unknown', () => {
   const unknown = extension('1.2.3.4', nullValue)
 
   assert.throws(() => decodeWith(unknown, unknown), { code: 'certificate_malformed' })

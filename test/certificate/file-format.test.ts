@@ -51,20 +51,20 @@ for (const [what, bytes] of formats) {
   })
 }
 
-test('recognizes nothing in other text, in other bytes, in other DER and in nothing', () => {
+test('recognizes nothing in other text, other bytes, other DER or empty input', () => {
   for (const bytes of [Buffer.from('text'), Buffer.of(1, 2, 3, 4), sequence(tlv(0x0c, 'x')), Buffer.alloc(0)]) {
     assert.equal(describeFormat(bytes), undefined)
   }
 })
 
-test('says what DER is that is given in place of certificates', () => {
+test('names the actual format of DER that is not a certificate', () => {
   for (const [what, bytes] of formats) {
     if (bytes[0] !== 0x30 || what.source.startsWith('^a certificate \\(')) continue
     assert.throws(() => parseCertificates(bytes), { message: new RegExp(what.source.replace('^', '')) })
   }
 })
 
-test('names the command that converts a Java key store, with its path as the shell takes it', () => {
+test('suggests the command that converts a Java key store, with a shell-quoted path', () => {
   const jks = Buffer.from('feedfeed00000002', 'hex')
   assert.match(
     describeJavaStore(jks, '/etc/app/store.jks') ?? '',
@@ -77,7 +77,7 @@ test('names the command that converts a Java key store, with its path as the she
 
 const skip = spawnSync('keytool', ['-help']).status === 0 ? false : 'no keytool on the PATH'
 
-test('the command that is named converts a store of keytool', { skip }, (context) => {
+test('the suggested command converts a keytool store', { skip }, (context) => {
   const folder = mkdtempSync(join(tmpdir(), "countersign-it's a store-"))
   context.after(() => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'trust.jks')

@@ -145,7 +145,7 @@ const table: readonly Case[] = [
 ]
 
 for (const row of table) {
-  test(`judges ${show(row.name)} by the subtree ${show(row.base)}`, () => {
+  test(`compares ${show(row.name)} with the subtree ${show(row.base)}`, () => {
     assert.equal(isAllowed({ permitted: [row.base] }, [row.name]), row.permitted)
     assert.equal(isAllowed({ excluded: [row.base] }, [row.name]), row.excluded)
   })
@@ -157,7 +157,7 @@ for (const [type, value] of Object.entries({
   ediParty: ediParty(),
   registeredId: registeredId(),
 })) {
-  test(`refuses a constrained name of type ${type}, which we cannot judge`, () => {
+  test(`rejects a constrained name of type ${type}, which it cannot evaluate`, () => {
     assert.equal(isAllowed({ permitted: [value] }, [value]), false)
     assert.equal(isAllowed({ excluded: [value] }, [value]), false)
     assert.equal(isAllowed({ excluded: [value] }, [dns('example.com')]), true)
@@ -165,7 +165,7 @@ for (const [type, value] of Object.entries({
   })
 }
 
-test('binds only names of the type of a subtree', () => {
+test('constrains only names of the type of a subtree', () => {
   const names = [uri('spiffe://saas.example/x'), email('a@x.example'), ip('0a000001')]
 
   assert.equal(isAllowed({ permitted: [dns('example.com')] }, names, name('O=x')), true)
@@ -179,7 +179,7 @@ test('binds only names of the type of a subtree', () => {
   assert.equal(isAllowed({ excluded: [uri('saas.example'), ip('0a000001ffffffff')] }, [dns('saas.example')]), true)
 })
 
-test('permits a name inside any permitted subtree of its type, and wants it of every name', () => {
+test('permits a name inside any permitted subtree of its type, and requires it of every name', () => {
   const lists = { permitted: [dns('example.com'), dns('example.org'), uri('saas.example')] }
 
   assert.equal(isAllowed(lists, [dns('a.example.org'), dns('a.example.com')]), true)
@@ -187,14 +187,14 @@ test('permits a name inside any permitted subtree of its type, and wants it of e
   assert.equal(isAllowed(lists, [dns('a.example.org'), uri('spiffe://other.example/x')]), false)
 })
 
-test('excludes a name that is permitted too', () => {
+test('excludes a name even if it is also permitted', () => {
   const lists = { permitted: [dns('example.com')], excluded: [dns('a.example.com')] }
 
   assert.equal(isAllowed(lists, [dns('b.example.com')]), true)
   assert.equal(isAllowed(lists, [dns('b.a.example.com')]), false)
 })
 
-test('wants a name inside the permitted subtrees of every certificate above it', () => {
+test('requires a name to be inside the permitted subtrees of every certificate above it', () => {
   const wide = constrained({ permitted: [dns('example.com')] })
   const narrow = constrained({ permitted: [dns('a.example.com')] })
 
@@ -203,7 +203,7 @@ test('wants a name inside the permitted subtrees of every certificate above it',
   assert.notEqual(findNameViolation([leafWith([dns('x.b.example.com')]), wide, narrow]), undefined)
 })
 
-test('applies constraints that are not critical', () => {
+test('applies non-critical constraints', () => {
   const critical = nameConstraints({ excluded: [dns('example.com')] })
   const value = critical.subarray(critical.indexOf(Buffer.from([0x04])))
   const optional = sequence(Buffer.from('0603551d1e', 'hex'), value)
@@ -212,7 +212,7 @@ test('applies constraints that are not critical', () => {
   assert.notEqual(findNameViolation([leafWith([dns('example.com')]), above]), undefined)
 })
 
-test('judges the subject as a directory name, and no empty one', () => {
+test('checks a non-empty subject as a directory name', () => {
   const lists = { permitted: [directory(name('O=Example'))] }
 
   assert.equal(isAllowed(lists, [], name('O=Example', 'CN=x')), true)
@@ -220,7 +220,7 @@ test('judges the subject as a directory name, and no empty one', () => {
   assert.equal(isAllowed(lists, [dns('a')]), true)
 })
 
-test('judges e-mail addresses in the subject, also beside alternative names', () => {
+test('checks e-mail addresses in the subject, even with alternative names', () => {
   const lists = { excluded: [email('evil.example')] }
 
   assert.equal(isAllowed(lists, [], name('E=a@evil.example')), false)
@@ -229,7 +229,7 @@ test('judges e-mail addresses in the subject, also beside alternative names', ()
   assert.equal(isAllowed(lists, [], name('E=a@good.example')), true)
 })
 
-test("judges a leaf's common name that looks like a host name", () => {
+test("checks a leaf's common name that looks like a host name", () => {
   const lists = { permitted: [dns('example.com')] }
 
   assert.equal(isAllowed(lists, [], name('CN=a.example.com')), true)
@@ -239,7 +239,7 @@ test("judges a leaf's common name that looks like a host name", () => {
   assert.equal(isAllowed(lists, [], name('CN=core-api')), true)
 })
 
-test('judges intermediates too, without their common names, and passes over self-issued ones', () => {
+test('checks intermediates except their common names, and skips self-issued ones', () => {
   const top = constrained({ permitted: [dns('example.com')] })
   const wrong = { names: subjectAlternativeName(dns('evil.example')) }
   const intermediate = decodeCertificate(issueAuthority(entity('below'), { by: authority, extensions: wrong }))
@@ -252,7 +252,7 @@ test('judges intermediates too, without their common names, and passes over self
   assert.equal(findNameViolation([leaf, named, top]), undefined)
 })
 
-test('judges a self-issued leaf', () => {
+test('checks a self-issued leaf', () => {
   const leaf = decodeCertificate(
     issueAuthority(authority, { extensions: { names: subjectAlternativeName(dns('evil.example')) } }),
   )
@@ -260,7 +260,7 @@ test('judges a self-issued leaf', () => {
   assert.notEqual(findNameViolation([leaf, constrained({ permitted: [dns('example.com')] })]), undefined)
 })
 
-test('does not bind the certificate that carries them', () => {
+test('does not constrain the certificate that contains the constraints', () => {
   const constraints = nameConstraints({ excluded: [dns('example.com')] })
   const names = subjectAlternativeName(dns('example.com'))
   const top = decodeCertificate(issueAuthority(authority, { extensions: { constraints, names } }))
@@ -268,7 +268,7 @@ test('does not bind the certificate that carries them', () => {
   assert.equal(findNameViolation([leafWith([dns('example.org')]), top]), undefined)
 })
 
-test('ends when there are more names and subtrees than can be compared', () => {
+test('gives up if there are too many names and subtrees to compare', () => {
   const names = Array.from({ length: 129 }, (_, index) => dns(`h${index}.example.com`))
   const bases = Array.from({ length: 128 }, (_, index) => dns(`x${index}.example.org`))
 
@@ -277,7 +277,7 @@ test('ends when there are more names and subtrees than can be compared', () => {
   assert.equal(isAllowed({ excluded: bases }, names), false)
 })
 
-test('names the name and the certificate that forbids it, whatever its type', () => {
+test('names the violating name and the constraining certificate, for every type', () => {
   const pairs = [
     [dns('a.example'), dns('a.example')],
     [directory(name('O=x')), directory(name('O=x'))],

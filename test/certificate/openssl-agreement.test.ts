@@ -43,7 +43,7 @@ const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })
 const skip = openssl.status === 0 ? false : 'no openssl on the PATH'
 
 test(
-  `is never looser than openssl verify over ${10 * hierarchies} chains, and stricter for named reasons alone`,
+  `is never more permissive than openssl verify over ${10 * hierarchies} chains, and stricter only for named reasons`,
   { skip },
   async (t) => {
     const random = createRandom(20_260_601)

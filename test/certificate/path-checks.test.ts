@@ -32,14 +32,14 @@ const withUsage = (...usages: readonly string[]): Issue => ({
 })
 const limited = (limit: number): Issue => ({ extensions: { basicConstraints: basicConstraints(true, limit) } })
 
-test('gives the first moment at which a certificate of the path is no longer valid', () => {
+test('returns the earliest expiry of the path', () => {
   const early = authority(middle, { by: root, fields: { notAfter: time(now + 60_000) } })
   const verdict = verify(leafOf(middle), [early])
 
   assert.equal(verdict.ok && verdict.expiresAt, now + 61_000)
 })
 
-test('counts the second of notAfter as valid and the next one not, likewise the second of notBefore', () => {
+test('treats notBefore and notAfter as inclusive to the second', () => {
   const fields = { notBefore: time(now), notAfter: time(now + 10_000) }
   const leaf = leafOf(root, { fields })
   const at = (moment: number): string => reasonOf(verify(leaf, [], [rootCertificate], { now: moment }))
@@ -51,7 +51,7 @@ test('counts the second of notAfter as valid and the next one not, likewise the 
   assert.equal(at(Number.NaN), 'not_yet_valid')
 })
 
-test('holds every certificate of the path to its dates, the authority included', () => {
+test('checks the dates of every certificate of the path, including the authority', () => {
   const expired = { fields: { notAfter: time(now - 5000) } }
   const early = { fields: { notBefore: time(now + 5000) } }
 
@@ -82,7 +82,7 @@ const unfit: readonly (readonly [what: string, issue: Issue, reason: string])[] 
 ]
 
 for (const [what, issue, reason] of unfit) {
-  test(`refuses an issuer with ${what}`, () => {
+  test(`rejects an issuer with ${what}`, () => {
     const intermediate = authority(middle, { by: root, ...issue })
 
     assert.equal(reasonOf(verify(leafOf(middle), [intermediate])), reason)
@@ -90,14 +90,14 @@ for (const [what, issue, reason] of unfit) {
   })
 }
 
-test('takes an issuer without key usage', () => {
+test('accepts an issuer without key usage', () => {
   const bare = { extensions: { keyUsage: null } }
 
   assert.equal(verify(leafOf(middle), [authority(middle, { by: root, ...bare })]).ok, true)
   assert.equal(verify(leafOf(root), [], [authority(root, bare)]).ok, true)
 })
 
-test('wants the usage in every extended key usage of the path; any usage counts on issuers alone', () => {
+test('requires the usage in every extended key usage of the path, and accepts anyExtendedKeyUsage only on issuers', () => {
   assert.equal(verify(leafOf(root, { extensions: { extendedKeyUsage: null } })).ok, true)
   assert.equal(reasonOf(verify(leafOf(root, withUsage(serverAuth)))), 'wrong_extended_key_usage')
   assert.equal(verify(leafOf(root, withUsage(serverAuth)), [], [rootCertificate], { usage: serverAuth }).ok, true)
@@ -107,19 +107,19 @@ test('wants the usage in every extended key usage of the path; any usage counts 
   }
 })
 
-test('refuses a leaf with an unknown critical extension', () => {
+test('rejects a leaf with an unknown critical extension', () => {
   const leaf = leafOf(root, { extensions: { odd: extension('1.2.3', nullValue, true) } })
 
   assert.equal(reasonOf(verify(leaf)), 'unknown_critical_extension')
 })
 
-test('lets no leaf issue, however good its own path is', () => {
+test('never accepts a leaf as an issuer, even with a valid path', () => {
   const forged = decodeCertificate(issueLeaf(entity('forged', 'P-256', 7), { by: workload }))
 
   assert.equal(reasonOf(verify(forged, [leafOf(root)])), 'not_a_ca')
 })
 
-test('counts the intermediates below a path length, not the leaf and not self-issued ones', () => {
+test('counts intermediates against the path length, but not the leaf or self-issued certificates', () => {
   const renewed = authority({ ...root, keys: keyPair('P-256', 8) }, { by: root })
   const belowRenewed = authority(middle, { by: { ...root, keys: keyPair('P-256', 8) } })
   const leaf = leafOf(middle)
@@ -133,14 +133,14 @@ test('counts the intermediates below a path length, not the leaf and not self-is
   assert.equal(reasonOf(verify(leafOf(lower), [lowerCertificate, strict])), 'path_length_exceeded')
 })
 
-test('counts a leaf that is a CA for no intermediate', () => {
+test('does not count a CA leaf as an intermediate', () => {
   const strict = authority(root, { extensions: { basicConstraints: basicConstraints(true, 0) } })
   const leaf = leafOf(root, { extensions: { basicConstraints: basicConstraints(true) } })
 
   assert.equal(verify(leaf, [], [strict]).ok, true)
 })
 
-test('refuses keys that are too weak, of the leaf, of an intermediate and of an authority', () => {
+test('rejects weak keys of the leaf, an intermediate and an authority', () => {
   for (const type of ['RSA-1024', 'P-224', 'Ed448'] as const) {
     const weak = entity('weak', type)
 
@@ -151,7 +151,7 @@ test('refuses keys that are too weak, of the leaf, of an intermediate and of an 
   }
 })
 
-test('refuses weak and unknown signature algorithms below the authority', () => {
+test('rejects weak and unknown signature algorithms below the authority', () => {
   const sha1 = { fields: { signer: signer(root.keys.privateKey, 'sha1') } }
   const unknown = { fields: { signer: signer(keyPair('Ed448').privateKey) } }
 
@@ -160,7 +160,7 @@ test('refuses weak and unknown signature algorithms below the authority', () => 
   assert.equal(reasonOf(verify(leafOf(root, unknown))), 'unsupported_signature')
 })
 
-test("does not look at the authority's own signature", () => {
+test("does not verify the authority's own signature", () => {
   const sha1 = { fields: { signer: signer(root.keys.privateKey, 'sha1') } }
   const broken = { fields: { damage: (signature: Buffer) => Buffer.from(signature).fill(1) } }
 
@@ -168,7 +168,7 @@ test("does not look at the authority's own signature", () => {
   assert.equal(verify(leafOf(root), [], [authority(root, broken)]).ok, true)
 })
 
-test('refuses a signature that is damaged or was made by another key', () => {
+test('rejects an altered signature and one made by another key', () => {
   const damaged = { fields: { damage: (signature: Buffer) => Buffer.from(signature).fill(1, 40) } }
   const impostor = { ...root, keys: keyPair('P-256', 7) }
 

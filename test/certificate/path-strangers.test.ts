@@ -23,7 +23,7 @@ function sum(counters: readonly (() => number)[]): number {
   return counters.reduce((total, count) => total + count(), 0)
 }
 
-test('verifies no signature where nothing that a stranger presents names an authority', () => {
+test('verifies no signature if no presented certificate names an authority', () => {
   const { leaf, presented } = createMesh(entity('stranger'))
   const trusted = authority(root)
   const counters = [trusted, ...presented].map(watchKey)
@@ -32,7 +32,7 @@ test('verifies no signature where nothing that a stranger presents names an auth
   assert.equal(sum(counters), 0)
 })
 
-test('verifies one signature for each certificate that names an authority, and none with a key of a stranger', () => {
+test('verifies one signature per certificate that names an authority, and none with an untrusted key', () => {
   const { leaf, presented } = createMesh(root)
   const trusted = authority(root)
   const countTrusted = watchKey(trusted)
@@ -43,7 +43,7 @@ test('verifies one signature for each certificate that names an authority, and n
   assert.equal(sum(counters), 0)
 })
 
-test('verifies nothing with the key of a stranger to explain why the key identifier of its certificate does not fit', () => {
+test('verifies no signature with an untrusted key to explain a key identifier mismatch', () => {
   const stranger = entity('stranger')
   const issuer = authority(stranger, { by: root, extensions: { id: subjectKeyId('aaaa') } })
   const leaf = leafOf(stranger, { extensions: { id: authorityKeyId('bbbb') } })
@@ -65,7 +65,7 @@ test('verifies one signature with the key of a caller that is not a CA', () => {
   assert.equal(sum(counters), 2)
 })
 
-test('does not try every path through a mesh of intermediates that are too many for the authority', () => {
+test('does not try every path through a mesh of more intermediates than the limit', () => {
   const limited = authority(root, { extensions: { basicConstraints: basicConstraints(true, 0) } })
   const ring = Array.from({ length: 4 }, (_, index) => ({ ...entity('ring'), keys: keyPair('P-256', index + 1) }))
   const [first = root, second = root, third = root] = ring

@@ -39,13 +39,13 @@ const detailOf = (leaf: Buffer): string => {
   return verdict.ok ? '' : verdict.detail
 }
 
-test('verifies a leaf right below an authority', () => {
+test('verifies a leaf directly below an authority', () => {
   const leaf = leafOf(root)
 
   assert.deepEqual(pathOf(verify(leaf)), [leaf, rootCertificate])
 })
 
-test('verifies a path through intermediates in any order, with copies, the root itself and junk among them', () => {
+test('verifies a path with intermediates in any order, with duplicates, the root and unrelated certificates', () => {
   const leaf = leafOf(lower)
   const junk = authority(entity('junk'))
   const presented = [rootCertificate, lowerCertificate, junk, middleCertificate, leaf, lowerCertificate]
@@ -53,7 +53,7 @@ test('verifies a path through intermediates in any order, with copies, the root 
   assert.deepEqual(pathOf(verify(leaf, presented)), [leaf, lowerCertificate, middleCertificate, rootCertificate])
 })
 
-test('ends the path in an intermediate that the bundle lists, self-signed or not', () => {
+test('accepts an intermediate in the bundle as the end of the path, self-signed or not', () => {
   const leaf = leafOf(middle)
 
   assert.deepEqual(pathOf(verify(leaf, [middleCertificate], [middleCertificate])), [leaf, middleCertificate])
@@ -61,14 +61,14 @@ test('ends the path in an intermediate that the bundle lists, self-signed or not
   assert.deepEqual(pathOf(both), [leaf, middleCertificate])
 })
 
-test('ends the path in an intermediate that the bundle lists, decoded once more', () => {
+test('accepts an intermediate in the bundle as the end of the path if it is decoded again', () => {
   const leaf = leafOf(middle)
   const again = decodeCertificate(middleCertificate.der)
 
   assert.equal(verify(leaf, [again], [middleCertificate]).ok, true)
 })
 
-test('prefers the way that ends in an authority at once', () => {
+test('prefers the path that ends at an authority immediately', () => {
   const other = entity('other root', 'P-256', 6)
   const crossSigned = authority(root, { by: other })
   const leaf = leafOf(root)
@@ -85,7 +85,7 @@ test('tries every authority of the same name', () => {
   assert.deepEqual(pathOf(verify(leaf, [], namesakes)), [leaf, namesakes[2]])
 })
 
-test('takes no issuer but the one that the authority key identifier names, like OpenSSL', () => {
+test('accepts only the issuer that the authority key identifier names, like OpenSSL', () => {
   const right = authority(root, { extensions: { id: subjectKeyId('aaaa') } })
   const renamed = authority(root, { extensions: { id: subjectKeyId('bbbb') } })
   const bare = authority(root)
@@ -118,7 +118,7 @@ test('takes no issuer but the one that the authority key identifier names, like 
   )
 })
 
-test('does not go beyond 32 signature checks to find the reason of a refusal', () => {
+test('does not exceed 32 signature checks to find the reason for a refusal', () => {
   const junk = Array.from({ length: 31 }, (_, index) => authority({ ...root, keys: keyPair('P-256', 1 + (index % 3)) }))
   const strayed = authority(root, { by: middle, extensions: { id: authorityKeyId('bbbb') } })
   const identified = authority(middle, { extensions: { id: subjectKeyId('aaaa') } })
@@ -130,7 +130,7 @@ test('does not go beyond 32 signature checks to find the reason of a refusal', (
   assert.equal(reasonOf(verdict), 'too_many_signature_checks')
 })
 
-test('looks for another path when an intermediate names another issuer', () => {
+test('tries another path if an intermediate names another issuer', () => {
   const extensions = { id: authorityKeyId('cccc') }
   const strayed = authority(middle, { by: root, extensions })
   const identified = authority(root, { extensions: { id: subjectKeyId('aaaa') } })
@@ -139,7 +139,7 @@ test('looks for another path when an intermediate names another issuer', () => {
   assert.equal(verify(leafOf(middle), [strayed, middleCertificate], [identified]).ok, true)
 })
 
-test('finds a path through intermediates that all have the name of their authority, with and without key identifiers', () => {
+test("finds a path through intermediates that have their authority's name, with and without key identifiers", () => {
   const named = (number: number): Entity => ({ ...root, keys: keyPair('P-256', number) })
   const first = authority(named(3), { by: root })
   const second = authority(named(4), { by: named(3) })
@@ -153,7 +153,7 @@ test('finds a path through intermediates that all have the name of their authori
   }
 })
 
-test('finds the right authority among 100 of the same name by its key identifier', () => {
+test('finds the right one of 100 authorities with the same name by its key identifier', () => {
   const namesakes = Array.from({ length: 100 }, (_, index) => {
     const keys = keyPair('P-256', index % 4)
     const id = subjectKeyId(index.toString(16).padStart(4, '0'))
@@ -165,7 +165,7 @@ test('finds the right authority among 100 of the same name by its key identifier
   assert.deepEqual(pathOf(verify(leaf, [], [...namesakes, right])), [leaf, right])
 })
 
-test('finds another way when one of two cross-signed certificates leads nowhere', () => {
+test('tries another path if one of two cross-signed certificates leads nowhere', () => {
   const other = entity('other root', 'P-256', 6)
   const expired = authority(middle, { by: root, fields: { notAfter: time(now - 5000) } })
   const crossSigned = authority(middle, { by: other })
@@ -176,7 +176,7 @@ test('finds another way when one of two cross-signed certificates leads nowhere'
   assert.deepEqual(pathOf(verdict).at(1), crossSigned)
 })
 
-test('verifies every kind of key and signature on one path', () => {
+test('verifies every type of key and signature on one path', () => {
   for (const type of ['P-256', 'P-384', 'P-521', 'RSA-2048', 'Ed25519'] as const) {
     const anchor = entity('anchor', type)
     const leaf = decodeCertificate(issueLeaf(entity('workload', type, 1), { by: anchor }))
@@ -185,7 +185,7 @@ test('verifies every kind of key and signature on one path', () => {
   }
 })
 
-test('refuses what no authority of the bundle has issued, however complete it comes', () => {
+test('rejects a chain without an authority of the bundle, however complete it is', () => {
   const stranger = entity('stranger', 'P-256', 3)
 
   assert.equal(reasonOf(verify(leafOf(stranger), [authority(stranger)])), 'unknown_authority')
@@ -194,12 +194,12 @@ test('refuses what no authority of the bundle has issued, however complete it co
   assert.equal(reasonOf(verify(decodeCertificate(issueLeaf(workload, { by: workload })))), 'unknown_authority')
 })
 
-test('refuses an authority as a leaf', () => {
+test('rejects an authority as a leaf', () => {
   assert.equal(reasonOf(verify(rootCertificate)), 'leaf_is_authority')
   assert.equal(reasonOf(verify(middleCertificate, [], [rootCertificate, middleCertificate])), 'leaf_is_authority')
 })
 
-test('finds another way when names are constrained on one', () => {
+test('tries another path if names are constrained on the first', () => {
   const other = entity('other root', 'P-256', 6)
   const limited = authority(root, { extensions: { x: nameConstraints({ permitted: [generalName.uri('x.example')] }) } })
   const leaf = leafOf(middle)
@@ -209,7 +209,7 @@ test('finds another way when names are constrained on one', () => {
   assert.equal(verdict.ok, true)
 })
 
-test('looks at no more than 16 certificates', () => {
+test('considers at most 16 certificates', () => {
   assert.equal(verify(leafOf(middle), junk(15)).ok, true)
   assert.equal(reasonOf(verify(leafOf(middle), junk(16))), 'too_many_certificates')
 })
@@ -217,12 +217,12 @@ test('looks at no more than 16 certificates', () => {
 const bulky = (bytes: number): Certificate =>
   authority(middle, { by: root, extensions: { bulk: extension('1.2.3', tlv(0x04, Buffer.alloc(bytes))) } })
 
-test('looks at no more than 64 KiB of certificates', () => {
+test('considers at most 64 KiB of certificates', () => {
   assert.equal(verify(leafOf(middle), [bulky(63_000)]).ok, true)
   assert.equal(reasonOf(verify(leafOf(middle), [bulky(65_536)])), 'chain_too_large')
 })
 
-test('finds that none of those is trusted who have one name and all sign each other', () => {
+test('trusts no certificate of a set that share a name and sign each other', () => {
   const ring = Array.from({ length: 4 }, (_, index) => ({ ...entity('ring'), keys: keyPair('P-256', index) }))
   const crossSigned = ring.flatMap((subject) => ring.map((by) => authority(subject, { by })))
   const [first = root] = ring
@@ -233,7 +233,7 @@ test('finds that none of those is trusted who have one name and all sign each ot
   assert.equal(reasonOf(verdict), 'signature_invalid')
 })
 
-test('stops exactly after 32 signature checks', () => {
+test('stops after exactly 32 signature checks', () => {
   const namesakes = Array.from({ length: 33 }, (_, index) =>
     authority({ ...root, keys: keyPair('P-256', 1 + (index % 3)) }, { extensions: { id: subjectKeyId('aaaa') } }),
   )
@@ -249,7 +249,7 @@ test('stops exactly after 32 signature checks', () => {
   assert.equal(reasonOf(verify(leaf, [], namesakes.slice(0, 32))), 'signature_invalid')
 })
 
-test('tells the most telling refusal of several candidates', () => {
+test('reports the most specific refusal of several candidates', () => {
   const impostor = authority({ ...root, keys: keyPair('P-256', 7) })
   const expired = authority(root, { fields: { notAfter: time(now - 5000) } })
   const unknownAbove = authority(root, { by: entity('elsewhere') })
@@ -262,7 +262,7 @@ test('tells the most telling refusal of several candidates', () => {
   assert.equal(reasonOf(verify(leafOf(middle), [elsewhere, middleCertificate], [impostor])), 'signature_invalid')
 })
 
-test('names the certificates that are meant, shortened and with nothing that forges a log line', () => {
+test('names the certificates, shortened and escaped so that they cannot forge a log line', () => {
   const odd = { ...workload, name: name(`CN=a'b\\c\nforged \u202e${'x'.repeat(200)}`) }
   const byUri = { ...workload, name: name() }
   const nameless = { extensions: { names: null } }
@@ -277,7 +277,7 @@ test('names the certificates that are meant, shortened and with nothing that for
   assert.match(detailOf(issueLeaf(byUri, { by: root, ...noUri })), /serial number/)
 })
 
-test('does not search above a certificate whose key another certificate of the path has under the same name', () => {
+test('does not search above a certificate whose subject and key are already on the path', () => {
   const selfSignedLeaf = decodeCertificate(issueLeaf(root, { by: root }))
 
   assert.equal(reasonOf(verify(selfSignedLeaf)), 'unknown_authority')

@@ -15,7 +15,7 @@ function subjectsOf(input: string | Uint8Array): readonly string[] {
   return parseCertificates(input).map(({ subject }) => subject.text)
 }
 
-test('reads PEM from text and from bytes, and concatenated DER', () => {
+test('reads PEM from text and bytes, and concatenated DER', () => {
   const both = ['CN=first', 'CN=second']
 
   assert.deepEqual(subjectsOf(firstPem + secondPem), both)
@@ -23,7 +23,7 @@ test('reads PEM from text and from bytes, and concatenated DER', () => {
   assert.deepEqual(subjectsOf(Buffer.concat([first, second])), both)
 })
 
-test('passes over what openssl writes around certificates, and over other blocks', () => {
+test('ignores the text that openssl writes around certificates, and other blocks', () => {
   const text = [
     'Certificate:\n    Data:\n        Version: 3 (0x2)\n-----------------\n0 s:CN = first',
     firstPem,
@@ -38,7 +38,7 @@ test('passes over what openssl writes around certificates, and over other blocks
   assert.deepEqual(subjectsOf(text), ['CN=first', 'CN=second'])
 })
 
-test('reads the older label, other line ends, and lines of another length or with blanks', () => {
+test('accepts the older label, other line endings, other line lengths and blanks', () => {
   assert.deepEqual(subjectsOf(firstPem.replaceAll(' CERTIFICATE', ' X509 CERTIFICATE')), ['CN=first'])
   assert.deepEqual(subjectsOf(firstPem.replaceAll('\n', '\r\n')), ['CN=first'])
   assert.deepEqual(subjectsOf(firstPem.replaceAll('\n', '\r')), ['CN=first'])
@@ -47,11 +47,11 @@ test('reads the older label, other line ends, and lines of another length or wit
   assert.deepEqual(subjectsOf(oneLine), ['CN=first'])
 })
 
-test('takes bytes that begin like text for text, even when the first letter is that of a sequence', () => {
+test('reads bytes that start like text as text, even if the first character is a sequence tag', () => {
   assert.deepEqual(subjectsOf(Buffer.from(`0 s:CN = first\n${firstPem}`)), ['CN=first'])
 })
 
-test('finds no certificate in nothing, in other text, and in other blocks', () => {
+test('finds no certificate in empty input, other text and other blocks', () => {
   const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'
   for (const input of ['', 'no certificate', key, new Uint8Array(0), Buffer.from([0x30])]) {
     assert.throws(() => parseCertificates(input), { code: 'certificate_missing' })
@@ -96,7 +96,7 @@ const malformed: readonly (readonly [what: string, text: string])[] = [
 ]
 
 for (const [what, text] of malformed) {
-  test(`refuses PEM with ${what}, alone and behind a good block, as text and as bytes`, () => {
+  test(`rejects PEM with ${what}, alone and after a valid block, as text and as bytes`, () => {
     for (const whole of [text, `${secondPem}${text}`]) {
       assert.throws(() => parseCertificates(whole), { code: 'certificate_malformed' })
       assert.throws(() => parseCertificates(Buffer.from(whole)), { code: 'certificate_malformed' })
@@ -104,13 +104,13 @@ for (const [what, text] of malformed) {
   })
 }
 
-test('skips a UTF-8 byte order mark before the first block and before one that was appended', () => {
+test('ignores a UTF-8 byte order mark before the first block and before an appended one', () => {
   const text = `\ufeff${firstPem}\n\ufeff${secondPem}`
   assert.deepEqual(subjectsOf(text), ['CN=first', 'CN=second'])
   assert.deepEqual(subjectsOf(Buffer.from(text)), ['CN=first', 'CN=second'])
 })
 
-test('refuses UTF-16 and says so, with and without a byte order mark, of either order', () => {
+test('rejects UTF-16 in either byte order, with and without a byte order mark, and says so', () => {
   const little = Buffer.from(firstPem, 'utf16le')
   for (const bytes of [little, Buffer.from(little).swap16()]) {
     const marked = Buffer.from(`\ufeff${firstPem}`, 'utf16le')
@@ -120,7 +120,7 @@ test('refuses UTF-16 and says so, with and without a byte order mark, of either 
   }
 })
 
-test('refuses DER behind PEM, PEM behind DER, and DER in a string', () => {
+test('rejects DER after PEM, PEM after DER, and DER in a string', () => {
   const refusal = { code: 'certificate_malformed', message: /DER/ }
   assert.throws(() => parseCertificates(Buffer.concat([Buffer.from(firstPem), second])), refusal)
   assert.throws(() => parseCertificates(first.toString('latin1')), refusal)
@@ -129,7 +129,7 @@ test('refuses DER behind PEM, PEM behind DER, and DER in a string', () => {
   })
 })
 
-test('names the line of what it refuses, and shows nothing that is behind a boundary', () => {
+test('names the line that it rejects, and shows nothing after a boundary', () => {
   const secret = first.toString('base64').slice(0, 24)
   const key = `text\n  -----BEGIN PRIVATE KEY-----\\n${secret}\\n-----END PRIVATE KEY-----`
   assert.throws(
@@ -138,7 +138,7 @@ test('names the line of what it refuses, and shows nothing that is behind a boun
   )
 })
 
-test('takes time for a text of a megabyte that is no more than proportional to its length', () => {
+test('takes time proportional to the length of a text of one megabyte', () => {
   // With a pattern that tries again from each character the first would take an hour.
   for (const text of ['-'.repeat(2 ** 20), `----- BEGIN${' '.repeat(2 ** 20)}`, `MI${'A'.repeat(2 ** 20)}!`]) {
     assert.throws(() => parseCertificates(text), { code: 'certificate_missing' })
@@ -156,7 +156,7 @@ for (const [what, text] of [
   ['dashes of a word processor', `${'\u2013'.repeat(499)}x\n`.repeat(2700)],
   ['one line of hyphens and BEGIN', `${'-'.repeat(2 ** 20)}BEGIN${' '.repeat(3 * 2 ** 20)}`],
 ] as const) {
-  test(`looks at each character of a text of megabytes a few times only: ${what}`, () => {
+  test(`reads each character of a text of megabytes only a few times: ${what}`, () => {
     // With a pattern that tries again from each character each of these would take minutes.
     assert.throws(() => parseCertificates(text), CertificateError)
   })
@@ -173,7 +173,7 @@ test('a line of more than 1024 characters is not a header', () => {
   }
 })
 
-test('refuses a boundary behind any number of blanks, and text behind one', () => {
+test('rejects a boundary after any number of blanks, and text after a boundary', () => {
   const blanks = ' '.repeat(1000)
   for (const text of [
     firstPem.replace('-----BEGIN', `${blanks}-----BEGIN`),
@@ -189,19 +189,19 @@ for (const [what, input, pattern] of [
   ['base64 of PEM', Buffer.from(firstPem).toString('base64'), /Kubernetes Secret/],
   ['JSON', '{"keys":[]}', /JSON/],
 ] as const) {
-  test(`says that it found ${what} in place of a certificate`, () => {
+  test(`reports that it found ${what} instead of a certificate`, () => {
     assert.throws(() => parseCertificates(input), { code: 'certificate_missing', message: pattern })
   })
 }
 
-test('refuses bytes after a certificate, inside a block and behind DER', () => {
+test('rejects bytes after a certificate, inside a block and after DER', () => {
   const block = toPem({ der: Buffer.concat([first, nullValue]) })
 
   assert.throws(() => parseCertificates(block), { code: 'certificate_trailing_bytes' })
   assert.throws(() => parseCertificates(Buffer.concat([first, nullValue])), { code: 'certificate_trailing_bytes' })
 })
 
-test('refuses two certificates in one block', () => {
+test('rejects two certificates in one block', () => {
   const block = toPem({ der: Buffer.concat([first, second]) })
 
   assert.throws(() => parseCertificates(block), { code: 'certificate_trailing_bytes' })

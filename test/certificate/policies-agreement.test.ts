@@ -15,7 +15,7 @@ const skip = openssl.status === 0 ? false : 'no openssl on the PATH'
 // A chain takes openssl some 10 ms.
 const chains = scale(100, 4000)
 
-test(`decides as openssl verify -policy_check does, over ${chains} chains`, { skip }, async (t) => {
+test(`agrees with openssl verify -policy_check over ${chains} chains`, { skip }, async (t) => {
   const random = createRandom(20_260_602)
   const outcomes = { ok: 0, policy_missing: 0 }
   for (let index = 0; index < chains; index += 1) {

@@ -55,7 +55,7 @@ const good: readonly (readonly [what: string, ...chain: readonly [Policies, ...P
 ]
 
 for (const [what, ...chain] of good) {
-  test(`takes a path with ${what}`, () => {
+  test(`accepts a path with ${what}`, () => {
     assert.equal(reasonOf(issueChain(...chain)), 'ok')
   })
 }
@@ -113,7 +113,7 @@ const bad: typeof good = [
 ]
 
 for (const [what, ...chain] of bad) {
-  test(`refuses a path with ${what}`, () => {
+  test(`rejects a path with ${what}`, () => {
     assert.equal(reasonOf(issueChain(...chain)), 'policy_missing')
   })
 }
@@ -125,7 +125,7 @@ const losses: typeof good = [
 ]
 
 for (const [at, ...chain] of losses) {
-  test(`says that no policy is valid down to ${at}`, () => {
+  test(`reports that no policy is valid for ${at}`, () => {
     const { root, leaf, intermediates } = issueChain(...chain)
     const verdict = verifyPath({
       leaf: decodeCertificate(leaf),
@@ -168,7 +168,7 @@ const malformed: readonly (readonly [what: string, type: string, value: Buffer])
 ]
 
 for (const [what, type, value] of malformed) {
-  test(`refuses a certificate with ${what}, critical or not`, () => {
+  test(`rejects a certificate with ${what}, critical or not`, () => {
     for (const critical of [true, false]) {
       const der = encodeCertificate({ extensions: [extension(type, value, critical)] })
       assert.throws(() => decodeCertificate(der), { code: 'certificate_malformed' })
@@ -176,7 +176,7 @@ for (const [what, type, value] of malformed) {
   })
 }
 
-test('takes 256 policies, qualifiers, and numbers of several bytes', () => {
+test('accepts 256 policies, qualifiers, and numbers of several bytes', () => {
   const qualified = policy(
     objectIdentifier(gold),
     sequence(sequence(objectIdentifier('1.3.6.1.5.5.7.2.1'), tlv(0x16, 'x'))),
@@ -196,7 +196,7 @@ test('takes 256 policies, qualifiers, and numbers of several bytes', () => {
   )
 })
 
-test('processes chains in which a tree of policies would double with each certificate', () => {
+test('processes chains whose policy tree would double with each certificate', () => {
   // CVE-2023-0464: 2^14 nodes and more in a tree, and the same few policies in each level here.
   const names = Array.from({ length: 16 }, (_, index) => `1.2.4.${index}`)
   const mappings = names.flatMap((from) => names.map((to) => [from, to] as const))

@@ -14,7 +14,7 @@ import { encodeCertificate, keyPair, type KeyType } from './issue.ts'
 
 const curve = { p256: '1.2.840.10045.3.1.7', p384: '1.3.132.0.34', p521: '1.3.132.0.35', p224: '1.3.132.0.33' }
 
-test('reads of every kind of key what Node reads of it', () => {
+test('reads the same properties as Node from every type of key', () => {
   const types: readonly KeyType[] = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS', 'RSA-1024', 'Ed25519', 'Ed448']
   for (const type of types) {
     const { publicKey } = keyPair(type)
@@ -27,7 +27,7 @@ test('reads of every kind of key what Node reads of it', () => {
 })
 
 for (const bits of [2047, 2048, 2049, 3071]) {
-  test(`counts the bits of an RSA key of ${bits}`, () => {
+  test(`returns the size of an RSA key of ${bits}`, () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: bits })
     const info = decodePublicKeyInfo(element(publicKey.export({ type: 'spki', format: 'der' })))
     assert.equal(info.modulusLength, publicKey.asymmetricKeyDetails?.modulusLength)
@@ -46,14 +46,14 @@ for (const [what, identifier, key, isRead] of [
   ['a point that is too short', curve.p256, point(4, 63), false],
   ['a point of another curve', curve.p384, point(4, 64), false],
 ] as const) {
-  test(`${isRead ? 'takes' : 'refuses'} ${what}`, () => {
+  test(`${isRead ? 'accepts' : 'rejects'} ${what}`, () => {
     const info = (): PublicKeyInfo => decodePublicKeyInfo(element(encodeEcKey(identifier, key)))
     if (isRead) assert.ok(isStrongKey(info()))
     else assert.throws(info, { code: 'certificate_unsupported' })
   })
 }
 
-test('takes a curve that is not listed for weak, by its number', () => {
+test('treats an unlisted curve as weak, named by its object identifier', () => {
   const info = decodePublicKeyInfo(element(encodeEcKey(curve.p224, point(4, 56))))
   assert.equal(isStrongKey(info), false)
   assert.equal(describeKey(info), `ec ${curve.p224}`)
@@ -66,19 +66,19 @@ for (const [what, modulus, exponent] of [
   ['the exponent 0', '00ff', '00'],
   ['a padded exponent', '00ff', '000003'],
 ] as const) {
-  test(`refuses an RSA key with ${what}`, () => {
+  test(`rejects an RSA key with ${what}`, () => {
     const key = sequence(tlv(0x02, hex(modulus)), tlv(0x02, hex(exponent)))
     const info = encodeInfo(sequence(objectIdentifier('1.2.840.113549.1.1.1'), nullValue), key)
     assert.throws(() => decodePublicKeyInfo(element(info)), { code: 'certificate_unsupported' })
   })
 }
 
-test('refuses an Ed25519 key of another length', () => {
+test('rejects an Ed25519 key of the wrong length', () => {
   const info = encodeInfo(sequence(objectIdentifier('1.3.101.112')), Buffer.alloc(31))
   assert.throws(() => decodePublicKeyInfo(element(info)), { code: 'certificate_unsupported' })
 })
 
-test('a leaf whose point is on no curve is read, and refused where it would have to sign', () => {
+test('reads a leaf whose point is not on the curve, and rejects it as a signer', () => {
   const der = encodeCertificate({ publicKey: encodeEcKey(curve.p256, point(4, 64)) })
   const leaf = decodeLeaf(der)
   assert.throws(() => leaf.publicKey, { code: 'certificate_unsupported' })

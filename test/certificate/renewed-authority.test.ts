@@ -5,7 +5,7 @@ import { createAuthority } from '@countersign/testkit'
 
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
 
-test('what a renewed authority vouches for does not end with its old certificate, in whatever order a bundle has them', async () => {
+test('certificates of a renewed authority do not expire with its old certificate, whatever the order in the bundle', async () => {
   const old = await createAuthority('saas.example', { ttlSeconds: 60 })
   const renewed = await createAuthority('saas.example', { key: old.key })
   const { keyPem, certificatePem } = await renewed.issue(ours, { ttlSeconds: 3600 })

@@ -34,7 +34,7 @@ const certificates: Readonly<Record<string, Buffer>> = {
   }),
 }
 
-test('a certificate is counted for no less memory than it takes, however it is made', async () => {
+test('counts at least the memory that a certificate uses, however it is encoded', async () => {
   const program = `
     import { text } from 'node:stream/consumers'
     import { decodeLeaf } from './certificate/decode.js'

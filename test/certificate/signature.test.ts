@@ -16,7 +16,7 @@ const hashes = ['sha256', 'sha384', 'sha512'] as const
 
 for (const type of ['P-256', 'P-384', 'P-521', 'RSA-2048'] as const) {
   for (const hash of hashes) {
-    test(`verifies ${type} with ${hash}, and refuses any other key and any change`, () => {
+    test(`verifies ${type} with ${hash}, and rejects any other key and any change`, () => {
       const { publicKey, privateKey } = keyPair(type)
       const by = signer(privateKey, hash)
 
@@ -28,7 +28,7 @@ for (const type of ['P-256', 'P-384', 'P-521', 'RSA-2048'] as const) {
   }
 }
 
-test('verifies Ed25519, and refuses any other key and any change', () => {
+test('verifies Ed25519, and rejects any other key and any change', () => {
   const { publicKey, privateKey } = keyPair('Ed25519')
   const by = signer(privateKey)
 
@@ -50,14 +50,14 @@ const weakAlgorithms: readonly (readonly [algorithm: string, what: string])[] = 
 ]
 
 for (const [algorithm, what] of weakAlgorithms) {
-  test(`calls ${what} weak, whatever the key`, () => {
+  test(`treats ${what} as weak, whatever the key`, () => {
     const by = signerOf(sequence(objectIdentifier(algorithm)), 'sha256', keyPair().privateKey)
 
     assert.equal(verdictOf(by, keyPair().publicKey), 'weak_algorithm')
   })
 }
 
-test("refuses a good signature under another algorithm's name", () => {
+test("rejects a valid signature under another algorithm's name", () => {
   const names = { ecdsa: '1.2.840.10045.4.3.2', ed25519: '1.3.101.112', rsa: '1.2.840.113549.1.1.11' }
   const wrong = [
     ['RSA-2048', names.ecdsa],
@@ -72,12 +72,12 @@ test("refuses a good signature under another algorithm's name", () => {
   }
 })
 
-test('refuses algorithms that are not listed', () => {
+test('rejects unlisted algorithms', () => {
   const { publicKey, privateKey } = keyPair('Ed448')
   assert.equal(verdictOf(signer(privateKey), publicKey), 'unsupported_algorithm')
 })
 
-test('refuses an algorithm that does not fit the key', () => {
+test('rejects an algorithm that does not match the key', () => {
   const types: readonly KeyType[] = ['P-256', 'RSA-2048', 'Ed25519']
   for (const type of types) {
     for (const other of types.filter((candidate) => candidate !== type)) {
@@ -88,14 +88,14 @@ test('refuses an algorithm that does not fit the key', () => {
   assert.equal(verdictOf(pkcs1, keyPair('RSA-PSS').publicKey), 'invalid')
 })
 
-test('refuses a signature whose algorithm differs inside the signed part', () => {
+test('rejects a signature whose inner and outer algorithms differ', () => {
   const { publicKey, privateKey } = keyPair()
   const signedAlgorithm = signer(privateKey, 'sha384').algorithm
 
   assert.equal(verdictOf(signer(privateKey), publicKey, { signedAlgorithm }), 'invalid')
 })
 
-test('takes absent parameters for RSA PKCS #1, and none but NULL otherwise', () => {
+test('accepts absent or NULL parameters for RSA PKCS #1, and no others', () => {
   const { publicKey, privateKey } = keyPair('RSA-2048')
   const algorithm = objectIdentifier('1.2.840.113549.1.1.11')
   const by = (...parameters: readonly Buffer[]): Signer =>
@@ -106,7 +106,7 @@ test('takes absent parameters for RSA PKCS #1, and none but NULL otherwise', () 
   assert.equal(verdictOf(by(sequence()), publicKey), 'unsupported_algorithm')
 })
 
-test('refuses parameters of ECDSA and Ed25519', () => {
+test('rejects parameters for ECDSA and Ed25519', () => {
   const ecdsa = sequence(objectIdentifier('1.2.840.10045.4.3.2'), nullValue)
   const ed25519 = sequence(objectIdentifier('1.3.101.112'), nullValue)
 
@@ -156,7 +156,7 @@ for (const type of ['RSA-2048', 'RSA-PSS'] as const) {
   })
 }
 
-test('takes an absent hash parameter of RSASSA-PSS for NULL', () => {
+test('accepts absent hash parameters of RSASSA-PSS as NULL', () => {
   const bare = sequence(objectIdentifier(digests.sha256))
   const parameters = sequence(tlv(0xa0, bare), tlv(0xa1, mask(bare)), tlv(0xa2, integer(32)))
   const { publicKey, privateKey } = keyPair('RSA-2048')
@@ -164,13 +164,13 @@ test('takes an absent hash parameter of RSASSA-PSS for NULL', () => {
   assert.equal(verdictOf(pss(privateKey, 'sha256', 32, parameters), publicKey), 'valid')
 })
 
-test('refuses a salt of another length than the parameters say', () => {
+test('rejects a salt whose length differs from the parameters', () => {
   const { publicKey, privateKey } = keyPair('RSA-2048')
 
   assert.equal(verdictOf(pss(privateKey, 'sha256', 32, pssParameters('sha256', 40)), publicKey), 'invalid')
 })
 
-test('refuses a signature that the parameters of the key itself forbid', () => {
+test('rejects a signature that the parameters of the key forbid', () => {
   const options = { modulusLength: 2048, hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512' }
   const { publicKey } = generateKeyPairSync('rsa-pss', options)
   const by = pss(keyPair('RSA-PSS').privateKey, 'sha256', 32, pssParameters('sha256', 32))
@@ -218,14 +218,14 @@ const pssRefusals: readonly (readonly [what: string, parameters: Buffer | null, 
 ]
 
 for (const [what, parameters, verdict] of pssRefusals) {
-  test(`refuses RSASSA-PSS with ${what}`, () => {
+  test(`rejects RSASSA-PSS with ${what}`, () => {
     const { publicKey, privateKey } = keyPair('RSA-2048')
 
     assert.equal(verdictOf(pss(privateKey, 'sha256', 32, parameters), publicKey), verdict)
   })
 }
 
-test('calls strong what is listed, and nothing else', () => {
+test('treats only listed keys as strong', () => {
   const strong: readonly KeyType[] = ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS', 'Ed25519']
   const weak: readonly KeyType[] = ['P-224', 'RSA-1024', 'Ed448']
 
@@ -243,7 +243,7 @@ for (const [what, modulusBits, exponent, expected] of [
   ['an even exponent', 2048, '010000', false],
   ['an exponent of 33 bits', 2048, '0100000001', false],
 ] as const) {
-  test(`${expected ? 'calls' : 'does not call'} an RSA key with ${what} strong`, () => {
+  test(`${expected ? 'treats' : 'does not treat'} an RSA key with ${what} as strong`, () => {
     const modulus = tlv(0x02, hex('00'), Buffer.alloc(modulusBits / 8, 0xab))
     const rsaKey = sequence(modulus, tlv(0x02, hex(exponent)))
     const algorithm = sequence(objectIdentifier('1.2.840.113549.1.1.1'), nullValue)

@@ -10,7 +10,7 @@ import { watchKey } from './watch-key.ts'
 
 const ofRoot = { issuer: root.name, signer: signer(root.keys.privateKey) }
 
-test('verifies the signature of a list once for each key, whether it is valid or not', () => {
+test('verifies the signature of a list once per key, whether or not it is valid', () => {
   const other = { ...entity('root', 'P-256', 3), name: root.name }
   const crl = decodeCrl(encodeCrl(ofRoot))
   for (const [by, verdict] of [
@@ -24,7 +24,7 @@ test('verifies the signature of a list once for each key, whether it is valid or
   }
 })
 
-test('takes a weak signature for a hint whose a list is, and for no proof', () => {
+test('uses a weak signature only as a hint to the owner of a list, never as proof', () => {
   const weak = { signer: signer(root.keys.privateKey, 'sha1'), issuer: root.name }
   const origin = readCrlOrigin(encodeCrl(weak))
   assert.ok(origin)

@@ -8,7 +8,7 @@ import { readJsonLines } from './read-json-lines.ts'
 import { runInProcess } from './run-in-process.ts'
 import { billing, coreApi, startAgentWithPartner } from './start-agent-with-partner.ts'
 
-test('fetch prints what the agent gives to its screen', async () => {
+test('fetch prints what the agent returns', async () => {
   await using agent = await startAgentWithPartner()
   const { exitCode, output, errors } = await runInProcess(['fetch', '--json', '--socket', agent.endpoint])
 
@@ -19,7 +19,7 @@ test('fetch prints what the agent gives to its screen', async () => {
   )
 })
 
-test('an agent that gives nothing is exit code 1, and a question that cannot be meant 2', async () => {
+test('exits with 1 if the agent returns nothing, and with 2 for an invalid command line', async () => {
   await using agent = await startAgentWithPartner()
   await agent.setEntries([])
   const denied = await runInProcess(['fetch', '--socket', agent.endpoint])
@@ -33,7 +33,7 @@ test('an agent that gives nothing is exit code 1, and a question that cannot be 
   }
 })
 
-test('help and version are what was asked for: exit code 0, on the output', async () => {
+test('help and version go to stdout with exit code 0', async () => {
   for (const args of [['--help'], ['dev', '--help'], ['fetch', '--help'], ['--version']]) {
     const { exitCode, output, errors } = await runInProcess(args)
     assert.deepEqual([exitCode, errors], [0, ''], args.join(' '))

@@ -9,7 +9,7 @@ import { createFolder } from './create-folder.ts'
 import { runCommand, startCommand } from './run-command.ts'
 import { runInProcess } from './run-in-process.ts'
 
-test('a private XDG_RUNTIME_DIR is the place of the socket, with the same name each time', async (t) => {
+test('puts the socket into a private XDG_RUNTIME_DIR, under the same name each time', async (t) => {
   const folder = createFolder(t)
   const endpoints: (string | undefined)[] = []
   for (let start = 0; start < 2; start += 1) {
@@ -21,7 +21,7 @@ test('a private XDG_RUNTIME_DIR is the place of the socket, with the same name e
   assert.deepEqual(readdirSync(folder), [])
 })
 
-test('an XDG_RUNTIME_DIR that others can look into is not used', async (t) => {
+test('does not use an XDG_RUNTIME_DIR that others can read', async (t) => {
   const folder = createFolder(t)
   const shared = join(folder, 'shared')
   mkdirSync(shared)
@@ -35,7 +35,7 @@ test('an XDG_RUNTIME_DIR that others can look into is not used', async (t) => {
   assert.equal(await dev.stop(), 0)
 })
 
-test('a socket in use is refused with exit code 1, and stays in use', async (t) => {
+test('exits with 1 if the socket is in use, and leaves it in use', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const args = ['dev', '--service', 'production/core-api', '--socket', socket]
   await using dev = startCommand(args)
@@ -48,7 +48,7 @@ test('a socket in use is refused with exit code 1, and stays in use', async (t) 
   assert.equal((await runInProcess(['fetch', '--socket', `unix://${socket}`])).exitCode, 0)
 })
 
-test('the socket of a dev that was killed is replaced', async (t) => {
+test('replaces the socket of a killed dev', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const args = ['dev', '--service', 'production/core-api', '--socket', socket]
   {
@@ -66,7 +66,7 @@ test('the socket of a dev that was killed is replaced', async (t) => {
 // Elsewhere a full queue looks like a dead server.
 const isLinux = process.platform === 'linux'
 
-test('the socket of a server that is too busy to accept is refused and stays', { skip: !isLinux }, async (t) => {
+test('refuses and keeps the socket of a server that is too busy to accept', { skip: !isLinux }, async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const listen = `require('net').createServer().listen({ path: process.argv[1], backlog: 1 }, () => console.log())`
   const busy = spawn(process.execPath, ['-e', listen, socket], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -92,7 +92,7 @@ test('the socket of a server that is too busy to accept is refused and stays', {
   assert.equal(statSync(socket).ino, inode)
 })
 
-test('what has taken the place of a socket that was removed stays when its first owner ends', async (t) => {
+test('keeps a file that replaced its removed socket when it exits', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const args = ['dev', '--service', 'production/core-api', '--socket', socket]
   await using first = startCommand(args)
@@ -107,7 +107,7 @@ test('what has taken the place of a socket that was removed stays when its first
   assert.ok(!existsSync(socket))
 })
 
-test('a file in the place of the socket is refused and stays', async (t) => {
+test('refuses and keeps a file at the path of the socket', async (t) => {
   const path = join(createFolder(t), 'agent.sock')
   writeFileSync(path, 'mine')
   const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', path])
@@ -117,7 +117,7 @@ test('a file in the place of the socket is refused and stays', async (t) => {
   assert.ok(statSync(path).isFile())
 })
 
-test('a folder that is not there, and a path that is too long for a socket, are refused', async (t) => {
+test('refuses a missing folder, and a path that is too long for a socket', async (t) => {
   const folder = createFolder(t)
   for (const path of [join(folder, 'none', 'agent.sock'), join(folder, 'a'.repeat(108))]) {
     const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', path])
@@ -128,7 +128,7 @@ test('a folder that is not there, and a path that is too long for a socket, are 
 })
 
 test(
-  'a shell reads the export line whatever the name of the folder',
+  'a shell can evaluate the export line whatever the folder name',
   { skip: process.platform === 'win32' },
   async (t) => {
     const folder = join(createFolder(t), "it's $HOME; 100% (é)")
@@ -142,7 +142,7 @@ test(
   },
 )
 
-test('dev listens on a free port of the loopback for those who cannot use a Unix socket', async (t) => {
+test('dev listens on a free loopback port for clients that cannot use a Unix socket', async (t) => {
   const folder = createFolder(t)
   const args = ['dev', '--service', 'production/core-api', '--socket', 'tcp://127.0.0.1:0']
   await using dev = startCommand(args, { TMPDIR: folder, XDG_RUNTIME_DIR: folder })
@@ -156,7 +156,7 @@ test('dev listens on a free port of the loopback for those who cannot use a Unix
   assert.equal(await dev.stop(), 0)
 })
 
-test('dev on a port warns that every account of the machine gets every SVID', async () => {
+test('dev on a port warns that every account on the machine gets every SVID', async () => {
   await using dev = startCommand(['dev', '--service', 'production/core-api', '--socket', 'tcp://127.0.0.1:0'])
   await dev.waitFor(/^export /)
   assert.equal(await dev.stop(), 0)
@@ -172,7 +172,7 @@ for (const place of [
   'tcp:127.0.0.1:1',
   'unix:///tmp/agent.sock',
 ]) {
-  test(`dev does not listen at ${place}`, async () => {
+  test(`dev refuses to listen at ${place}`, async () => {
     const { exitCode, errors } = await runInProcess(['dev', '--service', 'production/core-api', '--socket', place])
     assert.equal(exitCode, 2)
     assert.match(errors, /--socket: found '.*', expected .*tcp:\/\/127\.0\.0\.1:<port>/)

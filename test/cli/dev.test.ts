@@ -9,7 +9,7 @@ import { runCommand, startCommand } from './run-command.ts'
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
 
-test('what dev gives is what fetch shows: the services, their hints and the bundle of the partner', async (t) => {
+test("fetch shows what dev serves: the services, their hints and the partner's bundle", async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const services = ['--service', 'production/core-api', '--service', 'production/billing']
   const trust = ['--trust-domain', 'saas.example', '--federate', 'partner.example']
@@ -39,7 +39,7 @@ test('what dev gives is what fetch shows: the services, their hints and the bund
   await dev.waitFor(/for development only/, 'errors')
 })
 
-test('each SVID is announced once when it is issued and once at each rotation', async (t) => {
+test('announces each SVID once when it is issued and once per rotation', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   await using dev = startCommand(['dev', '--service', 'production/core-api', '--ttl', '2s', '--socket', socket])
   await dev.waitFor(/(?:.*\n){4}/)
@@ -54,7 +54,7 @@ test('each SVID is announced once when it is issued and once at each rotation', 
   assert.equal(new Set(serials).size, lines.length)
 })
 
-test('with --json every line is an object, the first with the endpoint', async (t) => {
+test('--json prints an object per line, the first with the endpoint', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   const args = ['dev', '--service', 'production/core-api', '--federate', 'partner.example', '--ttl', '2s']
   await using dev = startCommand([...args, '--socket', socket, '--json'])
@@ -75,7 +75,7 @@ test('with --json every line is an object, the first with the endpoint', async (
 })
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  test(`${signal} ends dev with 0, and leaves nothing behind, also when it comes twice`, async (t) => {
+  test(`${signal} stops dev with exit code 0 and leaves nothing behind, even if sent twice`, async (t) => {
     const folder = createFolder(t)
     await using dev = startCommand(['dev', '--service', 'production/core-api'], { TMPDIR: folder })
     const [, endpoint = ''] = await dev.waitFor(/^export SPIFFE_ENDPOINT_SOCKET=unix:\/\/(.+)\n/)
@@ -92,7 +92,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   })
 }
 
-test('dev ends without a trace when nobody reads it any more', async (t) => {
+test('dev exits and cleans up when its reader is gone', async (t) => {
   const socket = join(createFolder(t), 'agent.sock')
   await using dev = startCommand(['dev', '--service', 'production/core-api', '--ttl', '1s', '--socket', socket])
   await dev.waitFor(/^export /)

@@ -9,7 +9,7 @@ class EventfulProcess extends EventEmitter {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  test(`${signal} ends a command that stays, also when it comes twice, and is left alone for one that does not`, async () => {
+  test(`${signal} stops a long-running command, even if sent twice, and is ignored for other commands`, async () => {
     const process = new EventfulProcess()
     const ending = createEnding(process)
     assert.equal(process.listenerCount(signal), 0)
@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 for (const stream of ['stdout', 'stderr'] as const) {
   for (const code of ['EPIPE', 'EIO']) {
-    test(`a reader of ${stream} that has gone, ${code}, ends a command that stays`, async () => {
+    test(`a closed ${stream} (${code}) stops a long-running command`, async () => {
       const process = new EventfulProcess()
       const ending = createEnding(process)
       process[stream].emit('error', Object.assign(new Error('write'), { code }))
@@ -32,7 +32,7 @@ for (const stream of ['stdout', 'stderr'] as const) {
     })
   }
 
-  test(`a ${stream} that fails for another reason is a fault and is thrown on`, () => {
+  test(`another error of ${stream} is a bug and is rethrown`, () => {
     const process = new EventfulProcess()
     const ending = createEnding(process)
     const fault = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
@@ -41,6 +41,6 @@ for (const stream of ['stdout', 'stderr'] as const) {
   })
 }
 
-test('a command that is asked to end before it waits does not wait', async () => {
+test('a command that is stopped before it waits does not wait', async () => {
   await waitForEnd(AbortSignal.abort())
 })

@@ -11,7 +11,7 @@ const denial = {
   endpoint: 'unix:///agent.sock',
 } as const
 
-test('a wrong command line is exit code 2, and what an agent or the system says is 1', () => {
+test('an invalid command line exits with 2, and an error of the agent or the system with 1', () => {
   const cases: readonly (readonly [error: Error, exitCode: number, code: string])[] = [
     [new ConfigurationError('option_invalid', 'found none'), 2, 'option_invalid'],
     // A SPIFFE ID of a command line has been turned into a wrong option; this one came in a message.
@@ -25,14 +25,14 @@ test('a wrong command line is exit code 2, and what an agent or the system says 
   }
 })
 
-test('what an agent says is one line, and names status and endpoint', () => {
+test('an error of the agent is one line with status and endpoint', () => {
   const { message, grpcStatus, endpoint } = readFailure(new AgentError(denial))
 
   assert.equal(message.split('\n').length, 1)
   assert.deepEqual([grpcStatus, endpoint], ['PERMISSION_DENIED', 'unix:///agent.sock'])
 })
 
-test('a fault of the program itself is no failure of the agent and is thrown on', () => {
+test('a bug of the program is rethrown and not reported as an agent failure', () => {
   assert.throws(() => readFailure(new TypeError('x is not a function')), TypeError)
   assert.throws(
     () => readFailure('text'),

@@ -48,7 +48,7 @@ test('the JSON of an SVID names every certificate of the chain and of the bundle
   assert.equal(root?.['subject'], intermediate?.['issuer'])
 })
 
-test('a private key is in no output of any command', async () => {
+test('no command prints a private key', async () => {
   await using agent = await startAgentWithPartner()
   const variables = { SPIFFE_ENDPOINT_SOCKET: agent.endpoint }
   const svids = await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()
@@ -68,7 +68,7 @@ test('a private key is in no output of any command', async () => {
   }
 })
 
-test('an agent that is not there is told with endpoint, status and likely cause, and exit code 1', async () => {
+test('reports an unreachable agent with endpoint, status and likely cause, and exits with 1', async () => {
   const { exitCode, output, errors } = await runInProcess(['fetch', '--socket', 'unix:///nowhere/agent.sock'])
 
   assert.equal(exitCode, 1)
@@ -76,7 +76,7 @@ test('an agent that is not there is told with endpoint, status and likely cause,
   assert.match(errors, /^countersign: .*unix:\/\/\/nowhere\/agent\.sock.*UNAVAILABLE.*running.*\n$/)
 })
 
-test('an agent that knows no entry for us is told with PERMISSION_DENIED and exit code 1', async () => {
+test('reports an agent without an entry for us as PERMISSION_DENIED, and exits with 1', async () => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [] })
   const { exitCode, errors } = await runInProcess(['fetch', '--socket', agent.endpoint])
 
@@ -84,7 +84,7 @@ test('an agent that knows no entry for us is told with PERMISSION_DENIED and exi
   assert.match(errors, /^countersign: .*PERMISSION_DENIED.*entry.*\n$/)
 })
 
-test('an SVID that no service could use is a failure with exit code 1', async () => {
+test('exits with 1 for an SVID that no service could use', async () => {
   await using agent = await startAgentWithPartner()
   await agent.fail('wrong_key')
   const { exitCode, output, errors } = await runInProcess(['fetch', '--socket', agent.endpoint])
@@ -94,7 +94,7 @@ test('an SVID that no service could use is a failure with exit code 1', async ()
   assert.match(errors, /^countersign: .+\n$/)
 })
 
-test('a hint cannot command the terminal or forge a line', async () => {
+test('a hint cannot control the terminal or forge a line', async () => {
   const hint = 'a\u001b[2Jb\nserial 00\u202ec'
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: coreApi, hint }] })
   const plain = await runInProcess(['fetch', '--socket', agent.endpoint])

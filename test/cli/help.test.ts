@@ -5,7 +5,7 @@ import { runCommand } from './run-command.ts'
 import { runInProcess } from './run-in-process.ts'
 
 for (const command of ['dev', 'fetch']) {
-  test(`the help of ${command} shows examples, the exit codes, and no option that it does not list`, async () => {
+  test(`the help of ${command} shows examples, the exit codes, and only options that it lists`, async () => {
     const { exitCode, output, errors } = await runInProcess([command, '--help'])
 
     assert.equal(errors, '')
@@ -20,14 +20,14 @@ for (const command of ['dev', 'fetch']) {
   })
 }
 
-test('the help of the command itself names both commands', async () => {
+test('the main help names both commands', async () => {
   const { exitCode, output } = await runInProcess(['--help'])
 
   assert.equal(exitCode, 0)
   assert.match(output, /^ {2}dev .*\n(?:.*\n)*? {2}fetch /m)
 })
 
-test('without a command the help goes to stderr, with exit code 2', async () => {
+test('without a command prints the help to stderr and exits with 2', async () => {
   const { exitCode, output, errors } = await runCommand([])
 
   assert.equal(exitCode, 2)
@@ -35,7 +35,7 @@ test('without a command the help goes to stderr, with exit code 2', async () => 
   assert.match(errors, /^Usage: countersign /)
 })
 
-test('the version is that of the package', async () => {
+test('prints the version of the package', async () => {
   const content: unknown = JSON.parse(readFileSync(new URL('../../packages/cli/package.json', import.meta.url), 'utf8'))
   const { exitCode, output } = await runCommand(['--version'])
 
@@ -71,7 +71,7 @@ const mistakes: readonly (readonly [args: readonly string[], expected: RegExp])[
 ]
 
 for (const [args, expected] of mistakes) {
-  test(`'countersign ${args.join(' ')}' is answered with one line and exit code 2`, async () => {
+  test(`'countersign ${args.join(' ')}' prints one line and exits with 2`, async () => {
     const { exitCode, output, errors } = await runInProcess(args)
 
     assert.equal(exitCode, 2)
@@ -81,7 +81,7 @@ for (const [args, expected] of mistakes) {
   })
 }
 
-test('as a process of its own it answers a mistake in the same way', async () => {
+test('a separate process reports an invalid command line in the same way', async () => {
   const { exitCode, output, errors } = await runCommand(['dev', '--servce', 'a/b'])
 
   assert.equal(exitCode, 2)

@@ -5,7 +5,7 @@ import { Screen } from '../../packages/cli/src/output/screen.ts'
 
 const terminal = { isTTY: true, columns: 20 }
 
-test('colours are for a terminal only, and not where NO_COLOR is set or the terminal has none', () => {
+test('uses colours only on a terminal that supports them and without NO_COLOR', () => {
   const cases: readonly (readonly [isTTY: boolean, environment: Readonly<Record<string, string>>, colored: boolean])[] =
     [
       [true, {}, true],
@@ -21,7 +21,7 @@ test('colours are for a terminal only, and not where NO_COLOR is set or the term
   }
 })
 
-test('the last line of a terminal is redrawn in its place, is never wider, and gives way to others', () => {
+test('redraws the last line of a terminal in place, never wider than the terminal, and clears it for other output', () => {
   const { screen, written } = createScreen(terminal)
   screen.status('in 10 s')
   screen.status(`in 9 s ${'x'.repeat(40)}`)
@@ -32,14 +32,14 @@ test('the last line of a terminal is redrawn in its place, is never wider, and g
   assert.deepEqual(written, ['in 10 s', erase, `in 9 s ${'x'.repeat(11)}…`, erase, 'update\n'])
 })
 
-test('a terminal that does not know its width is taken for one of 80 columns', () => {
+test('assumes 80 columns if a terminal does not report its width', () => {
   const { screen, written } = createScreen({ isTTY: true, columns: 0 })
   screen.status('x'.repeat(81))
 
   assert.deepEqual(written, [`${'x'.repeat(78)}…`])
 })
 
-test('a pipe has no last line', () => {
+test('shows no status line on a pipe', () => {
   const { screen, written } = createScreen({ isTTY: false })
   screen.status('in 10 s')
   screen.clearStatus()
@@ -47,7 +47,7 @@ test('a pipe has no last line', () => {
   assert.deepEqual(written, [])
 })
 
-test('a countdown names the two largest units, and 0 never before the end', () => {
+test('a countdown shows the two largest units, and 0 only at the end', () => {
   const cases: readonly (readonly [milliseconds: number, expected: string])[] = [
     [1, 'in 1 s'],
     [60_000, 'in 1 m'],

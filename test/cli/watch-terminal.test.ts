@@ -8,7 +8,7 @@ import { Screen } from '../../packages/cli/src/output/screen.ts'
 
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
-test('on a terminal each update is a block, above a countdown that is removed at the end', async (t) => {
+test('on a terminal each update is a block above a countdown, which is removed at the end', async (t) => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: coreApi }] })
   const written: string[] = []
   const stream = { isTTY: true, columns: 200, write: (text: string) => written.push(text) }

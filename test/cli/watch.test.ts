@@ -5,7 +5,7 @@ import { readJsonLines } from './read-json-lines.ts'
 import { runCommand, startCommand } from './run-command.ts'
 import { coreApi, startAgentWithPartner } from './start-agent-with-partner.ts'
 
-test('--watch shows each rotation of dev as a line, and SIGINT ends it with 0', async () => {
+test('--watch shows each rotation of dev as a line, and exits with 0 on SIGINT', async () => {
   await using dev = startCommand(['dev', '--service', 'production/core-api', '--ttl', '2s'])
   const [, endpoint = ''] = await dev.waitFor(/^export SPIFFE_ENDPOINT_SOCKET=(.+)\n/)
   await using watch = startCommand(['fetch', '--watch'], { SPIFFE_ENDPOINT_SOCKET: endpoint })
@@ -19,7 +19,7 @@ test('--watch shows each rotation of dev as a line, and SIGINT ends it with 0', 
   assert.equal(await dev.stop(), 0)
 })
 
-test('--watch --json numbers the updates and tells what went wrong, on stdout as well', async () => {
+test('--watch --json numbers the updates and reports errors, also on stdout', async () => {
   await using agent = await startAgentWithPartner()
   await using watch = startCommand(['fetch', '--watch', '--json', '--socket', agent.endpoint])
   await watch.waitFor(/"update":1.*billing/)
@@ -39,7 +39,7 @@ test('--watch --json numbers the updates and tells what went wrong, on stdout as
   assert.match(watch.errors, /^countersign: .*PERMISSION_DENIED.*\n$/)
 })
 
-test('--watch goes on while the agent is away, and says so once', async () => {
+test('--watch keeps running while the agent is unavailable, and reports it once', async () => {
   await using agent = await startAgentWithPartner()
   await using watch = startCommand(['fetch', '--watch', '--socket', agent.endpoint])
   await watch.waitFor(/update 1 .*billing/)
@@ -52,7 +52,7 @@ test('--watch goes on while the agent is away, and says so once', async () => {
   assert.match(watch.errors, /^(?:countersign: .*\n)+$/)
 })
 
-test('--watch ends with 1 when the agent refuses the question itself', async () => {
+test('--watch exits with 1 if the agent rejects the request itself', async () => {
   await using agent = await startAgentWithPartner()
   await agent.fail('invalid_argument')
   const { exitCode, errors } = await runCommand(['fetch', '--watch', '--socket', agent.endpoint])
@@ -61,7 +61,7 @@ test('--watch ends with 1 when the agent refuses the question itself', async () 
   assert.match(errors, /^countersign: .*INVALID_ARGUMENT.*\n$/)
 })
 
-test('a reader that has gone is no failure of fetch', async () => {
+test('fetch does not fail when its reader is gone', async () => {
   await using agent = await startAgentWithPartner()
   await using fetch = startCommand(['fetch', '--watch', '--socket', agent.endpoint])
   await fetch.waitFor(/update 1 /)

@@ -19,7 +19,7 @@ const anyId = 'spiffe://web.example/server'
 
 const saas = await createAuthority('saas.example')
 
-test('agent: connections that could not be made do not count for maxTotalSockets', async (context) => {
+test('agent: failed connections do not count towards maxTotalSockets', async (context) => {
   const agent = createAgent(await saas.source(coreApi), { servers: [billing], maxTotalSockets: 2 })
   context.after(() => agent.destroy())
   const call = (url: string): Promise<string> =>
@@ -33,7 +33,7 @@ test('agent: connections that could not be made do not count for maxTotalSockets
 })
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: a certificate inside the certificate of a host does not make it live longer`, (context) =>
+  test(`${routing}: a certificate nested in a host's certificate does not extend its lifetime`, (context) =>
     withLife(2, async (life) => {
       const web = await createAuthority('web.example', { spiffeId: false })
       const lasting = await web.issue(anyId, { ttlSeconds: 3600 })

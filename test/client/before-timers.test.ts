@@ -48,7 +48,7 @@ async function start(
   return { server, call, advance: (milliseconds) => (ahead += milliseconds) }
 }
 
-test('sends no request on an open connection whose server, known by its host name, has an expired certificate', async (context) => {
+test('sends no request on an open connection to a host whose certificate has expired', async (context) => {
   const { server, call, advance } = await start(context, { own: 4, server: 1 }, 'host')
   const { length } = server.requests
   advance(2 * hour)
@@ -56,7 +56,7 @@ test('sends no request on an open connection whose server, known by its host nam
   assert.equal(server.requests.length, length)
 })
 
-test('sends no request on an open connection whose server certificate has expired', async (context) => {
+test('sends no request on an open connection to a server whose certificate has expired', async (context) => {
   const { server, call, advance } = await start(context, { own: 4, server: 1 })
   const { length } = server.requests
   advance(2 * hour)

@@ -76,7 +76,7 @@ const followers: readonly (readonly [
 ]
 
 for (const [name, open] of followers) {
-  test(`${name} leaves nothing at its source once it is ended`, async (context) => {
+  test(`${name} leaves no listener at its source after it is closed`, async (context) => {
     const counted = countListeners(await saas.source(coreApi))
     const server = await LoopbackServer.start(context, await saas.issue(billing))
     for (let round = 0; round < 3; round += 1) {
@@ -88,7 +88,7 @@ for (const [name, open] of followers) {
   })
 }
 
-test('what was retired before a dispatcher is closed is waited for, and what is destroyed ends', async (context) => {
+test('closing a dispatcher waits for retired connections, and destroying it closes them', async (context) => {
   for (const routing of ['close', 'destroy'] as const) {
     const source = await saas.source(coreApi)
     const dispatcher = createDispatcher(source, { servers })

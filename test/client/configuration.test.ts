@@ -97,7 +97,7 @@ for (const [name, create] of ways) {
     })
   }
 
-  test(`${name} refuses what is no source`, async () => {
+  test(`${name} refuses a value that is not a source`, async () => {
     const given = { servers }
     for (const bad of [Promise.resolve(source), undefined, null, {}, saas, 'source']) {
       await refuses(() => create(bad, given), 'option_invalid', /source/)

@@ -24,7 +24,7 @@ interface Received {
   readonly body: string
 }
 
-test("Node's own Request arrives with method, headers and body", async (context) => {
+test("sends method, headers and body of Node's own Request", async (context) => {
   const { call, url } = await arrange(context)
   const init = { method: 'PUT', body: '{"a":1}', headers: { 'content-type': 'application/json', 'x-mark': 'kept' } }
   const expected = { method: 'PUT', type: 'application/json', mark: 'kept', body: '{"a":1}' }
@@ -33,14 +33,14 @@ test("Node's own Request arrives with method, headers and body", async (context)
   assert.deepEqual(await call(new Request(url)), { method: 'GET', type: '', mark: '', body: '' })
 })
 
-test('what is given beside a Request replaces what is in it', async (context) => {
+test('options passed with a Request override its properties', async (context) => {
   const { call, url } = await arrange(context)
   const request = new Request(url, { method: 'PUT', body: 'old', headers: { 'x-mark': 'old' } })
   const received = await call(request, { method: 'POST', body: 'new', headers: { 'x-mark': 'new' } })
   assert.deepEqual(received, { method: 'POST', type: 'text/plain;charset=UTF-8', mark: 'new', body: 'new' })
 })
 
-test("Node's own FormData arrives as a form, in a Request and beside one", async (context) => {
+test("sends Node's own FormData as a form, in a Request and in the options", async (context) => {
   const { call, url } = await arrange(context)
   for (const form of [new FormData(), new OwnFormData()]) {
     form.append('name', 'value')
@@ -59,7 +59,7 @@ test("Node's own FormData arrives as a form, in a Request and beside one", async
   }
 })
 
-test('headers arrive from objects of either kind, pairs and records', async (context) => {
+test('sends headers from both kinds of Headers objects, pairs and records', async (context) => {
   const { call, url } = await arrange(context)
   const record = { 'x-mark': 'kept' }
   for (const headers of [new Headers(record), new OwnHeaders(record), Object.entries(record), record]) {
@@ -83,19 +83,19 @@ async function* yieldBytes(): AsyncGenerator<Uint8Array> {
 }
 
 for (const [what, create] of bodies) {
-  test(`a body that is ${what} arrives whole`, async (context) => {
+  test(`sends a body that is ${what} completely`, async (context) => {
     const { call, url } = await arrange(context)
     assert.equal((await call(url, { method: 'POST', body: create(), duplex: 'half' })).body, 'a=b&c')
   })
 }
 
-test('URLSearchParams arrive as a form', async (context) => {
+test('sends URLSearchParams as a form', async (context) => {
   const { call, url } = await arrange(context)
   const { type, body } = await call(url, { method: 'POST', body: new URLSearchParams({ a: 'b' }) })
   assert.deepEqual([type, body], ['application/x-www-form-urlencoded;charset=UTF-8', 'a=b'])
 })
 
-test('the integrity that a Request asks for is checked', async (context) => {
+test('checks the integrity option of a Request', async (context) => {
   const { fetch, server } = await arrange(context)
   const known = `sha256-${createHash('sha256').update('known').digest('base64')}`
   const url = `${server.url}/known`
@@ -104,7 +104,7 @@ test('the integrity that a Request asks for is checked', async (context) => {
   await assert.rejects(fetch(new Request(url, { integrity: wrong })))
 })
 
-test('a signal ends a call while it connects, while it waits and while its body comes', async (context) => {
+test('a signal aborts a call during connection, waiting and the response body', async (context) => {
   const { fetch, server } = await arrange(context)
   const silent = createServer((socket) => socket.on('error', () => undefined).resume())
   silent.listen(0, '127.0.0.1')

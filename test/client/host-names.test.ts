@@ -23,7 +23,7 @@ const source = await saas.source(coreApi)
 const servers: HostNames = { dns: true, ca: web.bundlePem }
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: a server that has the name of its host is called, by our SVID`, async (context) => {
+  test(`${routing}: calls a server whose certificate has the host name, with our SVID`, async (context) => {
     const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
     const send = sender(context, source, servers)
     assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
@@ -31,7 +31,7 @@ for (const [routing, sender] of senders) {
     assert.equal(await text(await send(byAddress.url)), source.svid.serialNumber)
   })
 
-  test(`${routing}: a server without the name of its host, or of another authority, is refused`, async (context) => {
+  test(`${routing}: refuses a server without the host name or of another authority`, async (context) => {
     const send = sender(context, source, servers)
     const named = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['billing.example'] }))
     await expectCallError(send(`https://localhost:${named.port}`), {
@@ -50,7 +50,7 @@ for (const [routing, sender] of senders) {
     assert.equal(named.requests.length + foreign.requests.length + late.requests.length, 0)
   })
 
-  test(`${routing}: a host's connection ends with its certificate, and is not kept until then`, (context) =>
+  test(`${routing}: a connection to a host closes when its certificate expires, and is not kept until then`, (context) =>
     withLife(
       9,
       async (life) => {
@@ -77,7 +77,7 @@ for (const [routing, sender] of senders) {
       1,
     ))
 
-  test(`${routing}: what runs to a host ends with our own certificate`, async (context) => {
+  test(`${routing}: calls to a host stop when our own certificate expires`, async (context) => {
     const own = await saas.source(coreApi)
     const send = sender(context, own, servers)
     const shown = await web.issue(anyId, { dnsNames: ['localhost'] })
@@ -88,7 +88,7 @@ for (const [routing, sender] of senders) {
     await expectCallError(running, { code: 'own_certificate_missing' })
   })
 
-  test(`${routing}: a certificate beside the path, which has expired, does not end the connection of a host`, async (context) => {
+  test(`${routing}: an expired certificate outside the path does not close the connection to a host`, async (context) => {
     const send = sender(context, source, servers)
     const old = await createAuthority('web.example', { name: 'an older root' })
     const crossed = await old.crossSign(web, { faults: ['expired'] })
@@ -97,7 +97,7 @@ for (const [routing, sender] of senders) {
     assert.equal(await text(await send(`https://localhost:${server.port}`)), source.svid.serialNumber)
   })
 
-  test(`${routing}: a source that is made from a CA calls hosts, and no SPIFFE IDs`, async (context) => {
+  test(`${routing}: a source with a CA calls hosts, and no SPIFFE IDs`, async (context) => {
     const folder = await mkdtemp(join(tmpdir(), 'host-names-'))
     context.after(() => rm(folder, { recursive: true }))
     const own = await web.issue('spiffe://web.example/own', { faults: ['no_uri_san'], subject: { CN: 'core-api' } })
@@ -117,7 +117,7 @@ for (const [routing, sender] of senders) {
   })
 }
 
-test('fetch: a redirect to another host is refused, one within the host is followed', async (context) => {
+test('fetch: refuses a redirect to another host, and follows one on the same host', async (context) => {
   const shown = await web.issue(anyId, { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
   const other = await LoopbackServer.start(context, shown)
   const server = await LoopbackServer.start(context, shown, (request, response) => {
@@ -133,7 +133,7 @@ test('fetch: a redirect to another host is refused, one within the host is follo
   assert.equal(await (await fetch(`${url}/near`)).text(), 'the end')
 })
 
-test('connectTls: a server with a host name has no principal', async (context) => {
+test('connectTls: a server known by host name has no principal', async (context) => {
   const server = await LoopbackServer.start(context, await web.issue(anyId, { dnsNames: ['localhost'] }))
   const socket = await connectTls(source, { servers, host: 'localhost', port: server.port })
   assert.equal(socket.principal, null)
@@ -162,7 +162,7 @@ const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
 ]
 
 for (const [what, bad] of badAuthorities) {
-  test(`servers with host names and ${what} are refused at start`, () => {
+  test(`refuses servers with host names and ${what} at startup`, () => {
     for (const create of [createAgent, createFetch, createDispatcher]) {
       assert.throws(() => Reflect.apply(create, undefined, [source, { servers: bad }]), isInvalid)
     }
@@ -173,7 +173,7 @@ function isInvalid(error: unknown): boolean {
   return error instanceof ConfigurationError && error.code === 'option_invalid'
 }
 
-test('the header Host has no say in whose certificate is good enough', async (context) => {
+test('the Host header does not affect which certificate is accepted', async (context) => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/core-api')
   const other = await authority.issue('spiffe://saas.example/other', { dnsNames: ['attacker.example'] })

@@ -35,7 +35,7 @@ const endings: readonly (readonly [what: string, begin: RequestListener])[] = [
 ]
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: a kept connection is not used again near the end of its server's certificate`, (context) =>
+  test(`${routing}: does not reuse a kept connection shortly before the server's certificate expires`, (context) =>
     withLife(
       9,
       async (life) => {
@@ -56,7 +56,7 @@ for (const [routing, sender] of senders) {
       1,
     ))
 
-  test(`${routing}: a kept connection is not used after the clock was set beyond its server's certificate`, async (context) => {
+  test(`${routing}: does not reuse a kept connection after the clock was set past the server certificate's expiry`, async (context) => {
     const send = sender(context, await saas.source(coreApi, { ttlSeconds: 36_000 }), [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
     await text(await send(server.url))
@@ -66,7 +66,7 @@ for (const [routing, sender] of senders) {
     assert.equal(server.requests.length, 1)
   })
 
-  test(`${routing}: when the server's authority is withdrawn, what runs fails and what is kept is closed`, async (context) => {
+  test(`${routing}: fails running calls and closes kept connections when the server's authority is withdrawn`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
@@ -85,7 +85,7 @@ for (const [routing, sender] of senders) {
     assert.equal(server.requests.length, 2)
   })
 
-  test(`${routing}: new bundles that keep the server's authority leave its connection alone`, async (context) => {
+  test(`${routing}: keeps a connection when new bundles still contain the server's authority`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -101,7 +101,7 @@ for (const [routing, sender] of senders) {
 describe('a certificate that expires', { concurrency: true }, () => {
   for (const [routing, sender] of senders) {
     for (const [what, begin] of endings) {
-      test(`${routing}: a request whose server's certificate expires ${what} fails`, (context) =>
+      test(`${routing}: fails a request whose server's certificate expires ${what}`, (context) =>
         withLife(2, async (life) => {
           const send = sender(context, await saas.source(coreApi), [billing])
           const short = await saas.issue(billing, { ttlSeconds: life.seconds })

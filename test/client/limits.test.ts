@@ -28,11 +28,11 @@ for (const [create, name, value] of [
   })
 }
 
-test('a limit that is none may be said', () => {
+test('accepts a limit that is disabled explicitly', () => {
   createAgent(source, { servers, maxSockets: Infinity }).destroy()
 })
 
-test('a closed fetch and a closed dispatcher say that they are closed', async (context) => {
+test('a closed fetch and a closed dispatcher report that they are closed', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing))
   const fetch = createFetch(source, { servers })
   await fetch.close()
@@ -43,7 +43,7 @@ test('a closed fetch and a closed dispatcher say that they are closed', async (c
   await assert.rejects(dispatcher.request({ origin: server.url, path: '/', method: 'GET' }), expected)
 })
 
-test('an error names host and port, whoever carries the request', async () => {
+test('an error names host and port, whichever client sends the request', async () => {
   const lost = await saas.source(coreApi)
   const fetch = createFetch(lost, { servers })
   lost.withdraw()
@@ -55,14 +55,14 @@ test('an error names host and port, whoever carries the request', async () => {
   await fetch.close()
 })
 
-test('a bare connection without a certificate of ours is a call that was not made', async () => {
+test('a TLS connection without a certificate of ours is a call that was not made', async () => {
   const lost = await saas.source(coreApi)
   lost.withdraw()
   const called = connectTls(lost, { servers, host: '127.0.0.1', port: 1 })
   await assert.rejects(called, { code: 'own_certificate_missing', reason: 'source_empty', server: '127.0.0.1:1' })
 })
 
-test('what speaks no TLS is said to', async (context) => {
+test('reports that a server does not speak TLS', async (context) => {
   const plain = createPlainServer().listen(0, '127.0.0.1')
   await once(plain, 'listening')
   context.after(() => plain.close())
@@ -76,7 +76,7 @@ test('what speaks no TLS is said to', async (context) => {
 })
 
 for (const callers of [undefined, [], ['core-api'], { hasAuthorty: 'x' }]) {
-  test(`a server without HTTP refuses the callers ${JSON.stringify(callers)} by that name`, () => {
+  test(`createTlsServer refuses the callers ${JSON.stringify(callers)} under that option name`, () => {
     const options: object = { callers }
     assert.throws(
       () => Reflect.apply(createTlsServer, undefined, [source, options, () => undefined]),
@@ -85,7 +85,7 @@ for (const callers of [undefined, [], ['core-api'], { hasAuthorty: 'x' }]) {
   })
 }
 
-test('a copy of the options of an agent verifies, whatever the environment says', async (context) => {
+test("a copy of an agent's options verifies servers, whatever the environment", async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing, { dnsNames: ['localhost'] }))
   const agent = createAgent(source, { servers })
   const copy = new Agent(agent.options)

@@ -21,7 +21,7 @@ const saas = await createAuthority('saas.example')
 const svids = await Promise.all(Array.from({ length: rotations + 1 }, () => saas.issue(coreApi)))
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: ${requests} requests and ${rotations} rotations leave no connection but the last, and warn of nothing`, async (context) => {
+  test(`${routing}: keeps only the last connection after ${requests} requests and ${rotations} rotations, without warnings`, async (context) => {
     const warnings = collectWarnings(context)
     const source = await saas.source(coreApi)
     const send = sender(context, source, servers)
@@ -37,7 +37,7 @@ for (const [routing, sender] of senders) {
   })
 }
 
-test('a kept connection gathers no listeners', async (context) => {
+test('a kept connection does not accumulate listeners', async (context) => {
   const agent = createAgent(await saas.source(coreApi), { servers })
   context.after(() => agent.destroy())
   const svid = await saas.issue(billing)

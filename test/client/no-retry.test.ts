@@ -21,7 +21,7 @@ const source = await saas.source(coreApi)
 
 for (const [routing, sender] of senders) {
   for (const method of ['GET', 'POST'] as const) {
-    test(`${routing}: a ${method} whose connection breaks is sent once, on new connections and on kept ones`, async (context) => {
+    test(`${routing}: sends a ${method} once if its connection breaks, on new and kept connections`, async (context) => {
       const send = sender(context, source, servers)
       const server = await LoopbackServer.start(context, await saas.issue(billing), (incoming, response) => {
         if (incoming.url === '/') greet(incoming, response)
@@ -38,7 +38,7 @@ for (const [routing, sender] of senders) {
     })
   }
 
-  test(`${routing}: no session is resumed`, async (context) => {
+  test(`${routing}: resumes no session`, async (context) => {
     const send = sender(context, source, servers)
     let resumed = 0
     const closing: RequestListener = (_incoming, response) => {
@@ -50,7 +50,7 @@ for (const [routing, sender] of senders) {
     assert.deepEqual([server.handshakes, resumed], [5, 0])
   })
 
-  test(`${routing}: each new connection is verified`, async (context) => {
+  test(`${routing}: verifies each new connection`, async (context) => {
     const send = sender(context, source, servers)
     const server = await LoopbackServer.start(context, await saas.issue(billing), (_incoming, response) => {
       response.writeHead(200, { connection: 'close' }).end()
@@ -64,7 +64,7 @@ for (const [routing, sender] of senders) {
   })
 }
 
-test('HTTP/2 is spoken where it is allowed and offered, and HTTP/1.1 elsewhere', async (context) => {
+test('uses HTTP/2 if it is allowed and offered, and HTTP/1.1 otherwise', async (context) => {
   const { url } = await startHttp2(context, (_incoming, response) => response.end('done'))
   const [with2, without2] = [true, false].map((allowH2) => createFetch(source, { servers, allowH2 }))
   assert.ok(with2 !== undefined && without2 !== undefined)
@@ -78,7 +78,7 @@ test('HTTP/2 is spoken where it is allowed and offered, and HTTP/1.1 elsewhere',
   }
 })
 
-test('HTTP/2: what runs when the server says goodbye is not sent again, nor is what waits', async (context) => {
+test('HTTP/2: after GOAWAY, sends neither running nor waiting requests again', async (context) => {
   const paths: string[] = []
   const { url } = await startHttp2(context, (incoming, response) => {
     paths.push(incoming.url)
@@ -98,7 +98,7 @@ test('HTTP/2: what runs when the server says goodbye is not sent again, nor is w
   assert.deepEqual(paths.toSorted(), all.toSorted())
 })
 
-test('HTTP/2: a body is not taken for whole when the certificate of its server expires', async (context) => {
+test("HTTP/2: does not treat a body as complete if the server's certificate expires", async (context) => {
   const { url } = await startHttp2(context, (_incoming, response) => response.write('a beginning'), 2)
   const fetch = createFetch(source, { servers, allowH2: true })
   context.after(() => fetch.close())
@@ -110,7 +110,7 @@ test('HTTP/2: a body is not taken for whole when the certificate of its server e
   ])
 })
 
-test('HTTP/2: the next request shows the new SVID, and the old connection ends', async (context) => {
+test('HTTP/2: the next request presents the new SVID, and the old connection closes', async (context) => {
   const { url, sessions } = await startHttp2(context, (incoming, response) => response.end(incoming.url))
   const rotating = await saas.source(coreApi)
   const fetch = createFetch(rotating, { servers, allowH2: true })

@@ -39,7 +39,7 @@ for (const order of orders) {
   const certificatePem = leaf + order.map((name) => certificates[name].certificatePem).join('')
   const shown: TestSvid = { ...peer, certificatePem }
 
-  test(`a caller and a server are verified whose intermediates come in the order ${order.join(', ')}`, async (context) => {
+  test(`verifies a caller and a server with intermediates in the order ${order.join(', ')}`, async (context) => {
     const server = await LoopbackServer.start(context, shown)
     const { port } = server
     const socket = await connectTls(source, { servers: [coreApi], host: '127.0.0.1', port })
@@ -69,7 +69,7 @@ for (const order of orders) {
 
 const unverified = { rejectUnauthorized: false }
 
-test('a server that leaves out an intermediate is refused, in whatever order the others come', async (context) => {
+test('refuses a server that omits an intermediate, whatever the order of the others', async (context) => {
   for (const order of [
     [middle, lower],
     [lower, middle],

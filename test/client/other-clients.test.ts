@@ -81,7 +81,7 @@ const clients: readonly (readonly [name: string, client: Client])[] = [
 ]
 
 for (const [name, client] of clients) {
-  test(`${name} calls a server that is expected, and follows a rotation`, async (context) => {
+  test(`${name} calls an expected server and follows a rotation`, async (context) => {
     const call = client(context)
     const server = await LoopbackServer.start(context, await saas.issue(billing))
     assert.equal(await call(server.url), source.svid.serialNumber)
@@ -97,14 +97,14 @@ for (const [name, client] of clients) {
   })
 }
 
-test('axios and got give the code of the error as their own', async (context) => {
+test('axios and got expose the code of the error as their own', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(coreApi))
   const agent = agentFor(context)
   await assert.rejects(axios.get(server.url, { httpsAgent: agent, proxy: false }), { code: 'server_unexpected' })
   await assert.rejects(got(server.url, { agent: { https: agent } }).text(), { code: 'server_unexpected' })
 })
 
-test('a RetryAgent of undici tries no server again that was refused', async (context) => {
+test('a RetryAgent of undici does not retry a refused server', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(coreApi))
   const dispatcher = new RetryAgent(dispatcherFor(context), { maxRetries: 3, minTimeout: 1 })
   await expectCallError(request(server.url, { dispatcher }), { code: 'server_unexpected' })

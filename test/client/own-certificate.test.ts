@@ -18,7 +18,7 @@ const missing = { code: 'own_certificate_missing', reason: 'source_empty' } as c
 const saas = await createAuthority('saas.example')
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: without a certificate of our own what runs ends, and nothing is called until there is one`, async (context) => {
+  test(`${routing}: without a certificate of our own, aborts running calls and makes no new ones until there is one`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, servers)
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
@@ -39,7 +39,7 @@ for (const [routing, sender] of senders) {
     assert.equal(await text(await send(server.url)), source.svid.serialNumber)
   })
 
-  test(`${routing}: once our own certificate has expired nothing is called, on kept connections neither`, (context) =>
+  test(`${routing}: makes no call after our own certificate has expired, even on kept connections`, (context) =>
     withLife(2, async (life) => {
       const source = await saas.source(coreApi, { ttlSeconds: life.seconds })
       const send = sender(context, source, servers)
@@ -55,7 +55,7 @@ for (const [routing, sender] of senders) {
       assert.equal(await text(await send(server.url)), source.svid.serialNumber)
     }))
 
-  test(`${routing}: a source that tells nothing but new material is enough`, async (context) => {
+  test(`${routing}: works with a source that only reports new material`, async (context) => {
     const full = await saas.source(coreApi)
     const bare: X509Source = {
       get current() {

@@ -74,7 +74,7 @@ test('an agent counts its connections in totalSocketCount and lists them in sock
   assert.equal(agent.sockets[name]?.[0], request.socket, changed('Agent#sockets', overrides))
 })
 
-test('an agent forgets a connection by removeSocket, and makes one for the next request that waits', (context) => {
+test('an agent removes a connection with removeSocket and creates one for the next waiting request', (context) => {
   const made: unknown[] = []
   class Recorder extends Agent {
     createSocket(request: unknown): void {
@@ -93,7 +93,7 @@ test('an agent forgets a connection by removeSocket, and makes one for the next 
   assert.deepEqual(made, [waiting], changed('Agent#requests', overrides))
 })
 
-test('a request without a connection fails by onSocket with the error that it is given', async () => {
+test('onSocket fails a request without a connection with the given error', async () => {
   const request = new ClientRequest({ host: '127.0.0.1', agent: new Silent() })
   const failure = new Error('there is no connection')
   const failed = new Promise((resolve) => request.on('error', resolve))
@@ -102,7 +102,7 @@ test('a request without a connection fails by onSocket with the error that it is
   assert.equal(error, failure, changed('ClientRequest#onSocket', internals))
 })
 
-test('the response that is being received is found from its socket', async (context) => {
+test('finds the response in progress from its socket', async (context) => {
   const port = await servePlain(context)
   const request = get({ host: '127.0.0.1', port })
   const response = await new Promise((resolve) => request.on('response', resolve))

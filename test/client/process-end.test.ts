@@ -54,7 +54,7 @@ const programs: readonly (readonly [what: string, script: string])[] = [
 ]
 
 for (const [what, script] of programs) {
-  test(`a process whose client ${what} ends by itself`, async (context) => {
+  test(`a process whose client ${what} exits by itself`, async (context) => {
     const child = spawn(
       process.execPath,
       ['--input-type=module', '--eval', `${prologue}${script}\nconsole.log('done')`],

@@ -20,7 +20,7 @@ const unsuitable = { code: 'call_unsuitable' } as const
 const saas = await createAuthority('saas.example')
 const source = await saas.source(coreApi)
 
-test('fetch follows a redirect to another server of the list, and no other', async (context) => {
+test('fetch follows redirects only to other listed servers', async (context) => {
   const fetch = createFetch(source, { servers: [billing, ledger] })
   context.after(() => fetch.close())
   const known = await LoopbackServer.start(context, await saas.issue(ledger))
@@ -47,7 +47,7 @@ test('fetch follows no redirect that leaves TLS', async (context) => {
   assert.equal(plain.count(), 0)
 })
 
-test('a URL without TLS is not called', async (context) => {
+test('refuses a URL without TLS', async (context) => {
   const plain = await listenPlain(context)
   for (const [routing, caller] of callers) {
     const call = caller(context, source, [billing])(plain.url)
@@ -58,7 +58,7 @@ test('a URL without TLS is not called', async (context) => {
   assert.equal(plain.count(), 0)
 })
 
-test('fetch takes no dispatcher that would decide who is called', async (context) => {
+test('fetch refuses a dispatcher, which would choose the server', async (context) => {
   const fetch = createFetch(source, { servers: [billing] })
   context.after(() => fetch.close())
   const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -66,7 +66,7 @@ test('fetch takes no dispatcher that would decide who is called', async (context
   assert.equal(server.handshakes, 0)
 })
 
-test('CONNECT is refused, on kept connections too', async (context) => {
+test('refuses CONNECT, even on kept connections', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing))
   const dispatcher = createDispatcher(source, { servers: [billing] })
   context.after(() => dispatcher.destroy())
@@ -90,7 +90,7 @@ const decided: readonly (readonly [name: string, options: RequestOptions])[] = [
 ]
 
 for (const [name, options] of decided) {
-  test(`agent: a request with ${name} is refused, with a kept connection and without`, async (context) => {
+  test(`agent: refuses a request with ${name}, with and without a kept connection`, async (context) => {
     const server = await LoopbackServer.start(context, await saas.issue(billing))
     const send = sendByAgent(context)
     await expectCallError(send(server, options), unsuitable)
@@ -101,7 +101,7 @@ for (const [name, options] of decided) {
 }
 
 for (const option of ['proxy', 'proxyEnv', 'httpProxy', 'httpsProxy']) {
-  test(`the option ${option} is refused at start`, () => {
+  test(`refuses the option ${option} at startup`, () => {
     const options = { servers: [billing], [option]: 'http://127.0.0.1:1' }
     for (const create of [createAgent, createFetch, createDispatcher]) {
       assert.throws(() => create(source, options), isConfigurationError)
@@ -109,7 +109,7 @@ for (const option of ['proxy', 'proxyEnv', 'httpProxy', 'httpsProxy']) {
   })
 }
 
-test('the environment decides nothing about who is called', async (context) => {
+test('the environment does not affect which server is called', async (context) => {
   const plain = await listenPlain(context)
   const names = [
     'HTTPS_PROXY',

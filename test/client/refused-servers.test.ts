@@ -94,7 +94,7 @@ for (const [routing, caller] of callers) {
       assert.equal(server.requests.length, 0)
     })
 
-    test(`${routing} refuses a server that comes to show ${name} after it was good`, async (context) => {
+    test(`${routing} refuses a server that presents ${name} after a valid certificate`, async (context) => {
       const { source, call } = await arrange(context, caller)
       const server = await LoopbackServer.start(context, await saas.issue(billing))
       assert.equal(await call(server.url), source.svid.serialNumber)

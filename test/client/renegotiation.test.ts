@@ -13,7 +13,7 @@ for (const [caller, dial, tookPart] of [
   ['a caller of workloads', (port: number) => call(port, [billing]), false],
   ['a caller of hosts', (port: number) => call(port, { dns: true, ca: saas.bundlePem }), false],
 ] as const) {
-  test(`${caller} takes ${tookPart ? 'part' : 'no part'} in a renegotiation that a server of TLS 1.2 begins`, async (context) => {
+  test(`${caller} takes ${tookPart ? 'part' : 'no part'} in a renegotiation that a TLS 1.2 server starts`, async (context) => {
     const server = createServer({ key, cert, maxVersion: 'TLSv1.2' })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -18,7 +18,7 @@ const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const saas = await createAuthority('saas.example')
 
 for (const [routing, sender] of senders) {
-  test(`${routing}: the next request shows the new SVID, and the idle connection of the old one is closed at once`, async (context) => {
+  test(`${routing}: the next request presents the new SVID, and the old idle connection closes immediately`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -33,7 +33,7 @@ for (const [routing, sender] of senders) {
     }
   })
 
-  test(`${routing}: a request that waits for its answer goes on, and its connection is closed after it`, async (context) => {
+  test(`${routing}: a request that waits for its response continues, and its connection closes afterwards`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const slow = new SlowAnswers()
@@ -50,7 +50,7 @@ for (const [routing, sender] of senders) {
     assert.equal(await text(await send(server.url)), source.svid.serialNumber)
   })
 
-  test(`${routing}: bodies that are being sent and received during a rotation arrive whole`, async (context) => {
+  test(`${routing}: request and response bodies in transit during a rotation are complete`, async (context) => {
     const source = await saas.source(coreApi)
     const send = sender(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing), (request, response) => {
@@ -95,7 +95,7 @@ for (const [routing, sender] of senders) {
 }
 
 for (const [routing, caller] of callers) {
-  test(`${routing}: a connection that was made during a rotation carries its request and no other`, async (context) => {
+  test(`${routing}: a connection created during a rotation carries only its own request`, async (context) => {
     const source = await saas.source(coreApi)
     const call = caller(context, source, [billing])
     const server = await LoopbackServer.start(context, await saas.issue(billing))
@@ -112,7 +112,7 @@ for (const [routing, caller] of callers) {
   })
 }
 
-test('agent: requests that wait for the one connection that is allowed are sent with the new SVID', async (context) => {
+test('agent: requests that wait for the only allowed connection are sent with the new SVID', async (context) => {
   const source = await saas.source(coreApi)
   const agent = createAgent(source, { servers: [billing], maxSockets: 1 })
   context.after(() => agent.destroy())

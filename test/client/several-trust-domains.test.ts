@@ -25,8 +25,8 @@ async function connect(source: TestSource, servers: readonly string[], { port }:
   return socket.principal?.name ?? ''
 }
 
-describe('with servers of several trust domains our verifier alone judges a chain', () => {
-  test('a partner whose authority is named like ours locks out none of our servers, and none of its own passes for ours', async (context) => {
+describe('with servers of several trust domains only our verifier checks a chain', () => {
+  test('a partner authority with the name of ours blocks none of our servers, and none of its own servers pass as ours', async (context) => {
     for (const { name, partner } of await createCollisions(ours, lower)) {
       const source = await ours.source(billing, { federated: [partner] })
       const servers = [coreApi, theirApi]
@@ -46,7 +46,7 @@ describe('with servers of several trust domains our verifier alone judges a chai
   })
 
   for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
-    test(`a certificate that is presented without its key is refused in the handshake (${maxVersion})`, async (context) => {
+    test(`refuses in the handshake a certificate that is presented without its key (${maxVersion})`, async (context) => {
       const partner = await createAuthority('partner.example')
       const source = await ours.source(billing, { federated: [partner] })
       const stolen = withForeignKey(await ours.issue(coreApi), await createKey())
@@ -59,7 +59,7 @@ describe('with servers of several trust domains our verifier alone judges a chai
   }
 })
 
-test('with servers of one trust domain OpenSSL has to accept a chain, too', async (context) => {
+test('with servers of one trust domain OpenSSL must also accept a chain', async (context) => {
   const first = await createAuthority('saas.example', { keyIdentifiers: false })
   const second = await createAuthority('saas.example', { keyIdentifiers: false })
   const partner = await createAuthority('partner.example')

@@ -9,7 +9,7 @@ import { expectCallError } from './expect-call-error.ts'
 import { LoopbackServer } from './loopback-server.ts'
 import { billing, connectTo, coreApi, saas, start } from './tls-pair.ts'
 
-test('a bare connection tells once that our certificate was replaced', async (context) => {
+test('a TLS connection reports once that our certificate was replaced', async (context) => {
   const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const source = await saas.source(coreApi)
   let told = 0
@@ -20,7 +20,7 @@ test('a bare connection tells once that our certificate was replaced', async (co
   assert.deepEqual([told, socket.destroyed], [1, false])
 })
 
-test('a bare connection tells that the certificate of its server comes to its end, before it does', (context) =>
+test("a TLS connection reports that the server's certificate is about to expire", (context) =>
   withLife(4, async (life) => {
     const { port } = await start(context, await saas.source(billing, { ttlSeconds: life.seconds }), {
       callers: [coreApi],
@@ -35,7 +35,7 @@ test('a bare connection tells that the certificate of its server comes to its en
     assert.deepEqual(states, [false])
   }))
 
-test('a bare connection says nothing when the bundle changes', async (context) => {
+test('a TLS connection reports nothing when the bundle changes', async (context) => {
   const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const source = await saas.source(coreApi)
   let told = 0
@@ -44,14 +44,14 @@ test('a bare connection says nothing when the bundle changes', async (context) =
   assert.equal(told, 0)
 })
 
-test('onStale has to be a function', async () => {
+test('onStale must be a function', async () => {
   const options: object = { servers: [billing], host: '127.0.0.1', port: 1, onStale: 'now' }
   const source = await saas.source(coreApi)
   const refused = Promise.resolve(Reflect.apply(connectTls, undefined, [source, options]))
   await assert.rejects(refused, { code: 'option_invalid' })
 })
 
-test('what was closed makes no connection any more', async (context) => {
+test('a closed client opens no connections', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing))
   const source = await saas.source(coreApi)
   const agent = createAgent(source, { servers: [billing] })
@@ -67,7 +67,7 @@ test('what was closed makes no connection any more', async (context) => {
   assert.equal(server.requests.length, 0)
 })
 
-test('an agent that is made of the options of ours reaches nobody', async (context) => {
+test('an agent created from the options of ours reaches no server', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing, { dnsNames: ['localhost'] }))
   const agent = createAgent(await saas.source(coreApi), { servers: [billing] })
   const copy = new Agent({ ...agent.options, ca: saas.bundlePem })

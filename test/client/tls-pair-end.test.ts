@@ -11,7 +11,7 @@ import { findCallError } from './expect-call-error.ts'
 import { billing, connectTo, coreApi, portOf, received, saas, start } from './tls-pair.ts'
 import { until } from './until.ts'
 
-test("a connection ends with its caller's certificate", (context) =>
+test("a connection closes when the caller's certificate expires", (context) =>
   withLife(2, async (life) => {
     const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
     const { keyPem: key, certificatePem: cert } = await saas.issue(coreApi, { ttlSeconds: life.seconds })
@@ -33,7 +33,7 @@ test("a connection ends with its caller's certificate", (context) =>
     assert.ok(server.events.some((event) => event.type === 'authentication' && event.reason === 'identity_expired'))
   }))
 
-test("a connection ends with its server's certificate, by a CallError", (context) =>
+test("a connection closes with a CallError when the server's certificate expires", (context) =>
   withLife(2, async (life) => {
     const { keyPem: key, certificatePem: cert } = await saas.issue(billing, { ttlSeconds: life.seconds })
     // Not by createTlsServer, which would close it too, at the same moment.
@@ -51,7 +51,7 @@ test("a connection ends with its server's certificate, by a CallError", (context
     assert.deepEqual(describe(error), ['server_untrusted', 'identity_expired'])
   }))
 
-test('a connection ends when the authority of its server is withdrawn, and when we have no certificate any more', async (context) => {
+test("a connection closes when the server's authority is withdrawn, and when we have no certificate", async (context) => {
   const { port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const successor = await createAuthority('saas.example')
   const source = await saas.source(coreApi)
@@ -68,7 +68,7 @@ test('a connection ends when the authority of its server is withdrawn, and when 
   assert.deepEqual(describe(loss), ['own_certificate_missing', 'source_empty'])
 })
 
-test('connections outlive a rotation at either end, and new ones show the new SVIDs', async (context) => {
+test('connections survive a rotation at either end, and new ones present the new SVIDs', async (context) => {
   const [near, far] = [await saas.source(coreApi), await saas.source(billing)]
   const { port } = await start(context, far, { callers: [coreApi] })
   const old = await connectTo(context, near, { port })
@@ -82,7 +82,7 @@ test('connections outlive a rotation at either end, and new ones show the new SV
   }
 })
 
-test('a signal ends the attempt, before it begins and during the handshake, and no connection', async (context) => {
+test('a signal aborts connecting, before and during the handshake, but not an open connection', async (context) => {
   const source = await saas.source(coreApi)
   const opened: Socket[] = []
   const silent = createServer((socket) => opened.push(socket.on('error', () => undefined).resume()))
@@ -106,7 +106,7 @@ test('a signal ends the attempt, before it begins and during the handshake, and 
   assert.equal(await text(socket), `${coreApi} says hello`)
 })
 
-test('a connection that breaks at either end ends no process', async (context) => {
+test('a connection that breaks at either end does not crash a process', async (context) => {
   const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const source = await saas.source(coreApi)
   const socket = await connectTo(context, source, { port })

@@ -14,7 +14,7 @@ const partnerShop = 'spiffe://partner.example/shop'
 
 const partner = await createAuthority('partner.example')
 
-test('both ends know who the other is, and speak', async (context) => {
+test('both ends authenticate each other and exchange data', async (context) => {
   const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const socket = await connectTo(context, await saas.source(coreApi), { port })
   assert.equal(socket.principal?.name, billing)
@@ -23,7 +23,7 @@ test('both ends know who the other is, and speak', async (context) => {
   assert.equal(server.callers.length, 1)
 })
 
-test('a caller that is not listed is ended before a byte, and reported once as a denial', async (context) => {
+test('an unlisted caller is disconnected before it receives a byte, and reported once as a denial', async (context) => {
   const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const other = await saas.source('spiffe://saas.example/ns/production/sa/analytics')
   const socket = await connectTo(context, other, { port })
@@ -35,7 +35,7 @@ test('a caller that is not listed is ended before a byte, and reported once as a
   assert.equal(server.callers.length, 0)
 })
 
-test('a caller that proves nothing is ended and reported once', async (context) => {
+test('an unauthenticated caller is disconnected and reported once', async (context) => {
   const { server, port } = await start(context, await saas.source(billing), { callers: ['spiffe://saas.example/**'] })
   const svid = await saas.issue(coreApi, { faults: ['expired'] })
   for (const shown of [{ key: svid.keyPem, cert: svid.certificatePem }, {}]) {
@@ -49,7 +49,7 @@ test('a caller that proves nothing is ended and reported once', async (context) 
   assert.equal(server.callers.length, 0)
 })
 
-test('callers are let in by requirement', async (context) => {
+test('a requirement decides which callers are accepted', async (context) => {
   const callers = hasAuthority('SERVICE_core-api')
   const { port } = await start(context, await saas.source(billing), { callers })
   const socket = await connectTo(context, await saas.source(coreApi), { port })
@@ -60,7 +60,7 @@ test('callers are let in by requirement', async (context) => {
   assert.equal(await received(other), '')
 })
 
-test('callers of another trust domain are let in where it is named, and nowhere else', async (context) => {
+test('accepts callers of another trust domain only where it is listed', async (context) => {
   const source = await saas.source(billing, { federated: [partner] })
   const theirs = await partner.source(partnerShop, { federated: [saas] })
   const callers = [partnerShop]
@@ -79,13 +79,13 @@ test('callers of another trust domain are let in where it is named, and nowhere 
   assert.equal(shut.server.callers.length, 0)
 })
 
-test('a server that is not expected gets no connection', async (context) => {
+test('does not connect to an unexpected server', async (context) => {
   const { server, port } = await start(context, await saas.source(coreApi), { callers: [coreApi] })
   await expectCallError(connectTo(context, await saas.source(coreApi), { port }), { code: 'server_unexpected' })
   await until(() => server.callers.every(({ destroyed }) => destroyed))
 })
 
-test('the server is asked for a name, and for a protocol', async (context) => {
+test('sends the server name and the protocol', async (context) => {
   const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const source = await saas.source(coreApi)
   await connectTo(context, source, { port, servername: 'ledger.internal' })
@@ -126,7 +126,7 @@ for (const [what, options, code] of mistakes) {
   })
 }
 
-test('createTlsServer refuses a listener that is no function', async () => {
+test('createTlsServer refuses a listener that is not a function', async () => {
   const source = await saas.source(billing)
   const create = (): unknown => Reflect.apply(createTlsServer, undefined, [source, { callers: [coreApi] }])
   assert.throws(create, { code: 'option_invalid' })
@@ -136,7 +136,7 @@ function isSocket(value: unknown): value is ServerSocket {
   return typeof value === 'object' && value !== null && 'principal' in value
 }
 
-test('a caller that proves nothing is reported once', async (context) => {
+test('an unauthenticated caller is reported once', async (context) => {
   const stranger = await saas.issue(coreApi, { faults: ['two_uri_sans'] })
   const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
   const { keyPem: key, certificatePem: cert } = stranger

@@ -38,7 +38,7 @@ const ports: readonly (readonly [
 
 for (const [routing, sender] of senders) {
   for (const [what, serve, reason] of ports) {
-    test(`${routing}: the call fails where ${what}`, async (context) => {
+    test(`${routing}: fails the call if ${what}`, async (context) => {
       const send = sender(context, source, servers)
       const port = await listen(context, serve)
       const expected = { code: 'server_unreachable', ...(reason !== undefined && { reason }) } as const
@@ -47,7 +47,7 @@ for (const [routing, sender] of senders) {
     })
   }
 
-  test(`${routing}: the call fails for a host that is unknown`, async (context) => {
+  test(`${routing}: fails the call for an unknown host`, async (context) => {
     const error = await expectCallError(sender(context, source, servers)('https://nowhere.invalid:8443'), {
       code: 'server_unreachable',
     })
@@ -55,13 +55,13 @@ for (const [routing, sender] of senders) {
     assert.equal(error.server, 'nowhere.invalid:8443')
   })
 
-  test(`${routing}: the call fails where there is no TLS 1.3`, async (context) => {
+  test(`${routing}: fails the call if the server does not support TLS 1.3`, async (context) => {
     const server = await LoopbackServer.start(context, await saas.issue(billing), undefined, { maxVersion: 'TLSv1.2' })
     await expectCallError(sender(context, source, servers)(server.url), { code: 'server_unreachable' })
     assert.equal(server.requests.length, 0)
   })
 
-  test(`${routing}: a call whose certificate the server refuses fails once`, async (context) => {
+  test(`${routing}: a call whose certificate the server rejects fails once`, async (context) => {
     const other = await createAuthority('other.example')
     const options = { requestCert: true, rejectUnauthorized: true, ca: other.bundlePem }
     let attempts = 0
@@ -102,7 +102,7 @@ const timed: readonly (readonly [routing: string, call: (context: TestContext, p
 ]
 
 for (const [routing, call] of timed) {
-  test(`${routing}: a server that says nothing is given up after timeoutMs`, async (context) => {
+  test(`${routing}: gives up after timeoutMs if a server does not answer`, async (context) => {
     let ended = 0
     const port = await listen(context, (socket) => socket.once('close', () => (ended += 1)).resume())
     await expectCallError(call(context, port), { code: 'server_unreachable', reason: 'ETIMEDOUT' })
@@ -111,7 +111,7 @@ for (const [routing, call] of timed) {
   })
 }
 
-test('agent: a burst of requests opens no more connections than maxSockets', async (context) => {
+test('agent: a burst of requests opens at most maxSockets connections', async (context) => {
   const server = await LoopbackServer.start(context, await saas.issue(billing))
   for (const limit of [{ maxSockets: 2 }, { maxTotalSockets: 2 }]) {
     const agent = createAgent(source, { servers, ...limit })
@@ -122,7 +122,7 @@ test('agent: a burst of requests opens no more connections than maxSockets', asy
   }
 })
 
-test('agent: requests that wait for a connection fail each for itself when none can be made', async (context) => {
+test('agent: each request that waits for a connection fails with its own error if none can be opened', async (context) => {
   const agent = createAgent(source, { servers, maxSockets: 1 })
   context.after(() => agent.destroy())
   const port = await listen(context, undefined)
@@ -131,7 +131,7 @@ test('agent: requests that wait for a connection fail each for itself when none 
   assert.deepEqual([Object.keys(agent.requests), Object.keys(agent.sockets)], [[], []])
 })
 
-test('agent: what is being connected ends when the agent is destroyed', async (context) => {
+test('agent: destroying the agent aborts connections in progress', async (context) => {
   const agent = createAgent(source, { servers })
   const accepted: Socket[] = []
   const port = await listen(context, (socket) => accepted.push(socket.resume()))

@@ -35,7 +35,7 @@ const wrongsOfServers = [...wrongs.filter((fault) => fault !== 'server_auth_only
 
 // A process takes a second to start: what belongs to one agent is asked of one harness.
 
-test('EP: prints version and ports, then READY, and ends with SIGTERM', async (context) => {
+test('EP: prints version and ports, then READY, and exits on SIGTERM', async (context) => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })
   const harness = new Harness(context, agent.endpoint)
   await harness.read('READY')
@@ -49,13 +49,13 @@ test('EP: prints version and ports, then READY, and ends with SIGTERM', async (c
   assert.equal(harness.lines.length, 4)
 })
 
-test('EP: never becomes ready at an address with an authority', async (context) => {
+test('EP: never becomes ready for an address with an authority', async (context) => {
   const harness = new Harness(context, 'unix://tmp/agent.sock')
   assert.notEqual(await harness.ended(), 0)
   assert.ok(!harness.lines.includes('READY'))
 })
 
-test('EP: becomes ready at an agent that is unavailable first, and then denies', async (context) => {
+test('EP: becomes ready for an agent that is first unavailable and then denies', async (context) => {
   await using agent = await startAgent({
     trustDomain: 'saas.example',
     entries: [{ spiffeId: billing }],
@@ -70,7 +70,7 @@ test('EP: becomes ready at an agent that is unavailable first, and then denies',
   assert.equal(agent.calls.length, 3)
 })
 
-test('WA, XS: shows the newest SVID, keeps it through a bad message, and none after PermissionDenied', async (context) => {
+test('WA, XS: shows the newest SVID, keeps it after an invalid message, and shows none after PermissionDenied', async (context) => {
   const authority = await createAuthority('saas.example')
   await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
   const peer = await authority.issue(coreApi)
@@ -101,7 +101,7 @@ test('WA, XS: shows the newest SVID, keeps it through a bad message, and none af
   )
 })
 
-test('XV: tells a valid peer its ID, and ends every other without a byte', async (context) => {
+test('XV: tells a valid peer its ID, and disconnects any other without a byte', async (context) => {
   const authority = await createAuthority('saas.example')
   const stranger = await createAuthority('saas.example')
   await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
@@ -116,7 +116,7 @@ test('XV: tells a valid peer its ID, and ends every other without a byte', async
   }
 })
 
-test('XF: lets a federated peer in while its bundle is there, under its own name alone', async (context) => {
+test('XF: accepts a federated peer while its bundle is present, only under its own name', async (context) => {
   const authority = await createAuthority('saas.example')
   const partner = await createAuthority('partner.example')
   await using agent = await startAgent({ authority, entries: [{ spiffeId: billing }] })
@@ -140,7 +140,7 @@ test('XF: lets a federated peer in while its bundle is there, under its own name
   )
 })
 
-test('XV, XF: dials a server of any ID, and rejects every that proves none', async (context) => {
+test('XV, XF: connects to a server with any ID, and rejects every unauthenticated one', async (context) => {
   const authority = await createAuthority('saas.example')
   const stranger = await createAuthority('saas.example')
   const partner = await createAuthority('partner.example')
@@ -169,7 +169,7 @@ test('XV, XF: dials a server of any ID, and rejects every that proves none', asy
   )
 })
 
-test('the control port answers 200, 422 and 501 by what was asked', async (context) => {
+test('the control port answers 200, 422 and 501 depending on the request', async (context) => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })
   const harness = new Harness(context, agent.endpoint)
   await harness.read('READY')

@@ -46,7 +46,7 @@ for (const onExpiry of ['close', 'refuse'] as const) {
     assert.deepEqual(service.reasons(), [])
   })
 
-  test(`GOAWAY waits for the streams that are open (onExpiry '${onExpiry}')`, async (context) => {
+  test(`GOAWAY waits for open streams (onExpiry '${onExpiry}')`, async (context) => {
     const service = await start(context, 'http2', onExpiry)
     const [busy, idle] = [openSession(service, service.first, context), openSession(service, service.first, context)]
     const calls = [callOn(busy, '/held'), callOn(busy, '/held')]
@@ -70,7 +70,7 @@ for (const onExpiry of ['close', 'refuse'] as const) {
     if (!busy.destroyed) await once(busy, 'close')
   })
 
-  test(`GOAWAY waits for a session to be at rest at first, and later for its streams alone (onExpiry '${onExpiry}')`, async (context) => {
+  test(`GOAWAY first waits for a quiet session, and later only for its streams (onExpiry '${onExpiry}')`, async (context) => {
     for (const [before, isClosed] of [
       [12, false],
       [8, true],
@@ -89,7 +89,7 @@ for (const onExpiry of ['close', 'refuse'] as const) {
     }
   })
 
-  test(`GOAWAY does not wait longer than until shortly before the end, and open streams go on (onExpiry '${onExpiry}')`, async (context) => {
+  test(`GOAWAY is sent at the latest shortly before expiry, and open streams continue (onExpiry '${onExpiry}')`, async (context) => {
     const service = await start(context, 'http2', onExpiry)
     const session = openSession(service, service.first, context)
     const call = callOn(session, '/held')
@@ -103,7 +103,7 @@ for (const onExpiry of ['close', 'refuse'] as const) {
 }
 
 for (const kind of ['https', 'http2'] as const) {
-  test(`with 'refuse' a kept connection is refused once over HTTP/1.1 and closed with it (${kind})`, async (context) => {
+  test(`with 'refuse' a kept connection over HTTP/1.1 is refused once and closes with the refusal (${kind})`, async (context) => {
     const service = await start(context, kind, 'refuse')
     const caller = new Caller(service, context)
     assert.deepEqual(await caller.call(), { status: 200, connection: 'keep-alive' })
@@ -116,7 +116,7 @@ for (const kind of ['https', 'http2'] as const) {
   })
 }
 
-test("with 'refuse' a clock that jumps over the end leaves no connection that is refused again and again", async (context) => {
+test("with 'refuse' a clock that jumps past the expiry leaves no connection that is refused repeatedly", async (context) => {
   const service = await start(context, 'http2', 'refuse')
   const caller = new Caller(service, context)
   const session = openSession(service, service.first, context)
@@ -131,7 +131,7 @@ test("with 'refuse' a clock that jumps over the end leaves no connection that is
   assert.equal((await caller.call()).status, 200)
 })
 
-test('an end that was announced and is put off by a renewed authority closes no session', async (context) => {
+test('an announced expiry that a renewed authority postpones closes no session', async (context) => {
   const name = 'renewed'
   const short = await createAuthority('saas.example', { name, ttlSeconds: life })
   const long = await createAuthority('saas.example', { name, key: short.key, ttlSeconds: 2 * life })

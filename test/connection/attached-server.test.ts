@@ -41,7 +41,7 @@ async function shownSerial(context: TestContext, port: number): Promise<bigint> 
   return BigInt(`0x${socket.getPeerCertificate().serialNumber}`)
 }
 
-test('destroys the socket of a denied upgrade once it is answered', async (context) => {
+test('destroys the socket of a denied upgrade after the response', async (context) => {
   const { guard } = await create()
   const running = await serve(guard, (_request, response) => response.end())
   context.after(() => running.close())
@@ -54,7 +54,7 @@ test('destroys the socket of a denied upgrade once it is answered', async (conte
   assert.match(String(socket.read()), /^HTTP\/1\.1 403 /)
 })
 
-test('ends an upgraded connection as soon as its authority is withdrawn, without waiting for a request', async (context) => {
+test('closes an upgraded connection as soon as its authority is withdrawn, without waiting for a request', async (context) => {
   const { guard, source } = await create()
   const running = await serve(guard, (_request, response) => response.end())
   context.after(() => running.close())
@@ -72,7 +72,7 @@ test('ends an upgraded connection as soon as its authority is withdrawn, without
   assert.ok(socket.destroyed)
 })
 
-test('serves an SVID that arrived between the making of the options and the attaching of the server', async (context) => {
+test('serves an SVID that arrived between creating the options and attaching the server', async (context) => {
   const { guard, source } = await create()
   const server = createServer({ ...guard.tlsOptions() }, (_request, response) => response.end())
   const next = await authority.issue(ours)
@@ -145,7 +145,7 @@ for (const [others, listen] of [
   ['alone', () => undefined],
   ["and to a 'request' listener", (server: Http2SecureServer) => server.on('request', () => undefined)],
 ] as const) {
-  test(`refuses an HTTP/2 server whose requests go to a 'stream' listener ${others}`, async () => {
+  test(`refuses an HTTP/2 server with a 'stream' listener for its requests ${others}`, async () => {
     const { guard } = await create()
     const server = createSecureServer({ ...guard.tlsOptions() })
     listen(server)
@@ -154,7 +154,7 @@ for (const [others, listen] of [
   })
 }
 
-test('asks a failing authorities function again for the next request', async (context) => {
+test('calls a failing authorities function again for the next request', async (context) => {
   const source = await authority.source(ours)
   let calls = 0
   const authorities = (): readonly string[] => {
@@ -174,7 +174,7 @@ test('asks a failing authorities function again for the next request', async (co
   assert.equal(calls, 2)
 })
 
-test('a connection that one guard verified proves nothing to another', async (context) => {
+test('a connection that one guard verified is not authenticated by another guard', async (context) => {
   const [{ guard }, { guard: other }] = [await create(), await create()]
   const running = await serve(guard, ({ socket }, response) => {
     assert.ok(socket instanceof TLSSocket)

@@ -11,7 +11,7 @@ interface RingService {
   readonly port: number
 }
 
-test('three services that call each other change their authority in four steps without one call that fails', async (context) => {
+test('three services that call each other replace their authority in four steps without a failed call', async (context) => {
   const before = await createAuthority('saas.example', { name: 'before' })
   const next = await createAuthority('saas.example', { name: 'next' })
   const services = await Promise.all(['a', 'b', 'c'].map((name) => start(context, before, name)))

@@ -28,7 +28,7 @@ async function start(context: TestContext): Promise<Service> {
   return { peer: running.as(caller), events, advance: (milliseconds) => (ahead += milliseconds) }
 }
 
-test('refuses a caller that comes after the end of our own certificate, and says why', async (context) => {
+test('refuses a caller that connects after our own certificate has expired, and reports why', async (context) => {
   const { peer, events, advance } = await start(context)
   advance(5 * hour)
   await assert.rejects(peer.fetch('/'))
@@ -36,7 +36,7 @@ test('refuses a caller that comes after the end of our own certificate, and says
   assert.deepEqual(reasons, ['source_unavailable'])
 })
 
-test('answers 503 to a request that comes after the end of our own certificate, and says why', async (context) => {
+test('answers 503 to a request that arrives after our own certificate has expired, and reports why', async (context) => {
   const { peer, events, advance } = await start(context)
   assert.equal((await peer.fetch('/')).status, 200)
   advance(5 * hour)
@@ -46,7 +46,7 @@ test('answers 503 to a request that comes after the end of our own certificate, 
 })
 
 test(
-  'ends the connection of a request that comes after the end of its caller',
+  "closes the connection of a request that arrives after the caller's certificate has expired",
   { timeout: 20_000 },
   async (context) => {
     const { peer, events, advance } = await start(context)

@@ -54,7 +54,7 @@ async function presented({ running }: Service): Promise<string | undefined> {
   }
 }
 
-test('a server presents the material that replaces a loss while the loss is logged', async (context) => {
+test('a server presents material that replaces lost material while the loss is being logged', async (context) => {
   const service = await start(context, 'lost', (source) => source.replace({ svid: second }))
   assert.equal(await presented(service), first.serialNumber)
   service.source.withdraw()
@@ -62,7 +62,7 @@ test('a server presents the material that replaces a loss while the loss is logg
   assert.equal(await presented(service), second.serialNumber)
 })
 
-test('a connection whose peer stays verified outlives a loss that ends while it is logged', async (context) => {
+test('a connection whose peer is still verified survives a loss that ends while it is being logged', async (context) => {
   const { source, running } = await start(context, 'lost', (changed) => changed.replace({ svid: second }))
   const accepted = once(running.server, 'secureConnection')
   const kept = await running.as(caller).connect()
@@ -72,7 +72,7 @@ test('a connection whose peer stays verified outlives a loss that ends while it 
   assert.match(await text(kept), /^HTTP\/1\.1 200 /)
 })
 
-test('a server presents nothing once its material is withdrawn while its recovery is logged', async (context) => {
+test('a server presents nothing if its material is withdrawn while its recovery is being logged', async (context) => {
   const service = await start(context, 'recovered', (source) => source.withdraw())
   service.source.withdraw()
   service.source.replace({ svid: second })
@@ -80,7 +80,7 @@ test('a server presents nothing once its material is withdrawn while its recover
   assert.equal(await presented(service), undefined)
 })
 
-test('a server presents the material that replaces a refused update while the refusal is logged', async (context) => {
+test('a server presents material that replaces a refused update while the refusal is being logged', async (context) => {
   const service = await start(context, 'refused', (source) =>
     source.replace({ svid: second, bundles: { 'saas.example': authority } }),
   )
@@ -90,7 +90,7 @@ test('a server presents the material that replaces a refused update while the re
   assert.equal(await presented(service), second.serialNumber)
 })
 
-test('a dialer that is closed while a loss is logged reads its source no more', async (context) => {
+test('a dialer that is closed while a loss is being logged no longer reads its source', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] })
   const source = await authority.source(ours)
   const reads = countReads(source)

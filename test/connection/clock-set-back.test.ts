@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { authenticated, type CountersignEvent, createGuard } from '@countersign/core'
 import { createAuthority, serve } from '@countersign/testkit'
 
-test('a leaf that was verified before the clock was set back is refused while the clock is before its beginning', async (context) => {
+test('a leaf that was verified before the clock was set back is refused while the clock is before its notBefore', async (context) => {
   const real = Date.now
   let ahead = 0
   context.mock.method(Date, 'now', () => real() + ahead)

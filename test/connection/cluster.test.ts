@@ -24,9 +24,9 @@ const trustDomains = { rr: 'one trust domain', none: 'several trust domains' } a
 // Where the workers accept connections themselves, one of them may take all.
 const enoughWorkers = { rr: 2, none: 1 } as const
 
-describe('guarded servers in the workers of node:cluster', { concurrency: true, timeout: 120_000 }, () => {
+describe('guarded servers in node:cluster workers', { concurrency: true, timeout: 120_000 }, () => {
   for (const policy of ['rr', 'none'] as const) {
-    test(`serve with every adapter and resume no session of each other, before and after a rotation (scheduling policy ${policy}, ${trustDomains[policy]})`, async (context) => {
+    test(`serve with every adapter and resume none of each other's sessions, before and after a rotation (scheduling policy ${policy}, ${trustDomains[policy]})`, async (context) => {
       const { ports, ticketKeys, folder } = await startCluster(context, policy, own, bundles[policy])
       assert.equal(new Set(ticketKeys.flat()).size, 2 * clusterServers.length)
       const firsts: Asked[] = []
@@ -60,7 +60,7 @@ describe('guarded servers in the workers of node:cluster', { concurrency: true, 
     })
   }
 
-  test('do not use the ticket keys that the primary hands to every worker', async () => {
+  test('do not use the ticket keys that the primary passes to every worker', async () => {
     const source = await authority.source(ours)
     const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
     const shared = randomBytes(48)

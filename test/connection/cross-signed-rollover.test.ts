@@ -7,7 +7,7 @@ import { createAuthority, serve } from '@countersign/testkit'
 import { countChain } from './tls-probes.ts'
 import { watchHandshakes } from '../adapters/watch-handshakes.ts'
 
-test('an open connection outlives its authority when its peer presented what leads to the next one', async (context) => {
+test('an open connection survives the removal of its authority if its peer presented the path to the next one', async (context) => {
   const old = await createAuthority('saas.example', { name: 'old' })
   const next = await createAuthority('saas.example', { name: 'next' })
   const issuer = await (await next.crossSign(old)).intermediate()
@@ -47,7 +47,7 @@ test('an open connection outlives its authority when its peer presented what lea
   assert.deepEqual(refused, [])
 })
 
-test('so does a second connection of the same peer, whose chain was not looked at', async (context) => {
+test('a second connection of the same peer survives too, although its chain was not examined', async (context) => {
   const old = await createAuthority('saas.example', { name: 'old' })
   const next = await createAuthority('saas.example', { name: 'next' })
   const issuer = await (await next.crossSign(old)).intermediate()

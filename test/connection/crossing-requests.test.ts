@@ -11,7 +11,7 @@ describe('requests that cross with GOAWAY', { concurrency: true }, async () => {
   const source = await authority.source(billing)
 
   for (const variant of variants.filter(({ http2 }) => http2)) {
-    test(`are not handled, and their peer learns that it may send them again (${variant.name})`, () =>
+    test(`are not handled, and the peer learns that it may resend them (${variant.name})`, () =>
       withLife(3, async (life) => {
         await using service = await start(variant, { source })
         const svid = await authority.issue(coreApi, { ttlSeconds: life.seconds })
@@ -33,7 +33,7 @@ describe('requests that cross with GOAWAY', { concurrency: true }, async () => {
         assert.deepEqual(service.handled, ['GET /internal/health?first'])
       }))
 
-    test(`are answered when they came before it (${variant.name})`, () =>
+    test(`are answered if they arrived before it (${variant.name})`, () =>
       withLife(3, async (life) => {
         await using service = await start(variant, { source })
         const svid = await authority.issue(coreApi, {

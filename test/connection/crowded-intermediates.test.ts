@@ -15,7 +15,7 @@ function present(cache: VerdictCache, [leafDer = Buffer.alloc(0), ...above]: rea
   return verdict.ok ? 'ok' : verdict.reason
 }
 
-test('completes a chain of our own however many intermediates of another trust domain have the same name', async () => {
+test('completes our own chains however many intermediates of another trust domain share the name', async () => {
   const cache = new VerdictCache()
   const alike = { subject: { CN: 'one name' }, keyIdentifiers: false }
   for (let count = 0; count < 20; count += 1) {

@@ -35,14 +35,14 @@ const codes: readonly (readonly [code: string, ...causes: readonly RegExp[]])[] 
 ]
 
 for (const [code, ...causes] of codes) {
-  test(`${code} is told with everything that it may mean`, () => {
+  test(`explains ${code} with all its possible causes`, () => {
     const text = describeOpensslCode(code)
     assert.ok(text.startsWith(`${code}: `))
     for (const cause of causes) assert.match(text, cause)
   })
 }
 
-test('a code that nobody knows is told as it is', () => {
+test('shows an unknown code as it is', () => {
   assert.equal(describeOpensslCode('CERT_OF_TOMORROW'), 'CERT_OF_TOMORROW')
 })
 
@@ -61,13 +61,13 @@ const reasons: readonly (readonly [reason: string, meaning: RegExp])[] = [
 ]
 
 for (const [reason, meaning] of reasons) {
-  test(`a handshake that fails with '${reason}' is told with what it means`, () => {
+  test(`explains a handshake that fails with '${reason}'`, () => {
     const text = describeHandshake(Object.assign(new Error('x'), { reason }), new TLSSocket(new Socket()))
     assert.ok(text.startsWith(`${reason}: `))
     assert.match(text, meaning)
   })
 }
 
-test('a handshake that fails without a word of OpenSSL is told in the words of the error', () => {
+test('shows the message of the error if a handshake fails without an OpenSSL reason', () => {
   assert.equal(describeHandshake(new Error('read ECONNRESET'), new TLSSocket(new Socket())), 'read ECONNRESET')
 })

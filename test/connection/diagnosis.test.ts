@@ -22,7 +22,7 @@ const good = await authority.issue(coreApi)
 const expired = await authority.issue(coreApi, { faults: ['expired'] })
 const stranger = await (await createAuthority('saas.example', { name: 'stranger' })).issue(coreApi)
 
-test('a caller that OpenSSL refuses is refused, even where our verifier finds nothing wrong', async (context) => {
+test('refuses a caller that OpenSSL rejects, even if our verifier finds no fault', async (context) => {
   const socket = await meet(context, good, [])
   const verdict = judge(socket, { openssl: 'required', diagnosis: new TimeBudget() })
   assert.equal(verdict.ok ? '' : verdict.reason, 'tls_refused')
@@ -30,18 +30,18 @@ test('a caller that OpenSSL refuses is refused, even where our verifier finds no
   assert.ok(judge(socket, { openssl: 'unused' }).ok)
 })
 
-test('a caller that both accept is accepted, whatever is left of the time for explanations', async (context) => {
+test('accepts a caller that both accept, whatever time is left for explanations', async (context) => {
   const socket = await meet(context, good, [authority.bundlePem])
   assert.ok(judge(socket, { openssl: 'required', diagnosis: exhausted() }).ok)
 })
 
-test('a caller that OpenSSL accepts and our verifier does not is refused for our reason', async (context) => {
+test('refuses a caller that OpenSSL accepts and our verifier rejects, with our reason', async (context) => {
   const socket = await meet(context, await authority.issue(coreApi, { faults: ['no_path'] }), [authority.bundlePem])
   const verdict = judge(socket, { openssl: 'required', diagnosis: exhausted() })
   assert.equal(verdict.ok ? '' : verdict.reason, 'spiffe_id_without_path')
 })
 
-test('once the time for explanations is spent, a refusal names everything that OpenSSL may mean', async (context) => {
+test('once the time for explanations is used up, a refusal names all possible OpenSSL causes', async (context) => {
   const socket = await meet(context, expired, [authority.bundlePem])
   const explained = judge(socket, { openssl: 'required', diagnosis: new TimeBudget() })
   assert.equal(explained.ok ? '' : explained.reason, 'expired')
@@ -57,7 +57,7 @@ for (const [what, ends, reason] of [
   ['a caller', undefined, 'tls_refused'],
   ['a server that we call', { end: () => undefined, announce: () => undefined }, 'expired'],
 ] as const) {
-  test(`the time for explanations is limited or not by who began the connection: ${what}`, async (context) => {
+  test(`limits the time for explanations depending on who opened the connection: ${what}`, async (context) => {
     const socket = await meet(context, expired, [authority.bundlePem])
     const reported: (string | undefined)[] = []
     const report = (event: CountersignEvent): void => {
@@ -69,7 +69,7 @@ for (const [what, ends, reason] of [
   })
 }
 
-test('without a limit every refusal is explained', async (context) => {
+test('explains every refusal without a limit', async (context) => {
   const socket = await meet(context, stranger, [authority.bundlePem])
   const verdict = judge(socket, { openssl: 'required' })
   assert.equal(verdict.ok ? '' : verdict.reason, 'unknown_authority')

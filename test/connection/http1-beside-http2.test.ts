@@ -59,7 +59,7 @@ function keepRefused(event: CountersignEvent, kept: AuthenticationEvent[]): void
   if (event.type === 'authentication') kept.push(event)
 }
 
-test('with allowHTTP1 a caller over HTTP/1.1 is guarded like one over HTTP/2', async (context) => {
+test('with allowHTTP1 guards a caller over HTTP/1.1 like one over HTTP/2', async (context) => {
   const { running, source } = await startFastify(context)
   const [first, second] = [running.as(caller), running.as(caller, { http2: true })]
   assert.equal(await (await first.fetch('/who')).text(), `${caller.spiffeId} over 1.1`)
@@ -83,7 +83,7 @@ test('with allowHTTP1 a caller over HTTP/1.1 is guarded like one over HTTP/2', a
   if (!kept.closed) await once(kept, 'close')
 })
 
-test('without allowHTTP1 a caller over HTTP/1.1 is reported with its name and told the reason', async (context) => {
+test('without allowHTTP1 reports a caller over HTTP/1.1 with its name and tells it the reason', async (context) => {
   const { running, refused } = await startPlain(context)
   const response = await running.as(caller).fetch('/who')
   assert.equal(response.status, 505)
@@ -99,7 +99,7 @@ test('without allowHTTP1 a caller over HTTP/1.1 is reported with its name and to
   assert.equal(await (await running.as(caller, { http2: true }).fetch('/who')).text(), 'admitted')
 })
 
-test('without allowHTTP1 a caller that offers HTTP/1.1 alone in its handshake is reported', async (context) => {
+test('without allowHTTP1 reports a caller that only offers HTTP/1.1 in its handshake', async (context) => {
   const { running, refused } = await startPlain(context)
   await assert.rejects(running.as(caller).connect({ ALPNProtocols: ['http/1.1'] }))
   while (refused.length === 0) await new Promise((resolve) => setImmediate(resolve))
@@ -110,7 +110,7 @@ test('without allowHTTP1 a caller that offers HTTP/1.1 alone in its handshake is
   assert.match(refused[0]?.detail ?? '', /allowHTTP1/)
 })
 
-test('without allowHTTP1 a stranger is refused and gets no answer', async (context) => {
+test('without allowHTTP1 refuses an untrusted caller without a response', async (context) => {
   const { running, refused } = await startPlain(context)
   await assert.rejects(running.as(null).fetch('/who'))
   assert.deepEqual(
@@ -119,7 +119,7 @@ test('without allowHTTP1 a stranger is refused and gets no answer', async (conte
   )
 })
 
-test('without allowHTTP1 a caller that proves nothing is reported once, for that', async (context) => {
+test('without allowHTTP1 reports an unauthenticated caller once, for that reason', async (context) => {
   const { running, refused } = await startPlain(context)
   const impostor = await authority.issue(caller.spiffeId, { faults: ['two_uri_sans'] })
   await assert.rejects(running.as(impostor).fetch('/who'))
@@ -129,7 +129,7 @@ test('without allowHTTP1 a caller that proves nothing is reported once, for that
   )
 })
 
-test("a listener of the application's own for other protocols is left alone", async (context) => {
+test("does not affect the application's own listener for other protocols", async (context) => {
   const { running, refused, server } = await startPlain(context)
   server.on('unknownProtocol', (socket: TLSSocket) => {
     socket.on('error', () => undefined)

@@ -7,7 +7,7 @@ import { openAllLasting, openLasting, openSession } from '../adapters/lasting.ts
 import { startLasting } from '../adapters/lasting-service.ts'
 import { type Life, withLife } from '../support/with-life.ts'
 
-describe('a connection and the certificate of its peer', { concurrency: true }, async () => {
+describe("a connection and the peer's certificate", { concurrency: true }, async () => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source(billing)
   const shortLived = ({ seconds }: Life): Promise<TestSvid> => authority.issue(coreApi, { ttlSeconds: seconds })
@@ -19,7 +19,7 @@ describe('a connection and the certificate of its peer', { concurrency: true }, 
     authority.issue(coreApi, { ttlSeconds: seconds, notBefore: Date.now() - 20_000 * seconds })
 
   for (const variant of variants) {
-    test(`what runs on it ends at the second when the certificate does, and not before (${variant.name})`, () =>
+    test(`running responses stop in the second in which the certificate expires, and not earlier (${variant.name})`, () =>
       withLife(3, async (life) => {
         await using service = await startLasting(variant, { source })
         const svid = await shortLived(life)
@@ -54,7 +54,7 @@ describe('a connection and the certificate of its peer', { concurrency: true }, 
         assert.ok(service.numbers.every((sent) => sent < end))
       }))
 
-    test(`with onExpiry 'refuse' what runs is cut and visibly incomplete, and one further request is denied (${variant.name})`, () =>
+    test(`with onExpiry 'refuse' running responses are cut off visibly, and one further request is denied (${variant.name})`, () =>
       withLife(3, async (life) => {
         await using service = await startLasting(variant, { source, onExpiry: 'refuse' })
         const svid = await shortLived(life)
@@ -76,7 +76,7 @@ describe('a connection and the certificate of its peer', { concurrency: true }, 
         await idle.ended
       }))
 
-    test(`a peer that connects when its certificate is about to expire is served (${variant.name})`, () =>
+    test(`a peer that connects shortly before its certificate expires is served (${variant.name})`, () =>
       withLife(6, async (life) => {
         await using service = await startLasting(variant, { source })
         const svid = await lateInLife(life)
@@ -98,7 +98,7 @@ describe('a connection and the certificate of its peer', { concurrency: true }, 
   }
 
   for (const variant of variants.filter(({ http2 }) => !http2)) {
-    test(`responses say so before the connection ends (${variant.name})`, () =>
+    test(`responses announce that the connection is about to close (${variant.name})`, () =>
       withLife(4, async (life) => {
         await using service = await startLasting(variant, { source })
         const svid = await longAnnounced(life)
@@ -117,7 +117,7 @@ describe('a connection and the certificate of its peer', { concurrency: true }, 
   }
 
   for (const variant of variants.filter(({ http2 }) => http2)) {
-    test(`GOAWAY comes before the connection ends, and streams that run go on (${variant.name})`, () =>
+    test(`GOAWAY is sent before the connection closes, and running streams continue (${variant.name})`, () =>
       withLife(4, async (life) => {
         await using service = await startLasting(variant, { source })
         const svid = await longAnnounced(life)

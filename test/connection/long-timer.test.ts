@@ -17,7 +17,7 @@ test('waits longer than setTimeout can, and calls back once', () => {
   mock.timers.reset()
 })
 
-test('never calls back once it was ended, also after a first stretch', () => {
+test('never calls back after it was cancelled, even after a first stretch', () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
   let calls = 0
   const days = 24 * 60 * 60 * 1000

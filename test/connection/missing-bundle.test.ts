@@ -18,7 +18,7 @@ const rules = [{ path: '/**', allow: authenticated() }]
 const missingIn = (events: readonly CountersignEvent[]): unknown =>
   events.flatMap((event) => (event.type === 'source' && event.code === 'bundle_empty' ? [event.trustDomain] : []))
 
-test('a trust domain without a bundle is reported at the start and whenever it loses one, and its callers are refused meanwhile', async (context) => {
+test('reports a trust domain without a bundle at startup and whenever it loses one, and refuses its callers meanwhile', async (context) => {
   const source = await ours.source(billing)
   const service = await serveGuarded(context, { source, rules, trustDomains: ['saas.example', 'partner.example'] })
   const callers = { ours: service.as(await ours.issue(coreApi)), theirs: service.as(await partner.issue(partnerApi)) }
@@ -35,7 +35,7 @@ test('a trust domain without a bundle is reported at the start and whenever it l
   assert.deepEqual(missingIn(service.events), ['partner.example', 'partner.example'])
 })
 
-test('a server of a trust domain without a bundle is refused, which is reported at the start, until there is one', async (context) => {
+test('refuses a server of a trust domain without a bundle, and reports it at startup, until there is one', async (context) => {
   const source = await ours.source(coreApi)
   const server = await LoopbackServer.start(context, await partner.issue(partnerApi))
   const events: CountersignEvent[] = []

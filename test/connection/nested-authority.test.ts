@@ -7,7 +7,7 @@ import { ask, serveGuarded } from './bare-tls.ts'
 const root = await createAuthority('saas.example')
 const theirApi = 'spiffe://partner.example/ns/production/sa/core-api'
 
-test('callers whose intermediate is new are known on every version of Node, before and after our own rotates', async (context) => {
+test('authenticates callers with a new intermediate on every version of Node, before and after our own rotates', async (context) => {
   const nested = await root.intermediate({ name: 'nested' })
   const source = await nested.source(billing)
   const guarded = await serveGuarded(context, { source })
@@ -25,7 +25,7 @@ test('callers whose intermediate is new are known on every version of Node, befo
   assert.deepEqual(reasonsOf(guarded), [])
 })
 
-test("a partner's callers are known by the intermediates that they present, and not without them", async (context) => {
+test("authenticates a partner's callers only with the intermediates that they present", async (context) => {
   const partner = await createAuthority('partner.example')
   const nested = await partner.intermediate()
   const source = await root.source(billing, { federated: [partner] })

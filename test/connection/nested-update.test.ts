@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { authenticated, createGuard } from '@countersign/core'
 import { createAuthority, serve } from '@countersign/testkit'
 
-test('an update that comes while peers of the last one are cut spares those whom it proves again', async (context) => {
+test('an update that arrives while peers of the last one are being disconnected spares those that it verifies again', async (context) => {
   const first = await createAuthority('saas.example')
   const second = await createAuthority('saas.example')
   const source = await first.source('spiffe://saas.example/ns/production/sa/billing')

@@ -13,7 +13,7 @@ describe('what Node does with the authorities in `ca`', { concurrency: true }, a
   const caller = await ours.issue(coreApi)
   const { svid: own } = source
 
-  test('a `ca` of 600 authorities breaks every handshake; a guard offers none but those of its trust domains', async (context) => {
+  test('a `ca` of 600 authorities breaks every handshake, so a guard offers only those of its trust domains', async (context) => {
     const key = await createKey()
     const many = await Promise.all(
       Array.from({ length: 600 }, (_, index) => {
@@ -34,7 +34,7 @@ describe('what Node does with the authorities in `ca`', { concurrency: true }, a
     assert.equal((await ask(guarded.as(caller))).answer, coreApi)
   })
 
-  test('two authorities of one name without key ids are reported, and our own verifier tries both', async (context) => {
+  test('reports two authorities with the same name and no key ids, and our own verifier tries both', async (context) => {
     const [first, second] = await Promise.all(
       [1, 2].map(() => createAuthority('saas.example', { keyIdentifiers: false })),
     )
@@ -53,7 +53,7 @@ describe('what Node does with the authorities in `ca`', { concurrency: true }, a
     }
   })
 
-  test('an authority that is not self-signed is refused with the reason, because `allowPartialTrustChain` is ignored', async (context) => {
+  test('refuses an authority that is not self-signed with the reason, because `allowPartialTrustChain` is ignored', async (context) => {
     const lower = await ours.intermediate()
     const svid = await lower.issue(coreApi)
     const ca = lower.certificatePem

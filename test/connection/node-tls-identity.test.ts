@@ -24,14 +24,14 @@ import { ask, letIn, optionsOf, serveBare, serveGuarded } from './bare-tls.ts'
 import { askThrough, countChain, renegotiate, untilExpired } from './tls-probes.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 
-describe('what `authorized` of Node does not tell', { concurrency: true }, async () => {
+describe("what Node's `authorized` does not check", { concurrency: true }, async () => {
   const ours = await createAuthority('saas.example')
   const partner = await createAuthority('partner.example')
   const source = await ours.source(billing, { svid: await ours.issue(billing, { ipAddresses: ['127.0.0.1'] }) })
   const caller = await ours.issue(coreApi)
   const { svid: own } = source
 
-  test('an ID of one trust domain signed by the authority of another is refused', async (context) => {
+  test('refuses an ID of one trust domain signed by the authority of another', async (context) => {
     const forged = await partner.issue(coreApi, { faults: ['foreign_trust_domain'] })
     const bare = await serveBare(context, optionsOf(own, ours, partner))
     assert.deepEqual((await ask(bare.as(forged))).answer, letIn(coreApi))
@@ -42,7 +42,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.deepEqual([guarded.authorized, reasonsOf(guarded)], [[false], ['unknown_authority']])
   })
 
-  test('a leaf that is a CA or may sign, with two URI SANs or an ID without a path, is refused', async (context) => {
+  test('refuses a leaf that is a CA or may sign, has two URI SANs or an ID without a path', async (context) => {
     const bare = await serveBare(context, optionsOf(own, ours))
     const guarded = await serveGuarded(context, { source })
     for (const [fault, reason] of [
@@ -62,7 +62,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     )
   })
 
-  test('a certificate that expires while its connection is open ends with it', (context) =>
+  test('closes an open connection when the certificate expires', (context) =>
     withLife(4, async (life) => {
       const bare = await serveBare(context, optionsOf(own, ours))
       const refusing = await serveGuarded(context, { source, onExpiry: 'refuse' })
@@ -82,7 +82,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
       assert.deepEqual([closing.authorized, reasonsOf(closing)], [[isOpensslAsked], ['identity_expired']])
     }))
 
-  test('a bundle that loses an authority while a connection is open ends the connection', async (context) => {
+  test('closes an open connection when a bundle loses its authority', async (context) => {
     const leaving = await createAuthority('saas.example', { name: 'leaving' })
     const svid = await leaving.issue(coreApi)
     const bare = await serveBare(context, optionsOf(own, ours, leaving))
@@ -102,7 +102,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
   })
 
   for (const version of ['TLSv1.3', 'TLSv1.2'] as const) {
-    test(`a session resumed after its certificate expired lets nobody in (${version})`, (context) =>
+    test(`a session resumed after its certificate expired authenticates no caller (${version})`, (context) =>
       withLife(4, async (life) => {
         const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: version })
         const guarded = await serveGuarded(context, { source, tls: { minVersion: version } }, version)
@@ -118,7 +118,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
         assert.deepEqual(guarded.authorized, isOpensslAsked ? [true] : [false, false])
       }))
 
-    test(`a session resumed without any certificate or key lets nobody in (${version})`, async (context) => {
+    test(`a session resumed without certificate and key authenticates no caller (${version})`, async (context) => {
       const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: version })
       const { session } = await ask(bare.as(caller))
       assert.deepEqual((await ask(bare.as(null), {}, session)).answer, letIn(coreApi, true))
@@ -132,7 +132,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     })
   }
 
-  test('a resumed session whose peer had sent an intermediate is a full handshake, with the whole chain', async (context) => {
+  test('resuming a session whose peer sent an intermediate is a full handshake with the whole chain', async (context) => {
     const lower = await ours.intermediate()
     const svid = await lower.issue(coreApi)
     const bare = await serveBare(context, optionsOf(own, ours))
@@ -152,7 +152,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.deepEqual(resumed, [false, false])
   })
 
-  test('a resumed session without a certificate is refused, and so is a server that lets it begin', async (context) => {
+  test('refuses a resumed session without a certificate, and a server that allows one', async (context) => {
     const bare = await serveBare(context, { ...optionsOf(own, ours), rejectUnauthorized: false })
     const { session } = await ask(bare.as(null))
     const { answer } = await ask(bare.as(null), {}, session)
@@ -169,7 +169,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.deepEqual(reasonsOf(guarded), ['certificate_missing'])
   })
 
-  test('a renegotiation in TLS 1.2 does not come about', async (context) => {
+  test('a renegotiation in TLS 1.2 fails', async (context) => {
     const bare = await serveBare(context, { ...optionsOf(own, ours), maxVersion: 'TLSv1.2' })
     assert.equal(await renegotiate(bare.running, caller), true)
     const guarded = await serveGuarded(context, { source, tls: { minVersion: 'TLSv1.2' } }, 'TLSv1.2')
@@ -179,7 +179,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     assert.equal((await ask(byDefault.running.as(caller, { maxVersion: 'TLSv1.2' }))).answer, undefined)
   })
 
-  test('a checkServerIdentity of an agent runs on each connection when no session is cached', async (context) => {
+  test("an agent's checkServerIdentity runs on each connection if no session is cached", async (context) => {
     const bare = await serveBare(context, optionsOf(own, ours))
     const guarded = await serveGuarded(context, { source })
     const countChecks = async (running: Running, maxCachedSessions?: number): Promise<number> => {
@@ -202,7 +202,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     }
   })
 
-  test('an EKU for servers only, or a key usage keyEncipherment only, is refused by our verifier too', async (context) => {
+  test('our verifier also refuses a server-only EKU and a keyEncipherment-only key usage', async (context) => {
     const guarded = await serveGuarded(context, { source })
     for (const [options, reason] of [
       [{ extendedKeyUsages: ['serverAuth'] }, 'extended_key_usage_incomplete'],
@@ -233,7 +233,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
   })
 
   for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.3')) {
-    test(`a request behind the handshake of a connection that is destroyed reaches no handler (${variant.name})`, async () => {
+    test(`a request sent right after the handshake of a destroyed connection reaches no handler (${variant.name})`, async () => {
       // What OpenSSL lets through, so that it is for us to end the connection.
       const forged = await ours.issue(coreApi, { faults: ['no_path'] })
       const handled: string[] = []
@@ -257,7 +257,7 @@ describe('what `authorized` of Node does not tell', { concurrency: true }, async
     })
   }
 
-  test('a peer of an unknown authority sees a completed handshake and a clean end, and the log the reason', async (context) => {
+  test('a peer of an unknown authority sees a completed handshake and a clean close, and the log has the reason', async (context) => {
     const stranger = await createAuthority('saas.example', { name: 'stranger' })
     const guarded = await serveGuarded(context, { source })
     const socket = await guarded.as(await stranger.issue(coreApi)).connect()

@@ -12,7 +12,7 @@ import { ask, letIn, optionsOf, serialOf, serveBare, serveGuarded } from './bare
 import { askThrough } from './tls-probes.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 
-describe('what a rotation does to the TLS of Node', { concurrency: true }, async () => {
+describe("what a rotation does to Node's TLS", { concurrency: true }, async () => {
   const authority = await createAuthority('saas.example')
   const successor = await createAuthority('saas.example', { name: 'successor' })
   const reachable = { ipAddresses: ['127.0.0.1'] }
@@ -20,7 +20,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
   const next = await authority.issue(billing, reachable)
   const [caller, other] = [await authority.issue(coreApi), await authority.issue(analyticsService)]
 
-  test('a new key and certificate are served at the next handshake, and no session of before is resumed', async (context) => {
+  test('serves a new key and certificate at the next handshake, and resumes no earlier session', async (context) => {
     const bare = await serveBare(context, optionsOf(own, authority))
     const before = await ask(bare.as(caller))
     bare.server.setSecureContext(optionsOf(next, authority))
@@ -37,7 +37,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.equal((await ask(guarded.as(null), {}, session)).answer, undefined)
   })
 
-  test('a new key and certificate come with the authorities, without which every peer would be refused', async (context) => {
+  test('replaces key and certificate together with the authorities, without which every peer would be refused', async (context) => {
     const bare = await serveBare(context, optionsOf(own, authority))
     bare.server.setSecureContext({ key: next.keyPem, cert: next.certificatePem })
     assert.equal((await ask(bare.as(caller))).answer, undefined)
@@ -48,7 +48,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.equal((await ask(guarded.as(caller))).answer, coreApi)
   })
 
-  test('a new key and certificate come with secureOptions and minVersion, without which tickets and TLS 1.2 return', async (context) => {
+  test('replaces key and certificate together with secureOptions and minVersion, without which tickets and TLS 1.2 would return', async (context) => {
     const strict = { minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET } as const
     const bare = await serveBare(context, { ...optionsOf(own, authority), ...strict })
     const old = { maxVersion: 'TLSv1.2' } as const
@@ -70,7 +70,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.deepEqual(reasonsOf(guarded), ['certificate_missing', 'handshake_failed'])
   })
 
-  test('a resumeSession listener, which resumes TLS 1.2 in spite of SSL_OP_NO_TICKET, is refused', async (context) => {
+  test('refuses a resumeSession listener, which resumes TLS 1.2 sessions despite SSL_OP_NO_TICKET', async (context) => {
     const secureOptions = constants.SSL_OP_NO_TICKET
     const bare = await serveBare(context, { ...optionsOf(own, authority), secureOptions, maxVersion: 'TLSv1.2' })
     const sessions = new Map<string, Buffer>()
@@ -95,7 +95,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     }
   })
 
-  test('a withdrawn authority ends open connections too, not only new handshakes and tickets', async (context) => {
+  test('a withdrawn authority closes open connections, and not only new handshakes and tickets', async (context) => {
     const bare = await serveBare(context, optionsOf(own, authority))
     const open = bare.as(caller)
     assert.equal((await open.fetch('/')).status, 200)
@@ -118,7 +118,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.equal(guarded.handled.length, 2)
   })
 
-  test('the ticketKeys by which old tickets outlive their authority are refused', async (context) => {
+  test('refuses ticketKeys, with which old tickets outlive their authority', async (context) => {
     const ticketKeys = randomBytes(48)
     const bare = await serveBare(context, { ...optionsOf(own, authority), ticketKeys })
     const { session } = await ask(bare.as(caller))
@@ -135,7 +135,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.throws(() => attached.setTicketKeys(ticketKeys), refusal('server_unsuitable', /setTicketKeys/))
   })
 
-  test('an https.Agent whose key and cert are replaced calls as the new workload, on new connections', async (context) => {
+  test('an https.Agent whose key and cert are replaced presents the new workload on new connections', async (context) => {
     const source = await authority.source(billing, { svid: own })
     const bare = await serveBare(context, optionsOf(own, authority))
     const guarded = await serveGuarded(context, { source })
@@ -149,7 +149,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     assert.deepEqual(guarded.authorized, [isOpensslAsked, isOpensslAsked])
   })
 
-  test('an https.Agent whose secureContext is replaced calls as the new workload, given maxCachedSessions 0 or a guard', async (context) => {
+  test('an https.Agent whose secureContext is replaced presents the new workload, with maxCachedSessions 0 or a guard', async (context) => {
     const source = await authority.source(billing, { svid: own })
     const bare = await serveBare(context, optionsOf(own, authority))
     const guarded = await serveGuarded(context, { source })
@@ -170,7 +170,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     }
   })
 
-  test('an undici Agent ignores changed connect options, so each SVID gets a connector of its own', async (context) => {
+  test('an undici Agent ignores changed connect options, so each SVID needs its own connector', async (context) => {
     const source = await authority.source(billing, { svid: own })
     const { running, authorized } = await serveGuarded(context, { source })
     const connect = optionsOf(caller, authority)
@@ -194,7 +194,7 @@ describe('what a rotation does to the TLS of Node', { concurrency: true }, async
     await second.close()
   })
 
-  test("undici's own fetch takes undici's Agent on every version of Node", async (context) => {
+  test("undici's own fetch accepts undici's Agent on every version of Node", async (context) => {
     const source = await authority.source(billing, { svid: own })
     const { running } = await serveGuarded(context, { source })
     const dispatcher = new UndiciAgent({ connect: optionsOf(caller, authority) })

@@ -27,7 +27,7 @@ async function untilGoaway(session: Session): Promise<void> {
   while (session.goaways === 0) await wait(1)
 }
 
-test('drains a session without streams once it was at rest for a moment', async () => {
+test('drains a session without streams after it was quiet for a moment', async () => {
   const session = new Session()
   const streams = new OpenStreams(session)
   await wait(aWhile)
@@ -37,7 +37,7 @@ test('drains a session without streams once it was at rest for a moment', async 
   await untilGoaway(session)
 })
 
-test('a stream that opens in that moment keeps the session, until it and those beside it have ended', async () => {
+test('a stream that opens in that moment keeps the session open until all streams have ended', async () => {
   const session = new Session()
   const streams = new OpenStreams(session)
   streams.drain()
@@ -55,7 +55,7 @@ test('a stream that opens in that moment keeps the session, until it and those b
   await untilGoaway(session)
 })
 
-test("'at once' waits for open streams alone", () => {
+test("'at once' waits only for open streams", () => {
   const session = new Session()
   const streams = new OpenStreams(session)
   const end = session.open()
@@ -70,7 +70,7 @@ test("'at once' waits for open streams alone", () => {
   assert.equal(idle.goaways, 1)
 })
 
-test('keeps a session that was to be drained', async () => {
+test('keeps a session whose drain was cancelled', async () => {
   const session = new Session()
   const streams = new OpenStreams(session)
   streams.drain()
@@ -81,7 +81,7 @@ test('keeps a session that was to be drained', async () => {
   assert.equal(session.goaways, 0)
 })
 
-test('closes whatever is open, and then waits for nothing', async () => {
+test('closes open streams and then waits for nothing', async () => {
   const session = new Session()
   const streams = new OpenStreams(session)
   streams.drain()

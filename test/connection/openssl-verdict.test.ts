@@ -12,7 +12,7 @@ const subject = { kind: 'subject', identity: commonName({ authorities: { 'core-a
 const visible = '20.20.2'
 const hidden = '24.21.0'
 
-test('OpenSSL has to accept callers of one trust domain or one CA, where Node shows their intermediates', () => {
+test('requires OpenSSL to accept callers of one trust domain or one CA, if Node shows their intermediates', () => {
   assert.equal(chooseOpensslVerdict(workloads('saas.example'), visible), 'required')
   assert.equal(chooseOpensslVerdict(workloads('partner.example'), visible), 'required')
   assert.equal(chooseOpensslVerdict(workloads('saas.example', 'saas.example'), visible), 'required')
@@ -22,7 +22,7 @@ test('OpenSSL has to accept callers of one trust domain or one CA, where Node sh
   assert.equal(chooseOpensslVerdict(subject, hidden), 'unused')
 })
 
-test('OpenSSL has to accept servers of one trust domain, on every version of Node', () => {
+test('requires OpenSSL to accept servers of one trust domain, on every version of Node', () => {
   for (const version of [visible, hidden]) {
     assert.equal(chooseOpensslVerdict(servers('partner.example'), version), 'required')
     assert.equal(chooseOpensslVerdict(servers('saas.example', 'partner.example'), version), 'unused')
@@ -30,7 +30,7 @@ test('OpenSSL has to accept servers of one trust domain, on every version of Nod
   }
 })
 
-test('the versions of Node are known that show a server the leaf of a caller alone', () => {
+test("knows which versions of Node show a server only the caller's leaf", () => {
   for (const version of ['24.21.0', '24.22.1', '26.8.0', '26.8.0-alpha.0.0.0', '26.8.2']) {
     assert.equal(hidesIntermediates(version), true, version)
   }

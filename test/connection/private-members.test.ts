@@ -35,7 +35,7 @@ const makers: Readonly<Record<string, (options: ServerOptions) => Server>> = {
 
 for (const [name, make] of Object.entries(makers)) {
   describe(`a server of node:${name}`, () => {
-    test('keeps the TLS options that it was made with as properties', () => {
+    test('stores the TLS options that it was created with as properties', () => {
       const options = {
         ...identity,
         requestCert: true,
@@ -56,13 +56,13 @@ for (const [name, make] of Object.entries(makers)) {
       }
     })
 
-    test('keeps ticket keys in _ticketKeys or ticketKeys', () => {
+    test('stores ticket keys in _ticketKeys or ticketKeys', () => {
       const message = changed('Server#_ticketKeys', internals)
       assert.equal(hasTicketKeys(make(identity)), false, message)
       assert.equal(hasTicketKeys(make({ ...identity, ticketKeys: Buffer.alloc(48) })), true, message)
     })
 
-    test('keeps the contexts of addContext in _contexts', () => {
+    test('stores the contexts of addContext in _contexts', () => {
       const server = make(identity)
       const message = changed('Server#_contexts', internals)
       assert.equal(hasAddedContexts(server), false, message)
@@ -70,7 +70,7 @@ for (const [name, make] of Object.entries(makers)) {
       assert.equal(hasAddedContexts(server), true, message)
     })
 
-    test('keeps its callbacks under the symbols snicallback and pskcallback', () => {
+    test('stores its callbacks under the symbols snicallback and pskcallback', () => {
       const callbacks = {
         SNICallback: (_name: string, done: (error: null, context: ReturnType<typeof createSecureContext>) => void) =>
           done(null, createSecureContext(identity)),
@@ -83,12 +83,12 @@ for (const [name, make] of Object.entries(makers)) {
       }
     })
 
-    test('takes the ticket keys of a cluster by _setServerData', () => {
+    test('receives the ticket keys of a cluster through _setServerData', () => {
       const take: unknown = Reflect.get(make(identity), '_setServerData')
       assert.equal(typeof take, 'function', changed('Server#_setServerData', internals))
     })
 
-    test('looks at its rejectUnauthorized at each handshake', async (context) => {
+    test('reads rejectUnauthorized at each handshake', async (context) => {
       const server = make({ ...identity, requestCert: true, rejectUnauthorized: true })
       acceptUnverifiedPeers(server)
       const { socket } = await accept(context, server)
@@ -96,7 +96,7 @@ for (const [name, make] of Object.entries(makers)) {
       assert.equal(socket.destroyed, false, changed('Server#rejectUnauthorized', internals))
     })
 
-    test('emits by its own property emit', async (context) => {
+    test('emits through its own property emit', async (context) => {
       const server = make(identity)
       const emitted = new Set<unknown>()
       const emit = server.emit.bind(server)
@@ -112,7 +112,7 @@ for (const [name, make] of Object.entries(makers)) {
   })
 }
 
-test('a server of node:http2 adds its listener for streams with the first one for requests', () => {
+test('a server of node:http2 adds its stream listener with the first request listener', () => {
   const server = createSecureServer(identity)
   const message = changed("the 'stream' listener of an HTTP/2 server", 'core/src/connection/attach-server.ts')
   assert.equal(server.listenerCount('stream'), 0, message)
@@ -121,7 +121,7 @@ test('a server of node:http2 adds its listener for streams with the first one fo
 })
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-  test(`the certificate of a caller is found in its session of ${version}`, async (context) => {
+  test(`the caller's certificate is in its session of ${version}`, async (context) => {
     const server = createServer({ ...identity, requestCert: true, minVersion: version, maxVersion: version })
     const { socket } = await accept(context, server, { key: caller.keyPem, cert: caller.certificatePem })
     const message = changed('the encoding of TLSSocket#getSession()', 'core/src/connection/read-leaf.ts')
@@ -129,13 +129,13 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   })
 }
 
-test('a socket of TLS has the one below it as _parent', async (context) => {
+test('a TLS socket has the underlying socket as _parent', async (context) => {
   const { socket } = await accept(context, createServer(identity))
   const below = findSocketBelow(socket)
   assert.equal(below?.remotePort, socket.remotePort, changed('TLSSocket#_parent', internals))
 })
 
-test('a session of node:http2 shows the properties of its socket', async (context) => {
+test('a node:http2 session exposes the properties of its socket', async (context) => {
   const server = createSecureServer(identity)
   const mark = Symbol('mark')
   server.prependListener('secureConnection', (socket: TLSSocket) => {

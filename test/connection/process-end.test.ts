@@ -57,7 +57,7 @@ for (const [name, script] of [
     `,
   ],
 ] as const) {
-  test(`a process that only ${name} ends by itself`, async (context) => {
+  test(`a process with only ${name} exits by itself`, async (context) => {
     const child = spawn(
       process.execPath,
       ['--input-type=module', '--eval', `${prologue}${script}console.log('done')`],

@@ -79,7 +79,7 @@ const losses: readonly (readonly [code: string, start: (context: TestContext) =>
 ]
 
 for (const [code, start] of losses) {
-  test(`a loss by ${code} and its end are told once each`, async (context) => {
+  test(`reports a loss by ${code} and its end once each`, async (context) => {
     const { source, lose, restore } = await start(context)
     const served = await serveSource(context, source)
     await lose()
@@ -104,7 +104,7 @@ const loss = new SourceError('source_empty', 'nothing is there')
 const refusal = { outcome: 'refused', code: 'file_missing', detail: 'a file is missing' } as const
 const recovery = { outcome: 'recovered', detail: 'all is well' } as const
 
-test('the end of a refusal is told, also after a loss whose end the source did not tell', async (context) => {
+test('reports the end of a refusal, even after a loss whose end the source did not report', async (context) => {
   const source = createReplaceableSource(material)
   const served = await serveSource(context, source)
   source.withdraw(loss)
@@ -124,7 +124,7 @@ test('a refusal during a loss ends with the loss', async (context) => {
   assert.deepEqual(outcomesOf(served), ['lost source_empty', 'refused file_missing', 'recovered'])
 })
 
-test('a source that has recovered with what the guard refuses is no recovery', async (context) => {
+test('does not report a recovery if the source recovers with material that the guard refuses', async (context) => {
   const source = createReplaceableSource(material)
   const served = await serveSource(context, source)
   source.withdraw(loss)

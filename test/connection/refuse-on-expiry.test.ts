@@ -36,7 +36,7 @@ const shortLived = (): Promise<TestSvid> =>
 // The whole second that notAfter names is valid.
 const endOf = ({ expiresAt }: TestSvid): number => expiresAt + 1000
 
-test('a body that is read on after an early answer ends with the certificate', async (context) => {
+test('a body that is still being read after an early response is cut off when the certificate expires', async (context) => {
   const received: number[] = []
   const running = await start(context, (request, response) => {
     request.on('data', () => received.push(Date.now())).on('error', () => undefined)
@@ -53,7 +53,7 @@ test('a body that is read on after an early answer ends with the certificate', a
   assert.ok(received.length > 5)
 })
 
-test('a socket that was taken from its response ends with the certificate', async (context) => {
+test('a socket that was taken from its response closes when the certificate expires', async (context) => {
   const running = await start(context, ({ socket }, response) => {
     response.detachSocket(socket)
     socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -66,7 +66,7 @@ test('a socket that was taken from its response ends with the certificate', asyn
   assert.ok(Date.now() >= endOf(svid))
 })
 
-test('a connection stays after an answer whose request had a body; its next request is denied and closes it', async (context) => {
+test('a connection stays open after the response to a request with a body, and its next request is denied and closes it', async (context) => {
   const running = await start(context, (request, response) => {
     request.resume().on('end', () => response.end('all'))
   })
@@ -85,7 +85,7 @@ test('a connection stays after an answer whose request had a body; its next requ
   if (!socket.closed) await once(socket, 'close')
 })
 
-test('a clock that ran ahead and was set right leaves no response running beyond the end', async (context) => {
+test('a fast clock that is corrected leaves no response running past the expiry', async (context) => {
   const real = Date.now
   let ahead = 0
   context.mock.method(Date, 'now', () => real() + ahead)

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { ConfigurationError, createGuard, type X509Source } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 
-test('a server that is refused for a further listener is left alone, and the source is not followed for it', async () => {
+test('a server that is refused for an additional listener is left unchanged, and its source is not followed', async () => {
   const authority = await createAuthority('saas.example')
   const held = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   let followers = 0

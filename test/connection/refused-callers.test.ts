@@ -33,7 +33,7 @@ const faults: readonly (readonly [fault: SvidFault, reason: string, detail: RegE
 ]
 
 for (const variant of variants) {
-  test(`says of each faulty SVID what is wrong with it, once (${variant.name})`, async () => {
+  test(`reports what is wrong with each faulty SVID, once (${variant.name})`, async () => {
     await using service = await start(variant, { source })
     for (const [fault, reason, detail] of faults) {
       const before = service.events.filter(isAuthentication).length
@@ -47,7 +47,7 @@ for (const variant of variants) {
   })
 }
 
-test('says of a caller without a certificate that it has none', async (context) => {
+test('reports that a caller has no certificate', async (context) => {
   const guarded = await serveGuarded(context, { source })
   await assert.rejects(guarded.as(null).fetch('/internal/health'))
   await expectRefusals(guarded, 1)
@@ -64,7 +64,7 @@ test('names the SPIFFE ID that a refused caller claims', async (context) => {
   assert.deepEqual([event.reason, event.spiffeId], ['unknown_authority', coreApi])
 })
 
-test('says that an intermediate may be missing, and lets the caller in when it is sent', async (context) => {
+test('reports that an intermediate may be missing, and accepts the caller when it sends it', async (context) => {
   const guarded = await serveGuarded(context, { source })
   const svid = await (await authority.intermediate({ name: 'lower' })).issue(coreApi)
   const [leaf] = svid.certificatePem.match(/-----BEGIN[^]*?END CERTIFICATE-----\n/g) ?? []
@@ -75,7 +75,7 @@ test('says that an intermediate may be missing, and lets the caller in when it i
   assert.equal((await guarded.as(svid).fetch('/internal/health')).status, 200)
 })
 
-test('says of an authority that was left out of the bundle why it was', async (context) => {
+test('reports why an authority was left out of the bundle', async (context) => {
   const weak = await createAuthority('saas.example', { name: 'weak', faults: ['weak_key'] })
   const bundles = { 'saas.example': `${authority.bundlePem}${weak.bundlePem}` }
   const { keyPem: key, certificatePem: cert } = await authority.issue(billing)
@@ -113,7 +113,7 @@ const odd: readonly (readonly [what: string, extensions: Issue['extensions'], re
 ]
 
 for (const [what, extensions, reason, detail] of odd) {
-  test(`says what is wrong with a caller's certificate: ${what}`, async (context) => {
+  test(`reports what is wrong with a caller's certificate: ${what}`, async (context) => {
     const service = await serveOdd(context)
     await callWith(
       service,
@@ -125,7 +125,7 @@ for (const [what, extensions, reason, detail] of odd) {
   })
 }
 
-test('takes the caller whose certificate has nothing odd', async (context) => {
+test('accepts the caller whose certificate has no fault', async (context) => {
   const service = await serveOdd(context)
   const der = issueLeaf(caller, { by: root, fields: dates, extensions: { names } })
   assert.match(await callWith(service, der, caller), /^HTTP\/1\.1 200/)

@@ -48,7 +48,7 @@ function reasonOf(offer: () => X509Material): {
   return { reason: 'effect' in verdict ? verdict.reason : 'allowed', events }
 }
 
-test('keeps what it has when a source offers material that cannot be read', () => {
+test('keeps its material if a source offers material that cannot be read', () => {
   const { svid } = good.current
   const broken = { ...good.current, svid: { ...svid, certificatePem: 'nonsense' }, bundles: new Map() }
   const { reason, events } = reasonOf(() => broken)
@@ -56,7 +56,7 @@ test('keeps what it has when a source offers material that cannot be read', () =
   assert.ok(events.some((event) => event.type === 'source' && event.code === 'update_refused'))
 })
 
-test('decides nothing and says so when a source throws an error of its own', () => {
+test('reports an error that a source throws and keeps its decisions', () => {
   const throwIt = (): X509Material => {
     throw new TypeError('no agent')
   }
@@ -65,14 +65,14 @@ test('decides nothing and says so when a source throws an error of its own', () 
   assert.ok(events.some((event) => event.type === 'source' && event.outcome === 'lost'))
 })
 
-test('decides nothing when a source goes on offering an SVID that has expired', () => {
+test('keeps its decisions if a source continues to offer an expired SVID', () => {
   const expired = { ...good.current, svid: { ...good.current.svid, expiresAt: Date.now() - 1 } }
   const { reason, events } = reasonOf(() => expired)
   assert.equal(reason, 'source_unavailable')
   assert.ok(events.some((event) => event.type === 'source' && event.code === 'source_expired'))
 })
 
-test('does not go back to what the source withdrew when the next update is refused', async () => {
+test('does not return to withdrawn material if the next update is refused', async () => {
   const elsewhere = await createAuthority('other.example')
   const other = await elsewhere.source('spiffe://other.example/ns/production/sa/billing')
   let offer = (): X509Material => good.current

@@ -43,7 +43,7 @@ async function listen(context: TestContext, server: Server): Promise<Peer> {
 }
 
 for (const isAttachedFirst of [true, false]) {
-  test(`a further listener ${isAttachedFirst ? 'after' : 'before'} attaching sees what the rules allow, and nothing else`, async (context) => {
+  test(`an additional listener ${isAttachedFirst ? 'after' : 'before'} attaching receives only requests that the rules allow`, async (context) => {
     const guard = await create(ownRules)
     const handle: RequestListener = (request, response) => {
       response.end(isDenial(forAdapter(guard).admit(request)) ? 'denied' : 'admitted')
@@ -73,7 +73,7 @@ for (const [what, rules] of [
   ['has no rules', undefined],
   ['has a rule that leaves requests to their route', [{ path: '/x', allow: perRoute() }, ...ownRules]],
 ] as const) {
-  test(`a guard that ${what} refuses a further listener, before attaching and after`, async () => {
+  test(`a guard that ${what} refuses an additional listener, before and after attaching`, async () => {
     const guard = await create(rules)
     const server = createServer(guard.tlsOptions(), () => undefined)
     guard.attach(server)
@@ -88,7 +88,7 @@ for (const [what, rules] of [
 }
 
 for (const order of ['before', 'after'] as const) {
-  test(`a listener ${order} that of an Express application does not hide how that reads paths`, async (context) => {
+  test(`a listener ${order} that of an Express application does not hide how it reads paths`, async (context) => {
     const guard = await create(ownRules)
     const app = express()
     app.use(countersign(guard))

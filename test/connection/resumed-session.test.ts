@@ -61,13 +61,13 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   })
 }
 
-test('a server with a host name is not accepted that OpenSSL does not accept', async (context) => {
+test('refuses a server with a host name that OpenSSL does not accept', async (context) => {
   const server = await serve(context, host, {})
   const { socket } = await server.connect({ ca: saas.bundlePem, servername: 'localhost' })
   assert.deepEqual([socket.authorized, judgeHost(socket)], [false, 'tls_refused'])
 })
 
-test('a server with a host name is not accepted without a certificate of our own', async (context) => {
+test('refuses a server with a host name if we have no certificate', async (context) => {
   const server = await serve(context, host, {})
   const { socket } = await server.connect({ ca: web.bundlePem, servername: 'localhost' })
   const verdict = new HostServers([], new ExpiryTimers()).accept(socket, undefined, {

@@ -72,14 +72,14 @@ async function keep({ running }: Service, svid = caller): Promise<{ readonly clo
 
 const reasonsOf = ({ refused }: Service): readonly unknown[] => refused.map(({ reason }) => reason)
 
-test('a peer whose certificate is in the list of its authority is refused, and another is not', async (context) => {
+test("refuses a peer whose certificate is in its authority's list, and accepts another", async (context) => {
   const service = await start(context, [crlOf(authority, { revoked: [caller] })])
   await assert.rejects(service.running.as(caller).fetch('/'))
   assert.equal((await service.running.as(bystander).fetch('/')).status, 200)
   assert.deepEqual(reasonsOf(service), ['revoked'])
 })
 
-test('a kept connection ends when an update lists its certificate, and those of others go on', async (context) => {
+test('closes a kept connection when an update lists its certificate, and keeps others', async (context) => {
   const service = await start(context, [crlOf(authority)])
   const staying = service.running.as(bystander)
   assert.equal((await staying.fetch('/')).status, 200)
@@ -91,7 +91,7 @@ test('a kept connection ends when an update lists its certificate, and those of 
   await assert.rejects(service.running.as(caller).fetch('/'))
 })
 
-test('a kept connection outlives an update of the list that does not name it', async (context) => {
+test('keeps a connection when an updated list does not name its certificate', async (context) => {
   const service = await start(context, [crlOf(authority)])
   const peer = service.running.as(caller)
   assert.equal((await peer.fetch('/')).status, 200)
@@ -100,7 +100,7 @@ test('a kept connection outlives an update of the list that does not name it', a
   assert.deepEqual(reasonsOf(service), [])
 })
 
-test('every connection of a trust domain ends when its list is gone, and those of a partner without lists go on', async (context) => {
+test('closes all connections of a trust domain when its list is removed, and keeps those of a partner without lists', async (context) => {
   const service = await start(context, [crlOf(authority)])
   const federated = service.running.as(await partner.issue('spiffe://partner.example/ns/production/sa/core-api'))
   assert.equal((await federated.fetch('/')).status, 200)
@@ -119,7 +119,7 @@ function takeClock(context: TestContext): number {
   return now
 }
 
-test('a kept connection ends at the second at which the list is stale, and no new one comes in', async (context) => {
+test('closes a kept connection in the second in which the list becomes stale, and accepts no new one', async (context) => {
   const now = takeClock(context)
   const service = await start(context, [crlOf(authority, { nextUpdate: now + 60_000 })])
   const kept = await keep(service)
@@ -135,7 +135,7 @@ test('a kept connection ends at the second at which the list is stale, and no ne
   assert.equal(service.source.current.svid.serialNumber, ours.serialNumber)
 })
 
-test('a list that comes in time keeps connections open beyond the end of the one before', async (context) => {
+test('a list that arrives in time keeps connections open after the previous list expires', async (context) => {
   const now = takeClock(context)
   const service = await start(context, [crlOf(authority, { nextUpdate: now + 60_000 })])
   const peer = service.running.as(caller)
@@ -146,7 +146,7 @@ test('a list that comes in time keeps connections open beyond the end of the one
   assert.deepEqual(reasonsOf(service), [])
 })
 
-test('with refuse, requests on a kept connection are denied once the list is stale', async (context) => {
+test('with refuse, denies requests on a kept connection once the list is stale', async (context) => {
   const now = takeClock(context)
   const denied: unknown[] = []
   const service = await start(context, [crlOf(authority, { nextUpdate: now + 60_000 })], {

@@ -84,7 +84,7 @@ test('serves the same certificate on every server of the guard', async (context)
   }
 })
 
-test('a server that was closed shows what the source has now when it listens again', async (context) => {
+test("a closed server presents the source's current material when it listens again", async (context) => {
   const { source, guard } = await create()
   const server = attach(context, guard)
   await listen(server)
@@ -95,7 +95,7 @@ test('a server that was closed shows what the source has now when it listens aga
   assertShows(await connect(context, await listen(server)), next)
 })
 
-test('a server that listens again while the source has nothing refuses every handshake until it has', async (context) => {
+test('a server that listens again while the source has no material refuses every handshake until it has', async (context) => {
   const { source, guard } = await create()
   const server = attach(context, guard)
   await listen(server)
@@ -108,7 +108,7 @@ test('a server that listens again while the source has nothing refuses every han
   assertShows(await connect(context, port), source.svid)
 })
 
-test('an update does not bring tickets or older versions of TLS back', async (context) => {
+test('an update does not re-enable tickets or older versions of TLS', async (context) => {
   const { source, guard } = await create()
   const port = await listen(attach(context, guard))
   const rotate = async (): Promise<void> => source.replace({ svid: await authority.issue(ours) })

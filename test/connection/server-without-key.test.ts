@@ -59,8 +59,8 @@ const makers: Readonly<Record<string, (guard: Guard) => TlsServer>> = {
   'Fastify with HTTP/2': (guard) => Fastify({ http2: true, https: { ...guard.tlsOptions(), allowHTTP1: true } }).server,
 }
 
-describe('with several trust domains the options of a server carry no key', () => {
-  test('and no certificate, and leave the verdict on peers to the guard', () => {
+describe('with several trust domains the TLS options contain no key', () => {
+  test('contain no certificate, and leave the verification of peers to the guard', () => {
     const { minVersion, secureOptions, ...rest } = create().tlsOptions()
     assert.deepEqual(rest, { ca: [], requestCert: true, rejectUnauthorized: false })
     assert.equal(minVersion, 'TLSv1.3')
@@ -68,14 +68,14 @@ describe('with several trust domains the options of a server carry no key', () =
   })
 
   for (const [name, make] of Object.entries(makers)) {
-    test(`so that a server of ${name} that is not attached refuses every handshake`, async (context) => {
+    test(`make a server of ${name} that is not attached refuse every handshake`, async (context) => {
       const port = await listen(context, make(create()))
       assert.equal(await read(port, caller), undefined)
       assert.equal(await read(port, stranger), undefined)
     })
   }
 
-  test('and attaching gives the server its certificate', async (context) => {
+  test('attaching gives the server its certificate', async (context) => {
     const guard = create()
     const server = createServer(guard.tlsOptions(), (_request, response) => response.end('served'))
     guard.attach(server)
@@ -93,7 +93,7 @@ describe('with several trust domains the options of a server carry no key', () =
     ['authorities', { ca: ours.bundlePem }, /\bca\b/],
     ['no list of authorities', { ca: undefined }, /\bca\b/],
   ] as const) {
-    test(`and a server with ${change} beside them is refused`, () => {
+    test(`a server with ${change} in addition is refused`, () => {
       const guard = create()
       const server = createServer({ ...guard.tlsOptions(), ...options })
       assert.throws(() => guard.attach(server), refusal('server_unsuitable', named))
@@ -101,7 +101,7 @@ describe('with several trust domains the options of a server carry no key', () =
   }
 })
 
-describe('over HTTP/2 a peer that is refused reaches nothing', () => {
+describe('over HTTP/2 a refused peer reaches no handler', () => {
   for (const protocols of [[], ['http/1.1'], ['something-else']]) {
     test(`when it offers ${protocols.join() || 'no protocol'}`, async (context) => {
       const guard = create()

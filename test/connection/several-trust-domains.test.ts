@@ -18,8 +18,8 @@ const trustDomains = ['saas.example', 'partner.example']
 const source = await ours.source(billing, { federated: [partner] })
 const several: GuardOptions = { source, trustDomains }
 
-describe('with several trust domains OpenSSL has no authorities, and our verifier alone judges a chain', () => {
-  test('a partner whose authority is named like ours locks out none of our callers, and lets in none of its own under our name', async (context) => {
+describe('with several trust domains OpenSSL has no authorities, and only our verifier checks a chain', () => {
+  test('a partner authority with the name of ours blocks none of our callers, and none of its own callers pass as ours', async (context) => {
     const own = [
       await ours.issue(coreApi),
       await ours.issue(coreApi, { keyIdentifiers: false }),
@@ -37,7 +37,7 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
     }
   })
 
-  test('what counts is how many trust domains are accepted, not how many have authorities', async (context) => {
+  test('depends on how many trust domains are accepted, not on how many have authorities', async (context) => {
     const emptied = await ours.source(billing, { federated: [partner] })
     const running = await serveGuarded(context, { source: emptied, trustDomains })
     emptied.replace({ bundles: { 'saas.example': ours, 'partner.example': '{"keys":[]}' } })
@@ -50,14 +50,14 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
   })
 
   for (const tlsVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
-    test(`a certificate that is presented without its key is refused in the handshake (${tlsVersion})`, async (context) => {
+    test(`refuses in the handshake a certificate that is presented without its key (${tlsVersion})`, async (context) => {
       const guarded = await serveGuarded(context, { ...several, tls: { minVersion: tlsVersion } }, tlsVersion)
       const stolen = withForeignKey(await ours.issue(coreApi), await createKey())
       assert.equal((await ask(guarded.as(stolen))).answer, undefined)
       assert.deepEqual([reasonsOf(guarded), guarded.authorized], [['handshake_failed'], []])
     })
 
-    test(`no certificate at all is refused, with and without a session (${tlsVersion})`, async (context) => {
+    test(`refuses a peer without a certificate, with and without a session (${tlsVersion})`, async (context) => {
       const guarded = await serveGuarded(context, { ...several, tls: { minVersion: tlsVersion } }, tlsVersion)
       const { answer, session } = await ask(guarded.as(await ours.issue(coreApi)))
       assert.equal(answer, coreApi)
@@ -85,12 +85,12 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
     })
   }
 
-  test('a renegotiation does not come about', { timeout: 20_000 }, async (context) => {
+  test('a renegotiation fails', { timeout: 20_000 }, async (context) => {
     const guarded = await serveGuarded(context, { ...several, tls: { minVersion: 'TLSv1.2' } }, 'TLSv1.2')
     assert.equal(await renegotiate(guarded.running, await ours.issue(coreApi)), false)
   })
 
-  test('callers are offered no names of authorities, before and after a rotation', async (context) => {
+  test('offers callers no names of authorities, before and after a rotation', async (context) => {
     const options: GuardOptions = { ...several, source: await ours.source(billing, { federated: [partner] }) }
     const guarded = await serveGuarded(context, { ...options, tls: { minVersion: 'TLSv1.2' } }, 'TLSv1.2')
     const bare = await serveBare(context, { ...optionsOf(source.svid, ours, partner), maxVersion: 'TLSv1.2' })
@@ -99,7 +99,7 @@ describe('with several trust domains OpenSSL has no authorities, and our verifie
   })
 
   for (const variant of variants) {
-    test(`a request behind the handshake of a refused peer reaches no handler, and is reported once (${variant.name})`, async () => {
+    test(`a request sent right after the handshake of a refused peer reaches no handler and is reported once (${variant.name})`, async () => {
       await using service = await start(variant, several)
       const stranger = await createAuthority('saas.example')
       const refused: readonly (readonly [TestSvid | null, string])[] = [

@@ -4,7 +4,7 @@ import { SharedTimer } from '../../packages/core/src/connection/shared-timer.ts'
 
 const minute = 60_000
 
-test('calls back at moments near and far, each once and not before', (context) => {
+test('calls back at near and far times, once each and never early', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
   const timers = new SharedTimer()
   const called: string[] = []
@@ -27,7 +27,7 @@ test('calls back at moments near and far, each once and not before', (context) =
   assert.equal(called.length, ahead.length)
 })
 
-test('never calls back what was ended, near or far', (context) => {
+test('never calls back after cancellation, near or far', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
   const timers = new SharedTimer()
   const called: number[] = []

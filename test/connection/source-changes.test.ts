@@ -36,7 +36,7 @@ async function start(
   return { source, guard, events, running }
 }
 
-test('ends every connection as soon as the source says that there is no SVID any more, and recovers', async (context) => {
+test('closes every connection as soon as the source reports that there is no SVID, and recovers', async (context) => {
   const { source, events, running } = await start(context)
   const peer = running.as(caller)
   assert.equal((await peer.fetch('/')).status, 200)
@@ -57,7 +57,7 @@ test('keeps what it has when an update names another local trust domain', async 
   assert.ok(events.some((event) => event.type === 'source' && event.code === 'update_refused'))
 })
 
-test('ends a kept connection without a word when its authority is withdrawn', async (context) => {
+test('silently closes a kept connection when its authority is withdrawn', async (context) => {
   const successor = await createAuthority('saas.example')
   const { source, events, running } = await start(context)
   const peer = running.as(caller)
@@ -67,7 +67,7 @@ test('ends a kept connection without a word when its authority is withdrawn', as
   assert.ok(events.some((event) => event.type === 'authentication' && event.reason === 'signature_invalid'))
 })
 
-test('keeps a connection whose authority stays beside a new one, and accepts peers of both', async (context) => {
+test('keeps a connection whose authority is joined by a new one, and accepts peers of both', async (context) => {
   const successor = await createAuthority('saas.example', { name: 'the next authority' })
   const { source, running } = await start(context)
   const peer = running.as(caller)
@@ -78,7 +78,7 @@ test('keeps a connection whose authority stays beside a new one, and accepts pee
   assert.equal((await running.as(next).fetch('/')).status, 200)
 })
 
-test('does not touch connections of one trust domain when the bundle of another changes', async (context) => {
+test('does not affect connections of one trust domain when the bundle of another changes', async (context) => {
   const partner = await createAuthority('partner.example')
   const changed = await createAuthority('partner.example')
   const { source, running } = await start(context, ['saas.example', 'partner.example'], partner)
@@ -96,7 +96,7 @@ test('serves a new SVID at the next handshake', async (context) => {
   assert.equal(BigInt(`0x${socket.getPeerCertificate().serialNumber}`), BigInt(`0x${svid.serialNumber}`))
 })
 
-test('refuses a caller that cannot be read', async (context) => {
+test('refuses a caller whose certificate cannot be read', async (context) => {
   const { events, running } = await start(context)
   watchHandshakes(running.server, refuseToBeRead)
   await assert.rejects(running.as(caller).fetch('/'))
@@ -104,7 +104,7 @@ test('refuses a caller that cannot be read', async (context) => {
   assert.deepEqual(reasons, ['verification_failed'])
 })
 
-test('ends a connection whose caller cannot be read once more when its authority is withdrawn', async (context) => {
+test('closes a connection whose caller can no longer be read when its authority is withdrawn', async (context) => {
   const successor = await createAuthority('saas.example')
   const { source, running } = await start(context)
   running.server.on('secureConnection', refuseToBeRead)
@@ -114,7 +114,7 @@ test('ends a connection whose caller cannot be read once more when its authority
   await assert.rejects(peer.fetch('/'))
 })
 
-test('denies every request of such a connection, also where the source has not told of the change', async (context) => {
+test('denies every request of such a connection, even if the source has not reported the change', async (context) => {
   const successor = await createAuthority('saas.example')
   const held = await authority.source(ours)
   const untold: X509Source = {

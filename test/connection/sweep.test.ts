@@ -9,7 +9,7 @@ import { scale } from '../support/long.ts'
 
 const count = scale(120, 500)
 
-test(`ends ${count} open connections of distinct workloads whose authority is withdrawn, and answers others meanwhile`, async (context) => {
+test(`closes ${count} open connections of distinct workloads whose authority is withdrawn, and serves others meanwhile`, async (context) => {
   const authority = await createAuthority('saas.example')
   const withdrawn = await createAuthority('saas.example', { name: 'withdrawn' })
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing', { federated: [withdrawn] })

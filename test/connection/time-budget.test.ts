@@ -8,7 +8,7 @@ function createClock(): { now: () => number; wait: (milliseconds: number) => voi
   return { now: () => time, wait: (milliseconds) => void (time += milliseconds) }
 }
 
-test('runs until a tenth of a second is spent, and then nothing', () => {
+test('runs until a tenth of a second is used up, and then stops', () => {
   const { now, wait } = createClock()
   const budget = new TimeBudget({ passed: now, spent: now })
   const run = (): string => {
@@ -21,7 +21,7 @@ test('runs until a tenth of a second is spent, and then nothing', () => {
   )
 })
 
-test('earns a tenth of the time that goes by, and never more than a tenth of a second', () => {
+test('regains a tenth of the elapsed time, and at most a tenth of a second', () => {
   const { now, wait } = createClock()
   const budget = new TimeBudget({ passed: now, spent: now })
   let runs = 0
@@ -45,7 +45,7 @@ test('earns a tenth of the time that goes by, and never more than a tenth of a s
   assert.ok(runs > 100 && runs < 130, String(runs))
 })
 
-test('charges what throws, too', () => {
+test('also counts the time of a function that throws', () => {
   const { now, wait } = createClock()
   const budget = new TimeBudget({ passed: now, spent: now })
   const fail = (): never => {

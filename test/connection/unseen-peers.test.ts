@@ -32,7 +32,7 @@ for (const trustDomains of [['saas.example'], ['saas.example', 'partner.example'
   for (const minVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
     describe(`with ${trustDomains.length} trust domains and ${minVersion}`, () => {
       for (const [kind, create] of kinds) {
-        test(`a server for ${kind} shows no listener a refused peer, and every listener an accepted one`, async (context) => {
+        test(`a server for ${kind} shows its listeners every accepted peer and no refused one`, async (context) => {
           const rules = [{ path: '/**', allow: authenticated() }]
           const guard = createGuard({ source, trustDomains, rules, tls: { minVersion }, log: () => undefined })
           const server = create(guard)
@@ -71,7 +71,7 @@ for (const trustDomains of [['saas.example'], ['saas.example', 'partner.example'
   }
 }
 
-test("an HTTP/2 session refuses a 'stream' listener, which would receive requests that no guard saw", async (context) => {
+test("an HTTP/2 session refuses a 'stream' listener, whose requests would bypass the guard", async (context) => {
   const guard = createGuard({ source, rules: [{ path: '/**', allow: denyAll() }], log: () => undefined })
   const server = createSecureServer({ ...guard.tlsOptions() })
   const thrown: (string | undefined)[] = []

@@ -27,7 +27,7 @@ async function createOwn(authority: Authority, further = ''): Promise<X509Materi
   return createMaterial({ key: keyPem, cert: certificatePem + further, bundles })
 }
 
-test('refuses an update that no server can present, keeps what was there, and takes the next one', async (context) => {
+test('refuses an update that no server can present, keeps the previous material, and accepts the next update', async (context) => {
   const authority = await createAuthority('saas.example')
   const source = createReplaceableSource(await createOwn(authority))
   const events: CountersignEvent[] = []

@@ -51,7 +51,7 @@ function reasonOf(verdict: PeerVerdict): string {
   return verdict.ok ? 'ok' : verdict.reason
 }
 
-test('verifies a leaf once under one bundle, and gives the same proof again', async () => {
+test('verifies a leaf once under a bundle, and returns the same proof again', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const first = proofOf(presenter.present(svid))
@@ -59,7 +59,7 @@ test('verifies a leaf once under one bundle, and gives the same proof again', as
   assert.equal(presenter.reads, 1)
 })
 
-test('refuses a chain of another leaf than that of the handshake, and remembers nothing of it', async () => {
+test('refuses a chain for another leaf than that of the handshake, and caches nothing of it', async () => {
   const cache = new VerdictCache()
   const [shown, proved] = [await authority.issue(callerId), await authority.issue(callerId)]
   const [leafDer] = proved.certificates
@@ -70,7 +70,7 @@ test('refuses a chain of another leaf than that of the handshake, and remembers 
   assert.equal(cache.bytes, 0)
 })
 
-test('carries a proof over to another bundle that holds its authority, without a look at the chain', async () => {
+test('renews a proof under another bundle that contains its authority, without examining the chain', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const first = proofOf(presenter.present(svid))
@@ -81,14 +81,14 @@ test('carries a proof over to another bundle that holds its authority, without a
   assert.equal(presenter.reads, 1)
 })
 
-test('does not carry a proof over that has expired', async () => {
+test('does not renew an expired proof', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const { expiresAt } = proofOf(presenter.present(svid))
   assert.equal(reasonOf(presenter.present(svid, { bundles: bundlesOf(authority), now: expiresAt })), 'expired')
 })
 
-test('verifies again under a bundle without the authority that proved it', async () => {
+test('verifies again under a bundle without the authority of the proof', async () => {
   const presenter = new Presenter()
   const next = await createAuthority('saas.example', { name: 'next' })
   const crossed = await next.crossSign(authority)
@@ -101,7 +101,7 @@ test('verifies again under a bundle without the authority that proved it', async
   assert.equal(presenter.reads, 2)
 })
 
-test('refuses a leaf that it knows once its authority has left the bundle, or the bundle is gone', async () => {
+test('refuses a known leaf once its authority or its bundle is removed', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const next = await createAuthority('saas.example')
@@ -111,7 +111,7 @@ test('refuses a leaf that it knows once its authority has left the bundle, or th
   assert.equal(reasonOf(presenter.present(svid, { bundles: new Map() })), 'trust_domain_unknown')
 })
 
-test('is not concerned by another bundle of another trust domain', async () => {
+test('is not affected by a new bundle of another trust domain', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const partner = await createAuthority('partner.example')
@@ -120,7 +120,7 @@ test('is not concerned by another bundle of another trust domain', async () => {
   assert.equal(proofOf(presenter.present(svid, { bundles: more })), first)
 })
 
-test('refuses a leaf that it knows from the moment it expires', async () => {
+test('refuses a known leaf from the moment it expires', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const { expiresAt } = proofOf(presenter.present(svid))
@@ -128,7 +128,7 @@ test('refuses a leaf that it knows from the moment it expires', async () => {
   assert.equal(reasonOf(presenter.present(svid, { now: expiresAt })), 'expired')
 })
 
-test('does not keep a refusal', async () => {
+test('does not cache a refusal', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId, { faults: ['bad_signature'] })
   presenter.present(svid)
@@ -143,7 +143,7 @@ test('accepts a leaf that was refused before it became valid', async () => {
   proofOf(presenter.present(svid, { now: Date.now() + 5_400_000 }))
 })
 
-test('forgets a leaf that it knew when it refuses it', async () => {
+test('forgets a known leaf when it refuses it', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   proofOf(presenter.present(svid))
@@ -152,7 +152,7 @@ test('forgets a leaf that it knew when it refuses it', async () => {
   assert.equal(presenter.reads, 3)
 })
 
-test('does not take a leaf for another one with the same name, key and serial number', async () => {
+test('does not confuse a leaf with another that has the same name, key and serial number', async () => {
   const presenter = new Presenter()
   const svid = await authority.issue(callerId)
   const [leaf] = svid.certificates
@@ -163,7 +163,7 @@ test('does not take a leaf for another one with the same name, key and serial nu
   assert.equal(reasonOf(presenter.present({ certificates: [forged] })), 'signature_invalid')
 })
 
-test('keeps no more verdicts than its limit, and drops the oldest first', async () => {
+test('keeps at most the limit of verdicts, and drops the oldest first', async () => {
   const presenter = new Presenter(new VerdictCache(3))
   const svids = await Promise.all(Array.from({ length: 4 }, () => authority.issue(callerId)))
   const [first, second, third, fourth] = svids
@@ -177,7 +177,7 @@ test('keeps no more verdicts than its limit, and drops the oldest first', async 
   assert.equal(presenter.reads, 6)
 })
 
-test('does not count a leaf twice that was verified again', async () => {
+test('does not count a re-verified leaf twice', async () => {
   const presenter = new Presenter(new VerdictCache(2))
   const [first, second] = [await authority.issue(callerId), await authority.issue(callerId)]
   const renewed = bundlesOf(authority)
@@ -186,7 +186,7 @@ test('does not count a leaf twice that was verified again', async () => {
   assert.equal(presenter.reads, 2)
 })
 
-test('counts a leaf that was verified again among the latest', async () => {
+test('counts a re-verified leaf as recent', async () => {
   const presenter = new Presenter(new VerdictCache(2))
   const [first, second, third] = [
     await authority.issue(callerId),
@@ -199,7 +199,7 @@ test('counts a leaf that was verified again among the latest', async () => {
   assert.equal(presenter.reads, 3)
 })
 
-test('counts the bytes of its verdicts, more for those with intermediates and with many names', async () => {
+test('counts the bytes of its verdicts, more for intermediates and many names', async () => {
   const bytesOf = (svid: TestSvid): number => {
     const presenter = new Presenter()
     proofOf(presenter.present(svid))
@@ -214,7 +214,7 @@ test('counts the bytes of its verdicts, more for those with intermediates and wi
   assert.ok(named > 100_000, `${named}`)
 })
 
-test('keeps no verdict that was reached under a bundle which is gone', async () => {
+test('keeps no verdict from a bundle that has been replaced', async () => {
   const presenter = new Presenter()
   const next = await createAuthority('saas.example')
   for (let count = 0; count < 3; count += 1) proofOf(presenter.present(await authority.issue(callerId)))
@@ -225,7 +225,7 @@ test('keeps no verdict that was reached under a bundle which is gone', async () 
   assert.ok(presenter.cache.bytes < before)
 })
 
-test('verifies a chain of unusual size each time, and does not keep it', async () => {
+test('verifies a chain of unusual size each time, and does not cache it', async () => {
   const presenter = new Presenter()
   const value = Buffer.concat([Buffer.of(0x04, 0x82, 0x75, 0x30), Buffer.alloc(30_000)])
   const lower = await authority.intermediate({ extensions: [{ oid: '1.3.6.1.4.1.99999.3', value }] })
@@ -234,7 +234,7 @@ test('verifies a chain of unusual size each time, and does not keep it', async (
   assert.equal(presenter.reads, 2)
 })
 
-test('completes a chain that Node shows without its intermediate by one that was verified before', async () => {
+test('completes a chain without its intermediate with one that was verified before', async () => {
   const presenter = new Presenter()
   const lower = await authority.intermediate()
   const [leaf] = (await lower.issue(callerId)).certificates
@@ -244,7 +244,7 @@ test('completes a chain that Node shows without its intermediate by one that was
   proofOf(presenter.present({ certificates: [leaf] }))
 })
 
-test('goes on accepting new peers after more intermediates than a chain may have', async () => {
+test('keeps accepting new peers after more intermediates than a chain may have', async () => {
   const presenter = new Presenter()
   for (let count = 0; count < 40; count += 1) {
     const lower = await authority.intermediate({ keyIdentifiers: count % 2 === 0 })
@@ -270,7 +270,7 @@ test('remembers the latest of many intermediates that renew one key', async () =
   proofOf(presenter.present({ certificates: [late] }, later))
 })
 
-test('verifies again through the old authority that the new bundle has only an issuer of', async () => {
+test('verifies again through the old authority if the new bundle only has its issuer', async () => {
   const presenter = new Presenter()
   const next = await createAuthority('saas.example', { name: 'next' })
   const crossed = await next.crossSign(authority)
@@ -282,7 +282,7 @@ test('verifies again through the old authority that the new bundle has only an i
   assert.equal(proofOf(verdict).path.length, 3)
 })
 
-test('verifies again what has the longest chain that a peer may present', async () => {
+test('verifies again a chain of the maximum length', async () => {
   const presenter = new Presenter()
   let lowest = authority
   for (let count = 0; count < 15; count += 1) lowest = await lowest.intermediate({ name: `rank ${count}` })
@@ -292,7 +292,7 @@ test('verifies again what has the longest chain that a peer may present', async 
   assert.equal(proofOf(presenter.verifyAgain(proof, bundlesOf(renewed))).path.length, 17)
 })
 
-test('refuses to prove again what the new bundle does not vouch for', async () => {
+test('refuses to renew a proof that the new bundle does not support', async () => {
   const presenter = new Presenter()
   const proof = proofOf(presenter.present(await authority.issue(callerId)))
   const next = await createAuthority('saas.example', { name: 'next' })

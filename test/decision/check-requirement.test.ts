@@ -15,12 +15,12 @@ const partner = createCaller('spiffe://partner.example/ns/production/sa/core-api
 const machine = createCaller('spiffe://saas.example/machine/7')
 const named = createNamedCaller('billing', 'A')
 
-test('takes a list of strings for callers', () => {
+test('accepts a list of strings for callers', () => {
   assert.equal(pass(['spiffe://saas.example/ns/production/**'], coreApi), undefined)
   assert.equal(pass(['spiffe://saas.example/ns/production/**'], partner)?.reason, 'caller_not_listed')
 })
 
-test('asks for one, any or all authorities, byte for byte', () => {
+test('requires one, any or all authorities, byte for byte', () => {
   assert.equal(pass(spell.hasAuthority('A'), coreApi), undefined)
   assert.deepEqual(pass(spell.hasAuthority('a'), coreApi)?.missing, ['a'])
   assert.equal(pass(spell.hasAnyAuthority('X', 'B'), coreApi), undefined)
@@ -30,7 +30,7 @@ test('asks for one, any or all authorities, byte for byte', () => {
   assert.equal(pass(spell.hasAllAuthorities('A', 'X'), coreApi)?.reason, 'authority_missing')
 })
 
-test('holds service accounts and namespaces for the local trust domain only', () => {
+test('accepts service accounts and namespaces only of the local trust domain', () => {
   assert.equal(pass(spell.serviceAccounts('production/billing', 'production/core-api'), coreApi), undefined)
   assert.equal(pass(spell.inNamespace('staging', 'production'), coreApi), undefined)
   for (const caller of [staging, partner, machine, named]) {
@@ -40,18 +40,18 @@ test('holds service accounts and namespaces for the local trust domain only', ()
   assert.equal(pass(spell.serviceAccounts('production/billing'), coreApi)?.reason, 'service_account_not_listed')
 })
 
-test('holds a trust domain for local and federated callers', () => {
+test('accepts a trust domain for local and federated callers', () => {
   assert.equal(pass(spell.inTrustDomain('saas.example', 'partner.example'), partner), undefined)
   assert.equal(pass(spell.inTrustDomain('saas.example'), partner)?.reason, 'trust_domain_not_listed')
   assert.equal(pass(spell.inTrustDomain('saas.example'), named)?.reason, 'trust_domain_not_listed')
 })
 
-test('finds a caller without a SPIFFE ID on no list of SPIFFE IDs', () => {
+test('matches no list of SPIFFE IDs for a caller without one', () => {
   assert.equal(pass(spell.callers('spiffe://saas.example/**'), named)?.reason, 'caller_not_listed')
   assert.equal(pass(spell.callers('spiffe://saas.example/**'), machine), undefined)
 })
 
-test('passes nobody but permitAll where the caller is not authenticated', () => {
+test('without an authenticated caller, only permitAll is met', () => {
   const requirements = [
     spell.hasAuthority('A'),
     spell.hasAnyAuthority('A'),
@@ -71,11 +71,11 @@ test('passes nobody but permitAll where the caller is not authenticated', () => 
   assert.equal(pass(spell.authenticated(), machine), undefined)
 })
 
-test('passes nobody with denyAll', () => {
+test('denies every caller with denyAll', () => {
   assert.equal(pass(spell.denyAll(), coreApi)?.reason, 'deny_all')
 })
 
-test('asks allOf in order up to the first that is not met', () => {
+test('evaluates allOf in order up to the first requirement that is not met', () => {
   const asked: string[] = []
   const ask = (name: string, answer: boolean): spell.Requirement =>
     spell.custom(name, () => {
@@ -88,7 +88,7 @@ test('asks allOf in order up to the first that is not met', () => {
   assert.deepEqual(asked, ['1', '2', '3', '4'])
 })
 
-test('passes anyOf with the first that is met and otherwise tells why each is not', () => {
+test('accepts anyOf with the first requirement that is met, and otherwise explains each failure', () => {
   const requirement = spell.anyOf(spell.hasAuthority('X'), spell.hasAnyAuthority('X', 'Y'))
   assert.deepEqual(pass(requirement, coreApi)?.missing, ['X', 'Y'])
   assert.equal(pass(requirement, coreApi)?.reason, 'authority_missing')
@@ -98,7 +98,7 @@ test('passes anyOf with the first that is met and otherwise tells why each is no
   assert.ok(mixed !== undefined && !('missing' in mixed))
 })
 
-test('tells a custom requirement the request and lets it change nothing', () => {
+test('passes the request to a custom requirement, read-only', () => {
   const told: spell.RequestFacts[] = []
   const requirement = spell.custom('look', (facts) => told.push(facts) === 1)
   assert.equal(pass(requirement, null), undefined)
@@ -106,7 +106,7 @@ test('tells a custom requirement the request and lets it change nothing', () => 
   assert.ok(Object.isFrozen(told[0]))
 })
 
-test('denies when a custom requirement throws, whatever it throws', () => {
+test('denies if a custom requirement throws any value', () => {
   fc.assert(
     fc.property(fc.anything(), (thrown) => {
       const requirement = spell.custom('broken', () => {
@@ -119,7 +119,7 @@ test('denies when a custom requirement throws, whatever it throws', () => {
   assert.match(failure?.detail ?? '', /broken.*lost/)
 })
 
-test('denies when a custom requirement returns anything but true or false', async () => {
+test('denies if a custom requirement does not return true or false', async () => {
   const rejections: unknown[] = []
   const listen = (reason: unknown): number => rejections.push(reason)
   process.on('unhandledRejection', listen)
@@ -143,7 +143,7 @@ test('denies when a custom requirement returns anything but true or false', asyn
   assert.deepEqual(rejections, [])
 })
 
-test('lets an error in one alternative deny at once, and an alternative before it pass', () => {
+test('an error in one alternative denies immediately, unless an earlier alternative is met', () => {
   const broken = spell.custom('broken', () => raise(new Error('lost')))
   assert.equal(pass(spell.anyOf(broken, spell.permitAll()), coreApi)?.reason, 'evaluation_error')
   assert.equal(pass(spell.anyOf(spell.denyAll(), broken, spell.permitAll()), coreApi)?.reason, 'evaluation_error')
@@ -151,7 +151,7 @@ test('lets an error in one alternative deny at once, and an alternative before i
   assert.equal(pass(spell.allOf(spell.anyOf(broken, spell.permitAll())), coreApi)?.reason, 'evaluation_error')
 })
 
-test('leaves perRoute to the route, and passes nobody by itself', () => {
+test('perRoute defers to the route and allows nothing by itself', () => {
   const compiled = compileRequirement(spell.perRoute(), context)
   assert.equal(compiled.deferToRoute, true)
   assert.equal(compiled.test(request(coreApi))?.reason, 'no_route_requirement')

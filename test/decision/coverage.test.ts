@@ -63,7 +63,7 @@ test('reads an unclosed regular expression to the end', () => {
   assert.deepEqual(parseFastifyRoute('/a/:id(^x/y'), [{ path: '/a/*', rest: false }])
 })
 
-test('finds the first rule that contains every path of a route', () => {
+test('finds the first rule that covers every path of a route', () => {
   const rules = compileRules(
     [
       { path: '/a/b', allow },
@@ -100,7 +100,7 @@ interface Router {
   find(method: string, path: string): { readonly params: Readonly<Record<string, string>> } | null
 }
 
-test('contains every path that find-my-way matches, unless a parameter of it is empty', async () => {
+test('covers every path that find-my-way matches, unless a parameter is empty', async () => {
   const createRouter = await loadRouter()
   const part = fc.constantFrom(
     'a',

@@ -49,14 +49,14 @@ const rules = compileRules(
   context,
 )
 
-test('passes a request that its rule lets pass, with one value for each rule that says which', () => {
+test('allows a request that its rule allows, and returns the same decision object per rule', () => {
   const decision = decide(rules, ask('/internal/billing/invoices'))
   assert.deepEqual(decision, { effect: 'allow', rule: 0, isLeftToRoute: false })
   assert.equal(decide(rules, ask('/internal/billing/other')), decision)
   assert.deepEqual(decide(rules, ask('/internal/other')), { effect: 'allow', rule: 2, isLeftToRoute: false })
 })
 
-test('denies what no rule covers', () => {
+test('denies a request that no rule covers', () => {
   for (const path of ['/', '/other', '/internalx', '/Internal']) {
     const denial = denied(decide(rules, ask(path)))
     assert.deepEqual([denial.reason, denial.status, denial.code], ['no_rule', 403, 'access_denied'], path)
@@ -64,7 +64,7 @@ test('denies what no rule covers', () => {
   }
 })
 
-test('does not go on to the next rule after one that denies', () => {
+test('does not continue to the next rule after a rule denies', () => {
   const denial = denied(decide(rules, ask('/internal/analytics/report')))
   assert.equal(denial.reason, 'authority_missing')
   assert.equal(denial.rule, 1)
@@ -72,12 +72,12 @@ test('does not go on to the next rule after one that denies', () => {
   assert.equal(decide(rules, { ...ask('/internal/analytics/report'), method: 'POST' }).effect, 'allow')
 })
 
-test('tells a caller that nobody authenticated to bring a certificate', () => {
+test('asks an unauthenticated caller for a certificate', () => {
   const denial = denied(decide(rules, { ...ask('/internal/other'), principal: null }))
   assert.deepEqual([denial.reason, denial.status, denial.code], ['unauthenticated', 403, 'client_certificate_required'])
 })
 
-test('names rule and reason to the operator and gives every denial an id of its own', () => {
+test('names rule and reason for the operator, and gives every denial its own id', () => {
   const first = denied(decide(rules, ask('/closed')))
   const second = denied(decide(rules, ask('/closed')))
   assert.equal(first.rule, 5)
@@ -87,7 +87,7 @@ test('names rule and reason to the operator and gives every denial an id of its 
   assert.ok(Object.isFrozen(first))
 })
 
-test('asks what the route demands in addition to the rules', () => {
+test("checks the route's requirement in addition to the rules", () => {
   const path = '/internal/billing/x'
   assert.equal(decide(rules, { ...ask(path), routeAllow: route(inNamespace('production')) }).effect, 'allow')
   const denial = denied(decide(rules, { ...ask(path), routeAllow: route(inNamespace('staging')) }))
@@ -95,19 +95,19 @@ test('asks what the route demands in addition to the rules', () => {
   assert.ok(!('rule' in denial))
 })
 
-test('gives nothing back that a rule took, whatever the route allows', () => {
+test('a route cannot allow what a rule denies', () => {
   assert.equal(denied(decide(rules, { ...ask('/closed'), routeAllow: route(permitAll()) })).reason, 'deny_all')
   assert.equal(denied(decide(rules, { ...ask('/none'), routeAllow: route(permitAll()) })).reason, 'no_rule')
 })
 
-test('passes perRoute only where the route has an allow of its own, and then asks it', () => {
+test('perRoute allows a request only if the route has its own allow, and then evaluates it', () => {
   assert.equal(denied(decide(rules, ask('/routes/x'))).reason, 'no_route_requirement')
   assert.equal(denied(decide(rules, ask('/routes/x'))).rule, 3)
   assert.equal(decide(rules, { ...ask('/routes/x'), routeAllow: route(authenticated()) }).effect, 'allow')
   assert.equal(denied(decide(rules, { ...ask('/routes/x'), routeAllow: route(denyAll()) })).reason, 'deny_all')
 })
 
-test('decides in two steps what it decides in one', () => {
+test('decides the same in two steps as in one', () => {
   const cases = [authenticated(), denyAll(), hasAuthority('X'), undefined]
   for (const path of ['/internal/billing/x', '/closed', '/none', '/routes/x']) {
     for (const demand of cases) {
@@ -124,7 +124,7 @@ test('reads the path as the router does', () => {
   assert.equal(denied(decide(rules, ask('/MIXED/'))).reason, 'no_rule')
 })
 
-test('denies when two routers would reach rules that decide differently', () => {
+test('denies if two routers would reach rules that decide differently', () => {
   const denial = denied(decide(rules, { ...ask('/MIXED'), otherSemantics: folded }))
   assert.deepEqual([denial.reason, denial.status], ['ambiguous_path', 403])
   assert.match(denial.detail, /no rule.*rules\[4\]/)
@@ -133,7 +133,7 @@ test('denies when two routers would reach rules that decide differently', () => 
   assert.equal(decide(rules, { ...ask('/internal/billing/x'), otherSemantics: folded }).effect, 'allow')
 })
 
-test('asks a rule once when two routers reach the same one', () => {
+test('evaluates a rule once if two routers reach the same one', () => {
   let asked = 0
   const count = custom('count', () => {
     asked += 1
@@ -144,7 +144,7 @@ test('asks a rule once when two routers reach the same one', () => {
   assert.equal(asked, 1)
 })
 
-test('passes when two routers reach different rules that both let pass', () => {
+test('allows a request if two routers reach different rules that both allow it', () => {
   const both = compileRules(
     [
       { path: '/A', allow: permitAll() },
@@ -157,7 +157,7 @@ test('passes when two routers reach different rules that both let pass', () => {
   assert.equal(denial.reason, 'ambiguous_path')
 })
 
-test('answers 503 when a custom requirement cannot be evaluated', () => {
+test('answers 503 if a custom requirement cannot be evaluated', () => {
   const broken = custom('broken', () => {
     throw new Error('lost')
   })
@@ -167,14 +167,14 @@ test('answers 503 when a custom requirement cannot be evaluated', () => {
   assert.equal(denied(decideRequirement(route(broken), ask('/'))).status, 503)
 })
 
-test('answers 400, 403 or 503 by the reason of a denial alone', () => {
+test('chooses 400, 403 or 503 only by the reason of a denial', () => {
   assert.equal(createDenial('dot_segment', '').status, 400)
   assert.equal(createDenial('dot_segment', '').code, 'ambiguous_request')
   assert.equal(createDenial('identity_expired', '').code, 'identity_invalid')
   assert.equal(createDenial('guard_missing', '').status, 503)
 })
 
-test('always gives a decision, and the same one for the same request', () => {
+test('always returns a decision, and the same one for the same request', () => {
   const segment = fc.constantFrom('internal', 'billing', 'analytics', 'routes', 'Mixed', 'closed', 'x', '')
   const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => `/${segments.join('/')}`)
   const method = fc.constantFrom('GET', 'POST', 'HEAD', 'anything')

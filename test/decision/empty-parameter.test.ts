@@ -18,7 +18,7 @@ const rules = compileRules(
   { localTrustDomain: 'saas.example' },
 )
 
-test('finds the empty last parameter that a broader rule would decide', () => {
+test('finds an empty last parameter that a broader rule would decide', () => {
   assert.equal(misses('/files/', { name: '' }), true)
   assert.equal(misses('/files/?a=b', { name: '' }), true)
   assert.equal(misses('/files/a', { name: 'a' }), false)
@@ -26,7 +26,7 @@ test('finds the empty last parameter that a broader rule would decide', () => {
   assert.equal(misses('/other/', { name: '' }), false)
 })
 
-test('takes no other empty parameter for one', () => {
+test('finds no other empty parameter', () => {
   assert.equal(misses('/files/', { '*': '' }), false)
   assert.equal(misses('/files/', undefined), false)
   assert.equal(misses('/files/', null), false)
@@ -34,7 +34,7 @@ test('takes no other empty parameter for one', () => {
   assert.equal(misses('/files//', { name: '' }), false)
 })
 
-test('leaves a path alone that a rule names with its slash, but in this form only', () => {
+test('ignores a path that a rule names with its trailing slash, but only in this form', () => {
   assert.equal(misses('/users/@me/', { id: '@me', part: '' }), false)
   assert.equal(misses('/users/%40me/', { id: '@me', part: '' }), true)
   assert.equal(misses('/users/other/', { id: 'other', part: '' }), true)

@@ -20,7 +20,7 @@ const caller = createCaller('spiffe://saas.example/ns/production/sa/core-api', '
 const admin = hasAuthority('ADMIN')
 const slash = { allowEncodedSlash: true }
 
-test('lists each form that a router may compare, and the path decoded twice', () => {
+test('lists each form that a router may compare, and the twice-decoded path', () => {
   const cases: readonly (readonly [sent: string, decoded: string, unneeded: string[], all: string[]])[] = [
     ['/a', '/a', [], []],
     ['/%40me', '/@me', ['/%40me'], ['/%40me']],
@@ -52,12 +52,12 @@ test('lists each form that a router may compare, and the path decoded twice', ()
   }
 })
 
-test('compares everything escaped where a reading does not say', () => {
+test('compares all escaped forms if a reading does not specify them', () => {
   const target = targetOf('/%61%40')
   assert.deepEqual(otherSpellings(target, exactSemantics), otherSpellings(target, express))
 })
 
-test('denies a path whose escaped form reaches a rule that decides differently, whichever of the two denies', () => {
+test('denies a path whose escaped form reaches a rule that decides differently, whichever denies', () => {
   for (const semantics of [fastify, express]) {
     for (const [own, others] of [
       [authenticated(), admin],
@@ -81,7 +81,7 @@ test('denies a path whose escaped form reaches a rule that decides differently, 
   }
 })
 
-test('denies an unneeded escape where it decides, and a needed one only where the router compares it', () => {
+test('denies an unnecessary escape that changes the decision, and a necessary one only if the router compares it', () => {
   const rules = [
     { path: '/users/me', allow: authenticated() },
     { path: '/users/é', allow: authenticated() },
@@ -93,7 +93,7 @@ test('denies an unneeded escape where it decides, and a needed one only where th
   assert.equal(judge(rules, '/users/%C3%A9', express), 'ambiguous_path')
 })
 
-test('denies a path that decides differently when it is decoded twice', () => {
+test('denies a path that is decided differently when decoded twice', () => {
   const rules = [
     { path: '/users/me', allow: admin },
     { path: '/users/*', allow: authenticated() },
@@ -103,7 +103,7 @@ test('denies a path that decides differently when it is decoded twice', () => {
   assert.equal(judge(rules, '/users/50%25', express), 'allow')
 })
 
-test('denies where another router compares the escapes', () => {
+test('denies a path if another router compares the escapes', () => {
   const rules = [
     { path: '/users/é', allow: authenticated() },
     { path: '/users/*', allow: admin },
@@ -127,7 +127,7 @@ test('leaves a path to its route if one of its forms is left to it', () => {
   assert.notEqual(toCome, decide(rules, ask('/users/@me', fastify)))
 })
 
-test('asks each rule once, whatever the number of forms', () => {
+test('evaluates each rule once, whatever the number of forms', () => {
   let asked = 0
   const count = custom('count', () => {
     asked += 1
@@ -141,7 +141,7 @@ test('asks each rule once, whatever the number of forms', () => {
   assert.equal(asked, 1)
 })
 
-test('takes a segment with an encoded slash for one, where the rule accepts it', () => {
+test('treats a segment with an encoded slash as one segment if the rule allows it', () => {
   const rules = [{ path: '/projects/*', allow: authenticated(), ...slash }]
   assert.equal(judge(rules, '/projects/ns%2Frepo', fastify), 'allow')
   assert.equal(judge(rules, '/projects/ns%2frepo', express), 'allow')
@@ -152,7 +152,7 @@ test('takes a segment with an encoded slash for one, where the rule accepts it',
   )
 })
 
-test('refuses an encoded slash where the rule does not accept it, or there is none', () => {
+test('denies an encoded slash if the rule does not allow it, or no rule matches', () => {
   const rules = [
     { path: '/projects/*', allow: authenticated() },
     { path: '/files/*', allow: authenticated(), allowEncodedSlash: false },
@@ -163,7 +163,7 @@ test('refuses an encoded slash where the rule does not accept it, or there is no
   }
 })
 
-test('asks every form of the path whether it accepts an encoded slash', () => {
+test('checks every form of the path for whether it may contain an encoded slash', () => {
   const rules = [
     { path: '/users/@me/*', allow: authenticated(), ...slash },
     { path: '/users/*/*', allow: authenticated() },

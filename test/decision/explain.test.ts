@@ -34,7 +34,7 @@ const rules = compileRules(
   context,
 )
 
-test('tells of every layer what it said, in the order in which they are asked', () => {
+test('explains every layer in order of evaluation', () => {
   const explanation = explain({ path: '/internal/billing/invoices?page=2' })
   assert.equal(explanation.decision.effect, 'allow')
   assert.deepEqual(outcomes(explanation), ['target pass', 'authentication pass', 'rules pass', 'route skipped'])
@@ -59,13 +59,13 @@ test('stops at the layer that denies', () => {
   assert.match(because(refused, 'authentication'), /authorities: none/)
 })
 
-test('tells when the caller is not authenticated', () => {
+test('explains that the caller is not authenticated', () => {
   const explanation = explain({ path: '/internal/billing/x', principal: null })
   assert.deepEqual(outcomes(explanation), ['target pass', 'authentication skipped', 'rules deny', 'route skipped'])
   assert.equal(reasonOf(explanation), 'unauthenticated')
 })
 
-test('tells what the route demands', () => {
+test('explains the requirement of the route', () => {
   const passed = explain({ path: '/internal/billing/x', routeAllow: demand('production') })
   assert.deepEqual(outcomes(passed).at(-1), 'route pass')
   const refused = explain({ path: '/internal/billing/x', routeAllow: demand('staging') })
@@ -78,7 +78,7 @@ test('names a rule that matches the path but not the method', () => {
   assert.deepEqual(misses(explain({ path: '/files/x', method: 'DELETE' })), ['3 method'])
 })
 
-test('names rules that differ in case, in a slash at the end or in the spelling of one segment', () => {
+test('names rules that differ in case, in a trailing slash or in the spelling of one segment', () => {
   assert.deepEqual(misses(explain({ path: '/Files/x' })), ['3 case'])
   assert.deepEqual(misses(explain({ path: '/internal/x/report' })), ['2 trailing_slash'])
   assert.deepEqual(misses(explain({ path: '/file/x' })), ['3 segment'])
@@ -89,19 +89,19 @@ test('names rules that differ in case, in a slash at the end or in the spelling 
   assert.deepEqual(misses(explain({ path: '/unlike/x' })), [])
 })
 
-test('names no rule after the one that decides, and at most ten', () => {
+test('names no rule after the deciding one, and at most ten', () => {
   assert.deepEqual(misses(explain({ path: '/' })), [])
   const many = Array.from({ length: 30 }, (_, index) => ({ path: `/area${index}`, allow: authenticated() }))
   assert.equal(misses(explain({ path: '/area', rules: compileRules(many, context) })).length, 10)
 })
 
-test('hands the headers to custom requirements, and none when there are none', () => {
+test('passes the headers to custom requirements, or none if there are none', () => {
   const rules = compileRules([{ path: '/', allow: custom('header', ({ headers }) => headers['x'] === '1') }], context)
   assert.equal(explain({ rules, headers: { x: '1' } }).decision.effect, 'allow')
   assert.equal(reasonOf(explain({ rules })), 'custom_refused')
 })
 
-test('decides as the decision does', () => {
+test('decides like the decision itself', () => {
   for (const path of [
     '/',
     '/internal/billing/invoices',

@@ -37,7 +37,7 @@ async function measureGrowth(program: string): Promise<number> {
   return Number(printed)
 }
 
-test('what is remembered of paths takes no more for many methods and ways to read them', async () => {
+test('the cache for paths does not grow with the number of methods and readings', async () => {
   const growth = await measureGrowth(`
     const readings = [false, 'ascii', 'unicode'].flatMap((foldCase) =>
       [false, true].map((foldTrailingSlash) => ({ foldCase, foldTrailingSlash })))
@@ -51,7 +51,7 @@ test('what is remembered of paths takes no more for many methods and ways to rea
   assert.ok(growth < 16, `${growth} MiB`)
 })
 
-test('a path that was cut out of a long text does not keep that in memory', async () => {
+test('a path cut out of a long string does not keep that string in memory', async () => {
   const growth = await measureGrowth(`
     const before = used()
     for (let index = 0; index < 2000; index += 1) {

@@ -3,7 +3,7 @@ import test from 'node:test'
 import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
 import { parsePathPattern } from '../../packages/authorization/src/path-pattern.ts'
 
-test('reads literals, single wildcards and the wildcard of everything below', () => {
+test('reads literals, single wildcards and the wildcard for all descendants', () => {
   const cases: readonly (readonly [text: string, path: string, rest: boolean])[] = [
     ['/', '/', false],
     ['/a', '/a', false],
@@ -18,7 +18,7 @@ test('reads literals, single wildcards and the wildcard of everything below', ()
   for (const [text, path, rest] of cases) assert.deepEqual(parsePathPattern(text, 'path'), { path, rest }, text)
 })
 
-test('takes characters literally that are legal in a path', () => {
+test('treats characters that are legal in a path literally', () => {
   const paths = [
     '/@scope/pkg',
     '/(x)',
@@ -54,18 +54,18 @@ const refused: readonly (readonly [name: string, paths: readonly string[], remed
 ]
 
 for (const [name, paths, remedy] of refused) {
-  test(`refuses ${name} and says what to write`, () => {
+  test(`rejects ${name} and says what to write`, () => {
     for (const path of paths) assert.throws(() => parsePathPattern(path, 'path'), expected(path, remedy), path)
   })
 }
 
-test('refuses what is no string', () => {
+test('rejects a value that is not a string', () => {
   for (const path of [undefined, null, 1, {}, ['/a']]) {
     assert.throws(() => parsePathPattern(path, 'path'), expected(path, /expected a path/))
   }
 })
 
-test('refuses an escape and shows the decoded spelling', () => {
+test('rejects an escape and shows the decoded spelling', () => {
   assert.throws(() => parsePathPattern('/%40admin', 'path'), expected('/%40admin', /'\/@admin'/))
   assert.throws(() => parsePathPattern('/100%', 'path'), expected('/100%', /without '%'/))
 })

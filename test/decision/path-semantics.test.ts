@@ -42,7 +42,7 @@ test('folds the case of a path as Fastify does', async () => {
   await app.close()
 })
 
-test('reads by the letter as Fastify does by default', async () => {
+test('compares paths exactly, as Fastify does by default', async () => {
   const app = Fastify()
   for (const path of ['/key', '/café']) app.get(path, () => path)
 
@@ -54,7 +54,7 @@ test('reads by the letter as Fastify does by default', async () => {
   await app.close()
 })
 
-test('folds the case of a path as a regular expression does that ignores case', () => {
+test('folds the case of a path like a case-insensitive regular expression', () => {
   const letters = [
     'key',
     'KEY',
@@ -95,13 +95,13 @@ test('keeps the path of a single slash in every reading', () => {
   }
 })
 
-test('takes one slash at the end away and no more', () => {
+test('removes exactly one trailing slash', () => {
   assert.equal(foldTarget(targetOf('/a/'), { foldCase: false, foldTrailingSlash: true }), '/a')
   assert.equal(foldTarget(targetOf('/a'), { foldCase: false, foldTrailingSlash: true }), '/a')
   assert.equal(foldTarget(targetOf('/a/'), { foldCase: false, foldTrailingSlash: false }), '/a/')
 })
 
-test('numbers readings so that equal ones share a number and others do not', () => {
+test('numbers readings so that only equal ones share a number', () => {
   const all: readonly PathSemantics[] = foldings.flatMap((foldCase) => [
     { foldCase, foldTrailingSlash: false },
     { foldCase, foldTrailingSlash: true },

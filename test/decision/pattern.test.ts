@@ -5,14 +5,14 @@ import { ConfigurationError } from '../../packages/spiffe/src/errors.ts'
 import { compileCallerPatterns, parseCallerPattern } from '../../packages/authorization/src/pattern.ts'
 import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
-test('matches a SPIFFE ID without wildcards by its text alone', () => {
+test('compares a SPIFFE ID without wildcards as text', () => {
   assert.ok(fits('spiffe://saas.example/ns/x/sa/y', 'spiffe://saas.example/ns/x/sa/y'))
   assert.ok(!fits('spiffe://saas.example/ns/x/sa/y', 'spiffe://saas.example/ns/x/sa/Y'))
   assert.ok(!fits('spiffe://saas.example/ns/x/sa/y', 'spiffe://saas.example/ns/x/sa/y/z'))
   assert.ok(!fits('spiffe://saas.example/ns/x', 'spiffe://partner.example/ns/x'))
 })
 
-test('matches a star with exactly one segment', () => {
+test("matches '*' with exactly one segment", () => {
   const pattern = 'spiffe://saas.example/ns/*/sa/core-api'
   assert.ok(fits(pattern, 'spiffe://saas.example/ns/production/sa/core-api'))
   assert.ok(fits(pattern, 'spiffe://saas.example/ns/.hidden/sa/core-api'))
@@ -21,7 +21,7 @@ test('matches a star with exactly one segment', () => {
   assert.ok(!fits(pattern, 'spiffe://partner.example/ns/production/sa/core-api'))
 })
 
-test('matches two stars with the path above and everything below it', () => {
+test("matches '**' with the path above and all its descendants", () => {
   for (const [pattern, above] of [
     ['/ns/x/**', '/ns/x'],
     ['/ns/*/**', '/ns/x'],
@@ -35,12 +35,12 @@ test('matches two stars with the path above and everything below it', () => {
   assert.ok(fits('spiffe://saas.example/**', 'spiffe://saas.example/a/b/c'))
 })
 
-test('takes a dot in a pattern for a dot', () => {
+test('treats a dot in a pattern literally', () => {
   assert.ok(!fits('spiffe://saas.example/a.b/*', 'spiffe://saas.example/axb/c'))
   assert.ok(fits('spiffe://saas.example/a.b/*', 'spiffe://saas.example/a.b/c'))
 })
 
-test('passes when one of several patterns fits', () => {
+test('is met if one of several patterns matches', () => {
   const isListed = compileCallerPatterns(['spiffe://a.example/x', 'spiffe://b.example/*', 'spiffe://c.example/y/**'])
   for (const text of ['spiffe://a.example/x', 'spiffe://b.example/z', 'spiffe://c.example/y/z']) {
     assert.ok(isListed(SpiffeId.parse(text)), text)
@@ -48,7 +48,7 @@ test('passes when one of several patterns fits', () => {
   assert.ok(!isListed(SpiffeId.parse('spiffe://c.example/x')))
 })
 
-test('matches as a plain comparison of segments does', () => {
+test('matches like a plain comparison of segments', () => {
   const segment = fc.constantFrom('a', 'b', 'ns', 'sa', '.a', '...', 'a-b', 'A', 'x.y', '_')
   const pattern = fc
     .tuple(fc.array(fc.oneof(segment, fc.constant('*')), { maxLength: 5 }), fc.constantFrom('', '/**'))
@@ -63,13 +63,13 @@ test('matches as a plain comparison of segments does', () => {
   )
 })
 
-test('refuses text that is no SPIFFE ID and suggests an authority', () => {
+test('rejects text that is not a SPIFFE ID and suggests an authority', () => {
   for (const text of ['SERVICE_core-api', 'SPIFFE://a.example/x', '/ns/x', 'production/core-api', '*']) {
     assert.throws(() => parseCallerPattern(text, 'callers'), refusal(/hasAuthority/), text)
   }
 })
 
-test('refuses wildcards anywhere but in place of whole segments', () => {
+test('rejects wildcards that are not whole segments', () => {
   const cases: readonly (readonly [text: string, remedy: RegExp])[] = [
     ['spiffe://*/ns/x', /trust domain/],
     ['spiffe://*.example/x', /trust domain/],
@@ -81,7 +81,7 @@ test('refuses wildcards anywhere but in place of whole segments', () => {
   for (const [text, remedy] of cases) assert.throws(() => parseCallerPattern(text, 'callers'), refusal(remedy), text)
 })
 
-test('refuses what no SPIFFE ID can be, in which nothing else could mean something to a glob', () => {
+test('rejects text that cannot be a SPIFFE ID, so no other glob syntax is possible', () => {
   const paths = [
     '',
     'a//b',

@@ -16,7 +16,7 @@ const local = { localTrustDomain: 'saas.example' }
 const coreApi = assumePrincipal('spiffe://saas.example/ns/production/sa/core-api', ['SERVICE_core-api'])
 
 describe('an assumed principal', () => {
-  test('has what its SPIFFE ID says, and no authority but the given ones', () => {
+  test('has the properties of its SPIFFE ID, and only the given authorities', () => {
     assert.equal(coreApi.name, 'spiffe://saas.example/ns/production/sa/core-api')
     assert.deepEqual([coreApi.namespace, coreApi.serviceAccount], ['production', 'core-api'])
     assert.deepEqual([coreApi.hasAuthority('SERVICE_core-api'), coreApi.hasAuthority('ADMIN')], [true, false])
@@ -24,14 +24,14 @@ describe('an assumed principal', () => {
     assert.ok(Object.isFrozen(coreApi) && Object.isFrozen(coreApi.authorities))
   })
 
-  test('meets the requirements that a proven one meets', () => {
+  test('meets the requirements that a verified one meets', () => {
     for (const allow of [authenticated(), inNamespace('production'), serviceAccounts('production/core-api')]) {
       const rules = compileRules([{ path: '/**', allow }], local)
       assert.equal(decidePath(rules, { method: 'GET', path: '/', principal: coreApi }).effect, 'allow')
     }
   })
 
-  test('is refused without a SPIFFE ID, and with an authority that is empty', () => {
+  test('is rejected without a SPIFFE ID, and with an empty authority', () => {
     assert.throws(() => assumePrincipal('core-api'), SpiffeIdError)
     assert.throws(() => assumePrincipal('spiffe://saas.example/x', ['']), ConfigurationError)
   })
@@ -57,7 +57,7 @@ describe('a request of plain data', () => {
     ['GET', 'invoices/17', 'not_origin_form'],
     ['GET', '/invoices/17%2F18', 'encoded_delimiter'],
   ] as const) {
-    test(`${method} ${path} is decided as one that came over a connection: ${expected}`, () => {
+    test(`${method} ${path} is decided like a request over a connection: ${expected}`, () => {
       const decision = decidePath(rules, { method, path, principal: coreApi })
       assert.equal(decision.effect === 'deny' ? decision.reason : 'allow', expected)
     })
@@ -69,7 +69,7 @@ describe('a request of plain data', () => {
     assert.equal(decidePath(rules, request).effect, 'deny')
   })
 
-  test('is decided as a router that ignores case reads it, where that is said', () => {
+  test('is decided for a router that ignores case if that is specified', () => {
     const semantics = { foldCase: 'ascii', foldTrailingSlash: true } as const
     const request = { method: 'GET', path: '/INVOICES/17/', principal: coreApi, semantics }
     assert.equal(decidePath(rules, request).effect, 'allow')

@@ -5,7 +5,7 @@ import { exactSemantics } from '../../packages/authorization/src/path-semantics.
 import { BoundedCache, CacheMemory } from '../../packages/authorization/src/bounded-cache.ts'
 import { createTargetParser } from '../../packages/authorization/src/target.ts'
 
-test('remembers what was computed, and nothing of long texts', () => {
+test('caches results, but not for long strings', () => {
   const recent = new BoundedCache<number>(new CacheMemory())
   assert.equal(
     recent.keep('/a', () => 1),
@@ -23,7 +23,7 @@ test('remembers what was computed, and nothing of long texts', () => {
   assert.equal(recent.find(long), undefined)
 })
 
-test('begins anew once the memory that several share is used up, whichever of them used it', () => {
+test('starts over once the shared memory is used up, whichever cache used it', () => {
   const memory = new CacheMemory(1000)
   const [first, second] = [new BoundedCache<number>(memory), new BoundedCache<number>(memory)]
   first.keep('/a', () => 1)
@@ -40,7 +40,7 @@ test('begins anew once the memory that several share is used up, whichever of th
   assert.ok(memory.bytes > 0)
 })
 
-test('counts longer texts for more, and most of all those that are held twice or in two bytes a character', () => {
+test('counts longer strings for more, and most those that are stored twice or use two bytes per character', () => {
   const bytesOf = (text: string): number => {
     const memory = new CacheMemory()
     new BoundedCache<number>(memory).keep(text, () => 1)
@@ -53,7 +53,7 @@ test('counts longer texts for more, and most of all those that are held twice or
   }
 })
 
-test('a target is read the same the second time, and refused the second time', () => {
+test('a target is read the same from the cache, and refused the same', () => {
   const parse = createTargetParser(new Set(['GET']))
   const plain = { method: 'GET', httpVersionMajor: 1, rawHeaders: ['Host', 'a'] }
   for (const url of ['/a', '/a?b=c', '/%C3%A9', '/a//b', '/a/../b', '/%2e', '/a#b']) {
@@ -66,7 +66,7 @@ test('a target is read the same the second time, and refused the second time', (
   assert.equal(parse({ ...plain, url: '/a', method: 'BREW' }).accepted, false)
 })
 
-test('nothing is remembered of a request whose caller is not authenticated', () => {
+test('caches nothing for a request whose caller is not authenticated', () => {
   const parse = createTargetParser(new Set(['GET']))
   const request = { method: 'GET', url: '/a', httpVersionMajor: 1, rawHeaders: ['Host', 'a'] }
   assert.notEqual(parse(request, false), parse(request, false))
@@ -74,7 +74,7 @@ test('nothing is remembered of a request whose caller is not authenticated', () 
   assert.equal(parse(request, true), parse(request, false))
 })
 
-test('what is remembered of one method or reading is not taken for another', () => {
+test('does not mix up cached results of different methods or readings', () => {
   const rules = compileRules(
     [
       { path: '/a', methods: ['POST'], allow: { denyAll: true } },

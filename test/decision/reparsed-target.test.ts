@@ -44,11 +44,11 @@ const targets: readonly (readonly [target: string, reparsing: Reparsing | undefi
   ["/a%20/o'neil/x", 'belowEscapes'],
 ]
 
-test('finds targets that Express cuts in the wrong place, and which part has to be decoded for that', () => {
+test('finds targets that Express cuts in the wrong place, and which part must be decoded for that', () => {
   for (const [target, reparsing] of targets) assert.equal(findReparsing(target), reparsing, target)
 })
 
-test('is denied only where the router decodes that part', () => {
+test('denies them only if the router decodes that part', () => {
   for (const [target, decodesForExpress, outcome] of [
     ['/a%20b/c', undefined, 'allow'],
     ['/a%20b/c', 'belowEscapes', 'allow'],

@@ -9,7 +9,7 @@ const context = { where: 'allow', localTrustDomain: 'saas.example' }
 
 const isOpen = (): boolean => true
 
-test('spells requirements as plain frozen data', () => {
+test('represents requirements as plain frozen data', () => {
   const spelt: readonly (readonly [found: spell.Requirement, expected: unknown, text: string])[] = [
     [spell.hasAuthority('A'), { hasAuthority: 'A' }, "hasAuthority('A')"],
     [spell.hasAnyAuthority('A', 'B'), { hasAnyAuthority: ['A', 'B'] }, "hasAnyAuthority('A', 'B')"],
@@ -38,11 +38,11 @@ test('spells requirements as plain frozen data', () => {
   }
 })
 
-test('takes a list of strings for callers', () => {
+test('accepts a list of strings for callers', () => {
   assert.deepEqual(compileRequirement(['spiffe://a/x'], context).source, { callers: ['spiffe://a/x'] })
 })
 
-test('keeps a copy, so that what its author changes later changes nothing', () => {
+test('copies its input, so that later changes have no effect', () => {
   const input = { anyOf: [{ hasAnyAuthority: ['A'] }] }
   const { source } = compileRequirement(input, context)
   input.anyOf[0]?.hasAnyAuthority.push('B')
@@ -102,12 +102,12 @@ const refused: readonly (readonly [name: string, input: unknown, code: Configura
 ]
 
 for (const [name, input, code] of refused) {
-  test(`refuses at start: ${name}`, () => {
+  test(`rejects at startup: ${name}`, () => {
     assert.throws(() => compileRequirement(input, context), isRefusal(code))
   })
 }
 
-test('refuses empty arguments where a requirement is spelt', () => {
+test('rejects empty arguments when a requirement is created', () => {
   const calls = [
     () => spell.hasAuthority(''),
     () => spell.hasAnyAuthority(),
@@ -123,7 +123,7 @@ test('refuses empty arguments where a requirement is spelt', () => {
   for (const call of calls) assert.throws(call, isRefusal('option_invalid'), String(call))
 })
 
-test('suggests the nearest kind and what a bare text was meant to be', () => {
+test('suggests the nearest kind, and what a plain string was meant to be', () => {
   assert.match(messageOf({ hasAuthorty: 'A' }), /hasAuthority/)
   assert.match(messageOf('SERVICE_x'), /hasAuthority\('SERVICE_x'\)/)
   assert.match(messageOf('spiffe://a/x'), /callers\('spiffe:\/\/a\/x'\)/)
@@ -134,7 +134,7 @@ test('suggests the nearest kind and what a bare text was meant to be', () => {
   )
 })
 
-test('refuses a route that leaves it to the route', () => {
+test('rejects perRoute as the requirement of a route', () => {
   assert.throws(() => compileRouteRequirement(spell.perRoute(), context), isRefusal('rule_invalid'))
   assert.deepEqual(compileRouteRequirement(spell.permitAll(), context).source, { permitAll: true })
 })

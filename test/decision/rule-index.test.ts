@@ -46,7 +46,7 @@ const semantics: fc.Arbitrary<PathSemantics> = fc.record({
   foldTrailingSlash: fc.boolean(),
 })
 
-test('finds what a loop over all rules finds, on random rule sets', () => {
+test('finds the same rules as a loop over all rules, for random rule sets', () => {
   fc.assert(
     fc.property(ruleSet, path, fc.constantFrom(...methods, 'DELETE'), semantics, (rules, found, method, how) => {
       const index = createRuleIndex(rules, (rule) => foldPattern(rule.pattern, how))
@@ -60,7 +60,7 @@ test('finds what a loop over all rules finds, on random rule sets', () => {
   )
 })
 
-test('a rule contains a pattern only if it matches every path of it, and then finds it', () => {
+test('a rule covers a pattern only if it matches every path of it, and is then found', () => {
   fc.assert(
     fc.property(ruleSet, pattern, path, fc.constantFrom(...methods), (rules, route, found, method) => {
       const index = createRuleIndex(rules, (rule) => rule.pattern)
@@ -77,7 +77,7 @@ test('a rule contains a pattern only if it matches every path of it, and then fi
   )
 })
 
-test('a pattern is contained by itself and by everything above it', () => {
+test('a pattern covers itself and everything below it', () => {
   fc.assert(
     fc.property(pattern, ({ path: text, rest }) => {
       const contains = (containing: SegmentPattern): boolean =>

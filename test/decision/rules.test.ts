@@ -36,7 +36,7 @@ const refused: readonly (readonly [name: string, rules: unknown, code: Configura
 ]
 
 for (const [name, rules, code] of refused) {
-  test(`refuses at start: ${name}`, () => {
+  test(`rejects at startup: ${name}`, () => {
     assert.throws(() => compileRules(rules, context), isRefusal(code))
   })
 }
@@ -60,7 +60,7 @@ test('names the rule in an error', () => {
   )
 })
 
-test('lets the first rule that matches decide', () => {
+test('the first rule that matches decides', () => {
   const rules = compile('/a/*', '/a/**', '/**')
   assert.equal(find(rules, '/a/b'), 0)
   assert.equal(find(rules, '/a/b/c'), 1)
@@ -71,7 +71,7 @@ test('lets the first rule that matches decide', () => {
   assert.equal(find(compile('/a/*', '/*/b'), '/a/b'), 0)
 })
 
-test('matches a star with one segment that is not empty', () => {
+test("matches '*' with one non-empty segment", () => {
   const rules = compile('/files/*')
   assert.equal(find(rules, '/files/x'), 0)
   assert.equal(find(rules, '/files/.x'), 0)
@@ -82,14 +82,14 @@ test('matches a star with one segment that is not empty', () => {
   assert.equal(find(rules, '/files/x/y'), undefined)
 })
 
-test('matches two stars with the path above and all below it, dotfiles included', () => {
+test("matches '**' with the path above and all its descendants, including dotfiles", () => {
   const rules = compile('/x/**')
   for (const path of ['/x', '/x/', '/x/y', '/x/y/', '/x/.git/config']) assert.equal(find(rules, path), 0, path)
   for (const path of ['/', '/xy', '/y/x']) assert.equal(find(rules, path), undefined, path)
   for (const path of ['/', '/x', '/x/']) assert.equal(find(compile('/**'), path), 0, path)
 })
 
-test('matches a literal byte for byte, a slash at the end included', () => {
+test('matches a literal byte for byte, including a trailing slash', () => {
   const rules = compile('/a/', '/@admin', '/a b/é')
   assert.equal(find(rules, '/a/'), 0)
   assert.equal(find(rules, '/a'), undefined)
@@ -101,7 +101,7 @@ test('matches a literal byte for byte, a slash at the end included', () => {
   assert.equal(find(compile('/'), '/x'), undefined)
 })
 
-test('covers every method without methods, and exactly those with them, HEAD with GET', () => {
+test('covers every method without methods, and exactly the listed ones otherwise, HEAD with GET', () => {
   const rules = compileRules(
     [
       { path: '/x', methods: ['GET'], allow },
@@ -193,7 +193,7 @@ const unreachable: readonly (readonly [name: string, rules: readonly unknown[]])
 ]
 
 for (const [name, rules] of unreachable) {
-  test(`refuses a rule that never decides: ${name}`, () => {
+  test(`rejects a rule that never applies: ${name}`, () => {
     assert.throws(() => compileRules(rules, context), isRefusal('rule_unreachable'))
   })
 }
@@ -213,7 +213,7 @@ test('names both rules when one is unreachable', () => {
   )
 })
 
-test('accepts rules that overlap without swallowing each other', () => {
+test('accepts overlapping rules that do not shadow each other', () => {
   const lists = [
     ['/a/b', '/a/*', '/a/**', '/**'],
     ['/*/b', '/a/*'],
@@ -248,7 +248,7 @@ test('reads rules as the router reads paths', () => {
   assert.equal(find(rules, '/ADMIN/X/', { foldCase: 'unicode', foldTrailingSlash: true }), 0)
 })
 
-test('refuses rules that only a reading makes unreachable when the reading is known', () => {
+test("rejects rules that are unreachable only under the router's reading, once it is known", () => {
   const cases: readonly (readonly [first: string, second: string, semantics: PathSemantics])[] = [
     ['/admin', '/ADMIN', ignoreCase],
     ['/a/*', '/A/b', ignoreCase],

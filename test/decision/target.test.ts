@@ -99,7 +99,7 @@ for (const [name, targets, verdict] of classes) {
   })
 }
 
-test('refuses every character that String.prototype.trim removes at either end of a segment', () => {
+test('refuses every character that String.prototype.trim removes, at either end of a segment', () => {
   let count = 0
   for (let code = 0x21; code <= 0xff_ff; code += 1) {
     const character = String.fromCharCode(code)
@@ -114,15 +114,15 @@ test('refuses every character that String.prototype.trim removes at either end o
   assert.equal(count, 19)
 })
 
-test('refuses OPTIONS * like any other target that is no path', () => {
+test('refuses OPTIONS * like any other target that is not a path', () => {
   assert.equal(judge({ ...plain, method: 'OPTIONS', url: '*' }), 'not_origin_form')
 })
 
-test('accepts HEAD and OPTIONS, for the rules to decide', () => {
+test('accepts HEAD and OPTIONS and leaves them to the rules', () => {
   for (const method of ['HEAD', 'OPTIONS']) assert.equal(judge({ ...plain, method, url: '/admin' }), 'accepted')
 })
 
-test('looks at no header that could override the method or the path', () => {
+test('ignores headers that could override the method or the path', () => {
   const rewriting = ['X-Original-URL', '/public', 'X-Rewrite-URL', '/public', 'x-middleware-subrequest', 'x']
   const rawHeaders = ['Host', 'saas.example', 'X-HTTP-Method-Override', 'DELETE', ...rewriting]
   assert.equal(accept({ ...plain, method: 'POST', url: '/admin?_method=DELETE', rawHeaders }).path, '/admin')
@@ -134,12 +134,12 @@ test('refuses methods that are unknown or not in upper case', () => {
   }
 })
 
-test('accepts a further method when it is made known', () => {
+test('accepts an additional method that was registered', () => {
   const parseMore = createTargetParser(new Set([...commonMethods, 'PROPFIND']))
   assert.equal(parseMore({ ...plain, method: 'PROPFIND' }).accepted, true)
 })
 
-test('accepts ordinary paths and decodes them once', () => {
+test('decodes ordinary paths once', () => {
   const paths: readonly (readonly [sent: string, decoded: string])[] = [
     ['/v1/items/42', '/v1/items/42'],
     ['/caf%C3%A9', '/café'],
@@ -168,25 +168,25 @@ test('accepts ordinary paths and decodes them once', () => {
   for (const [sent, decoded] of paths) assert.equal(accept({ ...plain, url: sent }).path, decoded, sent)
 })
 
-test('never normalizes Unicode: a look-alike stays what it is', () => {
+test('never normalizes Unicode, so a look-alike stays different', () => {
   assert.equal(accept({ ...plain, url: '/%ef%bd%81dmin' }).path, '/\uff41dmin')
   assert.equal(accept({ ...plain, url: '/e%CC%81' }).path, '/e\u0301')
 })
 
-test('says of a path without upper case and escapes that no folding can change it', () => {
+test('marks a path without upper case and escapes as not affected by case folding', () => {
   assert.equal(accept({ ...plain, url: '/a-b/1?X=Y' }).isFoldable, false)
   assert.equal(accept({ ...plain, url: '/a/B' }).isFoldable, true)
   assert.equal(accept({ ...plain, url: '/%E2%84%AA' }).isFoldable, true)
 })
 
-test('names the place and never the text of what it refuses', () => {
+test('names the position but never the text that it refuses', () => {
   const refusal = parsePath('/secret-value;x')
   assert.ok(!refusal.accepted)
   assert.equal(refusal.reason, 'forbidden_character')
   assert.ok(!refusal.detail.includes('secret'))
 })
 
-test('demands exactly one Host on HTTP/1, however it is spelt', () => {
+test('requires exactly one Host on HTTP/1, however it is spelled', () => {
   assert.equal(judge({ ...plain, rawHeaders: [] }), 'missing_host')
   assert.equal(judge({ ...plain, rawHeaders: ['Accept', '*/*'] }), 'missing_host')
   for (const name of ['Host', 'host', 'HOST', 'hOsT']) {
@@ -196,16 +196,16 @@ test('demands exactly one Host on HTTP/1, however it is spelt', () => {
   assert.equal(judge({ ...plain, rawHeaders: ['Most', 'a'] }), 'missing_host')
 })
 
-test('takes no :authority on HTTP/1', () => {
+test('refuses :authority on HTTP/1', () => {
   assert.equal(judge({ ...plain, rawHeaders: [':authority', 'a'] }), 'missing_host')
 })
 
-test('accepts a host name or an address with or without a port', () => {
+test('accepts a host name or an address, with or without a port', () => {
   const hosts = ['a', 'A.Example', 'a.example.', 'a_b', 'localhost:80', '10.0.0.1:8443', '[::1]', '[2001:DB8::1]:65535']
   for (const host of hosts) assert.equal(judge({ ...plain, rawHeaders: ['Host', host] }), 'accepted', host)
 })
 
-test('refuses a Host that smuggles a path, a query, credentials or anything else', () => {
+test('refuses a Host that contains a path, a query, credentials or anything else', () => {
   const names = [
     '',
     ' ',
@@ -239,7 +239,7 @@ test('refuses a Host that smuggles a path, a query, credentials or anything else
     assert.equal(judge({ ...plain, rawHeaders: ['Host', host] }), 'bad_host', host)
 })
 
-test('remembers the last good host only', () => {
+test('remembers only the last valid host', () => {
   for (const [host, verdict] of [
     ['a', 'accepted'],
     ['a/b', 'bad_host'],
@@ -250,7 +250,7 @@ test('remembers the last good host only', () => {
   }
 })
 
-test('demands on HTTP/2 that :authority parses and does not differ from Host', () => {
+test('requires on HTTP/2 that :authority is valid and matches Host', () => {
   const cases: readonly (readonly [rawHeaders: readonly string[], verdict: TargetReason | 'accepted'])[] = [
     [[':authority', 'a'], 'accepted'],
     [['host', 'a'], 'accepted'],

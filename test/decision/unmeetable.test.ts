@@ -164,7 +164,7 @@ const meetable: readonly (readonly [name: string, allow: Requirement | readonly 
   ['the end of such a pattern', allOf(callers('spiffe://saas.example/ns/a/**'), callers('spiffe://saas.example/ns/a'))],
 ]
 
-describe('a requirement that no caller can meet is refused at start:', () => {
+describe('a requirement that no caller can meet is rejected at startup:', () => {
   for (const [name, allow, named, options] of unmeetable) {
     test(name, () => {
       const error = refusalOf(() => create(allow, options))
@@ -177,7 +177,7 @@ describe('a requirement that no caller can meet is refused at start:', () => {
   }
 })
 
-describe('a requirement that some caller can meet starts:', () => {
+describe('a requirement that some caller can meet is accepted:', () => {
   for (const [name, allow, options] of meetable) {
     test(name, () => {
       const guard = create(allow, options)
@@ -186,12 +186,12 @@ describe('a requirement that some caller can meet starts:', () => {
   }
 })
 
-test('a trust domain is not accepted because there is a bundle of it', () => {
+test('a trust domain is not accepted merely because it has a bundle', () => {
   assert.ok(source.current.bundles.has('partner.example'))
   assert.match(refusalOf(() => create(inTrustDomain('partner.example'), {})).message, /not accepted/)
 })
 
-test('of a CA without SPIFFE, an authority that no name of the list has is refused', async () => {
+test('with a CA without SPIFFE, rejects an authority that no listed name has', async () => {
   await using files = await openFiles()
   const { source: ofCa } = files
   const identity = commonName({ authorities: { 'core-api': ['SERVICE_CORE_API', 'READ'], analytics: ['READ'] } })
@@ -223,7 +223,7 @@ test('of a CA without SPIFFE, an authority that no name of the list has is refus
   assert.match(refusalOf(() => createGuard({ source: ofCa, identity: apart, rules })).message, /exclude/)
 })
 
-test('callers that are not accepted can still be explained, and what a route would ask of them', () => {
+test('explain accepts callers that are not accepted, and the requirement of a route', () => {
   const guard = create(authenticated(), {})
   const caller = 'spiffe://partner.example/ns/production/sa/core-api'
   const question = { caller, method: 'GET', path: '/x' }
@@ -231,7 +231,7 @@ test('callers that are not accepted can still be explained, and what a route wou
   assert.equal(guard.explain({ ...question, allow: hasAuthority('ADMIN') }).decision.effect, 'deny')
 })
 
-test('many combinations of long lists neither take long nor are refused by mistake', () => {
+test('many combinations of long lists are neither slow nor rejected by mistake', () => {
   const names = Array.from({ length: 2000 }, (_, index) => `ns-${index}`)
   create(allOf(inNamespace(...names), inNamespace(...names.toReversed()), inNamespace('ns-7')), {})
 })

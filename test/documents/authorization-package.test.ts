@@ -17,7 +17,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['decide.ts', 'explain.ts'])
 
-test('what the page gives to the bundler is what the test in a page gives to it', () => {
+test('the page uses the same bundler options as the test in a browser page', () => {
   const stub = readFileSync(join(root, 'test/bundling/node-for-micromatch.ts'), 'utf8')
   const exported = stub.split('\n').filter((line) => line.startsWith('export'))
   const shown = page.blocks.find(({ info }) => info === 'ts')?.code.split('\n') ?? []

@@ -71,7 +71,7 @@ test('the table of errors lists every code of a CallError', () => {
   assert.deepEqual(listed, Object.keys(codes))
 })
 
-test('calls fail with the codes and reasons of the table', async () => {
+test('calls fail with the codes and reasons in the table', async () => {
   const rows = new Map(readTable(page.text, '| `code` |').map(([code = '', , reasons = '']) => [code, reasons]))
   const call = async (url: string, { name = 'billing', isWithdrawn = false } = {}): Promise<unknown> => {
     const source = await bench.authority.source(`${production}/core-api`)
@@ -93,7 +93,7 @@ test('calls fail with the codes and reasons of the table', async () => {
   }
 })
 
-test('find-call-error.ts finds the CallError of axios and got', async () => {
+test('find-call-error.ts finds the CallError in errors of axios and got', async () => {
   const findCallError = readFunction(await bench.load('find-call-error.ts'), 'findCallError')
   const other = `${production}/ledger`
   const agent = createAgent(await bench.authority.source(`${production}/core-api`), { servers: [other] })
@@ -110,7 +110,7 @@ test('find-call-error.ts finds the CallError of axios and got', async () => {
   agent.destroy()
 })
 
-test('axios without proxy: false asks the proxy of the environment, and fetch does not', async (context) => {
+test('axios without proxy: false uses the proxy of the environment, and fetch does not', async (context) => {
   const asked: (string | undefined)[] = []
   const proxy = createPlainServer().listen(0, '127.0.0.1')
   context.after(() => proxy.close())
@@ -131,7 +131,7 @@ test('axios without proxy: false asks the proxy of the environment, and fetch do
   assert.deepEqual(asked, [new URL(billing.url).host])
 })
 
-test('retry.ts tries again what was not sent, and nothing else', async () => {
+test('retry.ts retries only calls that were not sent', async () => {
   const tryAgain = readFunction(await bench.load('retry.ts'), 'tryAgain')
   const failWith = (code: CallErrorCode): CallError =>
     new CallError(code, 'failed', { reason: 'X', server: 'billing:8443' })
@@ -152,7 +152,7 @@ test('retry.ts tries again what was not sent, and nothing else', async () => {
   assert.equal(await tryAgain(() => Promise.resolve(200)), 200)
 })
 
-test('watch-servers.ts notes what the page shows', async () => {
+test('watch-servers.ts records what the page shows', async () => {
   const servers = read(await bench.load('watch-servers.ts'), 'servers')
   assert.ok(Array.isArray(servers))
   const earlier = servers.length
@@ -166,7 +166,7 @@ test('watch-servers.ts notes what the page shows', async () => {
   assert.deepEqual(servers.slice(earlier), shown.replaceAll('billing:8443', host).trimEnd().split('\n'))
 })
 
-test('ask-ledger.ts is answered by ledger.ts, and nobody else is', async (context) => {
+test('ledger.ts answers only ask-ledger.ts', async (context) => {
   const createLedger = readFunction(await bench.load('ledger.ts'), 'createLedger')
   const askLedger = readFunction(await bench.load('ask-ledger.ts'), 'askLedger')
   const sourceOf = (name: string): ReturnType<typeof bench.authority.source> =>
@@ -188,7 +188,7 @@ test('ask-ledger.ts is answered by ledger.ts, and nobody else is', async (contex
   assert.equal((await fail(ask('billing', impostor))).code, 'server_unexpected')
 })
 
-test('the examples that the page starts are there', () => {
+test('the examples that the page starts exist', () => {
   const commands = [...page.text.matchAll(/^node --import tsx (\S+)$/gm)].map(([, file = '']) => file)
 
   assert.deepEqual(commands, ['examples/service-chain/src/main.ts', 'examples/tls-pair/src/main.ts'])

@@ -33,7 +33,7 @@ for (const [name, skip] of [
   ['keytool-source.ts', noKeytool],
   ['encrypted-source.ts', noOpenssl],
 ] as const) {
-  test(`${name} loads what the commands made, without a word`, { skip }, async (context) => {
+  test(`${name} loads the files from the commands without warnings`, { skip }, async (context) => {
     const source = read(await bench.load(name), 'source')
     assert.ok(isSource(source))
     context.after(() => source.close())
@@ -50,7 +50,7 @@ for (const [name, skip, made] of [
   ['openssl-source.ts', noOpenssl, 'for name in billing core-api'],
   ['keytool-source.ts', noKeytool, 'svid-keystore.new'],
 ] as const) {
-  test(`${name} takes what the same commands make when they are run again`, { skip }, async (context) => {
+  test(`${name} accepts new files when the commands run again`, { skip }, async (context) => {
     const source = read(await bench.load(`${name}?renewed`), 'source')
     assert.ok(isSource(source))
     context.after(() => source.close())
@@ -67,7 +67,7 @@ for (const [name, skip, made] of [
   })
 }
 
-test('curl is answered by the service of docs/operating.md as the page shows it', { skip: noCurl }, async (context) => {
+test('the service of docs/operating.md answers curl as the page shows', { skip: noCurl }, async (context) => {
   const server = readPage('docs/operating.md').runnable.get('server.ts')?.code ?? ''
   assert.ok(server.includes('8443'))
   bench.write('source.ts', page.runnable.get('openssl-source.ts')?.code ?? '')
@@ -91,7 +91,7 @@ test('curl is answered by the service of docs/operating.md as the page shows it'
   assert.equal(`${stdout}\n`, page.blocks.find(({ info }) => info === 'text printed by curl')?.code)
 })
 
-test('the workload of a CA without SPIFFE is known by either of its names', { skip: noOpenssl }, async () => {
+test('the workload of a CA without SPIFFE is identified by either of its names', { skip: noOpenssl }, async () => {
   const analytics = {
     ...(await bench.authority.issue(`${production}/analytics-service`)),
     keyPem: readBench('analytics-service.key'),
@@ -102,7 +102,7 @@ test('the workload of a CA without SPIFFE is known by either of its names', { sk
   assert.equal(await call(read(loaded, 'byHostName'), analytics), 'analytics-service.prod.internal')
 })
 
-test('a folder holds the bundle of a partner as a bundle document', { skip: noOpenssl }, async (context) => {
+test("a folder contains a partner's bundle as a bundle document", { skip: noOpenssl }, async (context) => {
   const partner = await createAuthority('partner.example')
   const { certificateDer } = partner
   const jwk = new X509Certificate(certificateDer).publicKey.export({ format: 'jwk' })
@@ -122,7 +122,7 @@ test('a folder holds the bundle of a partner as a bundle document', { skip: noOp
   assert.equal(explain('spiffe://unknown.example/ns/sales/sa/orders'), 'deny')
 })
 
-test('a broken set is reported as the page shows it', { skip: noOpenssl }, async () => {
+test('an invalid set of files is reported as the page shows', { skip: noOpenssl }, async () => {
   const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
   mkdirSync(join(bench.folder, 'run'))
   const place = (made: string, name: string): string => {
@@ -144,7 +144,7 @@ test('a broken set is reported as the page shows it', { skip: noOpenssl }, async
   assert.deepEqual({ name: 'countersign', type: 'source', ...notice, detail, at: 0 }, { ...shown, at: 0 })
 })
 
-test('the codes that the page lists are all those that a file can have', () => {
+test('the page lists all codes that a file can cause', () => {
   const table = page.text.slice(page.text.indexOf('| `code` |'))
   const listed = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code),

@@ -42,7 +42,7 @@ after(async () => {
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['agent.test.ts'])
 
-test('every command of the page is run', () => {
+test('runs every command of the page', () => {
   assert.deepEqual(
     commands.map(({ code }) => code.trim().split(' ').slice(0, 3).join(' ')),
     ['countersign dev --trust-domain', 'countersign fetch', 'countersign fetch --watch'],
@@ -64,14 +64,14 @@ test('fetch prints what the page shows, then the other SVID', async () => {
   assert.match(second, /hint +production\/core-api/)
 })
 
-test('fetch --watch shows an update and stays', async () => {
+test('fetch --watch shows an update and keeps running', async () => {
   await using watch = start(findCommand('countersign fetch --watch'))
   await watch.waitFor(/update 1 .*production\/sa\/billing/)
 
   assert.equal(await watch.stop('SIGTERM'), 0)
 })
 
-test('the hint of the environment chooses the SVID, and without one the first is the default', async () => {
+test('the hint in the environment selects the SVID, and the first is the default', async () => {
   for (const [hint, name] of [
     [undefined, 'billing'],
     ['production/billing', 'billing'],
@@ -86,7 +86,7 @@ test('the hint of the environment chooses the SVID, and without one the first is
   }
 })
 
-test('the agent of the compose file gives each of its services the SVID that is chosen there', async () => {
+test('the agent of the compose file gives each service the SVID that it selects', async () => {
   const socket = '/run/countersign/agent.sock'
   const here = join(bench.folder, 'compose.sock')
   const [, command = ''] = /command:\s*\[([^\]]*countersign, dev[^\]]*)\]/.exec(compose) ?? []
@@ -107,7 +107,7 @@ test('the agent of the compose file gives each of its services the SVID that is 
   assert.equal(await agent.stop('SIGTERM'), 0)
 })
 
-test('the faults that the page lists are all that there are', () => {
+test('the page lists all faults', () => {
   const listed = readTable(page.text, '| fault |').flatMap(([cell = '']) => readNames(cell))
   const source = readFileSync(join(root, 'packages/testkit/src/workload-api/agent-faults.ts'), 'utf8')
   const [, union = ''] = /type AgentFault =\n((?: {2}\| '\w+'\n)+)/.exec(source) ?? []
@@ -117,7 +117,7 @@ test('the faults that the page lists are all that there are', () => {
   assert.deepEqual(listed.toSorted(), declared.toSorted())
 })
 
-test('each fault does to a start and to a running source what the table says', { concurrency: 4 }, async (context) => {
+test('each fault affects startup and a running source as the table says', { concurrency: 4 }, async (context) => {
   const rows = readTable(page.text, '| fault |')
   const cases = rows.flatMap(([names = '', atStart = '', running = '']) =>
     readNames(names)

@@ -63,7 +63,7 @@ test('the sidebar of the site lists every page of docs/', () => {
 })
 
 for (const name of ['spiffe', 'authorization', 'core']) {
-  test(`ARCHITECTURE.md names every folder and every file at the root of ${name}, and no others`, () => {
+  test(`ARCHITECTURE.md names exactly the folders and root files of ${name}`, () => {
     const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
     const [, map = ''] = new RegExp(`^### packages/${name}/src$([^]*?)^###? `, 'm').exec(text) ?? []
     const named = [...map.matchAll(/^\| `([^`]+)` \|/gm)].map(([, entry = '']) => entry)

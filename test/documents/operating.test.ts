@@ -19,7 +19,7 @@ after(() => bench.close())
 
 testBlocks(page, () => bench)
 
-test('the Fastify service admits the callers that its rules and routes name', async () => {
+test('the Fastify service accepts the callers that its rules and routes name', async () => {
   const running = await bench.start('server.ts', 'app')
 
   const coreApi = running.as(await bench.authority.issue(`${production}/core-api`))
@@ -35,7 +35,7 @@ test('the Fastify service admits the callers that its rules and routes name', as
   await assert.rejects(running.as(null).fetch('/internal/analytics/data'))
 })
 
-test('the Express service admits the callers that its rules and routes name', async () => {
+test('the Express service accepts the callers that its rules and routes name', async () => {
   const running = await bench.start('express-server.ts', 'server')
 
   const coreApi = running.as(await bench.authority.issue(`${production}/core-api`))
@@ -49,7 +49,7 @@ test('the Express service admits the callers that its rules and routes name', as
   await assert.rejects(running.as(null).fetch('/internal/refunds', { method: 'POST' }))
 })
 
-test('source.ts takes new files, and keeps what it has while they do not fit together', async () => {
+test('source.ts accepts new files, and keeps its material while they do not match', async () => {
   const source = read(await bench.load('source.ts'), 'source')
   assert.ok(isSource(source))
   const next = await bench.authority.issue(`${production}/billing`)

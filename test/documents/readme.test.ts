@@ -17,7 +17,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['app.test.ts'])
 
-test('the Fastify service admits the caller that its rule names, and denies another as the page shows', async () => {
+test('the Fastify service accepts the caller that its rule names, and denies another as the page shows', async () => {
   const running = await bench.start('server.ts', 'app')
 
   const coreApi = running.as(await bench.authority.issue(`${production}/core-api`))
@@ -27,7 +27,7 @@ test('the Fastify service admits the caller that its rule names, and denies anot
   await assert.rejects(running.as(null).fetch('/internal/billing/invoices'))
 })
 
-test('the Express service admits the caller that its rule names, and denies another as the page shows', async () => {
+test('the Express service accepts the caller that its rule names, and denies another as the page shows', async () => {
   const running = await bench.start('express-server.ts', 'server')
 
   const coreApi = running.as(await bench.authority.issue(`${production}/core-api`))
@@ -37,7 +37,7 @@ test('the Express service admits the caller that its rule names, and denies anot
   await assert.rejects(running.as(null).fetch('/internal/billing/invoices'))
 })
 
-test('README.md is one page: at most 10,000 bytes, its services at most 15 lines', () => {
+test('README.md is short: at most 10,000 bytes, its services at most 15 lines', () => {
   assert.ok(Buffer.byteLength(page.text) <= 10_000)
   for (const name of ['server.ts', 'express-server.ts']) {
     const [, ...lines] = (page.runnable.get(name)?.code ?? '').trimEnd().split('\n')

@@ -23,7 +23,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['watch.ts'])
 
-test('the answer and the log line of a denial are what the page shows', async () => {
+test('the response and the log line of a denial match the page', async () => {
   await checkDenial(page, bench, await bench.start('server.ts', 'app'))
 })
 
@@ -43,7 +43,7 @@ test('the table of codes lists each code with its status once', () => {
   )
 })
 
-test('the targets that the page says are refused are refused with 400', async () => {
+test('the targets that the page lists are refused with 400', async () => {
   await bench.capture('rules.ts')
   const guard = read(await bench.load('rules.ts'), 'guard')
   assert.ok(isGuard(guard))
@@ -59,7 +59,7 @@ test('the targets that the page says are refused are refused with 400', async ()
   }
 })
 
-test('watch.ts counts denials by their reason', async () => {
+test('watch.ts counts denials by reason', async () => {
   const counts = read(await bench.load('watch.ts'), 'counts')
   assert.ok(counts instanceof Map)
   const earlier = Number(counts.get('authority_missing') ?? 0)

@@ -38,7 +38,7 @@ test('the probes answer without a certificate', async (context) => {
   assert.equal((await ask('/')).status, 404)
 })
 
-test('the probes of the manifest are those of the program', () => {
+test('the probes of the manifest match those of the program', () => {
   const manifest = page.blocks.find(({ info }) => info === 'yaml')?.code ?? ''
   const program = page.runnable.get('probes.ts')?.code ?? ''
   for (const shown of ['8081', '/livez', '/readyz']) {
@@ -46,7 +46,7 @@ test('the probes of the manifest are those of the program', () => {
   }
 })
 
-test('a certificate of which less than a fifth is left is reported as the page shows it', async () => {
+test('a certificate with less than a fifth of its lifetime left is reported as the page shows', async () => {
   const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
   const now = Date.now()
   const svid = await bench.authority.issue(`${production}/billing`, { notBefore: now - 9_000_000, ttlSeconds: 1000 })
@@ -63,7 +63,7 @@ test('a certificate of which less than a fifth is left is reported as the page s
   assert.equal(withoutDate(read(told, 'detail')), withoutDate(read(shown, 'detail')))
 })
 
-test('a caller shows its new certificate after the rotation, by https and by undici', async (context) => {
+test('a caller presents its new certificate after the rotation, with https and undici', async (context) => {
   const source = await bench.authority.source(`${production}/core-api`)
   const running = await startClosed(context)
   const { agent, fetchUrl } = await createClients(context, source, [`${production}/billing`])
@@ -93,7 +93,7 @@ test('a caller accepts no other server of the same trust domain', async (context
   await assert.rejects(statusOf(running.url, agent), { code: 'server_unexpected' })
 })
 
-test('a source of your own takes what fits together, and keeps what it has otherwise', async () => {
+test('a custom source accepts matching material and otherwise keeps what it has', async () => {
   const first = await bench.authority.issue(`${production}/billing`)
   const next = await bench.authority.issue(`${production}/billing`)
   const bundles = { 'saas.example': bench.authority.bundlePem }
@@ -118,7 +118,7 @@ for (const [name, deadline, outcome] of [
   ['shut-down.ts', '20_000', 200],
   ['shut-down-soon.ts', '100', 'cut'],
 ] as const) {
-  test(`a shutdown whose deadline is ${deadline} ms leaves a running request ${outcome}`, async () => {
+  test(`a shutdown with a deadline of ${deadline} ms leaves a running request ${outcome}`, async () => {
     const code = page.runnable.get('shut-down.ts')?.code ?? ''
     assert.ok(code.includes('20_000'))
     bench.write(name, code.replace('20_000', deadline))

@@ -20,7 +20,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['rules.ts'])
 
-test('an explanation is printed as the page shows it', async () => {
+test('an explanation is printed as the page shows', async () => {
   await bench.capture('rules.ts')
   const shown = page.blocks.find(({ info }) => info === 'text printed by explain.ts')
 
@@ -30,7 +30,7 @@ test('an explanation is printed as the page shows it', async () => {
   assert.equal(`${printed}\n`, shown?.code)
 })
 
-test('every requirement function is in the rules of the page', () => {
+test('the rules on the page use every requirement function', () => {
   const index = readFileSync(join(root, 'packages/authorization/src/index.ts'), 'utf8')
   const [, exported = ''] = /export \{([^}]*)\} from '.\/requirement.ts'/.exec(index) ?? []
   const names = exported
@@ -46,7 +46,7 @@ test('every requirement function is in the rules of the page', () => {
   assert.ok(page.text.includes('allow: perRoute()'))
 })
 
-test('the comments between the rules are true', async () => {
+test('the comments between the rules are correct', async () => {
   await bench.capture('rules.ts')
   const guard = await loadGuard()
   const expected: readonly (readonly [caller: string, path: string, effect: 'allow' | 'deny'])[] = [
@@ -78,7 +78,7 @@ test('the comments between the rules are true', async () => {
   assert.equal(named.decision.effect, 'allow')
 })
 
-test('SPIFFE IDs give the authorities that the table says', async () => {
+test('SPIFFE IDs have the authorities in the table', async () => {
   await bench.capture('rules.ts')
   const guard = await loadGuard()
   const rows = [...page.text.matchAll(/^\| `(spiffe:[^`]+)` \| (.*) \|$/gm)]

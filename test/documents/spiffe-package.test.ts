@@ -29,7 +29,7 @@ test('the first example has at most ten lines', () => {
   assert.ok(lines.length > 0 && lines.length <= 10, `it has ${lines.length}`)
 })
 
-test('the proxy forwards the connections of the one workload and closes all others', async (context) => {
+test('the proxy forwards only the connections of the one workload and closes all others', async (context) => {
   const port = await startProxy(context)
   const { authority } = bench
   const intermediate = await authority.intermediate()

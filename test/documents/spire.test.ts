@@ -43,7 +43,7 @@ after(async () => {
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['by-hint.ts'])
 
-test('the service answers by the SVID of the agent, and is ready as long as it has one', async (context) => {
+test('the service uses the SVID of the agent, and is ready while it has one', async (context) => {
   const code = page.runnable.get('service.ts')?.code ?? ''
   for (const shown of ['port: 8081', 'port: 8443', "'0.0.0.0'", 'logger: true']) assert.ok(code.includes(shown), shown)
   const free = code
@@ -87,7 +87,7 @@ test('the service answers by the SVID of the agent, and is ready as long as it h
   assert.equal(await ready(), 200)
 })
 
-test('the service of docs/operating.md starts with nothing but the address of the agent', async (context) => {
+test("the service of docs/operating.md starts with only the agent's address", async (context) => {
   const { runnable } = readPage('docs/operating.md')
   const code = runnable.get('live-server.ts')?.code ?? ''
   assert.ok(code.includes('8443') && code.includes("'0.0.0.0'"))
@@ -105,7 +105,7 @@ test('the service of docs/operating.md starts with nothing but the address of th
   assert.equal((await coreApi.fetch('/internal/billing/invoices')).status, 200)
 })
 
-test('a partner is let in by its bundle and the list of trust domains', async () => {
+test('a partner is accepted through its bundle and the list of trust domains', async () => {
   const loaded = await bench.load('partners.ts')
   const [source, guard] = [read(loaded, 'source'), read(loaded, 'guard')]
   assert.ok(isSource(source) && isGuard(guard))
@@ -158,7 +158,7 @@ test('when a federation ends, only the workloads of the partner are cut off, and
   assert.equal((await ours.fetch('/')).status, 200)
 })
 
-test('each gRPC status of the table has the code that the table says, and none that has a meaning is missing', () => {
+test('each gRPC status in the table has the listed code, and no meaningful status is missing', () => {
   const rows = readTable(page.text, '| `code` | gRPC status |')
   const listed: string[] = []
   let code = ''
@@ -180,7 +180,7 @@ test('each gRPC status of the table has the code that the table says, and none t
   )
 })
 
-test('every code that a source of an agent can have is in both tables', () => {
+test('every code of an agent source is in both tables', () => {
   const errors = readFileSync(join(root, 'packages/spiffe/src/errors.ts'), 'utf8')
   const codes = [...errors.matchAll(/'(agent_\w+|svid_withdrawn|message_malformed)'/g)].map(([, code = '']) => code)
 
@@ -208,7 +208,7 @@ const faults: ReadonlyMap<string, AgentFault> = new Map([
 
 for (const [codeCell = '', outcomeCell = '', kept = ''] of readTable(page.text, '| `code` | outcome |')) {
   for (const code of readCodes(codeCell)) {
-    test(`a running source with ${code} says and keeps what the table says`, async (context) => {
+    test(`a running source with ${code} reports and keeps what the table says`, async (context) => {
       const { source, own } = await startOwn(context)
       const noticed = waitForEvent<SourceNotice>(
         (listener) => source.onNotice(listener),

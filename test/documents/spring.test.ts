@@ -22,7 +22,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['by-spiffe-id.ts'])
 
-test('the services of the map are answered as the table says', async () => {
+test('the services of the map get the responses in the table', async () => {
   const guard = read(await bench.load('by-common-name.ts'), 'guard')
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {

@@ -13,7 +13,7 @@ export function testBlocks(page: Page, bench: () => Workbench): void {
     assert.equal(findings, '', `blocks are named by file name or by their line in ${page.name}`)
   })
 
-  test('every TypeScript block is marked as one that is run or one that is only compiled', () => {
+  test('every TypeScript block is marked as run or as only compiled', () => {
     const infos = page.blocks.map(({ info }) => info).filter((info) => /^(?:ts|typescript|js|javascript)\b/.test(info))
 
     assert.ok(infos.length > 0)
@@ -33,7 +33,7 @@ export function testPrinted(
   skip: string | false = false,
 ): void {
   for (const name of names) {
-    test(`${name} runs and prints what its comments say`, { skip }, async () => {
+    test(`${name} runs and prints the output in its comments`, { skip }, async () => {
       const block = page.runnable.get(name)
       assert.ok(block !== undefined, `${page.name} has no block to be run that begins with // ${name}`)
 

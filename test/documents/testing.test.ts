@@ -16,7 +16,7 @@ after(() => bench.close())
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['app.test.ts', 'mtls.test.ts'])
 
-test('the Fastify service refuses the start for a route that no rule covers', async () => {
+test('the Fastify service does not start with a route that no rule covers', async () => {
   const createApp = readFunction(await bench.load('app.ts'), 'createApp')
   const app = read(await createApp(await bench.authority.source(`${production}/billing`)), 'app')
   const [get, ready] = [readFunction(app, 'get').bind(app), readFunction(app, 'ready').bind(app)]

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import test from 'node:test'
 import { obey, runExample, startExample } from './start-example.ts'
 
-test('the demo answers every call as expected and says so in plain text', async () => {
+test('the demo answers every call as expected and reports it in plain text', async () => {
   const { exitCode, output, errors } = await runExample('internal-api')
 
   assert.equal(errors, '')
@@ -25,13 +25,13 @@ test('the demo answers every call as expected and says so in plain text', async 
   assert.deepEqual(readAnswers(calls, 'Fastify'), readAnswers(calls, 'Express'))
 })
 
-test('the demo shows each call when it was made, and not all of them at its end', async () => {
+test('the demo shows each call when it is made, and not all of them at the end', async () => {
   const example = await startExample('internal-api', / Express +200/)
   assert.ok(!example.output.includes('at expiry'), example.output)
   await example.stop()
 })
 
-test('an argument that nobody knows is answered with the usage', async () => {
+test('an unknown argument prints the usage', async () => {
   const { exitCode, output, errors } = await runExample('internal-api', ['--server'])
 
   assert.equal(exitCode, 2)
@@ -39,7 +39,7 @@ test('an argument that nobody knows is answered with the usage', async () => {
   assert.match(errors, /--server.*\nusage: /)
 })
 
-test('the demo stays up with --serve, its commands do what they say, and nothing is left behind', async () => {
+test('the demo keeps running with --serve, its commands work, and it leaves nothing behind', async () => {
   const example = await startExample('internal-api', /never to the caller/, ['--serve'])
   const commands = readCommands(example.output)
   const folder = dirname(/--cacert (\S+)/.exec(example.output)?.[1] ?? '')

@@ -6,7 +6,7 @@ import { obey, startExample } from './start-example.ts'
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
 for (const name of ['fastify-quickstart', 'express-quickstart']) {
-  test(`${name} lets core-api pass, denies notification-service, and cleans up`, async () => {
+  test(`${name} allows core-api, denies notification-service, and cleans up`, async () => {
     const example = await startExample(name, /^curl .*notification-service.*\n/m)
     const [allowed = '', denied = '', ...more] = example.output.split('\n').filter((line) => line.startsWith('curl '))
     try {

@@ -6,7 +6,7 @@ import { type Finished, runExample } from './start-example.ts'
 const production = 'spiffe://saas.example/ns/production/sa'
 const names = ['storefront', 'core-api', 'billing', 'ledger']
 
-test('no call through the chain fails while all four workloads rotate, and nobody passes for another', async () => {
+test('no call through the chain fails while all four workloads rotate, and none passes as another', async () => {
   const finished = await runExample('service-chain')
 
   checkChain(finished)
@@ -18,7 +18,7 @@ test('no call through the chain fails while all four workloads rotate, and nobod
   }
 })
 
-test('the chain takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
+test('the chain uses the agent at SPIFFE_ENDPOINT_SOCKET', async (context) => {
   const entries = names.map((name) => ({ spiffeId: `${production}/${name}`, hint: `production/${name}` }))
   const agent = await startAgent({ trustDomain: 'saas.example', entries })
   context.after(() => agent.close())

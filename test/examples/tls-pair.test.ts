@@ -6,8 +6,8 @@ import { type Finished, runExample, type Started, startExample } from './start-e
 const names = ['service-a', 'service-b', 'service-c']
 
 // They wait for rotations, most of the time.
-describe('the example of a TLS pair', { concurrency: true }, () => {
-  test('the TLS pair greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third', async () => {
+describe('the TLS pair example', { concurrency: true }, () => {
+  test('greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third workload', async () => {
     const finished = await runExample('tls-pair', ['--ttl', '10'])
 
     assert.equal(finished.errors, '')
@@ -16,7 +16,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
     checkPair(finished, { trustDomain: 'saas.example', connections: 5 })
   })
 
-  test('the TLS pair takes its SVIDs from the agent that SPIFFE_ENDPOINT_SOCKET names', async (context) => {
+  test('uses the agent at SPIFFE_ENDPOINT_SOCKET', async (context) => {
     const agent = await startOwnAgent(12)
     context.after(() => agent.close())
     const finished = await runExample('tls-pair', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
@@ -26,7 +26,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
     checkPair(finished, { trustDomain: 'demo.example', connections: 5 })
   })
 
-  test('the TLS pair waits for no rotation of SVIDs that live for an hour', async (context) => {
+  test('does not wait for a rotation of SVIDs that live for an hour', async (context) => {
     const agent = await startOwnAgent(3600)
     context.after(() => agent.close())
     const finished = await runExample('tls-pair', [], { SPIFFE_ENDPOINT_SOCKET: agent.endpoint })
@@ -35,7 +35,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
     checkPair(finished, { trustDomain: 'demo.example', connections: 1 })
   })
 
-  test('the two halves of the TLS pair run as processes of their own', async (context) => {
+  test('runs its two halves as separate processes', async (context) => {
     const agent = await startOwnAgent(10)
     context.after(() => agent.close())
     const serviceB = await startAs(agent, 'service-b', /listens on 127\.0\.0\.1:\d+\n/, '0')
@@ -49,7 +49,7 @@ describe('the example of a TLS pair', { concurrency: true }, () => {
     assert.notEqual(first, second)
   })
 
-  test('the TLS pair answers what it does not know with its usage', async () => {
+  test('answers unknown arguments with its usage', async () => {
     for (const args of [['service-d'], ['--ttl', '1'], ['--ttl', '3600'], ['--port', 'x'], ['--tls', '1']]) {
       const { exitCode, output, errors } = await runExample('tls-pair', args)
       assert.equal(exitCode, 2, args.join(' '))

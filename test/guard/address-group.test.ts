@@ -19,7 +19,7 @@ for (const [address, group] of [
   ['a socket', 'a socket'],
   [undefined, ''],
 ] as const) {
-  test(`counts ${address ?? 'an unknown address'} as ${group === '' ? 'one of its own' : group}`, () => {
+  test(`groups ${address ?? 'an unknown address'} as ${group === '' ? 'one of its own' : group}`, () => {
     assert.equal(addressGroup(address), group)
   })
 }

@@ -37,7 +37,7 @@ async function ask(
   return { response, body: await response.text(), events }
 }
 
-test('answers a denial with problem details that name nothing but code and id', async () => {
+test('answers a denial with problem details that contain only code and id', async () => {
   const { response, body } = await ask({}, '/closed')
   assert.equal(response.status, 403)
   assert.equal(response.headers.get('content-type'), 'application/problem+json')
@@ -48,7 +48,7 @@ test('answers a denial with problem details that name nothing but code and id', 
   )
 })
 
-test('formats denials as the application wishes', async () => {
+test("formats denials with the application's function", async () => {
   const formatDenial = ({ code }: { readonly code: string }): { contentType: string; body: string } => ({
     contentType: 'text/plain',
     body: `no: ${code}`,
@@ -63,7 +63,7 @@ for (const [name, formatDenial] of [
   ['gives nothing', () => undefined],
   ['smuggles a header', () => ({ contentType: 'text/plain\r\nx: y', body: '' })],
 ] as const) {
-  test(`denies by problem details where the application's format ${name}`, async () => {
+  test(`falls back to problem details if the application's format ${name}`, async () => {
     const options = {}
     Reflect.set(options, 'formatDenial', formatDenial)
     const { response } = await ask(options, '/closed')
@@ -71,19 +71,19 @@ for (const [name, formatDenial] of [
   })
 }
 
-test('answers 503 when the authorities of the application throw, and asks them once per certificate', async () => {
+test("answers 503 if the application's authorities function throws, and calls it once per certificate", async () => {
   const authorities = (): never => assert.fail('directory is down')
   const { response, events } = await ask({ authorities }, '/open')
   assert.equal(response.status, 503)
   assert.ok(events.some((event) => event.type === 'denial' && event.reason === 'evaluation_error'))
 })
 
-test('adds the authorities of the application to the derived ones', async () => {
+test("adds the application's authorities to the derived ones", async () => {
   const { body } = await ask({ authorities: ({ serviceAccount = '' }) => [`TEAM_${serviceAccount}`] }, '/open')
   assert.equal(body, 'NAMESPACE_production,SERVICE_production/core-api,SERVICE_core-api,TEAM_core-api')
 })
 
-test('answers as usual when the log throws', async () => {
+test('answers as usual if the log throws', async () => {
   const { response } = await ask({ log: () => assert.fail('disk full') }, '/closed')
   assert.equal(response.status, 403)
 })

@@ -9,7 +9,7 @@ const start = Date.UTC(2030, 0, 1)
 // Whole, so that a share of its life falls on a second: its last one counts (RFC 5280 §4.1.2.5).
 const tenHours = { ttlSeconds: 36_000 - 1, notBefore: start }
 
-test('says what is expiring, and of which trust domain', async (context) => {
+test('names what is expiring, and its trust domain', async (context) => {
   const clock = stopClock(context, start)
   const of = { ttlSeconds: 36_000 - 1, notBefore: start }
   const [short, partner] = await Promise.all([
@@ -49,7 +49,7 @@ function validFor(name: string, from: number, until: number): Promise<Authority>
   return createAuthority('saas.example', { name, notBefore, ttlSeconds: (until - from) * 3600 - 1, now: notBefore })
 }
 
-test('reports no authority that a younger one of its trust domain has succeeded, and the youngest when it ends', async (context) => {
+test('reports no authority that has a successor in its trust domain, and the newest when it expires', async (context) => {
   const clock = stopClock(context, start)
   // As SPIRE publishes them: each for ten hours, the next one when half of the last one is over.
   const first = await validFor('first', 0, 10)
@@ -96,7 +96,7 @@ for (const [what, create, isReported] of [
   })
 }
 
-test('of two authorities with the same dates one is reported', async (context) => {
+test('reports one of two authorities with the same dates', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched({ ttlSeconds: 100 * 86_400 })
   await serveWatched(context, watched)
@@ -106,7 +106,7 @@ test('of two authorities with the same dates one is reported', async (context) =
   assert.equal(toldOfAuthorities(watched).length, 1)
 })
 
-test('reports an authority again once its successor is withdrawn', async (context) => {
+test('reports an authority again after its successor is withdrawn', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched({ ttlSeconds: 100 * 86_400 })
   await serveWatched(context, watched)
@@ -118,7 +118,7 @@ test('reports an authority again once its successor is withdrawn', async (contex
   assert.deepEqual(toldOfAuthorities(watched), [['ending', 0.2]])
 })
 
-test('an authority of one trust domain succeeds none of another', async (context) => {
+test('an authority has no successor in another trust domain', async (context) => {
   const clock = stopClock(context, start)
   const younger = await createAuthority('partner.example', {
     name: 'younger',

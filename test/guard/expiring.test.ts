@@ -22,7 +22,7 @@ const own = 'our own certificate'
 // Whole, so that a share of its life falls on a second: its last one counts (RFC 5280 §4.1.2.5).
 const tenHours = { ttlSeconds: 36_000 - 1, notBefore: start }
 
-test('tells when half, a fifth and a twentieth of the life of our own certificate remain, each once', async (context) => {
+test("reports once each when half, a fifth and a twentieth of our own certificate's lifetime remain", async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   await serveWatched(context, watched)
@@ -44,7 +44,7 @@ test('tells when half, a fifth and a twentieth of the life of our own certificat
   assert.deepEqual([event?.at, event?.expiresAt], [start + 5 * hour, start + 10 * hour])
 })
 
-test('tells once that it has expired, and says so where nobody asks', async (context) => {
+test('reports once that it has expired, even without any request', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   await serveWatched(context, watched)
@@ -55,7 +55,7 @@ test('tells once that it has expired, and says so where nobody asks', async (con
   )
 })
 
-test('tells the same of an authority, by name', async (context) => {
+test('reports the same for an authority, by name', async (context) => {
   const clock = stopClock(context, start)
   const short = await createAuthority('saas.example', { name: 'the old one', ttlSeconds: 36_000 - 1, notBefore: start })
   const watched = await createWatched({ ttlSeconds: 100 * 86_400 })
@@ -72,7 +72,7 @@ test('tells the same of an authority, by name', async (context) => {
   )
 })
 
-test('publishes it for metrics as well', async (context) => {
+test('also publishes it for metrics', async (context) => {
   const clock = stopClock(context, start)
   const published: unknown[] = []
   const listen = (event: unknown): void => void published.push(event)
@@ -84,7 +84,7 @@ test('publishes it for metrics as well', async (context) => {
   assert.deepEqual(published, sourceEvents(watched, 'expiring'))
 })
 
-test('is silent at start on what is beyond its half, and speaks on what is almost over', async (context) => {
+test('reports nothing at startup for a certificate past half its lifetime, but does for one about to expire', async (context) => {
   stopClock(context, start)
   const beyondHalf = await createWatched({ ttlSeconds: 4 * 3600, notBefore: start - 6 * hour })
   await serveWatched(context, beyondHalf)
@@ -95,7 +95,7 @@ test('is silent at start on what is beyond its half, and speaks on what is almos
   assert.deepEqual(told(almostOver), [[own, 0.05]])
 })
 
-test('begins anew with each certificate of our own, and forgets the old one', async (context) => {
+test('starts over with each certificate of our own, and forgets the old one', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   await serveWatched(context, watched)
@@ -109,7 +109,7 @@ test('begins anew with each certificate of our own, and forgets the old one', as
   assert.deepEqual(told(watched).at(-1), [own, 0.5])
 })
 
-test('repeats nothing for authorities that stay while our own certificate changes every second', async (context) => {
+test('repeats nothing for unchanged authorities while our own certificate changes every second', async (context) => {
   const clock = stopClock(context, start)
   const dying = await createAuthority('saas.example', {
     name: 'dying',
@@ -129,7 +129,7 @@ test('repeats nothing for authorities that stay while our own certificate change
   )
 })
 
-test('repeats nothing when the source comes and goes', async (context) => {
+test('repeats nothing when the source is lost and recovers', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   await serveWatched(context, watched)
@@ -145,7 +145,7 @@ test('repeats nothing when the source comes and goes', async (context) => {
   ])
 })
 
-test('tells the latest alone when the clock is set forward, and nothing again when it is set back', async (context) => {
+test('reports only the latest threshold when the clock is set forward, and nothing again when it is set back', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   await serveWatched(context, watched)
@@ -159,7 +159,7 @@ test('tells the latest alone when the clock is set forward, and nothing again wh
   assert.deepEqual(told(watched).at(-1), [own, 0.05])
 })
 
-test('serves again when a clock that ran ahead is set right', async (context) => {
+test('serves again when a fast clock is corrected', async (context) => {
   const now = Date.now()
   const clock = stopClock(context, now)
   const watched = await createWatched()
@@ -175,7 +175,7 @@ test('serves again when a clock that ran ahead is set right', async (context) =>
   assert.equal((await running.as(svid).fetch('/')).status, 200)
 })
 
-test('lets whoever is told put a new certificate in place at once', async (context) => {
+test('a listener can replace the certificate immediately', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   const next = await watched.authority.issue(ours, { ttlSeconds: 100 * 3600 })
@@ -218,7 +218,7 @@ test('needs one timer for any number of authorities', async (context) => {
   assert.equal(timers.mock.callCount(), forOne)
 })
 
-test('tells nothing once its servers are closed', async (context) => {
+test('reports nothing after its servers are closed', async (context) => {
   const clock = stopClock(context, start)
   const watched = await createWatched(tenHours)
   const server = createServer(watched.guard.tlsOptions())

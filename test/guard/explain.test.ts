@@ -29,13 +29,13 @@ test('explains which authority of the local namespaces a caller of another names
   assert.equal(decision.effect === 'deny' && decision.reason, 'authority_missing')
 })
 
-test('explains a rule that was missed by its method', () => {
+test('explains that a rule did not match because of its method', () => {
   const { decision, layers } = guard.explain({ caller, method: 'POST', path: '/internal/x' })
   assert.equal(decision.effect === 'deny' && decision.reason, 'no_rule')
   assert.ok(layers.some(({ nearMisses }) => nearMisses.length > 0))
 })
 
-test('asks the route after the rules', () => {
+test('evaluates the route after the rules', () => {
   const allow = ['spiffe://saas.example/ns/production/sa/other']
   const { decision } = guard.explain({ caller, method: 'GET', path: '/internal/x', allow })
   assert.equal(decision.effect === 'deny' && decision.reason, 'caller_not_listed')
@@ -50,13 +50,13 @@ test('denies a path that another router compares with a rule that decides differ
   assert.equal(decision.effect === 'deny' && decision.reason, 'ambiguous_path')
 })
 
-test('takes nobody, an ID without a path and a foreign trust domain as not authenticated', () => {
+test('treats null, an ID without a path and a foreign trust domain as not authenticated', () => {
   for (const nobody of [null, 'spiffe://saas.example', 'spiffe://partner.example/ns/production/sa/core-api']) {
     const { decision } = guard.explain({ caller: nobody, method: 'GET', path: '/internal/x' })
     assert.equal(decision.effect === 'deny' && decision.reason, 'unauthenticated', String(nobody))
   }
 })
 
-test('refuses a caller that is no SPIFFE ID', () => {
+test('rejects a caller that is not a SPIFFE ID', () => {
   assert.throws(() => guard.explain({ caller: 'core-api', method: 'GET', path: '/' }), SpiffeIdError)
 })

@@ -32,7 +32,7 @@ test('is ready with a fresh certificate, attached to a server or not', async (co
   assert.equal(guard.health().lastUpdate, start)
 })
 
-test('goes from ready by expiring to expired, without being attached', async (context) => {
+test('goes from ready to expiring to expired without being attached', async (context) => {
   const clock = stopClock(context, start)
   const { guard } = await createWatched(tenHours)
   clock.pass(8 * hour - 1)
@@ -47,7 +47,7 @@ test('goes from ready by expiring to expired, without being attached', async (co
   assert.equal(guard.health().lastError?.code, 'source_expired')
 })
 
-test('is ready again with the next certificate, and remembers the last error with its moment', async (context) => {
+test('is ready again with the next certificate, and remembers the last error and its time', async (context) => {
   const clock = stopClock(context, start)
   const { guard, source, authority } = await createWatched(tenHours)
   clock.pass(11 * hour)
@@ -59,7 +59,7 @@ test('is ready again with the next certificate, and remembers the last error wit
   assert.equal(lastError?.code, 'source_expired')
 })
 
-test('follows a clock that is set, in both directions', async (context) => {
+test('follows clock changes in both directions', async (context) => {
   const clock = stopClock(context, start)
   const { guard } = await createWatched(tenHours)
   clock.set(start + 20 * hour)
@@ -70,7 +70,7 @@ test('follows a clock that is set, in both directions', async (context) => {
   assert.equal(guard.health().status, 'ready')
 })
 
-test('is lost when the source says that there is nothing, and says why', async () => {
+test('is lost when the source reports that it has no material, with the reason', async () => {
   const { guard, source } = await createWatched()
   source.withdraw(new SourceError('source_empty', 'the agent knows no such workload'))
   const { status, isServing, expiresAt, lastError } = guard.health()
@@ -87,7 +87,7 @@ test('is lost once the source is closed', async () => {
   assert.equal(guard.health().lastError?.code, 'source_closed')
 })
 
-test('remembers an update that was refused, and goes on serving', async (context) => {
+test('remembers a refused update, and continues to serve', async (context) => {
   const watched = await createWatched({}, { maxCertificateLifetime: '1h' })
   await serveWatched(context, watched)
   watched.source.replace({ svid: await watched.authority.issue(ours, { ttlSeconds: 7200 }) })
@@ -105,7 +105,7 @@ for (const [what, offer] of [
     },
   ],
 ] as const) {
-  test(`is lost when a source of the application's own ${what}`, async () => {
+  test(`is lost if the application's own source ${what}`, async () => {
     const { source: good } = await createWatched()
     let isStarted = false
     const close = (): Promise<void> => Promise.resolve()
@@ -126,7 +126,7 @@ for (const [what, offer] of [
   })
 }
 
-test('may be asked by the log that is told of the loss, which is told once', async () => {
+test('can be read by the log function that receives the loss, which is reported once', async () => {
   const statuses: string[] = []
   const { guard, source } = await createWatched({}, { log: () => void statuses.push(guard.health().status) })
   source.withdraw()
@@ -134,7 +134,7 @@ test('may be asked by the log that is told of the loss, which is told once', asy
   assert.deepEqual(statuses, ['lost'])
 })
 
-test('cannot be changed by who reads it', async () => {
+test('is read-only', async () => {
   const { guard, source } = await createWatched()
   source.withdraw()
   const health = guard.health()

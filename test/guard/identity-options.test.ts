@@ -39,7 +39,7 @@ function refusal(options: object): ConfigurationError {
   throw new assert.AssertionError({ message: 'the guard was created' })
 }
 
-test('takes a source of a CA with commonName() or dnsName()', () => {
+test('accepts a source with a CA with commonName() or dnsName()', () => {
   assert.doesNotThrow(() => createGuard({ source, identity, rules }))
   const byDnsName = dnsName({ authorities: { 'order-service.prod.internal': [] } })
   assert.doesNotThrow(() => createGuard({ source, identity: byDnsName, rules }))
@@ -56,7 +56,7 @@ for (const [what, options, option] of [
   ['namespaces beside identity', { namespaces: ['production'] }, 'namespaces'],
   ['authorities beside identity', { authorities: () => [] }, 'authorities'],
 ] as const) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     const error = refusal(options)
     assert.equal(error.code, 'option_invalid')
     assert.match(error.message, new RegExp(`createGuard: ${option}:`))
@@ -73,7 +73,7 @@ const spiffeOnly = {
   'one of them inside anyOf inside allOf': allOf(anyOf(hasAuthority('A'), callers('spiffe://saas.example/x'))),
 } as const
 for (const [what, allow] of Object.entries(spiffeOnly)) {
-  test(`refuses a rule with ${what}, which no caller without a SPIFFE ID can meet`, () => {
+  test(`rejects a rule with ${what}, which no caller without a SPIFFE ID can meet`, () => {
     const error = refusal({
       rules: [
         { path: '/a', allow: authenticated() },
@@ -84,7 +84,7 @@ for (const [what, allow] of Object.entries(spiffeOnly)) {
     assert.match(error.message, /rules\[1\]\.allow/)
   })
 
-  test(`refuses a route with ${what} as soon as it is compiled or explained`, () => {
+  test(`rejects a route with ${what} as soon as it is compiled or explained`, () => {
     const guard = createGuard({ source, identity, rules })
     const isRefusal = (error: unknown): boolean => error instanceof ConfigurationError && error.code === 'rule_invalid'
     assert.throws(() => forAdapter(guard).compileRoute(allow, 'route'), isRefusal)
@@ -92,7 +92,7 @@ for (const [what, allow] of Object.entries(spiffeOnly)) {
   })
 }
 
-test('says what the rule asked for and where', () => {
+test('names what the rule required and where', () => {
   assert.equal(refusal({ rules: [{ path: '/**', allow: callers('spiffe://saas.example/x') }] }).value, 'callers')
 })
 
@@ -111,7 +111,7 @@ function turn<Material>(
   return turning
 }
 
-test('keeps the CA when an update brings bundles of SPIFFE in its place', () => {
+test('keeps the CA if an update brings SPIFFE bundles instead', () => {
   const events: CountersignEvent[] = []
   const turning: SubjectSource & { turn: () => void } = turn(source, spiffeSource)
   const guard = createGuard({ source: turning, identity, rules, log: (event) => events.push(event) })
@@ -124,7 +124,7 @@ test('keeps the CA when an update brings bundles of SPIFFE in its place', () => 
   )
 })
 
-test('keeps the bundles of SPIFFE when an update brings a CA in their place', () => {
+test('keeps the SPIFFE bundles if an update brings a CA instead', () => {
   const events: CountersignEvent[] = []
   const turning = turn(spiffeSource, source)
   const guard = createGuard({ source: turning, rules, log: (event) => events.push(event) })

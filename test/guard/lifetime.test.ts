@@ -11,14 +11,14 @@ function peerEvents({ events }: Watched, outcome: AuthenticationEvent['outcome']
 }
 
 for (const value of ['90d', '2160h', '129600m', '7776000s', 7_776_000_000] as const) {
-  test(`takes ${value} as 90 days`, async () => {
+  test(`accepts ${value} as 90 days`, async () => {
     await createWatched({ ttlSeconds: 90 * days }, { maxCertificateLifetime: value })
     const longer = createWatched({ ttlSeconds: 91 * days }, { maxCertificateLifetime: value })
     await assert.rejects(longer, (error) => error instanceof ConfigurationError && error.code === 'option_invalid')
   })
 }
 
-test('takes an hour in milliseconds', async () => {
+test('accepts an hour in milliseconds', async () => {
   await createWatched({ ttlSeconds: hour }, { maxCertificateLifetime: 3_600_000 })
 })
 
@@ -40,7 +40,7 @@ for (const value of [
   NaN,
   Infinity,
 ]) {
-  test(`takes '${value}' for no length of time (${typeof value})`, async () => {
+  test(`rejects '${value}' as a duration (${typeof value})`, async () => {
     await assert.rejects(createWatched({}, { maxCertificateLifetime: value }), (error) => {
       assert.ok(error instanceof ConfigurationError)
       assert.equal(error.code, 'option_invalid')
@@ -58,20 +58,20 @@ test('does not start with a certificate of our own that lives longer than allowe
   })
 })
 
-test('starts with a certificate that lives for years where nothing is said of it', async () => {
+test('starts with a certificate that lives for years if no limit is set', async () => {
   const watched = await createWatched({ ttlSeconds: 1000 * days })
   assert.equal(watched.guard.health().status, 'ready')
   assert.deepEqual(sourceEvents(watched, 'refused'), [])
 })
 
-test('starts with a certificate that never ends', async () => {
+test('starts with a certificate that never expires', async () => {
   const endless = (Date.UTC(9999, 11, 31, 23, 59, 59) - Date.now()) / 1000
   const watched = await createWatched({ ttlSeconds: endless })
   assert.equal(watched.guard.health().status, 'ready')
   assert.equal(sourceEvents(watched, 'warning').length, 1)
 })
 
-test('does not count what issuers date back against slow clocks', async () => {
+test('ignores the backdating of issuers for slow clocks', async () => {
   const now = Date.now()
   await createWatched({ ttlSeconds: hour, notBefore: now - 120_000 }, { maxCertificateLifetime: '1h' })
   const tooMuch = createWatched({ ttlSeconds: hour, notBefore: now - 600_000 }, { maxCertificateLifetime: '1h' })
@@ -80,7 +80,7 @@ test('does not count what issuers date back against slow clocks', async () => {
   await assert.rejects(tooShort, ConfigurationError)
 })
 
-test('refuses a new certificate that lives longer than allowed, and keeps the one that is there', async (context) => {
+test('refuses a new certificate that lives longer than allowed, and keeps the current one', async (context) => {
   const watched = await createWatched({}, { maxCertificateLifetime: '1h' })
   const { authority, source, guard } = watched
   const running = await serveWatched(context, watched)
@@ -96,7 +96,7 @@ test('refuses a new certificate that lives longer than allowed, and keeps the on
   assert.equal((await running.as(peer).fetch('/')).status, 200)
 })
 
-test('ends the connection of a peer whose certificate lives longer than allowed', async (context) => {
+test('closes the connection of a peer whose certificate lives longer than allowed', async (context) => {
   const watched = await createWatched({}, { maxCertificateLifetime: '1h' })
   const running = await serveWatched(context, watched)
   const lasting = await watched.authority.issue(caller, { ttlSeconds: 2 * hour })
@@ -108,7 +108,7 @@ test('ends the connection of a peer whose certificate lives longer than allowed'
   assert.deepEqual([refused?.reason, refused?.spiffeId, more.length], ['lifetime_too_long', caller, 0])
 })
 
-test('ends it also when the certificate was seen before, and after a change of bundles', async (context) => {
+test('closes it even if the certificate was seen before, and after a change of bundles', async (context) => {
   const watched = await createWatched({}, { maxCertificateLifetime: '1h' })
   const { authority, source } = watched
   const running = await serveWatched(context, watched)
@@ -123,7 +123,7 @@ test('ends it also when the certificate was seen before, and after a change of b
   assert.deepEqual(new Set(peerEvents(watched, 'refused').map(({ reason }) => reason)), new Set(['lifetime_too_long']))
 })
 
-test('warns once of a certificate of our own that lives longer than 90 days, whatever else changes', async (context) => {
+test('warns once about a certificate of our own that lives longer than 90 days, whatever else changes', async (context) => {
   const watched = await createWatched({ ttlSeconds: 100 * days })
   const { authority, source } = watched
   await serveWatched(context, watched)
@@ -139,7 +139,7 @@ test('warns once of a certificate of our own that lives longer than 90 days, wha
   assert.equal(sourceEvents(watched, 'warning').length, 2)
 })
 
-test('warns once of a peer whose certificate lives longer than 90 days, and lets it in', async (context) => {
+test('warns once about a peer whose certificate lives longer than 90 days, and accepts it', async (context) => {
   const watched = await createWatched()
   const { authority, source } = watched
   const running = await serveWatched(context, watched)
@@ -154,7 +154,7 @@ test('warns once of a peer whose certificate lives longer than 90 days, and lets
   assert.deepEqual([warning?.reason, warning?.spiffeId, more.length], ['certificate_long_lived', caller, 0])
 })
 
-test('says nothing of certificates of 90 days, dated back or not', async (context) => {
+test('does not warn about certificates of 90 days, backdated or not', async (context) => {
   const watched = await createWatched({ ttlSeconds: 90 * days })
   const running = await serveWatched(context, watched)
   const peer = await watched.authority.issue(caller, { ttlSeconds: 90 * days, notBefore: Date.now() - 60_000 })

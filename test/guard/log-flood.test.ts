@@ -56,7 +56,7 @@ const total = (events: readonly CountersignEvent[]): number => events.reduce((su
 
 for (const throws of [false, true]) {
   const log = throws ? 'a log that throws' : 'the log'
-  test(`300 times five bytes of a stranger are a line and a count in ${log}, and 300 events on the channel`, async (context) => {
+  test(`five bytes from an unknown client, 300 times, are a line and a count in ${log}, and 300 events on the channel`, async (context) => {
     const { running, close, logged, published } = await start(context, channels.authentication, throws)
     for (let count = 0; count < 30; count += 1) {
       await Promise.all(Array.from({ length: 10 }, () => send(running.port, 'GET /')))
@@ -73,7 +73,7 @@ for (const throws of [false, true]) {
   })
 }
 
-test('bytes that break TLS in different ways are counted too', async (context) => {
+test('also counts bytes that break TLS in different ways', async (context) => {
   const { running, close, logged, published } = await start(context, channels.authentication)
   const kinds = [
     'GET / HTTP/1.1\r\n\r\n',
@@ -90,7 +90,7 @@ test('bytes that break TLS in different ways are counted too', async (context) =
   assert.ok(logged.length < 30, `${logged.length} lines`)
 })
 
-test('callers without a certificate and of an unknown authority are counted by reason', async (context) => {
+test('counts callers without a certificate and of an unknown authority by reason', async (context) => {
   const { running, close, logged, published } = await start(context, channels.authentication)
   const strange = await createAuthority('saas.example')
   for (let count = 0; count < 10; count += 1) {
@@ -102,7 +102,7 @@ test('callers without a certificate and of an unknown authority are counted by r
   assert.ok(logged.length < 10, `${logged.length} lines`)
 })
 
-test('every denial of a caller that is authenticated is written', async (context) => {
+test('writes every denial of an authenticated caller', async (context) => {
   const { running, close, logged, published } = await start(context, channels.denial)
   const caller = running.as(await authority.issue(callerId))
   for (let count = 0; count < 40; count += 1) assert.equal((await caller.fetch('/')).status, 403)
@@ -111,7 +111,7 @@ test('every denial of a caller that is authenticated is written', async (context
   assert.deepEqual([logged.length, total(logged)], [40, 40])
 })
 
-test('every request of an authenticated caller that cannot be read is written', async (context) => {
+test('writes every request of an authenticated caller that cannot be parsed', async (context) => {
   const { running, logged, close } = await start(context, channels.denial)
   const caller = running.as(await authority.issue(callerId))
   for (let count = 0; count < 10; count += 1) assert.equal((await caller.fetch('/a%5Cb')).status, 400)
@@ -119,7 +119,7 @@ test('every request of an authenticated caller that cannot be read is written', 
   assert.deepEqual([logged.length, total(logged)], [10, 10])
 })
 
-test('every connection that was authenticated and is ended by new material is written', async (context) => {
+test('writes every authenticated connection that new material closes', async (context) => {
   const { running, source, logged, published, close } = await start(context, channels.authentication)
   const caller = running.as(await authority.issue(callerId))
   const sockets = await Promise.all(Array.from({ length: 10 }, () => caller.connect()))
@@ -132,7 +132,7 @@ test('every connection that was authenticated and is ended by new material is wr
   assert.deepEqual([logged.length, total(logged)], [10, 10])
 })
 
-test('a count that waits keeps no process alive', async () => {
+test('a pending count does not keep the process alive', async () => {
   const { status, printed } = await spawnProgram(`
     import { createGuard, authenticated } from '@countersign/core'
     import { createAuthority } from '@countersign/testkit'

@@ -52,7 +52,7 @@ const denied = (about: Partial<DenialEvent> = {}): DenialEvent => ({
 const total = (written: readonly CountersignEvent[]): number =>
   written.reduce((sum, event) => sum + ('repeated' in event ? (event.repeated ?? 1) : 1), 0)
 
-test('writes the first, counts the others, and writes the count with the last of them', (context) => {
+test('writes the first event, counts the others, and writes the count with the last of them', (context) => {
   const { summary, written, pass } = summarise(context)
   for (let at = 1; at <= 1000; at += 1) summary.note(refused({ at }))
   assert.deepEqual(written, [refused()])
@@ -60,7 +60,7 @@ test('writes the first, counts the others, and writes the count with the last of
   assert.deepEqual(written.slice(1), [refused({ at: 1000, repeated: 999 })])
 })
 
-test('writes a count once a minute for as long as there is something to count', (context) => {
+test('writes a count once a minute while there is something to count', (context) => {
   const { summary, written, pass } = summarise(context)
   summary.note(refused())
   for (let second = 0; second < 130; second += 1) {
@@ -73,7 +73,7 @@ test('writes a count once a minute for as long as there is something to count', 
   )
 })
 
-test('what comes again after a quiet time is written again, at once', (context) => {
+test('writes an event that recurs after a quiet period again, immediately', (context) => {
   const { summary, written, pass } = summarise(context)
   summary.note(refused())
   pass(10_000)
@@ -87,7 +87,7 @@ test('what comes again after a quiet time is written again, at once', (context) 
   assert.deepEqual(written.slice(2), [refused({ repeated: 1 }), refused({ at: 2 })])
 })
 
-test('counts each address, reason and type apart, and the addresses of one IPv6 network together', (context) => {
+test('counts each address, reason and type separately, and addresses of one IPv6 network together', (context) => {
   const { summary, written, pass } = summarise(context)
   const events: readonly (AuthenticationEvent | DenialEvent)[] = [
     refused(),
@@ -109,7 +109,7 @@ test('counts each address, reason and type apart, and the addresses of one IPv6 
   )
 })
 
-test('writes what has another detail or claims another name, up to 16 for each reason', (context) => {
+test('writes events with another detail or claimed name, up to 16 per reason', (context) => {
   const { summary, written, pass } = summarise(context)
   summary.note(refused())
   summary.note(refused({ detail: 'HTTP_REQUEST' }))
@@ -122,14 +122,14 @@ test('writes what has another detail or claims another name, up to 16 for each r
   assert.deepEqual(written.slice(16), [refused({ detail: 'detail 99', repeated: 88 })])
 })
 
-test('a denial is no other one for another path or id', (context) => {
+test('does not distinguish denials by path or id', (context) => {
   const { summary, written } = summarise(context)
   summary.note(denied())
   summary.note(denied({ path: '/other', method: 'PUT', id: 'b' }))
   assert.deepEqual(written, [denied()])
 })
 
-test('writes every event that is not caused by a client without an identity', (context) => {
+test('writes every event that was not caused by an unauthenticated client', (context) => {
   const { summary, written } = summarise(context)
   const events: readonly CountersignEvent[] = [
     denied({ principal: 'spiffe://saas.example/a' }),
@@ -140,7 +140,7 @@ test('writes every event that is not caused by a client without an identity', (c
   assert.deepEqual(written, [...events, ...events])
 })
 
-test('writes all counts when it is flushed, and begins anew', (context) => {
+test('writes all counts when it is flushed, and starts over', (context) => {
   const { summary, written, pass } = summarise(context)
   for (let count = 0; count < 3; count += 1) summary.note(refused())
   summary.flush()
@@ -152,7 +152,7 @@ test('writes all counts when it is flushed, and begins anew', (context) => {
   assert.deepEqual(written.slice(2), [refused()])
 })
 
-test('many addresses take no more lines than a few, and nothing goes uncounted', (context) => {
+test('many addresses produce no more lines than a few, and no event is uncounted', (context) => {
   const { summary, written, pass } = summarise(context)
   let noted = 0
   for (let turn = 0; turn < 3; turn += 1) {
@@ -168,7 +168,7 @@ test('many addresses take no more lines than a few, and nothing goes uncounted',
   assert.ok(written.length < 3 * (256 + 257) + 257, `${written.length} lines`)
 })
 
-test('a count of many addresses names none of them', (context) => {
+test('a count over many addresses names none of them', (context) => {
   const { summary, written } = summarise(context)
   for (let index = 0; index < 300; index += 1) {
     summary.note(refused({ remoteAddress: `192.0.${index >> 8}.${index & 255}` }))
@@ -178,7 +178,7 @@ test('a count of many addresses names none of them', (context) => {
   assert.deepEqual(written.slice(256), [{ ...rest, repeated: 44 }])
 })
 
-test('many reasons of one address are counted, those beyond eight together', (context) => {
+test('counts many reasons of one address, those beyond eight together', (context) => {
   const { summary, written } = summarise(context)
   for (let index = 0; index < 20; index += 1) {
     for (let count = 0; count < 3; count += 1) summary.note(refused({ reason: `reason ${index}` }))
@@ -190,7 +190,7 @@ test('many reasons of one address are counted, those beyond eight together', (co
   assert.equal(written.slice(before).filter((event) => 'remoteAddress' in event).length, 8)
 })
 
-test('keeps nothing of long texts but their beginning', (context) => {
+test('keeps only the beginning of long strings', (context) => {
   const { summary, written } = summarise(context)
   const long = 'a'.repeat(1000)
   const about = { detail: long, spiffeId: long, subject: long }

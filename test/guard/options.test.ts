@@ -40,28 +40,28 @@ for (const [name, options, code, words] of [
   ['a TLS version that is too old', { tls: { minVersion: 'TLSv1.1' } }, 'option_invalid', 'TLSv1.2'],
   ['an empty list of rules', { rules: [] }, 'option_invalid', 'rules'],
 ] as const) {
-  test(`refuses ${name}`, () => {
+  test(`rejects ${name}`, () => {
     const error = refusal(options)
     assert.equal(error.code, code)
     assert.match(error.message, new RegExp(words.replaceAll('*', '\\*')))
   })
 }
 
-test('refuses options that are no object', () => {
+test('rejects options that are not an object', () => {
   assert.throws(() => Reflect.apply(createGuard, undefined, [undefined]), ConfigurationError)
 })
 
-test('takes namespaces and trust domains that the source knows', () => {
+test('accepts namespaces and trust domains that the source has', () => {
   const options: GuardOptions = { source, rules, trustDomains: ['spiffe://saas.example'], namespaces: ['a', 'b'] }
   assert.doesNotThrow(() => createGuard(options))
 })
 
-test('refuses a trust domain whose name is none', () => {
+test('rejects an invalid trust domain name', () => {
   const options: GuardOptions = { source, rules, trustDomains: ['Partner.example'] }
   assert.throws(() => createGuard(options), SpiffeIdError)
 })
 
-test('starts with a trust domain without a bundle, and says what to check', () => {
+test('starts with a trust domain without a bundle, and reports what to check', () => {
   const events: CountersignEvent[] = []
   createGuard({ source, rules, trustDomains: ['saas.exmaple', 'saas.example'], log: (event) => events.push(event) })
   assert.deepEqual(
@@ -73,7 +73,7 @@ test('starts with a trust domain without a bundle, and says what to check', () =
   assert.match(event.detail, /trustDomains: found 'saas\.exmaple', .*it has 'saas\.example'.*check the spelling/)
 })
 
-test('refuses to start on a source that was closed', async () => {
+test('does not start with a closed source', async () => {
   const svid = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
   const bundles = { 'saas.example': authority.bundlePem }
   const closed = staticSource({ key: svid.keyPem, cert: svid.certificatePem, bundles })

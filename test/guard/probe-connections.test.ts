@@ -18,7 +18,7 @@ function fill(silent: IdleConnections, count: number, address: (index: number) =
 const indicesOf = (sockets: readonly Socket[]): readonly number[] =>
   sockets.flatMap(({ destroyed }, index) => (destroyed ? [index] : []))
 
-test('beyond 1,024 new connections the oldest of the client that has the most is closed at once', () => {
+test('beyond 1,024 new connections closes the oldest one of the client with the most, immediately', () => {
   const silent = new IdleConnections()
   const few = fill(silent, 400, () => '192.0.2.1')
   const many = fill(silent, 624, () => '192.0.2.2')
@@ -27,13 +27,13 @@ test('beyond 1,024 new connections the oldest of the client that has the most is
   assert.deepEqual([indicesOf(few), indicesOf(many)], [[], [0, 1]])
 })
 
-test('of clients with one connection each the first makes room', () => {
+test('closes the first of many clients with one connection each', () => {
   const silent = new IdleConnections()
   const sockets = fill(silent, 1026, (index) => `192.0.${index >> 8}.${index & 255}`)
   assert.deepEqual(indicesOf(sockets), [0, 1])
 })
 
-test('connections that have asked or closed do not count', () => {
+test('ignores connections that have sent a request or closed', () => {
   const silent = new IdleConnections()
   const asked = fill(silent, 500, () => '192.0.2.1')
   for (const socket of asked) silent.release(socket)
@@ -45,14 +45,14 @@ test('connections that have asked or closed do not count', () => {
   assert.deepEqual([indicesOf(asked), indicesOf(closed), indicesOf(sockets)], [[], [], [0]])
 })
 
-test('the addresses of one IPv6 network are one client', () => {
+test('treats the addresses of one IPv6 network as one client', () => {
   const silent = new IdleConnections()
   const own = fill(silent, 300, () => '2001:db8:0:2::1')
   const network = fill(silent, 725, (index) => `2001:db8:0:1::${index.toString(16)}`)
   assert.deepEqual([indicesOf(own), indicesOf(network)], [[], [0]])
 })
 
-test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async ({ signal }) => {
+test('keeps at most 64 connections longer than a moment', { timeout: 10_000 }, async ({ signal }) => {
   const silent = new IdleConnections()
   const sockets = fill(silent, 100, () => '192.0.2.1')
   assert.deepEqual(indicesOf(sockets), [])
@@ -64,7 +64,7 @@ test('no more than 64 stay for longer than a moment', { timeout: 10_000 }, async
 })
 
 test(
-  'the client with the most loses all that are too many, also when those of others are older',
+  'closes the excess connections of the client with the most, even if others have older ones',
   { timeout: 10_000 },
   async ({ signal }) => {
     const silent = new IdleConnections()

@@ -61,7 +61,7 @@ function createSlowCheck(): { readonly check: () => Promise<boolean>; readonly r
   return { check: () => new Promise((resolve) => void runs.push(resolve)), runs }
 }
 
-test('a liveness probe that has connected is answered although 100 clients wait for a slow readiness check', async (context) => {
+test('answers a connected liveness probe although 100 clients wait for a slow readiness check', async (context) => {
   const { check } = createSlowCheck()
   const { port } = await listen(context, check)
   const kubelet = await open(context, port)
@@ -71,7 +71,7 @@ test('a liveness probe that has connected is answered although 100 clients wait 
   assert.equal(statusOf(await kubelet.received), 200)
 })
 
-test('liveness is answered each time while 70 clients ask a slow readiness check again and again', async (context) => {
+test('answers every liveness probe while 70 clients keep requesting a slow readiness check', async (context) => {
   const { check, runs } = createSlowCheck()
   const { port } = await listen(context, check)
   const over = new AbortController()
@@ -95,14 +95,14 @@ for (const [what, first] of [
   ['never send the body that they announce', 'POST /readyz HTTP/1.1\r\nHost: probe\r\nContent-Length: 9\r\n\r\n'],
   ['ask for other paths', get('/elsewhere')],
 ] as const) {
-  test(`liveness and readiness are answered beside 300 clients that ${what}`, async (context) => {
+  test(`answers liveness and readiness beside 300 clients that ${what}`, async (context) => {
     const { port } = await listen(context, () => true)
     await openMany(context, port, 300, first)
     assert.deepEqual([await ask(context, port, '/livez'), await ask(context, port, '/readyz')], [200, 200])
   })
 }
 
-test('answers a client that has closed its half, and closes one that closed it without asking', async (context) => {
+test('answers a client that has half-closed, and closes one that closed without a request', async (context) => {
   const { port } = await listen(context, () => true)
   const [asks, asksNothing] = [await open(context, port), await open(context, port)]
   asks.socket.end(get('/livez'))
@@ -112,7 +112,7 @@ test('answers a client that has closed its half, and closes one that closed it w
 
 const isLinux = process.platform === 'linux'
 
-test('one client with many connections pushes out none of another', { skip: !isLinux }, async (context) => {
+test('one client with many connections displaces none of another', { skip: !isLinux }, async (context) => {
   const { port } = await listen(context, () => true)
   const kubelet = await open(context, port, '127.0.0.2')
   const others = await openMany(context, port, 150)
@@ -121,7 +121,7 @@ test('one client with many connections pushes out none of another', { skip: !isL
   assert.equal(statusOf(await kubelet.received), 200)
 })
 
-test('of more clients than may wait for a check the first get the last result, and the others the next', async (context) => {
+test('with more waiting clients than the limit, the first receive the last result and the others the next', async (context) => {
   const { check, runs } = createSlowCheck()
   const { port } = await listen(context, check)
   const before = await open(context, port)
@@ -142,7 +142,7 @@ test('of more clients than may wait for a check the first get the last result, a
   assert.equal(statuses.filter((status) => status === 503).length, 256)
 })
 
-test('a client that has left makes room among those that wait', async (context) => {
+test('a client that disconnects frees its place among those waiting', async (context) => {
   const { check, runs } = createSlowCheck()
   const { port } = await listen(context, check)
   const leaving = await openMany(context, port, 200, get('/readyz'))
@@ -156,7 +156,7 @@ test('a client that has left makes room among those that wait', async (context) 
   assert.deepEqual(new Set(statuses), new Set([200]))
 })
 
-test('asks the application at most ten times a second, however often it is asked itself', async (context) => {
+test("calls the application's check at most ten times a second, however many requests arrive", async (context) => {
   let runs = 0
   const { port } = await listen(context, () => (runs += 1) > 0)
   const began = performance.now()
@@ -165,7 +165,7 @@ test('asks the application at most ten times a second, however often it is asked
   assert.ok(runs <= 10 * (seconds + 1), `${runs} runs in ${seconds} s`)
 })
 
-test('is not ready when the source has lost its certificate while the check ran', async (context) => {
+test('is not ready if the source loses its certificate while the check runs', async (context) => {
   const { check, runs } = createSlowCheck()
   const { source, port } = await listen(context, check)
   const client = await open(context, port)
@@ -176,7 +176,7 @@ test('is not ready when the source has lost its certificate while the check ran'
   assert.equal(statusOf(await client.received), 503)
 })
 
-test('answers every request that arrived while the process was busy, although more clients connected than may be silent', async (context) => {
+test('answers every request that arrived while the process was busy, even with more new connections than may stay silent', async (context) => {
   const { port } = await listen(context, () => true)
   const clients = await openMany(context, port, 70)
   // TrustState by now, and counted as silent.

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { authenticated, createGuard } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 
-test('connections that ask nothing never push out a probe that waits for its answer', async (context) => {
+test('silent connections never displace a probe that waits for its response', async (context) => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })

@@ -47,7 +47,7 @@ const ready = '{"status":"ready"}'
 const unready = '{"status":"unready"}'
 const live = '{"status":"live"}'
 
-test('answers ready while the guard serves, not when the source has nothing, and again afterwards', async (context) => {
+test('reports ready while the guard serves, unready while the source has no material, and ready again afterwards', async (context) => {
   const { source, port } = await start(context)
   assert.deepEqual(read(await exchange(port, get('/readyz'))), [200, ready])
   source.withdraw()
@@ -56,14 +56,14 @@ test('answers ready while the guard serves, not when the source has nothing, and
   assert.deepEqual(read(await exchange(port, get('/readyz'))), [200, ready])
 })
 
-test('answers live as long as the process answers, whatever the source says', async (context) => {
+test('reports live while the process responds, whatever the state of the source', async (context) => {
   const { source, port } = await start(context, { '/livez': 'live', '/readyz': 'ready' })
   source.withdraw()
   assert.deepEqual(read(await exchange(port, get('/livez'))), [200, live])
   assert.deepEqual(read(await exchange(port, get('/readyz'))), [503, unready])
 })
 
-test('tells a word and nothing of the certificate, and lets nobody store it', async (context) => {
+test('returns one word, nothing about the certificate, and forbids caching', async (context) => {
   const { port } = await start(context)
   const received = await exchange(port, get('/readyz?verbose'))
   const names = [...received.matchAll(/^([a-z-]+):/gim)].map(([, name = '']) => name.toLowerCase()).toSorted()
@@ -73,7 +73,7 @@ test('tells a word and nothing of the certificate, and lets nobody store it', as
   assert.ok(received.endsWith(`\r\n\r\n${ready}`))
 })
 
-test('answers HEAD as GET, without the body', async (context) => {
+test('answers HEAD like GET, without the body', async (context) => {
   const { port } = await start(context)
   const received = await exchange(port, get('/readyz', 'HEAD'))
   assert.deepEqual(read(received), [200, ''])
@@ -96,7 +96,7 @@ for (const target of [
   '*',
   '/__proto__',
 ]) {
-  test(`answers 404 and nothing else for ${target}`, async (context) => {
+  test(`answers only 404 for ${target}`, async (context) => {
     const { port } = await start(context)
     const method = target === '*' ? 'OPTIONS' : 'GET'
     assert.deepEqual(read(await exchange(port, get(target, method))), [404, ''])
@@ -104,7 +104,7 @@ for (const target of [
 }
 
 for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
-  test(`answers 405 for ${method} and names what is allowed`, async (context) => {
+  test(`answers 405 for ${method} and names the allowed methods`, async (context) => {
     const { port } = await start(context)
     const received = await exchange(port, get('/readyz', method))
     assert.deepEqual(read(received), [405, ''])
@@ -113,7 +113,7 @@ for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) 
   })
 }
 
-test('switches to no other protocol', async (context) => {
+test('refuses protocol upgrades', async (context) => {
   const { port } = await start(context)
   const upgrade = 'GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
   assert.deepEqual(read(await exchange(port, upgrade)), [200, ready])
@@ -121,7 +121,7 @@ test('switches to no other protocol', async (context) => {
   assert.notEqual(read(await exchange(port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'))[0], 200)
 })
 
-test('answers at once whatever is expected of it', async (context) => {
+test('answers immediately whatever Expect header is sent', async (context) => {
   const { port } = await start(context)
   for (const expected of ['100-continue', 'tea']) {
     const request = `POST /readyz HTTP/1.1\r\nHost: probe\r\nContent-Length: 9\r\nExpect: ${expected}\r\n\r\n`
@@ -129,7 +129,7 @@ test('answers at once whatever is expected of it', async (context) => {
   }
 })
 
-test('answers one request of a connection, and asks the application for that one alone', async (context) => {
+test("answers one request per connection, and calls the application's check for that one only", async (context) => {
   let asked = 0
   const check = (): Promise<boolean> => {
     asked += 1
@@ -142,7 +142,7 @@ test('answers one request of a connection, and asks the application for that one
   assert.equal(asked, 1)
 })
 
-test('refuses headers beyond 4 KiB, and what is no HTTP', async (context) => {
+test('refuses headers beyond 4 KiB, and input that is not HTTP', async (context) => {
   const { port } = await start(context)
   const huge = `GET /readyz HTTP/1.1\r\nHost: probe\r\nX: ${'x'.repeat(5000)}\r\n\r\n`
   assert.equal(read(await exchange(port, huge))[0], 431)
@@ -150,20 +150,20 @@ test('refuses headers beyond 4 KiB, and what is no HTTP', async (context) => {
   assert.equal(read(await exchange(port, 'GET /readyz HTTP/1.1\r\n\r\n'))[0], 400)
 })
 
-test('ends a connection that begins with TLS', async (context) => {
+test('closes a connection that starts with TLS', async (context) => {
   const { port } = await start(context)
   const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
   await assert.rejects(once(socket, 'secureConnect'))
 })
 
-test('ends connections that say nothing or never come to an end', async (context) => {
+test('closes connections that send nothing or never finish', async (context) => {
   const { port } = await start(context)
   const [silent, slow] = await Promise.all([exchange(port, ''), exchange(port, 'GET /readyz HTTP/1.1\r\nX: ')])
   assert.equal(silent.includes(ready), false)
   assert.equal(slow.includes(ready), false)
 })
 
-test('answers the kubelet although a stranger holds as many connections open as he can', async (context) => {
+test('answers the kubelet although an attacker holds as many connections open as possible', async (context) => {
   const { port } = await start(context)
   const held = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
   context.after(() => held.map((socket) => socket.destroy()))
@@ -181,7 +181,7 @@ for (const [what, check, status] of [
   ['gives what only looks true', () => 'yes', 503],
   ['gives nothing', () => undefined, 503],
 ] as const) {
-  test(`answers ${status} when the application's own check ${what}, each time`, async (context) => {
+  test(`answers ${status} if the application's own check ${what}, each time`, async (context) => {
     assert.ok(isCheck(check))
     const { port } = await start(context, { '/readyz': check })
     const expected = [status, status === 200 ? ready : unready]
@@ -200,7 +200,7 @@ function throwText(): boolean {
   throw 'gone'
 }
 
-test("does not ask for the application's own check while there is no certificate", async (context) => {
+test("does not call the application's own check while there is no certificate", async (context) => {
   let asked = 0
   const { source, port } = await start(context, { '/readyz': () => (asked += 1) > 0 })
   source.withdraw()
@@ -208,7 +208,7 @@ test("does not ask for the application's own check while there is no certificate
   assert.equal(asked, 0)
 })
 
-test('answers 503 for a check that never ends, asks it once for all who wait, and asks it anew afterwards', async (context) => {
+test('answers 503 for a check that never finishes, runs it once for all waiting clients, and again afterwards', async (context) => {
   let asked = 0
   const check = (): Promise<boolean> => {
     asked += 1
@@ -224,7 +224,7 @@ test('answers 503 for a check that never ends, asks it once for all who wait, an
   assert.deepEqual(read(await exchange(port, get('/readyz'))), [200, ready])
 })
 
-test('ends open connections when it is closed, and may be closed twice', async (context) => {
+test('closes open connections when it is closed, and can be closed twice', async (context) => {
   const { guard } = await start(context)
   const listener = await guard.probeListener({
     port: 0,
@@ -238,7 +238,7 @@ test('ends open connections when it is closed, and may be closed twice', async (
   await listener[Symbol.asyncDispose]()
 })
 
-test('leaves nothing behind that keeps the process alive', async () => {
+test('leaves nothing that keeps the process alive', async () => {
   const { status, printed } = await spawnProgram(`
     import { connect } from 'node:net'
     import { authenticated, createGuard } from '@countersign/core'

@@ -38,7 +38,7 @@ for (const [name, options, code] of [
   })
 }
 
-test('says which port is taken', async () => {
+test('reports which port is in use', async () => {
   await using taken = await guard.probeListener(good)
   const { port } = taken
   await assert.rejects(guard.probeListener({ ...good, port }), (error) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { spawnProgram } from './spawn-program.ts'
 
-test('requests of strangers leave nothing behind', async () => {
+test('requests of unauthenticated callers leave nothing in memory', async () => {
   const { status, printed } = await spawnProgram(
     `
     import { createGuard, authenticated } from '@countersign/core'

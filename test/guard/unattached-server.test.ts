@@ -8,7 +8,7 @@ import { authenticated, createGuard, permitAll } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, Running } from '@countersign/testkit'
 
-test('the caller is not authenticated on a server that was made with the options of the guard and not attached to it', async (context) => {
+test("the caller is not authenticated on a server that was created with the guard's options but not attached to it", async (context) => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
@@ -34,7 +34,7 @@ test('the caller is not authenticated on a server that was made with the options
   assert.equal(await response.text(), 'guard_missing')
 })
 
-test('a connection of a server that is not attached is denied, and reported once by that reason', async (context) => {
+test('denies a connection of a server that is not attached, and reports it once with that reason', async (context) => {
   const authority = await createAuthority('saas.example')
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const reported: unknown[] = []

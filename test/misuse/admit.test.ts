@@ -8,7 +8,7 @@ const events: CountersignEvent[] = []
 const log = (event: CountersignEvent): void => void events.push(event)
 const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log })
 
-test("denies and reports what is not a request of Node, such as Fastify's own", async () => {
+test("denies and reports a value that is not a Node request, such as Fastify's own", async () => {
   const app = Fastify()
   app.get('/x', (request) => callMethod(guard, 'admit', request))
   const denial = (await app.inject('/x')).json<Denial>()

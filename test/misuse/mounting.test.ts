@@ -48,7 +48,7 @@ describe('an Express application does not listen', () => {
     })
   }
 
-  test('with routes before the guard, all of which are named', async () => {
+  test('with routes before the guard, and names all of them', async () => {
     const inner = express.Router().post('/c', answer)
     const app = express()
       .get('/a', answer)
@@ -61,7 +61,7 @@ describe('an Express application does not listen', () => {
   })
 })
 
-test('an Express application listens with allow() behind what passes a request on, or for another method', async () => {
+test('an Express application listens with allow() after a handler that calls next, or for another method', async () => {
   const app = express().use(countersign(guard))
   app.get('/x', pass, allow([coreApi]), answer)
   app
@@ -72,7 +72,7 @@ test('an Express application listens with allow() behind what passes a request o
   assert.equal(await listen(app), undefined)
 })
 
-test('an application of Express 4 answers every request with an error, whoever serves it', async () => {
+test('an Express 4 application answers every request with an error, whichever server runs it', async () => {
   const require = createRequire(import.meta.url)
   const express4: unknown = require('express4')
   const app = call(express4)
@@ -85,7 +85,7 @@ test('an application of Express 4 answers every request with an error, whoever s
   assert.match(await response.text(), /Express 4/)
 })
 
-test('allow() of one framework fails closed on the other', async () => {
+test('allow() of one framework denies every request on the other', async () => {
   const app = Fastify()
   const foreign: object = { onRequest: allow(authenticated()) }
   app.get('/x', foreign, () => assert.fail('the handler ran'))
@@ -103,7 +103,7 @@ test('allow() of one framework fails closed on the other', async () => {
   assert.match(await answered.text(), /@countersign\/express/)
 })
 
-describe('allow of Fastify that was not called', () => {
+describe("Fastify's allow that was not called", () => {
   const uncalled: object = { onRequest: fastify.allow }
 
   test('does not start with the plugin', async () => {
@@ -115,7 +115,7 @@ describe('allow of Fastify that was not called', () => {
     )
   })
 
-  test('answers every request with an error without it', async () => {
+  test('answers every request with an error without the plugin', async () => {
     const app = Fastify()
     app.get('/x', uncalled, () => assert.fail('the handler ran'))
     const response = await app.inject('/x')

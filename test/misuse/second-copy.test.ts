@@ -20,7 +20,7 @@ const authority = await createAuthority('saas.example')
 const svid = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
 const material = { key: svid.keyPem, cert: svid.certificatePem }
 
-test('a bundle of another copy is refused, and says so', () => {
+test('rejects a bundle of another copy of the package, and says so', () => {
   assert.notEqual(copy.X509Bundle, core.X509Bundle)
   const bundles = { 'saas.example': copy.X509Bundle.parse('saas.example', authority.bundlePem) }
   const given: object = { ...material, bundles }
@@ -30,7 +30,7 @@ test('a bundle of another copy is refused, and says so', () => {
   )
 })
 
-test('an identity of another copy is refused, and says so', async () => {
+test('rejects an identity of another copy of the package, and says so', async () => {
   await using files = await openFiles()
   const identity = copy.commonName({ authorities: { 'core-api': [] } })
   assert.throws(
@@ -39,7 +39,7 @@ test('an identity of another copy is refused, and says so', async () => {
   )
 })
 
-test('a guard of another copy guards all the same', async () => {
+test('a guard of another copy of the package still guards', async () => {
   const bundles = { 'saas.example': authority.bundlePem }
   const guard = copy.createGuard({
     source: copy.staticSource({ ...material, bundles }),

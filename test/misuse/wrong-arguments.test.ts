@@ -25,7 +25,7 @@ const untested = `
   .trim()
   .split(/\s+/)
 
-describe('a value of another kind is refused with an error of ours by', () => {
+describe('a value of the wrong kind is rejected with our own error by', () => {
   for (const { name, give, accepts } of parameters) {
     test(name, async () => {
       for (const [kind, value] of Object.entries(kinds)) {
@@ -49,7 +49,7 @@ describe('a value of another kind is refused with an error of ours by', () => {
   }
 })
 
-test('every function that is exported has its arguments tried', () => {
+test('the arguments of every exported function are tested', () => {
   const tried = new Set(parameters.map(({ name }) => name.split(/[ .]/)[0]))
   const exported = packages.flatMap((each) => Object.entries<unknown>({ ...each }))
   const functions = exported.flatMap(([name, value]) => (typeof value === 'function' ? [name] : []))

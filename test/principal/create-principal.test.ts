@@ -33,7 +33,7 @@ async function createFrom(spiffeId: string, changed: Partial<PrincipalPolicy> = 
   return createPrincipal(prove(await authority.issue(spiffeId)), { ...policy, ...changed })
 }
 
-test('says who the peer is and until when', async () => {
+test("has the peer's identity and expiry", async () => {
   const svid = await local.issue('spiffe://saas.example/ns/production/sa/core-api')
   const principal = createPrincipal(prove(svid), policy)
   const { name, spiffeId, trustDomain, namespace, serviceAccount, credential, expiresAt } = principal
@@ -51,12 +51,12 @@ test('says who the peer is and until when', async () => {
   )
 })
 
-test('derives the authorities of namespace and service account, the short one for a named namespace', async () => {
+test('derives the authorities of namespace and service account, and the short one for a listed namespace', async () => {
   const principal = await createFrom('spiffe://saas.example/ns/production/sa/core-api')
   assert.deepEqual(principal.authorities, ['NAMESPACE_production', 'SERVICE_production/core-api', 'SERVICE_core-api'])
 })
 
-test('derives no short authority for a namespace that was not named', async () => {
+test('derives no short authority for an unlisted namespace', async () => {
   const principal = await createFrom('spiffe://saas.example/ns/staging/sa/core-api')
   assert.deepEqual(principal.authorities, ['NAMESPACE_staging', 'SERVICE_staging/core-api'])
   const none = await createFrom('spiffe://saas.example/ns/production/sa/core-api', { namespaces: new Set() })
@@ -70,7 +70,7 @@ test('derives nothing for a workload of another trust domain, which keeps its na
   assert.equal(principal.trustDomain, 'partner.example')
 })
 
-test('reads namespace and service account from no path but exactly /ns/…/sa/…', async () => {
+test('reads namespace and service account only from a path of exactly /ns/…/sa/…', async () => {
   const paths = [
     '/ns/production',
     '/ns/production/sa',
@@ -89,7 +89,7 @@ test('reads namespace and service account from no path but exactly /ns/…/sa/�
   assert.deepEqual(readAccount(SpiffeId.parse('spiffe://saas.example')), {})
 })
 
-test('adds what the application says to what was derived, without duplicates', async () => {
+test("adds the application's authorities to the derived ones, without duplicates", async () => {
   const principal = await createFrom('spiffe://saas.example/ns/production/sa/core-api', {
     authorities: () => ['billing.read', 'SERVICE_core-api', 'billing.read'],
   })
@@ -97,12 +97,12 @@ test('adds what the application says to what was derived, without duplicates', a
   assert.equal(principal.hasAuthority('billing.read'), true)
 })
 
-test('adds what the application says to a workload of another trust domain', async () => {
+test("adds the application's authorities to a workload of another trust domain", async () => {
   const principal = await createFrom('spiffe://partner.example/billing', { authorities: () => ['billing.read'] })
   assert.deepEqual(principal.authorities, ['billing.read'])
 })
 
-test('tells the application the facts of the verified peer, which it cannot change', async () => {
+test('passes the application the facts about the verified peer, read-only', async () => {
   const told: VerifiedPeer[] = []
   const svid = await local.issue('spiffe://saas.example/ns/staging/sa/core-api')
   const authorities = (peer: VerifiedPeer) => {
@@ -126,7 +126,7 @@ test('tells the application the facts of the verified peer, which it cannot chan
   )
 })
 
-test('refuses anything but a list of non-empty strings from the application', async () => {
+test('rejects anything but a list of non-empty strings from the application', async () => {
   const proof = prove(await local.issue('spiffe://saas.example/x'))
   const wrong: readonly unknown[] = [
     undefined,
@@ -149,7 +149,7 @@ test('refuses anything but a list of non-empty strings from the application', as
   }
 })
 
-test('lets what the application throws pass through', async () => {
+test('rethrows errors of the application', async () => {
   const thrown = new RangeError('no database')
   const authorities = () => {
     throw thrown
@@ -157,7 +157,7 @@ test('lets what the application throws pass through', async () => {
   await assert.rejects(createFrom('spiffe://saas.example/x', { authorities }), thrown)
 })
 
-test('does not notice when the application changes its list afterwards', async () => {
+test('is not affected when the application changes its list afterwards', async () => {
   const list = ['billing.read']
   const principal = await createFrom('spiffe://saas.example/x', { authorities: () => list })
   list.push('admin')
@@ -165,7 +165,7 @@ test('does not notice when the application changes its list afterwards', async (
   assert.deepEqual(principal.authorities, ['billing.read'])
 })
 
-test('gives the same authorities to the explanation of a SPIFFE ID as to its verified workload', async () => {
+test('gives the explanation of a SPIFFE ID the same authorities as the verified workload', async () => {
   for (const text of [
     'spiffe://saas.example/ns/production/sa/core-api',
     'spiffe://partner.example/ns/production/sa/a',

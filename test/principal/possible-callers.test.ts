@@ -9,7 +9,7 @@ import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 const segment = fc.constantFrom('ns', 'sa', 'a', 'b', 'core-api')
 const path = fc.array(segment, { minLength: 1, maxLength: 5 })
 
-test('whoever is given a derived authority is among those who can have it', () => {
+test('every caller with a derived authority is among the possible callers for it', () => {
   const policy = { localTrustDomain: 'saas.example', namespaces: new Set(['a', 'b']) }
   const possible = createPossibleWorkloads(['saas.example'], policy)
   fc.assert(
@@ -26,7 +26,7 @@ test('whoever is given a derived authority is among those who can have it', () =
   )
 })
 
-test('two sets of callers have in common exactly the callers that are in both', () => {
+test('the intersection of two sets of callers contains exactly the callers in both', () => {
   const set = fc.record({
     trustDomain: fc.constantFrom('saas.example', 'partner.example'),
     segments: fc.array(fc.option(segment, { nil: undefined }), { maxLength: 4 }),

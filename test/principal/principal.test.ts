@@ -23,7 +23,7 @@ test('compares authorities byte for byte', () => {
   }
 })
 
-test('cannot be changed, not even to add an authority', () => {
+test('is immutable, including its authorities', () => {
   const principal = mintPrincipal(facts)
   assert.equal(Reflect.set(principal, 'name', 'spiffe://saas.example/admin'), false)
   assert.equal(
@@ -34,13 +34,13 @@ test('cannot be changed, not even to add an authority', () => {
   assert.equal(principal.hasAuthority('admin'), false)
 })
 
-test('has no authority when an object only claims to be one', () => {
+test('an object that only imitates a principal has no authority', () => {
   const forged: unknown = Object.assign(Object.create(Principal.prototype), { authorities: ['admin'] })
   assert.ok(forged instanceof Principal)
   assert.throws(() => forged.hasAuthority('admin'), TypeError)
 })
 
-test('has no SPIFFE ID, trust domain, namespace or service account when it is known by a name only', () => {
+test('has no SPIFFE ID, trust domain, namespace or service account if it is identified only by name', () => {
   const principal = mintPrincipal({ name: 'core-api', authorities: [], credential: 'x509-subject', expiresAt: 7 })
   const { spiffeId, trustDomain, namespace, serviceAccount } = principal
   assert.deepEqual([spiffeId, trustDomain, namespace, serviceAccount], [undefined, undefined, undefined, undefined])

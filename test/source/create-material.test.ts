@@ -32,7 +32,7 @@ function refuses(changed: Partial<MaterialInput>, code: CertificateErrorCode, re
   )
 }
 
-test('gives the SVID with its end and key, and the bundles', () => {
+test('returns the SVID with its expiry and key, and the bundles', () => {
   const { svid: own, bundles } = createMaterial(good)
   assert.equal(own.spiffeId.toString(), spiffeId)
   assert.equal(own.serialNumber, svid.serialNumber)
@@ -42,7 +42,7 @@ test('gives the SVID with its end and key, and the bundles', () => {
   assert.deepEqual([...bundles.keys()], ['saas.example'])
 })
 
-test('reads key, chain and bundles as PEM bytes and as DER too', async () => {
+test('reads key, chain and bundles from PEM bytes and from DER', async () => {
   const lower = await authority.intermediate()
   const below = await lower.issue(spiffeId)
   const key = createPrivateKey(below.keyPem)
@@ -67,18 +67,18 @@ test('never shows the private key in a log', () => {
   }
 })
 
-test('refuses a key that belongs to another certificate', async () => {
+test('rejects a key that belongs to another certificate', async () => {
   refuses({ key: (await createKey()).pem }, 'key_mismatch')
   refuses({ key: authority.keyPem }, 'key_mismatch')
 })
 
-test('refuses the key of a certificate that is not first in the chain', async () => {
+test('rejects a key of a certificate that is not first in the chain', async () => {
   const lower = await authority.intermediate()
   const below = await lower.issue(spiffeId)
   refuses({ cert: below.certificatePem, key: lower.keyPem }, 'key_mismatch')
 })
 
-test('refuses an encrypted key, a public one and what is none', () => {
+test('rejects an encrypted key, a public key and input that is not a key', () => {
   const key = createPrivateKey(svid.keyPem)
   const locked = { type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'x' } as const
   refuses({ key: key.export({ ...locked, format: 'pem' }) }, 'passphrase_missing')
@@ -87,7 +87,7 @@ test('refuses an encrypted key, a public one and what is none', () => {
   for (const input of inputs) refuses({ key: input }, 'key_malformed')
 })
 
-test('never puts a key that it refuses into the error', () => {
+test('never includes a rejected key in the error', () => {
   const broken = svid.keyPem.replace('-----END', 'A-----END')
   assert.throws(
     () => createMaterial({ ...good, key: broken.slice(0, -30) }),
@@ -95,14 +95,14 @@ test('never puts a key that it refuses into the error', () => {
   )
 })
 
-test('refuses a chain without certificates', () => {
+test('rejects a chain without certificates', () => {
   assert.throws(
     () => createMaterial({ ...good, cert: svid.keyPem }),
     (error) => error instanceof CertificateError && error.code === 'certificate_missing',
   )
 })
 
-test('refuses an own SVID that its own bundle does not vouch for', async () => {
+test('rejects an own SVID that its own bundle does not support', async () => {
   const partner = await createAuthority('partner.example')
   const next = await createAuthority('saas.example', { name: 'next' })
   refuses({ bundles: {} }, 'svid_unusable', 'trust_domain_unknown')
@@ -111,7 +111,7 @@ test('refuses an own SVID that its own bundle does not vouch for', async () => {
   refuses({ bundles: { 'saas.example': next.bundlePem } }, 'svid_unusable', 'unknown_authority')
 })
 
-test('refuses an own SVID outside its time, by the clock or by the moment that is given', async () => {
+test('rejects an own SVID outside its validity, by the clock or by the given time', async () => {
   const expired = await authority.issue(spiffeId, { faults: ['expired'] })
   const early = await authority.issue(spiffeId, { faults: ['not_yet_valid'] })
   refuses({ key: expired.keyPem, cert: expired.certificatePem }, 'svid_unusable', 'expired')
@@ -120,7 +120,7 @@ test('refuses an own SVID outside its time, by the clock or by the moment that i
   assert.throws(() => createMaterial(good, svid.expiresAt + 1000), CertificateError)
 })
 
-test('refuses an own SVID that no peer would accept', async () => {
+test('rejects an own SVID that no peer would accept', async () => {
   for (const [fault, reason] of [
     ['no_path', 'spiffe_id_without_path'],
     ['two_uri_sans', 'several_uri_sans'],
@@ -132,13 +132,13 @@ test('refuses an own SVID that no peer would accept', async () => {
   }
 })
 
-test('refuses an own SVID whose issuer may not issue servers', async () => {
+test('rejects an own SVID whose issuer may not issue servers', async () => {
   const clients = await authority.intermediate({ extendedKeyUsages: ['clientAuth'] })
   const below = await clients.issue(spiffeId)
   refuses({ key: below.keyPem, cert: below.certificatePem }, 'svid_unusable', 'wrong_extended_key_usage')
 })
 
-test('refuses a bundle whose authority is not self-signed, unless what issued it is there too', async () => {
+test('rejects a bundle whose authority is not self-signed, unless it also contains the issuer', async () => {
   const lower = await authority.intermediate()
   const below = await lower.issue(spiffeId)
   const own = { key: below.keyPem, cert: below.certificatePem }
@@ -173,7 +173,7 @@ const useless: readonly (readonly [what: string, bundle: string | Uint8Array, co
 ]
 
 for (const [what, bundle, code] of useless) {
-  test(`starts with the bundle of a partner that ${what}, which proves nobody and says why`, () => {
+  test(`starts with a partner bundle that ${what}, which authenticates no caller and reports why`, () => {
     const { bundles } = createMaterial({ ...good, bundles: { 'partner.example': bundle, ...good.bundles } })
     assert.equal(bundles.get('saas.example')?.authorities.length, 1)
     assert.deepEqual(bundles.get('saas.example')?.faults, [])
@@ -185,17 +185,17 @@ for (const [what, bundle, code] of useless) {
     )
   })
 
-  test(`refuses a bundle of our own that ${what}`, () => {
+  test(`rejects a bundle of our own that ${what}`, () => {
     refuses({ bundles: { 'saas.example': bundle } }, code)
   })
 }
 
-test('says with our own SVID that is refused what was left out of our own bundle', () => {
+test('reports with a rejected own SVID what was left out of our own bundle', () => {
   const young = { ...good, bundles: { 'saas.example': weak.bundlePem + intermediate.certificatePem + notCa.bundlePem } }
   assert.throws(() => createMaterial(young), { code: 'authority_unusable', message: /weak or unsupported key/ })
 })
 
-test('takes our own bundle without an authority that can prove nobody', async () => {
+test('accepts our own bundle without an unusable authority', async () => {
   const other = await createAuthority('saas.example', { faults: ['weak_key'] })
   const { bundles } = createMaterial({ ...good, bundles: { 'saas.example': other.bundlePem + authority.bundlePem } })
   const bundle = bundles.get('saas.example')
@@ -207,13 +207,13 @@ test('takes our own bundle without an authority that can prove nobody', async ()
   })
 })
 
-test('takes a bundle of an earlier material as it is, and only under its own name', () => {
+test('accepts a bundle of earlier material as it is, and only under its own name', () => {
   const bundle = X509Bundle.parse('saas.example', authority.bundlePem)
   assert.equal(createMaterial({ ...good, bundles: { 'saas.example': bundle } }).bundles.get('saas.example'), bundle)
   refuses({ bundles: { 'saas.example': bundle, 'partner.example': bundle } }, 'authority_unusable')
 })
 
-test('refuses a bundle under a name that is not the bare one of a trust domain', () => {
+test('rejects a bundle under a name that is not a plain trust domain name', () => {
   refuses({ bundles: { 'spiffe://saas.example': authority.bundlePem } }, 'authority_unusable')
   assert.throws(
     () => createMaterial({ ...good, bundles: { 'SAAS.example': authority.bundlePem } }),

@@ -20,14 +20,14 @@ function assemble(
   return assembleSubjectMaterial({ key: parsePrivateKey(key), certificates, ca: CaBundle.parse(bundle) }, now)
 }
 
-test('gives our own certificate with its end and key, and the CA', () => {
+test('returns our own certificate with its expiry and key, and the CA', () => {
   const { certificate, ca: bundle } = assemble(own)
   assert.equal(certificate.serialNumber, own.serialNumber)
   assert.equal(certificate.expiresAt, own.expiresAt + 1000)
   assert.equal(bundle.authorities.length, 1)
 })
 
-test('presents the intermediates with the leaf, and may have a certificate for servers only', async () => {
+test('presents the intermediates with the leaf, and accepts a server-only certificate', async () => {
   const lower = await ca.intermediate({ subject: { CN: 'Lower CA' }, spiffeId: false })
   const below = await issueNamed('billing-service', { extendedKeyUsages: ['serverAuth'] }, lower)
   const { certificate } = assemble(below)
@@ -56,7 +56,7 @@ const cases: readonly (readonly [what: string, run: () => unknown, code: Certifi
   ],
 ]
 for (const [what, run, code, reason] of cases) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(run, (error) => {
       assert.ok(error instanceof CertificateError)
       assert.equal(error.code, code)
@@ -71,7 +71,7 @@ for (const [what, options, reason] of [
   ['neither serverAuth nor clientAuth', { extendedKeyUsages: ['1.3.6.1.5.5.7.3.4'] }, 'wrong_extended_key_usage'],
   ['a signature by SHA-1', { faults: ['sha1_signature'] }, 'weak_signature'],
 ] as const) {
-  test(`refuses a certificate of our own with ${what}`, async () => {
+  test(`rejects a certificate of our own with ${what}`, async () => {
     const svid = await issueNamed('billing-service', options)
     assert.throws(
       () => assemble(svid),

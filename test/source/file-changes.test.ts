@@ -32,7 +32,7 @@ import {
   writeFiles,
 } from './files.ts'
 
-test('takes files that are written in place', async (context) => {
+test('loads files that are written in place', async (context) => {
   const { source, folder, notices } = await startService(context)
   const next = await authority.issue(spiffeId)
   writeFiles(folder, next)
@@ -40,7 +40,7 @@ test('takes files that are written in place', async (context) => {
   assert.deepEqual(notices, [])
 })
 
-test('takes files that are replaced by renaming', async (context) => {
+test('loads files that are replaced by renaming', async (context) => {
   const { source, folder, notices } = await startService(context)
   const next = await authority.issue(spiffeId)
   replaceFile(join(folder, 'tls.key'), next.keyPem)
@@ -49,7 +49,7 @@ test('takes files that are replaced by renaming', async (context) => {
   assert.deepEqual(notices, [])
 })
 
-test('takes a certificate that is written in two halves, once it is whole', async (context) => {
+test('loads a certificate that is written in two parts once it is complete', async (context) => {
   const { source, folder, notices, updates } = await startService(context)
   const next = await authority.issue(spiffeId, { key: (await authority.issue(spiffeId)).key })
   replaceFile(join(folder, 'tls.key'), next.keyPem)
@@ -66,7 +66,7 @@ for (const order of [
   ['tls.key', 'tls.crt'],
   ['tls.crt', 'tls.key'],
 ] as const) {
-  test(`takes ${order.join(' and then ')}, with a pause between them, as one rotation`, async (context) => {
+  test(`loads ${order.join(' and then ')}, with a pause in between, as one rotation`, async (context) => {
     const { source, folder, notices, updates } = await startService(context)
     const next = await authority.issue(spiffeId)
     for (const name of order) {
@@ -78,7 +78,7 @@ for (const order of [
   })
 }
 
-test("takes the swap of Kubernetes' link ..data, again and again", async (context) => {
+test("loads every swap of Kubernetes' ..data link", async (context) => {
   const mount = createFolder(context)
   const generate = async (name: string) => {
     const svid = await authority.issue(spiffeId)
@@ -103,7 +103,7 @@ test("takes the swap of Kubernetes' link ..data, again and again", async (contex
   assert.deepEqual([updates.length, notices.length], [3, 0])
 })
 
-test('follows a link in the way to the folder', async (context) => {
+test('follows a symlink in the path of the folder', async (context) => {
   const root = createFolder(context)
   const [first, next] = [await authority.issue(spiffeId), await authority.issue(spiffeId)]
   for (const [name, svid] of Object.entries({ blue: first, green: next })) {
@@ -117,7 +117,7 @@ test('follows a link in the way to the folder', async (context) => {
   await awaitSvid(source, next)
 })
 
-test('notices a folder that is replaced by another, and one that comes back', async (context) => {
+test('notices a folder that is replaced, and one that reappears', async (context) => {
   const root = createFolder(context)
   mkdirSync(join(root, 'certs'))
   mkdirSync(join(root, 'other'))
@@ -139,7 +139,7 @@ test('notices a folder that is replaced by another, and one that comes back', as
   await awaitSvid(source, inPlace)
 })
 
-test('wakes nobody when the same is written again, or only touched', async (context) => {
+test('notifies no listener when a file is rewritten with the same content or only touched', async (context) => {
   const { source, folder, svid, updates, notices } = await startService(context)
   const { current } = source
   writeFiles(folder, svid)
@@ -155,7 +155,7 @@ test('wakes nobody when the same is written again, or only touched', async (cont
   assert.deepEqual([updates.length, notices.length], [1, 0])
 })
 
-test('keeps the bundle as an object when only the SVID changes, also when its file is written otherwise', async (context) => {
+test('keeps the bundle object if only the SVID changes, even if its file is formatted differently', async (context) => {
   const { source, folder } = await startService(context)
   const bundle = source.current.bundles.get('saas.example')
   const next = await authority.issue(spiffeId)
@@ -164,7 +164,7 @@ test('keeps the bundle as an object when only the SVID changes, also when its fi
   assert.equal(source.current.bundles.get('saas.example'), bundle)
 })
 
-test('ends 200 changes in a row with the last one', async (context) => {
+test('ends with the last of 200 changes in a row', async (context) => {
   const { source, folder } = await startService(context)
   const svids = await Promise.all(Array.from({ length: 10 }, () => authority.issue(spiffeId)))
   for (let round = 0; round < 200; round += 1) {
@@ -181,7 +181,7 @@ test('ends 200 changes in a row with the last one', async (context) => {
   await awaitSvid(source, last)
 })
 
-test('reads a folder of bundles, in which files come and go', async (context) => {
+test('reads a folder of bundles in which files are added and removed', async (context) => {
   const folder = createFolder(context)
   const bundles = join(folder, 'bundles')
   mkdirSync(bundles)
@@ -204,7 +204,7 @@ test('reads a folder of bundles, in which files come and go', async (context) =>
   assert.equal(left.bundles.get('saas.example'), own)
 })
 
-test('reads a SPIFFE bundle document, and withdraws what it holds when that revokes everybody', async (context) => {
+test('reads a SPIFFE bundle document, and withdraws its authorities when it revokes all of them', async (context) => {
   const folder = createFolder(context)
   const svid = await authority.issue(spiffeId)
   const x5c = [authority.certificateDer.toString('base64')]
@@ -230,7 +230,7 @@ test('reads a SPIFFE bundle document, and withdraws what it holds when that revo
   )
 })
 
-test('sees changes by its poll alone', async (context) => {
+test('detects changes by polling alone', async (context) => {
   const folder = createFolder(context)
   const { source } = await startService(context, folder)
   // What is written by a name in another folder is reported for that folder alone.

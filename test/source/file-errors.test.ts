@@ -32,7 +32,7 @@ async function findError(
   return assert.fail('expected an error')
 }
 
-test('says of each file that it cannot read which one it is and why, each reason in its own words', async (context) => {
+test('names each unreadable file and the reason, each with its own message', async (context) => {
   const folder = writeAll(context)
   const put = (name: string, content: string | Uint8Array): string => {
     writePrivate(join(folder, name), content)
@@ -67,7 +67,7 @@ test('says of each file that it cannot read which one it is and why, each reason
   assert.equal(reasons.size, keys.length)
 })
 
-test('names chain, bundle, folder, CA and passphrase file as well', async (context) => {
+test('names chain, bundle, folder, CA and passphrase file', async (context) => {
   const folder = writeAll(context)
   const missing = join(folder, 'missing')
   const good = optionsFor(folder)
@@ -88,21 +88,21 @@ test('names chain, bundle, folder, CA and passphrase file as well', async (conte
   }
 })
 
-test('refuses a pipe without waiting for a writer', { skip: windows }, async (context) => {
+test('rejects a pipe without waiting for a writer', { skip: windows }, async (context) => {
   const folder = writeAll(context)
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
   assert.equal((await findError({ ...optionsFor(folder), key: pipe })).code, 'file_unsuitable')
 })
 
-test('says of a file without permission that it has none', { skip: skipOtherAccount }, async (context) => {
+test('reports a file without read permission', { skip: skipOtherAccount }, async (context) => {
   const folder = writeAll(context)
   chmodSync(join(folder, 'tls.key'), 0)
   const child = askOtherAccount(context, optionsFor(folder))
   assert.equal(await child.next(), 'error file_forbidden')
 })
 
-test('refuses chains and bundles that are broken or do not fit together', async (context) => {
+test('rejects chains and bundles that are invalid or do not match', async (context) => {
   const folder = writeAll(context)
   const stranger = await createAuthority('saas.example')
   const [expired, early] = [
@@ -131,7 +131,7 @@ test('refuses chains and bundles that are broken or do not fit together', async 
   }
 })
 
-test('refuses a folder of bundles that is none, is empty, or has two files of one trust domain', async (context) => {
+test('rejects a bundle folder that is not a folder, is empty, or has two files for one trust domain', async (context) => {
   const folder = writeAll(context)
   const bundles = join(folder, 'bundles')
   const { key, cert } = optionsFor(folder)
@@ -142,7 +142,7 @@ test('refuses a folder of bundles that is none, is empty, or has two files of on
   assert.equal((await findError({ key, cert, bundles })).code, 'file_unsuitable')
 })
 
-test('never combines what it read of files that are being written', async (context) => {
+test('never combines parts of files that are being written', async (context) => {
   const folder = writeAll(context)
   let isOver = false
   const write = (): void => {
@@ -156,7 +156,7 @@ test('never combines what it read of files that are being written', async (conte
   assert.equal(error.code, 'files_unstable')
 })
 
-test('refuses options that are missing, doubled, unknown or of the wrong kind', async () => {
+test('rejects options that are missing, duplicated, unknown or of the wrong kind', async () => {
   const bundles = { 'saas.example': 'bundle.pem' }
   const own = { key: 'tls.key', cert: 'tls.crt' }
   const wrong: readonly object[] = [

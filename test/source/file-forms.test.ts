@@ -43,7 +43,7 @@ for (const [what, change] of [
   ['with DER behind it', (text: string) => Buffer.concat([Buffer.from(text), authority.certificateDer])],
   ['with DER before it', (text: string) => Buffer.concat([authority.certificateDer, Buffer.from(text)])],
 ] as const) {
-  test(`refuses key, chain and bundle ${what}`, () => {
+  test(`rejects key, chain and bundle ${what}`, () => {
     assert.throws(() => createMaterial({ ...good, key: change(good.key) }), { name: 'CertificateError' })
     assert.throws(() => createMaterial({ ...good, cert: change(good.cert) }), { name: 'CertificateError' })
     const bundles = { 'saas.example': change(authority.bundlePem) }
@@ -60,7 +60,7 @@ test('reads a bundle document with a byte order mark', () => {
 const jks = Buffer.from('feedfeed0000000200000000', 'hex')
 
 for (const option of ['key', 'cert', 'keyStore', 'bundles', 'ca'] as const) {
-  test(`names the command that converts a Java key store given as ${option}, with its path`, async (context) => {
+  test(`suggests the command that converts a Java key store given as ${option}, with its path`, async (context) => {
     const folder = createFolder(context)
     writeFiles(folder, svid)
     const path = join(folder, 'a store.jks')
@@ -80,7 +80,7 @@ for (const option of ['key', 'cert', 'keyStore', 'bundles', 'ca'] as const) {
   })
 }
 
-test('opens a key with a passphrase from a file that an editor has given a byte order mark and line ends', async (context) => {
+test('opens a key with a passphrase from a file with a byte order mark and line endings', async (context) => {
   for (const content of ['secret', `${mark}secret`, 'secret\r\n', `${mark}secret\n`]) {
     const options = writeLocked(context, content)
     const source = await fileSource(options)
@@ -88,7 +88,7 @@ test('opens a key with a passphrase from a file that an editor has given a byte 
   }
 })
 
-test('says of a passphrase in UTF-16 that it is that', async (context) => {
+test('reports a passphrase in UTF-16', async (context) => {
   const options = writeLocked(context, Buffer.from(`${mark}secret`, 'utf16le'))
   const { code, message } = await findError(options)
   assert.equal(code, 'passphrase_wrong')

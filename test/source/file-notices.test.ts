@@ -36,7 +36,7 @@ const failures: readonly (readonly [what: string, write: (folder: string) => unk
 // Side by side, because each waits for a poll that finds nothing new.
 describe('a failure', { concurrency: true }, () => {
   for (const [what, write, code] of failures) {
-    test(`reports ${what} once with the reason, keeps what it has, and takes what is good again`, async (context) => {
+    test(`reports ${what} once with the reason, keeps its material, and loads valid files again`, async (context) => {
       const { source, folder, notices, updates } = await startService(context)
       const { current } = source
       await write(folder)
@@ -58,7 +58,7 @@ describe('a failure', { concurrency: true }, () => {
   }
 })
 
-test('reports the same failure again once the files were good in between, without an update for them', async (context) => {
+test('reports the same failure again after the files were valid in between, without an update for them', async (context) => {
   const { source, folder, notices, updates } = await startService(context)
   const [key, away] = [join(folder, 'tls.key'), join(folder, 'away')]
   for (const times of [1, 3]) {
@@ -80,7 +80,7 @@ test('reports the same failure again once the files were good in between, withou
   assert.ok(source.current)
 })
 
-test('takes our own new certificate although the bundle of a partner is broken, which stays as it was', async (context) => {
+test("loads our own new certificate although a partner's bundle is invalid, which keeps its last content", async (context) => {
   const partner = await createAuthority('partner.example')
   const folder = createFolder(context)
   writeFiles(folder, await authority.issue(spiffeId))
@@ -106,7 +106,7 @@ test('takes our own new certificate although the bundle of a partner is broken, 
   )
 })
 
-test('takes a certificate whose time had not come once it has, though nothing was written since', async (context) => {
+test('loads a certificate when it becomes valid, without another write', async (context) => {
   const { source, folder } = await startService(context)
   const early = await authority.issue(spiffeId, { notBefore: Date.now() + 3000 })
   writeFiles(folder, early)
@@ -114,45 +114,53 @@ test('takes a certificate whose time had not come once it has, though nothing wa
   await awaitSvid(source, early)
 })
 
-test('warns once of a private key that everybody may read', { skip: process.platform === 'win32' }, async (context) => {
-  const folder = createFolder(context)
-  writeFiles(folder, await authority.issue(spiffeId))
-  const key = join(folder, 'tls.key')
-  chmodSync(key, 0o644)
-  const { source, notices } = await openSource(context, fileSource({ ...optionsFor(folder), pollMs: 1000 }))
-  const notice = await awaitNotice(source, 'key_readable_by_all')
-  assert.equal(notice.outcome, 'warning')
-  assert.match(notice.detail, /0644/)
-  const next = await authority.issue(spiffeId)
-  writeFiles(folder, next)
-  await awaitSvid(source, next)
-  await wait(200)
-  assert.equal(statSync(key).mode & 0o777, 0o644)
-  assert.equal(notices.length, 1)
-  chmodSync(key, 0o600)
-  await wait(200)
-  chmodSync(key, 0o604)
-  while (notices.length < 2) await wait(20)
-  assert.match(notices[1]?.detail ?? '', /0604/)
-})
-
-test('says once that it cannot watch, and reads the files each second', { skip: skipOtherAccount }, async (context) => {
-  const folder = createFolder(context)
-  const give = (...names: readonly string[]): void => {
-    if (otherAccount === undefined) return
-    for (const name of names) chownSync(join(folder, name), otherAccount, otherAccount)
-  }
-  writeFiles(folder, await authority.issue(spiffeId))
-  give('tls.key', 'tls.crt', 'bundle.pem')
-  // Files in it can be opened by their names, but nobody is told of what happens in it.
-  chmodSync(folder, otherAccount === undefined ? 0o311 : 0o711)
-  const child = askOtherAccount(context, optionsFor(folder))
-  assert.equal(await child.next(), 'warning watching_failed')
-  for (const next of [await authority.issue(spiffeId), await authority.issue(spiffeId)]) {
+test(
+  'warns once about a private key that every user may read',
+  { skip: process.platform === 'win32' },
+  async (context) => {
+    const folder = createFolder(context)
+    writeFiles(folder, await authority.issue(spiffeId))
+    const key = join(folder, 'tls.key')
+    chmodSync(key, 0o644)
+    const { source, notices } = await openSource(context, fileSource({ ...optionsFor(folder), pollMs: 1000 }))
+    const notice = await awaitNotice(source, 'key_readable_by_all')
+    assert.equal(notice.outcome, 'warning')
+    assert.match(notice.detail, /0644/)
+    const next = await authority.issue(spiffeId)
     writeFiles(folder, next)
-    assert.equal(await child.next(), `update ${next.serialNumber}`)
-  }
-})
+    await awaitSvid(source, next)
+    await wait(200)
+    assert.equal(statSync(key).mode & 0o777, 0o644)
+    assert.equal(notices.length, 1)
+    chmodSync(key, 0o600)
+    await wait(200)
+    chmodSync(key, 0o604)
+    while (notices.length < 2) await wait(20)
+    assert.match(notices[1]?.detail ?? '', /0604/)
+  },
+)
+
+test(
+  'reports once that it cannot watch, and reads the files every second',
+  { skip: skipOtherAccount },
+  async (context) => {
+    const folder = createFolder(context)
+    const give = (...names: readonly string[]): void => {
+      if (otherAccount === undefined) return
+      for (const name of names) chownSync(join(folder, name), otherAccount, otherAccount)
+    }
+    writeFiles(folder, await authority.issue(spiffeId))
+    give('tls.key', 'tls.crt', 'bundle.pem')
+    // Files in it can be opened by their names, but nobody is told of what happens in it.
+    chmodSync(folder, otherAccount === undefined ? 0o311 : 0o711)
+    const child = askOtherAccount(context, optionsFor(folder))
+    assert.equal(await child.next(), 'warning watching_failed')
+    for (const next of [await authority.issue(spiffeId), await authority.issue(spiffeId)]) {
+      writeFiles(folder, next)
+      assert.equal(await child.next(), `update ${next.serialNumber}`)
+    }
+  },
+)
 
 /** Writes the first half of what is there, in place. */
 function cut(path: string): void {

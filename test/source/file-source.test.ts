@@ -25,7 +25,7 @@ import {
 // Built, since another process reads no TypeScript.
 const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
-test('gives key, chain and bundles of its files', async (context) => {
+test('returns the key, chain and bundles from its files', async (context) => {
   const { source, svid, notices } = await startService(context)
   const { current } = source
   assert.equal(current.svid.spiffeId.toString(), spiffeId)
@@ -56,7 +56,7 @@ test('reads DER, a key and a chain in one file, and relative paths', async (cont
   }
 })
 
-test('opens an encrypted key with a passphrase, given or in a file', async (context) => {
+test('opens an encrypted key with a passphrase, given directly or in a file', async (context) => {
   const folder = createFolder(context)
   const svid = await authority.issue(spiffeId)
   writeFiles(folder, svid)
@@ -76,7 +76,7 @@ test('opens an encrypted key with a passphrase, given or in a file', async (cont
   }
 })
 
-test('reads a passphrase anew together with what it opens', async (context) => {
+test('reads a passphrase again together with the file that it opens', async (context) => {
   const folder = createFolder(context)
   const lock = (keyPem: string, passphrase: string): string | Buffer =>
     createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
@@ -95,7 +95,7 @@ test('reads a passphrase anew together with what it opens', async (context) => {
   await awaitSvid(source, next)
 })
 
-test('shows neither key nor passphrase, and nobody can replace what it holds', async (context) => {
+test('shows neither key nor passphrase, and its content cannot be replaced', async (context) => {
   const folder = createFolder(context)
   const svid = await authority.issue(spiffeId)
   writeFiles(folder, svid)
@@ -106,7 +106,7 @@ test('shows neither key nor passphrase, and nobody can replace what it holds', a
   for (const name of ['replace', 'withdraw', 'notify']) assert.equal(Reflect.get(source, name), undefined)
 })
 
-test('serves real handshakes with what is in the files at that moment', async (context) => {
+test('serves real handshakes with the current content of the files', async (context) => {
   const { source, folder } = await startService(context)
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, log: () => undefined })
@@ -124,7 +124,7 @@ test('serves real handshakes with what is in the files at that moment', async (c
   assert.equal(BigInt(`0x${socket.getPeerCertificate().serialNumber}`), BigInt(`0x${next.serialNumber}`))
 })
 
-test('takes a CA of several files, in which no SPIFFE ID is needed', async (context) => {
+test('accepts a CA of several files, without any SPIFFE ID', async (context) => {
   const folder = createFolder(context)
   const [ca, other] = [
     await createAuthority('saas.example', { spiffeId: false }),
@@ -149,7 +149,7 @@ test('takes a CA of several files, in which no SPIFFE ID is needed', async (cont
   assert.equal(updates.at(-1)?.ca, current.ca)
 })
 
-test('leaves no timer, watcher or listener behind, and gives nothing after it was closed', async (context) => {
+test('leaves no timer, watcher or listener, and returns nothing after it is closed', async (context) => {
   const before = process.getActiveResourcesInfo().toSorted()
   const { source, folder, updates, notices } = await startService(context)
   await source.close()
@@ -170,7 +170,7 @@ for (const [how, end] of [
   ['with its source open', ''],
   ['once its source is closed', 'await source.close()'],
 ] as const) {
-  test(`lets a process end that has nothing else to do, ${how}`, { timeout: 60_000 }, async (context) => {
+  test(`does not keep an idle process alive, ${how}`, { timeout: 60_000 }, async (context) => {
     const folder = createFolder(context)
     writeFiles(folder, await authority.issue(spiffeId))
     const options = JSON.stringify(optionsFor(folder))
@@ -180,7 +180,7 @@ for (const [how, end] of [
   })
 }
 
-test('closes while it is loading without a word and without an error', async (context) => {
+test('can be closed during loading without a notice or an error', async (context) => {
   const { source, folder, updates } = await startService(context)
   for (let round = 0; round < 5; round += 1) writeFiles(folder, await authority.issue(spiffeId))
   await source.close()

@@ -28,27 +28,27 @@ function fails(options: object, code: CertificateErrorCode): Promise<void> {
 const keyStores = ['openssl', 'openssl-legacy', 'keytool', 'keytool-legacy', 'openssl-unprotected']
 
 for (const name of keyStores) {
-  test(`reads key and chain of the key store ${name}.p12, with the bundle in PEM`, async () => {
+  test(`reads key and chain from the key store ${name}.p12, with the bundle in PEM`, async () => {
     await using source = await fileSource({ keyStore: storeFile(name), bundles: { 'saas.example': root } })
     assert.equal(source.current.svid.spiffeId.toString(), spiffeId)
   })
 }
 
 for (const name of ['keytool-trust', 'keytool-trust-legacy', 'keytool-trust-unprotected']) {
-  test(`takes the authorities of the trust store ${name}.p12`, async () => {
+  test(`reads the authorities of the trust store ${name}.p12`, async () => {
     await using source = await fileSource({ keyStore, bundles: { 'saas.example': storeFile(name) } })
     assert.ok(source.current.bundles.has('saas.example'))
   })
 }
 
-test('takes an unprotected trust store in a folder of bundles', async (context) => {
+test('accepts an unprotected trust store in a folder of bundles', async (context) => {
   const bundles = createFolder(context)
   copyFileSync(join(stores, 'keytool-trust-unprotected.p12'), join(bundles, 'saas.example.p12'))
   await using source = await fileSource({ keyStore, bundles })
   assert.equal(source.current.bundles.get('saas.example')?.authorities.length, 1)
 })
 
-test('takes what is exchanged in a store, and a passphrase that changes with it', async (context) => {
+test('loads a changed store, and a passphrase that changes with it', async (context) => {
   const folder = createFolder(context)
   const [path, passphraseFile] = [join(folder, 'svid-keystore.p12'), join(folder, 'passphrase')]
   mkdirSync(join(folder, 'bundles'))
@@ -76,7 +76,7 @@ test('takes what is exchanged in a store, and a passphrase that changes with it'
   )
 })
 
-test('says what is wrong with a store and its passphrase', async () => {
+test('reports what is wrong with a store and its passphrase', async () => {
   const bundles = { 'saas.example': root }
   const trust = join(stores, 'keytool-trust.p12')
   await fails({ keyStore: keyStore.path, bundles }, 'passphrase_missing')
@@ -90,6 +90,6 @@ test('says what is wrong with a store and its passphrase', async () => {
   await fails({ key: keyStore, cert: root, bundles }, 'key_store_malformed')
 })
 
-test('refuses the store of a SPIFFE service as one of a CA without SPIFFE', async () => {
+test('rejects the store of a SPIFFE service as that of a CA without SPIFFE', async () => {
   await fails({ keyStore, ca: root }, 'svid_unusable')
 })

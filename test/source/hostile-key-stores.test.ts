@@ -98,7 +98,7 @@ for (const [where, store] of hidden) {
   })
 }
 
-test('refuses strings in pieces and other lengths than those of DER in a store without a MAC', () => {
+test('rejects constructed strings and non-DER lengths in a store without a MAC', () => {
   const plain = sequence(part(...bags))
   const contents = sequence(...bags)
   assert.deepEqual(decodeKeyStore(wrap(octets(plain)), undefined).certificates, [rootDer])
@@ -140,7 +140,7 @@ test('a partner file without a passphrase that becomes a PKCS#12 store costs no 
   )
 })
 
-test('reads a store with a MAC whose strings are in pieces, as some programs write it', () => {
+test('reads a store with a MAC and constructed strings, as some programs write it', () => {
   const parts = [encryptedPart(bags, passphrase), part(...bags)]
   const content = sequence(...parts)
   const written = writeStore(parts)
@@ -162,7 +162,7 @@ for (const [what, store] of [
   ],
   ['two parts together', writeStore([1, 2].map(() => encryptedPart(bags, passphrase, million / 2)))],
 ] as const) {
-  test(`refuses a store of more than a million iterations: ${what}`, (context) => {
+  test(`rejects a store with more than a million iterations: ${what}`, (context) => {
     const count = countDerivations(context)
     assert.throws(() => decodeKeyStore(store, passphrase), { code: 'key_store_malformed', message: /iterations/ })
     // The MAC, and for the last two the first of two keys.
@@ -170,12 +170,12 @@ for (const [what, store] of [
   })
 }
 
-test('reads a store of 400,000 iterations', () => {
+test('reads a store with 400,000 iterations', () => {
   const store = writeStore([encryptedPart(bags, passphrase, 400_000)])
   assert.deepEqual(decodeKeyStore(store, passphrase).certificates, [rootDer])
 })
 
-test('takes 32 levels and 16,384 elements of BER, and not one more', () => {
+test('accepts 32 levels and 16,384 elements of BER, and not one more', () => {
   const nest = (levels: number): Buffer => (levels === 1 ? nullValue : tlv(0x30, nest(levels - 1)))
   assert.deepEqual(normalizeBer(nest(32)), nest(32))
   assert.throws(() => normalizeBer(nest(33)), { code: 'certificate_malformed' })
@@ -185,7 +185,7 @@ test('takes 32 levels and 16,384 elements of BER, and not one more', () => {
   assert.throws(() => normalizeBer(tlv(0x24, octets(hex('00')), integer(1))), { code: 'certificate_malformed' })
 })
 
-test('refuses a store of too many elements or levels', () => {
+test('rejects a store with too many elements or levels', () => {
   const many = Buffer.alloc(2 ** 19, nullValue)
   const deep = Buffer.from(Array.from({ length: 2 ** 19 }, (_, index) => (index % 2 === 0 ? 0x30 : 0x80)))
   for (const content of [sequence(many), deep, indefinite(0x30, many)]) {
@@ -196,7 +196,7 @@ test('refuses a store of too many elements or levels', () => {
   }
 })
 
-test('takes a chain of 16 certificates out of a store and not of one more', () => {
+test('reads a chain of at most 16 certificates from a store', () => {
   const names = Array.from({ length: 17 }, (_, index) => entity(`link ${index}`, 'P-256', index))
   const links = names.map((each, index) => issueAuthority(each, { by: names[index + 1] ?? root }))
   const storeOf = (length: number): Buffer =>
@@ -205,7 +205,7 @@ test('takes a chain of 16 certificates out of a store and not of one more', () =
   assert.throws(() => decodeKeyStore(storeOf(17), passphrase), { code: 'key_store_malformed' })
 })
 
-test('checks few signatures, however many certificates of a store have the name of an issuer', (context) => {
+test("checks few signatures, however many certificates in a store have an issuer's name", (context) => {
   const [issuer, leaf] = [entity('issuer', 'P-256', 1), entity('leaf', 'P-256', 2)]
   const namesakes = Array.from({ length: 300 }, () => issueAuthority(entity('issuer', 'P-256', 3), { by: root }))
   const ders = [issueAuthority(leaf, { by: issuer }), ...namesakes]
@@ -220,7 +220,7 @@ function keyOf(subject: Entity | undefined): KeyObject {
   return subject.keys.privateKey
 }
 
-test('a store that comes again with its passphrase is not opened again, whether it was opened or refused', () => {
+test('does not open the same store with the same passphrase again, whether it was opened or rejected', () => {
   const store = writeStore([encryptedPart(bags, passphrase)])
   const cache = new KeyStoreCache()
   const opened = cache.open(store, passphrase, decodeKeyStore)
@@ -245,7 +245,7 @@ function failureOf(run: () => unknown): unknown {
   }
 }
 
-test('our own rotation opens no store of a partner again', async (context) => {
+test("our own rotation does not open a partner's store again", async (context) => {
   const partner = await createAuthority('partner.example')
   const folder = createFolder(context)
   writeFiles(folder, await authority.issue(spiffeId))

@@ -60,7 +60,7 @@ function certificatesOf(...bags: readonly Buffer[]): readonly Buffer[] {
   return decodeKeyStore(writeStore([part(...bags)]), passphrase).certificates
 }
 
-test('reads a key in clear text, encrypted by itself, and within encrypted contents', () => {
+test('reads a key in clear text, individually encrypted, and within encrypted content', () => {
   const stores = [
     writeStore([part(...own)]),
     writeStore([part(shroudedKeyBag(key, passphrase)), part(certificateBag(leafDer))]),
@@ -72,7 +72,7 @@ test('reads a key in clear text, encrypted by itself, and within encrypted conte
   assert.deepEqual(decodeKeyStore(writeStore([part(...own)], { mac: null }), undefined), expected)
 })
 
-test('keys and certificates come out byte for byte, whatever their algorithm', () => {
+test('keys and certificates are unchanged byte for byte, whatever their algorithm', () => {
   const signers = [signer(keyPair('RSA-2048').privateKey), signer(keyPair('P-384').privateKey), pss]
   for (const type of ['RSA-2048', 'P-256', 'P-521', 'Ed25519'] as const) {
     for (const by of signers) {
@@ -85,7 +85,7 @@ test('keys and certificates come out byte for byte, whatever their algorithm', (
   }
 })
 
-test('reads both ways to write an empty passphrase', () => {
+test('reads both encodings of an empty passphrase', () => {
   for (const written of ['', null]) {
     const store = writeStore([encryptedPart(own, '')], { passphrase: written })
     assert.deepEqual(decodeKeyStore(store, '').certificates, [leafDer], String(written))
@@ -93,19 +93,19 @@ test('reads both ways to write an empty passphrase', () => {
   }
 })
 
-test('puts a chain in order, once each, without the root and without what does not belong to it', () => {
+test('orders the chain without duplicates, the root and unrelated certificates', () => {
   const stranger = issueAuthority(entity('stranger', 'P-256', 5))
   const bags = [rootDer, stranger, lowerDer, lowestDer, leafDer, lowestDer, leafDer].map((der) => certificateBag(der))
   assert.deepEqual(certificatesOf(...bags, keyBag(key)), [leafDer, lowestDer, lowerDer])
 })
 
-test('takes the issuer that signed, among those of its name', () => {
+test('uses the issuer that signed, among those with its name', () => {
   const namesakes = [5, 6].map((number) => issueAuthority(entity('lowest', 'P-256', number), { by: lower }))
   const bags = [...namesakes, lowestDer, lowerDer].map((der) => certificateBag(der))
   assert.deepEqual(certificatesOf(...own, ...bags), [leafDer, lowestDer, lowerDer])
 })
 
-test('takes no issuer that only has the name', () => {
+test('does not use an issuer that only has the right name', () => {
   const unknown = sequence(sequence(objectIdentifier('1.2.3.4')), hex('030200ff'))
   const namesakes = [{}, { publicKey: unknown }].map((fields) =>
     issueAuthority(entity('lowest', 'P-256', 5), { by: lower, fields }),
@@ -114,24 +114,24 @@ test('takes no issuer that only has the name', () => {
   assert.deepEqual(certificatesOf(...own, ...bags), [leafDer])
 })
 
-test('a chain that comes back to itself ends', () => {
+test('a cyclic chain ends', () => {
   const crossed = issueAuthority(lower, { by: lowest })
   const bags = [lowestDer, crossed].map((der) => certificateBag(der))
   assert.deepEqual(certificatesOf(...own, ...bags), [leafDer, lowestDer, crossed])
 })
 
-test('a certificate that its own key has signed stays where it is the only one', () => {
+test('keeps a self-signed certificate if it is the only one', () => {
   const alone = issueAuthority(leaf)
   assert.deepEqual(certificatesOf(keyBag(key), certificateBag(alone), certificateBag(rootDer)), [alone])
 })
 
-test('passes over an authority with a key that Node does not know, when it is not of the chain', () => {
+test('ignores an authority with a key that Node does not support if it is not in the chain', () => {
   const unknown = sequence(sequence(objectIdentifier('1.2.3.4')), hex('030200ff'))
   const strange = issueAuthority(entity('strange', 'P-256', 5), { by: lower, fields: { publicKey: unknown } })
   assert.deepEqual(certificatesOf(...own, certificateBag(strange)), [leafDer])
 })
 
-test('refuses a store that is neither of one key nor of certificates', () => {
+test('rejects a store without a key and without certificates, and one with several keys', () => {
   const other = entity('other', 'P-256', 6)
   const contents: readonly (readonly Buffer[])[] = [
     [],
@@ -150,7 +150,7 @@ test('refuses a store that is neither of one key nor of certificates', () => {
   for (const bags of contents) refuses('key_store_malformed', writeStore([part(...bags)]))
 })
 
-test('refuses a store that is cut off, goes on behind its end, is too large or is none', () => {
+test('rejects a store that is truncated, has trailing bytes, is too large or is not a store', () => {
   const store = writeStore([encryptedPart(own, passphrase)])
   for (let step = 0; step < 50; step += 1) {
     refuses('key_store_malformed', store.subarray(0, Math.floor((store.length * step) / 50)))
@@ -164,7 +164,7 @@ test('refuses a store that is cut off, goes on behind its end, is too large or i
   refuses('key_store_malformed', sequence(integer(3), nullValue, nullValue))
 })
 
-test('a store with a changed byte is refused, or what it held has not changed', () => {
+test('a store with a changed byte is rejected, or its content is unchanged', () => {
   const store = writeStore([encryptedPart(own, passphrase)])
   const codes = new Set(['key_store_malformed', 'key_store_unsupported', 'passphrase_wrong'])
   for (let offset = 0; offset < store.length; offset += 1) {
@@ -177,7 +177,7 @@ test('a store with a changed byte is refused, or what it held has not changed', 
   }
 })
 
-test('a changed byte without a MAC changes what is read, or it is refused', () => {
+test('a changed byte in a store without a MAC changes the content, or the store is rejected', () => {
   const store = writeStore([part(...own, certificateBag(lowestDer))], { mac: null })
   const codes = new Set(['key_store_malformed', 'key_store_unsupported', 'passphrase_missing'])
   for (let offset = 0; offset < store.length; offset += 1) {
@@ -199,7 +199,7 @@ function changeByte(store: Buffer, offset: number): Buffer {
 const file = (name: string): Buffer => readFileSync(new URL(`../vectors/key-stores/${name}`, import.meta.url))
 const vector = new X509Certificate(file('leaf.pem')).raw
 
-test('refuses a key or certificates under another passphrase than that of the MAC', () => {
+test('rejects a key or certificates with another passphrase than the MAC', () => {
   const decoded = decodeKeyStore(file('openssl.p12'), passphrase).key
   assert.ok(decoded !== undefined)
   const vectorKey = createPrivateKey({ key: decoded, format: 'der', type: 'pkcs8' })
@@ -207,7 +207,7 @@ test('refuses a key or certificates under another passphrase than that of the MA
   refuses('passphrase_wrong', writeStore([part(shroudedKeyBag(vectorKey, 'other'), certificateBag(vector))]))
 })
 
-test('refuses what is encrypted in a store without a MAC, whatever the passphrase', () => {
+test('rejects encrypted content in a store without a MAC, whatever the passphrase', () => {
   for (const secret of [passphrase, 'other', undefined]) {
     for (const each of [encryptedPart(own, passphrase), part(shroudedKeyBag(key, passphrase))]) {
       const store = writeStore([each], { mac: null })
@@ -216,14 +216,14 @@ test('refuses what is encrypted in a store without a MAC, whatever the passphras
   }
 })
 
-test('refuses a MAC without the passphrase, also of no passphrase', () => {
+test('rejects a MAC without a passphrase, even a MAC of an empty passphrase', () => {
   for (const written of [passphrase, '', null]) {
     const store = writeStore([part(...own)], { passphrase: written })
     assert.throws(() => decodeKeyStore(store, undefined), { code: 'passphrase_missing' })
   }
 })
 
-test('refuses algorithms and contents that it does not know, and names them', () => {
+test('rejects unknown algorithms and content types, and names them', () => {
   const under = (algorithm: Buffer): Buffer => writeStore([encryptedPart(own, passphrase, algorithm)])
   const families: readonly (readonly [found: string, store: Buffer])[] = [
     ['1.2.840.113549.1.5.14', writeStore([part(...own)], { digest: '1.2.840.113549.1.5.14' })],
@@ -240,7 +240,7 @@ test('refuses algorithms and contents that it does not know, and names them', ()
   }
 })
 
-test('refuses a MAC of more than a million iterations, or of none, before it derives a key', () => {
+test('rejects a MAC with more than a million iterations, or none, before deriving a key', () => {
   for (const iterations of [0, 1_000_001, 10_000_000, 2 ** 31, 0x7fff_ffff_ffff]) {
     refuses('key_store_malformed', writeStore([part(...own)], { iterations }))
   }

@@ -71,17 +71,17 @@ test('every store of the vectors is tested', () => {
 const protectedStores = [...keyStores, ...trustStores].filter(([, secret]) => secret !== undefined)
 
 for (const [file, secret] of protectedStores) {
-  test(`refuses ${file} with a wrong passphrase and with none`, () => {
+  test(`rejects ${file} with a wrong passphrase and without one`, () => {
     assert.throws(() => decodeKeyStore(read(file), `${secret}x`), hasCode('passphrase_wrong'))
     assert.throws(() => decodeKeyStore(read(file), undefined), hasCode('passphrase_missing'))
   })
 }
 
-test('an empty passphrase opens no store that has another', () => {
+test('an empty passphrase does not open a store with another one', () => {
   assert.throws(() => decodeKeyStore(read('openssl.p12'), ''), hasCode('passphrase_wrong'))
 })
 
-test('refuses a store without a MAC if there is a passphrase, because anybody could have written it', () => {
+test('rejects a store without a MAC if there is a passphrase, because anyone could have written it', () => {
   for (const file of ['openssl-unprotected.p12', 'keytool-trust-unprotected.p12']) {
     for (const secret of [passphrase, '']) {
       assert.throws(() => decodeKeyStore(read(file), secret), hasCode('key_store_malformed'))
@@ -95,14 +95,14 @@ test('decrypts nothing in a store without a MAC', () => {
   }
 })
 
-test('names the algorithm that it does not know in openssl-rc2-128.p12', () => {
+test('names the unsupported algorithm in openssl-rc2-128.p12', () => {
   assert.throws(() => decodeKeyStore(read('openssl-rc2-128.p12'), passphrase), {
     code: 'key_store_unsupported',
     value: '1.2.840.113549.1.12.1.5',
   })
 })
 
-test('tells a store from certificates and keys, also when it is cut off', () => {
+test('distinguishes a store from certificates and keys, even when truncated', () => {
   for (const [file] of [...keyStores, ...trustStores]) {
     assert.equal(isKeyStore(read(file)), true, file)
     assert.equal(isKeyStore(read(file).subarray(0, 100)), true, file)
@@ -146,7 +146,7 @@ const opensslWays: readonly (readonly [name: string, skip: string | false, optio
 ]
 
 for (const [name, skip, options] of opensslWays) {
-  test(`reads what openssl here writes ${name}`, { skip }, () => {
+  test(`reads ${name} as the installed openssl writes it`, { skip }, () => {
     inFolder((path) => {
       exportByOpenssl(path, options)
       assertChain(readFileSync(join(path, 'store.p12')), options.includes('-nomac') ? undefined : passphrase)
@@ -160,7 +160,7 @@ const keytoolWays: readonly (readonly [name: string, options: readonly string[]]
 ]
 
 for (const [name, options] of keytoolWays) {
-  test(`reads what keytool here writes ${name}`, { skip: noKeytool }, () => {
+  test(`reads ${name} as the installed keytool writes it`, { skip: noKeytool }, () => {
     inFolder((path) => {
       exportByOpenssl(path, [])
       const to = ['-destkeystore', join(path, 'other.p12'), '-deststoretype', 'PKCS12', '-deststorepass', passphrase]
@@ -171,7 +171,7 @@ for (const [name, options] of keytoolWays) {
   })
 }
 
-test('reads a trust store that keytool here writes without a passphrase', { skip: noKeytool }, () => {
+test('reads a trust store that the installed keytool writes without a passphrase', { skip: noKeytool }, () => {
   inFolder((path) => {
     writeFileSync(join(path, 'root.pem'), toPem('CERTIFICATE', rootDer))
     const store = ['-keystore', join(path, 'trust.p12'), '-storetype', 'PKCS12', '-storepass', passphrase]
@@ -182,7 +182,7 @@ test('reads a trust store that keytool here writes without a passphrase', { skip
   })
 })
 
-test('an RSA key and its certificate are byte for byte what openssl reads', { skip: noOpenssl }, () => {
+test('reads an RSA key and its certificate byte for byte like openssl', { skip: noOpenssl }, () => {
   const from = ['-in', join(folder, 'keytool-rsa.p12'), '-passin', `pass:${passphrase}`]
   const dump = execFileSync('openssl', ['pkcs12', ...from, '-nodes'], { encoding: 'utf8', stdio: 'pipe' })
   const [key, certificate] = ['PRIVATE KEY', 'CERTIFICATE'].map((label) => {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { fileSource, SourceError } from '@countersign/core'
 import { authority, createFolder, optionsFor, spiffeId, writeFiles } from './files.ts'
 
-test('refuses a folder with more bundles than any handshake can carry before it reads one of them', async (context) => {
+test('rejects a folder with more bundles than a handshake can carry before reading any of them', async (context) => {
   const folder = createFolder(context)
   writeFiles(folder, await authority.issue(spiffeId))
   const bundles = join(folder, 'bundles')

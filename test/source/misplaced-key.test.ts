@@ -18,7 +18,7 @@ async function findError(start: () => unknown): Promise<ConfigurationError> {
   return assert.fail('expected an error')
 }
 
-test('refuses a key in place of its path, and shows none of it', async (context) => {
+test('rejects a key instead of its path, and does not show it', async (context) => {
   const folder = createFolder(context)
   writeFiles(folder, svid)
   const { key, cert, bundles } = optionsFor(folder)
@@ -38,7 +38,7 @@ test('refuses a key in place of its path, and shows none of it', async (context)
   }
 })
 
-test('shows nothing of a key that stands where an object belongs', async () => {
+test('does not show a key that was passed instead of an object', async () => {
   const input = { key: svid.keyPem, cert: svid.certificatePem, bundles: svid.keyPem }
   const error = await findError(() => Reflect.apply(staticSource, undefined, [input]))
   assert.equal(error.code, 'option_invalid')

@@ -100,7 +100,7 @@ const chains: Readonly<Record<string, readonly [given: () => Promise<Given>, rea
   ],
 }
 
-test('an authority is left out whose issuers in the bundle end nowhere', async () => {
+test('leaves out an authority whose issuers in the bundle lead nowhere', async () => {
   const [lost, kept] = [await root.intermediate({ name: 'lost' }), await previous.intermediate({ name: 'kept' })]
   const [belowLost, belowKept] = [await lost.intermediate({ name: 'x' }), await kept.intermediate({ name: 'y' })]
   const svid = await belowKept.issue(billing)
@@ -119,7 +119,7 @@ function withoutIntermediates(svid: TestSvid): TestSvid {
   return { ...svid, certificatePem: leaf }
 }
 
-describe('our own chain starts a service if peers that verify by OpenSSL accept it:', () => {
+describe('our own chain starts a service if peers that verify with OpenSSL accept it:', () => {
   for (const [what, [given, reason]] of Object.entries(chains)) {
     test(`one that ${what} is ${reason === undefined ? 'accepted' : 'refused'}`, async (context) => {
       const { svid, bundle } = await given()
@@ -136,7 +136,7 @@ describe('our own chain starts a service if peers that verify by OpenSSL accept 
   }
 })
 
-test('an update to a chain that such peers refuse is refused, and the last one stays', async () => {
+test('refuses an update to a chain that such peers reject, and keeps the last one', async () => {
   const source = await root.source(billing)
   const { svid } = source
   const stray = await root.issue(billing, identifiedBy(keyOf(previous)))
@@ -145,7 +145,7 @@ test('an update to a chain that such peers refuse is refused, and the last one s
 })
 
 for (const keyIdentifiers of [true, false]) {
-  test(`what the bundle has between our certificate and a self-signed authority is presented with it, ${keyIdentifiers ? 'with' : 'without'} key identifiers`, async () => {
+  test(`presents the certificates of the bundle between ours and a self-signed authority, ${keyIdentifiers ? 'with' : 'without'} key identifiers`, async () => {
     const upper = await root.intermediate({ name: 'upper', keyIdentifiers })
     const lower = await upper.intermediate({ name: 'lower', keyIdentifiers })
     const svid = await lower.issue(billing, { keyIdentifiers })
@@ -158,7 +158,7 @@ for (const keyIdentifiers of [true, false]) {
   })
 }
 
-test('authorities that certify each other are presented once each', async () => {
+test('presents authorities that certify each other once each', async () => {
   const upper = await root.intermediate({ name: 'upper' })
   const lower = await upper.intermediate({ name: 'lower' })
   const svid = withoutIntermediates(await lower.issue(billing))

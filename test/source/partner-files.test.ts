@@ -62,7 +62,7 @@ const toldOf = (notices: readonly SourceNotice[]): readonly unknown[] =>
 // Side by side, because each waits for a poll that finds nothing new.
 describe('a partner’s bundle file that cannot be read', { concurrency: true }, () => {
   for (const [what, write, code] of unreadable) {
-    test(`stays as it was last when it ${what}, is reported once with its age, and our own certificate is renewed`, async (context) => {
+    test(`keeps its last content when it ${what}, is reported once with its age, and our own certificate is renewed`, async (context) => {
       const { folder, path, source, notices } = await startWithPartner(context)
       const before = source.current.bundles.get('partner.example')
       write(path)
@@ -85,7 +85,7 @@ describe('a partner’s bundle file that cannot be read', { concurrency: true },
       assert.deepEqual(toldOf(notices).slice(1), [['recovered', undefined, 'partner.example']])
     })
 
-    test(`proves nobody when it ${what} at the start, is reported, and is taken once it is good`, async (context) => {
+    test(`authenticates no caller when it ${what} at startup, is reported, and is loaded once it is valid`, async (context) => {
       const { path, source, notices } = await startWithPartner(context, write)
       assert.deepEqual(source.current.bundles.get('partner.example')?.authorities, [])
       assert.equal(source.current.bundles.get('saas.example')?.authorities.length, 1)
@@ -98,7 +98,7 @@ describe('a partner’s bundle file that cannot be read', { concurrency: true },
   }
 })
 
-test('a partner’s bundle file without an authority that can be used proves nobody at once', async (context) => {
+test('a partner’s bundle file without a usable authority immediately authenticates no caller', async (context) => {
   const { path, source, notices } = await startWithPartner(context)
   writeFileSync(path, weak.bundlePem)
   while (source.current.bundles.get('partner.example')?.authorities.length !== 0) await wait(20)
@@ -110,7 +110,7 @@ test('a partner’s bundle file without an authority that can be used proves nob
   assert.equal(notices.length, 1)
 })
 
-test('two partners whose bundles cannot be read are reported and recover each by itself', async (context) => {
+test('two partners whose bundles cannot be read are reported and recover independently', async (context) => {
   const folder = createFolder(context)
   writeFiles(folder, await authority.issue(spiffeId))
   const bundles = join(folder, 'bundles')
@@ -141,7 +141,7 @@ test('two partners whose bundles cannot be read are reported and recover each by
   assert.deepEqual(toldOf(late), [['refused', 'bundle_empty', 'one.example']])
 })
 
-test('a partner’s file that somebody writes without end keeps our own from being read no longer than a moment', async (context) => {
+test('a partner’s file that is written continuously delays reading our own only for a moment', async (context) => {
   const { folder, path, source } = await startWithPartner(context)
   let isOver = false
   const write = (): void => {
@@ -160,7 +160,7 @@ test('a partner’s file that somebody writes without end keeps our own from bei
   }
 })
 
-test('our own bundle stays as it was last when its file cannot be read, and is needed at the start', async (context) => {
+test('our own bundle keeps its last content if its file cannot be read, and is required at startup', async (context) => {
   const { folder, source, notices } = await startWithPartner(context)
   const before = source.current.bundles.get('saas.example')
   writeFileSync(join(folder, 'bundle.pem'), 'no bundle')

@@ -59,7 +59,7 @@ const readable = [
 ] as const
 
 for (const form of readable) {
-  test(`opens ${form} with its passphrase, and says of another that it is wrong`, () => {
+  test(`opens ${form} with its passphrase, and reports a wrong one`, () => {
     const text = pem(form)
     const inputs = form.startsWith('older') ? [text, Buffer.from(text)] : [text, Buffer.from(text), derOf(text)]
     for (const input of inputs) {
@@ -86,7 +86,7 @@ for (const [form, algorithm] of [
   ['older-des', /DES-CBC/],
   ['older-seed', /SEED-CBC/],
 ] as const) {
-  test(`says of ${form} that its encryption is not supported, whatever the passphrase`, () => {
+  test(`reports that the encryption of ${form} is not supported, whatever the passphrase`, () => {
     const text = pem(form)
     const inputs = form.startsWith('older') ? [text] : [text, derOf(text)]
     for (const input of inputs) {
@@ -100,7 +100,7 @@ for (const [form, algorithm] of [
   })
 }
 
-test('reads PKCS#8 version 2, as ring and rcgen write it, with and without attributes, in PEM, DER and encrypted', () => {
+test('reads PKCS#8 version 2, as written by ring and rcgen, with and without attributes, in PEM, DER and encrypted', () => {
   for (const type of ['ed25519', 'P-256', 'RSA'] as const) {
     const { privateKey } = createPair(type)
     const inner = privateKey.export({ type: 'pkcs8', format: 'der' })
@@ -150,20 +150,20 @@ for (const [what, der, code, pattern] of [
     /invalid private key/,
   ],
 ] as const) {
-  test(`says what really is the matter with ${what}`, () => {
+  test(`reports the actual problem with ${what}`, () => {
     const error = refuse(der)
     assert.equal(error.code, code)
     assert.match(error.message, pattern)
   })
 }
 
-test('refuses a version of PKCS#8 that does not exist, in PEM as well', () => {
+test('rejects an unknown PKCS#8 version, also in PEM', () => {
   const inner = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' })
   const third = sequence(integer(2), inner.subarray(inner.indexOf(Buffer.of(2, 1, 0)) + 3))
   assert.equal(refuse(toPem('PRIVATE KEY', third)).code, 'key_malformed')
 })
 
-test('blames Node, and not the key, for a key in which it finds no fault itself', () => {
+test('names Node, and not the key, as the cause if it finds no fault in the key', () => {
   // RSASSA-PSS restricted to a hash that OpenSSL does not know.
   const hash = tlv(0xa0, sequence(objectIdentifier('1.2.3.4'), nullValue))
   const error = refuse(pkcs8('1.2.840.113549.1.1.10', pkcs1(), sequence(hash)))
@@ -171,7 +171,7 @@ test('blames Node, and not the key, for a key in which it finds no fault itself'
   assert.match(error.message, /cannot read/)
 })
 
-test('says of an encrypted key whose derivation is not supported that it is that', () => {
+test('reports an unsupported key derivation of an encrypted key', () => {
   const aes = sequence(objectIdentifier('2.16.840.1.101.3.4.1.42'), tlv(0x04, Buffer.alloc(16)))
   const salt = tlv(0x04, Buffer.alloc(16))
   for (const [kdf, pattern] of [
@@ -195,7 +195,7 @@ test('says of an encrypted key whose derivation is not supported that it is that
   assert.equal(refuse(encrypted(sequence(objectIdentifier('1.2.3.4'))), 'secret').code, 'key_unsupported')
 })
 
-test('says of an encrypted key of an unknown cipher which one it is', () => {
+test('names the unknown cipher of an encrypted key', () => {
   const kdf = sequence(objectIdentifier('1.2.840.113549.1.5.12'), sequence(tlv(0x04, Buffer.alloc(8)), integer(1)))
   const cipher = sequence(objectIdentifier('1.2.3.4'), tlv(0x04, Buffer.alloc(16)))
   const { code, message } = refuse(
@@ -206,7 +206,7 @@ test('says of an encrypted key of an unknown cipher which one it is', () => {
   assert.match(message, /cipher 1\.2\.3\.4/)
 })
 
-test('says of the right passphrase of an encrypted key of an unknown algorithm that the algorithm is unknown', () => {
+test('reports the unknown algorithm of an encrypted key if the passphrase is right', () => {
   // An Ed448 key turned into one of tomorrow by its last arc, which keeps the structure.
   const { privateKey } = generateKeyPairSync('ed25519')
   const plain = privateKey.export({ type: 'pkcs8', format: 'der' })
@@ -217,7 +217,7 @@ test('says of the right passphrase of an encrypted key of an unknown algorithm t
   assert.equal(refuse(encryptWith('secret', plain), 'other').code, 'passphrase_wrong')
 })
 
-test('opens an encrypted key of PKCS#8 version 2 with its passphrase', () => {
+test('opens an encrypted PKCS#8 version 2 key with its passphrase', () => {
   const { privateKey } = generateKeyPairSync('ed25519')
   const second = toSecondVersion(privateKey.export({ type: 'pkcs8', format: 'der' }), [tlv(0x81, Buffer.alloc(33))])
   assert.ok(parsePrivateKey(encryptWith('secret', second), 'secret').equals(privateKey))
@@ -255,14 +255,14 @@ for (const [what, input, code, pattern] of [
   ['text', 'no key', 'key_malformed', /no PEM/],
   ['nothing', '', 'key_malformed', /no PEM/],
 ] as const) {
-  test(`says that it found ${what} in place of a key`, () => {
+  test(`reports that it found ${what} instead of a key`, () => {
     const error = refuse(input)
     assert.equal(error.code, code)
     assert.match(error.message, pattern)
   })
 }
 
-test('reads a key between certificates, parameters and other text, behind a byte order mark and with any line ends', () => {
+test('reads a key among certificates, parameters and other text, after a byte order mark and with any line endings', () => {
   const parameters = toPem('EC PARAMETERS', objectIdentifier('1.2.840.10045.3.1.7'))
   const text = `\ufeffBag Attributes\n    friendlyName: 1\n${parameters}${pem('sec1')}${toPem('CERTIFICATE', Buffer.alloc(99))}`
   for (const input of [text, text.replaceAll('\n', '\r\n'), text.replaceAll('\n', '\r'), Buffer.from(text)]) {

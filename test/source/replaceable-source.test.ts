@@ -36,14 +36,14 @@ function failsWith(source: ReplaceableSource, code: SourceErrorCode): void {
   )
 }
 
-test('holds its first material, the same object each time', () => {
+test('returns its first material, the same object each time', () => {
   const material = load()
   const source = createReplaceableSource(material)
   assert.equal(source.current, material)
   assert.equal(source.current, material)
 })
 
-test('tells nobody and stays the same object when nothing changed', () => {
+test('notifies no listener and keeps the same object if nothing changed', () => {
   const material = load()
   const source = createReplaceableSource(material)
   const updates = listen(source)
@@ -53,7 +53,7 @@ test('tells nobody and stays the same object when nothing changed', () => {
   assert.equal(updates.length, 0)
 })
 
-test('tells its listeners a new SVID once, and keeps the bundles as objects', async () => {
+test('notifies its listeners of a new SVID once, and keeps the bundle objects', async () => {
   const first = load()
   const source = createReplaceableSource(first)
   const updates = listen(source)
@@ -69,7 +69,7 @@ test('tells its listeners a new SVID once, and keeps the bundles as objects', as
   }
 })
 
-test('makes another object of the bundle that changed and of no other', async () => {
+test('creates a new object only for the bundle that changed', async () => {
   const first = load()
   const source = createReplaceableSource(first)
   const updates = listen(source)
@@ -80,7 +80,7 @@ test('makes another object of the bundle that changed and of no other', async ()
   assert.notEqual(source.current.bundles.get('partner.example'), first.bundles.get('partner.example'))
 })
 
-test('does not keep a bundle that is no longer there, and takes a new one', () => {
+test('drops a bundle that was removed, and adds a new one', () => {
   const source = createReplaceableSource(load())
   const updates = listen(source)
   source.replace(load(svid, []))
@@ -90,7 +90,7 @@ test('does not keep a bundle that is no longer there, and takes a new one', () =
   assert.equal(updates.length, 2)
 })
 
-test('refuses what is not material, and keeps what it has', () => {
+test('rejects a value that is not material, and keeps its own', () => {
   const material = load()
   const source = createReplaceableSource(material)
   const replace: unknown = Reflect.get(source, 'replace')
@@ -101,7 +101,7 @@ test('refuses what is not material, and keeps what it has', () => {
   }
 })
 
-test('has nothing after it was withdrawn, until it is replaced by whatever material', () => {
+test('has no material after it is withdrawn, until it is replaced by any material', () => {
   const material = load()
   const source = createReplaceableSource(material)
   const updates = listen(source)
@@ -112,7 +112,7 @@ test('has nothing after it was withdrawn, until it is replaced by whatever mater
   assert.equal(updates.length, 1)
 })
 
-test('tells a listener nothing more after it was taken off, also when it takes itself off', async () => {
+test('does not notify a removed listener, even if it removes itself', async () => {
   const source = createReplaceableSource(load())
   const calls: string[] = []
   const stop = source.onUpdate(() => {
@@ -125,7 +125,7 @@ test('tells a listener nothing more after it was taken off, also when it takes i
   assert.deepEqual(calls, ['once', 'always', 'always'])
 })
 
-test('has nothing and tells nobody after it was closed, whatever comes afterwards', async () => {
+test('has no material and notifies no listener after it is closed, whatever happens afterwards', async () => {
   const source = createReplaceableSource(load())
   const updates = listen(source)
   await source.close()
@@ -137,7 +137,7 @@ test('has nothing and tells nobody after it was closed, whatever comes afterward
   assert.equal(updates.length, 0)
 })
 
-test('tells nobody who begins to listen after it was closed', async () => {
+test('notifies no listener that is added after it is closed', async () => {
   const source = createReplaceableSource(load())
   await source.close()
   const updates = listen(source)
@@ -145,7 +145,7 @@ test('tells nobody who begins to listen after it was closed', async () => {
   assert.equal(updates.length, 0)
 })
 
-test('may be closed twice, and by the end of a scope', async () => {
+test('can be closed twice, and by leaving a scope', async () => {
   const source = createReplaceableSource(load())
   await source[Symbol.asyncDispose]()
   await source.close()

@@ -15,14 +15,14 @@ function createWith(...contents: readonly CrlContent[]): X509Material {
   return createMaterial({ key: svid.keyPem, cert: svid.certificatePem, bundles: Object.fromEntries(bundles) })
 }
 
-test('refuses our own SVID when it is revoked, and says so', () => {
+test('rejects our own SVID if it is revoked, and says so', () => {
   assert.throws(
     () => createWith({ revoked: [svid] }),
     (error) => error instanceof CertificateError && error.code === 'svid_unusable' && error.value === 'revoked',
   )
 })
 
-test('takes our own SVID where no current list speaks of it, because its peers have lists of their own', () => {
+test('accepts our own SVID without a current list, because its peers have their own lists', () => {
   const { expiresAt } = createMaterial({
     key: svid.keyPem,
     cert: svid.certificatePem,

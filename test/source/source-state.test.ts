@@ -197,7 +197,7 @@ for (const [before, rows] of Object.entries(table)) {
   })
 }
 
-test('a failure is reported again once the source was good in between', () => {
+test('a failure is reported again after the source was valid in between', () => {
   const failure = events['failed: missing']
   const good = events['available']
   assert.ok(failure && good)

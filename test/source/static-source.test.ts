@@ -8,7 +8,7 @@ const authority = await createAuthority('saas.example')
 const svid = await authority.issue(spiffeId)
 const input = { key: svid.keyPem, cert: svid.certificatePem, bundles: { 'saas.example': authority.bundlePem } }
 
-test('gives the same material until the SVID expires, and from then on none', (t) => {
+test('returns the same material until the SVID expires, and none afterwards', (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: svid.expiresAt - 60_000 })
   const source = staticSource(input)
   const { current } = source
@@ -22,7 +22,7 @@ test('gives the same material until the SVID expires, and from then on none', (t
   )
 })
 
-test('expires with its issuer when that is earlier', async (t) => {
+test('expires with its issuer if that is earlier', async (t) => {
   const short = await authority.intermediate({ ttlSeconds: 60 })
   const below = await short.issue(spiffeId)
   const source = staticSource({ ...input, key: below.keyPem, cert: below.certificatePem })
@@ -33,7 +33,7 @@ test('expires with its issuer when that is earlier', async (t) => {
   )
 })
 
-test('does not begin with an SVID that has expired', (t) => {
+test('does not start with an expired SVID', (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: svid.expiresAt + 1000 })
   assert.throws(
     () => staticSource(input),
@@ -41,7 +41,7 @@ test('does not begin with an SVID that has expired', (t) => {
   )
 })
 
-test('has nothing after it was closed, by itself or by the end of a scope', async () => {
+test('has no material after it is closed, explicitly or by leaving a scope', async () => {
   for (const end of ['close', Symbol.asyncDispose] as const) {
     const source = staticSource(input)
     await source[end]()
@@ -52,12 +52,12 @@ test('has nothing after it was closed, by itself or by the end of a scope', asyn
   }
 })
 
-test('takes listeners, and never has anything to tell them', () => {
+test('accepts listeners, and never notifies them', () => {
   const stop = staticSource(input).onUpdate(() => assert.fail('was told'))
   stop()
 })
 
-test('refuses an unknown option with the nearest known one', () => {
+test('rejects an unknown option and names the nearest known one', () => {
   const { cert, ...rest } = input
   assert.throws(
     () => staticSource(Object.assign({}, input, { bundle: {} })),
@@ -70,7 +70,7 @@ test('refuses an unknown option with the nearest known one', () => {
   )
 })
 
-test('refuses missing options and values of the wrong kind at start', () => {
+test('rejects missing options and values of the wrong kind at startup', () => {
   const wrong: readonly unknown[] = [
     undefined,
     null,

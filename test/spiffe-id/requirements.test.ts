@@ -30,7 +30,7 @@ test('SI-2 refuses query and fragment, after the trust domain as well as after t
   }
 })
 
-test('SI-3 refuses userinfo and port, a bare colon too', () => {
+test('SI-3 refuses userinfo and port, even a colon alone', () => {
   for (const name of [
     'caller@saas.example',
     'a:b@saas.example',
@@ -69,7 +69,7 @@ test('SI-7 refuses empty and dot segments and a trailing slash, and reads segmen
   assert.deepEqual(SpiffeId.parse('spiffe://saas.example/.../.x/..x/x..').segments, ['...', '.x', '..x', 'x..'])
 })
 
-test('SI-8 reads an ID of 2048 bytes', () => {
+test('SI-8 accepts an ID of 2048 bytes', () => {
   const text = `spiffe://saas.example/${'a'.repeat(2048 - 'spiffe://saas.example/'.length)}`
   assert.equal(text.length, 2048)
   assert.equal(SpiffeId.parse(text).toString(), text)
@@ -79,7 +79,7 @@ test('SI-9 refuses an ID of 2049 bytes', () => {
   refuses(`spiffe://saas.example/${'a'.repeat(2049 - 'spiffe://saas.example/'.length)}`, 'too_long')
 })
 
-test('SI-10 reads a trust domain of 255 bytes and refuses one of 256', () => {
+test('SI-10 accepts a trust domain of 255 bytes and refuses one of 256', () => {
   assert.equal(SpiffeId.parse(`spiffe://${'a'.repeat(255)}/x`).trustDomain.length, 255)
   refuses(`spiffe://${'a'.repeat(256)}/x`, 'trust_domain_too_long')
   assert.equal(parseTrustDomain('a'.repeat(255)).length, 255)
@@ -97,12 +97,12 @@ test('SI-11 refuses upper case in scheme and trust domain, and compares paths by
   assert.equal(id.equals(SpiffeId.parse('spiffe://saas.example/X')), false)
 })
 
-test('SI-12 tells equal paths of two trust domains apart', () => {
+test('SI-12 distinguishes equal paths of two trust domains', () => {
   const id = SpiffeId.parse('spiffe://saas.example/ns/production/sa/core-api')
   assert.equal(id.equals(SpiffeId.parse('spiffe://partner.example/ns/production/sa/core-api')), false)
 })
 
-test('SI-13 refuses an SVID whose authority is named as one of another trust domain', async () => {
+test('SI-13 refuses an SVID whose authority has the ID of another trust domain', async () => {
   const authority = await createAuthority('saas.example', { faults: ['foreign_trust_domain'] })
   const { certificates } = await authority.issue('spiffe://saas.example/x')
   const bundles = new Map([['saas.example', X509Bundle.parse('saas.example', authority.bundlePem)]])
@@ -110,7 +110,7 @@ test('SI-13 refuses an SVID whose authority is named as one of another trust dom
   assert.equal(verdict.ok || verdict.reason, 'signing_certificate_spiffe_id')
 })
 
-test('SI-14 takes no certificate without a SPIFFE ID for an SVID', async () => {
+test('SI-14 does not accept a certificate without a SPIFFE ID as an SVID', async () => {
   const authority = await createAuthority('saas.example')
   const { certificates } = await authority.issue('spiffe://saas.example/x', { faults: ['no_uri_san'] })
   const bundles = new Map([['saas.example', X509Bundle.parse('saas.example', authority.bundlePem)]])

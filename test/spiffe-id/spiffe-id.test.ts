@@ -4,25 +4,25 @@ import { parseTrustDomain, SpiffeId, SpiffeIdError } from '@countersign/core'
 
 const text = 'spiffe://saas.example/ns/production/sa/core-api'
 
-test('shows itself as the text that was read, in JSON too', () => {
+test('is shown as the text that was parsed, also in JSON', () => {
   const id = SpiffeId.parse(text)
   assert.equal(id.toString(), text)
   assert.equal(JSON.stringify({ caller: id }), `{"caller":"${text}"}`)
 })
 
-test('has the segments of its path, and none without one', () => {
+test('has the segments of its path, and none without a path', () => {
   assert.deepEqual(SpiffeId.parse(text).segments, ['ns', 'production', 'sa', 'core-api'])
   assert.deepEqual(SpiffeId.parse('spiffe://saas.example').segments, [])
 })
 
-test('cannot be changed after it was read', () => {
+test('is immutable', () => {
   const id = SpiffeId.parse(text)
   assert.equal(Reflect.set(id, 'trustDomain', 'partner.example'), false)
   assert.equal(Reflect.set(id.segments, 0, 'sa'), false)
   assert.equal(id.trustDomain, 'saas.example')
 })
 
-test('equals no look-alike object', () => {
+test('does not equal a look-alike object', () => {
   const id = SpiffeId.parse(text)
   const equals = (other: SpiffeId): boolean => id.equals(other)
   const lookAlike = { trustDomain: id.trustDomain, path: id.path, toString: () => text }
@@ -30,7 +30,7 @@ test('equals no look-alike object', () => {
   assert.equal(Reflect.apply(equals, id, [text]), false)
 })
 
-test('refuses a value that is no text', () => {
+test('rejects a value that is not a string', () => {
   for (const value of [undefined, null, 7, {}, [text]]) {
     for (const parse of [(input: string) => SpiffeId.parse(input), parseTrustDomain]) {
       assert.throws(
@@ -41,7 +41,7 @@ test('refuses a value that is no text', () => {
   }
 })
 
-test('shortens what it found in the message, whatever its length', () => {
+test('shortens the found text in the message, whatever its length', () => {
   assert.throws(
     () => SpiffeId.parse(`https://saas.example/${'a'.repeat(1500)}`),
     (error) => error instanceof SpiffeIdError && error.message.length < 200,

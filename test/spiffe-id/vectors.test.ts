@@ -40,7 +40,7 @@ for (const { input, valid, code, trustDomain } of trustDomains) {
   }
 }
 
-test('has read every vector, valid and invalid ones', () => {
+test('covers every vector, valid and invalid', () => {
   assert.deepEqual(
     [count(spiffeIds), count(trustDomains)],
     [

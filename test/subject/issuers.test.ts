@@ -88,7 +88,7 @@ const refused: readonly (readonly [what: string, section: string])[] = [
   ['an unknown critical extension', 'unknown_critical'],
 ]
 
-describe('certificates of a CA without SPIFFE as products issue them', { skip, timeout: 120_000 }, async () => {
+describe('certificates of a CA without SPIFFE as common products issue them', { skip, timeout: 120_000 }, async () => {
   if (skip !== false) return
   const folder = mkdtempSync(join(tmpdir(), 'countersign-issuers-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
@@ -120,14 +120,14 @@ describe('certificates of a CA without SPIFFE as products issue them', { skip, t
   }
 
   for (const [what, profile] of accepted) {
-    test(`a caller is accepted: ${what}`, async () => {
+    test(`accepts a caller: ${what}`, async () => {
       const issued = await issuers.issue(profile)
       assert.equal(await call(byCommonName, issued), 'core-api')
       assert.equal(await call(byDnsName, issued), 'core-api.internal')
     })
   }
 
-  test('a caller without a subject is accepted by its DNS name: cert-manager, its default', async () => {
+  test('accepts a caller without a subject by its DNS name, the default of cert-manager', async () => {
     const by = 'cert_manager_ca'
     const issued = await issuers.issue({ by, section: 'cert_manager_default', key: 'ec', subject: '/' })
     assert.equal(await call(byDnsName, issued), 'core-api.internal')
@@ -135,7 +135,7 @@ describe('certificates of a CA without SPIFFE as products issue them', { skip, t
   })
 
   for (const [what, section] of refused) {
-    test(`a caller is refused: ${what}`, async (context) => {
+    test(`refuses a caller: ${what}`, async (context) => {
       const refusals: unknown[] = []
       // The log counts what repeats; the channel has each refusal.
       const note = (event: unknown): void => void refusals.push(event)
@@ -147,7 +147,7 @@ describe('certificates of a CA without SPIFFE as products issue them', { skip, t
     })
   }
 
-  test('a service whose certificate is for clients alone calls others, and does not start as a server', async () => {
+  test('a service with a client-only certificate calls others, and does not start as a server', async () => {
     const client = await open({ by: 'aws_root', section: 'aws_client', key: 'ec', subject: coreApi })
     after(() => client.close())
     const identity = commonName({ authorities: { 'core-api': [] } })
@@ -169,7 +169,7 @@ describe('certificates of a CA without SPIFFE as products issue them', { skip, t
     assert.equal(await (await fetch(`https://localhost:${address.port}/`)).text(), 'core-api')
   })
 
-  test('a certificate for clients alone does not replace that of a running server', async () => {
+  test('a client-only certificate does not replace that of a running server', async () => {
     const forServers = { by: 'aws_root', section: 'server_alone', key: 'ec', subject: '/CN=billing' } as const
     const [first, second] = [await open(forServers), await open({ ...forServers, section: 'aws_client' })]
     after(() => Promise.all([first.close(), second.close()]))

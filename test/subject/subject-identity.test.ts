@@ -36,7 +36,7 @@ const shapes: readonly (readonly [what: string, options: unknown, code: Configur
   ['an authority with a control character', { authorities: { 'core-api': ['A\u0000'] } }, 'option_invalid'],
 ]
 for (const [what, options, code] of shapes) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     for (const create of [commonName, dnsName]) assert.equal(refusal(create, options).code, code)
   })
 }
@@ -54,7 +54,7 @@ for (const [what, name] of [
   ['that is a SPIFFE ID', 'spiffe://saas.example/ns/production/sa/core-api'],
   ['that is a SPIFFE ID in another case', 'SPIFFE://saas.example/core-api'],
 ] as const) {
-  test(`refuses a common name ${what}`, () => {
+  test(`rejects a common name ${what}`, () => {
     const error = refusal(commonName, { authorities: { [name]: [] } })
     assert.equal(error.code, 'option_invalid')
     assert.equal(error.value, name)
@@ -77,14 +77,14 @@ for (const [what, name] of [
   ['beyond ASCII', 'b\u00fcro.internal'],
   ['empty', ''],
 ] as const) {
-  test(`refuses a DNS name ${what}`, () => {
+  test(`rejects a DNS name ${what}`, () => {
     const error = refusal(dnsName, { authorities: { [name]: [] } })
     assert.equal(error.code, 'option_invalid')
     assert.equal(error.value, name)
   })
 }
 
-test('takes names of the longest length, spaces and letters inside a common name, and one label', () => {
+test('accepts names of maximum length, spaces and letters inside a common name, and a single label', () => {
   const names = ['x'.repeat(64), '\u{1f600}'.repeat(64), 'Core API (production)', 'B\u00fcro', 'constructor']
   const authorities = Object.fromEntries(names.map((name) => [name, []]))
   assert.deepEqual(commonName({ authorities }).names, names)
@@ -92,7 +92,7 @@ test('takes names of the longest length, spaces and letters inside a common name
   assert.deepEqual(dnsName({ authorities: Object.fromEntries(hosts.map((name) => [name, []])) }).names, hosts)
 })
 
-test('gives the authorities of names in the list, and nothing for what every object has', () => {
+test('returns the authorities of listed names, and nothing for properties that every object has', () => {
   const identity = commonName({
     authorities: { 'core-api': ['SERVICE_CORE_API'], ['__proto__']: ['SERVICE_PROTO'], idle: [] },
   })
@@ -104,7 +104,7 @@ test('gives the authorities of names in the list, and nothing for what every obj
   }
 })
 
-test('keeps nothing of what the caller can still change', () => {
+test("keeps no reference to the caller's objects", () => {
   const list = ['SERVICE_CORE_API']
   const authorities: Record<string, readonly string[]> = { 'core-api': list }
   const identity = commonName({ authorities })
@@ -115,7 +115,7 @@ test('keeps nothing of what the caller can still change', () => {
   assert.ok(Object.isFrozen(identity) && Object.isFrozen(identity.names) && Object.isFrozen(identity.find('core-api')))
 })
 
-test('spells DNS names in lower case, ASCII only, and leaves common names alone', () => {
+test('lower-cases DNS names, ASCII only, and leaves common names unchanged', () => {
   const authorities = { 'core-api': [] }
   assert.equal(dnsName({ authorities }).spell('CORE-Api\u212a'), 'core-api\u212a')
   assert.equal(commonName({ authorities }).spell('CORE-Api'), 'CORE-Api')

@@ -34,7 +34,7 @@ for (const [what, value] of [
   ['UniversalString', attribute('CN=core-api', 0x1c)],
   ['OCTET STRING', attribute('CN=core-api', 0x04)],
 ] as const) {
-  test(`knows nobody by a common name that is a ${what}, and counts it all the same`, () => {
+  test(`authenticates no caller by a common name that is a ${what}, but counts it`, () => {
     assert.equal(judgeSubject(value), 'name_unknown')
     assert.equal(judgeSubject('CN=core-api', value), 'several_common_names')
     assert.equal(judgeSubject(value, 'CN=core-api'), 'several_common_names')
@@ -50,7 +50,7 @@ for (const [what, relativeNames] of [
   test(`refuses two common names ${what}`, () => assert.equal(judgeSubject(...relativeNames), 'several_common_names'))
 }
 
-test('takes the common name out of a relative name that has more attributes', () => {
+test('reads the common name from a relative name with several attributes', () => {
   assert.equal(judgeSubject(together(attribute('OU=Payments'), attribute('CN=core-api'))), 'ok')
 })
 
@@ -62,7 +62,7 @@ for (const [what, relativeNames] of [
   test(`refuses ${what}`, () => assert.equal(judgeSubject(...relativeNames), 'no_common_name'))
 }
 
-test('never takes the common name of the issuer for that of the leaf', () => {
+test("never uses the issuer's common name as that of the leaf", () => {
   const named = entity('core-api', 'P-256', 3)
   const chain = [encodeLeaf(name('O=Example'), { by: named })]
   assert.equal(reasonOf(verify(chain, undefined, { ca: CaBundle.parse(issueAuthority(named)) })), 'no_common_name')
@@ -96,7 +96,7 @@ for (const [what, text] of unknown) {
   })
 }
 
-test('refuses a NUL in a common name, behind which some readers stop', () => {
+test('refuses a NUL in a common name, at which some parsers stop', () => {
   assert.equal(judgeSubject('CN=core-api\0.attacker.example'), 'certificate_malformed')
   assert.equal(judgeSubject(commonNameOf(wide('core-api\0'))), 'certificate_malformed')
 })
@@ -105,7 +105,7 @@ function nameOf(verdict: SubjectVerdict): string | undefined {
   return verdict.ok ? verdict.subject.name : verdict.name
 }
 
-test('tells the name that a refused leaf claims only where nothing in it is hidden and it is short', () => {
+test('reports the claimed name of a refused leaf only if it is short and nothing in it is hidden', () => {
   const claimed = (text: string): string | undefined => nameOf(verify([encodeLeaf(name(`CN=${text}`))]))
   assert.equal(claimed('intruder'), 'intruder')
   assert.equal(claimed('core-api\nforged line'), undefined)
@@ -121,7 +121,7 @@ for (const id of [
   'spiffe://',
   ' spiffe://internal.example/x',
 ]) {
-  test(`never reads a certificate with the URI name '${id}' by its common name or DNS name`, () => {
+  test(`never identifies a certificate with the URI name '${id}' by its common name or DNS name`, () => {
     const names = [dns('order-service.prod.internal'), uri('https://a.example/'), uri(id)]
     const chain = [encodeLeaf(coreApi, { names })]
     assert.equal(reasonOf(verify(chain)), 'spiffe_id_present')
@@ -129,7 +129,7 @@ for (const id of [
   })
 }
 
-test('minds no other name beside the common name', () => {
+test('ignores other names beside the common name', () => {
   const names = [
     uri('https://core.example/spiffe://x'),
     dns('other'),
@@ -178,12 +178,12 @@ for (const [what, names, reason] of [
   })
 }
 
-test('by DNS name never reads the common name', () => {
+test('by DNS name never uses the common name', () => {
   const leaf = encodeLeaf(name('CN=order-service.prod.internal'))
   assert.equal(reasonOf(verify([leaf], byDnsName)), 'no_dns_name')
 })
 
-test('tells in the log a few of the names that would be known, and not all of a long list', () => {
+test('logs only a few names of a long list of known names', () => {
   const names = Array.from({ length: 21 }, (_, index) => `service-${index}`)
   const verdict = verify(
     [encodeLeaf(coreApi)],

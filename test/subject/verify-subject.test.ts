@@ -27,7 +27,7 @@ function judge(options: LeafOptions = {}, chain: readonly Buffer[] = []): string
   return reasonOf(verify([encodeLeaf(coreApi, options), ...chain]))
 }
 
-test('proves name, leaf, path and end of a leaf whose one common name is in the list', () => {
+test('proves name, leaf, path and expiry of a leaf with exactly one listed common name', () => {
   const leaf = encodeLeaf(coreApi)
   const verdict = verify([leaf])
   assert.ok(verdict.ok)
@@ -93,7 +93,7 @@ function flipLast(signature: Buffer): Buffer {
   return changed
 }
 
-test('refuses outside the dates of the leaf', () => {
+test('refuses a leaf outside its validity', () => {
   const leaf = encodeLeaf(coreApi)
   const at = (moment: number): string => reasonOf(verify([leaf], undefined, { now: moment }))
   assert.equal(at(now + 3_600_000 + 999), 'ok')
@@ -102,7 +102,7 @@ test('refuses outside the dates of the leaf', () => {
   assert.equal(at(NaN), 'not_yet_valid')
 })
 
-test('refuses no chain, an authority in the place of a leaf, and bytes that are no certificate', () => {
+test('refuses an empty chain, an authority as a leaf, and bytes that are not a certificate', () => {
   assert.equal(reasonOf(verify([])), 'certificate_missing')
   assert.equal(reasonOf(verify([rootDer])), 'name_unknown')
   assert.equal(reasonOf(verify([Buffer.from('x')])), 'certificate_malformed')
@@ -116,7 +116,7 @@ test('refuses no chain, an authority in the place of a leaf, and bytes that are 
   )
 })
 
-test('refuses an authority that has a common name of the list', () => {
+test('refuses an authority that has a listed common name', () => {
   const named = entity('core-api', 'P-256', 3)
   const der = issueAuthority(named)
   assert.equal(reasonOf(verify([der], undefined, { ca: CaBundle.parse(der) })), 'leaf_is_ca')
@@ -146,7 +146,7 @@ for (const [what, constraints, reason] of [
   test(`below an authority with name constraints ${what}`, () => assert.equal(judgeBelow(constraints), reason))
 }
 
-test('below an authority with name constraints refuses a common name that cannot be compared with hosts', () => {
+test('below an authority with name constraints refuses a common name that cannot be compared with host names', () => {
   const identity = commonName({ authorities: { 'core api': [] } })
   const lower = entity('Partner CA', 'P-256', 5)
   const leaf = encodeLeaf(name('O=Example', 'CN=core api'), { by: lower })
@@ -163,7 +163,7 @@ function violated(): string {
   return 'name_constraint_violated'
 }
 
-test('below an authority with name constraints judges a DNS name, and no common name where it is not read', () => {
+test('below an authority with name constraints checks a DNS name, and no common name where it is not used', () => {
   const lower = entity('Partner CA', 'P-256', 5)
   const permitted = [dns('prod.internal')]
   const byHost = dnsName({ authorities: { 'order-service.prod.internal': [], 'order.partner.example': [] } })
@@ -174,7 +174,7 @@ test('below an authority with name constraints judges a DNS name, and no common 
   assert.equal(below('order.partner.example'), violated())
 })
 
-test('finds the way over an intermediate that was presented, or that is known already', () => {
+test('finds the path through a presented or known intermediate', () => {
   const lower = entity('Lower CA', 'P-256', 5)
   const der = issueAuthority(lower, { by: root })
   const leaf = encodeLeaf(coreApi, { by: lower })
@@ -184,7 +184,7 @@ test('finds the way over an intermediate that was presented, or that is known al
   assert.equal(reasonOf(verify([leaf], undefined, { additional })), 'ok')
 })
 
-test('carries a proof over to a bundle that has its authority too, and to no other', () => {
+test('renews a proof under a bundle that also has its authority, and under no other', () => {
   const verdict = verify([encodeLeaf(coreApi)])
   assert.ok(verdict.ok)
   const other = issueAuthority(entity('Other CA', 'P-256', 4))
@@ -196,7 +196,7 @@ test('carries a proof over to a bundle that has its authority too, and to no oth
   assert.equal(carryOverSubject(verdict.subject, CaBundle.parse(other)), undefined)
 })
 
-test('takes our own chain by any name but a SPIFFE ID, for each side that its extended key usage allows', () => {
+test('accepts our own chain with any name but a SPIFFE ID, for each side that its extended key usage allows', () => {
   const own = (options: LeafOptions): string => {
     const verdict = verifyOwnChain({ chain: [encodeLeaf(name('CN=whatever'), options)], ca, now })
     return verdict.ok ? verdict.sides.join(' ') : verdict.reason
@@ -210,7 +210,7 @@ test('takes our own chain by any name but a SPIFFE ID, for each side that its ex
   assert.equal(own({ by: entity('Other CA', 'P-256', 4) }), 'unknown_authority')
 })
 
-test('never takes an error of another kind for a refusal', () => {
+test('never treats another kind of error as a refusal', () => {
   const broken = {
     chain: [encodeLeaf(coreApi)],
     now,
@@ -221,7 +221,7 @@ test('never takes an error of another kind for a refusal', () => {
   assert.throws(() => verifySubject(broken, byCommonName), RangeError)
 })
 
-test('takes an object that was never verified for no proof', () => {
+test('never accepts an unverified object as a proof', () => {
   const forged: unknown = Object.create(X509Subject.prototype)
   assert.throws(() => forged instanceof X509Subject && forged.name, TypeError)
 })

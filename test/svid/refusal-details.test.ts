@@ -73,7 +73,7 @@ for (const fault of keysOf(intermediateFaults)) {
   })
 }
 
-test('names both causes where an intermediate was not sent', async () => {
+test('names both possible causes if an intermediate was not sent', async () => {
   const lower = await authority.intermediate({ name: 'lower' })
   const [leaf] = (await lower.issue(callerId)).certificates
   assert.ok(leaf !== undefined)
@@ -84,14 +84,14 @@ test('names both causes where an intermediate was not sent', async () => {
   )
 })
 
-test('names both causes where only one of two intermediates was sent', async () => {
+test('names both possible causes if only one of two intermediates was sent', async () => {
   const upper = await authority.intermediate({ name: 'upper' })
   const lower = await upper.intermediate({ name: 'lower' })
   const chain = (await lower.issue(callerId)).certificates.slice(0, 2)
   expect(verify(chain), 'unknown_authority', /the issuer of '[^']*lower.* is '[^']*upper.*the chain is incomplete/)
 })
 
-test('says of a chain that ends in another root that this root is not trusted', async () => {
+test('reports that the root of a chain that ends in another root is not trusted', async () => {
   const stranger = await createAuthority('saas.example', { name: 'stranger' })
   const { certificates } = await stranger.issue(callerId)
   expect(
@@ -101,7 +101,7 @@ test('says of a chain that ends in another root that this root is not trusted', 
   )
 })
 
-test('says of an authority of the same name with another key that the signature is of another key', async () => {
+test('reports a signature by another key if an authority of the same name has another key', async () => {
   const double = await createAuthority('saas.example', { keyIdentifiers: false })
   const twin = await createAuthority('saas.example', { keyIdentifiers: false })
   const { certificates } = await twin.issue(callerId, { keyIdentifiers: false })
@@ -152,25 +152,25 @@ for (const [what, issue, reason, detail] of odd) {
   })
 }
 
-test('names the name and the authority where a name constraint is violated', async () => {
+test('names the name and the authority if a name constraint is violated', async () => {
   const excluded = [{ type: 'uri', value: 'saas.example' }] as const
   const narrow = await createAuthority('saas.example', { nameConstraints: { excluded } })
   const { certificates } = await narrow.issue(callerId)
   expect(verify(certificates, { bundles: bundlesOf(narrow) }), 'name_constraint_violated', /core-api.* is excluded by/)
 })
 
-test('names the limit where there are too many intermediates', async () => {
+test('names the limit if there are too many intermediates', async () => {
   const short = await createAuthority('saas.example', { faults: ['path_length_zero'] })
   const { certificates } = await (await short.intermediate()).issue(callerId)
   expect(verify(certificates, { bundles: bundlesOf(short) }), 'path_length_exceeded', /1 intermediates.*allows 0/)
 })
 
-test('says which certificate of the chain is malformed', async () => {
+test('reports which certificate of the chain is malformed', async () => {
   const { certificates } = await authority.issue(callerId)
   expect(verify([...certificates, Buffer.from('junk')]), 'certificate_malformed', /^certificate 2 of the chain: /)
 })
 
-test('names the reason why the key, and not the name, of an issuer does not fit, even below an intermediate', () => {
+test("names the reason if the issuer's key, and not its name, does not match, even below an intermediate", () => {
   const middle = entity('middle', 'P-256', 2)
   const names = subjectAlternativeName(generalName.uri(callerId))
   const authorities = issueAuthority(root)

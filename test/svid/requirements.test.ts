@@ -51,7 +51,7 @@ test('X-6 refuses an empty subject unless the alternative name is critical', asy
   assert.equal(await verifyIssued({ subject: {} }), 'ok')
 })
 
-test('X-7 refuses an SVID below an issuer that is no CA or may not sign certificates', async () => {
+test('X-7 refuses an SVID below an issuer that is not a CA or may not sign certificates', async () => {
   assert.equal(await verifyBelow({ faults: ['not_a_ca'] }), 'not_a_ca')
   assert.equal(await verifyBelow({ faults: ['no_basic_constraints'] }), 'not_a_ca')
   assert.equal(await verifyBelow({ faults: ['no_key_cert_sign'] }), 'missing_key_cert_sign')
@@ -83,7 +83,7 @@ test('X-12 refuses a leaf with an extended key usage that lacks serverAuth or cl
   assert.equal(await verifyIssued({ extendedKeyUsages: ['codeSigning', 'clientAuth', 'serverAuth'] }), 'ok')
 })
 
-test('X-13 refuses a path with a date outside, an unknown issuer, a bad signature or an unknown critical extension', async () => {
+test('X-13 refuses a path with a date outside its validity, an unknown issuer, an invalid signature or an unknown critical extension', async () => {
   const stranger = await createAuthority('saas.example')
   const { certificates } = await stranger.issue(callerId)
   assert.equal(await verifyIssued({ faults: ['expired'] }), 'expired')
@@ -97,7 +97,7 @@ test('X-13 refuses a path with a date outside, an unknown issuer, a bad signatur
   assert.equal(reasonOf(verify(certificates)), 'signature_invalid')
 })
 
-test('X-13 is valid from the first to the end of the last second, of the shortest-lived certificate of the path', async () => {
+test('X-13 is valid from the first to the end of the last second of the shortest-lived certificate of the path', async () => {
   const now = Date.UTC(2026, 5, 1, 12)
   const issuer = await createAuthority('saas.example', { now })
   const short = await issuer.intermediate({ now, ttlSeconds: 60 })
@@ -114,12 +114,12 @@ test('X-14 refuses a leaf with cA true, and accepts one without basicConstraints
   assert.equal(await verifyIssued({ faults: ['no_basic_constraints'] }), 'ok')
 })
 
-test('X-15 refuses keyCertSign and cRLSign on a leaf that has all else right', async () => {
+test('X-15 refuses keyCertSign and cRLSign on an otherwise valid leaf', async () => {
   assert.equal(await verifyIssued({ keyUsages: ['digitalSignature', 'keyCertSign'] }), 'leaf_may_sign')
   assert.equal(await verifyIssued({ keyUsages: ['digitalSignature', 'cRLSign'] }), 'leaf_may_sign')
 })
 
-test('X-16 refuses a leaf whose URI is no SPIFFE ID', async () => {
+test('X-16 refuses a leaf whose URI is not a SPIFFE ID', async () => {
   const faults = ['invalid_spiffe_id', 'https_uri_san'] as const
   for (const fault of faults) assert.equal(await verifyIssued({ faults: [fault] }), 'spiffe_id_invalid', fault)
   for (const uri of ['SPIFFE://saas.example/x', 'spiffe://SAAS.example/x', 'spiffe://saas.example/x?y']) {
@@ -128,16 +128,16 @@ test('X-16 refuses a leaf whose URI is no SPIFFE ID', async () => {
   assert.equal(await verifyIssued({ faults: ['nul_in_uri'] }), 'certificate_malformed')
 })
 
-test('X-17 refuses the path of a lone slash as well as none', async () => {
+test('X-17 refuses a path of a single slash as well as an empty one', async () => {
   assert.equal(await verifyIssued({ uris: ['spiffe://saas.example'] }), 'spiffe_id_without_path')
   assert.equal(await verifyIssued({ uris: ['spiffe://saas.example/'] }), 'spiffe_id_invalid')
 })
 
-test('X-18 counts URI names only: a SPIFFE ID as DNS name is none', async () => {
+test('X-18 counts only URI names: a SPIFFE ID as DNS name does not count', async () => {
   assert.equal(await verifyIssued({ uris: [], dnsNames: [callerId] }), 'no_uri_san')
 })
 
-test('X-19 refuses an SVID that is signed by the authority of another trust domain, whosever bundle is there', async () => {
+test('X-19 refuses an SVID signed by the authority of another trust domain, whichever bundles are present', async () => {
   const partner = await createAuthority('partner.example')
   const { certificates } = await partner.issue(callerId, { faults: ['foreign_trust_domain'] })
   const own = await partner.issue('spiffe://partner.example/ns/production/sa/core-api')
@@ -157,7 +157,7 @@ test('X-20 honours the URI name constraints of a signing certificate', async () 
   assert.equal(await verifyIssued({}, root), 'name_constraint_violated')
 })
 
-test('X-21 takes the first certificate for the leaf, and the rest in any order', async () => {
+test('X-21 treats the first certificate as the leaf, and accepts the rest in any order', async () => {
   const lower = await (await authority.intermediate()).intermediate()
   const [leaf, ...above] = (await lower.issue(callerId)).certificates
   assert.ok(leaf !== undefined && above.length === 2)
@@ -166,7 +166,7 @@ test('X-21 takes the first certificate for the leaf, and the rest in any order',
   assert.equal(reasonOf(verify([...above, leaf])), 'spiffe_id_without_path')
 })
 
-test('a perfect SVID is proved with its SPIFFE ID, path, bundle and end', async () => {
+test('proves a valid SVID with its SPIFFE ID, path, bundle and expiry', async () => {
   const lower = await authority.intermediate()
   const issued = await lower.issue(callerId, { ttlSeconds: hour / 1000 })
   const bundles = bundlesOf(authority)

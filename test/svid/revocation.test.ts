@@ -43,7 +43,7 @@ function svidOf(verdict: SvidVerdict): X509Svid {
   return verdict.svid
 }
 
-test('asks for no list under a bundle that has none', () => {
+test('requires no list under a bundle without lists', () => {
   const found = svidOf(verify(svid.certificates))
   assert.equal(found.expiresAt, Math.min(...found.path.map(endOfValidity)))
   assert.equal(found.bundle.requiresCrl, false)
@@ -66,7 +66,7 @@ const padding = Array.from({ length: 1000 }, (_, index) => ({
   serialNumber: (0x10000000 + index).toString(16),
 }))
 
-test('heeds a small list that was left out, and asks for a large one, where the issuer of a certificate signed it', () => {
+test("applies a small skipped list, and requires a current list for a large one, if the certificate's issuer signed it", () => {
   assert.equal(verifyWithout(svidBelow, [crlOf(lower)]), 'ok')
   assert.equal(verifyWithout(svidBelow, [crlOf(lower, { revoked: [svidBelow] })]), 'revoked')
   const large = crlOf(lower, { revoked: padding })
@@ -76,13 +76,13 @@ test('heeds a small list that was left out, and asks for a large one, where the 
   assert.equal(verifyWithout(svid, [large]), 'ok')
 })
 
-test('asks for no list where those that were left out bear the name of the issuer and another signature', () => {
+test("requires no list if the skipped ones have the issuer's name but another signature", () => {
   const forged = { certificateDer: lower.certificateDer, keyPem: stolen.keyPem }
   assert.equal(verifyWithout(svidBelow, [crlOf(forged, { revoked: padding }), crlOf(forged)]), 'ok')
   assert.equal(verifyWithout(svidBelow, [crlOf(forged, { revoked: [svidBelow] })]), 'ok')
 })
 
-test('asks for a list where more than 256 were left out under the name of the issuer', () => {
+test("requires a list if more than 256 lists were skipped under the issuer's name", () => {
   const forged = { certificateDer: lower.certificateDer, keyPem: stolen.keyPem }
   const many = Array.from({ length: 257 }, (_, index) => crlOf(forged, { nextUpdate: now + 60_000 + index * 1000 }))
   assert.equal(verifyWithout(svidBelow, many.slice(1)), 'ok')
@@ -90,7 +90,7 @@ test('asks for a list where more than 256 were left out under the name of the is
   assert.equal(verifyWithout(svid, many), 'ok')
 })
 
-test('verifies a list once for each issuer, however many callers that issuer has and whoever signed the list', () => {
+test('verifies a list once per issuer, however many callers the issuer has and whoever signed the list', () => {
   const lists = new RevocationLists(
     [crlOf(lower), crlOf({ certificateDer: lower.certificateDer, keyPem: stolen.keyPem })].map(decodeCrl),
     false,
@@ -102,13 +102,13 @@ test('verifies a list once for each issuer, however many callers that issuer has
   assert.equal(countUses(), 2)
 })
 
-test('refuses a certificate that the list of its issuer names', () => {
+test("refuses a certificate that its issuer's list names", () => {
   const verdict = verifyWith(svid, [crlOf(authority, { revoked: [svid] })])
   assert.equal(reasonOf(verdict), 'revoked')
   assert.equal(!verdict.ok && verdict.spiffeId, callerId)
 })
 
-test('refuses every certificate of a trust domain that has lists and of its issuer none', async () => {
+test("refuses every certificate of a trust domain that has lists but none of the certificate's issuer", async () => {
   const stranger = await createAuthority('saas.example', { name: 'stranger' })
   const twin = await createAuthority('saas.example')
   for (const [what, crls] of [
@@ -121,7 +121,7 @@ test('refuses every certificate of a trust domain that has lists and of its issu
   }
 })
 
-test('heeds a list from thisUpdate on and until nextUpdate', () => {
+test('applies a list from thisUpdate until nextUpdate', () => {
   const crl = crlOf(authority, { thisUpdate: now + 60_000, nextUpdate: now + 120_000 })
   for (const [moment, reason] of [
     [now + 59_999, 'revocation_unknown'],
@@ -134,21 +134,21 @@ test('heeds a list from thisUpdate on and until nextUpdate', () => {
   }
 })
 
-test('heeds no list of an issuer that may not sign lists', async () => {
+test('ignores a list of an issuer that may not sign lists', async () => {
   const barred = await createAuthority('saas.example', { keyUsages: ['keyCertSign'] })
   const { certificates } = await barred.issue(callerId)
   const bundles = new Map([['saas.example', bundleWith([crlOf(barred)], true, barred)]])
   assert.equal(reasonOf(verify(certificates, { bundles, now })), 'revocation_unknown')
 })
 
-test('lets the proof end when the list is stale, or the certificate where that is sooner', () => {
+test('a proof expires when the list becomes stale, or earlier with the certificate', () => {
   const nextUpdate = now + 60_000
   assert.equal(svidOf(verifyWith(svid, [crlOf(authority, { nextUpdate })])).expiresAt, nextUpdate)
   const found = svidOf(verifyWith(svid, [crlOf(authority, { nextUpdate: now + 365 * 86_400_000 })]))
   assert.equal(found.expiresAt, Math.min(...found.path.map(endOfValidity)))
 })
 
-test('takes the longest of several current lists, and what any of them revokes', () => {
+test('uses the longest-lived of several current lists, and everything that any of them revokes', () => {
   const short = crlOf(authority, { nextUpdate: now + 60_000 })
   const long = crlOf(authority, { nextUpdate: now + 120_000 })
   const stale = crlOf(authority, { thisUpdate: now - 120_000, nextUpdate: now - 1000, revoked: [svid] })
@@ -157,7 +157,7 @@ test('takes the longest of several current lists, and what any of them revokes',
   assert.equal(reasonOf(verifyWith(svid, [long, naming])), 'revoked')
 })
 
-test('does not forget, when the newest list is stale, whom it revoked while an older list is current', () => {
+test('when the newest list is stale, still applies its revocations while an older list is current', () => {
   const older = crlOf(authority, { thisUpdate: now - 120_000, nextUpdate: now + 120_000 })
   const newest = crlOf(authority, { thisUpdate: now - 60_000, nextUpdate: now - 1000, revoked: [svid] })
   assert.equal(reasonOf(verifyWith(svid, [older, newest])), 'revoked')
@@ -165,14 +165,14 @@ test('does not forget, when the newest list is stale, whom it revoked while an o
   assert.equal(reasonOf(verifyWith(svid, [newest], { mayLackRevocation: true })), 'revoked')
 })
 
-test('lets the proof end when another list of the issuer begins to count', () => {
+test('a proof expires when another list of the issuer takes effect', () => {
   const current = crlOf(authority, { nextUpdate: now + 120_000 })
   const next = crlOf(authority, { thisUpdate: now + 60_000, nextUpdate: now + 180_000, revoked: [svid] })
   assert.equal(svidOf(verifyWith(svid, [current, next])).expiresAt, now + 60_000)
   assert.equal(reasonOf(verifyWith(svid, [current, next], { now: now + 60_000 })), 'revoked')
 })
 
-test('looks up every certificate of the path but the authority, each in the list of its own issuer', async () => {
+test("checks every certificate of the path except the authority, each against its own issuer's list", async () => {
   const [leaf, middle, top] = decodeAll([...svidBelow.certificates, authority.certificateDer])
   assert.ok(leaf && middle && top)
   const verdictOf = (upper: readonly { readonly serialNumber: string }[], below: typeof upper): string =>
@@ -186,12 +186,12 @@ test('looks up every certificate of the path but the authority, each in the list
   assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(lower)])), 'revocation_unknown')
 })
 
-test('lets the proof end with the first of the lists on its path', () => {
+test('a proof expires with the first of the lists on its path', () => {
   const crls = [crlOf(authority, { nextUpdate: now + 120_000 }), crlOf(lower, { nextUpdate: now + 60_000 })]
   assert.equal(svidOf(verifyWith(svidBelow, crls)).expiresAt, now + 60_000)
 })
 
-test('does not look for another path when one is refused by revocation', async () => {
+test('does not try another path if one is refused by revocation', async () => {
   const next = await createAuthority('saas.example', { name: 'next' })
   const crossed = await next.crossSign(lower)
   const chain = [...svidBelow.certificates, crossed.certificateDer]
@@ -206,7 +206,7 @@ test('does not look for another path when one is refused by revocation', async (
   assert.equal(reasonOf(verdictOf(bundleOf(used))), 'revoked')
 })
 
-test('asks of a bundle that requires no list only those issuers for one that have one', () => {
+test('under a bundle that requires no list, requires one only of issuers that have one', () => {
   const isRequired = false
   assert.equal(reasonOf(verifyWith(svid, [crlOf(lower)], { isRequired })), 'ok')
   assert.equal(reasonOf(verifyWith(svidBelow, [crlOf(lower)], { isRequired })), 'ok')
@@ -215,7 +215,7 @@ test('asks of a bundle that requires no list only those issuers for one that hav
   assert.equal(reasonOf(verifyWith(svidBelow, [stale], { isRequired })), 'revocation_unknown')
 })
 
-test('lets our own chain lack a list, and never be in one', () => {
+test('our own chain may lack a list, but must not be in one', () => {
   const mayLackRevocation = true
   const stale = crlOf(authority, { nextUpdate: now - 1000 })
   for (const crls of [[], [stale]]) {
@@ -225,7 +225,7 @@ test('lets our own chain lack a list, and never be in one', () => {
   assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [svid] })], { mayLackRevocation })), 'revoked')
 })
 
-test('carries a proof over to another bundle only with the same lists', async () => {
+test('renews a proof under another bundle only with the same lists', async () => {
   const crl = crlOf(authority)
   const proof = svidOf(verifyWith(svid, [crl]))
   const wider = await createAuthority('saas.example', { name: 'wider' })
@@ -239,7 +239,7 @@ test('carries a proof over to another bundle only with the same lists', async ()
   assert.equal(carryOver(svidOf(verify(svid.certificates)), both.withRevocation([])), undefined)
 })
 
-test('says of a peer why it has no proof', () => {
+test('reports why a peer has no proof', () => {
   const trust = createSvidTrust(new Map([['saas.example', bundleWith([crlOf(authority, { revoked: [svid] })])]]))
   const verdict = trust.verify({ chain: svid.certificates, additional: [], now })
   assert.equal(verdict.ok || verdict.reason, 'revoked')

@@ -11,11 +11,11 @@ async function createIntermediates(count: number, options: Parameters<Authority[
   return Promise.all(Array.from({ length: count }, () => authority.intermediate({ key: authority.key, ...options })))
 }
 
-test('refuses no certificate at all', () => {
+test('refuses an empty chain', () => {
   assert.equal(reasonOf(verify([])), 'certificate_missing')
 })
 
-test('refuses what is no certificate, whichever place it has in the chain', async () => {
+test('refuses bytes that are not a certificate, at any position in the chain', async () => {
   const { certificates } = await authority.issue(callerId)
   const trailing = await authority.issue(callerId, { faults: ['trailing_bytes'] })
   const twice = await authority.issue(callerId, { faults: ['duplicate_extension'] })
@@ -29,7 +29,7 @@ test('refuses what is no certificate, whichever place it has in the chain', asyn
   }
 })
 
-test('never throws for bytes that are nearly a certificate', async () => {
+test('never throws for mutated certificates', async () => {
   const [leaf] = (await authority.issue(callerId)).certificates
   assert.ok(leaf)
   for (let length = 0; length < leaf.length; length += 7) {
@@ -42,7 +42,7 @@ test('never throws for bytes that are nearly a certificate', async () => {
   }
 })
 
-test('looks at sixteen certificates and refuses seventeen before it decodes any', async () => {
+test('accepts sixteen certificates and refuses seventeen before decoding any', async () => {
   const { certificates } = await authority.issue(callerId)
   const chain = (count: number) => [
     ...certificates,
@@ -53,13 +53,13 @@ test('looks at sixteen certificates and refuses seventeen before it decodes any'
   assert.equal(reasonOf(verify(Array.from({ length: 17 }, () => Buffer.from('junk')))), 'too_many_certificates')
 })
 
-test('refuses chains of more than 64 KiB before it decodes any', async () => {
+test('refuses chains of more than 64 KiB before decoding any', async () => {
   const { certificates } = await authority.issue(callerId)
   assert.equal(reasonOf(verify([...certificates, Buffer.alloc(64 * 1024)])), 'chain_too_large')
   assert.equal(reasonOf(verify([Buffer.alloc(64 * 1024 + 1)])), 'chain_too_large')
 })
 
-test('tells the claimed SPIFFE ID with a refusal once it could be read', async () => {
+test('reports the claimed SPIFFE ID with a refusal once it could be read', async () => {
   const { certificates } = await authority.issue(callerId, { faults: ['bad_signature'] })
   const unnamed = await authority.issue(callerId, { faults: ['no_uri_san'] })
   const named = verify(certificates)
@@ -80,7 +80,7 @@ test('completes a chain with an additional certificate, which is verified like a
   assert.equal(reasonOf(verify([late], { additional })), 'expired')
 })
 
-test('completes a chain with what is known of the trust domain that the leaf names, and asks for no other', async () => {
+test('completes a chain with known certificates of the trust domain that the leaf names, and requests no other', async () => {
   const lower = await authority.intermediate()
   const [leaf] = (await lower.issue(callerId)).certificates
   const [stranger] = (await lower.issue(callerId, { uris: ['spiffe://partner.example/x'] })).certificates
@@ -99,7 +99,7 @@ test('completes a chain with what is known of the trust domain that the leaf nam
   assert.equal(reasonOf(verify([stranger], { known, bundles })), 'unknown_authority')
 })
 
-test('completes a chain over more than one missing certificate', async () => {
+test('completes a chain with several missing certificates', async () => {
   const lowest = await (await authority.intermediate({ name: 'upper' })).intermediate({ name: 'lower' })
   const [leaf, ...above] = (await lowest.issue(callerId)).certificates
   assert.ok(leaf)
@@ -124,7 +124,7 @@ test('accepts a complete chain whatever the size of additional certificates', as
   assert.equal(reasonOf(verify((await lower.issue(callerId)).certificates, { additional })), 'ok')
 })
 
-test('picks by key id among forty additional certificates of one name', async () => {
+test('selects by key id among forty additional certificates with the same name', async () => {
   const others = await Promise.all(Array.from({ length: 40 }, () => authority.intermediate()))
   const additional = decodeAll(others.map(({ certificateDer }) => certificateDer))
   const [leaf] = (await others[39]?.issue(callerId))?.certificates ?? []
@@ -139,21 +139,21 @@ test('completes a chain without key ids', async () => {
   assert.equal(reasonOf(verify([leaf], { additional: decodeAll([lower.certificateDer]) })), 'ok')
 })
 
-test('asks for the usage of the side that the peer is on', async () => {
+test("requires the key usage of the peer's side", async () => {
   const clients = await authority.intermediate({ extendedKeyUsages: ['clientAuth'] })
   const { certificates } = await clients.issue(callerId)
   assert.equal(reasonOf(verify(certificates)), 'ok')
   assert.equal(reasonOf(verify(certificates, { usage: serverAuth })), 'wrong_extended_key_usage')
 })
 
-test('tries every authority of a bundle, also those of one name', async () => {
+test('tries every authority of a bundle, even if they share a name', async () => {
   const next = await createAuthority('saas.example')
   const { certificates } = await next.issue(callerId)
   assert.equal(reasonOf(verify(certificates, { bundles: bundlesOf(authority, next) })), 'ok')
   assert.equal(reasonOf(verify(certificates, { bundles: bundlesOf(next, authority) })), 'ok')
 })
 
-test('lets an exception of the caller through instead of a verdict', async () => {
+test('rethrows an exception of the caller instead of returning a verdict', async () => {
   const { certificates } = await authority.issue(callerId)
   class Broken extends Map<string, never> {
     override get(): never {
@@ -163,7 +163,7 @@ test('lets an exception of the caller through instead of a verdict', async () =>
   assert.throws(() => verifySvid({ chain: certificates, bundles: new Broken(), now: Date.now() }), RangeError)
 })
 
-test('gives a proof that nobody else can make or change', async () => {
+test('returns a proof that cannot be created or changed elsewhere', async () => {
   const verdict = verify((await authority.issue(callerId)).certificates)
   assert.ok(verdict.ok && verdict.svid instanceof X509Svid)
   assert.equal(Reflect.set(verdict.svid, 'expiresAt', Infinity), false)
@@ -171,14 +171,14 @@ test('gives a proof that nobody else can make or change', async () => {
   assert.throws(() => forged instanceof X509Svid && forged.spiffeId, TypeError)
 })
 
-test('carries no proof over to the bundle of another trust domain, though that holds the same authority', async () => {
+test('does not renew a proof under the bundle of another trust domain, even with the same authority', async () => {
   const verdict = verify((await authority.issue(callerId)).certificates)
   assert.ok(verdict.ok)
   assert.notEqual(carryOver(verdict.svid, X509Bundle.parse('saas.example', authority.bundlePem)), undefined)
   assert.equal(carryOver(verdict.svid, X509Bundle.parse('partner.example', authority.bundlePem)), undefined)
 })
 
-test('takes a presented certificate for none of those that are known, unless it is the same', async () => {
+test('does not confuse a presented certificate with a known one unless they are identical', async () => {
   // Of one name and one length, as ECDSA signatures may have three.
   const known = await authority.intermediate()
   let presented = await authority.intermediate()

@@ -73,7 +73,7 @@ for (const engine of engines) {
       callers = await createCallers()
     })
 
-    test('reaches nothing protected by whitespace, quotes and other characters that parsers change', async () => {
+    test('reaches no protected route through whitespace, quotes and other characters that parsers change', async () => {
       const guard = createQuietGuard(callers.source, rules)
       const later = createQuietGuard(callers.source, rules)
       await using isBefore = await serve(guard, await createApp(engine, guard, 'before'))
@@ -93,7 +93,7 @@ for (const engine of engines) {
       assert.ok(reached >= 100, `${reached} targets reached a protected handler without the guard`)
     })
 
-    test('serves ordinary targets as without the guard', async () => {
+    test('serves ordinary targets as it does without the guard', async () => {
       const guard = createQuietGuard(callers.source, rules)
       await using guarded = await serve(guard, await createApp(engine, guard, 'before'))
       await using unguarded = await serve(withoutGuard, await createApp(engine, guard, undefined))

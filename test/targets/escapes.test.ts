@@ -38,14 +38,14 @@ const frameworks: readonly Framework[] = [
 ]
 
 for (const framework of frameworks) {
-  describe(`${framework.name}, for each character as it is, escaped, and escaped twice`, () => {
+  describe(`${framework.name}, for each character plain, escaped, and escaped twice`, () => {
     let callers: Callers
     before(async () => {
       callers = await createCallers()
     })
 
     for (const [mine, rules] of ruleSets) {
-      test(`reaches no handler that is not the caller's where the caller may reach ${mine}`, async () => {
+      test(`reaches only handlers that the caller may reach, where the caller may reach ${mine}`, async () => {
         const guard = createQuietGuard(callers.source, rules)
         await using guarded = await framework.serve(guard, true)
         await using unguarded = await framework.serve(guard, false)
@@ -70,7 +70,7 @@ for (const framework of frameworks) {
       })
     }
 
-    test('costs nobody anything where the rules do not tell the forms apart', async () => {
+    test('does not affect requests if the rules do not distinguish the forms', async () => {
       const guard = createQuietGuard(callers.source, [rule('/own/*', authenticated())])
       await using guarded = await framework.serve(guard, true)
       const caller = connectAs(guarded, callers.attacker)

@@ -28,14 +28,14 @@ const hidingPlaces: ReadonlyMap<string, (app: Express) => void> = new Map([
   ['in a regular expression', (app) => void app.all(/^\/admin(\/x)?\/?$/i, secret)],
 ])
 
-describe('a router that reads differently from its application', () => {
+describe('a router that reads paths differently from its application', () => {
   let callers: Callers
   before(async () => {
     callers = await createCallers()
   })
 
   for (const [place, mount] of hidingPlaces) {
-    test(`is not reached past the guard when it is ${place}`, async () => {
+    test(`cannot be reached past the guard when it is ${place}`, async () => {
       const guard = createQuietGuard(callers.source)
       const app = express().enable('case sensitive routing').enable('strict routing').use(countersign(guard))
       mount(app)
@@ -59,7 +59,7 @@ describe('a router that reads differently from its application', () => {
   })
 })
 
-test('an application that respects case serves no capitals under a rule for small letters', async () => {
+test('an application that respects case serves no capitals under a rule in lower case', async () => {
   const { source, entitled, attacker } = await createCallers()
   const guard = createQuietGuard(source, [
     { path: '/public/**', allow: authenticated() },
@@ -78,7 +78,7 @@ test('an application that respects case serves no capitals under a rule for smal
   }
 })
 
-test('a route that is written with escapes is reached by whoever its rule allows, in small hexadecimal digits too', async () => {
+test('a route written with escapes can be reached by the callers that its rule allows, also in lower-case hexadecimal', async () => {
   const { source, attacker } = await createCallers()
   const guard = createQuietGuard(source, [
     { path: '/café', allow: authenticated() },
@@ -91,7 +91,7 @@ test('a route that is written with escapes is reached by whoever its rule allows
   }
 })
 
-describe('allow() behind a middleware that rewrites', () => {
+describe('allow() after a middleware that rewrites', () => {
   const rewrites: ReadonlyMap<string, RequestHandler> = new Map([
     [
       'the target',
@@ -109,7 +109,7 @@ describe('allow() behind a middleware that rewrites', () => {
     ],
   ])
   for (const [what, rewrite] of rewrites) {
-    test(`denies when ${what} is not what was decided`, async () => {
+    test(`denies if ${what} differs from what was decided`, async () => {
       const callers = await createCallers()
       const guard = createQuietGuard(callers.source)
       const app = express().use(countersign(guard)).use(rewrite)

@@ -18,7 +18,7 @@ describe('an Express application', { concurrency: true }, () => {
     ),
   )
   for (const shape of applications) {
-    test(`${describeShape(shape)} lets nothing past its guard and loses nothing to it`, async () => {
+    test(`${describeShape(shape)} lets no request past its guard and blocks none by mistake`, async () => {
       const twins = await startTwins(callers, shape)
       await using guarded = twins.guarded
       await using unguarded = twins.unguarded

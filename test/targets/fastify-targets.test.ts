@@ -36,7 +36,7 @@ describe('a Fastify application', { concurrency: true }, () => {
     tolerant,
   ]
   for (const routerOptions of options) {
-    test(`with ${JSON.stringify(routerOptions)} lets nothing past its guard and loses nothing to it`, async () => {
+    test(`with ${JSON.stringify(routerOptions)} lets no request past its guard and blocks none by mistake`, async () => {
       const guard = createQuietGuard(callers.source)
       await using guarded = await serve(guard, await createApp(guard, routerOptions, true))
       await using unguarded = await serve(withoutGuard, await createApp(guard, routerOptions, false))

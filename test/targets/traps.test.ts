@@ -14,7 +14,7 @@ before(async () => {
   callers = await createCallers()
 })
 
-test('the table of request lines holds all 38 classes', () => {
+test('the table of request lines covers all 38 classes', () => {
   assert.equal(requestLines.size, 38)
 })
 
@@ -34,7 +34,7 @@ describe('Fastify', () => {
     assert.equal((await entitled.send(requestText('GET //admin HTTP/1.1'))).status, 400)
   })
 
-  test('guards a route beside the plugin that has a prefix, and paths without a route', async () => {
+  test('guards a route beside a plugin with a prefix, and paths without a route', async () => {
     const guard = createQuietGuard(callers.source)
     const app = Fastify({ https: guard.tlsOptions() })
     await app.register(countersign, { guard })
@@ -48,7 +48,7 @@ describe('Fastify', () => {
     assert.equal((await attacker.send(requestText('GET /none HTTP/1.1'))).status, 404)
   })
 
-  test('reaches nothing protected by a strange :path of HTTP/2', async () => {
+  test('reaches no protected route through an unusual :path of HTTP/2', async () => {
     const guard = createQuietGuard(callers.source)
     const app = Fastify({
       http2: true,
@@ -85,7 +85,7 @@ describe('Fastify', () => {
 })
 
 describe('Express', () => {
-  test('guards its own answers to OPTIONS, and refuses requests without one plain Host', async () => {
+  test('guards automatic OPTIONS responses, and refuses requests without exactly one plain Host', async () => {
     const guard = createQuietGuard(callers.source)
     const app = express().use(countersignExpress(guard))
     app.get('/admin', (_request, response) => void response.send('secret'))
@@ -100,7 +100,7 @@ describe('Express', () => {
     assert.equal((await entitled.send(requestText('GET /admin HTTP/1.0', ['Connection: close']))).status, 400)
   })
 
-  test('decides the whole path in a router that was mounted with the guard inside', async () => {
+  test('decides the full path in a router that was mounted together with the guard', async () => {
     const guard = createQuietGuard(callers.source)
     const router = express
       .Router()

@@ -17,7 +17,7 @@ const statuses: Readonly<Record<RefusingFault, string>> = {
 }
 
 for (const fault of ['unavailable', 'permission_denied', 'invalid_argument', 'unimplemented', 'internal'] as const) {
-  test(`${fault} ends open streams and every call, until it is healed`, async (context) => {
+  test(`${fault} ends open streams and every call until it is healed`, async (context) => {
     const agent = await openAgent(context)
     const client = new RawClient(context, agent)
     const stream = client.x509Svids()
@@ -33,7 +33,7 @@ for (const fault of ['unavailable', 'permission_denied', 'invalid_argument', 'un
   })
 }
 
-test('a fault passes by itself after so many answers, and spares other methods', async (context) => {
+test('a fault ends by itself after the given number of answers, and does not affect other methods', async (context) => {
   const agent = await openAgent(context, { faults: [{ name: 'unavailable', times: 3, method: 'FetchX509SVID' }] })
   const client = new RawClient(context, agent)
   for (let count = 0; count < 3; count += 1) {
@@ -44,7 +44,7 @@ test('a fault passes by itself after so many answers, and spares other methods',
   assert.equal(agent.calls.filter(({ method }) => method === 'FetchX509SVID').length, 4)
 })
 
-test('faults in force are applied in turn, and healed one by one', async (context) => {
+test('active faults are applied in turn, and healed one by one', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   await agent.fail('empty_key')
@@ -67,7 +67,7 @@ test('clean_end ends a stream without an error', async (context) => {
   await new RawClient(context, agent).x509Svids().next()
 })
 
-test('broken_message is no message', async (context) => {
+test('broken_message is not a valid message', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const stream = client.x509Svids()
@@ -77,7 +77,7 @@ test('broken_message is no message', async (context) => {
   await assert.rejects(client.jwtSvids(['core-api']), { code: 'INTERNAL' })
 })
 
-test('silent leaves calls without an answer until the next message', async (context) => {
+test('silent leaves calls unanswered until the next message', async (context) => {
   const agent = await openAgent(context, { faults: [{ name: 'silent', times: 1 }] })
   const stream = new RawClient(context, agent).x509Svids()
   const first = stream.next()
@@ -86,7 +86,7 @@ test('silent leaves calls without an answer until the next message', async (cont
   await first
 })
 
-test('slow answers come late and in order, and die with the agent', async (context) => {
+test('slow answers arrive late and in order, and are dropped with the agent', async (context) => {
   const agent = await openAgent(context, { faults: [{ name: 'slow', times: 1, delayMs: 50 }] })
   const stream = new RawClient(context, agent).x509Svids()
   const first = stream.next()
@@ -102,7 +102,7 @@ test('slow answers come late and in order, and die with the agent', async (conte
   await never
 })
 
-test('no_socket keeps the socket away at the start, and takes it away later', async (context) => {
+test('no_socket keeps the socket away at startup, and removes it later', async (context) => {
   const agent = await openAgent(context, { faults: [{ name: 'no_socket' }] })
   const gone = { code: 'UNAVAILABLE' }
   await assert.rejects(new RawClient(context, agent).x509Svids().next(), gone)
@@ -151,7 +151,7 @@ const svidFaults = {
 } satisfies Partial<Record<AgentFault, SvidChange>>
 
 for (const [name, check] of Object.entries<SvidChange>(svidFaults)) {
-  test(`${name} spoils one message on an open stream, and healing brings the truth`, async (context) => {
+  test(`${name} corrupts one message on an open stream, and healing sends the correct one`, async (context) => {
     const fault = Object.keys(svidFaults).find((key): key is keyof typeof svidFaults => key === name)
     assert.ok(fault)
     const agent = await openAgent(context)
@@ -167,7 +167,7 @@ for (const [name, check] of Object.entries<SvidChange>(svidFaults)) {
   })
 }
 
-test('bundles alone can be empty, broken or absent', async (context) => {
+test('bundles can be empty, broken or absent on their own', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const fetchBoth = async (): Promise<readonly (readonly Buffer[])[]> =>
@@ -186,7 +186,7 @@ test('bundles alone can be empty, broken or absent', async (context) => {
   assert.throws(() => JSON.parse(set?.toString() ?? ''))
 })
 
-test('JWT-SVIDs and their validation have empty fields too', async (context) => {
+test('JWT-SVIDs and their validation can also have empty fields', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const [right] = (await client.jwtSvids(['core-api'])).svids
@@ -202,7 +202,7 @@ test('JWT-SVIDs and their validation have empty fields too', async (context) => 
   assert.deepEqual((await client.jwtSvids(['core-api'])).svids, [])
 })
 
-test('a federated bundle can be empty beside the right one', async (context) => {
+test('a federated bundle can be empty beside a valid one', async (context) => {
   const partner = await createAuthority('partner.example')
   const agent = await openAgent(context, { entries: [{ spiffeId: billing, federatesWith: [partner] }] })
   await agent.fail('empty_federated_bundle')

@@ -6,7 +6,7 @@ import { billing, coreApi, openAgent } from './open-agent.ts'
 import { parseKeys } from './parse-keys.ts'
 import { RawClient } from './raw-client.ts'
 
-test('a JWT-SVID is signed by a key of the JWT bundle, for the audience and for as long as the entry says', async (context) => {
+test('a JWT-SVID is signed by a key of the JWT bundle, for the audience and lifetime in the entry', async (context) => {
   const agent = await openAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 60, hint: 'internal' }] })
   const client = new RawClient(context, agent)
   const [svid] = (await client.jwtSvids(['core-api', 'analytics'])).svids
@@ -26,14 +26,14 @@ test('a JWT-SVID is signed by a key of the JWT bundle, for the audience and for 
   assert.ok(verify('sha256', Buffer.from(signed), { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature))
 })
 
-test('a JWT-SVID lives no longer than five minutes', async (context) => {
+test('a JWT-SVID lives at most five minutes', async (context) => {
   const client = new RawClient(context, await openAgent(context))
   const [svid] = (await client.jwtSvids(['core-api'])).svids
   const { iat, exp } = parseToken(svid?.svid ?? '').payload
   assert.equal(Number(exp) - Number(iat), 300)
 })
 
-test('JWT-SVIDs are for every entry, or for the one that is asked for', async (context) => {
+test('issues JWT-SVIDs for every entry, or for the requested one', async (context) => {
   const client = new RawClient(
     context,
     await openAgent(context, { entries: [{ spiffeId: billing }, { spiffeId: coreApi }] }),
@@ -70,7 +70,7 @@ test('the agent validates its own JWT-SVIDs, across a rotation and across its tr
   await assert.rejects(again.validate('core-api', token), { code: 'INVALID_ARGUMENT' })
 })
 
-test('the agent refuses what is no JWT-SVID for this audience', async (context) => {
+test('the agent rejects a token that is not a JWT-SVID for this audience', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const [svid] = (await client.jwtSvids(['core-api'])).svids

@@ -35,7 +35,7 @@ for (const [what, options] of Object.entries(impossible)) {
   })
 }
 
-test('an authority of another trust domain is not taken, and the agent goes on', async (context) => {
+test('an authority of another trust domain is rejected, and the agent continues', async (context) => {
   const agent = await openAgent(context)
   const authority = await createAuthority('other.example')
   const stream = new RawClient(context, agent).x509Svids()

@@ -10,7 +10,7 @@ import { billing, coreApi, openAgent } from './open-agent.ts'
 import { parseKeys } from './parse-keys.ts'
 import { RawClient, type X509SvidResponse } from './raw-client.ts'
 
-test('a new stream gets everything at once, in the form of the standard', async (context) => {
+test('a new stream receives everything at once, in the standard format', async (context) => {
   const root = await createAuthority('saas.example')
   const authority = await root.intermediate()
   const agent = await openAgent(context, { authority, entries: [{ spiffeId: billing, hint: 'internal' }] })
@@ -29,7 +29,7 @@ test('a new stream gets everything at once, in the form of the standard', async 
   assert.deepEqual(message.federated_bundles, {})
 })
 
-test('an entry says life, key and defects of its certificates', async (context) => {
+test('an entry sets lifetime, key and faults of its certificates', async (context) => {
   const entry = { spiffeId: billing, ttlSeconds: 60, keyType: 'P-384', faults: ['two_uri_sans'] } as const
   const agent = await openAgent(context, { entries: [entry] })
   const leaf = leafOf(await new RawClient(context, agent).x509Svids().next())
@@ -58,7 +58,7 @@ test('a call without the security header is refused, whatever the method', async
   )
 })
 
-test('without an entry everybody is denied, and open streams are ended', async (context) => {
+test('without an entry every workload is denied, and open streams are closed', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const stream = client.x509Svids()
@@ -87,7 +87,7 @@ test('entries can be replaced while streams are open', async (context) => {
   )
 })
 
-test('an SVID of a few seconds is replaced before it ends, again and again', async (context) => {
+test('an SVID of a few seconds is replaced before it expires, again and again', async (context) => {
   const agent = await openAgent(context, { entries: [{ spiffeId: billing, ttlSeconds: 2 }] })
   const stream = new RawClient(context, agent).x509Svids()
   const serials = new Set<string>()
@@ -97,7 +97,7 @@ test('an SVID of a few seconds is replaced before it ends, again and again', asy
   assert.equal(serials.size, 3)
 })
 
-test('a rotation by hand concerns those who have SVIDs, not those who have bundles', async (context) => {
+test('a manual rotation affects workloads with SVIDs, not those with only bundles', async (context) => {
   const agent = await openAgent(context)
   const client = new RawClient(context, agent)
   const [svids, bundles] = [client.x509Svids(), client.x509Bundles()]
@@ -111,7 +111,7 @@ test('a rotation by hand concerns those who have SVIDs, not those who have bundl
   assert.deepEqual((await bundles.next()).crl, [crl])
 })
 
-test('the next authority issues at once, and the bundle holds both until the overlap is over', async (context) => {
+test('the next authority issues immediately, and the bundle contains both until the overlap ends', async (context) => {
   const [first, second] = await Promise.all([createAuthority('saas.example'), createAuthority('saas.example')])
   const agent = await openAgent(context, { authority: first })
   const client = new RawClient(context, agent)
@@ -131,7 +131,7 @@ test('the next authority issues at once, and the bundle holds both until the ove
   assert.equal(parseKeys((await tokens.next()).bundles['spiffe://saas.example']).length, 1)
 })
 
-test('an agent that was restarted with another authority knows only that one', async (context) => {
+test('an agent that was restarted with another authority has only that one', async (context) => {
   const [first, second] = await Promise.all([createAuthority('saas.example'), createAuthority('saas.example')])
   const agent = await openAgent(context, { authority: first })
   const { endpoint } = agent
@@ -146,7 +146,7 @@ test('an agent that was restarted with another authority knows only that one', a
 })
 
 for (const endpoint of [undefined, 'tcp://127.0.0.1:0']) {
-  test(`an agent at ${endpoint ?? 'a socket'} stops, comes back at the same place, and is closed for good`, async (context) => {
+  test(`an agent at ${endpoint ?? 'a socket'} stops, restarts at the same place, and is closed for good`, async (context) => {
     const agent = await openAgent(context, endpoint === undefined ? {} : { endpoint })
     const stream = new RawClient(context, agent).x509Svids()
     await stream.next()
@@ -163,7 +163,7 @@ for (const endpoint of [undefined, 'tcp://127.0.0.1:0']) {
   })
 }
 
-test('the default socket is open to nobody else and leaves nothing behind', async (context) => {
+test('the default socket is private and leaves nothing behind', async (context) => {
   const agent = await openAgent(context)
   const path = new URL(agent.endpoint).pathname
   assert.equal(statSync(path).mode & 0o777, 0o600)
@@ -173,7 +173,7 @@ test('the default socket is open to nobody else and leaves nothing behind', asyn
   assert.equal(existsSync(dirname(path)), false)
 })
 
-test('a process ends by itself once its agent is closed', () => {
+test('a process exits by itself after its agent is closed', () => {
   const script = `
     import { startAgent } from '@countersign/testkit/workload-api'
     const entries = [{ spiffeId: '${billing}', ttlSeconds: 60 }]
@@ -185,7 +185,7 @@ test('a process ends by itself once its agent is closed', () => {
   execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname, timeout: 30_000 })
 })
 
-test('trust domains keep their bundles apart, and federated ones follow their rotation', async (context) => {
+test('trust domains have separate bundles, and federated ones follow their rotation', async (context) => {
   const [own, partner, next, far] = await Promise.all([
     createAuthority('saas.example'),
     createAuthority('partner.example'),
@@ -219,7 +219,7 @@ test('trust domains keep their bundles apart, and federated ones follow their ro
   assert.equal(leafOf(second).serialNumber, leafOf(first).serialNumber)
 })
 
-test('a socket that a dead server left is replaced, and nothing else is', async (context) => {
+test('replaces only a socket that a dead server left', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
   context.after(() => rmSync(folder, { recursive: true }))
   const path = join(folder, 'agent.sock')

@@ -23,7 +23,7 @@ const defects: Readonly<Record<AuthorityFault, Partial<CertificateFacts>>> = {
   bad_signature: { signedByIssuer: false },
 }
 
-describe('every fault of an authority is the one that its name says, and the only one', () => {
+describe('every fault of an authority does what its name says, and nothing else', () => {
   let root: Authority
   let perfect: CertificateFacts
 
@@ -37,7 +37,7 @@ describe('every fault of an authority is the one that its name says, and the onl
     return readCertificate(authority.certificateDer, root)
   }
 
-  test('without a fault it is perfect', () => {
+  test('has no defects without a fault', () => {
     assert.deepEqual(perfect, {
       subject: 'C=US, O=Countersign Testkit, CN=saas.example intermediate',
       issuer: 'C=US, O=Countersign Testkit, CN=saas.example X.509 authority',
@@ -66,7 +66,7 @@ describe('every fault of an authority is the one that its name says, and the onl
   }
 })
 
-test('an authority with a fault still issues', async () => {
+test('an authority with a fault can still issue', async () => {
   const root = await createAuthority('saas.example')
   const broken = await root.intermediate({ faults: ['not_a_ca'] })
   const [leaf, intermediate] = (await broken.issue('spiffe://saas.example/workload')).certificates

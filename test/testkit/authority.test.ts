@@ -43,7 +43,7 @@ test('SVIDs of an intermediate carry the chain without the root', async () => {
   assert.deepEqual(await shakeHands(svid, svid, root.bundlePem), { server: 'accepted', client: 'accepted' })
 })
 
-test('a cross-signed authority leads its SVIDs to the other root', async () => {
+test('a cross-signed authority connects its SVIDs to the other root', async () => {
   const [old, young] = await Promise.all([createAuthority('saas.example'), createAuthority('saas.example')])
   const crossSigned = await old.crossSign(young)
   const svid = await crossSigned.issue(billing)
@@ -91,7 +91,7 @@ for (const [name, nameConstraints, expected] of constraints) {
   })
 }
 
-test('writes addresses as they are', async () => {
+test('encodes addresses exactly', async () => {
   const authority = await createAuthority('saas.example')
   const ipAddresses = ['10.1.2.3', '2001:db8::1:2', '::', '::1', 'fe80::', '::ffff:10.1.2.3', '1:2:3:4:5:6:7:8']
   const [leaf] = (await authority.issue(billing, { ipAddresses })).certificates
@@ -104,13 +104,13 @@ test('writes addresses as they are', async () => {
   )
 })
 
-test('writes distinguished names as they are, in order', async () => {
+test('encodes distinguished names exactly, in order', async () => {
   const authority = await createAuthority('saas.example', { subject: { DC: ['example', 'saas'], CN: 'a, "b" + ü' } })
   const { subject } = new X509Certificate(authority.certificateDer)
   assert.equal(subject, 'DC=example\nDC=saas\nCN=a, \\"b\\" \\+ ü'.replace('a, ', 'a\\, '))
 })
 
-test('an SVID says when it expires, who it is for and which serial number it has', async () => {
+test('an SVID has its expiry, SPIFFE ID and serial number', async () => {
   const authority = await createAuthority('saas.example')
   const now = Date.UTC(2026, 0, 1) + 999
   const svid = await authority.issue(billing, { now, ttlSeconds: 60, notBefore: now - 5000 })
@@ -122,7 +122,7 @@ test('an SVID says when it expires, who it is for and which serial number it has
   assert.equal(leaf.serialNumber.toLowerCase(), svid.serialNumber)
 })
 
-test('two SVIDs of one ID differ in key and serial number, unless the key is handed in', async () => {
+test('two SVIDs with one ID differ in key and serial number, unless the key is given', async () => {
   const authority = await createAuthority('saas.example')
   const first = await authority.issue(billing)
   const second = await authority.issue(billing)
@@ -145,7 +145,7 @@ for (const [name, spiffeId, code] of refused) {
   })
 }
 
-test('does not create an authority of something that is no trust domain', async () => {
+test('does not create an authority for an invalid trust domain', async () => {
   await assert.rejects(createAuthority('Saas.example'), { code: 'bad_trust_domain_char' })
 })
 

@@ -18,7 +18,7 @@ const rules = [
 describe('inject fails', () => {
   const unguarded = refusal('registration_invalid', /without a guard.*app\.register\(countersign/)
 
-  test('for an application without the plugin, whatever it answers', async () => {
+  test('for an application without the plugin, whatever it responds', async () => {
     const app = Fastify()
     app.get('/x', { config: { allow: ['spiffe://saas.example/ns/production/sa/analytics'] } }, () => 'handled')
     app.get('/bad', (_request, reply) => reply.code(400).send())
@@ -39,14 +39,14 @@ describe('inject fails', () => {
     assert.equal((await coreApi.inject(app, '/x')).statusCode, 200)
   })
 
-  test('for an application without the plugin whose handler calls one that denies', async () => {
+  test('for an application without the plugin whose handler calls an application that denies', async () => {
     const guarded = await open(source)
     const app = Fastify()
     app.get('/x', async () => (await coreApi.inject(guarded, '/a//b')).statusCode)
     await assert.rejects(coreApi.inject(app, '/x'), unguarded)
   })
 
-  test('for a guard whose source is not one of the testkit', async () => {
+  test('for a guard whose source is not from the testkit', async () => {
     const { svid } = source
     const bundles = { 'saas.example': authority.bundlePem }
     const other = staticSource({ key: svid.keyPem, cert: svid.certificatePem, bundles })
@@ -57,8 +57,8 @@ describe('inject fails', () => {
   })
 })
 
-describe('inject gives the answer', () => {
-  test('of a guard that denies, by its rules, for the target or for the certificate', async () => {
+describe('inject returns the response', () => {
+  test('of a guard that denies by its rules, the target or the certificate', async () => {
     const app = await open(source)
     assert.equal((await coreApi.inject(app, '/x')).statusCode, 200)
     assert.equal((await coreApi.inject(app, '/closed')).statusCode, 403)
@@ -68,7 +68,7 @@ describe('inject gives the answer', () => {
     assert.equal((await authority.as(forged).inject(app, '/x')).statusCode, 403)
   })
 
-  test('of an application that asks the guard itself, without the plugin', async () => {
+  test('of an application that calls the guard itself, without the plugin', async () => {
     const guard = createGuard({ source, rules, log: () => undefined })
     const app = Fastify()
     app.addHook('onRequest', (request, reply, done) => {
@@ -82,7 +82,7 @@ describe('inject gives the answer', () => {
     assert.equal((await coreApi.inject(app, '/a//b')).statusCode, 400)
   })
 
-  test('of each of many requests at once, denied or not', async () => {
+  test('of each of many simultaneous requests, denied or not', async () => {
     const app = await open(source)
     const urls = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? '/x' : '/a//b'))
     const answers = await Promise.all(urls.map((url) => coreApi.inject(app, url)))

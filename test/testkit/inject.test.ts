@@ -23,14 +23,14 @@ describe('an injected request', () => {
     return app
   }
 
-  test('shows the chain of its caller to the source', async () => {
+  test("presents the caller's chain to the source", async () => {
     const svid = await authority.issue(coreApi)
     const response = await authority.as(svid).inject(createApp(), '/')
     assert.equal(response.statusCode, 200)
     assert.equal(response.body, toText(svid.certificates))
   })
 
-  test('shows the intermediates too', async () => {
+  test('also presents the intermediates', async () => {
     const intermediate = await authority.intermediate()
     const svid = await intermediate.issue(coreApi)
     const response = await intermediate.as(svid).inject(createApp(), { method: 'GET', url: '/' })
@@ -38,13 +38,13 @@ describe('an injected request', () => {
     assert.equal(svid.certificates.length, 2)
   })
 
-  test('has no caller when it is injected without one', async () => {
+  test('has no caller if it is injected without one', async () => {
     const app = createApp()
     await authority.as(coreApi).inject(app, '/')
     assert.equal((await app.inject('/')).body, 'nobody')
   })
 
-  test('uses up its caller at the first question', async () => {
+  test('uses its caller only for the first call', async () => {
     const app = Fastify()
     app.get('/', () => ({ first: describeCaller(source), second: describeCaller(source) }))
     const svid = await authority.issue(coreApi)
@@ -52,7 +52,7 @@ describe('an injected request', () => {
     assert.deepEqual(response.json(), { first: toText(svid.certificates), second: 'nobody' })
   })
 
-  test('does not lend its caller to a request that its handler injects, unless that has its own', async () => {
+  test('does not pass its caller to a request that its handler injects, unless that has its own', async () => {
     const app = createApp()
     const [outer, inner] = await Promise.all([authority.issue(coreApi), authority.issue(analytics)])
     app.get('/outer', async () => {
@@ -69,7 +69,7 @@ describe('an injected request', () => {
     })
   })
 
-  test('does not lend its caller to requests of start-up hooks', async () => {
+  test('does not pass its caller to requests of startup hooks', async () => {
     const app = createApp()
     let seen = ''
     app.addHook('onReady', () => {
@@ -80,7 +80,7 @@ describe('an injected request', () => {
     assert.notEqual(response.body, 'nobody')
   })
 
-  test('keeps callers apart that call at the same time', async () => {
+  test('keeps concurrent callers separate', async () => {
     const app = Fastify()
     app.addHook('onRequest', async () => {
       await new Promise((resolve) => {
@@ -96,7 +96,7 @@ describe('an injected request', () => {
     )
   })
 
-  test('of one caller always shows the same SVID', async () => {
+  test('always presents the same SVID for one caller', async () => {
     const app = createApp()
     const caller = authority.as(coreApi)
     const [first, second] = await Promise.all([caller.inject(app, '/'), caller.inject(app, '/')])

@@ -65,7 +65,7 @@ test('serve waits for a plugin that was registered without await', async () => {
   assert.equal((await running.as(caller).fetch('/x')).status, 200)
 })
 
-test('serve decides by the rules for an Express application that forgot the middleware', async () => {
+test('serve applies the rules to an Express application without the middleware', async () => {
   const rules = [{ path: '/open', allow: authenticated() }]
   const guard = createGuard({ source, rules, log: () => undefined })
   const app = express()

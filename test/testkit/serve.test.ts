@@ -34,7 +34,7 @@ const faultsOnTheWire = {
   self_signed: true,
 } satisfies Partial<Record<SvidFault, true>>
 
-describe('a served request listener', () => {
+describe('a request listener under serve', () => {
   let authority: Authority
   let caller: TestSvid
   let running: Running
@@ -46,7 +46,7 @@ describe('a served request listener', () => {
   })
   after(() => running.close())
 
-  test('sees the certificate of the peer, whatever is wrong with it', async () => {
+  test("sees the peer's certificate, whatever is wrong with it", async () => {
     for (const fault of Object.keys(faultsOnTheWire).filter((name): name is SvidFault => name in faultsOnTheWire)) {
       const svid = await authority.issue(coreApi, { faults: [fault] })
       const response = await running.as(svid).fetch('/')
@@ -59,7 +59,7 @@ describe('a served request listener', () => {
     assert.equal(response.headers.get('x-serial'), '')
   })
 
-  test('gets target, method, headers and body as they were given', async () => {
+  test('receives target, method, headers and body unchanged', async () => {
     const peer = running.as(caller)
     for (const target of ['/a/../b//c/./%2e%2E/d;x?y=/../z', '*', 'http://other.example/x', '//x']) {
       const response = await peer.fetch(target, { method: 'OPTIONS' })
@@ -80,7 +80,7 @@ describe('a served request listener', () => {
     })
   })
 
-  test('gets all requests of one peer on one connection and those of another on another', async () => {
+  test('receives all requests of one peer on one connection and those of another on another', async () => {
     const [first, second] = [running.as(caller), running.as(caller)]
     const ports = new Set<string | null>()
     for (let count = 0; count < 3; count += 1) ports.add((await first.fetch('/')).headers.get('x-port'))
@@ -89,14 +89,14 @@ describe('a served request listener', () => {
     assert.equal(ports.size, 2)
   })
 
-  test('speaks the version of TLS that the peer asks for', async () => {
+  test('speaks the version of TLS that the peer requests', async () => {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const response = await running.as(caller, { minVersion: version, maxVersion: version }).fetch('/')
       assert.equal(response.headers.get('x-tls'), version)
     }
   })
 
-  test('can answer with statuses that have no body', async () => {
+  test('can respond with statuses that have no body', async () => {
     for (const status of [204, 304]) {
       const response = await running.as(caller).fetch(`/status/${status}`)
       assert.equal(response.status, status)
@@ -104,14 +104,14 @@ describe('a served request listener', () => {
     }
   })
 
-  test('rejects the fetch when it ends the connection, before and in the middle of a response', async () => {
+  test('rejects the fetch if it closes the connection before or during a response', async () => {
     const peer = running.as(caller)
     await assert.rejects(peer.fetch('/destroy'), { code: 'ECONNRESET' })
     await assert.rejects(peer.fetch('/truncate'), { code: 'ECONNRESET' })
     assert.equal((await peer.fetch('/')).status, 200)
   })
 
-  test('takes raw bytes over a further connection of the peer', async () => {
+  test('accepts raw bytes over another connection of the peer', async () => {
     const peer = running.as(caller)
     const socket = await peer.connect()
     socket.write('GET /raw HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n')
@@ -121,7 +121,7 @@ describe('a served request listener', () => {
     assert.equal(socket.destroyed, true)
   })
 
-  test('ends with every connection when it is closed', async () => {
+  test('closes every connection when it is closed', async () => {
     const closing = await serve(openGuard(caller), describeRequest)
     const peer = closing.as(caller)
     await peer.fetch('/')
@@ -154,7 +154,7 @@ test('serves a Fastify instance', async () => {
 })
 
 describe('a peer that speaks HTTP/2', () => {
-  test('sends streams of one session, and says why it was ended', async () => {
+  test('sends streams on one session, and reports why it was closed', async () => {
     const authority = await createAuthority('saas.example')
     const svid = await authority.issue(coreApi)
     const server = createSecureServer(openGuard(svid).tlsOptions(), describeHttp2Request)

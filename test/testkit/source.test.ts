@@ -5,7 +5,7 @@ import { createAuthority } from '@countersign/testkit'
 
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
 
-test('a source holds an SVID of the ID and the bundle of its trust domain', async () => {
+test('a source contains an SVID of the ID and the bundle of its trust domain', async () => {
   const authority = await createAuthority('saas.example')
   await using source = await authority.source(billing, { ttlSeconds: 60 })
   assert.equal(source.svid.spiffeId, billing)
@@ -13,20 +13,20 @@ test('a source holds an SVID of the ID and the bundle of its trust domain', asyn
   assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
 })
 
-test('a source holds the SVID that it was given', async () => {
+test('a source contains the given SVID', async () => {
   const authority = await createAuthority('saas.example')
   const svid = await authority.issue(billing)
   await using source = await authority.source(billing, { svid })
   assert.equal(source.svid, svid)
 })
 
-test('a source holds the bundles of federated authorities, each under its own trust domain', async () => {
+test('a source contains the bundles of federated authorities, each under its own trust domain', async () => {
   const [own, partner] = await Promise.all([createAuthority('saas.example'), createAuthority('partner.example')])
   await using source = await own.source(billing, { federated: [partner] })
   assert.deepEqual(new Set(source.current.bundles.keys()), new Set(['saas.example', 'partner.example']))
 })
 
-test('a source tells its listeners of a rotation, and keeps what was not replaced', async () => {
+test('a source notifies its listeners of a rotation, and keeps what was not replaced', async () => {
   const authority = await createAuthority('saas.example')
   await using source = await authority.source(billing)
   const first = source.current
@@ -43,7 +43,7 @@ test('a source tells its listeners of a rotation, and keeps what was not replace
   assert.equal(seen.length, 1)
 })
 
-test('a source takes bundles as PEM, as an authority and as several', async () => {
+test('a source accepts bundles as PEM, as one authority and as several', async () => {
   const [first, second, partner] = await Promise.all([
     createAuthority('saas.example'),
     createAuthority('saas.example'),
@@ -56,7 +56,7 @@ test('a source takes bundles as PEM, as an authority and as several', async () =
   assert.deepEqual([...source.current.bundles.keys()], ['saas.example'])
 })
 
-test('a withdrawn source has nothing, until it is given something', async () => {
+test('a withdrawn source has no material until it is given some', async () => {
   const authority = await createAuthority('saas.example')
   await using source = await authority.source(billing)
   source.withdraw()

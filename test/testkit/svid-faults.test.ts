@@ -41,7 +41,7 @@ const defects: Readonly<Record<SvidFault, Partial<CertificateFacts>>> = {
   trailing_bytes: { trailingBytes: 8 },
 }
 
-describe('every fault of an SVID is the one that its name says, and the only one', () => {
+describe('every fault of an SVID does what its name says, and nothing else', () => {
   let authority: Authority
   let perfect: CertificateFacts
 
@@ -58,7 +58,7 @@ describe('every fault of an SVID is the one that its name says, and the only one
     return readCertificate(leaf, authority)
   }
 
-  test('without a fault it is perfect', () => {
+  test('has no defects without a fault', () => {
     assert.deepEqual(perfect, {
       subject: 'C=US, O=Countersign Testkit',
       issuer: 'C=US, O=Countersign Testkit, CN=saas.example X.509 authority',
@@ -87,7 +87,7 @@ describe('every fault of an SVID is the one that its name says, and the only one
   }
 })
 
-test('faults add up', async () => {
+test('faults can be combined', async () => {
   const authority = await createAuthority('saas.example', { now })
   const svid = await authority.issue(spiffeId, { now, faults: ['expired', 'ca_leaf'] })
   const [leaf] = svid.certificates
@@ -98,7 +98,7 @@ test('faults add up', async () => {
   assert.equal(svid.expiresAt, now - 60_000)
 })
 
-test('a foreign ID with the fault foreign_trust_domain stays the one that was asked for', async () => {
+test('a foreign ID with the fault foreign_trust_domain stays the requested one', async () => {
   const authority = await createAuthority('saas.example')
   const forged = 'spiffe://partner.example/ns/production/sa/core-api'
   const svid = await authority.issue(forged, { faults: ['foreign_trust_domain'] })
@@ -116,7 +116,7 @@ test('an empty subject makes the alternative names critical, unless that is the 
   assert.equal(facts.namesCritical, true)
 })
 
-test('refuses a fault that does not exist', async () => {
+test('rejects an unknown fault', async () => {
   const authority = await createAuthority('saas.example')
   const options: object = { faults: ['expird'] }
   await assert.rejects(authority.issue(spiffeId, options), { code: 'option_invalid', value: 'expird' })

@@ -31,11 +31,11 @@ for (const { input, verdict, reason } of rows) {
   })
 }
 
-test('has read every row about a bundle', () => {
+test('covers every row about a bundle', () => {
   assert.equal(rows.length, 12)
 })
 
-test('reads the authorities of a document from text and bytes, in their order', () => {
+test('reads the authorities of a document from text and bytes, in order', () => {
   const document = toDocument(jwk(), jwk({ x5c: [toBase64(other)] }))
   for (const text of [document, `\r\n\t ${document}\n`, `\uFEFF${document}`]) {
     for (const input of [text, Buffer.from(text), new Uint8Array(Buffer.from(text))]) {
@@ -49,7 +49,7 @@ test('reads the authorities of a document from text and bytes, in their order', 
   }
 })
 
-test('is the same bundle as one from PEM, with or without sequence number and refresh hint', () => {
+test('equals a bundle from PEM, with or without sequence number and refresh hint', () => {
   const { fingerprint } = parse(authority.bundlePem)
   const numbered = JSON.stringify({ spiffe_sequence: 7, spiffe_refresh_hint: 60, keys: [jwk()] })
   assert.equal(parse(toDocument(jwk())).fingerprint, fingerprint)
@@ -88,13 +88,13 @@ test('ignores an entry of an unknown or missing key type or use, and keeps the o
   }
 })
 
-test('does not look into the certificates of entries that it ignores', () => {
+test('does not decode the certificates of ignored entries', () => {
   const broken = ['no certificate']
   assert.equal(parse(toDocument(jwk({ use: 'jwt-svid', x5c: broken }), jwk())).authorities.length, 1)
   assert.equal(parse(toDocument(jwk({ kty: 'AKP', x5c: broken }), jwk())).authorities.length, 1)
 })
 
-test('takes only the first certificate of an entry', () => {
+test('uses only the first certificate of an entry', () => {
   for (const more of [toBase64(other), 'no certificate', null]) {
     const { authorities } = parse(toDocument(jwk({ x5c: [...x5c, more] })))
     assert.deepEqual(
@@ -104,12 +104,12 @@ test('takes only the first certificate of an entry', () => {
   }
 })
 
-test('tolerates members that it does not know, a key id among them', () => {
+test('ignores unknown members, including a key id', () => {
   const document = JSON.stringify({ keys: [jwk({ kid: 'k', alg: 'none', ext: { deep: [1.5, null] } })], more: {} })
   assert.equal(parse(document).authorities.length, 1)
 })
 
-test('refuses what is no bundle document', () => {
+test('rejects input that is not a bundle document', () => {
   const key = JSON.stringify(jwk())
   const malformed = [
     '{"keys":{}}',
@@ -126,7 +126,7 @@ test('refuses what is no bundle document', () => {
   for (const input of malformed) refuses(input, 'bundle_malformed')
 })
 
-test('refuses a document of more than 4096 authorities, be they copies or broken', () => {
+test('rejects a document of more than 4096 authorities, even if they are duplicates or invalid', () => {
   const copies = (count: number, text: string): string =>
     toDocument(...Array.from({ length: count }, () => ({ kty: 'EC', use: 'x509-svid', x5c: [text] })))
   refuses(copies(4097, 'MAA='), 'bundle_too_large')
@@ -134,7 +134,7 @@ test('refuses a document of more than 4096 authorities, be they copies or broken
   refuses(copies(4096, 'MAA='), 'certificate_malformed')
 })
 
-test('leaves out an authority that cannot be read, says where, and keeps the others', () => {
+test('leaves out an authority that cannot be read, names its place, and keeps the others', () => {
   const [good = ''] = x5c
   const der = authority.certificateDer
   const broken: readonly (readonly [string, CertificateErrorCode])[] = [
@@ -164,7 +164,7 @@ test('leaves out an authority that cannot be read, says where, and keeps the oth
   }
 })
 
-test('refuses base64url and base64 without its padding', async () => {
+test('rejects base64url and base64 without padding', async () => {
   const names = Array.from({ length: 16 }, (_, index) => 'x'.repeat(index + 1))
   const candidates = await Promise.all(names.map((name) => createAuthority('saas.example', { key, name })))
   const encoded = candidates.map(toBase64).find((text) => text.endsWith('=') && /[+/]/.test(text))
@@ -174,7 +174,7 @@ test('refuses base64url and base64 without its padding', async () => {
   refuses(toDocument(jwk({ x5c: [encoded.replaceAll('+', '-').replaceAll('/', '_')] })), 'certificate_malformed')
 })
 
-test('leaves out an authority that is no CA, may not sign certificates or has a weak key', async () => {
+test('leaves out an authority that is not a CA, may not sign certificates or has a weak key', async () => {
   for (const fault of ['not_a_ca', 'no_key_cert_sign', 'weak_key'] as const) {
     const faulty = jwk({ x5c: [toBase64(await createAuthority('saas.example', { faults: [fault] }))] })
     refuses(toDocument(faulty), 'authority_unusable')
@@ -187,7 +187,7 @@ test('leaves out an authority that is no CA, may not sign certificates or has a 
   }
 })
 
-test('keeps the sequence number exact, whatever its size', () => {
+test('keeps the exact sequence number, whatever its size', () => {
   const sequences: readonly (readonly [string, bigint | undefined])[] = [
     ['0', 0n],
     ['9007199254740993', 9_007_199_254_740_993n],
@@ -204,7 +204,7 @@ test('keeps the sequence number exact, whatever its size', () => {
   assert.equal(parse(authority.bundlePem).sequence, undefined)
 })
 
-test('gives a refresh hint of at least a second, and none that nobody can follow', () => {
+test('returns a refresh hint of at least a second, and none that cannot be followed', () => {
   const hints: readonly (readonly [string, number | undefined])[] = [
     ['300', 300],
     ['1', 1],
@@ -225,7 +225,7 @@ test('gives a refresh hint of at least a second, and none that nobody can follow
   assert.equal(parse(authority.bundlePem).refreshHintSeconds, undefined)
 })
 
-test('counts equal authorities once, and refuses more than 512 different ones before it decodes any', () => {
+test('counts equal authorities once, and rejects more than 512 different ones before decoding any', () => {
   const entries = Array.from({ length: 513 }, (_, index) => jwk({ x5c: [Buffer.from(`${index}`).toString('base64')] }))
   refuses(toDocument(jwk(), ...entries.slice(1)), 'bundle_too_large')
   assert.equal(parse(toDocument(jwk(), ...entries.slice(2))).authorities.length, 1)
@@ -233,7 +233,7 @@ test('counts equal authorities once, and refuses more than 512 different ones be
   assert.equal(parse(toDocument(...Array.from({ length: 600 }, () => jwk({ use: 'jwt-svid' })))).authorities.length, 0)
 })
 
-test('makes a bundle of nobody from an empty document, under which nobody is verified', async () => {
+test('an empty document makes an empty bundle, under which no peer is verified', async () => {
   const svid = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
   const own = { key: svid.keyPem, cert: svid.certificatePem }
 
@@ -245,7 +245,7 @@ test('makes a bundle of nobody from an empty document, under which nobody is ver
   assert.throws(() => createMaterial({ ...own, bundles: { 'saas.example': '{"keys":[]}' } }), CertificateError)
 })
 
-test('cannot be changed after it was read from a document', () => {
+test('is immutable after it was read from a document', () => {
   const bundle = parse(toDocument(jwk()))
   assert.equal(Reflect.set(bundle, 'sequence', 1n), false)
   assert.equal(Reflect.set(bundle.authorities, 1, bundle.authorities[0]), false)

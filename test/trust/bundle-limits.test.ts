@@ -17,7 +17,7 @@ function createPieces(count: number, first: number): Buffer {
   )
 }
 
-test('refuses the bundles behind the first 4096 certificates of all bundles together, and never our own', () => {
+test('rejects the bundles after the first 4096 certificates of all bundles together, and never our own', () => {
   const partners = Array.from(
     { length: 9 },
     (_, index) => [`p${index}.example`, createPieces(512, index * 512)] as const,
@@ -36,14 +36,14 @@ test('refuses the bundles behind the first 4096 certificates of all bundles toge
   assert.equal(bundles.get('saas.example')?.authorities.length, 1)
 })
 
-test('refuses authorities whose names do not fit into the list that TLS sends', () => {
+test('rejects authorities whose names do not fit into the list that TLS sends', () => {
   const authorities = Array.from({ length: 50 }, (_, index) => issueAuthority(entity(`${index} ${'x'.repeat(1200)}`)))
   const most = Buffer.concat(authorities.slice(0, 38))
   assert.equal(X509Bundle.parse('saas.example', most).authorities.length, 38)
   assert.throws(() => X509Bundle.parse('saas.example', Buffer.concat(authorities)), { code: 'bundle_too_large' })
 })
 
-test('reads bytes as they were when it first saw them, whatever became of their buffer', async () => {
+test('reads bytes as first seen, whatever happens to their buffer', async () => {
   const reader = new BundleReader()
   const buffer = Buffer.from(own.certificateDer)
   await reader.prepare([buffer])

@@ -36,7 +36,7 @@ for (const { input, verdict, reason } of rows) {
   })
 }
 
-test('has read every row about a bundle map', () => {
+test('covers every row about a bundle map', () => {
   assert.equal(rows.length, 2)
 })
 
@@ -55,7 +55,7 @@ test('reads the bundle of each trust domain from text and bytes', () => {
   }
 })
 
-test('keeps sequence number and refresh hint with the bundle that they are about', () => {
+test('keeps sequence number and refresh hint with their bundle', () => {
   const bundles = parseBundleMap(
     '{"trust_domains":{"a.test":{"keys":[],"spiffe_sequence":9007199254740993,"spiffe_refresh_hint":0},"b.test":{"keys":[]}}}',
   )
@@ -68,7 +68,7 @@ test('keeps sequence number and refresh hint with the bundle that they are about
   ])
 })
 
-test('gives bundles that a source takes', async () => {
+test('returns bundles that a source accepts', async () => {
   const svid = await ours.issue('spiffe://saas.example/ns/production/sa/core-api')
   const bundles = parseBundleMap(JSON.stringify({ trust_domains: { 'saas.example': toBundle(ours) } }))
   const material = createMaterial({
@@ -79,7 +79,7 @@ test('gives bundles that a source takes', async () => {
   assert.equal(material.bundles.get('saas.example'), bundles.get('saas.example'))
 })
 
-test('refuses what is no bundle map', () => {
+test('rejects input that is not a bundle map', () => {
   const malformed = [
     '',
     '{',
@@ -96,7 +96,7 @@ test('refuses what is no bundle map', () => {
   for (const input of malformed) refuses(input, 'bundle_malformed')
 })
 
-test('refuses a name that is twice, a trust domain in two spellings among them', () => {
+test('rejects a duplicate name, including two spellings of a trust domain', () => {
   const repeated = [
     '{"trust_domains":{},"trust_domains":{}}',
     '{"trust_domains":{"a.test":{"keys":[]},"b.test":{"keys":[]},"a.test":{"keys":[]}}}',
@@ -108,7 +108,7 @@ test('refuses a name that is twice, a trust domain in two spellings among them',
   for (const input of repeated) refuses(input, 'bundle_malformed')
 })
 
-test('refuses a bad name of a trust domain', () => {
+test('rejects an invalid trust domain name', () => {
   const names: readonly (readonly [string, SpiffeIdErrorCode])[] = [
     ['', 'missing_trust_domain'],
     ['A.test', 'bad_trust_domain_char'],
@@ -125,13 +125,13 @@ test('refuses a bad name of a trust domain', () => {
   }
 })
 
-test('takes names that objects inherit for trust domains like any other', () => {
+test('treats names that objects inherit as ordinary trust domains', () => {
   const bundles = parseBundleMap('{"trust_domains":{"__proto__":{"keys":[]},"constructor":{"keys":[]}}}')
   assert.deepEqual([...bundles.keys()], ['__proto__', 'constructor'])
   assert.equal(parseBundleMap('{"trust_domains":{}}').get('constructor'), undefined)
 })
 
-test('a bundle that is refused proves nobody, says so, and leaves the others as they are', () => {
+test('a rejected bundle authenticates no caller, is reported, and does not affect the others', () => {
   const keys = (...x5c: readonly unknown[]): object => ({ keys: x5c.map((each) => createJwk([each])()) })
   for (const [broken, code] of [
     [keys('AAAA'), 'certificate_malformed'],
@@ -153,7 +153,7 @@ test('a bundle that is refused proves nobody, says so, and leaves the others as 
   }
 })
 
-test('a bundle whose JSON is refused proves nobody and leaves the others as they are', () => {
+test('a bundle with invalid JSON authenticates no caller and does not affect the others', () => {
   const good = JSON.stringify(toBundle(ours))
   const broken: readonly (readonly [json: string, code: CertificateErrorCode])[] = [
     ['{"keys":[],"keys":[]}', 'bundle_malformed'],
@@ -182,13 +182,13 @@ test('a bundle whose JSON is refused proves nobody and leaves the others as they
   }
 })
 
-test('reads strings with brackets, quotes and backslashes in them, in names and in bundles', () => {
+test('reads strings with brackets, quotes and backslashes, in names and in bundles', () => {
   const bundle = { ...toBundle(ours), 'a"}]{[\\': ['\\"', ']}', '\\\\'] }
   const bundles = parseBundleMap(JSON.stringify({ '{[\\"': 1, trust_domains: { 'saas.example': bundle } }))
   assert.equal(bundles.get('saas.example')?.authorities.length, 1)
 })
 
-test('takes no text for the bundle of another trust domain', () => {
+test('does not assign text to the bundle of another trust domain', () => {
   const texts = ['0', '\u0000', '\u00000', ' 0', 'saas.example']
   for (const text of texts) {
     const bundles = parseBundleMap(
@@ -198,7 +198,7 @@ test('takes no text for the bundle of another trust domain', () => {
   }
 })
 
-test('refuses what is not JSON around the bundles', () => {
+test('rejects invalid JSON around the bundles', () => {
   for (const text of [
     '{"trust_domains":{"a.test":{"keys":[]}}',
     '{"trust_domains":{"a.test":{"keys":[]}}}}',
@@ -213,7 +213,7 @@ test('refuses what is not JSON around the bundles', () => {
   }
 })
 
-test('refuses a map of which no bundle at all can be used, and says whose is the first', () => {
+test('rejects a map without any usable bundle, and names the first', () => {
   const broken = { keys: [{ kty: 'EC', use: 'x509-svid', x5c: ['AAAA'] }] }
   const input = JSON.stringify({ trust_domains: { 'saas.example': broken, 'partner.example': broken } })
   assert.throws(
@@ -223,7 +223,7 @@ test('refuses a map of which no bundle at all can be used, and says whose is the
   )
 })
 
-test('bounds the text', () => {
+test('limits the size of the text', () => {
   refuses(JSON.stringify({ trust_domains: {}, fill: 'x'.repeat(1024 * 1024) }), 'bundle_too_large')
   const fill = 'x'.repeat(1024 * 1024 - 100)
   const many = Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`${index}.test`, { keys: [], fill }]))

@@ -41,7 +41,7 @@ test('reads the authorities of a trust domain from PEM, from PEM bytes and from 
   }
 })
 
-test('takes the name of the trust domain from a SPIFFE ID as well, and refuses a bad one', () => {
+test('also accepts a SPIFFE ID as the name of the trust domain, and rejects an invalid one', () => {
   assert.equal(X509Bundle.parse('spiffe://saas.example', authority.bundlePem).trustDomain, 'saas.example')
   for (const name of ['', 'Saas.example', 'saas.example:443', 'spiffe://']) {
     assert.throws(
@@ -51,21 +51,21 @@ test('takes the name of the trust domain from a SPIFFE ID as well, and refuses a
   }
 })
 
-test('refuses a bundle without any authority', () => {
+test('rejects a bundle without any authority', () => {
   refuses('', 'bundle_empty')
   refuses(new Uint8Array(), 'bundle_empty')
   refuses('# no certificate here\n', 'bundle_empty')
   refuses(authority.keyPem, 'bundle_empty')
 })
 
-test('refuses a bundle of which it is not clear where a certificate ends', () => {
+test('rejects a bundle in which the end of a certificate is ambiguous', () => {
   refuses(`${authority.bundlePem}-----BEGIN CERTIFICATE-----\n`, 'certificate_malformed')
   refuses(authority.certificateDer.subarray(0, -1), 'certificate_malformed')
   refuses(Buffer.concat([authority.certificateDer, authority.certificateDer.subarray(0, -1)]), 'certificate_malformed')
   refuses(Buffer.concat([authority.certificateDer, Buffer.of(0)]), 'certificate_trailing_bytes')
 })
 
-test('leaves out a certificate that cannot be read, in PEM and in DER, says so, and keeps the others', async () => {
+test('leaves out a certificate that cannot be read, in PEM and DER, reports it, and keeps the others', async () => {
   const other = await createAuthority('saas.example')
   const junk = Buffer.concat([Buffer.of(0x30, 0x81, 0x80), Buffer.alloc(128)])
   const broken = Buffer.from(other.certificateDer)
@@ -89,7 +89,7 @@ test('leaves out a certificate that cannot be read, in PEM and in DER, says so, 
   }
 })
 
-test('refuses a bundle of which no certificate can be read', () => {
+test('rejects a bundle without any readable certificate', () => {
   const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
   refuses(broken, 'certificate_malformed')
   refuses(broken + broken, 'certificate_malformed')
@@ -106,7 +106,7 @@ const unusable = [
 ] as const
 
 for (const [fault, faulty] of unusable) {
-  test(`leaves out an authority that can prove nobody (${fault}), says so, and keeps the others`, async () => {
+  test(`leaves out an unusable authority (${fault}), reports it, and keeps the others`, async () => {
     const good = await createAuthority('saas.example', { name: 'good' })
     const parse = (pem: string): X509Bundle => X509Bundle.parse('saas.example', pem, Date.now())
     assert.throws(() => parse(faulty.bundlePem), { code: 'authority_unusable' })
@@ -130,7 +130,7 @@ test('leaves out a workload among the authorities', async () => {
   assert.equal(bundle.authorities.length, 1)
 })
 
-test('leaves out an authority from the moment at which it has expired, and keeps one whose time has not come', () => {
+test('leaves out an expired authority, and keeps one that is not valid yet', () => {
   assert.equal(X509Bundle.parse('saas.example', expired.bundlePem).authorities.length, 1)
   // The last valid second counts as a whole (RFC 5280 §4.1.2.5).
   const end = Date.parse(new X509Certificate(expired.certificateDer).validTo) + 1000
@@ -139,14 +139,14 @@ test('leaves out an authority from the moment at which it has expired, and keeps
   assert.equal(X509Bundle.parse('saas.example', authority.bundlePem, 0).authorities.length, 1)
 })
 
-test('accepts an authority without key usage, or whose own signature is weak or broken', async () => {
+test('accepts an authority without key usage, or with a weak or invalid signature of its own', async () => {
   for (const fault of ['no_key_usage', 'sha1_signature', 'bad_signature'] as const) {
     const odd = await createAuthority('saas.example', { faults: [fault] })
     assert.equal(X509Bundle.parse('saas.example', odd.bundlePem).authorities.length, 1, fault)
   }
 })
 
-test('accepts 256 authorities and refuses 257; those that have expired do not count', () => {
+test('accepts 256 authorities and rejects 257, not counting expired ones', () => {
   const authorities = issueMany(257)
   const old = issueMany(60, Date.now() - 60_000)
   const most = Buffer.concat([...old, ...authorities.slice(1)])
@@ -157,7 +157,7 @@ test('accepts 256 authorities and refuses 257; those that have expired do not co
   refuses(Buffer.concat(authorities), 'bundle_too_large')
 })
 
-test('refuses more than 512 certificates and more than 4 MiB before it decodes any of them', () => {
+test('rejects more than 512 certificates and more than 4 MiB before decoding any', () => {
   // None of them could be decoded, which would be another error.
   const certificates = Array.from({ length: 513 }, (_, index) => {
     const content = Buffer.alloc(128)
@@ -172,7 +172,7 @@ test('refuses more than 512 certificates and more than 4 MiB before it decodes a
   refuses('x'.repeat(most), 'bundle_empty')
 })
 
-test('counts an authority once that is there many times', () => {
+test('counts duplicate authorities once', () => {
   const copies = Array.from({ length: 1500 }, () => authority)
   for (const input of [joinPem(copies), joinDer(copies)]) {
     assert.equal(X509Bundle.parse('saas.example', input).authorities.length, 1)
@@ -189,7 +189,7 @@ test('has a fingerprint of its content, whatever the order', async () => {
   assert.notEqual(fingerprint('saas.example', one), fingerprint('partner.example', one))
 })
 
-test('cannot be changed after it was read', () => {
+test('is immutable after it was read', () => {
   const bundle = X509Bundle.parse('saas.example', authority.bundlePem)
   assert.equal(Reflect.set(bundle, 'trustDomain', 'partner.example'), false)
   assert.equal(Reflect.set(bundle.authorities, 1, bundle.authorities[0]), false)

@@ -30,7 +30,7 @@ function countChecks(bundles: ReadonlyMap<string, X509Bundle>): () => number {
   return () => counters.reduce((sum, count) => sum + count(), 0)
 }
 
-test('neither decodes nor verifies a list again that comes again, whoever signed it', () => {
+test('neither decodes nor verifies a repeated list again, whoever signed it', () => {
   const bundles = bundlesOf(authority, partner)
   const reader = new CrlReader()
   const crls = [...listsOf(authority, 3), ...listsOf(forged, 5), junk]
@@ -44,7 +44,7 @@ test('neither decodes nor verifies a list again that comes again, whoever signed
   assert.equal(countMore(), 0)
 })
 
-test('verifies nothing with the key of an authority that was renewed with its key, where that key is known not to have signed', async () => {
+test("does not verify with a renewed authority's certificate if its key is known not to have signed", async () => {
   const renewed = await createAuthority('saas.example', { key: authority.key })
   const bundles = bundlesOf(authority, renewed, partner)
   const count = countChecks(bundles)
@@ -52,7 +52,7 @@ test('verifies nothing with the key of an authority that was renewed with its ke
   assert.equal(count(), 3)
 })
 
-test('forgets lists that two updates in a row do not have', () => {
+test('forgets lists that are missing from two updates in a row', () => {
   const lists = new PublishedCrls()
   const crl = crlOf(authority)
   const find = (): unknown => runAtOnce(lists.list([crl]))[0]
@@ -64,7 +64,7 @@ test('forgets lists that two updates in a row do not have', () => {
   assert.notEqual(find(), first)
 })
 
-test('does in turns what the next update needs, and nothing of it again', async () => {
+test('prepares the next update in turns, and repeats none of it', async () => {
   const bundles = bundlesOf(authority, partner)
   const reader = new CrlReader()
   const crls = [...listsOf(authority, 60), ...listsOf(forged, 300)]
@@ -85,7 +85,7 @@ test('does in turns what the next update needs, and nothing of it again', async 
   assert.equal(reader.isWorthPreparing(crls), false)
 })
 
-test('decodes a large list in many steps, and once', () => {
+test('decodes a large list once, in many steps', () => {
   const entries = Array.from({ length: 2000 }, () => entry(tlv(0x02, hex('01020304'))))
   const der = crlOf(authority, { fields: { entries } })
   const list = new PublishedCrl(hash('sha256', der), der)
@@ -94,7 +94,7 @@ test('decodes a large list in many steps, and once', () => {
   assert.equal(countSteps(), 0)
 })
 
-test('takes few small lists at once', () => {
+test('decodes few small lists at once', () => {
   const reader = new CrlReader()
   const crl = crlOf(authority)
   const repeated = Array.from({ length: 100 }, () => crl)
@@ -119,7 +119,7 @@ function findOwners(owners: CrlOwners, crl: Buffer): readonly string[] {
   return [...runAtOnce(owners.find(new PublishedCrl(hash('sha256', crl), crl))).keys()]
 }
 
-test('checks a list against eight keys of one name in a trust domain that is not ours, and gives it to nobody by its name', () => {
+test('checks a list against at most eight keys of one name in another trust domain, and gives it to none by name', () => {
   const bundles = bundlesOf(...namesakes)
   const count = countChecks(bundles)
   const owners = new CrlOwners(bundles, new Set())
@@ -131,7 +131,7 @@ test('checks a list against eight keys of one name in a trust domain that is not
   assert.deepEqual(findOwners(ours, crlOf(ninth, { nextUpdate: Date.now() + 7_200_000 })), ['partner.example'])
 })
 
-test('checks the key first that a list names', async () => {
+test('first checks the key that a list names', async () => {
   const named = await createAuthority('partner.example', { name: 'many', key: ninth.key })
   const bundles = bundlesOf(...namesakes.filter((one) => one !== ninth), named)
   const count = countChecks(bundles)
@@ -142,7 +142,7 @@ test('checks the key first that a list names', async () => {
   assert.equal(count(), 1)
 })
 
-test('checks 4,096 times in a trust domain that is not ours, and gives what is left to nobody by its name', () => {
+test('checks at most 4,096 times in another trust domain, and gives the remaining lists to none by name', () => {
   const bundles = bundlesOf(...namesakes)
   for (const [own, trustDomains] of [
     [[], []],
@@ -154,7 +154,7 @@ test('checks 4,096 times in a trust domain that is not ours, and gives what is l
   }
 })
 
-test('keeps a list as it was when it was received', () => {
+test('keeps a list as it was received', () => {
   const der = crlOf(authority)
   const list = new PublishedCrl(hash('sha256', der), der)
   der.fill(0)

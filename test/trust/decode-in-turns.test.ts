@@ -33,7 +33,7 @@ for (const [what, bundle] of [
   })
 }
 
-test('prepares nothing where there is little to decode, or what would be refused unread', () => {
+test('prepares nothing if there is little to decode, or if it would be rejected unread', () => {
   const certificates = Array.from({ length: 513 }, (_, index) => {
     const content = Buffer.alloc(128)
     content.writeUInt32BE(index)
@@ -54,7 +54,7 @@ test('prepares nothing where there is little to decode, or what would be refused
   }
 })
 
-test('leaves it to whoever reads the bundle to refuse what cannot be decoded', async () => {
+test('leaves the rejection of undecodable input to the reader of the bundle', async () => {
   const junk = Array.from({ length: 20 }, (_, index) =>
     Buffer.concat([Buffer.of(0x30, 0x81, 0x80), Buffer.alloc(128, index)]),
   )

@@ -101,7 +101,7 @@ function judge(others: Readonly<Record<string, Buffer>>, crls: readonly Buffer[]
   return callers.map(({ certificates }) => reasonOf(verify(certificates, { bundles })))
 }
 
-test('nothing that other trust domains publish changes a verdict on our own callers', () => {
+test('publications of other trust domains never change a verdict on our own callers', () => {
   const expectedVerdicts = ['ok', 'ok', 'revoked', 'expired', 'signature_invalid']
   assert.deepEqual(judge({}, [], false), expectedVerdicts)
   check(

@@ -43,13 +43,13 @@ const unowned = listsOf(below, 1100)
 const forgedAuthority = { certificateDer: authority.certificateDer, keyPem: partner.keyPem }
 const forgedLower = { certificateDer: lower.certificateDer, keyPem: partner.keyPem }
 
-test('a list of ours counts behind more than a thousand of a partner, before and after them', () => {
+test("applies our list before and after more than a thousand of a partner's", () => {
   const own = [crlOf(authority, { revoked: [caller] }), crlOf(lower)]
   assert.deepEqual(judge([...theirs, ...own]), ['revoked', 'ok'])
   assert.deepEqual(judge([...own, ...theirs]), ['revoked', 'ok'])
 })
 
-test('a list that a partner forges under the name of our authority demands none of us, however many lists there are', () => {
+test("lists that a partner forges under our authority's name require none of ours, however many there are", () => {
   for (const others of [theirs, unowned]) {
     const applied = applyCrls(bundles, [...others, crlOf(forgedAuthority)], none)
     assert.equal(applied.get('saas.example')?.requiresCrl, false)
@@ -57,12 +57,12 @@ test('a list that a partner forges under the name of our authority demands none 
   }
 })
 
-test('lists of an intermediate of a partner demand none for those below our intermediate, however many there are', () => {
+test("lists of a partner's intermediate require none for callers below our intermediate, however many there are", () => {
   assert.deepEqual(judge(unowned), ['ok', 'ok'])
   assert.deepEqual(judge([...unowned, ...listsOf(forgedLower, 100)]), ['ok', 'ok'])
 })
 
-test('the list of our intermediate counts among more lists than are read, of many issuers or of its own name', async () => {
+test("applies our intermediate's list among more lists than are read, of many issuers or of its own name", async () => {
   const issuers = await Promise.all(
     Array.from({ length: 80 }, (_, index) => partner.intermediate({ name: `lower ${index}`, key: below.key })),
   )
@@ -102,7 +102,7 @@ test('reports more than 64 lists that no authority signed as a fault of no trust
   }
 })
 
-test('many lists of a partner are its own fault alone, and it needs a current one', () => {
+test('many lists of a partner are only its own fault, and it requires a current one', () => {
   const applied = applyCrls(bundles, theirs, none)
   assert.deepEqual(
     [...applied.values()].map(({ requiresCrl, faults }) => [requiresCrl, faults.map(({ code }) => code)]),

@@ -44,7 +44,7 @@ function bundleWith(
 const judge = ({ certificates }: Pick<TestSvid, 'certificates'>, bundle: X509Bundle): string =>
   reasonOf(verify(certificates, { bundles: new Map([['saas.example', bundle]]) }))
 
-test('heeds the list of an intermediate that has the name of our authority', () => {
+test("applies the list of an intermediate that has our authority's name", () => {
   const crl = crlOf(lower, { revoked: [bad] })
   for (const crls of [[crl], [crl, crlOf(root)], [...listsOf(partner, 70), crl]]) {
     const bundle = bundleWith(crls)
@@ -52,12 +52,12 @@ test('heeds the list of an intermediate that has the name of our authority', () 
   }
 })
 
-test('lets in the callers of our authority however many lists a partner forges under its name', () => {
+test("accepts our authority's callers however many lists a partner forges under its name", () => {
   const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
   assert.equal(judge(caller, bundleWith(listsOf(forged, 400))), 'ok')
 })
 
-test('heeds the list of our intermediate when a partner publishes the key of that intermediate as its own authority', async () => {
+test("applies our intermediate's list if a partner publishes the intermediate's key as its own authority", async () => {
   const next = await createAuthority('saas.example', { name: 'next root' })
   const crossed = await root.crossSign(next)
   const [listed, other] = [await crossed.issue(callerId), await crossed.issue(callerId)]
@@ -81,7 +81,7 @@ test('heeds the list of our intermediate when a partner publishes the key of tha
 
 const unreadable = { extensions: [extension('1.2.3.4', Buffer.of(5, 0), true)] }
 
-test('denies the callers of a key that signed a list that cannot be read, beside a current one too', () => {
+test('denies callers of a key that signed an unreadable list, even beside a current one', () => {
   for (const [crls, verdicts] of [
     [
       [crlOf(root), crlOf(root, { fields: unreadable })],
@@ -100,13 +100,13 @@ test('denies the callers of a key that signed a list that cannot be read, beside
   }
 })
 
-test('lets in the callers of a key that did not sign a list that cannot be read', () => {
+test('accepts callers of a key that did not sign an unreadable list', () => {
   const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
   const bundle = bundleWith([crlOf(forged, { fields: unreadable }), crlOf(partner, { fields: unreadable })])
   assert.deepEqual([judge(caller, bundle), judge(good, bundle)], ['ok', 'ok'])
 })
 
-test('denies the callers of an intermediate that signed a list without cRLSign, below any of its certificates', async () => {
+test('denies callers of an intermediate that signed a list without cRLSign, below any of its certificates', async () => {
   const plain = await root.intermediate({ name: 'lower' })
   const barred = await root.intermediate({ name: 'lower', key: plain.key, keyUsages: ['keyCertSign'] })
   const { certificates } = await plain.issue(callerId)
@@ -119,7 +119,7 @@ test('denies the callers of an intermediate that signed a list without cRLSign, 
   }
 })
 
-test('heeds a list that names another key than the certificate of its issuer does, among many foreign ones too', () => {
+test("applies a list that names another key than its issuer's certificate does, even among many foreign ones", () => {
   const fields = { extensions: [extension('2.5.29.35', sequence(tlv(0x80, hex('0badcafe'))))] }
   const crl = crlOf(lower, { revoked: [bad], fields })
   for (const crls of [[crl], [...unrelated, crl]]) {
@@ -138,7 +138,7 @@ const replayOf = (by: Authority, content: CrlContent = {}): readonly Buffer[] =>
     return crlOf(by, { thisUpdate, nextUpdate: thisUpdate + day, ...content })
   })
 
-test('lets in our callers beside a current list when a partner replays expired lists, readable or not', () => {
+test('accepts our callers beside a current list if a partner replays expired lists, readable or not', () => {
   for (const fields of [{}, unreadable]) {
     const replayed = [...replayOf(root, { fields }), ...replayOf(lower, { fields })]
     const bundle = bundleWith([...unrelated, ...replayed, crlOf(root), crlOf(lower, { revoked: [bad] })])
@@ -155,7 +155,7 @@ test('counts lists that differ only in their signature as one', () => {
   assert.deepEqual([judge(caller, bundle), bundle.revocation.crls.length, bundle.faults.length], ['revoked', 1, 0])
 })
 
-test('a copy of our list with a bad signature does not displace it', () => {
+test('a copy of our list with an invalid signature does not displace it', () => {
   const crl = crlOf(root, { revoked: [caller] })
   const damaged = Buffer.from(crl)
   damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
@@ -167,7 +167,7 @@ test('a copy of our list with a bad signature does not displace it', () => {
   }
 })
 
-test('demands no list because of one that had expired when it came, but denies its callers while it is there', () => {
+test('a list that was already expired on arrival requires none, but its callers are denied while it is present', () => {
   const expired = { thisUpdate: now - 2 * day, nextUpdate: now - day }
   for (const crls of [[crlOf(root, { ...expired, revoked: [caller] })], replayOf(root, { revoked: [caller] })]) {
     const bundle = bundleWith(crls)
@@ -186,7 +186,7 @@ test('keeps an expired list that is newer than every current one of its key', ()
   }
 })
 
-test('keeps what an older list revokes while it is current', () => {
+test('applies the revocations of an older list while it is current', () => {
   const older = { thisUpdate: now - 3 * day, revoked: [caller, bad] }
   for (const foreign of [[], unrelated]) {
     const bundle = bundleWith([...foreign, ...[root, lower].flatMap((by) => [crlOf(by, older), crlOf(by)])])
@@ -194,13 +194,13 @@ test('keeps what an older list revokes while it is current', () => {
   }
 })
 
-test('does not take a list that is not in effect yet for one that replaces an expired one', () => {
+test('does not let a list that is not in effect yet replace an expired one', () => {
   const expired = { thisUpdate: now - 2 * day, nextUpdate: now - day, revoked: [caller] }
   const coming = crlOf(root, { thisUpdate: now + day, nextUpdate: now + 2 * day })
   assert.equal(judge(caller, bundleWith([coming, crlOf(root, expired)])), 'revoked')
 })
 
-test('requires lists of a trust domain with too many lists, even if all of them have expired', async () => {
+test('requires lists of a trust domain with too many lists, even if all have expired', async () => {
   const ours = await Promise.all(
     Array.from({ length: 65 }, (_, index) => createAuthority('saas.example', { name: `root ${index}` })),
   )
@@ -222,7 +222,7 @@ async function waitForLists(bundle: X509Bundle, count: number): Promise<void> {
   assert.equal(countRead(), count)
 }
 
-test('reads a large list of our intermediate behind foreign ones that use up what is read in advance', async () => {
+test('reads a large list of our intermediate after foreign ones that use up the limit for reading in advance', async () => {
   const padding = Array.from({ length: 2000 }, (_, index) => ({ serialNumber: (0x10000000 + index).toString(16) }))
   const fat = [extension('1.2.3.4', Buffer.alloc(1_040_000))]
   const issuers = [await partner.intermediate({ name: 'fat 1' }), await partner.intermediate({ name: 'fat 2' })]
@@ -238,7 +238,7 @@ test('reads a large list of our intermediate behind foreign ones that use up wha
   }
 })
 
-test('reads at most 4 MiB of lists late, and denies the callers of their issuer with more', async () => {
+test('reads at most 4 MiB of lists late, and denies callers of an issuer with more', async () => {
   const entries = Array.from({ length: 30_000 }, () => entry(tlv(0x02, hex('01020304'))))
   const lists = Array.from({ length: 8 }, (_, index) =>
     crlOf(lower, { nextUpdate: now + day + index * 1000, fields: { entries } }),
@@ -258,7 +258,7 @@ test('reads at most 4 MiB of lists late, and denies the callers of their issuer 
   }
 })
 
-test('checks the signatures of many lists under the name of our intermediate in several handshakes', async () => {
+test("checks the signatures of many lists under our intermediate's name over several handshakes", async () => {
   const named = await root.intermediate({ name: 'lower' })
   const svids = [await named.issue(callerId), await named.issue(callerId)]
   const forged = listsOf({ certificateDer: named.certificateDer, keyPem: partner.keyPem }, 600)

@@ -32,12 +32,12 @@ const keyIdOf = ({ certificateDer }: Authority): string => decodeCertificate(cer
 
 const sha256 = (der: Uint8Array): string => decodeCrl(der).sha256
 
-test('a bundle has and requires no revocation list of its own accord', () => {
+test('a bundle has and requires no revocation list by default', () => {
   assert.equal(ours.requiresCrl, false)
   assert.deepEqual(ours.revocation.crls, [])
 })
 
-test('a bundle with revocation lists is another object with another fingerprint, and else the same', () => {
+test('a bundle with revocation lists is another object with another fingerprint, and otherwise equal', () => {
   const crl = decodeCrl(crlOf(authority))
   const changed = ours.withRevocation([crl, crl])
   assert.deepEqual(changed.revocation.crls, [crl])
@@ -59,7 +59,7 @@ test('a bundle with revocation lists is another object with another fingerprint,
   assert.equal(ours.withRevocation([], false).fingerprint, ours.fingerprint)
 })
 
-test('a bundle that requires revocation lists requires them from then on', () => {
+test('a bundle that requires revocation lists continues to require them', () => {
   assert.equal(ours.withRevocation([]).withRevocation([], false).requiresCrl, true)
 })
 
@@ -70,7 +70,7 @@ test('keeps sequence number and refresh hint of a bundle document', () => {
   assert.equal(changed.refreshHintSeconds, 60)
 })
 
-test('gives a list to the bundle whose authority signed it', () => {
+test('assigns a list to the bundle whose authority signed it', () => {
   const crl = crlOf(authority)
   const applied = applyCrls(bundles, [crl], none)
   assert.deepEqual(placesOf(applied), [
@@ -79,7 +79,7 @@ test('gives a list to the bundle whose authority signed it', () => {
   ])
 })
 
-test('gives a list to every bundle that holds the authority that signed it', () => {
+test('assigns a list to every bundle with the authority that signed it', () => {
   const shared = X509Bundle.parse('other.example', `${partner.bundlePem}${authority.bundlePem}`)
   const crl = crlOf(authority)
   const applied = applyCrls(new Map([...bundles, ['other.example', shared]]), [crl], none)
@@ -90,7 +90,7 @@ test('gives a list to every bundle that holds the authority that signed it', () 
   ])
 })
 
-test('gives a list that no authority signed to every bundle, without a demand on the others', () => {
+test('assigns a list that no authority signed to every bundle, without requiring lists of the others', () => {
   const [own, below] = [crlOf(authority), crlOf(lower)]
   assert.deepEqual(placesOf(applyCrls(bundles, [below], none)), [
     [[sha256(below)], false],
@@ -105,7 +105,7 @@ test('gives a list that no authority signed to every bundle, without a demand on
 const namesSameKey = extension('2.5.29.35', sequence(tlv(0x80, hex(keyIdOf(authority)))))
 const namesOtherKey = extension('2.5.29.35', sequence(tlv(0x80, hex('0badcafe'))))
 
-test('offers a list to a bundle whose authority it names and whose key did not sign it, without a demand: it may be of an intermediate of that name', () => {
+test('offers a list to a bundle whose authority it names but whose key did not sign it, without requiring it, because an intermediate of that name may have signed it', () => {
   for (const extensions of [null, [namesSameKey], [namesOtherKey]]) {
     const forged = crlOf(
       { certificateDer: authority.certificateDer, keyPem: partner.keyPem },
@@ -118,7 +118,7 @@ test('offers a list to a bundle whose authority it names and whose key did not s
   }
 })
 
-test('takes a list of an authority that names another key than the certificate of the authority does', () => {
+test("accepts an authority's list that names another key than the authority's certificate does", () => {
   const crl = crlOf(authority, { fields: { extensions: [namesOtherKey] } })
   assert.deepEqual(placesOf(applyCrls(bundles, [crl], none)), [
     [[sha256(crl)], true],
@@ -126,7 +126,7 @@ test('takes a list of an authority that names another key than the certificate o
   ])
 })
 
-test('a trust domain that publishes the intermediate of another one does not get hold of its list by that', async () => {
+test("a trust domain that publishes another's intermediate does not receive its list", async () => {
   const thief = X509Bundle.parse('partner.example', `${partner.bundlePem}${lower.certificatePem}`)
   // Self-issued, with the name and the key of our intermediate, and signed by somebody else.
   const forged = await createAuthority('partner.example', {
@@ -150,14 +150,14 @@ test('a trust domain that publishes the intermediate of another one does not get
   }
 })
 
-test('demands no list of the only bundle there is for a list that its authority did not sign', () => {
+test('requires no list of the only bundle for a list that its authority did not sign', () => {
   for (const crl of [crlOf(lower), crlOf(partner)]) {
     const applied = applyCrls(new Map([['saas.example', ours]]), [crl], none)
     assert.deepEqual(placesOf(applied), [[[sha256(crl)], false]])
   }
 })
 
-test('requires lists of a trust domain that supplied some before, and of no other', () => {
+test('requires lists only of a trust domain that supplied some before', () => {
   const applied = applyCrls(bundles, [], new Set(['saas.example', 'gone.example']))
   assert.deepEqual(placesOf(applied), [
     [[], true],
@@ -166,14 +166,14 @@ test('requires lists of a trust domain that supplied some before, and of no othe
   assert.equal(applied.get('partner.example'), theirs)
 })
 
-test('requires a list that nobody may heed, because its authority has no cRLSign', async () => {
+test('requires a list that cannot be applied, because its authority has no cRLSign', async () => {
   const barred = await createAuthority('barred.example', { keyUsages: ['keyCertSign'] })
   const applied = applyCrls(new Map([...bundles, ['barred.example', bundleOf(barred)]]), [crlOf(barred)], none)
   assert.equal(applied.get('barred.example')?.requiresCrl, true)
   assert.equal(applied.get('saas.example')?.requiresCrl, false)
 })
 
-test('leaves the bundles that it is given as they are', () => {
+test('does not change the given bundles', () => {
   applyCrls(bundles, [crlOf(authority)], none)
   assert.equal(bundles.get('saas.example'), ours)
   assert.equal(ours.requiresCrl, false)
@@ -196,7 +196,7 @@ test('leaves out a list that cannot be read, reports it, and keeps the others', 
   assert.deepEqual(faultsOf(applied), [unplaced, unplaced])
 })
 
-test('a trust domain whose list cannot be read needs a current one, and no other does', () => {
+test('only a trust domain whose list cannot be read requires a current one', () => {
   const rsa = { signer: signer(keyPair('RSA-2048').privateKey, 'sha1') }
   assert.deepEqual(placesOf(applyCrls(bundles, [crlOf(authority, { fields: rsa })], none)), [
     [[], false],
@@ -216,7 +216,7 @@ test('a trust domain whose list cannot be read needs a current one, and no other
   assert.equal(applyCrls(bundles, [forged], none).get('saas.example')?.requiresCrl, false)
 })
 
-test('a trust domain that signs its lists by SHA-1 needs a current one, since such a list counts for nothing', async () => {
+test('a trust domain that signs its lists with SHA-1 requires a current one, because such a list is ignored', async () => {
   const rsa = await createAuthority('rsa.example', { keyType: 'RSA-2048' })
   const all = new Map([...bundles, ['rsa.example', bundleOf(rsa)]])
   const weak = { signer: signer(createPrivateKey(rsa.keyPem), 'sha1') }
@@ -225,13 +225,13 @@ test('a trust domain that signs its lists by SHA-1 needs a current one, since su
   assert.deepEqual(faultsOf(applied), [[], [], [named('rsa.example', 'crl_unsupported')]])
 })
 
-test('a list whose signer cannot be read demands no list of the only bundle there is', () => {
+test('a list whose signer is unreadable requires no list of the only bundle', () => {
   const applied = applyCrls(new Map([['saas.example', ours]]), [junk], none)
   assert.equal(applied.get('saas.example')?.requiresCrl, false)
   assert.deepEqual(faultsOf(applied), [[named(undefined, 'crl_malformed')]])
 })
 
-test('a trust domain that has supplied lists needs a current one when its list cannot be read any more', () => {
+test('a trust domain that has supplied lists requires a current one if its list becomes unreadable', () => {
   const applied = applyCrls(bundles, [junk], new Set(['partner.example']))
   assert.deepEqual(placesOf(applied), [
     [[], false],
@@ -239,7 +239,7 @@ test('a trust domain that has supplied lists needs a current one when its list c
   ])
 })
 
-test('counts a list once that is there many times', () => {
+test('counts a duplicate list once', () => {
   const crl = crlOf(authority)
   const applied = applyCrls(
     bundles,
@@ -252,7 +252,7 @@ test('counts a list once that is there many times', () => {
   ])
 })
 
-test('takes 64 lists of a trust domain; with more it needs a current one and has none, and no other is affected', () => {
+test('accepts 64 lists of a trust domain; with more it requires a current one, has none, and affects no other', () => {
   const own = crlOf(authority)
   const most = applyCrls(bundles, [...listsOf(partner, 64), own], none)
   assert.equal(most.get('partner.example')?.revocation.crls.length, 64)
@@ -264,7 +264,7 @@ test('takes 64 lists of a trust domain; with more it needs a current one and has
   assert.deepEqual(faultsOf(applied), [[], [named('partner.example', 'bundle_too_large')]])
 })
 
-test('takes 4 MiB of lists of a trust domain; with more it needs a current one and has none, and no other is affected', () => {
+test('accepts 4 MiB of lists of a trust domain; with more it requires a current one, has none, and affects no other', () => {
   const entries = Array.from({ length: 40_000 }, () => entry(tlv(0x02, hex('01020304'))))
   const large = Array.from({ length: 5 }, (_, index) =>
     crlOf(partner, { nextUpdate: Date.now() + 3_600_000 + index * 1000, fields: { entries } }),

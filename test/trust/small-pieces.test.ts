@@ -61,7 +61,7 @@ function countWork(context: TestContext, run: () => void): Work {
 }
 
 for (const [what, bundle] of junk) {
-  test(`cuts a bundle of millions of ${what} into thousands of pieces at most, and once`, (context) => {
+  test(`splits a bundle of millions of ${what} once, into thousands of pieces at most`, (context) => {
     const reader = new BundleReader()
     const encoded = new Map([
       ['saas.example', Buffer.from(own.certificateDer)],
@@ -85,7 +85,7 @@ for (const [what, bundle] of junk) {
 }
 
 for (const [what, bundle] of junk.filter(([each]) => !each.includes('in one'))) {
-  test(`refuses millions of ${what} as a bundle, a chain and a CA`, () => {
+  test(`rejects millions of ${what} as a bundle, a chain and a CA`, () => {
     const [result] = new BundleReader().readEach(new Map([['partner.example', bundle]])).values()
     assert.ok(result instanceof Error)
     assert.equal(result.code, 'bundle_too_large')
@@ -95,7 +95,7 @@ for (const [what, bundle] of junk.filter(([each]) => !each.includes('in one'))) 
   })
 }
 
-test('reads 512 authorities with kilobytes of text around each, and thousands of copies', () => {
+test('reads 512 authorities with kilobytes of text around each, and thousands of duplicates', () => {
   const authorities = issueMany(200)
   const text = 'Certificate:\n    Data:\n        Version: 3 (0x2)\n'.repeat(40)
   const verbose = authorities.map((der) => text + joinPem([der])).join('\n')
@@ -106,7 +106,7 @@ test('reads 512 authorities with kilobytes of text around each, and thousands of
   }
 })
 
-test('a bundle that comes again is not cut again, and others are read as before', (context) => {
+test('does not split a repeated bundle again, and reads others as before', (context) => {
   const authorities = issueMany(100)
   const bundles = [Buffer.concat(authorities), joinPem(authorities)]
   for (const bundle of bundles) {
@@ -123,7 +123,7 @@ test('a bundle that comes again is not cut again, and others are read as before'
   }
 })
 
-test('bytes that are written over after they were read change nothing that is remembered', () => {
+test('overwriting input bytes after reading does not change what is cached', () => {
   const [der = Buffer.alloc(0)] = issueMany(1)
   const reader = new BundleReader()
   const bytes = Buffer.from(der)
@@ -133,7 +133,7 @@ test('bytes that are written over after they were read change nothing that is re
   assert.equal(read.get('partner.example')?.authorities.length, 1)
 })
 
-test('an error names the trust domain that it is about, also for the same bytes', () => {
+test('an error names its trust domain, even for the same bytes', () => {
   const reader = new BundleReader()
   const bytes = Buffer.from('no bundle')
   const encoded = new Map([
@@ -148,7 +148,7 @@ test('an error names the trust domain that it is about, also for the same bytes'
   }
 })
 
-test('tells a text of DER from the same bytes', () => {
+test('distinguishes a DER string from the same bytes', () => {
   const reader = new BundleReader()
   const der = sequence(Buffer.alloc(0))
   const text = der.toString('latin1')
@@ -160,7 +160,7 @@ test('tells a text of DER from the same bytes', () => {
   assert.notEqual(codes[0], codes[1])
 })
 
-test('a format is told by its first elements, and a shape by no more than a few of them', (context) => {
+test('recognizes a format by its first elements, and a shape by only a few of them', (context) => {
   const [der = Buffer.alloc(0)] = issueMany(1)
   assert.match(describeFormat(der) ?? '', /^a certificate/)
   const { pieces } = countWork(context, () => describeFormat(sequence(fill(Buffer.of(0x30, 0)).subarray(8))))

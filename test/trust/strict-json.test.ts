@@ -17,7 +17,7 @@ function refuses(input: string | Uint8Array, code: CertificateErrorCode): void {
   )
 }
 
-test('refuses a name that is twice in an object, at any depth and in any spelling', () => {
+test('rejects a duplicate name in an object, at any depth and in any spelling', () => {
   const key = JSON.stringify(jwk)
   const repeated = [
     `{"keys":[],"keys":[]}`,
@@ -32,7 +32,7 @@ test('refuses a name that is twice in an object, at any depth and in any spellin
   assert.deepEqual(parse('{"keys":[],"a":{"a":[{"a":1},{"a":1}]}}').authorities, [])
 })
 
-test('takes names that objects inherit for what they are', () => {
+test('treats names that objects inherit as ordinary names', () => {
   const inherited = `{"__proto__":{"keys":[${JSON.stringify(jwk)}]}}`
   refuses(inherited, 'bundle_malformed')
   const use = '"__proto__":{"use":"x509-svid"},"constructor":{"prototype":{"use":"x509-svid"}}'
@@ -40,7 +40,7 @@ test('takes names that objects inherit for what they are', () => {
   assert.equal(Object.hasOwn(Object.prototype, 'use'), false)
 })
 
-test('bounds the text, the depth and the numbers', () => {
+test('limits the text, the depth and the numbers', () => {
   const empty = '{"keys":[],"fill":""}'.length
   const fill = (length: number): string => `{"keys":[],"fill":"${'x'.repeat(length - empty)}"}`
   assert.deepEqual(parse(fill(1024 * 1024)).authorities, [])
@@ -62,12 +62,12 @@ test('bounds the text, the depth and the numbers', () => {
   refuses(`{"keys":[],"spiffe_sequence":${'9'.repeat(65)}}`, 'bundle_malformed')
 })
 
-test('refuses bytes that are no UTF-8', () => {
+test('rejects bytes that are not UTF-8', () => {
   refuses(Buffer.from('{"keys":[],"more":"\xff"}', 'latin1'), 'bundle_malformed')
   refuses(Buffer.from('{"keys":[],"more":"\xc0\xaf"}', 'latin1'), 'bundle_malformed')
 })
 
-test('refuses comments, trailing commas and everything else that JSON does not have', () => {
+test('rejects comments, trailing commas and everything else outside of JSON', () => {
   const wrong = [
     '{"keys":[]} {}',
     '{"keys":[],}',

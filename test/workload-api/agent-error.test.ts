@@ -25,7 +25,7 @@ const meanings: readonly (readonly [grpcCode: string, code: string, ...words: re
 
 for (const [grpcCode, code, ...words] of meanings) {
   for (const [index, method] of methods.entries()) {
-    test(`${grpcCode} of ${method} is ${code} and says what it means for this method`, () => {
+    test(`${grpcCode} of ${method} is ${code} and explains what it means for this method`, () => {
       const error = new AgentError({ method, code: grpcCode, details: 'details', endpoint: 'unix:///agent.sock' })
       assert.deepEqual([error.code, error.grpcCode, error.endpoint], [code, grpcCode, 'unix:///agent.sock'])
       assert.match(error.message, words[index] ?? /^$/)

@@ -13,7 +13,7 @@ import { pause, waitUntil } from './waiting.ts'
 
 const audience = ['spiffe://saas.example/ns/production/sa/ledger']
 
-test('gives every SVID once, with hints', async (context) => {
+test('returns every SVID once, with hints', async (context) => {
   const entries = [{ spiffeId: billing }, { spiffeId: coreApi, hint: 'internal' }]
   const { endpoint } = await startBillingAgent(context, { entries })
   const svids = await createWorkloadApiClient({ endpoint }).fetchX509Svids()
@@ -26,7 +26,7 @@ test('gives every SVID once, with hints', async (context) => {
   )
 })
 
-test('W-2: watches all SVIDs until it is told to end', async (context) => {
+test('W-2: watches all SVIDs until it is stopped', async (context) => {
   const agent = await startBillingAgent(context)
   const seen: (readonly AgentSvid[])[] = []
   const stop = createWorkloadApiClient({ endpoint: agent.endpoint }).watchX509Svids({
@@ -45,7 +45,7 @@ test('W-2: watches all SVIDs until it is told to end', async (context) => {
   assert.equal(seen.length, 2)
 })
 
-test('W-4: a watcher hears of a message that it cannot use, and of the next one that it can', async (context) => {
+test('W-4: a watcher is notified of an unusable message, and of the next usable one', async (context) => {
   const agent = await startBillingAgent(context)
   const seen: unknown[] = []
   const errors: unknown[] = []
@@ -63,7 +63,7 @@ test('W-4: a watcher hears of a message that it cannot use, and of the next one 
   assert.ok(error instanceof Error && 'code' in error && error.code === 'message_malformed')
 })
 
-test('E-8: a watcher without an ear for errors still asks again', async (context) => {
+test('E-8: a watcher without onError still retries', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'permission_denied', times: 2 }] })
   const seen: unknown[] = []
   context.after(
@@ -72,7 +72,7 @@ test('E-8: a watcher without an ear for errors still asks again', async (context
   await waitUntil(() => seen.length === 1)
 })
 
-test('W-13: gives the X.509 bundles by trust domain, and watches them', async (context) => {
+test('W-13: returns the X.509 bundles by trust domain, and watches them', async (context) => {
   const partner = await createAuthority('partner.example')
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const agent = await startBillingAgent(context, { entries })
@@ -96,7 +96,7 @@ for (const [fault, codes] of [
   ['empty_bundle', []],
   ['broken_bundle', ['certificate_malformed']],
 ] as const) {
-  test(`W-3, W-13: X.509 bundles with ${fault} prove nobody, and say why`, async (context) => {
+  test(`W-3, W-13: X.509 bundles with ${fault} authenticate no peer, and report why`, async (context) => {
     const { endpoint } = await startBillingAgent(context, { faults: [{ name: fault }] })
     const errors: unknown[] = []
     const bundles = await createWorkloadApiClient({ endpoint }).fetchX509Bundles({
@@ -115,14 +115,14 @@ for (const [fault, codes] of [
   })
 }
 
-test('W-3: an agent that has no bundle (any more) leaves nothing to trust', async (context) => {
+test('W-3: with an agent that has no bundle (any more) no peer is trusted', async (context) => {
   const { endpoint } = await startBillingAgent(context, { faults: [{ name: 'no_bundles' }] })
   const client = createWorkloadApiClient({ endpoint })
   assert.equal((await client.fetchX509Bundles()).size, 0)
   assert.equal((await client.fetchJwtBundles()).size, 0)
 })
 
-test('W-12, W-13: gives the JWT authorities apart from those of X.509, by trust domain', async (context) => {
+test('W-12, W-13: returns the JWT authorities separately from those of X.509, by trust domain', async (context) => {
   const { endpoint } = await startBillingAgent(context)
   const client = createWorkloadApiClient({ endpoint })
   const sets = await client.fetchJwtBundles()
@@ -133,7 +133,7 @@ test('W-12, W-13: gives the JWT authorities apart from those of X.509, by trust 
   assert.ok(!JSON.stringify(set).includes('x5c'))
 })
 
-test('W-15: a JWT-SVID is that of the SPIFFE ID that was asked for, else the first', async (context) => {
+test('W-15: a JWT-SVID has the requested SPIFFE ID, or else the first', async (context) => {
   const entries = [{ spiffeId: billing }, { spiffeId: coreApi, hint: 'internal' }]
   const { endpoint } = await startBillingAgent(context, { entries })
   const client = createWorkloadApiClient({ endpoint })
@@ -146,7 +146,7 @@ test('W-15: a JWT-SVID is that of the SPIFFE ID that was asked for, else the fir
   })
 })
 
-test('W-14: the agent validates a token for the audience that it was made for, and for no other', async (context) => {
+test('W-14: the agent validates a token only for its audience', async (context) => {
   const { endpoint } = await startBillingAgent(context)
   const client = createWorkloadApiClient({ endpoint })
   const { token } = await client.fetchJwtSvid({ audience })
@@ -172,7 +172,7 @@ for (const [fault, code] of [
 }
 
 for (const fault of ['empty_spiffe_id', 'empty_claims'] as const) {
-  test(`W-4: a validation with ${fault} proves nothing`, async (context) => {
+  test(`W-4: rejects a validation with ${fault}`, async (context) => {
     const agent = await startBillingAgent(context)
     const client = createWorkloadApiClient({ endpoint: agent.endpoint })
     const { token } = await client.fetchJwtSvid({ audience })
@@ -181,7 +181,7 @@ for (const fault of ['empty_spiffe_id', 'empty_claims'] as const) {
   })
 }
 
-test('W-14: an expired token is neither issued to us nor valid', async (context) => {
+test('W-14: an expired token is neither issued nor valid', async (context) => {
   const { endpoint } = await startBillingAgent(context, { faults: [{ name: 'expired_svid' }] })
   const client = createWorkloadApiClient({ endpoint })
   await assert.rejects(client.fetchJwtSvid({ audience }), { code: 'message_malformed', message: /expired/ })
@@ -194,7 +194,7 @@ test('W-14: an expired token is neither issued to us nor valid', async (context)
   })
 })
 
-test('a token that is not valid is said to be that, and not that the endpoint may be no Workload API', async (context) => {
+test('reports an invalid token as such, and not that the endpoint may not be a Workload API', async (context) => {
   const { endpoint } = await startBillingAgent(context)
   const client = createWorkloadApiClient({ endpoint })
   const { token } = await client.fetchJwtSvid({ audience })
@@ -209,7 +209,7 @@ test('a token that is not valid is said to be that, and not that the endpoint ma
   }
 })
 
-test('an empty audience and text that is not a SPIFFE ID are options of ours, which no agent is asked about', async (context) => {
+test('rejects an empty audience and text that is not a SPIFFE ID without calling the agent', async (context) => {
   const agent = await startBillingAgent(context)
   const client = createWorkloadApiClient({ endpoint: agent.endpoint })
   const refusal = { name: 'ConfigurationError', code: 'option_invalid' }
@@ -220,7 +220,7 @@ test('an empty audience and text that is not a SPIFFE ID are options of ours, wh
   assert.equal(agent.calls.length, 0)
 })
 
-test('W-14: a validation of which the two SPIFFE IDs differ proves nothing', async (context) => {
+test('W-14: rejects a validation whose two SPIFFE IDs differ', async (context) => {
   const agent = await startBillingAgent(context)
   const client = createWorkloadApiClient({ endpoint: agent.endpoint })
   const { token } = await client.fetchJwtSvid({ audience })
@@ -228,7 +228,7 @@ test('W-14: a validation of which the two SPIFFE IDs differ proves nothing', asy
   await assert.rejects(client.validateJwtSvid({ audience: audience[0] ?? '', token }), { code: 'message_malformed' })
 })
 
-test('E-9: a profile that the agent does not offer is said as such', async (context) => {
+test('E-9: reports a profile that the agent does not offer', async (context) => {
   const faults = [{ name: 'unimplemented', method: 'FetchJWTSVID' }] as const
   const { endpoint } = await startBillingAgent(context, { faults })
   const client = createWorkloadApiClient({ endpoint })
@@ -236,7 +236,7 @@ test('E-9: a profile that the agent does not offer is said as such', async (cont
   assert.equal((await client.fetchX509Svids()).length, 1)
 })
 
-test('W-16: of the methods only those of X.509 and JWT are spoken, and none of an optional profile', () => {
+test('W-16: uses only the X.509 and JWT methods, and none of an optional profile', () => {
   const methods = Object.values(loadWorkloadService()).map(({ path }) => path)
   assert.deepEqual(methods.toSorted(), [
     '/SpiffeWorkloadAPI/FetchJWTBundles',
@@ -248,7 +248,7 @@ test('W-16: of the methods only those of X.509 and JWT are spoken, and none of a
 })
 
 for (const method of ['FetchX509SVID', 'FetchX509Bundles'] as const) {
-  test(`W-16: an agent without ${method} is asked once, and a watcher told that this is final`, async (context) => {
+  test(`W-16: calls an agent without ${method} once, and tells a watcher that this is final`, async (context) => {
     const agent = await startBillingAgent(context, { faults: [{ name: 'unimplemented', method }] })
     const client = createWorkloadApiClient({ endpoint: agent.endpoint })
     const errors: unknown[] = []

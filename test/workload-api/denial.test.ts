@@ -19,14 +19,14 @@ const refused: Script = { last: { code: status.INVALID_ARGUMENT, details: 'not t
 const silent: Script = {}
 const usableThenDenied: Script = { ...usable, ...denied }
 
-test('a denial that the agent takes back when it is asked once more is not reported', async (context) => {
+test('does not report a denial that the agent withdraws on the second call', async (context) => {
   const { messages, failures, asked } = await follow(context, [usableThenDenied, usable])
   await waitUntil(() => messages.length === 2)
   await pause(300)
   assert.deepEqual([failures.length, asked()], [0, 2])
 })
 
-test('a denial that the agent repeats when it is asked once more is reported once, and the asking goes on', async (context) => {
+test('reports a denial once that the agent repeats on the second call, and keeps calling', async (context) => {
   const script = [usableThenDenied, denied, denied, usable]
   const { messages, failures, asked } = await follow(context, script, { denialAnswerMs: 600_000 })
   await waitUntil(() => failures.length === 1)
@@ -35,46 +35,46 @@ test('a denial that the agent repeats when it is asked once more is reported onc
   assert.deepEqual(failures, ['agent_denied', 'agent_denied'])
 })
 
-test('a denial counts when the agent hangs instead of taking it back in time', async (context) => {
+test('a denial counts if the agent hangs instead of withdrawing it in time', async (context) => {
   const { failures, asked } = await follow(context, [usableThenDenied, silent], { denialAnswerMs: 200 })
   await waitUntil(() => failures.length > 0)
   assert.deepEqual([failures, asked()], [['agent_denied'], 2])
 })
 
-test('a denial counts when the agent is away instead of taking it back in time', async (context) => {
+test('a denial counts if the agent is unavailable instead of withdrawing it in time', async (context) => {
   const { failures } = await follow(context, [usableThenDenied, unavailable], { denialAnswerMs: 200 })
   await waitUntil(() => failures.includes('agent_denied'))
   assert.equal(failures[0], 'agent_unreachable')
   assert.equal(failures.filter((code) => code === 'agent_denied').length, 1)
 })
 
-test('a denial counts at once when the agent will not be asked again', async (context) => {
+test('a denial counts immediately if the agent refuses further calls', async (context) => {
   const { failures, asked } = await follow(context, [usableThenDenied, refused], { denialAnswerMs: 600_000 })
   await waitUntil(() => failures.length === 2)
   assert.deepEqual([failures, asked()], [['agent_denied', 'agent_refused'], 2])
 })
 
-test('a message that cannot be used takes no denial back', async (context) => {
+test('an unusable message does not withdraw a denial', async (context) => {
   const unusable: Script = { messages: [{ svids: [{ hint: 'unusable' }] }] }
   const { failures, asked } = await follow(context, [usableThenDenied, unusable], { denialAnswerMs: 200 })
   await waitUntil(() => failures.length > 0)
   assert.deepEqual([failures, asked()], [['agent_denied'], 2])
 })
 
-test('each denial after a usable message is confirmed anew', async (context) => {
+test('each denial after a usable message is confirmed again', async (context) => {
   const script = [usableThenDenied, usableThenDenied, denied]
   const { failures, asked } = await follow(context, script, { denialAnswerMs: 600_000 })
   await waitUntil(() => failures.length > 0)
   assert.deepEqual([failures[0], asked()], ['agent_denied', 3])
 })
 
-test('a denial before the first usable message is reported at once', async (context) => {
+test('reports a denial before the first usable message immediately', async (context) => {
   const { failures, asked } = await follow(context, [denied, silent])
   await waitUntil(() => failures.length > 0)
   assert.deepEqual([failures[0], asked()], ['agent_denied', 1])
 })
 
-test('a follower that is closed while a denial is unconfirmed reports nothing and asks no more', async (context) => {
+test('a follower that is closed while a denial is unconfirmed reports nothing and makes no more calls', async (context) => {
   const options = { denialRetryMs: 200, denialAnswerMs: 200 }
   const { follower, messages, failures, asked } = await follow(context, [usableThenDenied, usable], options)
   await waitUntil(() => messages.length === 1)
@@ -85,7 +85,7 @@ test('a follower that is closed while a denial is unconfirmed reports nothing an
 })
 
 for (const method of ['FetchX509SVID', 'FetchX509Bundles'] as const) {
-  test(`a watcher of ${method} hears of a denial only once it is confirmed`, async (context) => {
+  test(`a watcher of ${method} is notified of a denial only once it is confirmed`, async (context) => {
     const agent = await startBillingAgent(context)
     const client = createWorkloadApiClient({ endpoint: agent.endpoint })
     const heard: string[] = []
@@ -114,7 +114,7 @@ test('an SVID that is denied while the agent hangs is withdrawn', async (context
   assert.throws(() => source.current, { code: 'agent_denied' })
 })
 
-test('an agent that knows no entry yet when it has restarted is asked once more', async (context) => {
+test('calls an agent again that has no entry yet after a restart', async (context) => {
   const { agent, source } = await startService(context)
   const notices: string[] = []
   source.onNotice(({ outcome, code }) => notices.push(code ?? outcome))

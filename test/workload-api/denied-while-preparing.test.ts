@@ -6,7 +6,7 @@ import { issueMany, joinPem } from '../trust/many-authorities.ts'
 import { billing, startService } from './agent-service.ts'
 import { nextNotice, pause, waitUntil } from './waiting.ts'
 
-test('an SVID that is denied while a message is being prepared does not come back with that message', async (context) => {
+test('an SVID that is denied while a message is being prepared does not return with that message', async (context) => {
   const { agent, source } = await startService(context)
   // Holds the preparation at the end of its first turn.
   let release = (): void => undefined

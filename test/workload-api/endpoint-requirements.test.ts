@@ -15,7 +15,7 @@ for (const endpoint of [undefined, 'tcp://127.0.0.1:0'] as const) {
   })
 }
 
-test('E-2: sends the header with every method', async (context) => {
+test('E-2: sends the security header with every method', async (context) => {
   const { agent } = await startService(context)
   const client = createWorkloadApiClient({ endpoint: agent.endpoint })
   await client.fetchX509Svids()
@@ -42,7 +42,7 @@ for (const [row, fault, code, grpcCode] of [
   ['E-6', 'invalid_argument', 'agent_refused', 'INVALID_ARGUMENT'],
   ['E-9', 'unimplemented', 'agent_unsupported', 'UNIMPLEMENTED'],
 ] as const) {
-  test(`${row}: ${fault} at the start is said at once, and not asked again`, async (context) => {
+  test(`${row}: reports ${fault} at startup immediately, and does not retry`, async (context) => {
     const agent = await startBillingAgent(context, { faults: [{ name: fault }] })
     await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, maxRetryMs: 5 }), (error) => {
       assert.ok(error instanceof Error && 'code' in error && error.cause instanceof AgentError)
@@ -53,7 +53,7 @@ for (const [row, fault, code, grpcCode] of [
     await expectNoFurtherCall(agent)
   })
 
-  test(`${row}: ${fault} while a source is open ends the asking; what is there goes on`, async (context) => {
+  test(`${row}: ${fault} while a source is open stops the retries, and the current material stays in use`, async (context) => {
     const { agent, source } = await startService(context)
     const before = source.current
     await agent.fail(fault)
@@ -64,14 +64,14 @@ for (const [row, fault, code, grpcCode] of [
   })
 }
 
-test('E-7: Unavailable at the start is asked again until the agent answers', async (context) => {
+test('E-7: retries Unavailable at startup until the agent answers', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'unavailable', times: 3 }] })
   const source = await openSource(context, agent)
   assert.equal(source.current.svid.spiffeId.toString(), billing)
   assert.equal(agent.calls.length, 4)
 })
 
-test('E-7: Unavailable is reported once for as long as it lasts, and each time that it begins', async (context) => {
+test('E-7: reports Unavailable once while it lasts, and each time that it starts', async (context) => {
   const { agent, source } = await startService(context)
   const told: string[] = []
   source.onNotice(({ outcome, code }) => told.push(code ?? outcome))
@@ -87,7 +87,7 @@ test('E-7: Unavailable is reported once for as long as it lasts, and each time t
   assert.deepEqual(told, ['agent_unreachable', 'recovered', 'agent_unreachable', 'recovered'])
 })
 
-test('E-8: PermissionDenied at the start is asked again until there is an entry', async (context) => {
+test('E-8: retries PermissionDenied at startup until there is an entry', async (context) => {
   const agent = await startBillingAgent(context, { entries: [] })
   const opening = openSource(context, agent)
   await waitUntil(() => agent.calls.length > 2)
@@ -95,7 +95,7 @@ test('E-8: PermissionDenied at the start is asked again until there is an entry'
   assert.equal((await opening).current.svid.spiffeId.toString(), billing)
 })
 
-test('E-8: PermissionDenied for as long as the source waits is said with its likely cause', async (context) => {
+test('E-8: reports PermissionDenied with its likely cause after the time that the source waits', async (context) => {
   const agent = await startBillingAgent(context, { entries: [] })
   await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, timeoutMs: 1000 }), (error) => {
     assert.ok(error instanceof Error && 'code' in error)
@@ -107,7 +107,7 @@ test('E-8: PermissionDenied for as long as the source waits is said with its lik
   })
 })
 
-test('E-10: needs no reflection: works with an agent that does not serve it, and never asks for it', async (context) => {
+test('E-10: works with an agent without reflection, and never requests it', async (context) => {
   const agent = await startBillingAgent(context)
   assert.equal(await askForReflection(context, agent), status.UNIMPLEMENTED)
   const source = await openSource(context, agent)

@@ -7,18 +7,18 @@ const vectors = readVectors()
 
 for (const { input, endpoint } of vectors) {
   if (endpoint !== undefined) {
-    test(`E-4, E-5: takes the address ${JSON.stringify(input)}`, () => {
+    test(`E-4, E-5: accepts the address ${JSON.stringify(input)}`, () => {
       assert.equal(createWorkloadApiClient({ endpoint: input }).endpoint, endpoint)
     })
   } else {
-    test(`E-4, E-5: refuses the address ${JSON.stringify(input)}`, async () => {
+    test(`E-4, E-5: rejects the address ${JSON.stringify(input)}`, async () => {
       assert.throws(() => createWorkloadApiClient({ endpoint: input }), { code: 'option_invalid', value: input })
       await assert.rejects(workloadApiSource({ endpoint: input }), { code: 'option_invalid', value: input })
     })
   }
 }
 
-test('has read every vector, valid and invalid ones', () => {
+test('covers every vector, valid and invalid', () => {
   assert.deepEqual([vectors.length, vectors.filter(({ endpoint }) => endpoint !== undefined).length], [26, 4])
 })
 
@@ -27,7 +27,7 @@ for (const [input, endpoint] of [
   ['unix:///run/my%20agent/agent.sock', 'unix:///run/my agent/agent.sock'],
   ['tcp://127.0.0.1:65535', 'tcp://127.0.0.1:65535'],
 ] as const) {
-  test(`E-4, E-5: takes the address ${input}, which no vector has`, () => {
+  test(`E-4, E-5: accepts the address ${input}, which is in no vector`, () => {
     assert.equal(createWorkloadApiClient({ endpoint: input }).endpoint, endpoint)
   })
 }
@@ -57,22 +57,22 @@ for (const input of [
   'tcp://@127.0.0.1:80',
   'http://127.0.0.1:80',
 ]) {
-  test(`E-4, E-5: refuses the address ${JSON.stringify(input)}, which no vector has`, () => {
+  test(`E-4, E-5: rejects the address ${JSON.stringify(input)}, which is in no vector`, () => {
     assert.throws(() => createWorkloadApiClient({ endpoint: input }), { code: 'option_invalid', value: input })
   })
 }
 
-test('E-3: takes the address of SPIFFE_ENDPOINT_SOCKET when none is configured', (context) => {
+test('E-3: uses the address of SPIFFE_ENDPOINT_SOCKET if none is configured', (context) => {
   setVariable(context, 'unix:///run/from-environment.sock')
   assert.equal(createWorkloadApiClient().endpoint, 'unix:///run/from-environment.sock')
 })
 
-test('E-3: takes the configured address before that of the environment, even when the latter is none', (context) => {
+test('E-3: prefers the configured address over the environment, even if the latter is invalid', (context) => {
   setVariable(context, 'nonsense')
   assert.equal(createWorkloadApiClient({ endpoint: 'unix:///run/a.sock' }).endpoint, 'unix:///run/a.sock')
 })
 
-test('E-3: refuses an environment whose address is none, naming the variable', (context) => {
+test('E-3: rejects an invalid address in the environment, naming the variable', (context) => {
   setVariable(context, 'unix://run/agent.sock')
   assert.throws(() => createWorkloadApiClient(), {
     code: 'option_invalid',
@@ -82,7 +82,7 @@ test('E-3: refuses an environment whose address is none, naming the variable', (
 })
 
 for (const value of [undefined, ''] as const) {
-  test(`E-3: refuses to start where neither names one: the variable is ${value === undefined ? 'not set' : 'empty'}`, async (context) => {
+  test(`E-3: does not start without an address: the variable is ${value === undefined ? 'not set' : 'empty'}`, async (context) => {
     setVariable(context, value)
     const refusal = { code: 'option_invalid', message: /SPIFFE_ENDPOINT_SOCKET/ }
     assert.throws(() => createWorkloadApiClient(), refusal)
@@ -91,7 +91,7 @@ for (const value of [undefined, ''] as const) {
   })
 }
 
-test('shows no more than the beginning of a long address', () => {
+test('shows only the beginning of a long address', () => {
   const endpoint = `unix://host/${'long'.repeat(100)}`
   assert.throws(
     () => createWorkloadApiClient({ endpoint }),

@@ -21,7 +21,7 @@ const spoilt = [
 ] as const
 
 for (const [fault, code, rows] of spoilt) {
-  test(`${rows}: a message with ${fault} is reported and discarded, and what was there stays`, async (context) => {
+  test(`${rows}: reports and discards a message with ${fault}, and keeps the current material`, async (context) => {
     const { agent, source } = await startService(context)
     const before = source.current
     let updates = 0
@@ -41,7 +41,7 @@ for (const [fault, code, rows] of spoilt) {
     assert.notEqual((await next).svid.serialNumber, before.svid.serialNumber)
   })
 
-  test(`${rows}: ${fault} in the first message lets no source begin, which a good one does later`, async (context) => {
+  test(`${rows}: a source does not start with ${fault} in the first message, but does with a later valid one`, async (context) => {
     const agent = await startBillingAgent(context, { faults: [{ name: fault, times: 1 }] })
     const source = await openSource(context, agent, { startWithoutSvid: true })
     assert.equal((await nextNotice(source)).code, code)
@@ -52,13 +52,13 @@ for (const [fault, code, rows] of spoilt) {
   })
 }
 
-test('a source that hears nothing but what it cannot use says so when the time is over', async (context) => {
+test('a source that only receives unusable messages reports so when its time is up', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'wrong_key' }] })
   await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, timeoutMs: 1000 }), { code: 'key_mismatch' })
 })
 
 for (const fault of ['broken_message', 'internal', 'unavailable'] as const) {
-  test(`E-7, W-1: ${fault} ends the stream, which is opened again; what was there stays`, async (context) => {
+  test(`E-7, W-1: ${fault} ends the stream, which is reopened; the current material stays`, async (context) => {
     const { agent, source } = await startService(context)
     const before = source.current
     const recovered = nextOutcome(source, 'recovered')
@@ -72,7 +72,7 @@ for (const fault of ['broken_message', 'internal', 'unavailable'] as const) {
   })
 }
 
-test('W-1: a stream that ends without an error is opened again, and nobody is told of it', async (context) => {
+test('W-1: a stream that ends without an error is reopened silently', async (context) => {
   const { agent, source } = await startService(context)
   const before = source.current
   const told: unknown[] = []
@@ -85,13 +85,13 @@ test('W-1: a stream that ends without an error is opened again, and nobody is to
   assert.deepEqual(told, [])
 })
 
-test('an agent that takes its time is waited for', async (context) => {
+test('waits for a slow agent', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'slow', delayMs: 200 }] })
   const source = await openSource(context, agent)
   assert.equal(source.current.svid.spiffeId.toString(), billing)
 })
 
-test('an agent that says nothing is named when the time is over', async (context) => {
+test('names an agent that does not answer when the time is up', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'silent' }] })
   await assert.rejects(workloadApiSource({ endpoint: agent.endpoint, timeoutMs: 300 }), {
     code: 'agent_unreachable',
@@ -103,13 +103,13 @@ test('an agent that says nothing is named when the time is over', async (context
   })
 })
 
-test('a socket that is made late is found', async (context) => {
+test('finds a socket that is created late', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'no_socket', delayMs: 200 }] })
   const source = await openSource(context, agent)
   assert.equal(source.current.svid.spiffeId.toString(), billing)
 })
 
-test('several faults at once do not confuse the source', async (context) => {
+test('handles several faults at once', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   await agent.fail('wrong_key')

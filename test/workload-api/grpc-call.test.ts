@@ -108,7 +108,7 @@ for (const [what, behave, code, part] of [
   })
 }
 
-test('a message is read in whatever parts it comes, and messages that come together one by one', async (context) => {
+test('reads a message split into any parts, and messages that arrive together one by one', async (context) => {
   const port = await listen(context, (stream) => {
     stream.respond(head, { waitForTrailers: true })
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
@@ -128,7 +128,7 @@ test('a message is read in whatever parts it comes, and messages that come toget
   assert.deepEqual(values, [value, value, value, value])
 })
 
-test('reads a message of 16 MiB, and none beyond', async (context) => {
+test('reads a message of 16 MiB, and none larger', async (context) => {
   const overhead = service.FetchX509Bundles.responseSerialize({ crl: [Buffer.alloc(16_000_000)] }).length - 16_000_000
   for (const [length, expected] of [
     [16 * 1024 * 1024 - overhead, 'read'],
@@ -151,7 +151,7 @@ test('reads a message of 16 MiB, and none beyond', async (context) => {
   }
 })
 
-test('says what it calls, that it means the Workload API, and how long it waits', async (context) => {
+test('sends its method, the security header and its deadline', async (context) => {
   let seen: IncomingHttpHeaders = {}
   await callAgent(context, (stream, headers) => {
     seen = headers
@@ -164,7 +164,7 @@ test('says what it calls, that it means the Workload API, and how long it waits'
   )
 })
 
-test('a stream that was ended hears no further message, and the agent learns of it', async (context) => {
+test('a cancelled stream receives no further message, and the agent is informed', async (context) => {
   const closed = createDeferred()
   const port = await listen(context, (stream) => {
     stream.on('close', () => closed.resolve(undefined))
@@ -188,7 +188,7 @@ test('a stream that was ended hears no further message, and the agent learns of 
   assert.deepEqual(heard, ['message'])
 })
 
-test('a call that begins after the connection has failed fails later, as every other', async (context) => {
+test('a call that starts after the connection failed also fails asynchronously', async (context) => {
   const port = await listen(context, (stream) => finish(stream, answer))
   const stub = createStub(context, port)
   stub.close()

@@ -79,7 +79,7 @@ const pemOf = (der: Uint8Array): string =>
     ? ''
     : `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64')}\n-----END CERTIFICATE-----\n`
 
-test(`seven hostile partners at once cost no call of ours while SVIDs rotate, and each is reported once`, async (context) => {
+test(`seven hostile partners at once fail no call of ours while SVIDs rotate, and each is reported once`, async (context) => {
   const ttlSeconds = scale(600, 5)
   const entriesWith = (bundle: string): readonly RegistrationEntry[] => {
     const federatesWith = [
@@ -133,7 +133,7 @@ test(`seven hostile partners at once cost no call of ours while SVIDs rotate, an
   assert.deepEqual(told, { ...expected, 'friend.example': ['bundle_empty'] })
 })
 
-test('seven hostile partners in files cost no call of ours while the files rotate, and each is reported once', async (context) => {
+test('seven hostile partners in files fail no call of ours while the files rotate, and each is reported once', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-partners-'))
   context.after(() => rmSync(folder, { recursive: true, force: true }))
   const pathOf = (name: string): string => join(folder, name)
@@ -172,7 +172,7 @@ test('seven hostile partners in files cost no call of ours while the files rotat
   assert.deepEqual(told, expected)
 })
 
-test('seven hostile partners in a static source keep no service from starting, and each is reported once', async (context) => {
+test('seven hostile partners in a static source do not prevent a start, and each is reported once', async (context) => {
   const svid = await issuer.issue(billing)
   const bundles = {
     ...Object.fromEntries(

@@ -7,7 +7,7 @@ import { startScriptedAgent } from './scripted-agent.ts'
 
 const audience = ['spiffe://saas.example/ns/production/sa/ledger']
 
-test('a JWT-SVID that is logged or sent as JSON shows SPIFFE ID and expiry, and never the token', async (context) => {
+test('a JWT-SVID in a log or as JSON shows SPIFFE ID and expiry, and never the token', async (context) => {
   const { endpoint } = await startBillingAgent(context)
   const svid = await createWorkloadApiClient({ endpoint }).fetchJwtSvid({ audience })
   const { token, expiresAt } = svid
@@ -29,7 +29,7 @@ test('a JWT-SVID that is logged or sent as JSON shows SPIFFE ID and expiry, and 
   }
 })
 
-test('the token of a JWT-SVID cannot be exchanged', async (context) => {
+test('the token of a JWT-SVID is read-only', async (context) => {
   const { endpoint } = await startBillingAgent(context)
   const svid = await createWorkloadApiClient({ endpoint }).fetchJwtSvid({ audience })
   const { token } = svid
@@ -80,7 +80,7 @@ const bad: readonly (readonly [what: string, token: string, word: RegExp])[] = [
 ]
 
 for (const [what, token, word] of bad) {
-  test(`W-4, J-8: a token with ${what} is refused, and the refusal does not show it`, async (context) => {
+  test(`W-4, J-8: rejects a token with ${what} without showing it`, async (context) => {
     const { endpoint } = await startScriptedAgent(context, () => ({
       messages: [{ svids: [{ spiffe_id: billing, svid: token }] }],
     }))
@@ -101,7 +101,7 @@ for (const [what, token] of [
   ['more audiences', encode(header, { ...claims, aud: ['another', ...audience] })],
   ['a start a little ahead, by another clock', encode(header, { ...claims, nbf: soon - 290 })],
 ] as const) {
-  test(`a token with ${what} is taken`, async (context) => {
+  test(`accepts a token with ${what}`, async (context) => {
     const { endpoint } = await startScriptedAgent(context, () => ({
       messages: [{ svids: [{ spiffe_id: billing, svid: token }] }],
     }))
@@ -110,7 +110,7 @@ for (const [what, token] of [
   })
 }
 
-test('a token for one of two audiences that were asked for is refused', async (context) => {
+test('rejects a token for only one of two requested audiences', async (context) => {
   const { endpoint } = await startScriptedAgent(context, () => ({
     messages: [{ svids: [{ spiffe_id: billing, svid: encode(header, claims) }] }],
   }))
@@ -118,7 +118,7 @@ test('a token for one of two audiences that were asked for is refused', async (c
   await assert.rejects(createWorkloadApiClient({ endpoint }).fetchJwtSvid(asked), { code: 'message_malformed' })
 })
 
-test('a token for another SPIFFE ID than the one asked for is refused', async (context) => {
+test('rejects a token for another SPIFFE ID than requested', async (context) => {
   const { endpoint } = await startScriptedAgent(context, () => ({
     messages: [{ svids: [{ spiffe_id: billing, svid: encode(header, claims) }] }],
   }))

@@ -26,7 +26,7 @@ async function startRelay(
   return { port: address.port, freeze: () => void sockets.map((socket) => socket.unpipe()) }
 }
 
-test('an agent that is frozen is noticed by a ping every 310 seconds, which it has 20 seconds to answer', async (context) => {
+test('detects a frozen agent with a ping every 310 seconds, which it must answer within 20 seconds', async (context) => {
   const pings: unknown[] = []
   const port = await listen(context, (stream) => {
     stream.session?.on('ping', (payload: unknown) => pings.push(payload))

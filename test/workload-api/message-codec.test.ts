@@ -63,7 +63,7 @@ for (const [name, [request, response]] of Object.entries(messages)) {
   const theirs: Coder | undefined = reference[name]
   assert.ok(ours && theirs)
 
-  test(`${name}: what we write another implementation reads, and the other way round`, () => {
+  test(`${name}: another implementation reads what we write, and vice versa`, () => {
     const check = (encode: (value: object) => Buffer, decode: (encoded: Buffer) => object, message: object): void => {
       assert.deepEqual(plain(decode(encode(message))), plain(message))
     }
@@ -78,13 +78,13 @@ for (const [name, [request, response]] of Object.entries(messages)) {
     )
   })
 
-  test(`${name} has the path and the kind that proto/workload.proto gives it`, () => {
+  test(`${name} has the path and kind from proto/workload.proto`, () => {
     const { path, requestStream, responseStream } = reference[name] ?? {}
     assert.deepEqual([ours.path, ours.requestStream, ours.responseStream], [path, requestStream, responseStream])
   })
 }
 
-test('every method of proto/workload.proto is there, and no other', () => {
+test('covers exactly the methods of proto/workload.proto', () => {
   assert.deepEqual(Object.keys(service).toSorted(), Object.keys(reference).toSorted())
 })
 
@@ -108,12 +108,12 @@ for (const [what, hex] of [
   ['a message in the message that is cut off', '0a030a0561'],
   ['text that is not UTF-8', '0a040a02fffe'],
 ] as const) {
-  test(`does not read ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => read(Buffer.from(hex, 'hex')))
   })
 }
 
-test('skips fields of other numbers, of whatever kind', () => {
+test('skips fields with other numbers, of any kind', () => {
   const others: Readonly<Record<string, Buffer>> = {
     varint: Buffer.concat([tag(99, 0), varint(300)]),
     'eight bytes': Buffer.concat([tag(99, 1), Buffer.alloc(8)]),
@@ -127,7 +127,7 @@ test('skips fields of other numbers, of whatever kind', () => {
   }
 })
 
-test('of a field with one value the last one counts, and of a choice the last kind', () => {
+test('the last value of a repeated single field counts, and the last kind of a choice', () => {
   const ids = ['a', 'b', 'c'].map((id) => field(2, Buffer.from(id)))
   assert.deepEqual(service.FetchJWTSVID.requestDeserialize(Buffer.concat(ids)), { audience: [], spiffe_id: 'c' })
   const kinds = Buffer.concat([field(3, Buffer.from('text')), tag(4, 0), varint(1)])
@@ -137,7 +137,7 @@ test('of a field with one value the last one counts, and of a choice the last ki
   })
 })
 
-test('does not read messages in messages that are deeper than the stack', () => {
+test('rejects messages nested deeper than the stack allows', () => {
   const nested = (depth: number): Buffer => {
     let value: Buffer = Buffer.alloc(0)
     for (let count = 0; count < depth; count += 1) value = field(6, field(1, value))

@@ -42,7 +42,7 @@ for (const [what, message, code] of [
     'certificate_trailing_bytes',
   ],
 ] as const) {
-  test(`a message with ${what} is refused as a whole`, async (context) => {
+  test(`rejects a message with ${what} as a whole`, async (context) => {
     const { endpoint } = await startScriptedAgent(context, () => ({ messages: [message] }))
     await using source = await workloadApiSource({ endpoint, startWithoutSvid: true })
     const notice = await nextNotice(source)
@@ -52,7 +52,7 @@ for (const [what, message, code] of [
   })
 }
 
-test('W-13: a bundle of our own trust domain among the federated ones does not add to that of the SVID', async (context) => {
+test('W-13: a bundle of our own trust domain among the federated ones does not extend the bundle of the SVID', async (context) => {
   const stranger = await createAuthority('saas.example')
   const message = { svids: [entry], federated_bundles: { 'spiffe://saas.example': derOf(stranger) } }
   const { endpoint } = await startScriptedAgent(context, () => ({ messages: [message] }))
@@ -64,7 +64,7 @@ test('W-13: a bundle of our own trust domain among the federated ones does not a
   )
 })
 
-test('W-9: of several SVIDs without a hint the first is ours', async (context) => {
+test('W-9: uses the first of several SVIDs without a hint', async (context) => {
   const other = await createSvidEntry('spiffe://saas.example/ns/production/sa/other')
   const { endpoint } = await startScriptedAgent(context, () => ({ messages: [{ svids: [entry, other] }] }))
   await using source = await workloadApiSource({ endpoint })
@@ -73,7 +73,7 @@ test('W-9: of several SVIDs without a hint the first is ours', async (context) =
   assert.equal(svids.length, 2)
 })
 
-test('E-7: an agent that refuses for a reason of no row is asked again', async (context) => {
+test('E-7: retries an agent that refuses for a reason in no row', async (context) => {
   const scripts: Script[] = [
     { last: { code: status.RESOURCE_EXHAUSTED, details: 'slow down' } },
     { last: { code: status.UNAUTHENTICATED, details: 'who are you' } },
@@ -85,7 +85,7 @@ test('E-7: an agent that refuses for a reason of no row is asked again', async (
   assert.deepEqual(scripts, [])
 })
 
-test('an error for a status of no row names endpoint, method, status and the words of the agent', async (context) => {
+test("an error for a status in no row names endpoint, method, status and the agent's message", async (context) => {
   const last = { code: status.RESOURCE_EXHAUSTED, details: 'slow down' }
   const { endpoint } = await startScriptedAgent(context, () => ({ last }))
   await assert.rejects(createWorkloadApiClient({ endpoint }).fetchX509Svids(), (error) => {
@@ -98,12 +98,12 @@ test('an error for a status of no row names endpoint, method, status and the wor
   })
 })
 
-test('a call that ends without a message says so', async (context) => {
+test('reports a call that ends without a message', async (context) => {
   const { endpoint } = await startScriptedAgent(context, () => ({ last: 'end' }))
   await assert.rejects(createWorkloadApiClient({ endpoint }).fetchX509Bundles(), { code: 'agent_failed' })
 })
 
-test('W-1: an agent that ends each stream behind its message is asked again, and nobody is told twice', async (context) => {
+test('W-1: retries silently if an agent ends each stream after its message', async (context) => {
   let streams = 0
   const { endpoint } = await startScriptedAgent(context, () => {
     streams += 1
@@ -117,7 +117,7 @@ test('W-1: an agent that ends each stream behind its message is asked again, and
   assert.equal(source.current.svid.spiffeId.toString(), spiffeId)
 })
 
-test('W-14: claims of every JSON kind come through a validation', async (context) => {
+test('W-14: a validation returns claims of every JSON kind', async (context) => {
   const claims = {
     fields: {
       sub: { stringValue: spiffeId },
@@ -146,7 +146,7 @@ for (const [what, message] of [
   ['claims', { spiffe_id: spiffeId }],
   ['kind of a claim', { spiffe_id: spiffeId, claims: { fields: { sub: {} } } }],
 ] as const) {
-  test(`W-4: a validation without ${what} proves nothing`, async (context) => {
+  test(`W-4: rejects a validation without ${what}`, async (context) => {
     const { endpoint } = await startScriptedAgent(context, () => ({ messages: [message] }))
     await assert.rejects(
       createWorkloadApiClient({ endpoint }).validateJwtSvid({ audience: 'billing', token: 'a.b.c' }),
@@ -157,13 +157,13 @@ for (const [what, message] of [
   })
 }
 
-test('W-4: a JWT bundle without a byte is refused', async (context) => {
+test('W-4: rejects an empty JWT bundle', async (context) => {
   const message = { bundles: { 'spiffe://saas.example': Buffer.alloc(0) } }
   const { endpoint } = await startScriptedAgent(context, () => ({ messages: [message] }))
   await assert.rejects(createWorkloadApiClient({ endpoint }).fetchJwtBundles(), { code: 'message_malformed' })
 })
 
-test('W-1: an agent that ends each stream behind its message is not asked in a circle', async (context) => {
+test('W-1: does not loop if an agent ends each stream after its message', async (context) => {
   let streams = 0
   const { endpoint } = await startScriptedAgent(context, () => {
     streams += 1

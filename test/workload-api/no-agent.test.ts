@@ -11,7 +11,7 @@ import { nextNotice } from './waiting.ts'
 
 const timeoutMs = 1000
 
-test('a socket that is not there is named, with the gRPC status and what to look at', async (context) => {
+test('names a missing socket, with the gRPC status and what to check', async (context) => {
   const endpoint = `unix://${createFolder(context)}/agent.sock`
   await assert.rejects(workloadApiSource({ endpoint, timeoutMs }), (error) => {
     assert.ok(error instanceof Error && 'code' in error && error.cause instanceof AgentError)
@@ -26,18 +26,18 @@ test('a socket that is not there is named, with the gRPC status and what to look
   })
 })
 
-test('a file that is no socket is an agent that cannot be reached', async (context) => {
+test('a file that is not a socket is an unreachable agent', async (context) => {
   const file = join(createFolder(context), 'agent.sock')
   writeFileSync(file, '')
   await expectUnreachable(`unix://${file}`)
 })
 
-test('a path too long for a socket is an agent that cannot be reached', async (context) => {
+test('a path too long for a socket is an unreachable agent', async (context) => {
   const endpoint = `unix://${createFolder(context)}/${'long'.repeat(40)}/agent.sock`
   await expectUnreachable(endpoint)
 })
 
-test('a port where nobody listens is an agent that cannot be reached', async (context) => {
+test('a port without a listener is an unreachable agent', async (context) => {
   const server = createServer()
   const endpoint = await listen(context, server)
   await new Promise((resolve) => server.close(resolve))
@@ -48,7 +48,7 @@ test('a port where nobody listens is an agent that cannot be reached', async (co
   })
 })
 
-test('a listener that never says a word is named when the time is over', async (context) => {
+test('names a listener that never responds when the time is up', async (context) => {
   const endpoint = await listen(context, createServer())
   await assert.rejects(workloadApiSource({ endpoint, timeoutMs }), (error) => {
     assert.ok(error instanceof Error && 'code' in error)
@@ -58,7 +58,7 @@ test('a listener that never says a word is named when the time is over', async (
   })
 })
 
-test('each call to a listener that never says a word ends with its time', async (context) => {
+test('each call to a listener that never responds ends with its timeout', async (context) => {
   const endpoint = await listen(context, createServer())
   const client = createWorkloadApiClient({ endpoint, timeoutMs: 100 })
   const refusal = { name: 'AgentError', code: 'agent_unreachable', grpcCode: 'DEADLINE_EXCEEDED', endpoint }
@@ -69,13 +69,13 @@ test('each call to a listener that never says a word ends with its time', async 
   await assert.rejects(client.validateJwtSvid({ audience: 'billing', token: 'a.b.c' }), refusal)
 })
 
-test('E-1: a server that speaks HTTP/1 is no agent, and is not taken for one', async (context) => {
+test('E-1: does not accept a server that speaks HTTP/1 as an agent', async (context) => {
   const server = createHttpServer((_request, response) => response.end('hello'))
   const endpoint = await listen(context, server)
   await assert.rejects(createWorkloadApiClient({ endpoint, timeoutMs }).fetchX509Svids(), AgentError)
 })
 
-test('a source that may start without an SVID is there at once and says why it is empty', async (context) => {
+test('a source that may start without an SVID is ready immediately and reports why it is empty', async (context) => {
   const endpoint = `unix://${createFolder(context)}/agent.sock`
   await using source = await workloadApiSource({ endpoint, startWithoutSvid: true })
   assert.throws(() => source.current, { code: 'source_empty' })

@@ -14,7 +14,7 @@ for (const [what, options] of [
   ['a retry time of no time', { maxRetryMs: 0 }],
   ['a retry time without end', { maxRetryMs: Infinity }],
 ] as const) {
-  test(`a source refuses ${what}`, async () => {
+  test(`a source rejects ${what}`, async () => {
     await assert.rejects(workloadApiSource({ endpoint, ...options }), { code: 'option_invalid' })
   })
 }
@@ -25,22 +25,22 @@ for (const [what, options] of [
   ['an address that is no text', { endpoint: new URL('unix:///run/agent.sock') }],
   ['text for true or false', { startWithoutSvid: 'yes' }],
 ] as const) {
-  test(`a source refuses ${what}`, async () => {
+  test(`a source rejects ${what}`, async () => {
     await assert.rejects(callUntyped(options), { code: 'option_invalid' })
   })
 }
 
-test('a source refuses an unknown option and names it', async () => {
+test('a source rejects an unknown option and names it', async () => {
   await assert.rejects(callUntyped({ endpoint, timeout: 5000 }), { code: 'option_unknown', value: 'timeout' })
 })
 
-test('a client refuses an unknown option and an address that is no text', () => {
+test('a client rejects an unknown option and an address that is not a string', () => {
   const call: (options: object) => unknown = createWorkloadApiClient
   assert.throws(() => call({ endpoint, hint: 'internal' }), { code: 'option_unknown', value: 'hint' })
   assert.throws(() => call({ endpoint: 1 }), { code: 'option_invalid', value: 1 })
 })
 
-test('source and client refuse options that are no object', async () => {
+test('source and client reject options that are not an object', async () => {
   for (const options of [null, 'unix:///run/agent.sock', [endpoint]]) {
     assert.throws(() => void Reflect.apply(createWorkloadApiClient, undefined, [options]), {
       code: 'option_invalid',
@@ -52,13 +52,13 @@ test('source and client refuse options that are no object', async () => {
 })
 
 for (const timeoutMs of [0, -1, Number.NaN, Infinity]) {
-  test(`a client refuses a timeout of ${timeoutMs}`, () => {
+  test(`a client rejects a timeout of ${timeoutMs}`, () => {
     assert.throws(() => createWorkloadApiClient({ endpoint, timeoutMs }), { code: 'option_invalid' })
   })
 }
 
 for (const audience of [[], [''], ['billing', '']]) {
-  test(`W-15: a JWT-SVID is never asked for without an audience: ${JSON.stringify(audience)}`, async () => {
+  test(`W-15: never requests a JWT-SVID without an audience: ${JSON.stringify(audience)}`, async () => {
     await assert.rejects(createWorkloadApiClient({ endpoint }).fetchJwtSvid({ audience }), { code: 'option_invalid' })
   })
 }

@@ -9,7 +9,7 @@ import { nextNotice, nextOutcome, nextUpdate, pause, waitUntil } from './waiting
 
 const federated = 'spiffe://partner.example/ns/production/sa/partner'
 
-test('an agent that is away for long and comes back is followed again; nobody notices but the log', async (context) => {
+test('follows an agent again after a long outage, noticed only in the log', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
@@ -35,7 +35,7 @@ test('an agent that is away for long and comes back is followed again; nobody no
   assert.deepEqual(told, ['agent_unreachable', 'recovered'])
 })
 
-test('an agent that is away for longer than our SVID lives: it serves until the last second, and again by itself', (context) =>
+test("during an outage longer than our SVID's lifetime, serves until it expires, and again afterwards", (context) =>
   withLife(2, async (life) => {
     const authority = await createAuthority('saas.example')
     const { agent, source } = await startService(context, {
@@ -60,7 +60,7 @@ test('an agent that is away for longer than our SVID lives: it serves until the 
     assert.equal(await callAs(served, authority), coreApi)
   }))
 
-test('a socket that is removed under a living agent ends nothing, and one that is back is found', async (context) => {
+test('removing the socket of a running agent ends nothing, and a restored socket is found', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
@@ -79,7 +79,7 @@ test('a socket that is removed under a living agent ends nothing, and one that i
   await recovered
 })
 
-test('a socket that is gone for longer than our SVID lives is found again by itself', (context) =>
+test("finds a socket again that was gone for longer than our SVID's lifetime", (context) =>
   withLife(2, async (life) => {
     const authority = await createAuthority('saas.example')
     const { agent, source } = await startService(context, {
@@ -99,7 +99,7 @@ test('a socket that is gone for longer than our SVID lives is found again by its
     assert.equal(await callAs(served, authority), coreApi)
   }))
 
-test('an agent that comes back with another CA: its peers are let in, and those of the old one cut', async (context) => {
+test('after an agent returns with another CA, accepts its peers and disconnects those of the old one', async (context) => {
   const old = await createAuthority('saas.example')
   const young = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority: old })
@@ -117,7 +117,7 @@ test('an agent that comes back with another CA: its peers are let in, and those 
   assert.equal(served.guard.health().status, 'ready')
 })
 
-test('W-5: peers of a trust domain whose bundle the agent withdraws are cut, and let in when it is back', async (context) => {
+test('W-5: disconnects peers of a trust domain whose bundle the agent withdraws, and accepts them when it returns', async (context) => {
   const partner = await createAuthority('partner.example')
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const { agent, source } = await startService(context, { entries })
@@ -137,7 +137,7 @@ test('W-5: peers of a trust domain whose bundle the agent withdraws are cut, and
   assert.equal(await callAs(served, partner, federated), federated)
 })
 
-test('W-5: a peer is held against the bundle of its own trust domain alone', async (context) => {
+test('W-5: checks a peer only against the bundle of its own trust domain', async (context) => {
   const partner = await createAuthority('partner.example')
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const { source } = await startService(context, { entries })
@@ -146,7 +146,7 @@ test('W-5: a peer is held against the bundle of its own trust domain alone', asy
   await assert.rejects(peer.fetch('/'))
 })
 
-test('W-7: PermissionDenied that the agent takes back within 200 ms closes no connection', async (context) => {
+test('W-7: PermissionDenied that the agent withdraws within 200 ms closes no connection', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
@@ -165,7 +165,7 @@ test('W-7: PermissionDenied that the agent takes back within 200 ms closes no co
   assert.deepEqual(notices, [])
 })
 
-test('W-7: PermissionDenied that lasts closes every connection and refuses new ones, until there is an entry again', async (context) => {
+test('W-7: lasting PermissionDenied closes every connection and refuses new ones until there is an entry again', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
@@ -183,7 +183,7 @@ test('W-7: PermissionDenied that lasts closes every connection and refuses new o
   assert.equal(served.guard.health().status, 'ready')
 })
 
-test('a message that cannot be used is the last error of the guard, which goes on', async (context) => {
+test('an unusable message is the last error of the guard, which continues to serve', async (context) => {
   const authority = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
@@ -203,7 +203,7 @@ test('a guard reports what its source reports', async (context) => {
   assert.deepEqual(reported, ['agent_unreachable', 'recovered'])
 })
 
-test('a source that started without an SVID becomes one that a guard can be made of', async (context) => {
+test('a source that started without an SVID can be used for a guard once it has one', async (context) => {
   const authority = await createAuthority('saas.example')
   const agent = await startBillingAgent(context, { authority, faults: [{ name: 'no_socket' }] })
   const source = await openSource(context, agent, { startWithoutSvid: true })

@@ -41,7 +41,7 @@ const hostile: readonly (readonly [what: string, bundle: Buffer, code: string | 
 ]
 
 for (const [what, bundle, code] of hostile) {
-  test(`W-3, W-13: a federated bundle that is ${what} proves nobody at once, and our rotation goes on`, async (context) => {
+  test(`W-3, W-13: a federated bundle that is ${what} immediately authenticates no peer, and our rotation continues`, async (context) => {
     const agent = await startBillingAgent(context, { authority, entries: entriesOf(derOf(partner)) })
     const source = await openSource(context, agent)
     const served = await serveSource(context, source, ['saas.example', 'partner.example'])
@@ -71,7 +71,7 @@ for (const [what, bundle, code] of hostile) {
     assert.deepEqual(told, [code ?? 'bundle_empty'])
   })
 
-  test(`W-3, W-13: a federated bundle that is ${what} keeps no source from starting and no fetch from an answer`, async (context) => {
+  test(`W-3, W-13: a federated bundle that is ${what} prevents neither a source from starting nor a fetch`, async (context) => {
     const agent = await startBillingAgent(context, { authority, entries: entriesOf(bundle) })
     const source = await openSource(context, agent)
     if (code !== undefined) assert.equal((await nextNotice(source)).code, code)
@@ -91,7 +91,7 @@ for (const [what, bundle, code] of hostile) {
   })
 }
 
-test('W-13: an authority that can prove nobody is left out of a federated bundle, and the others stay in use', async (context) => {
+test('W-13: leaves an unusable authority out of a federated bundle, and keeps the others in use', async (context) => {
   const junk = Buffer.concat([Buffer.of(0x30, 0x81, 0x80), Buffer.alloc(128)])
   const bundle = Buffer.concat([junk, derOf(weak), derOf(expired), derOf(notCa), derOf(partner)])
   const agent = await startBillingAgent(context, { authority, entries: entriesOf(bundle) })
@@ -103,7 +103,7 @@ test('W-13: an authority that can prove nobody is left out of a federated bundle
   assert.match(notice.detail, /1 authority remains in use/)
 })
 
-test('W-6: an authority that can prove nobody is left out of our own bundle, and our rotation goes on', async (context) => {
+test('W-6: leaves an unusable authority out of our own bundle, and our rotation continues', async (context) => {
   const svid = await authority.issue(billing)
   const own = {
     spiffe_id: billing,
@@ -137,7 +137,7 @@ test('W-6: an authority that can prove nobody is left out of our own bundle, and
   )
 })
 
-test('W-8, W-13: an SVID that cannot be used does not keep the others from being fetched', async (context) => {
+test('W-8, W-13: an unusable SVID does not prevent fetching the others', async (context) => {
   const [ours, theirs] = [await authority.issue(billing), await partner.issue(partnerApi)]
   const entry = ({ certificates, keyPem }: typeof ours, spiffeId: string, bundle: Buffer): object => ({
     spiffe_id: spiffeId,

@@ -25,13 +25,13 @@ function createMessages(): {
   return { messages, taken, release }
 }
 
-test('takes a message at once when there is little to prepare, and says whether it could be used', () => {
+test('applies a message immediately if there is little to prepare, and returns whether it was usable', () => {
   const { messages, taken } = createMessages()
   assert.deepEqual([messages.receive('a'), messages.receive('bad')], [true, false])
   assert.deepEqual(taken, ['a', 'bad'])
 })
 
-test('takes what is being prepared, and then the newest of those that came meanwhile', async () => {
+test('applies the message that is being prepared, and then the newest of those that arrived meanwhile', async () => {
   const { messages, taken, release } = createMessages()
   for (const message of ['A', 'b', 'c']) messages.receive(message)
   assert.deepEqual(taken, [])
@@ -41,7 +41,7 @@ test('takes what is being prepared, and then the newest of those that came meanw
   assert.deepEqual(taken, ['A', 'c', 'd'])
 })
 
-test('takes each of many messages that have to be prepared, however fast they come', async () => {
+test('applies each of many messages that need preparation, however fast they arrive', async () => {
   const { messages, taken, release } = createMessages()
   messages.receive('A')
   for (const message of ['B', 'C', 'D']) {
@@ -52,7 +52,7 @@ test('takes each of many messages that have to be prepared, however fast they co
   assert.deepEqual(taken, ['A', 'B', 'C', 'D'])
 })
 
-test('takes nothing that came before it was dropped, and what comes afterwards', async () => {
+test('applies nothing that arrived before it was dropped, and everything afterwards', async () => {
   const { messages, taken, release } = createMessages()
   messages.receive('A')
   messages.receive('b')

@@ -29,7 +29,7 @@ for (const [name, script] of [
     'await new Promise((resolve) => {\n  const stop = createWorkloadApiClient().watchX509Bundles({ onUpdate: () => resolve(stop()) })\n})',
   ],
 ] as const) {
-  test(`a process that ${name} ends by itself`, async (context) => {
+  test(`a process that ${name} exits by itself`, async (context) => {
     const { endpoint } = await startBillingAgent(context)
     const child = spawnScript(context, endpoint, script)
     const output = text(child.stdout)
@@ -39,7 +39,7 @@ for (const [name, script] of [
   })
 }
 
-test('a process whose source is open does not end while the agent is away', async (context) => {
+test('a process whose source is open does not exit while the agent is unavailable', async (context) => {
   const agent = await startBillingAgent(context)
   const child = spawnScript(context, agent.endpoint, 'await workloadApiSource()')
   let isOver = false

@@ -17,7 +17,7 @@ const caller = await authority.issue(coreApi)
 const bystander = await authority.issue('spiffe://saas.example/ns/production/sa/analytics')
 const foreign = await partner.issue('spiffe://partner.example/ns/production/sa/partner')
 
-test('W-11: a list of the agent cuts whom it names and refuses it; others go on', async (context) => {
+test("W-11: an agent's list disconnects and refuses the peer that it names, and no others", async (context) => {
   const { agent, source } = await startService(context, { authority })
   const served = await serveSource(context, source)
   const open = await served.running.as(caller).connect()
@@ -30,7 +30,7 @@ test('W-11: a list of the agent cuts whom it names and refuses it; others go on'
   assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, bystander)], [false, true])
 })
 
-test('W-11: a trust domain whose list is missing in a later message lets nobody in, until there is one', async (context) => {
+test('W-11: refuses all peers of a trust domain whose list is missing in a later message, until there is one', async (context) => {
   const crls = [crlOf(authority)]
   const { agent, source } = await startService(context, { authority, crls })
   const served = await serveSource(context, source)
@@ -50,7 +50,7 @@ test('W-11: a trust domain whose list is missing in a later message lets nobody 
   assert.equal(await isLetIn(served, caller), true)
 })
 
-test('W-11: a list that is stale lets nobody in', async (context) => {
+test('W-11: refuses all peers while a list is stale', async (context) => {
   const now = Date.now()
   const crls = [crlOf(authority, { thisUpdate: now - 7_200_000, nextUpdate: now - 3_600_000 })]
   const { source } = await startService(context, { authority, crls })
@@ -58,7 +58,7 @@ test('W-11: a list that is stale lets nobody in', async (context) => {
   assert.equal(await isLetIn(served, caller), false)
 })
 
-test('W-11: a list speaks for the trust domain of its issuer alone', async (context) => {
+test("W-11: a list applies only to its issuer's trust domain", async (context) => {
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const crls = [crlOf(partner, { revoked: [foreign] })]
   const { source } = await startService(context, { authority, entries, crls })
@@ -66,7 +66,7 @@ test('W-11: a list speaks for the trust domain of its issuer alone', async (cont
   assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
 })
 
-test('W-11: the list of an intermediate counts that has the name of our authority, beside the bundle of a partner', async (context) => {
+test("W-11: applies the list of an intermediate with our authority's name, beside a partner's bundle", async (context) => {
   const root = await createAuthority('saas.example', { name: 'SPIRE' })
   const lower = await root.intermediate({ name: 'SPIRE' })
   const [listed, other] = [await lower.issue(coreApi), await lower.issue(coreApi)]
@@ -77,14 +77,14 @@ test('W-11: the list of an intermediate counts that has the name of our authorit
   assert.deepEqual([await isLetIn(served, other), await isLetIn(served, listed)], [true, false])
 })
 
-test('W-11: an unreadable list of our authority lets nobody in, beside a current one too', async (context) => {
+test('W-11: refuses all peers with an unreadable list of our authority, even beside a current one', async (context) => {
   const unreadable = crlOf(authority, { fields: { extensions: [extension('1.2.3.4', Buffer.of(5, 0), true)] } })
   const { source } = await startService(context, { authority, crls: [crlOf(authority), unreadable] })
   const served = await serveSource(context, source)
   assert.equal(await isLetIn(served, caller), false)
 })
 
-test('W-11: expired lists of our authority, published again by a partner, lock none of our callers out', async (context) => {
+test('W-11: expired lists of our authority that a partner republishes block none of our callers', async (context) => {
   const day = 86_400_000
   const replayed = Array.from({ length: 65 }, (_, index) => {
     const thisUpdate = Date.now() - (index + 2) * day
@@ -95,7 +95,7 @@ test('W-11: expired lists of our authority, published again by a partner, lock n
   assert.equal(await isLetIn(served, caller), true)
 })
 
-test('W-11: a list for an SVID of ours that we did not choose demands none of our own trust domain', async (context) => {
+test('W-11: a list for an SVID of ours that we did not choose requires none of our own trust domain', async (context) => {
   const entries = [{ spiffeId: billing }, { spiffeId: 'spiffe://partner.example/billing' }]
   const crls = [crlOf(partner)]
   const { source } = await startService(context, { authorities: [authority, partner], entries, crls })
@@ -103,7 +103,7 @@ test('W-11: a list for an SVID of ours that we did not choose demands none of ou
   assert.equal(await isLetIn(served, caller), true)
 })
 
-test('W-11: a list that cannot be read is reported and keeps nothing else from being taken', async (context) => {
+test('W-11: an unreadable list is reported and does not prevent applying anything else', async (context) => {
   const { agent, source } = await startService(context, { authority })
   const before = source.current
   const next = nextUpdate(source)
@@ -116,7 +116,7 @@ test('W-11: a list that cannot be read is reported and keeps nothing else from b
   assert.notEqual((await rotated).svid.serialNumber, before.svid.serialNumber)
 })
 
-test('W-11: a list that cannot be read any more lets nobody in of the trust domain that supplied it', async (context) => {
+test('W-11: refuses all peers of the trust domain that supplied a list if it becomes unreadable', async (context) => {
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const { agent, source } = await startService(context, { authority, entries, crls: [crlOf(partner)] })
   const served = await serveSource(context, source, ['saas.example', 'partner.example'])
@@ -127,7 +127,7 @@ test('W-11: a list that cannot be read any more lets nobody in of the trust doma
   assert.deepEqual([await isLetIn(served, caller), await isLetIn(served, foreign)], [true, false])
 })
 
-test('W-11: the same lists again wake nobody', async (context) => {
+test('W-11: repeated lists notify no listener', async (context) => {
   const crls = [crlOf(authority)]
   const { agent, source } = await startService(context, { authority, crls })
   const before = source.current
@@ -138,7 +138,7 @@ test('W-11: the same lists again wake nobody', async (context) => {
   assert.equal(bundles.get('saas.example'), before.bundles.get('saas.example'))
 })
 
-test('W-11: lists of a partner, however many and under whatever name, lock none of our callers out', async (context) => {
+test("W-11: a partner's lists, however many and under whatever name, block none of our callers", async (context) => {
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const { agent, source } = await startService(context, { authority, entries })
   const served = await serveSource(context, source, ['saas.example', 'partner.example'])
@@ -154,7 +154,7 @@ test('W-11: lists of a partner, however many and under whatever name, lock none 
   assert.equal(await isLetIn(served, caller), true)
 })
 
-test('W-11: decodes and verifies many lists in turns before a message is taken, and once', async () => {
+test('W-11: decodes and verifies many lists once, in turns, before a message is applied', async () => {
   const { keyPem, certificates } = await authority.issue(billing)
   const svid = {
     spiffeId: billing,
@@ -175,7 +175,7 @@ test('W-11: decodes and verifies many lists in turns before a message is taken, 
   assert.equal(reader.prepare(message), undefined)
 })
 
-test('W-11: single bundles come with their lists', async (context) => {
+test('W-11: bundles without an SVID come with their lists', async (context) => {
   const { endpoint } = await startBillingAgent(context, { authority, crls: [crlOf(authority)] })
   const client = createWorkloadApiClient({ endpoint })
   const [svid] = await client.fetchX509Svids()
@@ -184,7 +184,7 @@ test('W-11: single bundles come with their lists', async (context) => {
   assert.equal(svid?.material.bundles.get('saas.example')?.requiresCrl, true)
 })
 
-test('W-11: whoever watches all SVIDs is told of a demand for as long as the watch lasts, and no longer', async (context) => {
+test('W-11: a watcher of all SVIDs sees a requirement for as long as the watch lasts, and no longer', async (context) => {
   const agent = await startBillingAgent(context, { authority, crls: [crlOf(authority)] })
   const client = createWorkloadApiClient({ endpoint: agent.endpoint })
   const seen: (readonly AgentSvid[])[] = []
@@ -203,7 +203,7 @@ test('W-11: whoever watches all SVIDs is told of a demand for as long as the wat
   assert.equal(later[0]?.[0]?.material.bundles.get('saas.example')?.requiresCrl, false)
 })
 
-test('W-11: whoever watches all bundles is told of the demands of those trust domains that supplied a list', async (context) => {
+test('W-11: a watcher of all bundles sees the requirements of the trust domains that supplied a list', async (context) => {
   const entries = [{ spiffeId: billing, federatesWith: [partner] }]
   const agent = await startBillingAgent(context, { authority, entries, crls: [crlOf(partner)] })
   const client = createWorkloadApiClient({ endpoint: agent.endpoint })

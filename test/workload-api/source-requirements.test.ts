@@ -16,7 +16,7 @@ test('W-1: one stream is kept open through all rotations', async (context) => {
   assert.equal(agent.calls.length, 1)
 })
 
-test('W-1: an agent that renews by itself is followed', async (context) => {
+test('W-1: follows an agent that renews by itself', async (context) => {
   const { source } = await startService(context, { entries: [{ spiffeId: billing, ttlSeconds: 4 }] })
   const before = source.current
   assert.notEqual((await nextUpdate(source)).svid.serialNumber, before.svid.serialNumber)
@@ -34,7 +34,7 @@ test('W-2: a message replaces everything before it: SVID, key and bundles', asyn
   assert.equal(bundles.get('saas.example'), before.bundles.get('saas.example'))
 })
 
-test('W-3: a federated bundle that is missing in a message is gone', async (context) => {
+test('W-3: a federated bundle that is missing in a message is removed', async (context) => {
   const federatesWith = [await createAuthority('partner.example')]
   const { agent, source } = await startService(context, { entries: [{ spiffeId: billing, federatesWith }] })
   assert.ok(source.current.bundles.has('partner.example'))
@@ -43,7 +43,7 @@ test('W-3: a federated bundle that is missing in a message is gone', async (cont
   assert.deepEqual([...(await next).bundles.keys()], ['saas.example'])
 })
 
-test('W-3: an authority that is missing in a bundle is gone', async (context) => {
+test('W-3: an authority that is missing in a bundle is removed', async (context) => {
   const old = await createAuthority('saas.example')
   const { agent, source } = await startService(context, { authority: old })
   const young = await createAuthority('saas.example')
@@ -59,7 +59,7 @@ test('W-3: an authority that is missing in a bundle is gone', async (context) =>
   )
 })
 
-test('W-3: an SVID with our hint that is missing in a message is gone, and back when it comes back', async (context) => {
+test('W-3: an SVID with our hint that is missing in a message is removed, and restored when it returns', async (context) => {
   const entries = [{ spiffeId: billing }, { spiffeId: coreApi, hint: 'internal' }]
   const agent = await startBillingAgent(context, { entries })
   const source = await openSource(context, agent, { hint: 'internal' })
@@ -90,13 +90,13 @@ test('W-6: key, chain and bundle are those of the message, leaf first', async (c
 })
 
 for (const keyType of ['P-384', 'RSA-2048', 'Ed25519'] as const) {
-  test(`W-6: takes a key of the type ${keyType}`, async (context) => {
+  test(`W-6: accepts a key of the type ${keyType}`, async (context) => {
     const { source } = await startService(context, { entries: [{ spiffeId: billing, keyType }] })
     assert.equal(source.current.svid.spiffeId.toString(), billing)
   })
 }
 
-test('W-7: PermissionDenied that is confirmed ends the SVID, and the source goes on asking', async (context) => {
+test('W-7: confirmed PermissionDenied withdraws the SVID, and the source keeps retrying', async (context) => {
   const { agent, source } = await startService(context)
   const before = source.current
   await agent.setEntries([])
@@ -111,7 +111,7 @@ test('W-7: PermissionDenied that is confirmed ends the SVID, and the source goes
   assert.notEqual(source.current, before)
 })
 
-test('W-7: what was withdrawn does not come back because the agent goes away', async (context) => {
+test('W-7: withdrawn material does not return because the agent becomes unavailable', async (context) => {
   const { agent, source } = await startService(context)
   await agent.setEntries([])
   await nextNotice(source, 'agent_denied')
@@ -128,7 +128,7 @@ test('W-7: the same SVID after a withdrawal is reported like a new one', async (
   assert.equal((await next).svid.serialNumber, before.svid.serialNumber)
 })
 
-test('W-8: of several SVIDs with one hint the first counts', async (context) => {
+test('W-8: uses the first of several SVIDs with one hint', async (context) => {
   const entries = [{ spiffeId: coreApi, hint: 'internal' }, { spiffeId: billing }]
   const agent = await startBillingAgent(context, { entries, faults: [{ name: 'duplicate_hint' }] })
   const source = await openSource(context, agent, { hint: 'internal' })
@@ -140,7 +140,7 @@ test('W-8: of several SVIDs with one hint the first counts', async (context) => 
   )
 })
 
-test('W-9: the hint chooses; without one the first SVID is ours, whatever its hint', async (context) => {
+test('W-9: selects by the hint; without one uses the first SVID, whatever its hint', async (context) => {
   const entries = [
     { spiffeId: billing, hint: 'external' },
     { spiffeId: coreApi, hint: 'internal' },
@@ -151,7 +151,7 @@ test('W-9: the hint chooses; without one the first SVID is ours, whatever its hi
   assert.equal(chosen.current.svid.spiffeId.toString(), coreApi)
 })
 
-test('W-9: a hint that no SVID has is said with the hints that there are', async (context) => {
+test('W-9: reports a hint that no SVID has, with the available hints', async (context) => {
   const agent = await startBillingAgent(context, { entries: [{ spiffeId: billing, hint: 'external' }] })
   await assert.rejects(openSource(context, agent, { hint: 'internal', timeoutMs: 1000 }), {
     code: 'svid_withdrawn',
@@ -160,7 +160,7 @@ test('W-9: a hint that no SVID has is said with the hints that there are', async
   })
 })
 
-test('W-9: a hint that an SVID gets later is waited for', async (context) => {
+test('W-9: waits for a hint that an SVID gets later', async (context) => {
   const agent = await startBillingAgent(context)
   const opening = openSource(context, agent, { hint: 'internal' })
   await waitUntil(() => agent.calls.length > 0)
@@ -168,7 +168,7 @@ test('W-9: a hint that an SVID gets later is waited for', async (context) => {
   assert.equal((await opening).current.svid.spiffeId.toString(), coreApi)
 })
 
-test('a message that changes nothing wakes nobody, and the one after it everybody', async (context) => {
+test('a message without changes notifies no listener, and the next one notifies all', async (context) => {
   const { agent, source } = await startService(context, { entries: [{ spiffeId: billing }, { spiffeId: coreApi }] })
   const before = source.current
   const updates: unknown[] = []

@@ -10,7 +10,7 @@ import { pause, waitUntil } from './waiting.ts'
 
 // Inner files, because a source waits for 30 s.
 
-test('an agent that takes the call and says nothing is reported, asked again, and heard when it speaks', async (context) => {
+test('reports an agent that accepts the call and sends nothing, retries, and accepts its later answer', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'silent', times: 2 }] })
   const { messages, failures } = follow(context, agent, 500)
   await waitUntil(() => messages.length === 1)
@@ -23,7 +23,7 @@ test('an agent that takes the call and says nothing is reported, asked again, an
   assert.equal(agent.calls.length, failures.length + 1)
 })
 
-test('a stream that has had its first message may be silent for as long as it likes', async (context) => {
+test('a stream may be silent indefinitely after its first message', async (context) => {
   const agent = await startBillingAgent(context)
   const { messages, failures } = follow(context, agent, 3000)
   await waitUntil(() => messages.length === 1)
@@ -34,7 +34,7 @@ test('a stream that has had its first message may be silent for as long as it li
   assert.equal(agent.calls.length, 1)
 })
 
-test('a follower that is closed while nothing is said reports nothing and asks no more', async (context) => {
+test('a follower that is closed during silence reports nothing and makes no more calls', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'silent' }] })
   const { follower, failures } = follow(context, agent, 2000)
   await waitUntil(() => agent.calls.length === 1)

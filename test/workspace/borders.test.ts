@@ -99,7 +99,7 @@ test('a package imports only the packages below it', () => {
   }
 })
 
-test('authorization, and the names of spiffe, import nothing of Node', () => {
+test('authorization, and the names of spiffe, import nothing from Node', () => {
   const pure = [
     ...readSources('authorization'),
     ...readSources('spiffe').filter(({ file }) => /^(?:id|errors|options)\.ts$|^spiffe-id\//.test(file)),
@@ -110,7 +110,7 @@ test('authorization, and the names of spiffe, import nothing of Node', () => {
   assert.deepEqual(found, [])
 })
 
-test('the border rule tells a crossing from a permitted import', () => {
+test('the border rule distinguishes a violation from a permitted import', () => {
   const crossings: readonly (readonly [file: string, specifier: string, typeOnly: boolean, allowed: boolean])[] = [
     ['svid/verify.ts', '../certificate/decode.ts', false, true],
     ['svid/verify.ts', './path.ts', false, true],
@@ -136,7 +136,7 @@ test('the border rule tells a crossing from a permitted import', () => {
   }
 })
 
-test('every way of importing is seen', () => {
+test('detects every form of import', () => {
   const source = [
     "import 'side-effect'",
     "import one from 'one'",
@@ -172,7 +172,7 @@ test('every way of importing is seen', () => {
 })
 
 for (const [name, own] of Object.entries(doors)) {
-  test(`each library of @countersign/${name} is imported by its one door`, () => {
+  test(`each library of @countersign/${name} is imported only by its door`, () => {
     const importers = new Map<string, Set<string>>()
     for (const { file, imports } of readSources(name)) {
       for (const { specifier, typeOnly } of imports) {
@@ -188,7 +188,7 @@ for (const [name, own] of Object.entries(doors)) {
   })
 }
 
-test("testkit's main entry loads nothing of its embedded Workload API", () => {
+test("the testkit's main entry loads nothing of its embedded Workload API", () => {
   const crossings = readSources('testkit')
     .filter(({ file }) => !file.startsWith('workload-api/'))
     .flatMap(({ imports }) => imports.map(({ specifier }) => specifier))

@@ -10,19 +10,19 @@ const published = readdirSync(join(root, 'packages')).filter((name) =>
 )
 
 for (const name of published) {
-  test(`what @countersign/${name} brings along runs nothing when it is installed`, () => {
+  test(`the dependencies of @countersign/${name} have no install scripts`, () => {
     const scripts = collectPackages(join(root, 'packages', name)).flatMap((folder) => listScripts(folder))
     assert.deepEqual(scripts, [])
   })
 }
 
-test('a package that runs something is found behind those that depend on it', () => {
+test('finds a package with an install script behind its dependents', () => {
   const scripts = collectPackages(find(join(root, 'test'), '@grpc/grpc-js')).flatMap((folder) => listScripts(folder))
   assert.equal(scripts.length, 1)
   assert.match(scripts[0] ?? '', /^protobufjs@7\S* postinstall: /)
 })
 
-test('the libraries behind every package are looked at', () => {
+test('checks the libraries behind every package', () => {
   const names = collectPackages(join(root, 'packages/testkit')).map((folder) => readManifest(folder).name)
   for (const name of ['@countersign/core', '@peculiar/x509', 'micromatch', 'braces', '@bufbuild/protobuf']) {
     assert.ok(names.includes(name), name)

@@ -10,7 +10,7 @@ const packages = join(root, 'packages')
 // By a symbol that is not ours, a name that begins with an underscore, or the name of what a router of Express keeps.
 const privateAccess = /getOwnPropertySymbols|Reflect\.\w+\(\w+, '(?:_|(?:lazyrouter|router|stack|handle)')/
 
-test('private members of others are read in the file for them, and nowhere else', () => {
+test('private members of others are read only in their designated file', () => {
   const files = readdirSync(packages, { recursive: true, encoding: 'utf8' })
     .map((file) => file.replaceAll('\\', '/'))
     .filter((file) => /^[\w-]+\/src\/.*\.ts$/.test(file))

@@ -17,7 +17,7 @@ async function run(...command: readonly string[]): Promise<{ readonly shown: str
 
 const runScript = (source: string): ReturnType<typeof run> => run(process.execPath, '--eval', source)
 
-test('shows every two seconds that a command goes on, and the last progress that it reported', async () => {
+test('shows every two seconds that a command is still running, and its last reported progress', async () => {
   const { shown, status } = await runScript(`
     console.log('noise\\nProgress: resolved 1, added 0')
     console.log('Progress: resolved 7, added 3')
@@ -33,7 +33,7 @@ test('shows no output of a command that succeeds', async () => {
   assert.deepEqual([shown.includes('noise'), status], [false, 0])
 })
 
-test('shows all output of a command that fails, and ends with its exit code', async () => {
+test('shows all output of a command that fails, and exits with its exit code', async () => {
   const { shown, status } = await runScript("console.log('first'); console.error('second'); process.exitCode = 3")
   // On a slow machine it may have shown before that it goes on.
   const output = shown.split('\n').filter((line) => !line.startsWith('doing it'))
@@ -41,7 +41,7 @@ test('shows all output of a command that fails, and ends with its exit code', as
   assert.equal(status, 3)
 })
 
-test('ends as a shell does when there is no such command', { skip: process.platform === 'win32' }, async () => {
+test('exits like a shell if the command does not exist', { skip: process.platform === 'win32' }, async () => {
   const { shown, status } = await run('there-is-no-such-command')
   assert.match(shown, /ENOENT/)
   assert.equal(status, 127)
