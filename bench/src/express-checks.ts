@@ -6,7 +6,7 @@ import { isListed, isListedName } from './handwritten-check.ts'
 import type { Check } from './subject.ts'
 import { path } from './workload.ts'
 
-/** The middleware of a check that is not Countersign, as its documents show it; all ask the same list. */
+/** The middleware of an alternative to Countersign, used as documented; all check the same list. */
 export function checkExpress(check: Check): RequestHandler | undefined {
   return middlewares[check]?.()
 }
@@ -28,8 +28,8 @@ const middlewares: Readonly<Partial<Record<Check, () => RequestHandler>>> = {
   },
 }
 
-// Its types say that it gives anything.
+// Its types say that it can return anything.
 function toHandler(middleware: unknown): RequestHandler {
-  if (typeof middleware !== 'function') throw new Error('found no function, expected a middleware')
+  if (typeof middleware !== 'function') throw new Error('found no function, expected middleware')
   return (request, response, next) => void Reflect.apply(middleware, undefined, [request, response, next])
 }

@@ -7,7 +7,7 @@ import { checkExpress } from './express-checks.ts'
 import type { Check, Meter, ServerVariant } from './subject.ts'
 import { callerId, path } from './workload.ts'
 
-/** Starts an Express server with one route; gives its port. TLS is the same whatever the check. */
+/** Starts an Express server with one route and returns its port. The TLS options are the same for every check. */
 export async function startExpress(
   guard: Guard,
   check: Check,

@@ -5,14 +5,14 @@ import { isListed } from './handwritten-check.ts'
 import type { Check, Meter, ServerVariant } from './subject.ts'
 import { callerId, path } from './workload.ts'
 
-/** Starts a Fastify server with one route; gives its port. TLS is the same whatever the check. */
+/** Starts a Fastify server with one route and returns its port. The TLS options are the same for every check. */
 export async function startFastify(
   guard: Guard,
   check: Check,
   meter: Meter,
   { http = 1, refusal }: ServerVariant = {},
 ): Promise<number> {
-  // The types of HTTP/2 differ, and nothing that is used here does.
+  // The types of HTTP/2 differ, but not in anything that is used here.
   const protocol: object = http === 2 ? { http2: true } : {}
   const app: FastifyInstance = Fastify({ ...protocol, https: guard.tlsOptions() })
   if (check === 'countersign') await app.register(countersign, { guard })

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what Countersign costs, beside the same programs without it and what people use instead. With `--quick`
- * the ratios of requests and handshakes alone, which are printed and not kept.
+ * `npm run bench`: the cost of Countersign, compared with the same programs without it and with common alternatives.
+ * `--quick` measures only the ratios of requests and handshakes, and prints them without saving.
  */
 import { parseArgs } from 'node:util'
 import { Progress } from './measure/progress.ts'
@@ -26,10 +26,10 @@ for (const { name, measure, measureQuickly } of suites) {
     await keepResult({ suite: name, seconds, tables })
   } else if (measureQuickly !== undefined) await run(name, measureQuickly)
 }
-// A few rounds would replace the results of many.
+// A few rounds must not replace the results of many.
 if (!values.quick) await writeReport(suites)
 
-/** Measures one part, and prints each table when it is there. */
+/** Measures one part, and prints each table when it is complete. */
 async function run(name: string, measure: Measure): Promise<{ tables: readonly Table[]; seconds: number }> {
   const progress = new Progress(name)
   const tables: Table[] = []

@@ -11,35 +11,35 @@ import { measureStarts } from './start/measure-starts.ts'
 /** One part of `npm run bench`. */
 export interface Suite {
   readonly name: string
-  /** What RESULTS.md says above its tables. */
+  /** The introduction above its tables in RESULTS.md. */
   readonly intro: string
   /** Yields each table as soon as it is measured. */
   readonly measure: Measure
-  /** The part of it that `--quick` measures; absent where that is nothing. */
+  /** The part that `--quick` measures; absent if there is none. */
   readonly measureQuickly?: Measure
 }
 
-/** Measures, and notes how far it is. */
+/** Runs the measurement and records its progress. */
 export type Measure = (progress: Progress) => AsyncIterable<Table>
 
-/** All parts, in the order in which they run. */
+/** All parts, in execution order. */
 export const suites: readonly Suite[] = [
   {
     name: 'request',
     intro:
-      "The server's processor time for each request over kept mTLS connections, each of which waits for an answer before it sends the next request.",
+      "The server's processor time for each request over kept mTLS connections, each of which waits for a response before it sends the next request.",
     measure: measureRequests,
     measureQuickly: measureFewRequests,
   },
   {
     name: 'function',
-    intro: 'Calls over and over in a process of their own, on a request that has arrived over mTLS.',
+    intro: 'Repeated calls in a separate process, for a request that has arrived over mTLS.',
     measure: measureFunctions,
   },
   {
     name: 'handshake',
     intro:
-      "The server's processor time for each new connection over TLS 1.3: a full handshake with certificates on both sides, and its end; no request. *Never seen*: every connection shows another certificate.",
+      "The server's processor time for each new connection over TLS 1.3: a full handshake with certificates on both sides, and the close; no request. *Never seen*: every connection presents another certificate.",
     measure: measureHandshakes,
     measureQuickly: measureFewHandshakes,
   },
@@ -50,7 +50,7 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'memory',
-    intro: 'What Countersign holds for each open connection and for each workload that it has verified.',
+    intro: 'The memory that Countersign uses for each open connection and for each workload that it has verified.',
     measure: measureMemory,
   },
   {
@@ -60,7 +60,7 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'outgoing',
-    intro: "The client's processor time for each request that it sends over mTLS, with its answer.",
+    intro: "The client's processor time for each request that it sends over mTLS, including the response.",
     measure: measureOutgoing,
   },
 ]

@@ -9,24 +9,24 @@ import {
 } from '@countersign/core'
 import { type TestSvid, createAuthority } from '@countersign/testkit'
 
-/** Who calls and which path, in every measurement. */
+/** The caller and the path of every measurement. */
 export const callerId = 'spiffe://saas.example/ns/production/sa/core-api'
 export const path = '/internal/billing/invoices'
 
-/** The rules of a service of usual size. */
+/** The rules of a service of typical size. */
 export const rules: readonly Rule[] = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
   { path: '/internal/analytics/**', allow: hasAnyAuthority('SERVICE_core-api', 'SERVICE_analytics') },
   { path: '/internal/**', allow: authenticated() },
 ]
 
-/** What both ends of a connection hold. */
+/** The certificates of both ends of a connection. */
 export interface Identities {
   readonly server: MaterialInput
   readonly caller: TestSvid
 }
 
-/** Issues one SVID to the server and one to the caller, through an intermediate authority as is usual. */
+/** Issues one SVID for the server and one for the caller, through an intermediate authority, as is common. */
 export async function issueIdentities(): Promise<Identities> {
   const root = await createAuthority('saas.example')
   const authority = await root.intermediate()
@@ -37,17 +37,17 @@ export async function issueIdentities(): Promise<Identities> {
   }
 }
 
-// Longer than anything is measured: near its end every response would announce it.
+// Longer than any measurement, because near its expiry every response would announce it.
 const lifetime = { ttlSeconds: 6 * 3600 }
 
-/** A list of rules as long as asked, with literals, wildcards and methods, and the paths that they decide. */
+/** A list of rules of the given length, with literals, wildcards and methods, and the paths that they decide. */
 export interface RuleTable {
   readonly rules: readonly Rule[]
-  /** One path for each rule, in no order that helps a processor's cache. */
+  /** One path per rule, in an order that does not benefit from processor caches. */
   readonly paths: readonly string[]
 }
 
-/** Writes `count` rules, of which the last takes what the others leave. `path` is decided by the one in the middle. */
+/** Creates `count` rules, of which the last matches all remaining paths. `path` is decided by the one in the middle. */
 export function writeRules(count: number): RuleTable {
   const middle = Math.floor(count / 2)
   const entries = Array.from({ length: count - 1 }, (_, index) =>
@@ -60,7 +60,7 @@ export function writeRules(count: number): RuleTable {
   }
 }
 
-// A prime that divides no length used here: every path comes once before the first comes again.
+// A prime that divides no length used here, so every path occurs once before the first one repeats.
 const stride = 7919
 
 function writeRule(index: number): { readonly path: string; readonly rule: Rule } {

@@ -1,4 +1,7 @@
-/** A server in a process of its own whose connections stay open. Answers its port, then what it is asked. */
+/**
+ * A server in a separate process whose connections stay open. Answers the first message with its port, and then answers
+ * requests for numbers.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { authenticated, createGuard, createMaterial, createReplaceableSource } from '@countersign/core'
@@ -16,7 +19,7 @@ answerMessages(
       if (isGuarded) forAdapter(guard).admit(request)
       response.end('{}')
     })
-    // Nothing but the client ends a connection.
+    // Only the client closes a connection.
     Object.assign(server, { keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0, timeout: 0 })
     if (isGuarded) guard.attach(server)
     server.listen({ host: '127.0.0.1', port: 0, backlog: 1024 })

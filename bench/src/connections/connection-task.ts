@@ -1,22 +1,22 @@
 import type { MaterialInput } from '@countersign/core'
 
-/** What a server of open connections is told first. */
+/** The first message to a server of open connections. */
 export interface ConnectionServerTask {
   readonly isGuarded: boolean
   readonly material: MaterialInput
-  /** What `source.replace` gets, one after another. */
+  /** The updates for `source.replace`, one after another. */
   readonly updates: readonly MaterialInput[]
 }
 
 /** Bytes after a garbage collection. */
 export interface Memory {
-  /** On the heap of JavaScript and beyond it. */
+  /** JavaScript heap and external memory. */
   readonly heap: number
   /** Of the whole process. */
   readonly resident: number
 }
 
-/** What a process that holds connections open is told. */
+/** The message to a process that holds connections open. */
 export interface HoldTask {
   readonly port: number
   readonly count: number

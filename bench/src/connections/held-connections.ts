@@ -2,12 +2,12 @@ import { MeasuredProcess } from '../measure/child-process.ts'
 import { isObject } from '../measure/is-object.ts'
 import type { HoldTask } from './connection-task.ts'
 
-/** Connections that stand open, in processes of their own. */
+/** Open connections, held by separate processes. */
 export interface HeldConnections {
   close(): Promise<void>
 }
 
-/** Opens as many connections as asked, shared among client processes. */
+/** Opens the given number of connections, distributed over client processes. */
 export async function holdConnections(task: HoldTask): Promise<HeldConnections> {
   const file = new URL('./hold-connections.js', import.meta.url)
   const shares = Array.from({ length: holders }, (_, index) => Math.floor((task.count + index) / holders))
@@ -19,7 +19,7 @@ export async function holdConnections(task: HoldTask): Promise<HeldConnections> 
   }
 }
 
-/** As many connections as were asked for, or as many as this system lets one process have. */
+/** The requested number of connections, or the maximum that the system allows one process. */
 export function limitConnections(wanted: number): number {
   const report: unknown = process.report.getReport()
   const limits: unknown = isObject(report) ? Reflect.get(report, 'userLimits') : undefined
@@ -31,5 +31,5 @@ export function limitConnections(wanted: number): number {
 
 const holders = 4
 
-// What a process has open besides.
+// File descriptors that a process needs for other purposes.
 const spareFiles = 200

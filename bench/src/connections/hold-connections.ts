@@ -1,4 +1,7 @@
-/** Opens connections, sends one request on each, and keeps them open until the process ends. Answers how many stand. */
+/**
+ * Opens connections, sends one request on each, and keeps them open until the process exits. Answers with the number of
+ * open connections.
+ */
 import { connect, createSecureContext, type SecureContext } from 'node:tls'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
 import type { HoldTask } from './connection-task.ts'
@@ -18,11 +21,11 @@ answerMessages(hasNames<HoldTask>('port', 'count', 'key', 'cert'), async ({ port
 
 function open(port: number, secureContext: SecureContext): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Who the server is, is not what is measured.
+    // The identity of the server is not part of the measurement.
     const socket = connect({ host: '127.0.0.1', port, secureContext, rejectUnauthorized: false })
     socket.once('secureConnect', () => socket.write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'))
     socket.once('data', () => resolve())
     socket.once('error', reject)
-    socket.once('close', () => reject(new Error('found a connection that was ended, expected it to stay open')))
+    socket.once('close', () => reject(new Error('a connection closed, expected it to stay open')))
   })
 }

@@ -4,18 +4,20 @@ import micromatch from 'micromatch'
 import type { Call } from '../measure/time-calls.ts'
 import { callerId, path, writeRules } from '../workload.ts'
 
-/** What else answers "may it?" in Node, and how many rules it is asked with at most, so that the measuring ends. */
+/**
+ * Other authorization engines for Node, each with the maximum number of rules that can be measured in reasonable time.
+ */
 export const engines = ['regular expressions', 'globs', 'casbin', 'cedar-wasm'] as const
 export type Engine = (typeof engines)[number]
 
 /**
- * Makes the call that asks an engine whether the caller may read `path`, with as many rules of the same paths. Casbin and
- * Cedar answer more general questions, and are asked in the cheapest way that they offer.
+ * Creates the call that asks an engine whether the caller may read `path`, with the same number of rules for the same
+ * paths. Casbin and Cedar answer more general questions, and are called in their fastest way.
  */
 export async function createEngine(engine: Engine, count: number): Promise<Call> {
   const call = await creators[engine](patternsOf(count))
   if (call()) return call
-  throw new Error(`${engine}: found a denial, expected the caller to pass`)
+  throw new Error(`${engine}: found a denial, expected the caller to be allowed`)
 }
 
 const authority = 'SERVICE_core-api'
@@ -27,7 +29,7 @@ const creators: Readonly<Record<Engine, (patterns: readonly string[]) => Promise
   'cedar-wasm': createCedar,
 }
 
-// The first that matches decides, as people write it: a loop over a list.
+// The first match decides, as in common handwritten code: a loop over a list.
 function searchList(tests: readonly ((path: string) => boolean)[]): () => boolean {
   const authorities = new Set([authority])
   const list = tests.map((test) => ({ test, authority }))
@@ -60,7 +62,7 @@ function createCedar(patterns: readonly string[]): () => boolean {
       `permit(principal in Authority::"${authority}", action == Action::"GET", resource) when { context.path like "${pattern.replace('/**', '/*')}" };`,
   )
   const parsed = preparsePolicySet('bench', { staticPolicies: policies.join('\n') })
-  if (parsed.type === 'failure') throw new Error('found policies that Cedar refuses')
+  if (parsed.type === 'failure') throw new Error('found policies that Cedar rejects')
   const request = {
     principal: { type: 'Workload', id: callerId },
     action: { type: 'Action', id: 'GET' },

@@ -1,4 +1,4 @@
-/** Measures calls in a process of its own, which nothing else has warmed or filled. Answers rounds by subject. */
+/** Measures calls in a separate process that nothing else has warmed up or filled. Answers with rounds by subject. */
 import { forAdapter, type GuardedRequest, isDenial } from '@countersign/core/adapter'
 import { isListed } from '../handwritten-check.ts'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
@@ -23,7 +23,7 @@ function measure(task: FunctionTask): Promise<Rounds> {
 async function measureCall(rounds: number): Promise<Rounds> {
   const opened = await openRequest(await issueIdentities(), rules)
   const { guard, request, close } = opened
-  if (!isListed(request.socket, path)) throw new Error('found the hand-written check to refuse the caller')
+  if (!isListed(request.socket, path)) throw new Error('the hand-written check denied the caller, expected it to be allowed')
   const times = timeCalls(
     {
       allowed: () => forAdapter(guard).admit(request),
@@ -68,7 +68,7 @@ async function measureRules(
   return times
 }
 
-// Alone in its process: an engine that fills memory makes every call beside it slower.
+// Alone in its process, because an engine that fills the memory makes every other call slower.
 async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { kind: 'engine' }>): Promise<Rounds> {
   if (engine !== 'Countersign') return timeCalls({ [engine]: await createEngine(engine, count) }, rounds)
   const { guard, request, close } = await openRequest(await issueIdentities(), writeRules(count).rules)
@@ -80,7 +80,7 @@ async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { 
 function deny({ guard, request }: OpenRequest): Call {
   const { httpVersionMajor, socket, headers, rawHeaders } = request
   const denied = { method: 'GET', url: '/elsewhere', httpVersionMajor, socket, headers, rawHeaders }
-  if (!isDenial(forAdapter(guard).admit(denied))) throw new Error('found a request to pass, expected a denial')
+  if (!isDenial(forAdapter(guard).admit(denied))) throw new Error('a request was allowed, expected a denial')
   return () => forAdapter(guard).admit(denied)
 }
 
@@ -104,10 +104,10 @@ function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]):
   }
 }
 
-// As many for few rules as for many, so that what fetching the requests from memory costs is the same.
+// The same number for few and for many rules, so that loading the requests from memory costs the same.
 const requestCount = 10_000
 
-// A joined string is a tree of its parts; what Node's parser gives is one piece, and quicker to read.
+// A concatenated string is a tree of its parts. Node's parser returns a flat string, which is faster to read.
 function copyText(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -6,7 +6,7 @@ import type { Row, Table } from '../report/result.ts'
 import { engines } from './engines.ts'
 import { type FunctionTask, isRounds } from './function-task.ts'
 
-/** What one call of `guard.admit` costs, in time and in memory, and what other engines take to decide the same. */
+/** The time and memory of one `guard.admit` call, and the time that other engines need for the same decision. */
 export async function* measureFunctions(progress: Progress): AsyncGenerator<Table> {
   progress.note('one call')
   yield await measureCall()
@@ -92,7 +92,7 @@ async function measureRulesInTurn(): Promise<Table> {
   return {
     title: 'The same for each rule in turn',
     against: '10 rules',
-    note: 'No rule is asked twice before all others were: what grows is the time to fetch a large table from memory.',
+    note: 'Every rule is used once before any is used again, so what grows is the time to load a large table from memory.',
     rows: inTurn.map((count) => describe(count, times)),
   }
 }
@@ -116,7 +116,7 @@ async function measureEngines(): Promise<readonly Table[]> {
       title: `Other engines at ${count.toLocaleString('en')} rules`,
       against: 'Countersign',
       ...(count === 10 && {
-        note: 'The same paths; the one that is asked for is decided by the rule in the middle. Countersign authenticates as well. Casbin (`enforceSync`, `keyMatch2`) and Cedar (a policy set parsed ahead) answer more general questions: the shape is what compares.',
+        note: 'The same paths; the requested one is decided by the rule in the middle. Countersign also authenticates. Casbin (`enforceSync`, `keyMatch2`) and Cedar (with a policy set parsed in advance) answer more general questions: compare how the times grow, not the times themselves.',
       }),
       rows: all.map((name): Row => {
         const row: Row = { what: name, unit: 'ns', spread: spreadOf(times(name)) }
@@ -127,7 +127,7 @@ async function measureEngines(): Promise<readonly Table[]> {
   return tables
 }
 
-/** Runs each task in a process of its own, and all of them again for each generation. */
+/** Runs each task in a separate process, and repeats all of them for each generation. */
 async function run(
   tasks: readonly FunctionTask[],
   { execArgv = [], generations = 4 }: { readonly execArgv?: readonly string[]; readonly generations?: number } = {},
@@ -138,7 +138,7 @@ async function run(
       const file = new URL('./function-process.js', import.meta.url)
       const { process, answer } = await MeasuredProcess.start(file, task, { execArgv })
       await process.stop()
-      if (!isRounds(answer)) throw new Error('found something else, expected rounds by subject')
+      if (!isRounds(answer)) throw new Error('found an unexpected answer, expected rounds by subject')
       for (const [name, rounds] of Object.entries(answer)) found.set(name, [...(found.get(name) ?? []), rounds])
     }
   }

@@ -1,7 +1,7 @@
 import type { MaterialInput } from '@countersign/core'
 import type { KeyType } from '@countersign/testkit'
 
-/** What the certificates of a comparison are like. */
+/** The properties of the certificates of a comparison. */
 export interface HandshakeCase {
   readonly title: string
   readonly keyType: KeyType
@@ -9,7 +9,7 @@ export interface HandshakeCase {
   readonly trustDomains: number
 }
 
-/** What a server process is told first. */
+/** The first message to a server process. */
 export interface HandshakeTask {
   readonly isGuarded: boolean
   readonly material: MaterialInput

@@ -1,4 +1,7 @@
-/** A server in a process of its own that ends each connection as soon as it stands. Answers its port, then its time so far. */
+/**
+ * A server in a separate process that closes each connection as soon as it is established. Answers the first message
+ * with its port, and later ones with its processor time so far.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { createGuard, permitAll, staticSource } from '@countersign/core'

@@ -5,13 +5,13 @@ import type { HandshakeCase } from './handshake-case.ts'
 /** The certificates of one comparison. */
 export interface Leaves {
   readonly server: MaterialInput
-  /** For all of them: only the certificates have to be distinct, and keys are dear. */
+  /** One key for all of them, because only the certificates must be distinct and keys are expensive. */
   readonly keyPem: string
-  /** Chains of as many workloads as asked, PEM. */
+  /** The PEM chains of the requested number of workloads. */
   readonly chains: readonly string[]
 }
 
-/** Issues certificates to the server and to `count` peers, the peers all in the last of the trust domains. */
+/** Issues certificates for the server and for `count` peers, all in the last of the trust domains. */
 export async function issueLeaves(
   { keyType, hasIntermediate, trustDomains }: HandshakeCase,
   count: number,

@@ -7,7 +7,7 @@ import type { HandshakeCase, HandshakeTask } from './handshake-case.ts'
 import { issueLeaves, type Leaves } from './issue-leaves.ts'
 import { createContext, openConnections } from './open-connections.ts'
 
-/** The server's processor time for each new connection, with its end, and without a request on it. */
+/** The server's processor time for opening and closing each new connection, without a request on it. */
 export async function* measureHandshakes(progress: Progress): AsyncGenerator<Table> {
   for (const handshakeCase of cases) yield await measureCase(handshakeCase, usual, progress)
 }

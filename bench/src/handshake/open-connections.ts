@@ -1,6 +1,6 @@
 import { connect, createSecureContext, type SecureContext } from 'node:tls'
 
-/** Makes one full handshake after another, `lanes` of them at a time, and waits until the server has ended each. */
+/** Makes full handshakes, `lanes` of them at a time, and waits until the server has closed each. */
 export async function openConnections(port: number, contexts: readonly SecureContext[], lanes: number): Promise<void> {
   let next = 0
   const work = async (): Promise<void> => {
@@ -14,7 +14,7 @@ export async function openConnections(port: number, contexts: readonly SecureCon
   await Promise.all(Array.from({ length: lanes }, work))
 }
 
-/** The client's half of a handshake, made ahead: it is no part of what is measured. */
+/** The client's part of a handshake, prepared in advance because it is not part of the measurement. */
 export function createContext(key: string, cert: string): SecureContext {
   return createSecureContext({ key, cert })
 }
@@ -22,7 +22,7 @@ export function createContext(key: string, cert: string): SecureContext {
 function openConnection(port: number, secureContext: SecureContext): Promise<void> {
   return new Promise((resolve, reject) => {
     let isSecure = false
-    // Who the server is, is not what is measured.
+    // The identity of the server is not part of the measurement.
     const socket = connect({ host: '127.0.0.1', port, secureContext, rejectUnauthorized: false })
     socket.once('secureConnect', () => {
       isSecure = true
@@ -30,7 +30,7 @@ function openConnection(port: number, secureContext: SecureContext): Promise<voi
     socket.once('error', reject)
     socket.once('close', () => {
       if (isSecure) resolve()
-      else reject(new Error('found a connection that ended before its handshake'))
+      else reject(new Error('a connection closed before its handshake'))
     })
     socket.resume()
   })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { isObject } from './is-object.ts'
 
-/** A program of ours in a process of its own, which answers each message with one message. */
+/** One of our programs in a separate process, which answers each message with one message. */
 export class MeasuredProcess {
   readonly #child: ChildProcess
   readonly #name: string
@@ -20,7 +20,7 @@ export class MeasuredProcess {
     { execArgv = [], isMute = false }: ProcessOptions = {},
   ): Promise<{ readonly process: MeasuredProcess; readonly answer: unknown }> {
     const path = fileURLToPath(file)
-    // Without the arguments of this process: what they load would be part of what is measured.
+    // Without this process's arguments, because what they load would be part of the measurement.
     const stdio = ['ignore', 'inherit', isMute ? 'ignore' : 'inherit', 'ipc'] as const
     const child = fork(path, { execArgv: [...execArgv], serialization: 'advanced', stdio: [...stdio] })
     const started = new MeasuredProcess(child, path.slice(path.lastIndexOf('/') + 1))
@@ -31,7 +31,7 @@ export class MeasuredProcess {
   ask(message: Serializable): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const refuse = (code: number | null, signal: string | null): void =>
-        reject(new Error(`${this.#name}: ended with ${code ?? signal}, expected an answer`))
+        reject(new Error(`${this.#name}: exited with ${code ?? signal}, expected an answer`))
       this.#child.once('exit', refuse)
       this.#child.once('message', (answer: unknown) => {
         this.#child.off('exit', refuse)
@@ -41,7 +41,7 @@ export class MeasuredProcess {
     })
   }
 
-  /** The same where the answer is a number. */
+  /** The same for an answer that is a number. */
   async askNumber(message: Serializable): Promise<number> {
     return expectNumber(await this.ask(message))
   }
@@ -54,21 +54,23 @@ export class MeasuredProcess {
   }
 }
 
-/** How a process is started. */
+/** Options for starting a process. */
 export interface ProcessOptions {
-  /** For Node itself. */
+  /** Arguments for Node itself. */
   readonly execArgv?: readonly string[]
-  /** Whether what it writes to standard error is dropped, where that is much. */
+  /** Whether to discard its standard error output, if there is much of it. */
   readonly isMute?: boolean
 }
 
-/** Reads an answer that has to be a number. */
+/** Reads an answer that must be a number. */
 export function expectNumber(answer: unknown): number {
   if (typeof answer === 'number') return answer
   throw new Error(`found ${JSON.stringify(answer)}, expected a number`)
 }
 
-/** The other end: answers the first message by `start`, and every later one by what that gave. */
+/**
+ * The other end: answers the first message with `start`, and every later one with the function that `start` returned.
+ */
 export function answerMessages<Task extends object>(
   isTask: (message: unknown) => message is Task,
   start: (task: Task) => Promise<{ readonly answer: Serializable; readonly next: (message: unknown) => unknown }>,
@@ -85,7 +87,7 @@ export function answerMessages<Task extends object>(
   process.once('disconnect', () => process.exit())
 }
 
-/** Tells a task by the names in it: only programs of ours send one. */
+/** Recognizes a task by its property names, because only our own programs send one. */
 export function hasNames<Task extends object>(
   ...names: readonly (keyof Task)[]
 ): (message: unknown) => message is Task {
@@ -96,7 +98,7 @@ async function reply(next: (message: unknown) => unknown, message: unknown): Pro
   process.send?.(await next(message))
 }
 
-/** Microseconds of processor time of this whole process so far, user and system together. */
+/** Microseconds of processor time of the whole process so far, user and system. */
 export function processorTime(): number {
   const { user, system } = process.cpuUsage()
   return user + system

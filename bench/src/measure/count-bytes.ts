@@ -1,8 +1,8 @@
 import type { Call } from './time-calls.ts'
 
 /**
- * Measures the bytes that a call allocates on the heap, one value for each round. Needs a process with `--expose-gc` and
- * a young generation so large that no collection comes in between.
+ * Measures the bytes that a call allocates on the heap, one value per round. Needs a process with `--expose-gc` and a
+ * young generation large enough that no collection happens in between.
  */
 export function countBytes(call: Call, rounds: number): readonly number[] {
   const { gc } = globalThis
@@ -16,14 +16,14 @@ export function countBytes(call: Call, rounds: number): readonly number[] {
     const before = process.memoryUsage().heapUsed
     for (let index = 0; index < calls; index += 1) last = call()
     const after = process.memoryUsage().heapUsed
-    // What asking allocates is no part of it, and parts of a byte are what something else allocated meanwhile.
+    // Excludes what the measurement itself allocates. Fractions of a byte are unrelated allocations.
     values.push(Math.max(0, Math.round((after - before - (before - empty)) / calls)))
   }
   if (last === undefined) throw new Error('found a call without a result, expected it to compute something')
   return values
 }
 
-/** For the process that counts: 64 MiB hold what is allocated between two collections. */
+/** For the measuring process: 64 MiB are enough for the allocations between two collections. */
 export const countingOptions: readonly string[] = [
   '--expose-gc',
   '--max-semi-space-size=128',

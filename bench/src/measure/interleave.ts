@@ -3,23 +3,26 @@ import type { Generations } from './spread.ts'
 
 /** How long to measure. */
 export interface Plan {
-  /** Fresh sets of processes. */
+  /** The number of sets of fresh processes. */
   readonly generations: number
-  /** Rounds of each generation that are not counted, until compilers have settled. */
+  /** Uncounted rounds per generation, until the compilers have settled. */
   readonly warmUp: number
-  /** Counted rounds of each generation. */
+  /** Counted rounds per generation. */
   readonly rounds: number
-  /** Turns of every subject in a round; its value is their mean. Short turns share a slow moment of the machine among all. */
+  /**
+   * Turns of every subject per round; its value is their mean. Short turns distribute a slow moment of the machine over
+   * all subjects.
+   */
   readonly turns: number
 }
 
-/** Something that lives for one generation and can be measured again and again. */
+/** Something that lives for one generation and can be measured repeatedly. */
 export interface Subject {
   measure(): Promise<number>
   stop(): Promise<void>
 }
 
-/** Measures subjects in turns, each round beginning with another. Gives each one's rounds by generation. */
+/** Measures subjects in turns, starting each round with another one. Returns the rounds of each by generation. */
 export async function interleave<Name extends string>(
   names: readonly Name[],
   start: (name: Name) => Promise<Subject>,

@@ -1,4 +1,4 @@
-/** Shows on standard error every few seconds what is measured and how far it is. */
+/** Prints to standard error every few seconds what is being measured and the progress. */
 export class Progress {
   readonly #suite: string
   readonly #began: number = performance.now()
@@ -10,19 +10,19 @@ export class Progress {
     this.#timer = setInterval(() => this.#show(), interval)
   }
 
-  /** Seconds since the beginning. */
+  /** Seconds since the start. */
   get seconds(): number {
     return Math.round((performance.now() - this.#began) / 1000)
   }
 
-  /** Returns the function that notes how many rounds of one table are done. */
+  /** Returns a function that records how many rounds of one table are complete. */
   count(table: string): RoundListener {
     return (done, total) => {
       this.#step = `, ${table}: round ${done} of ${total}`
     }
   }
 
-  /** Notes what is measured now. */
+  /** Records what is being measured. */
   note(step: string): void {
     this.#step = `, ${step}`
   }
@@ -36,8 +36,8 @@ export class Progress {
   }
 }
 
-/** Told after each round. */
+/** Called after each round. */
 export type RoundListener = (done: number, total: number) => void
 
-/** Milliseconds: rare enough to cost nothing that is measured. */
+/** Milliseconds: rare enough not to affect the measurement. */
 const interval = 5000

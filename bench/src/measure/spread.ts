@@ -1,22 +1,25 @@
-/** The middle of a series of measurements, how far the middle half of them lies apart, and how sure the median is. */
+/** The median of a series of measurements, its quartiles, and the confidence interval of the median. */
 export interface Spread {
   readonly median: number
-  /** The middle half of the rounds lies between these. */
+  /** Half of the rounds are between these values. */
   readonly lower: number
   readonly upper: number
-  /** Of a hundred repetitions of the measurement, 95 would have a median between these. */
+  /** The 95 % confidence interval of the median. */
   readonly least: number
   readonly most: number
   readonly rounds: number
 }
 
 /**
- * Rounds by generation: each generation is a fresh set of processes. Two processes of one program differ by a few per
- * cent for as long as they live, which rounds of a single generation would never show.
+ * Rounds by generation: each generation is a fresh set of processes. Two processes of the same program differ by a few
+ * per cent throughout their lives, which rounds of a single generation would not show.
  */
 export type Generations = readonly (readonly number[])[]
 
-/** Median, quartiles, and the uncertainty of the median: what another program does to single rounds moves none of them far. */
+/**
+ * Median, quartiles and the uncertainty of the median: disturbances of single rounds by other programs hardly move any
+ * of them.
+ */
 export function spreadOf(generations: Generations): Spread {
   const values = generations.flat()
   const sorted = sort(values)
@@ -31,12 +34,12 @@ export function spreadOf(generations: Generations): Spread {
   }
 }
 
-/** Round by round, one series divided by another: rounds are neighbours in time, so that a slow moment hits both. */
+/** Divides one series by another round by round: neighbouring rounds share slow moments. */
 export function ratioOf(values: Generations, base: Generations): Spread {
   return spreadOf(combine(values, base, (value, other) => value / other))
 }
 
-/** Round by round, what one series has more than another. */
+/** Subtracts one series from another round by round. */
 export function differenceOf(values: Generations, base: Generations): Spread {
   return spreadOf(combine(values, base, (value, other) => value - other))
 }
@@ -49,7 +52,7 @@ function combine(values: Generations, base: Generations, of: (value: number, oth
 
 const resamples = 1000
 
-// A bootstrap in two steps: generations first, and within them rounds.
+// A two-step bootstrap: first over generations, then over their rounds.
 function resample(generations: Generations): readonly number[] {
   return generations.flatMap(() => {
     const generation = pick(generations) ?? []

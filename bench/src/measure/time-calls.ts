@@ -1,9 +1,9 @@
-/** Something to be called over and over; gives back what it computed, so that no compiler leaves the work out. */
+/** A function to be called repeatedly. Returns what it computed, so that no compiler removes the work. */
 export type Call = () => unknown
 
 /**
- * Measures nanoseconds per call, one value for each round. The calls take turns within a round, so that a slow moment
- * of the machine is shared among them.
+ * Measures nanoseconds per call, one value per round. The calls take turns within a round, so that they share slow
+ * moments of the machine.
  */
 export function timeCalls(
   calls: Readonly<Record<string, Call>>,
@@ -24,15 +24,15 @@ export function timeCalls(
 interface TimedCall {
   readonly name: string
   readonly call: Call
-  /** Calls of a batch. */
+  /** Calls per batch. */
   readonly count: number
   readonly times: number[]
 }
 
 const batchNanoseconds = 8_000_000
 
-// Grows the batch until it is long enough to be timed, which also lets the compiler see the call often enough. Looks
-// again, because a compiler or collector at work beside it makes a short batch look long.
+// Grows the batch until it is long enough to be timed, which also runs the call often enough for the compiler. Checks
+// again, because a concurrent compiler or collector makes a short batch look long.
 function findCount(call: Call): number {
   let count = 1
   for (let looks = 0; looks < 5;) {
@@ -43,13 +43,13 @@ function findCount(call: Call): number {
   return count
 }
 
-// Processor time and not the clock, which goes on while other programs have the processor.
+// Processor time, because the clock continues while other programs have the processor.
 function timeBatch(call: Call, count: number): number {
   const start = process.cpuUsage()
   let last: unknown
   for (let index = 0; index < count; index += 1) last = call()
   const { user, system } = process.cpuUsage(start)
-  // Read, so that no compiler leaves the calls out.
+  // Read, so that no compiler removes the calls.
   if (last === undefined) throw new Error('found a call without a result, expected it to compute something')
   return (user + system) * 1000
 }

@@ -1,6 +1,7 @@
 /**
- * Shows a guard more and more workloads, each with a certificate of its own, and answers the bytes on its heap after
- * each of the numbers that it is told. Without TLS, by the door that the testkit uses: 100,000 handshakes take minutes.
+ * Presents more and more workloads to a guard, each with a different certificate, and answers with the bytes on its
+ * heap after each of the requested numbers. Uses the testkit's entry point without TLS, because 100,000 handshakes take
+ * minutes.
  */
 import { createPrivateKey, sign } from 'node:crypto'
 import { authenticated, createGuard, staticSource } from '@countersign/core'
@@ -16,7 +17,7 @@ answerMessages(hasNames<CacheTask>('counts'), async ({ counts }) => ({
 }))
 
 async function measure(counts: readonly number[]): Promise<readonly (readonly number[])[]> {
-  // Its signatures are always of one length, so that a certificate can be made from another by writing over it.
+  // Its signatures always have the same length, so that a certificate can be changed by overwriting bytes.
   const authority = await createAuthority('saas.example', { keyType: 'Ed25519' })
   const key = createPrivateKey(authority.keyPem)
   const { certificates } = await authority.issue(`spiffe://saas.example/ns/production/sa/${nameOf(0)}`)
@@ -39,7 +40,7 @@ async function measure(counts: readonly number[]): Promise<readonly (readonly nu
       rawHeaders: ['Host', 'billing'],
       socket: {},
     })
-    if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected ${nameOf(index)} to pass`)
+    if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected ${nameOf(index)} to be allowed`)
     if (!verdict.name.endsWith(nameOf(index))) throw new Error(`found ${verdict.name}, expected ${nameOf(index)}`)
   }
   show(0)
@@ -69,7 +70,7 @@ function nameOf(index: number): string {
 function rewrite(pattern: Buffer, index: number, signBytes: (bytes: Buffer) => Buffer): Buffer {
   const der = Buffer.from(pattern)
   der.write(nameOf(index), der.indexOf(nameOf(0)), 'latin1')
-  // Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, … }, both with lengths of two bytes at this size.
+  // Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, … }, both with two-byte lengths at this size.
   const length = 4 + der.readUInt16BE(4 + 2)
   signBytes(der.subarray(4, 4 + length)).copy(der, der.length - 64)
   return der

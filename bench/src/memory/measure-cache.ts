@@ -2,19 +2,19 @@ import { MeasuredProcess } from '../measure/child-process.ts'
 import { type Generations, ratioOf, spreadOf } from '../measure/spread.ts'
 import type { Budget, Row, Table } from '../report/result.ts'
 
-/** What the process that does it is told. */
+/** The task of the measuring process. */
 export interface CacheTask {
-  /** Numbers of workloads after which the memory is read. */
+  /** The numbers of workloads after which the memory is measured. */
   readonly counts: readonly number[]
 }
 
-/** What the memory of a guard is like while more and more workloads, each with a certificate of its own, are verified. */
+/** The memory of a guard while it verifies more and more workloads, each with a different certificate. */
 export async function measureCache(): Promise<Table> {
   const task: CacheTask = { counts }
   const file = new URL('./cache-process.js', import.meta.url)
   const { process, answer } = await MeasuredProcess.start(file, task, { execArgv: ['--expose-gc'] })
   await process.stop()
-  if (!Array.isArray(answer)) throw new Error('found something else, expected bytes by number of certificates')
+  if (!Array.isArray(answer)) throw new Error('found an unexpected answer, expected bytes by number of certificates')
   const read = (count: number): Generations => {
     const rounds: unknown = answer[counts.indexOf(count)]
     return [Array.isArray(rounds) ? rounds.filter((value) => typeof value === 'number') : []]
@@ -26,14 +26,14 @@ export async function measureCache(): Promise<Table> {
     return { ...row, ratio, ...(count === counts.at(-1) && { budget }) }
   })
   return {
-    title: 'Heap after as many different SVIDs',
+    title: 'Heap after a number of different SVIDs',
     against: '4,096 SVIDs',
-    note: 'Beyond what the process had before the first one. 4,096 verdicts are kept, and what is older is dropped.',
+    note: 'Relative to the process before the first one. At most 4,096 verdicts are kept; older ones are dropped.',
     rows,
   }
 }
 
-// The verdicts that are kept.
+// The maximum number of cached verdicts.
 const bound = 4096
 
 const counts = [1000, bound, 10_000, 30_000, 100_000]

@@ -9,7 +9,7 @@ import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 import { measureCache } from './measure-cache.ts'
 
-/** What an open connection and a verified certificate hold in memory. */
+/** The memory of an open connection and of a verified certificate. */
 export async function* measureMemory(progress: Progress): AsyncGenerator<Table> {
   progress.note('open connections')
   yield await measureConnections()
@@ -32,7 +32,7 @@ async function measureConnections(): Promise<Table> {
       { what: `${what}, bare`, unit: 'KiB', spread: spreadOf(pick('bare', of)) },
       { what: `${what}, Countersign`, unit: 'KiB', spread: spreadOf(pick('guarded', of)) },
       {
-        what: `${what}, more than bare`,
+        what: `${what}, difference from bare`,
         unit: 'KiB',
         spread: differenceOf(pick('guarded', of), pick('bare', of)),
         ...(of === 'heap' && {
@@ -48,14 +48,14 @@ async function measureConnections(): Promise<Table> {
   })
   return {
     title: `Memory for each of ${count.toLocaleString('en')} open connections`,
-    note: 'After garbage collection, each with one request behind it. Every round is a fresh pair of processes. *Heap*: of JavaScript, with what it holds outside.',
+    note: 'After a garbage collection, and after one request on each. Every round is a fresh pair of processes. *Heap*: the JavaScript heap and its external memory.',
     rows,
   }
 }
 
 const rounds = 2
 
-/** KiB for each connection. */
+/** KiB per connection. */
 async function measureServer(isGuarded: boolean, count: number): Promise<Memory> {
   const authority = await createAuthority('saas.example')
   const own = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
@@ -65,7 +65,7 @@ async function measureServer(isGuarded: boolean, count: number): Promise<Memory>
   const file = new URL('../connections/connection-server.js', import.meta.url)
   const { process: server, answer } = await MeasuredProcess.start(file, task, { execArgv: ['--expose-gc'] })
   const hold = { port: expectNumber(answer), key: caller.keyPem, cert: caller.certificatePem }
-  // A first few, so that what is loaded and compiled once is no part of the difference.
+  // A few connections first, so that one-time loading and compilation are not part of the difference.
   const first = await holdConnections({ ...hold, count: 200 })
   const before = expectMemory(await server.ask('memory'))
   const held = await holdConnections({ ...hold, count: count - 200 })
@@ -80,5 +80,5 @@ function expectMemory(answer: unknown): Memory {
   const heap: unknown = isObject(answer) ? Reflect.get(answer, 'heap') : undefined
   const resident: unknown = isObject(answer) ? Reflect.get(answer, 'resident') : undefined
   if (typeof heap === 'number' && typeof resident === 'number') return { heap, resident }
-  throw new Error('found something else, expected the memory of the server')
+  throw new Error('found an unexpected answer, expected the memory of the server')
 }

@@ -1,4 +1,4 @@
-/** A server to call. Answers its port. Ends the connection after a request for `/close`. */
+/** A server to be called. Answers with its port. Closes the connection after a request for `/close`. */
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { createGuard, permitAll, staticSource } from '@countersign/core'

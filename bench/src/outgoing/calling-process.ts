@@ -1,4 +1,4 @@
-/** A client in a process of its own, so that its processor time is its own. Answers its microseconds for each request. */
+/** A client in a separate process, to measure only its processor time. Answers with its microseconds per request. */
 import { Agent as HttpsAgent, get } from 'node:https'
 import { createAgent, createFetch } from '@countersign/client'
 import { staticSource } from '@countersign/core'
@@ -15,7 +15,7 @@ answerMessages(hasNames<OutgoingTask>('routing', 'port', 'material'), (task) => 
       while (left > 0) {
         left -= 1
         const text = await call(url)
-        if (text !== '{"invoices":[]}') throw new Error(`found ${text}, expected the answer of the server`)
+        if (text !== '{"invoices":[]}') throw new Error(`found ${text}, expected the server's response`)
       }
     }
     const before = processorTime()

@@ -7,11 +7,11 @@ import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 import { type OutgoingBatch, type OutgoingTask, type Way, ways } from './outgoing-task.ts'
 
-/** The client's processor time for each request that it sends. */
+/** The client's processor time per request that it sends. */
 export async function* measureOutgoing(progress: Progress): AsyncGenerator<Table> {
   const authority = await createAuthority('saas.example')
   const serverId = 'spiffe://saas.example/ns/production/sa/billing'
-  // With an address, by which plain clients know the server.
+  // With an address, by which plain clients identify the server.
   const own = await authority.issue(serverId, { ipAddresses: ['127.0.0.1'] })
   const caller = await authority.issue(callerId)
   const bundles = { 'saas.example': authority.bundlePem }
@@ -34,7 +34,7 @@ export async function* measureOutgoing(progress: Progress): AsyncGenerator<Table
   yield* describe(
     fresh,
     await measure(fresh, { requests: 20, isNew: true }, freshPlan),
-    'The server issues no session tickets, as servers of Countersign do, so that every handshake is a full one.',
+    "Like Countersign's servers, this server issues no session tickets, so that every handshake is a full one.",
   )
   await called.process.stop()
 }

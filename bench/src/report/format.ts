@@ -1,12 +1,12 @@
 import type { Spread } from '../measure/spread.ts'
 import type { Unit } from './result.ts'
 
-/** A number with its unit, in as many digits as mean something. */
+/** A number with its unit and its significant digits. */
 export function formatFigure(value: number, unit: Unit): string {
   return `${formatNumber(value, unit)} ${unit}`
 }
 
-/** The middle half of the rounds. */
+/** The quartiles. */
 export function formatHalf({ lower, upper }: Spread, unit: Unit): string {
   return `${formatNumber(lower, unit)} – ${formatNumber(upper, unit)}`
 }

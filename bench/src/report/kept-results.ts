@@ -3,13 +3,13 @@ import { isSuiteResult, type SuiteResult } from './result.ts'
 
 const folder = new URL('../../results/', import.meta.url)
 
-/** Keeps what a suite measured, in place of what it measured before. */
+/** Saves the results of a suite, replacing the previous ones. */
 export async function keepResult(result: SuiteResult): Promise<void> {
   await mkdir(folder, { recursive: true })
   await writeFile(fileOf(result.suite), `${JSON.stringify(result, round, 2)}\n`)
 }
 
-/** What a suite measured last, or undefined when it never ran. */
+/** The last results of a suite, or undefined if it has never run. */
 export async function readResult(suite: string): Promise<SuiteResult | undefined> {
   let text: string
   try {
@@ -19,14 +19,14 @@ export async function readResult(suite: string): Promise<SuiteResult | undefined
   }
   const value: unknown = JSON.parse(text)
   if (isSuiteResult(value)) return value
-  throw new Error(`found something else in results/${suite}.json, expected what the suite measured; delete the file`)
+  throw new Error(`found unexpected content in results/${suite}.json, expected the results of the suite; delete the file`)
 }
 
 function fileOf(suite: string): URL {
   return new URL(`${suite}.json`, folder)
 }
 
-// Five digits are more than any of it is worth.
+// Five digits are more than the accuracy of any value.
 function round(_key: string, value: unknown): unknown {
   return typeof value === 'number' ? Number(value.toPrecision(5)) : value
 }

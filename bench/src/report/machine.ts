@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 
-/** What the figures were measured on, one line each: nothing that names the machine or where things lie on it. */
+/** The environment of the measurements, one line each, without the name of the machine or its paths. */
 export function describeMachine(): readonly string[] {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor'
   return [
@@ -12,7 +12,7 @@ export function describeMachine(): readonly string[] {
   ]
 }
 
-/** Name and version of every package that stands beside Countersign. */
+/** Name and version of every compared package. */
 export async function listPackages(): Promise<readonly string[]> {
   return Promise.all(
     [
@@ -35,7 +35,7 @@ async function readVersion(name: string): Promise<string> {
       const found: unknown = JSON.parse(await readFile(`${path}/${name}/package.json`, 'utf8'))
       if (typeof found === 'object' && found !== null && 'version' in found) return String(found.version)
     } catch {
-      // Not in this folder; the next one may have it.
+      // Not in this folder; try the next one.
     }
   }
   return 'not found'

@@ -1,7 +1,7 @@
 import { formatFigure, formatHalf, formatSureness } from './format.ts'
 import { budgetedFigure, budgetLines, isMet, type SuiteResult, type Table } from './result.ts'
 
-/** A table of a suite, as Markdown. */
+/** Formats a table of a suite as Markdown. */
 export function formatMarkdown({ title, against, note, rows }: Table): string {
   const withRatio = rows.some(({ ratio }) => ratio !== undefined)
   const head = [
@@ -24,7 +24,7 @@ export function formatMarkdown({ title, against, note, rows }: Table): string {
   return [`### ${title}`, ...(note === undefined ? [] : ['', note]), '', layOut(head, lines)].join('\n')
 }
 
-/** The last table: each line of the budget, what was measured of it, and whether it is met. */
+/** The last table: each line of the budget, its measurement, and whether it is met. */
 export function formatBudget(results: readonly SuiteResult[]): string {
   const rows = results.flatMap(({ tables }) => tables.flatMap((table) => table.rows))
   const lines = budgetLines.flatMap((line) => {

@@ -2,8 +2,8 @@ import { formatFigure } from './format.ts'
 import type { Table } from './result.ts'
 
 /**
- * Draws a table as horizontal bars with whiskers over the middle half, as SVG that can be read on light and on dark.
- * Where the bars lie far apart their lengths are logarithms.
+ * Draws a table as horizontal bars with whiskers for the quartiles, as SVG that is readable on light and dark
+ * backgrounds. Uses a logarithmic scale if the values are far apart.
  */
 export function drawPlot({ title, against, rows }: Table): string {
   const ends = rows.flatMap(({ spread }) => [spread.lower, spread.upper]).filter((value) => value > 0)
@@ -13,7 +13,7 @@ export function drawPlot({ title, against, rows }: Table): string {
   const origin = 10 ** Math.floor(Math.log10(lowest))
   const part = (value: number): number =>
     isLogarithmic ? Math.log(Math.max(value, origin) / origin) / Math.log(highest / origin) : value / highest
-  // A difference can lie below zero.
+  // A difference can be negative.
   const scale = (value: number): number => barWidth * Math.max(part(value), 0)
   const height = top + rows.length * step + 8
   const bars = rows.map((row, index) => {

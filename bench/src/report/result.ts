@@ -1,6 +1,6 @@
 import type { Spread } from '../measure/spread.ts'
 
-/** What a figure is counted in. */
+/** The unit of a figure. */
 export type Unit = 'ns' | 'µs' | 'ms' | '×' | 'B' | 'KiB' | 'MiB'
 
 /** A figure with its unit. */
@@ -9,20 +9,20 @@ export interface Figure {
   readonly spread: Spread
 }
 
-/** One line of what was measured. */
+/** One measurement. */
 export interface Row extends Figure {
   readonly what: string
-  /** Round by round against the row that the table names; absent for that row itself. */
+  /** The ratio to the row that the table names, round by round; absent for that row itself. */
   readonly ratio?: Spread
   readonly budget?: Budget
 }
 
-/** What a row promises: `line` is the line of the budget that it belongs to. */
+/** The budget of a row; `line` is its line in the budget table. */
 export interface Budget {
   readonly line: BudgetLine
-  /** What the last table calls it. */
+  /** Its name in the last table. */
   readonly what: string
-  /** The most that the median may be, of the ratio or of the figure itself. */
+  /** The maximum for the median, of the ratio or of the figure itself. */
   readonly most: number
   readonly of: 'ratio' | 'figure'
 }
@@ -41,34 +41,37 @@ export const budgetLines = [
 ] as const
 export type BudgetLine = (typeof budgetLines)[number]
 
-/** Rows that belong together. */
+/** Related rows. */
 export interface Table {
   readonly title: string
-  /** What the ratios are against. */
+  /** The row that the ratios refer to. */
   readonly against?: string
-  /** What has to be known to read it. */
+  /** A note that is needed to read the table. */
   readonly note?: string
   readonly rows: readonly Row[]
 }
 
-/** Everything that one suite measured. */
+/** The results of one suite. */
 export interface SuiteResult {
   readonly suite: string
   readonly seconds: number
   readonly tables: readonly Table[]
 }
 
-/** The figure that a budget is about. */
+/** The figure that a budget limits. */
 export function budgetedFigure({ unit, spread, ratio, budget }: Row): Figure {
   return budget?.of === 'ratio' && ratio !== undefined ? { unit: '×', spread: ratio } : { unit, spread }
 }
 
-/** Whether the median of a row is within its budget, if it has one. */
+/** Returns whether the median of a row is within its budget, if it has one. */
 export function isMet(row: Row): boolean {
   return row.budget === undefined || budgetedFigure(row).spread.median <= row.budget.most
 }
 
-/** Whether a file holds what a suite measured. Only we write these files, so that a look at the outside is enough. */
+/**
+ * Returns whether a file contains the results of a suite. Only we write these files, so a check of the outer structure
+ * is enough.
+ */
 export function isSuiteResult(value: unknown): value is SuiteResult {
   return (
     typeof value === 'object' && value !== null && 'suite' in value && 'tables' in value && Array.isArray(value.tables)

@@ -1,7 +1,7 @@
 import { formatFigure, formatHalf, formatSureness } from './format.ts'
 import { budgetedFigure, isMet, type Table } from './result.ts'
 
-/** Lays a table out for a terminal. */
+/** Formats a table for a terminal. */
 export function formatText({ title, against, rows }: Table): string {
   const head = [
     title,

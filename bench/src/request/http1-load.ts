@@ -3,8 +3,8 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { type Load, LoadError, shareOut } from './load.ts'
 
 /**
- * Opens connections that each send one request after another. As little as it takes: what the load generator computes
- * is time that the server waits, and every answer is as long as the first one.
+ * Opens connections that each send one request after another. It does as little as possible, because the server waits
+ * while the load generator computes. Every response must have the length of the first one.
  */
 export async function openHttp1Load(options: ConnectionOptions, count: number, request: Http1Request): Promise<Load> {
   const bytes = Buffer.from(`GET ${request.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n`)
@@ -21,7 +21,7 @@ export async function openHttp1Load(options: ConnectionOptions, count: number, r
   }
 }
 
-/** What is asked, and the status that every answer must have. */
+/** The requested path, and the status that every response must have. */
 export interface Http1Request {
   readonly path: string
   readonly status: number
@@ -49,7 +49,7 @@ class Lane {
     return new Lane(socket, request, status)
   }
 
-  /** Sends the first request and finds out how long an answer is. */
+  /** Sends the first request and determines the length of a response. */
   async learn(): Promise<void> {
     this.#socket.write(this.#request)
     let text = ''
@@ -63,7 +63,7 @@ class Lane {
       break
     }
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    this.#socket.on('close', () => this.#fail(new LoadError('a connection was ended, expected it to stay open')))
+    this.#socket.on('close', () => this.#fail(new LoadError('a connection closed, expected it to stay open')))
     this.#socket.on('error', (error: Error) => this.#fail(error))
   }
 
@@ -94,7 +94,7 @@ class Lane {
     }
     this.#received += chunk.length
     if (this.#received < this.#length) return
-    if (this.#received > this.#length) this.#fail(new LoadError('found an answer longer than the first one'))
+    if (this.#received > this.#length) this.#fail(new LoadError('found a response longer than the first one'))
     this.#received = 0
     this.#left -= 1
     if (this.#left === 0) this.#done()

@@ -7,13 +7,13 @@ import { type Identities, issueIdentities } from '../workload.ts'
 import type { RequestCase } from './request-case.ts'
 import { startRequestSubject } from './request-subject.ts'
 
-/** The server's processor time for each request, over kept connections. */
+/** The server's processor time per request on kept connections. */
 export async function* measureRequests(progress: Progress): AsyncGenerator<Table> {
   const identities = await issueIdentities()
   for (const comparison of comparisons) yield await compare(comparison, identities, progress)
 }
 
-/** The first two comparisons, with few rounds and without the checks of others. */
+/** The first two comparisons, with few rounds and without the alternatives. */
 export async function* measureFewRequests(progress: Progress): AsyncGenerator<Table> {
   const identities = await issueIdentities()
   for (const comparison of comparisons.slice(0, 2)) {
@@ -21,13 +21,13 @@ export async function* measureFewRequests(progress: Progress): AsyncGenerator<Ta
   }
 }
 
-/** Servers that are measured in turns, the first of which is what the others are held against. */
+/** Servers that are measured in turns, compared with the first one. */
 interface Comparison {
   readonly title: string
   readonly note?: string
   readonly base: Omit<RequestCase, 'check'>
   readonly subjects: readonly (Partial<RequestCase> & { readonly what: string; readonly check: Check })[]
-  /** A turn is as many requests. */
+  /** The number of requests per turn. */
   readonly requests: number
   readonly plan: Plan
 }
@@ -42,7 +42,7 @@ const handwritten = { what: 'hand-written check', check: 'handwritten' } as cons
 
 const long: Plan = { generations: 4, warmUp: 4, rounds: 8, turns: 8 }
 const short: Plan = { ...long, generations: 3, rounds: 7 }
-// Warmed up almost as long as the others: a server whose code is not compiled yet is another one.
+// Warmed up almost as long as the others, because a server whose code is not compiled yet performs differently.
 const quick: Plan = { generations: 3, warmUp: 6, rounds: 4, turns: 4 }
 
 const comparisons: readonly Comparison[] = [
@@ -68,7 +68,7 @@ const comparisons: readonly Comparison[] = [
   },
   {
     title: 'Fastify: HTTP/2',
-    note: 'As above but for the protocol; 16 sessions, one stream at a time on each. Express 5 speaks no HTTP/2.',
+    note: 'As above except for the protocol; 16 sessions, one stream at a time on each. Express 5 does not support HTTP/2.',
     base: { ...fastify, http: 2 },
     subjects: [bare, guarded, handwritten],
     requests: 200,
@@ -103,7 +103,7 @@ const comparisons: readonly Comparison[] = [
   },
   {
     title: 'Express: number of rules',
-    note: 'Express does not report its routes, so that they cannot decide for themselves.',
+    note: 'Express does not expose its routes, so they cannot decide for themselves.',
     base: express,
     subjects: [
       bare,

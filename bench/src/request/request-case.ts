@@ -10,11 +10,11 @@ export interface RequestCase {
   /** 0 leaves each decision to the route. */
   readonly rules: number
   readonly isAllowed: boolean
-  /** Whether denials go to the log of last resort. */
+  /** Whether denials are written to the default log. */
   readonly logs: boolean
 }
 
-/** What a server process is told first. */
+/** The first message to a server process. */
 export interface RequestTask extends RequestCase {
   readonly material: MaterialInput
 }

@@ -1,4 +1,7 @@
-/** A server in a process of its own, so that its processor time is its own. Answers its port, then its time so far. */
+/**
+ * A server in a separate process, to measure only its processor time. Answers the first message with its port, and
+ * later ones with its processor time so far.
+ */
 import { createGuard, denyAll, type GuardOptions, type Rule, staticSource } from '@countersign/core'
 import { startExpress } from '../express-server.ts'
 import { startFastify } from '../fastify-server.ts'
@@ -27,7 +30,7 @@ function chooseRules({ rules: count, isAllowed }: RequestTask): readonly Rule[] 
   return count <= rules.length ? rules : writeRules(count).rules
 }
 
-// As long as what Countersign answers.
+// As long as Countersign's response.
 const refusal = JSON.stringify({
   type: 'about:blank',
   title: 'Forbidden',

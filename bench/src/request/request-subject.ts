@@ -5,7 +5,9 @@ import { openHttp1Load } from './http1-load.ts'
 import { openHttp2Load } from './http2-load.ts'
 import type { RequestCase, RequestTask } from './request-case.ts'
 
-/** Starts a server in its own process with open connections to it. Each turn gives its microseconds for each request. */
+/**
+ * Starts a server in a separate process and opens connections to it. Each turn returns its microseconds per request.
+ */
 export async function startRequestSubject(
   requestCase: RequestCase,
   { server, caller }: Identities,
@@ -20,7 +22,7 @@ export async function startRequestSubject(
     port: expectNumber(started.answer),
     key: caller.keyPem,
     cert: caller.certificatePem,
-    // Who the server is, is not what is measured.
+    // The identity of the server is not part of the measurement.
     rejectUnauthorized: false,
   }
   const { connections, http, isAllowed } = requestCase

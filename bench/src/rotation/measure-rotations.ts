@@ -11,7 +11,7 @@ import { type Generations, spreadOf } from '../measure/spread.ts'
 import type { Row, Table } from '../report/result.ts'
 import { callerId } from '../workload.ts'
 
-/** From an update of the source to the first completed handshake that shows the new SVID. */
+/** The time from an update of the source to the first completed handshake with the new SVID. */
 export async function* measureRotations(progress: Progress): AsyncGenerator<Table> {
   const most = limitConnections(10_000)
   const rows: Row[] = []
@@ -31,7 +31,7 @@ export async function* measureRotations(progress: Progress): AsyncGenerator<Tabl
   }
   yield {
     title: 'From `source.replace()` to the first handshake with the new SVID',
-    note: 'A client connects again and again, so that the time of one handshake or two is part of it. With a new bundle every open connection is verified again.',
+    note: 'A client connects repeatedly, so that the time of one or two handshakes is included. With a new bundle every open connection is verified again.',
     rows,
   }
 }
@@ -88,7 +88,7 @@ async function describeMaterial(authority: Authority, svid: TestSvid, isNewBundl
   return { key: svid.keyPem, cert: svid.certificatePem, bundles }
 }
 
-/** When a handshake first showed this serial number, on the clock that all processes share. */
+/** The time at which a handshake first presented this serial number, on the clock that all processes share. */
 async function watch(port: number, identity: { key: string; cert: string }, serialNumber: string): Promise<number> {
   const secureContext = createSecureContext(identity)
   for (;;) {

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { createAuthority } from '@countersign/testkit'
 import type { Rotation } from './rotation.ts'
 
-/** Names of the files in the folder, as cert-manager writes them. */
+/** The file names that cert-manager uses. */
 export const files = { key: 'tls.key', cert: 'tls.crt', bundle: 'ca.crt' } as const
 
 /**
- * Writes the first files. Each later set comes as the kubelet brings it: in a folder of its own, into which a link is
- * turned at once.
+ * Writes the first files. Each later set arrives as the kubelet delivers it: in a new folder, to which a symlink is
+ * switched atomically.
  */
 export async function createFileRotation(): Promise<Rotation> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-soak-'))

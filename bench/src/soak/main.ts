@@ -1,6 +1,6 @@
 /**
  * `npm run soak`: requests at a steady rate over kept connections while the service's certificate is replaced every
- * second; with `--both` that of its caller too.
+ * second; with `--both` also that of its caller.
  */
 import { parseArgs } from 'node:util'
 import { formatBothReport, isFlawlessBoth } from './both/report.ts'

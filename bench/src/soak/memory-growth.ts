@@ -1,7 +1,7 @@
-/** Of the memory, which the measurement itself moves by a few per cent. */
+/** The growth of memory; the measurement itself moves it by a few per cent. */
 export const mostGrowth = 0.1
 
-/** From the first third to the last, as a share of the first. */
+/** From the first third to the last, relative to the first. */
 export function growthOf(memory: readonly number[]): number {
   const third = Math.max(1, Math.floor(memory.length / 3))
   const before = medianOf(memory.slice(0, third))
@@ -12,7 +12,7 @@ export function growthOf(memory: readonly number[]): number {
 export function describeMemory(memory: readonly number[]): string {
   const [first = 0, last = 0] = [memory[0], memory.at(-1)]
   const growth = (growthOf(memory) * 100).toFixed(1)
-  return `${toMiB(first)} at first, ${toMiB(last)} at last; ${growth} % from the first third to the last`
+  return `${toMiB(first)} at the start, ${toMiB(last)} at the end; ${growth} % from the first third to the last`
 }
 
 function medianOf(values: readonly number[]): number {

@@ -1,4 +1,4 @@
-/** Bytes on the heap and beyond it after a garbage collection, every two seconds from now on. */
+/** Heap and external bytes after a garbage collection, every two seconds from now on. */
 export function recordMemory(): readonly number[] {
   const memory: number[] = []
   setInterval(() => {

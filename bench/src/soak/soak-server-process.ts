@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Framework } from '../subject.ts'
 import type { Rotation } from './rotation.ts'
 
-/** The service of a soak, seen from the process that loads it. */
+/** The service of a soak, as seen by the process that loads it. */
 export class SoakServer {
   readonly port: number
   readonly #child: ChildProcess
@@ -21,16 +21,16 @@ export class SoakServer {
     const child = fork(file, [framework, how, place], { execArgv })
     const port = await receive(child)
     if (typeof port === 'number') return new SoakServer(child, port)
-    throw new Error('found something else, expected a port from the server')
+    throw new Error('found an unexpected answer, expected a port from the server')
   }
 
-  /** Bytes on the heap and beyond it after a garbage collection, every two seconds since the start. */
+  /** Heap and external bytes after a garbage collection, every two seconds since the start. */
   async readMemory(): Promise<readonly number[]> {
     const received = receive(this.#child)
     this.#child.send('memory')
     const memory = await received
     if (Array.isArray(memory) && memory.every((bytes): bytes is number => typeof bytes === 'number')) return memory
-    throw new Error('found something else, expected the memory of the server')
+    throw new Error('found an unexpected answer, expected the memory of the server')
   }
 
   async stop(): Promise<void> {
@@ -43,7 +43,7 @@ export class SoakServer {
 
 function receive(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const refuse = (code: number | null): void => reject(new Error(`the server ended with ${code}`))
+    const refuse = (code: number | null): void => reject(new Error(`the server exited with ${code}`))
     child.once('exit', refuse)
     child.once('message', (message: unknown) => {
       child.off('exit', refuse)

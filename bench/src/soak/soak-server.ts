@@ -1,4 +1,4 @@
-/** The service of a soak, in a process of its own: `soak-server.ts <framework> <how> <place>`. */
+/** The service of a soak, in a separate process: `soak-server.ts <framework> <how> <place>`. */
 import { join } from 'node:path'
 import { createGuard, fileSource, type X509Source } from '@countersign/core'
 import { workloadApiSource } from '@countersign/workload-api'

@@ -9,17 +9,17 @@ import type { SoakReport } from './report.ts'
 import { SoakServer } from './soak-server-process.ts'
 import { watchHandshakes } from './watch-handshakes.ts'
 
-/** What a soak runs. */
+/** The options of a soak. */
 export interface SoakOptions {
   readonly framework: Framework
   readonly how: Rotation['how']
-  /** As long as it takes, and as many rotations. */
+  /** The duration, and also the number of rotations, one per second. */
   readonly seconds: number
-  /** Requests a second, over all connections. */
+  /** Requests per second over all connections. */
   readonly rate: number
 }
 
-/** Runs a service in a process of its own, loads it over kept connections, and replaces its certificate every second. */
+/** Runs a service in a separate process, loads it over kept connections, and replaces its certificate every second. */
 export async function soak({ framework, how, seconds, rate }: SoakOptions): Promise<SoakReport> {
   const rotation = await (how === 'files' ? createFileRotation() : createAgentRotation())
   try {
@@ -62,7 +62,7 @@ export async function soak({ framework, how, seconds, rate }: SoakOptions): Prom
 async function rotate(rotation: Rotation, seconds: number): Promise<void> {
   const start = performance.now()
   for (let second = 1; second <= seconds; second += 1) {
-    // Half a second before the end of the load, so that the last rotation is under load as well.
+    // Half a second before the end of the load, so that the last rotation is also under load.
     await setTimeout(Math.max(0, start + second * 1000 - 500 - performance.now()))
     await rotation.next()
   }

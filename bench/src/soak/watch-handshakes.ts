@@ -2,15 +2,15 @@ import { request, type RequestOptions } from 'node:https'
 import { TLSSocket } from 'node:tls'
 import { setTimeout } from 'node:timers/promises'
 
-/** What new connections found. */
+/** The results of new connections. */
 export interface Handshakes {
   readonly handshakes: number
   readonly failures: number
-  /** Of the certificates that the service showed, each once, in the order of their coming. */
+  /** The certificates that the service presented, each once, in order of appearance. */
   readonly serialNumbers: readonly string[]
 }
 
-/** Sends a request on a new connection ten times a second, until it is stopped. */
+/** Sends a request on a new connection ten times a second until it is stopped. */
 export function watchHandshakes(options: RequestOptions): { stop(): Promise<Handshakes> } {
   const serialNumbers = new Set<string>()
   let handshakes = 0
@@ -37,7 +37,7 @@ export function watchHandshakes(options: RequestOptions): { stop(): Promise<Hand
   }
 }
 
-// The name of the server is in its SPIFFE ID, and the chain is verified all the same.
+// The server's name is in its SPIFFE ID, and the chain is still verified.
 const checkServerIdentity = (): undefined => undefined
 
 // With a request, because on TLS 1.3 a client sees a completed handshake before the server has verified it.
@@ -50,7 +50,7 @@ function readSerialNumber(options: RequestOptions): Promise<string> {
         if (socket instanceof TLSSocket) serialNumber = socket.getPeerCertificate().serialNumber
       })
     })
-    sent.once('timeout', () => sent.destroy(new Error('no answer within 5 seconds')))
+    sent.once('timeout', () => sent.destroy(new Error('no response within 5 seconds')))
     sent.once('error', reject)
     sent.once('response', (response) => {
       response.resume()

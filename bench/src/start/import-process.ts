@@ -1,4 +1,4 @@
-/** Loads what Countersign's core loads, the large parts of it first, and answers the milliseconds of each step. */
+/** Loads the modules of Countersign's core, the large ones first, and answers with the milliseconds of each step. */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 

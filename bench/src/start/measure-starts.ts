@@ -9,7 +9,7 @@ import { differenceOf, type Generations, ratioOf, spreadOf } from '../measure/sp
 import type { Row, Table } from '../report/result.ts'
 import { type StartSubject, startSubjects } from './start-subject.ts'
 
-/** From the start of a process to the moment when it listens. */
+/** From the start of a process until it listens. */
 export async function* measureStarts(progress: Progress): AsyncGenerator<Table> {
   const authority = await createAuthority('saas.example')
   const own = await authority.issue('spiffe://saas.example/ns/production/sa/billing')
@@ -23,11 +23,11 @@ export async function* measureStarts(progress: Progress): AsyncGenerator<Table> 
       const milliseconds = expectNumber(
         await run(new URL('./start-process.js', import.meta.url), { ...environment, BENCH_SUBJECT: subject }),
       )
-      // The first round finds nothing in the caches of the system.
+      // The first round runs with cold system caches.
       if (round >= 0) times.get(subject)?.push([milliseconds])
     }
     const found = await run(new URL('./import-process.js', import.meta.url), environment)
-    if (!isObject(found)) throw new Error('found something else, expected milliseconds by step')
+    if (!isObject(found)) throw new Error('found an unexpected answer, expected milliseconds by step')
     if (round < 0) continue
     for (const [step, value] of Object.entries(found)) steps.set(step, [...(steps.get(step) ?? []), [Number(value)]])
   }
@@ -41,8 +41,8 @@ export async function* measureStarts(progress: Progress): AsyncGenerator<Table> 
     ],
   }
   yield {
-    title: 'Where it goes',
-    note: 'Loaded in this order in a process of its own.',
+    title: 'Where the time goes',
+    note: 'Loaded in this order in a separate process.',
     rows: [...steps].map(([what, values]): Row => ({ what, unit: 'ms', spread: spreadOf(values) })),
   }
 }
@@ -53,7 +53,7 @@ function compare(framework: string, bare: Generations, guarded: Generations): re
   return [
     { what: `${framework}, bare`, unit: 'ms', spread: spreadOf(bare) },
     { what: `${framework}, Countersign`, unit: 'ms', spread: spreadOf(guarded), ratio: ratioOf(guarded, bare) },
-    { what: `${framework}, more than bare`, unit: 'ms', spread: differenceOf(guarded, bare) },
+    { what: `${framework}, difference from bare`, unit: 'ms', spread: differenceOf(guarded, bare) },
   ]
 }
 

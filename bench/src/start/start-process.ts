@@ -1,6 +1,6 @@
 /**
- * Starts one server as a service would, and answers how many milliseconds after the start of the process it listens.
- * Key and certificates come in the environment, so that nothing is loaded to receive them.
+ * Starts one server as a service would, and answers with the milliseconds from process start until it listens. Key and
+ * certificates come from the environment, so that nothing is loaded to receive them.
  */
 import type { Server } from 'node:https'
 import type { AddressInfo } from 'node:net'

@@ -1,3 +1,3 @@
-/** What is started, each in a process of its own. */
+/** The started programs, each in a separate process. */
 export const startSubjects = ['Fastify, bare', 'Fastify, Countersign', 'Express, bare', 'Express, Countersign'] as const
 export type StartSubject = (typeof startSubjects)[number]

@@ -1,4 +1,7 @@
-/** The caller of a soak in which both ends rotate, in a process of its own: `client.ts <endpoint> <port> <seconds> <rate>`. */
+/**
+ * The caller of a soak in which both ends rotate, in a separate process: `client.ts <endpoint> <port> <seconds>
+ * <rate>`.
+ */
 import { get } from 'node:https'
 import { json } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
@@ -44,7 +47,7 @@ async function call(routing: () => Promise<unknown>): Promise<void> {
     const answer = await routing()
     const expiresAt = typeof answer === 'object' && answer !== null ? Number(Reflect.get(answer, 'expiresAt')) : 0
     requests += 1
-    // Until then the server had our certificate for valid.
+    // The server considered our certificate valid until then.
     if (!(expiresAt > sentAt)) expired += 1
   } catch (error) {
     const message = inspect(error, { breakLength: Infinity }).split('\n', 1).join('')
@@ -54,7 +57,7 @@ async function call(routing: () => Promise<unknown>): Promise<void> {
 
 process.send?.('ready')
 const start = performance.now()
-// Those that are answered are let go: a list of all would be what grows.
+// Completed requests are removed, because a list of all would grow.
 const running = new Set<Promise<void>>()
 for (let sent = 0; sent < Number(rate) * Number(seconds); sent += 1) {
   const due = start + (sent * 1000) / Number(rate)

@@ -1,37 +1,37 @@
 import type { Framework } from '../../subject.ts'
 import { describeMemory, growthOf, mostGrowth } from '../memory-growth.ts'
 
-/** What a soak of both ends found. */
+/** The results of a soak of both ends. */
 export interface BothReport extends CallerFindings, ServiceFindings {
   readonly framework: Framework
   readonly seconds: number
-  /** New certificates, of each end. */
+  /** New certificates of each end. */
   readonly rotations: number
 }
 
-/** What the caller found. */
+/** The results of the caller. */
 export interface CallerFindings {
-  /** Answered as they should be. */
+  /** Requests with the expected response. */
   readonly requests: number
-  /** Of these, sent with a certificate that had expired. */
+  /** The number of these that were sent with an expired certificate. */
   readonly expired: number
-  /** What went wrong, and how often. */
+  /** The errors, and how often each occurred. */
   readonly failures: readonly (readonly [message: string, count: number])[]
-  /** Certificates of the service that the caller saw. */
+  /** The service's certificates that the caller saw. */
   readonly serviceCertificates: number
   /** Bytes after a garbage collection, over time. */
   readonly callerMemory: readonly number[]
 }
 
-/** What the service found. */
+/** The results of the service. */
 export interface ServiceFindings {
-  /** Certificates of the caller that the service saw. */
+  /** The caller's certificates that the service saw. */
   readonly callerCertificates: number
   /** Bytes after a garbage collection, over time. */
   readonly serviceMemory: readonly number[]
 }
 
-/** Whether nothing failed, every rotation of both ends was seen, and the memory of both stayed flat. */
+/** Returns whether nothing failed, every rotation of both ends was seen, and the memory of both stayed flat. */
 export function isFlawlessBoth(report: BothReport): boolean {
   const {
     failures,
@@ -48,19 +48,19 @@ export function isFlawlessBoth(report: BothReport): boolean {
   return failures.length === 0 && expired === 0 && requests > 0 && areSeen && isFlat
 }
 
-/** A report as lines for people. */
+/** Formats a report for people. */
 export function formatBothReport(report: BothReport): string {
   const { framework, seconds, requests, failures, expired, rotations } = report
   const failed = failures.reduce((sum, [, count]) => sum + count, 0)
   return [
     `${framework} and its caller, ${seconds} s`,
-    `requests by fetch and by agent   ${requests} (${Math.round(requests / seconds)} a second), ${failed} failed, ${expired} with an expired certificate`,
+    `requests by fetch and by agent   ${requests} (${Math.round(requests / seconds)} per second), ${failed} failed, ${expired} with an expired certificate`,
     ...failures.map(([message, count]) => `  ${count} times: ${message}`),
-    `rotations of each end            ${rotations}; of the caller ${report.callerCertificates - 1} seen, of the service ${report.serviceCertificates - 1} seen`,
+    `rotations of each end            ${rotations}; seen: ${report.callerCertificates - 1} of the caller, ${report.serviceCertificates - 1} of the service`,
     `memory of the caller             ${describeMemory(report.callerMemory)}`,
     `memory of the service            ${describeMemory(report.serviceMemory)}`,
     isFlawlessBoth(report)
       ? 'nothing failed and the memory stayed flat'
-      : 'found what is above, expected no failure, every rotation seen and flat memory',
+      : 'FAILED: see above; expected no failures, every rotation seen and flat memory',
   ].join('\n')
 }

@@ -1,4 +1,4 @@
-/** The service of a soak in which both ends rotate, in a process of its own: `server.ts <framework> <endpoint>`. */
+/** The service of a soak in which both ends rotate, in a separate process: `server.ts <framework> <endpoint>`. */
 import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { createGuard, type Principal } from '@countersign/core'
@@ -38,7 +38,8 @@ async function startExpress(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-// Until when the caller was proved to be who it is; every fiftieth answer takes a while, so that rotations find some running.
+// Returns the time until which the caller is authenticated. Every fiftieth response takes a while, so that rotations
+// happen during responses.
 let count = 0
 async function answer(principal: Principal | null | undefined): Promise<{ readonly expiresAt: number }> {
   count += 1

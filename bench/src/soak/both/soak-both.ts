@@ -9,7 +9,7 @@ import type { Framework } from '../../subject.ts'
 import { callerId } from '../../workload.ts'
 import type { BothReport, CallerFindings, ServiceFindings } from './report.ts'
 
-/** Runs a service and its caller, each with an agent of its own, and replaces the certificates of both every second. */
+/** Runs a service and its caller, each with its own agent, and replaces the certificates of both every second. */
 export async function soakBoth(framework: Framework, seconds: number, rate: number): Promise<BothReport> {
   const authority = await createAuthority('saas.example', { ttlSeconds: 86_400 })
   await using serving = await startAgent({ authority, entries: [entry(servedId)] })
@@ -34,12 +34,12 @@ export async function soakBoth(framework: Framework, seconds: number, rate: numb
 
 const servedId = 'spiffe://saas.example/ns/production/sa/billing'
 
-// So short that a certificate which is used on beyond its rotation is soon one that has expired.
+// So short that a certificate that stays in use after its rotation soon expires.
 function entry(spiffeId: string): { readonly spiffeId: string; readonly ttlSeconds: number } {
   return { spiffeId, ttlSeconds: 4 }
 }
 
-// Every second time of a new intermediate authority.
+// Every second one from a new intermediate authority.
 async function rotate(agents: readonly Agent[], authority: Authority, seconds: number): Promise<void> {
   const start = performance.now()
   for (let second = 1; second <= seconds; second += 1) {
@@ -56,8 +56,8 @@ async function rotate(agents: readonly Agent[], authority: Authority, seconds: n
 function start(file: URL, args: readonly string[]): ChildProcess {
   const child = fork(fileURLToPath(file), [...args], { execArgv: [...process.execArgv, '--expose-gc'] })
   child.once('exit', (code) => {
-    // Thrown, because whoever waits for a message of it would wait for ever.
-    if (code !== 0) throw new Error(`${file.pathname.split('/').at(-1)} ended with ${code}`)
+    // Thrown, because waiting for its message would never end.
+    if (code !== 0) throw new Error(`${file.pathname.split('/').at(-1)} exited with ${code}`)
   })
   return child
 }
@@ -69,7 +69,7 @@ async function receive<Message>(
   const messages: readonly unknown[] = await once(child, 'message')
   const [found] = messages
   if (isExpected(found)) return found
-  throw new Error(`found ${inspect(found)}, expected something else from the other process`)
+  throw new Error(`found ${inspect(found)}, expected another message from the other process`)
 }
 
 function isCallerFindings(found: unknown): found is CallerFindings {
