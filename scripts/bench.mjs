@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: what Countersign costs, side by side with the same programs without it. Runs what was compiled: a
- * compiler in the processes that are measured would be measured along.
+ * `npm run bench`: the cost of Countersign, next to the same programs without it. Runs compiled code, because a
+ * compiler in the measured processes would be part of the measurement.
  */
 import { build, install, runAttached } from './setup.mjs'
 

@@ -1,6 +1,6 @@
 /**
- * `npm run test:browser`: the rules decide in a page of a real browser as they do in Node.js. Without Chromium or Chrome on
- * the PATH it says so and is skipped.
+ * `npm run test:browser`: the rules decide in a page of a real browser as they do in Node.js. Skipped with a message if
+ * Chromium or Chrome is not on the PATH.
  */
 import { findBrowser } from './browser/find-browser.mjs'
 import { build, install, runAttached } from './setup.mjs'

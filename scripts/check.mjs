@@ -1,6 +1,6 @@
 /**
- * `npm run check`: types, lint, format, unused code, what each package would publish, and a project that installs all of
- * them. Runs all, fails if any fails.
+ * `npm run check`: types, lint, format, unused code, the content that each package would publish, and a project that
+ * installs all of them. Runs all checks, and fails if any fails.
  */
 import { basename, join } from 'node:path'
 import { createConsumer } from './check/consumer.mjs'
@@ -26,7 +26,7 @@ try {
   run('run the installed command', () => consumer.runCommand())
   for (const file of ['every-export.js', 'service.js']) {
     run(`run ${file}`, () => consumer.run(file))
-    // As CommonJS there is no await at the top of a module.
+    // CommonJS has no top-level await.
     const formats = file === 'service.js' ? ['esm'] : ['cjs', 'esm']
     for (const format of formats) run(`run ${file}, bundled as ${format}`, () => consumer.runBundled(file, format))
   }

@@ -1,6 +1,6 @@
 /**
- * `npm run coverage`: branch coverage of every package, folder by folder, over the whole test suite. A function that
- * no test calls is a branch that no test takes.
+ * `npm run coverage`: branch coverage of every package, folder by folder, over the whole test suite. A function that no
+ * test calls counts as an uncovered branch.
  */
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
@@ -8,7 +8,7 @@ import { build, fail, install, root, runAttached } from './setup.mjs'
 import { selectFiles } from './test/select-files.mjs'
 import { readUncalledFunctions } from './uncalled-functions.mjs'
 
-// What decides who a caller is and what it may do is covered whole.
+// The code that decides who a caller is and what it may do is covered completely.
 const whole = [
   'packages/authorization/src',
   ...['certificate', 'subject', 'svid'].map((folder) => `packages/spiffe/src/${folder}`),
@@ -17,7 +17,7 @@ const leastElsewhere = 90
 
 install()
 build()
-// The packages from their sources: of code that ran in two compilations each would count its own branches.
+// Uses the sources of the packages, because code compiled in two ways would count its branches twice.
 process.env.TSX_TSCONFIG_PATH = join(root, 'scripts/tsconfig.coverage.json')
 rmSync(join(root, 'coverage'), { recursive: true, force: true })
 const { files, flags } = selectFiles(process.argv.slice(2))
@@ -50,7 +50,7 @@ function readCoverage() {
   const uncalled = readUncalledFunctions(join(root, 'coverage/raw'))
   const groups = new Map()
   for (const name of listSources()) {
-    // A file with nothing but types is never loaded; one with code that no test loads counts as one missed branch.
+    // A file that contains only types is never loaded. A file with code that no test loads counts as one missed branch.
     if (!measured.has(name) && !hasCode(name)) continue
     const missed = uncalled.get(name) ?? (measured.has(name) ? [] : [1])
     const branches = [...(measured.get(name) ?? []), ...missed.map((line) => ({ line, taken: false }))]
@@ -84,7 +84,7 @@ function report(groups) {
   const absent = whole.filter((group) => !groups.has(group))
   for (const group of absent) misses.push(`${group}: no file was measured`)
   if (misses.length > 0)
-    process.stdout.write(`\nToo little is covered. Branches and functions that no test takes:\n${misses.join('\n')}\n`)
+    process.stdout.write(`\nCoverage is too low. Branches and functions that no test covers:\n${misses.join('\n')}\n`)
   return misses.length === 0
 }
 

@@ -1,6 +1,6 @@
 /**
  * `npm run test:java`: the JDK's HttpClient calls a guarded server while its certificate is renewed and the old one
- * expires; no call may fail. Without a JDK on the PATH it says so and is skipped.
+ * expires; no call may fail. Skipped with a message if no JDK is on the PATH.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,7 +28,10 @@ const { authenticated, createGuard } = await import('../packages/core/dist/index
 const { forAdapter, isDenial } = await import('../packages/core/dist/adapter.js')
 const { createAuthority } = await import('../packages/testkit/dist/index.js')
 
-/** Seconds that the first certificate lives on; the end is announced a tenth of its whole life before. */
+/**
+ * Remaining lifetime of the first certificate in seconds; its expiry is announced a tenth of its total lifetime in
+ * advance.
+ */
 const rest = 8
 const life = 60
 
@@ -41,7 +44,7 @@ try {
   for (const onExpiry of ['close', 'refuse']) {
     for (const version of ['HTTP_2', 'HTTP_1_1']) {
       const { printed, connections } = await run(onExpiry, version)
-      // One call at least on each connection, and another connection once the end was announced.
+      // At least one call on each connection, and a new connection after the announcement.
       const isRight = /^\d{2,} calls, 0 failed$/.test(printed) && connections >= 2
       process.exitCode ||= isRight ? 0 : 1
       const what = `${version}, onExpiry '${onExpiry}'`

@@ -1,6 +1,6 @@
 /**
- * `npm run test:matrix`: the tests under each supported Node.js. Only the tests change runtime; installing and building
- * stay with the Node that runs this script.
+ * `npm run test:matrix`: the tests under each supported Node.js. Only the tests use that runtime; installing and
+ * building use the Node that runs this script.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ for (const major of majors) {
 }
 process.stdout.write(`\n${results.join('\n')}\n`)
 
-/** The npm package `node` carries the runtime itself; each major gets a folder of its own. */
+/** The npm package `node` contains the runtime itself; each major version has its own folder. */
 function installNode(major) {
   const folder = join(cache, 'nodes', major)
   const path = join(folder, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node')

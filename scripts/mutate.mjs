@@ -1,13 +1,13 @@
 /**
- * `npm run mutate`: removes or inverts one security-relevant condition after the other and runs the tests of its folder,
- * one of which has to fail each time. Goes on where it was interrupted, and skips what has not changed since it was
- * killed.
+ * `npm run mutate`: removes or inverts one security-relevant condition at a time and runs the tests of its folder, one
+ * of which must fail each time. Continues where it was interrupted, and skips mutants that were killed and have not
+ * changed since.
  *
- *   npm run mutate -- svid crl       those whose file contains one of the words
- *   npm run mutate -- --changed      those of files that differ from main; --changed=<revision> from another one
- *   npm run mutate -- --fresh        all of them again
- *   npm run mutate -- --concurrency=1   one at a time instead of one for each processor
- *   npm run mutate -- --list         says what would be run, and checks that each condition is still there
+ *   npm run mutate -- svid crl          mutants whose file contains one of the words
+ *   npm run mutate -- --changed         mutants of files that differ from main; --changed=<revision> from another one
+ *   npm run mutate -- --fresh           all mutants again
+ *   npm run mutate -- --concurrency=1   one at a time instead of one per processor
+ *   npm run mutate -- --list            lists the mutants, and checks that each condition still exists
  */
 import { build, fail, install } from './setup.mjs'
 import { runMutants } from './mutate/run-mutants.mjs'

@@ -1,7 +1,7 @@
 /**
- * What every script does first: install the dependencies where they are missing or out of date, then build. What takes
- * longer than two seconds shows that it goes on; output is shown only when something fails. Plain JavaScript without
- * dependencies, because on a fresh clone nothing is installed yet.
+ * The first step of every script: install the dependencies if they are missing or out of date, then build. Steps that
+ * take longer than two seconds show progress; output is shown only if something fails. Plain JavaScript without
+ * dependencies, because nothing is installed on a fresh clone.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -10,26 +10,26 @@ import { constants } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Not import.meta.dirname: an older Node.js must come as far as the message about its version.
+// Not import.meta.dirname, because an older Node.js has to reach the message about its version.
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const cache = join(root, 'node_modules/.cache/countersign')
 
 const pnpm = 'pnpm@10.34.9'
 const leastNode = [20, 19]
 
-/** Ends the script with a message that says what to do. */
+/** Exits the script with a message that says what to do. */
 export function fail(message) {
   process.stderr.write(`\n${message}\n`)
   process.exit(1)
 }
 
-/** Installs what pnpm-lock.yaml lists, unless exactly that is installed already. */
+/** Installs the content of pnpm-lock.yaml unless exactly that is installed. */
 export function install() {
   checkNode()
   installFrom(root, [])
 }
 
-/** Installs the tools of a folder that is no part of the workspace, for the one command that needs them. */
+/** Installs the tools of a folder outside of the workspace, for the one command that needs them. */
 export function installTools(folder) {
   checkNode()
   installFrom(folder, ['--ignore-workspace', '--ignore-scripts', `--dir=${relative(root, folder)}`])
@@ -42,8 +42,8 @@ function installFrom(folder, more) {
     .digest('hex')
   if (readText(stamp) === wanted) return
   const what = folder === root ? 'dependencies' : `tools of ${relative(root, folder)}`
-  process.stderr.write(`Installing the ${what}; the first time this takes half a minute.\n`)
-  // A modules folder of another pnpm is replaced without asking: there may be no terminal to ask on.
+  process.stderr.write(`Installing the ${what}; the first time, this takes half a minute.\n`)
+  // Replaces a modules folder of another pnpm without a prompt, because there may be no terminal.
   const args = ['--yes', pnpm, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false', ...more]
   const status = runShown('installing', 'npx', [...args, '--reporter=append-only'])
   if (status === 127) {
@@ -60,45 +60,45 @@ function installFrom(folder, more) {
   writeFileSync(stamp, wanted)
 }
 
-/** Compiles the given projects and what they refer to; without any, the whole workspace. */
+/** Compiles the given projects and their references, or the whole workspace by default. */
 export function build(...projects) {
   const args = ['node_modules/typescript/bin/tsc', '-b', ...projects]
   if (runShown('compiling', process.execPath, args) === 0) return
   fail(
-    'The build (tsc -b) failed: mend the errors above. If tsc itself is missing, delete node_modules and run this again.',
+    'The build (tsc -b) failed: fix the errors above. If tsc itself is missing, delete node_modules and run this again.',
   )
 }
 
-/** Runs a command and shows that it goes on. In a process between, because this one waits and can show nothing. */
+/** Runs a command and shows its progress. In an intermediate process, because this one blocks and cannot show any. */
 export function runShown(what, command, args) {
   const script = join(root, 'scripts/with-progress.mjs')
   const { status } = spawnSync(process.execPath, [script, what, command, ...args], { cwd: root, stdio: 'inherit' })
-  // Ended by a signal, and so are we.
+  // Killed by a signal, so this process exits the same way.
   if (status === null) process.exit(130)
   return status
 }
 
-/** Runs a tool that comes with npm (npm, npx) and keeps what it prints. */
+/** Runs a tool that comes with npm (npm, npx) and captures its output. */
 export function runTool(command, args, options = {}) {
-  // On Windows npm's tools are .cmd files, which only a shell starts.
+  // On Windows npm's tools are .cmd files, which only a shell can start.
   const shell = process.platform === 'win32'
   return keepOutput(spawnSync(command, args, { cwd: root, encoding: 'utf8', shell, ...options }))
 }
 
-/** Runs the workspace's pnpm and keeps what it prints. */
+/** Runs the workspace's pnpm and captures its output. */
 export function runPnpm(args) {
   return runTool('npx', ['--yes', pnpm, ...args])
 }
 
-/** Runs a script of an installed package under this Node and keeps what it prints. */
+/** Runs a script of an installed package under this Node and captures its output. */
 export function runNode(args, options = {}) {
   return keepOutput(spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', ...options }))
 }
 
-/** Runs a program that owns the terminal, ends with it, and resolves to its exit code. */
+/** Runs a program that owns the terminal, exits with it, and resolves to its exit code. */
 export function runAttached(command, args) {
   const child = spawn(command, args, { cwd: root, stdio: 'inherit' })
-  // A terminal sends Ctrl-C to the child as well; a supervisor sends SIGTERM to us alone.
+  // A terminal sends Ctrl-C to the child too; a supervisor sends SIGTERM only to this process.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   return new Promise((resolve, reject) => {

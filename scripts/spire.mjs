@@ -1,6 +1,6 @@
 /**
- * `npm run test:spire`: the demo and a rotation on a real SPIRE, which is started on loopback for the occasion. Without
- * spire-server and spire-agent on the PATH it says so and is skipped.
+ * `npm run test:spire`: the demo and a rotation on a real SPIRE, which is started on loopback. Skipped with a message
+ * if spire-server and spire-agent are not on the PATH.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -68,7 +68,7 @@ async function test() {
   process.stdout.write(`SVIDs of 60 seconds, serial numbers seen: ${serials.join(', ')}\n`)
 }
 
-/** The serial numbers of an SVID and of the one that replaces it. */
+/** The serial numbers of an SVID and of its replacement. */
 async function watchRotation() {
   const child = spawn(
     process.execPath,
@@ -135,7 +135,7 @@ function succeeds(program, args) {
 function run(program, args) {
   const { status, stdout, stderr } = spawnSync(program, args, { ...environment(), encoding: 'utf8' })
   if (status === 0) return stdout
-  throw new Error(`${program} ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`)
+  throw new Error(`${program} ${args.join(' ')} exited with ${status}:\n${stdout}${stderr}`)
 }
 
 async function until(what, isThere, seconds = 30) {
@@ -143,7 +143,7 @@ async function until(what, isThere, seconds = 30) {
     if (isThere()) return
     await setTimeout(250)
   }
-  throw new Error(`waited ${seconds} seconds for ${what}, in vain`)
+  throw new Error(`${what} did not appear within ${seconds} seconds`)
 }
 
 async function end(child) {

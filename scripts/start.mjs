@@ -1,4 +1,4 @@
-/** `npm start`: the demo, a small service landscape on loopback. `npm start -- --serve` leaves it running. */
+/** `npm start`: the demo, a few small services on loopback. `npm start -- --serve` keeps it running. */
 import { build, install, runAttached } from './setup.mjs'
 
 install()

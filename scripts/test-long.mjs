@@ -1,6 +1,6 @@
 /**
- * `npm run test:long`: the tests that do more when they have the time, in their full form: those that ask
- * `test/support/long.ts`. Words choose among their files, flags are as for `npm test`.
+ * `npm run test:long`: the full form of the tests that are shortened by default, which are those that import
+ * `test/support/long.ts`. Words select among their files; flags are as for `npm test`.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { selectFiles } from './test/select-files.mjs'
 
 install()
 build()
-// Before what reads it is loaded: the limits of tests depend on it, too.
+// Set before the modules that read it are loaded: the limits of tests also depend on it.
 process.env.COUNTERSIGN_LONG_TESTS = '1'
 const { runTests } = await import('./test/run-tests.mjs')
 const { files, flags } = selectFiles(process.argv.slice(2), (file) =>

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { root } from './setup.mjs'
 
 /**
- * The functions that no process called, as lines by source file, from V8's raw coverage. V8 knows no branches inside a
- * function that was never called, so c8 would count such a function as nothing to cover.
+ * The functions that no process called, as lines by source file, from V8's raw coverage. V8 reports no branches inside
+ * a function that was never called, so c8 would count such a function as nothing to cover.
  */
 export function readUncalledFunctions(folder) {
   const calls = new Map()
@@ -33,7 +33,7 @@ function isOurs(url) {
   return url.startsWith('file:') && /^packages\/[^/]+\/src\//.test(fromRoot(fileURLToPath(url)))
 }
 
-/** From an offset in the code that ran to `file:line:column` in its source; helpers of the compiler have none. */
+/** Maps an offset in the code that ran to `file:line:column` in its source; compiler helpers have none. */
 function createLocator(url, { data, lineLengths }) {
   const map = new SourceMap(data)
   return (offset) => {

@@ -1,6 +1,7 @@
 /**
- * Runs a command and shows every two seconds that it goes on, with or without a terminal: what it does, for how long, and
- * the last progress that it reported. Prints its output only if it fails, and ends with its exit code.
+ * Runs a command and shows every two seconds that it is still running, with or without a terminal: what it does, for
+ * how
+ * long, and the last progress that it reported. Prints its output only if it fails, and exits with its exit code.
  *
  * usage: node scripts/with-progress.mjs <what it does> <command> [arguments…]
  */
@@ -12,7 +13,7 @@ const began = performance.now()
 let output = ''
 let progress = ''
 
-// On Windows npm's tools are .cmd files, which only a shell starts.
+// On Windows npm's tools are .cmd files, which only a shell can start.
 const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' })
 for (const stream of [child.stdout, child.stderr]) {
   stream.setEncoding('utf8').on('data', (text) => {
@@ -27,7 +28,7 @@ const timer = setInterval(() => {
 child.on('error', (error) => {
   clearInterval(timer)
   process.stderr.write(`${error.message}\n`)
-  // As a shell says that there is no such command.
+  // The exit code that a shell uses if the command does not exist.
   process.exitCode = error.code === 'ENOENT' ? 127 : 1
 })
 child.on('close', (code, signal) => {

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, runNode, runTool } from '../setup.mjs'
 
-/** A project of its own that installs the tarballs as anyone does. Outside of the repository, whose modules it must not find. */
+/**
+ * A separate project that installs the tarballs as a user does. It is outside of the repository so that it cannot find
+ * the repository's modules.
+ */
 export function createConsumer() {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-consumer-'))
   const write = (name, text) => writeFileSync(join(folder, name), text)
@@ -11,7 +14,7 @@ export function createConsumer() {
   const entries = manifests.flatMap(({ name, exports }) => Object.keys(exports).map((path) => name + path.slice(1)))
 
   write('package.json', '{ "private": true, "type": "module" }')
-  // What is printed keeps a bundler from leaving out what nothing uses.
+  // The output prevents a bundler from removing unused exports.
   const imports = entries.map((entry, index) => `import * as entry${index} from '${entry}'`)
   const names = entries.map((_, index) => `Object.keys(entry${index}).length`)
   write('every-export.js', `${imports.join('\n')}\nconsole.log([${names.join(', ')}].join())\n`)
@@ -26,7 +29,7 @@ export function createConsumer() {
     },
     run: (file) => runNode([file], { cwd: folder }),
     runCommand: () => runTool('npx', ['--no-install', 'countersign', '--help'], { cwd: folder }),
-    /** Bundles a program as docs/bundling.md says, and runs the bundle in a folder without modules. */
+    /** Bundles a program as in docs/bundling.md, and runs the bundle in a folder without modules. */
     runBundled: (file, format) => {
       const outfile = join(tmpdir(), `${folder.split(/[/\\]/).at(-1)}.${format === 'esm' ? 'mjs' : 'cjs'}`)
       const options = ['--bundle', '--platform=node', '--target=node20', `--format=${format}`, `--outfile=${outfile}`]
@@ -43,7 +46,7 @@ export function createConsumer() {
 const banner =
   "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
-/** Each of our packages is there once, so that what one copy proves is proof to all. */
+/** Checks that each of our packages is installed once, so that a proof of one copy is valid for all. */
 function findCopies(folder, manifests) {
   const found = readdirSync(join(folder, 'node_modules'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.replaceAll('\\', '/'))

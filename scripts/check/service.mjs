@@ -1,4 +1,4 @@
-/** A service of each framework, installed from the tarballs: starts, answers one caller and denies another. */
+/** A service for each framework, installed from the tarballs: starts, answers one caller and denies another. */
 import assert from 'node:assert/strict'
 import { createGuard, hasAuthority } from '@countersign/core'
 import { countersign as middleware } from '@countersign/express'

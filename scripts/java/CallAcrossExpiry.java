@@ -25,11 +25,11 @@ import javax.net.ssl.X509ExtendedKeyManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * Calls a server again and again with the JDK's HttpClient, five requests at a time, while the certificate in a folder is
- * renewed. As with java-spiffe, a new connection shows the certificate that is current then, and kept ones stay.
+ * Calls a server repeatedly with the JDK's HttpClient, five requests at a time, while the certificate in a folder is
+ * renewed. As with java-spiffe, new connections present the current certificate, and kept connections keep theirs.
  *
  * Arguments: URL, folder with tls.key and tls.crt, HTTP_2 or HTTP_1_1, seconds, milliseconds between two rounds.
- * Prints `ready` and waits for a line, so that no certificate ends while the machine starts; then prints the number of
+ * Prints `ready` and waits for a line, so that no certificate expires while the JVM starts; then prints the number of
  * calls and of failures, and each kind of failure.
  */
 class CallAcrossExpiry {
@@ -66,7 +66,7 @@ class CallAcrossExpiry {
   }
 }
 
-/** Presents whatever the folder holds at the moment of the handshake. */
+/** Presents the content of the folder at the time of the handshake. */
 class FileKeyManager extends X509ExtendedKeyManager {
   private final Path folder;
 
@@ -122,7 +122,7 @@ class FileKeyManager extends X509ExtendedKeyManager {
   }
 }
 
-/** The server is not what is tested here. */
+/** The server is not under test here. */
 class TrustAll extends X509ExtendedTrustManager {
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType) {}

@@ -4,8 +4,8 @@ import { root } from '../setup.mjs'
 import { isApart } from '../test/group-files.mjs'
 
 /**
- * The test files of a mutant as groups that share a process, in the order in which to run them: what killed it before,
- * then the files that it names, then those of its folders, among them first those that are named like its source.
+ * The test files of a mutant in execution order, as groups that share a process: the file that killed it before, then
+ * the files that it names, then those of its folders, with files named like its source first.
  */
 export function orderTests({ file, tests }, killer, durations) {
   const words = basename(file, '.ts').split('-')
@@ -31,7 +31,7 @@ function group(files) {
   let last
   for (const [index, file] of files.entries()) {
     const folder = file.split('/')[1]
-    // The first is likely to be all that is needed.
+    // The first group is probably sufficient.
     if (index > 0 && last?.folder === folder && !isApart(file)) {
       last.files.push(file)
       continue

@@ -5,16 +5,16 @@ import { cache, root } from '../setup.mjs'
 
 const file = join(cache, 'mutants.json')
 
-/** What came of each mutant, kept from run to run: an outcome holds as long as its source and its tests are the same. */
+/** The result of each mutant, kept between runs: valid while its source and its tests do not change. */
 export class Outcomes {
   #kept = read()
 
-  /** The test file that killed this mutant when it was last tried, also where that is no longer sure. */
+  /** The test file that killed this mutant last time, even if it is outdated. */
   killerOf(mutant) {
     return this.#kept[nameOf(mutant)]?.killer
   }
 
-  /** Whether it is known to be killed by what is there now. */
+  /** Whether the current tests are known to kill it. */
   isKilled(mutant) {
     const kept = this.#kept[nameOf(mutant)]
     return kept?.outcome === 'killed' && kept.state === stateOf(mutant)

@@ -5,14 +5,14 @@ import { fail, root } from '../setup.mjs'
 const folder = join(root, 'scripts/mutate/mutants')
 
 /**
- * The list: one JSON file for each area, of objects with
+ * Reads the list of mutants: one JSON file for each area, with objects of
  *
- * - `file`: the TypeScript source, from the root of the repository;
- * - `find`: text that stands in it exactly once;
- * - `replace`: what to put in its place;
- * - `tests`: folders and files of tests, those first that are likely to fail.
+ * - `file`: the TypeScript source, relative to the root of the repository;
+ * - `find`: text that occurs in it exactly once;
+ * - `replace`: its replacement;
+ * - `tests`: folders and files of tests, the most likely to fail first.
  *
- * Ends the script when a text is not found exactly once: the condition has changed, and so must its mutant.
+ * Exits the script if a text does not occur exactly once: the condition has changed, and so must its mutant.
  */
 export function readMutants() {
   const mutants = readdirSync(folder)
@@ -20,7 +20,7 @@ export function readMutants() {
     .toSorted()
     .flatMap((name) => readArea(name))
   const problems = mutants.flatMap(findProblem)
-  if (problems.length > 0) fail(`The list of mutants does not fit the sources any more:\n${problems.join('\n')}`)
+  if (problems.length > 0) fail(`The list of mutants no longer matches the sources:\n${problems.join('\n')}`)
   return mutants
 }
 
@@ -31,7 +31,8 @@ function readArea(name) {
 
 function findProblem({ area, file, find, replace, tests, ...more }) {
   const isComplete = [file, find, replace].every((value) => typeof value === 'string') && Array.isArray(tests)
-  if (!isComplete || Object.keys(more).length > 0) return [`${area}.json: a mutant has file, find, replace and tests`]
+  if (!isComplete || Object.keys(more).length > 0)
+    return [`${area}.json: a mutant must have file, find, replace and tests`]
   const missing = tests.filter((test) => !existsSync(join(root, test)))
   if (missing.length > 0) return [`${area}.json: found no ${missing.join(', ')}, which ${JSON.stringify(find)} names`]
   const count = readSource(file).split(find).length - 1

@@ -5,13 +5,13 @@ import { Outcomes } from './outcomes.mjs'
 import { ScratchCopy } from './scratch-copy.mjs'
 import { createTrial } from './trial.mjs'
 
-/** Tries the mutants, some at a time, and resolves to the exit code. */
+/** Tries several mutants at a time and resolves to the exit code. */
 export async function runMutants(mutants, { isFresh, concurrency }) {
   const outcomes = new Outcomes()
   const durations = readDurations()
   const waiting = mutants.filter((mutant) => isFresh || !outcomes.isKilled(mutant))
   const known = mutants.length - waiting.length
-  if (known > 0) print(`${known} mutants were killed before by the tests as they are; --fresh tries them again.`)
+  if (known > 0) print(`${known} mutants were killed earlier by the current tests; --fresh tries them again.`)
   const interruption = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interruption.abort())
 
@@ -57,7 +57,7 @@ function summarize(results, { total, known, seconds }) {
     print(`${describeResult(mutant, result)}\n  tests: ${mutant.tests.join(', ')}`)
   }
   const killed = results.length - not.length
-  print(`\n${killed} killed, ${not.length} not, ${known} known, ${total - results.length} not tried`)
+  print(`\n${killed} killed, ${not.length} not killed, ${known} killed earlier, ${total - results.length} not tried`)
   print(`in ${seconds.toFixed(0)} s`)
   return not.length === 0 && results.length === total ? 0 : 1
 }

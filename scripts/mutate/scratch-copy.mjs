@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { root } from '../setup.mjs'
 
-// What tests read. The links in node_modules folders are relative, so that those to packages lead to the copies.
+// The files that tests read. The links in node_modules folders are relative, so that links to packages point to the
+// copies.
 const copied = ['packages', 'test', 'examples', 'scripts', 'docs', 'README.md', 'package.json', 'tsconfig.base.json']
 
-// The tools of the site and what it is built into are large, and no test reads them.
+// The tools and the output of the site are large, and no test reads them.
 const siteTools = /\.vitepress[/\\](?:node_modules|pages|cache|dist)$/
 
-/** A copy of the repository, as built, in which one source at a time is another. */
+/** A copy of the built repository in which one source at a time is replaced. */
 export class ScratchCopy {
   base = mkdtempSync(join(tmpdir(), 'countersign-mutate-'))
 
@@ -24,7 +25,7 @@ export class ScratchCopy {
     symlinkSync(join(root, 'node_modules'), join(this.base, 'node_modules'), 'junction')
   }
 
-  /** Puts a mutant in the place of its source; the function that it returns takes it away again. */
+  /** Replaces a source with its mutant. The returned function restores it. */
   async apply({ file, find, replace }) {
     const built = join(this.base, file.replace('/src/', '/dist/').replace(/\.ts$/, '.js'))
     const original = readFileSync(built)
@@ -46,6 +47,6 @@ async function transpile(source) {
     target: 'node20.19',
     tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
   })
-  // Relative imports end in .ts; esbuild writes each import on one line or its end on one, in double quotes.
+  // Relative imports end in .ts; esbuild writes each import, or its last line, on one line, in double quotes.
   return code.replaceAll(/(\bfrom |\bimport |\bimport\()"(\.{1,2}\/[^"\n]+)\.ts"/g, '$1"$2.js"')
 }

@@ -3,12 +3,12 @@ import { availableParallelism } from 'node:os'
 import { fail, root } from '../setup.mjs'
 import { readMutants } from './read-mutants.mjs'
 
-/** The mutants that the command line chooses. */
+/** Selects the mutants from the command line. */
 export function selectMutants(given) {
   const known = /^--(?:changed(?:=.+)?|fresh|list|concurrency=[1-9]\d*)$/
   const unknown = given.find((argument) => argument.startsWith('-') && !known.test(argument))
   if (unknown !== undefined)
-    fail(`${unknown} is not known: --changed[=revision], --fresh, --list, --concurrency=n or words.`)
+    fail(`${unknown} is unknown, expected --changed[=revision], --fresh, --list, --concurrency=n or words.`)
   const words = given.filter((argument) => !argument.startsWith('-'))
   const changed = given.find((argument) => argument.startsWith('--changed'))
   const files = changed === undefined ? undefined : listChanged(changed.split('=')[1] ?? 'main')
@@ -25,13 +25,13 @@ export function selectMutants(given) {
   }
 }
 
-/** The files that differ from where this branch left a revision, committed or not. */
+/** The files that differ from the branch point of a revision, committed or not. */
 function listChanged(revision) {
   try {
     const base = git('merge-base', revision, 'HEAD')
     return new Set(git('diff', '--name-only', base).split('\n'))
   } catch {
-    return fail(`git knows no revision ${revision} that this branch has left.`)
+    return fail(`git finds no common ancestor of this branch and the revision ${revision}.`)
   }
 }
 

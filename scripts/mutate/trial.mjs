@@ -1,15 +1,15 @@
 import { ProcessOfTests } from '../test/process-of-tests.mjs'
 import { isFailed } from '../test/results.mjs'
 
-// A test that hangs because of the mutant has noticed it as well. Most take less than a second.
+// A test that hangs because of the mutant has detected it too. Most take less than a second.
 const variables = { COUNTERSIGN_STOP_AT_FAILURE: '1', COUNTERSIGN_TEST_TIMEOUT: '30000' }
 
 /**
- * Makes the function that applies a mutant to a copy and runs its tests until one fails. What kills a mutant has to pass
- * without it: else it is reported as `unclear`.
+ * Creates the function that applies a mutant to a copy and runs its tests until one fails. The test that kills a mutant
+ * must pass without it, otherwise the result is `unclear`.
  */
 export function createTrial(copy, signal) {
-  // Files that were seen to pass without any mutant.
+  // Files that passed without any mutant.
   const sound = new Set()
   return async (mutant, groups) => {
     const start = Date.now()
@@ -29,14 +29,14 @@ export function createTrial(copy, signal) {
     if (killer === undefined) return outcome({ outcome: 'SURVIVED' })
     if (!sound.has(killer)) {
       const failing = await findKiller(copy.base, [[killer]], signal)
-      if (failing !== undefined) return outcome({ outcome: 'unclear', detail: `${killer} fails without it as well` })
+      if (failing !== undefined) return outcome({ outcome: 'unclear', detail: `${killer} also fails without it` })
       sound.add(killer)
     }
     return outcome({ outcome: 'killed', killer })
   }
 }
 
-/** The first file in which a test fails. */
+/** Returns the first file with a failing test. */
 async function findKiller(base, groups, signal) {
   for (const files of groups) {
     if (signal.aborted) return undefined

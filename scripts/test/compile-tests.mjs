@@ -7,15 +7,15 @@ const output = join(folder, 'dist')
 
 /**
  * Compiles every file under test/ to JavaScript in test/dist, about half a second for all of them, so that no test
- * process loads a compiler. Types are the business of `tsc -b`, which runs before. Three things differ from the source:
+ * process loads a compiler. Types are checked earlier by `tsc -b`. Three things differ from the source:
  *
- * - An import of a package's source becomes one of what was built from it. A class then exists once, whether a test
- *   imports it by the package's name or from its inside.
- * - `import.meta.url` and `import.meta.dirname` stay those of the source, so that the files beside it are found.
+ * - An import of a package's source becomes one of its build output. A class then exists once, whether a test
+ *   imports it by the package's name or from its sources.
+ * - `import.meta.url` and `import.meta.dirname` keep the values of the source, so that neighbouring files are found.
  * - `node:test` becomes `inside/node-test.mjs`, which gives every test a time limit.
  */
 export async function compileTests() {
-  // Imported late: on a fresh clone it is not installed when this file is loaded.
+  // Imported late, because it is not installed yet on a fresh clone.
   const esbuild = await import('esbuild')
   const done = await build(esbuild)
   for (const { path, contents } of done.outputFiles) writeChanged(path, contents)
@@ -29,7 +29,7 @@ async function build(esbuild) {
       outdir: output,
       outbase: folder,
       write: false,
-      // A bundle in which nothing is bundled: this is how esbuild lets an import be rewritten.
+      // A bundle that bundles nothing, because that is how esbuild can rewrite imports.
       bundle: true,
       treeShaking: false,
       plugins: [{ name: 'imports', setup: rewriteImports }],
@@ -47,7 +47,7 @@ async function build(esbuild) {
   }
 }
 
-/** Where the JavaScript of a test file is: test/svid/requirements.test.ts → test/dist/svid/requirements.test.js. */
+/** Returns the JavaScript path of a test file: test/svid/requirements.test.ts → test/dist/svid/requirements.test.js. */
 export function compiledPath(file, base = root) {
   return join(base, file.replace(/^test\//, 'test/dist/').replace(/\.ts$/, '.js'))
 }
@@ -78,7 +78,7 @@ function listSources() {
     .filter((file) => file.endsWith('.ts'))
 }
 
-// What did not change is not written: another run of the tests may be reading it.
+// Unchanged files are not written, because another test run may be reading them.
 function writeChanged(path, contents) {
   try {
     if (readFileSync(path).equals(contents)) return

@@ -4,7 +4,7 @@ import { cache } from '../setup.mjs'
 
 const file = join(cache, 'test-durations.json')
 
-/** The seconds that each test file took when it last ran here. */
+/** The seconds that each test file took in its last run here. */
 export function readDurations() {
   try {
     return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8'))))
@@ -19,7 +19,7 @@ export function writeDurations(durations) {
   writeFileSync(file, `${JSON.stringify(Object.fromEntries(byLength), undefined, 1)}\n`)
 }
 
-/** Puts the groups that take longest first, so that none is still running when all others have ended. */
+/** Puts the slowest groups first, so that none still runs after all others have finished. */
 export function sortByDuration(groups, durations) {
   const length = (group) => group.reduce((sum, name) => sum + (durations.get(name) ?? 5), 0)
   return groups.toSorted((a, b) => length(b) - length(a))

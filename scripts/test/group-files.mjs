@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../setup.mjs'
 
-/** Folders whose files run programs, or change the current folder: each file has a process of its own. */
+/** Folders whose files run programs or change the current folder: each file has its own process. */
 const apart = ['cli', 'conformance', 'documents', 'examples']
 
-/** So does a file that changes or watches what all files of a process have in common. */
+/** Also for a file that changes or watches global state of the process. */
 const common = /\bprocess\.(?:env|chdir|on|once)\b|\bmock\b|\bDate\.now = |\bmemoryUsage\b|'node:diagnostics_channel'/
 
-/** About as many seconds of tests share a process; it takes nearly one to load what they test. */
+/** Tests of about this many seconds share a process; loading the tested code takes nearly one second. */
 const most = 12
 
-/** Parts test files into groups, each of which one process runs. Those that may share one are of the same folder. */
+/** Splits test files into groups that each run in one process. Files of a shared group are of the same folder. */
 export function groupFiles(files, durations) {
   const groups = []
   let last = { folder: undefined, seconds: 0, files: [] }

@@ -9,13 +9,13 @@ import { areAllEnded, readResults } from './results.mjs'
 
 const folder = join(cache, 'test-events', String(process.pid))
 const mostOutput = 256 * 1024
-// With it keytool, which some tests start, takes half the time.
+// Halves the time of keytool, which some tests start.
 const environment = { JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' }
 let started = 0
 
 /**
- * A process that runs one test file, or several that share it. `base` is the folder of the repository or of a copy of it,
- * `variables` is added to the environment.
+ * A process that runs one test file, or several that share it. `base` is the folder of the repository or of a copy of
+ * it; `variables` are added to the environment.
  */
 export class ProcessOfTests {
   #child
@@ -41,7 +41,7 @@ export class ProcessOfTests {
       ],
       {
         cwd: base,
-        // A group of its own, so that it can be ended together with what it has started.
+        // Its own process group, so that it can be killed together with its children.
         detached: process.platform !== 'win32',
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         env: {
@@ -59,12 +59,12 @@ export class ProcessOfTests {
     this.#ended = this.#wait(files, events)
   }
 
-  /** Resolves to what came of each file once the process has ended. */
+  /** Resolves to the result of each file after the process has exited. */
   get results() {
     return this.#ended
   }
 
-  /** Kills the process and all that it has started. */
+  /** Kills the process and its children. */
   kill(problem) {
     this.#problem ??= problem
     this.#killGroup()
@@ -74,10 +74,10 @@ export class ProcessOfTests {
     const timer = setInterval(() => this.#watch(files, events), 1000)
     const ended = await new Promise((resolve) => {
       this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`))
-      this.#child.once('exit', (code, signal) => resolve(code === 0 ? undefined : `ended with ${code ?? signal}`))
+      this.#child.once('exit', (code, signal) => resolve(code === 0 ? undefined : `exited with ${code ?? signal}`))
     })
     clearInterval(timer)
-    // What a test left running would hold on to ports and processors, and to the pipes that are read here.
+    // Children that a test left running would keep ports, processors and the pipes that are read here.
     this.#killGroup()
     await this.#drain()
     const text = readText(events)
@@ -86,13 +86,13 @@ export class ProcessOfTests {
     return readResults(files, { text, problem, output: this.#output, start: this.#start, end: Date.now() })
   }
 
-  // The tests that have ended are in the events: as long as there are new ones, the process is well.
+  // Finished tests are in the events: while there are new ones, the process is healthy.
   #watch(files, events) {
     const { size, mtimeMs } = statSync(events, { throwIfNoEntry: false }) ?? { size: 0, mtimeMs: this.#start }
     const silent = Date.now() - Math.max(mtimeMs, this.#start)
-    if (silent > silence) this.kill(`went on for ${seconds(silence)} without a test that ended, and was killed`)
+    if (silent > silence) this.kill(`finished no test for ${seconds(silence)}, and was killed`)
     if (silent <= ending || size === 0 || !areAllEnded(files, readText(events))) return
-    this.kill(`did not end within ${seconds(ending)} after its last test, and was killed`)
+    this.kill(`did not exit within ${seconds(ending)} after its last test, and was killed`)
   }
 
   #killGroup() {
@@ -100,7 +100,7 @@ export class ProcessOfTests {
     try {
       process.kill(process.platform === 'win32' ? this.#child.pid : -this.#child.pid, 'SIGKILL')
     } catch {
-      // There is nothing left of it.
+      // The process has already exited.
     }
   }
 
@@ -109,7 +109,7 @@ export class ProcessOfTests {
     const drained = Promise.all(
       streams.map((stream) => stream.closed || new Promise((resolve) => stream.once('close', resolve))),
     )
-    // A grandchild in a group of its own may hold them open.
+    // A grandchild in its own process group may keep them open.
     let timer
     await Promise.race([drained, new Promise((resolve) => (timer = setTimeout(resolve, 1000)))])
     clearTimeout(timer)
@@ -121,7 +121,7 @@ function seconds(milliseconds) {
   return `${milliseconds / 1000} seconds`
 }
 
-/** Removes what the processes of this run have written. */
+/** Removes the files that the processes of this run have written. */
 export function removeEvents() {
   rmSync(folder, { recursive: true, force: true })
 }

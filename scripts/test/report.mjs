@@ -1,13 +1,13 @@
 import { isFailed } from './results.mjs'
 
-/** Prints a line for each file as it ends, and at the end all failures and the numbers. */
+/** Prints a line for each finished file, and at the end all failures and the counts. */
 export class Report {
   #results = []
   #total
   #names
   #start = Date.now()
 
-  /** `names`: also a line for each test. */
+  /** `names`: also prints a line for each test. */
   constructor(total, names) {
     this.#total = total
     this.#names = names
@@ -24,7 +24,7 @@ export class Report {
     if (this.#names) for (const test of inOrder(result.tests)) print(describeTest(test))
   }
 
-  /** Prints what failed, in full, and the numbers. Returns whether all files were run and nothing failed. */
+  /** Prints the failures in full and the counts. Returns whether all files ran and nothing failed. */
   end(interrupted) {
     const bad = this.#results.filter(isBad)
     if (bad.length > 0) print('\nfailing tests:')
@@ -45,7 +45,7 @@ function isBad({ problem, tests }) {
   return problem !== undefined || tests.some(isFailed)
 }
 
-/** A file with a problem of its own counts as a failed test, so that no number is without it. */
+/** A file with a problem of its own counts as a failed test, so that the counts include it. */
 function countTests(results) {
   const counts = { tests: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
   for (const { tests, problem } of results) {
@@ -66,16 +66,16 @@ function outcome({ type, skip, todo, failureType }) {
 function printFailures({ file, tests, problem, output }) {
   print(`\n${file}`)
   for (const { test, path } of withPaths(tests)) {
-    // Of a test that failed because of a part of it, the part is reported.
+    // If a test failed because of a subtest, only the subtest is reported.
     if (!isFailed(test) || test.failureType === 'subtestsFailed') continue
     print(`\n✖ ${path.join(' › ')} (${test.duration.toFixed(0)} ms)`)
     print(indent(test.error))
   }
   if (problem !== undefined) print(`\n✖ ${file} ${problem}`)
-  if (output.trim() !== '') print(`\n  What the process printed:\n${indent(output.trimEnd())}`)
+  if (output.trim() !== '') print(`\n  Output of the process:\n${indent(output.trimEnd())}`)
 }
 
-/** Tests come after their parts; with each, the names that lead to it. */
+/** Tests follow their subtests; returns each with the path of names to it. */
 function withPaths(tests) {
   const above = []
   const found = []
@@ -87,7 +87,7 @@ function withPaths(tests) {
   return found
 }
 
-/** Parents before their parts, for reading. */
+/** Parents before their subtests, for reading. */
 function inOrder(tests) {
   const result = []
   let waiting = []

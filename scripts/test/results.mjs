@@ -1,9 +1,9 @@
 import { compiledPath } from './compile-tests.mjs'
 
 /**
- * What came of each file that a process ran: its tests, in the order in which they ended, its duration, and its problem
- * where something else than a test went wrong. `problem` is that of the process, and belongs to the file that it was at.
- * A file that was not begun has no result.
+ * The result of each file that a process ran: its tests in the order in which they finished, its duration, and its
+ * problem if something other than a test failed. `problem` is that of the process, and belongs to the file that was
+ * running. A file that was not started has no result.
  */
 export function readResults(files, { text, problem, output, start, end }) {
   const events = readEvents(text)
@@ -33,12 +33,12 @@ export function readResults(files, { text, problem, output, start, end }) {
     const result = results.get(path)
     if (type === 'file:end' && isReported && result.tests.length === 0) result.problem ??= 'reported none of its tests'
   }
-  // How long a process takes to end counts for its last file.
+  // The time until a process exits counts for its last file.
   if (current !== undefined) current.seconds += (end - at) / 1000
   const found = [...results.values()]
   const failed = found.some(({ tests }) => tests.some(isFailed))
-  // A process in which a test failed ends with 1.
-  if (problem !== undefined && !(failed && problem === 'ended with 1')) {
+  // A process with a failed test exits with 1.
+  if (problem !== undefined && !(failed && problem === 'exited with 1')) {
     if (current === undefined) {
       current = { file: files[0], tests: [], seconds: (end - start) / 1000, cpu: 0, problem: undefined, output: '' }
       found.push(current)
@@ -49,14 +49,14 @@ export function readResults(files, { text, problem, output, start, end }) {
   return found
 }
 
-/** Whether every file of a process has ended, so that there is nothing left to do in it. */
+/** Returns whether every file of a process has finished, so that it has nothing left to do. */
 export function areAllEnded(files, text) {
   return readEvents(text).filter(({ type }) => type === 'file:end').length === files.length
 }
 
 function readEvents(text) {
   const lines = text.split('\n')
-  // Behind the last line end there is nothing, or half a line of a process that was killed.
+  // After the last line break there is nothing, or a partial line of a process that was killed.
   return lines.slice(0, -1).map((line) => JSON.parse(line))
 }
 
@@ -79,7 +79,7 @@ function describeLeft(events, results) {
   return `still there: ${left.resources.join(', ')}${where}`
 }
 
-// The suite of a file comes after its parts, and all of it later than the end of the file.
+// The suite of a file is reported after its subtests, and all of it after the end of the file.
 function assignTests(events, results) {
   let waiting = []
   let last
@@ -93,12 +93,12 @@ function assignTests(events, results) {
     }
     const result = results.get(event.name)
     result?.tests.push(...waiting)
-    // What is wrong with the suite itself, and not with a test, is wrong with its hooks.
+    // A failure of the suite itself, and not of a test, is a failure of its hooks.
     const isOwnFault = event.type === 'test:fail' && event.failureType !== 'subtestsFailed'
     if (isOwnFault) result?.tests.push({ ...test, nesting: 0, name: 'before and after the tests', kind: 'test' })
     waiting = []
   }
-  // Of a file that was killed, the tests that had ended.
+  // For a file that was killed, the tests that had finished.
   last?.tests.push(...waiting)
 }
 

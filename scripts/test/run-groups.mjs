@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { ProcessOfTests, removeEvents } from './process-of-tests.mjs'
 
 /**
- * Runs each group of files in a process of its own, several at once, and resolves when all have ended. `concurrency` is
- * twice the number of processors by default: most tests wait for something half of the time.
+ * Runs each group of files in a separate process, several at once, and resolves after all of them. `concurrency` is
+ * twice the number of processors by default, because most tests spend half of the time waiting.
  */
 export async function runGroups(groups, { node, flags, concurrency = 2 * availableParallelism(), signal, onResult }) {
   const waiting = [...groups]
@@ -19,7 +19,7 @@ export async function runGroups(groups, { node, flags, concurrency = 2 * availab
       const results = await tests.results
       running.delete(tests)
       results.forEach(onResult)
-      // A process that was killed, or broke down, leaves files that it had not come to.
+      // A process that was killed or crashed leaves files that it had not started.
       const rest = group.filter((file) => !results.some((result) => result.file === file))
       if (rest.length > 0 && !signal.aborted) waiting.unshift(rest)
     }

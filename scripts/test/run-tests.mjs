@@ -6,7 +6,7 @@ import { runGroups } from './run-groups.mjs'
 import { selectFiles } from './select-files.mjs'
 import { fail } from '../setup.mjs'
 
-/** Runs the tests that the arguments choose under the given Node.js and resolves to the exit code. */
+/** Runs the tests that the arguments select under the given Node.js and resolves to the exit code. */
 export async function runTests(given, node = process.execPath) {
   const { files, flags } = selectFiles(given)
   const { concurrency, others } = readFlags(flags)
@@ -29,7 +29,7 @@ export async function runTests(given, node = process.execPath) {
     },
   })
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  // What ran only in part, or in full instead of in short, did not take as long as it takes.
+  // A partial run, or one in full instead of short form, has another duration.
   const isShort = process.env.COUNTERSIGN_LONG_TESTS !== '1'
   const whole = isShort && others.every((flag) => !flag.startsWith('--test-')) && !interruption.signal.aborted
   if (whole) writeDurations(durations)
@@ -43,12 +43,12 @@ function readFlags(flags) {
   const refused = flags.find((flag) => /^--(?:test-reporter|test-isolation|test$|watch)/.test(flag))
   if (refused !== undefined) {
     fail(
-      `${refused} is not for npm test. For one file: node --import tsx --test ${refused} test/<folder>/<name>.test.ts`,
+      `${refused} does not work with npm test. For one file: node --import tsx --test ${refused} test/<folder>/<name>.test.ts`,
     )
   }
   const concurrency = flags.findLast((flag) => flag.startsWith(name))?.slice(name.length)
   if (concurrency !== undefined && !/^[1-9]\d*$/.test(concurrency))
-    fail(`${name} wants a number, found ${concurrency}.`)
+    fail(`${name} expects a number, found ${concurrency}.`)
   return {
     concurrency: concurrency === undefined ? undefined : Number(concurrency),
     others: flags.filter((flag) => !flag.startsWith(name)),

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fail, root } from '../setup.mjs'
 
 /**
- * Parts what stands behind `npm test --`: words choose the files whose path contains one of them, what begins with a dash
- * is for Node. `isWanted` leaves out files beforehand.
+ * Parses the arguments after `npm test --`: words select the files whose path contains one of them, and arguments that
+ * start with a dash are for Node. `isWanted` excludes files beforehand.
  */
 export function selectFiles(given, isWanted = () => true) {
   const flags = given.filter((argument) => argument.startsWith('-'))
@@ -12,12 +12,12 @@ export function selectFiles(given, isWanted = () => true) {
   const all = listTestFiles().filter(isWanted)
   const files = words.length === 0 ? all : all.filter((file) => words.some((word) => file.includes(word)))
   if (files.length === 0) {
-    fail(`No test file matches ${words.join(' ') || 'test/*/*.test.ts'}. Flags with a value are written --flag=value.`)
+    fail(`No test file matches ${words.join(' ') || 'test/*/*.test.ts'}. Write flags with a value as --flag=value.`)
   }
   return { files, flags }
 }
 
-// Node 20's --test takes no globs, and not every shell expands them.
+// Node 20's --test does not expand globs, and not every shell does.
 function listTestFiles() {
   const folders = readdirSync(join(root, 'test'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules' && entry.name !== 'dist')

@@ -34,14 +34,14 @@ function checkChain({ exitCode, output, errors }: Finished): void {
   const lines = output.trimEnd().split('\n')
   assert.match(
     lines.at(-1) ?? '',
-    /^as expected: [1-9]\d* calls through the chain, 0 failed; 5 attempts to get past it, 5 in vain$/,
+    /^as expected: [1-9]\d* calls through the chain, 0 failed; 5 attempts to bypass it, 5 refused$/,
   )
   assert.ok(lines.includes(`  ledger denied ${production}/core-api: caller_not_listed`))
-  assert.ok(lines.includes('core-api calls the ledger: ended without an answer'))
-  assert.ok(lines.includes('core-api calls billing, and the ledger is there: server_unexpected'))
+  assert.ok(lines.includes('core-api calls the ledger: closed without a response'))
+  assert.ok(lines.includes('core-api calls billing, but reaches the ledger: server_unexpected'))
   assert.ok(lines.includes(`  billing denied ${production}/core-api: authority_missing`))
-  const header = 'core-api calls billing and says in a header that it is month-end'
+  const header = 'core-api calls billing and claims in a header to be month-end'
   assert.ok(lines.includes(`${header}: billing sees: ${production}/core-api`))
-  assert.ok(lines.includes(`${header}, where only month-end may: 403`))
-  assert.ok(lines.includes('the storefront calls billing itself: 403'))
+  assert.ok(lines.includes(`${header}, on a path for month-end only: 403`))
+  assert.ok(lines.includes('the storefront calls billing directly: 403'))
 }

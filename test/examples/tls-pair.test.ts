@@ -72,15 +72,15 @@ function checkPair(
   const ofB = sideOf('service-b', 'service-a')
 
   assert.equal(ofA.length, connections)
-  assert.equal(output.match(/it says "hello from service-b"/g)?.length, connections)
+  assert.equal(output.match(/it sends "hello from service-b"/g)?.length, connections)
   assert.equal(new Set(ofA.map(([, own]) => own)).size, connections, 'each connection has an SVID of its own')
   assert.deepEqual(
     ofB.map(([peer, own]) => [own, peer]),
     ofA,
     'each side sees what the other shows',
   )
-  assert.ok(output.includes(`gets no byte; service-b reports caller_not_listed: spiffe://${trustDomain}/`))
-  assert.match(output, /service-c where service-b should be: server_unexpected\n/)
+  assert.ok(output.includes(`receives nothing; service-b reports caller_not_listed: spiffe://${trustDomain}/`))
+  assert.match(output, /service-c instead of service-b: server_unexpected\n/)
 }
 
 function startOwnAgent(ttlSeconds: number): Promise<Agent> {

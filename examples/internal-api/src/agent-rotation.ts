@@ -7,7 +7,7 @@ import { type Authorities, issueFor, serviceId } from './callers.ts'
 import type { Credentials } from './client.ts'
 import { awaitUpdates, type OnRotation, rotateUnderCalls, type RotationResult } from './rotation.ts'
 
-/** Runs both services on an agent: that of this machine where `SPIFFE_ENDPOINT_SOCKET` names one, else one of our own. */
+/** Runs both services on an agent: the machine's if `SPIFFE_ENDPOINT_SOCKET` is set, otherwise an embedded one. */
 export function rotateByAgent(authorities: Authorities, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
   return endpoint === '' ? rotateByOwnAgent(authorities, onRotation) : rotateByMachinesAgent(endpoint, onRotation)
@@ -20,7 +20,7 @@ async function rotateByOwnAgent(authorities: Authorities, onRotation: OnRotation
   const credentials = { svid: await issueFor('core-api', authorities), ca: ours.bundlePem }
   return await rotateUnderCalls(
     {
-      how: 'by the Workload API, SVIDs of 5 seconds',
+      how: 'from the Workload API with SVIDs of 5 seconds',
       source,
       credentials: () => credentials,
       change: () => awaitUpdates(source, 3),
@@ -29,7 +29,7 @@ async function rotateByOwnAgent(authorities: Authorities, onRotation: OnRotation
   )
 }
 
-// Its SVIDs may live for an hour, so that none need change while we look. The service calls itself.
+// Its SVIDs may live for an hour, so none has to change during the demo. The service calls itself.
 async function rotateByMachinesAgent(endpoint: string, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   await using source = await workloadApiSource({ endpoint })
   const known = new WeakMap<X509Material, Credentials>()
@@ -39,7 +39,7 @@ async function rotateByMachinesAgent(endpoint: string, onRotation: OnRotation): 
     known.set(current, shown)
     return shown
   }
-  const how = `by the agent at ${endpoint}`
+  const how = `from the agent at ${endpoint}`
   return await rotateUnderCalls(
     {
       how,

@@ -9,7 +9,7 @@ import {
 const production = 'spiffe://saas.example/ns/production/sa'
 const coreApi = `${production}/core-api`
 
-/** The callers of the demo, good and bad, by what the table calls them: who signs what for them. */
+/** The callers of the demo, valid and invalid, by their names in the table: who signs which SVID for them. */
 const callers = {
   'core-api': { signer: 'ours', spiffeId: coreApi },
   'analytics-service': { signer: 'ours', spiffeId: `${production}/analytics-service` },
@@ -26,17 +26,17 @@ const callers = {
 /** A caller's name in the table. */
 export type CallerName = keyof typeof callers
 
-/** Who signs in the demo. */
+/** The signers of the demo. */
 export interface Authorities {
-  /** Of saas.example, our trust domain. */
+  /** The authority of saas.example, our trust domain. */
   readonly ours: Authority
-  /** Of partner.example, whose bundle our service holds and whose workloads it authenticates. */
+  /** The authority of partner.example, whose bundle our service has and whose workloads it authenticates. */
   readonly partner: Authority
-  /** Says that it is of saas.example, and its certificate is in nobody's bundle. */
+  /** Claims to be of saas.example, but is in no bundle. */
   readonly stranger: Authority
 }
 
-/** Creates the authorities, in memory and for two days, which is longer than any SVID of the demo. */
+/** Creates the authorities in memory, valid for two days, which is longer than any SVID of the demo. */
 export async function createAuthorities(): Promise<Authorities> {
   const ttlSeconds = 2 * day
   const [ours, partner, stranger] = await Promise.all([
@@ -47,22 +47,22 @@ export async function createAuthorities(): Promise<Authorities> {
   return { ours, partner, stranger }
 }
 
-/** The name of the service itself. */
+/** The SPIFFE ID of the service. */
 export const serviceId: string = `${production}/billing-service`
 
-/** What the service itself holds: its SVID and both bundles. */
+/** The SVID and the bundles of the service. */
 export async function createSource(authorities: Authorities): Promise<TestSource> {
   const svid = await issueService(authorities)
   return authorities.ours.source(svid.spiffeId, { svid, federated: [authorities.partner] })
 }
 
-/** Issues the service's own SVID, for a day, with host names for clients such as curl. */
+/** Issues the service's SVID for a day, with host names for clients such as curl. */
 export function issueService({ ours }: Authorities): Promise<TestSvid> {
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] }
   return ours.issue(serviceId, { ttlSeconds: day, ...names })
 }
 
-/** Issues what a caller shows in the handshake, valid for a day unless the caller's line says otherwise; null is none. */
+/** Issues the SVID that a caller presents, valid for a day unless the caller's entry says otherwise; null for none. */
 export async function issueFor(name: CallerName, authorities: Authorities): Promise<TestSvid | null> {
   const credentials: Credentials | null = callers[name]
   if (credentials === null) return null

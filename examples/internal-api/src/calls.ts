@@ -1,20 +1,20 @@
 import type { CallerName } from './callers.ts'
 
-/** One call of the demo and how it has to end. */
+/** One call of the demo and its expected result. */
 export interface Call {
   readonly caller: CallerName
   readonly request: Request
   readonly expected: Answer
 }
 
-/** A path to GET, or the moment when the certificate of an open, idle connection expires. */
+/** A path to GET, or the expiry of the certificate of an open, idle connection. */
 type Request = `/${string}` | 'connection at expiry'
 
 /** What the caller sees, and the reason that only the operator sees. */
 export interface Answer {
-  /** A status, or how the connection ended. */
+  /** A status, or that the connection closed. */
   readonly seen: string
-  /** The word that the guard reports for it; absent where nothing was denied. */
+  /** The reason that the guard reports; absent if nothing was denied. */
   readonly reason?: string
 }
 
@@ -23,8 +23,8 @@ const lacksAuthority: Answer = { seen: '403', reason: 'authority_missing' }
 const uncovered: Answer = { seen: '403', reason: 'no_rule' }
 const ends = (reason: string): Answer => ({ seen: ended, reason })
 
-/** What a caller sees whose connection is ended without a response. */
-export const ended = 'connection ended'
+/** What a caller sees if its connection closes without a response. */
+export const ended = 'connection closed'
 
 const billing = '/internal/billing/invoices'
 const analytics = '/internal/analytics/reports'
@@ -57,5 +57,5 @@ const table: readonly (readonly [CallerName, Request, Answer])[] = [
   ['core-api, for 3 seconds', billing, ends('expired')],
 ]
 
-/** All calls, in the order in which they are made: those of one caller share a connection as long as it lasts. */
+/** All calls in execution order. The calls of one caller share a connection while it is open. */
 export const calls: readonly Call[] = table.map(([caller, request, expected]) => ({ caller, request, expected }))

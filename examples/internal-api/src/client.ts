@@ -5,23 +5,23 @@ import { TLSSocket } from 'node:tls'
 import { json } from 'node:stream/consumers'
 import type { TestSvid } from '@countersign/testkit'
 
-/** What a caller read. */
+/** The response to a caller. */
 export interface PathSemantics {
   readonly status: number
   readonly body: unknown
-  /** Of the certificate that the service showed on this connection. */
+  /** The serial number of the certificate that the service presented on this connection. */
   readonly serialNumber: string
 }
 
-/** What a caller shows and trusts. */
+/** What a caller presents and trusts. */
 export interface Credentials {
-  /** Null shows no certificate. */
+  /** Null presents no certificate. */
   readonly svid: Pick<TestSvid, 'keyPem' | 'certificatePem'> | null
-  /** PEM: what the service's own certificate has to end in. */
+  /** PEM: the authority of the service's own certificate. */
   readonly ca: string
 }
 
-/** A caller's side: one TLS connection that is kept open, to a service whose certificate it verifies. */
+/** The caller's side: one TLS connection that is kept open, to a service whose certificate it verifies. */
 export class Client {
   readonly #agent: Agent
   readonly #port: number
@@ -30,12 +30,12 @@ export class Client {
   constructor({ port, credentials }: { readonly port: number; readonly credentials: Credentials }) {
     const { svid, ca } = credentials
     const own = svid === null ? {} : { key: svid.keyPem, cert: svid.certificatePem }
-    // Without cached sessions every new connection shows the certificate again.
+    // Without cached sessions, every new connection presents the certificate again.
     this.#agent = new Agent({ ...own, ca, checkServerIdentity, keepAlive: true, maxSockets: 1, maxCachedSessions: 0 })
     this.#port = port
   }
 
-  /** Sends one request; throws what ended the connection, when it ends before the response does. */
+  /** Sends one request. Rejects with the error of the connection if it closes before the response. */
   async read(path: string): Promise<PathSemantics> {
     return new Promise((resolve, reject) => {
       const outgoing = request({ agent: this.#agent, host: '127.0.0.1', port: this.#port, path })
@@ -51,14 +51,14 @@ export class Client {
     })
   }
 
-  /** Waits until the server ends the connection of the last request; throws when `signal` comes first. */
+  /** Waits until the server closes the connection of the last request. Rejects if `signal` is aborted first. */
   async waitForEnd(signal: AbortSignal): Promise<void> {
     const socket = this.#socket
     if (socket === undefined || socket.closed) return
     await once(socket, 'close', { signal })
   }
 
-  /** Ends the connection. */
+  /** Closes the connection. */
   close(): void {
     this.#agent.destroy()
   }
@@ -68,7 +68,7 @@ function readSerialNumber(socket: TLSSocket): string {
   return socket.getPeerCertificate().serialNumber
 }
 
-// Of all that the authority certifies the demo talks to one service, and that has a SPIFFE ID and no host name.
+// The demo calls only one service of this authority, and it has a SPIFFE ID instead of a host name.
 function checkServerIdentity(): undefined {
   return undefined
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { type Authorities, type CallerName, issueFor } from './callers.ts'
 
 /**
- * Writes the bundle, and certificate and key of a caller, into a folder, the key for this account's eyes only. Gives the
- * options with which curl calls as that caller.
+ * Writes the bundle and a caller's certificate and key into a folder, the key readable only for the current user.
+ * Returns the curl options for calling as that caller.
  */
 export async function writeCurlFiles(folder: string, caller: CallerName, authorities: Authorities): Promise<string> {
   const bundle = join(folder, 'bundle.pem')
@@ -17,7 +17,7 @@ export async function writeCurlFiles(folder: string, caller: CallerName, authori
   return `--cacert ${quote(bundle)} --cert ${quote(`${file}.pem`)} --key ${quote(`${file}.key`)}`
 }
 
-/** Most temporary folders need no quotes, and the commands read better without. */
+/** Most temporary folders need no quotes, and the commands are easier to read without them. */
 function quote(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `"${path}"`
 }

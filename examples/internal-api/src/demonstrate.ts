@@ -9,7 +9,7 @@ import { isSmooth, type OnRotation } from './rotation.ts'
 import { startServices } from './services.ts'
 import { createTable, formatDifferences, formatRotations } from './table.ts'
 
-/** Makes all calls, then replaces certificates under continuous calls; returns the exit code. */
+/** Makes all calls, then replaces certificates under continuous calls. Returns the exit code. */
 export async function demonstrate(): Promise<number> {
   const authorities = await createAuthorities()
   await using agent = await startAgent({
@@ -23,7 +23,7 @@ export async function demonstrate(): Promise<number> {
   console.log(heading)
   const results = await makeCalls(services, authorities, {
     onResults: (rows) => rows.forEach((result) => console.log(formatRow(result))),
-    onWait: () => console.log('… until a certificate for 3 seconds has expired'),
+    onWait: () => console.log('… waiting until a certificate with a lifetime of 3 seconds has expired'),
   })
   await Promise.all(services.map((service) => service.close()))
 
@@ -34,9 +34,7 @@ export async function demonstrate(): Promise<number> {
   for (const line of formatRotations(rotations, display)) console.log(line)
   console.log()
   if (results.every(isExpected) && rotations.every(isSmooth)) {
-    console.log(
-      `all ${results.length} calls were answered as expected, and none failed while certificates were replaced`,
-    )
+    console.log(`all ${results.length} calls had the expected result, and none failed while certificates were replaced`)
     return 0
   }
   for (const line of formatDifferences(results)) console.log(line)

@@ -20,7 +20,8 @@ export async function startExpress(guard: Guard): Promise<Listening> {
   })
 
   const server = createServer(guard, app)
-  // Node ends idle connections after 5 seconds, which would look like the end of a certificate. Fastify's value.
+  // Node closes idle connections after 5 seconds, which would look like an expired certificate. This is Fastify's
+  // value.
   server.keepAliveTimeout = 72_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

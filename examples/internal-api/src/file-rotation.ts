@@ -28,14 +28,14 @@ export async function rotateByFiles(
         await shown()
       }
     }
-    return await rotateUnderCalls({ how: 'by files', source, credentials: () => credentials, change }, onRotation)
+    return await rotateUnderCalls({ how: 'from files', source, credentials: () => credentials, change }, onRotation)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-// Each file is written beside its place and then renamed, so that no half of one is ever read. Between the two renames
-// key and certificate do not belong together: the source waits for the second.
+// Each file is written under another name and then renamed, so that no partial file is read. Between the two renames
+// key and certificate do not match: the source waits for the second.
 async function writeIdentity(folder: string, authorities: Authorities): Promise<void> {
   const { keyPem, certificatePem } = await issueService(authorities)
   const files = { 'svid.key': keyPem, 'svid.pem': certificatePem }

@@ -1,7 +1,7 @@
 const given = process.argv.slice(2)
 if (given.length === 0) {
-  // Before everything else is loaded, which takes a while on a machine that has never done it.
-  console.log('Ten callers, good and bad, call two services over mTLS: one on Fastify, the same on Express.\n')
+  // Printed before everything else is loaded, which takes a while on the first run.
+  console.log('Ten callers, valid and invalid, call two services over mTLS: one on Fastify, the same on Express.\n')
   const { demonstrate } = await import('./demonstrate.ts')
   process.exitCode = await demonstrate()
 } else if (given.length === 1 && given[0] === '--serve') {

@@ -6,28 +6,30 @@ import { type Authorities, type CallerName, issueFor } from './callers.ts'
 import { Client } from './client.ts'
 import type { Framework, Service } from './services.ts'
 
-/** A call that was made. */
+/** A completed call. */
 export interface Result extends Call {
   readonly framework: Framework
   readonly found: Answer
-  /** The operator's reason in words; empty where nothing was denied. */
+  /** The operator's reason in words; empty if nothing was denied. */
   readonly detail: string
 }
 
-/** Whether a call was answered as expected: what the caller saw, and the reason that the operator saw. */
+/** Returns whether a call had the expected result: what the caller saw, and the reason that the operator saw. */
 export function isExpected({ expected, found }: Result): boolean {
   return found.seen === expected.seen && found.reason === expected.reason
 }
 
-/** Hears how far the calls are. */
+/** Receives the progress of the calls. */
 export interface CallProgress {
-  /** The results of one call, from each service, in the order of the calls. */
+  /** The results of one call from each service, in the order of the calls. */
   readonly onResults: (results: readonly Result[]) => void
-  /** The next result takes until a certificate has expired. */
+  /** Called when the next result has to wait until a certificate has expired. */
   readonly onWait: () => void
 }
 
-/** Makes every call to each service, one after another so that an event belongs to the call during which it came. */
+/**
+ * Makes every call to each service, one after another, so that an event belongs to the call during which it arrives.
+ */
 export async function makeCalls(
   services: readonly Service[],
   authorities: Authorities,
@@ -93,7 +95,7 @@ async function makeCall({ request }: Call, { svid, client }: OpenCaller, service
   }
 }
 
-/** The service tells whom it took the caller for; a pass as somebody else is none. */
+/** The service returns the caller that it authenticated; a success as another caller is a failure. */
 function readPass(body: unknown, svid: TestSvid | null): Finding {
   const caller = String(readField(body, 'caller'))
   return { found: { seen: caller === svid?.spiffeId ? '200' : `200 as ${caller}` }, detail: '' }
@@ -106,11 +108,11 @@ async function waitForExpiry(client: Client, svid: TestSvid | null): Promise<Fin
   } catch {
     return { found: { seen: 'connection still open' }, detail: '' }
   }
-  if (Date.now() < expiresAt) return { found: { seen: 'ended before expiry' }, detail: '' }
-  return { found: { seen: ended }, detail: `certificate expired: valid until ${new Date(expiresAt).toISOString()}` }
+  if (Date.now() < expiresAt) return { found: { seen: 'closed before expiry' }, detail: '' }
+  return { found: { seen: ended }, detail: `the certificate was valid until ${new Date(expiresAt).toISOString()}` }
 }
 
-/** Waits a moment for the event: a caller may see the end of its connection before the server has reported it. */
+/** Waits a moment for the event, because a caller may see the connection close before the server has reported it. */
 async function findEvent(
   { events }: Service,
   from: number,

@@ -3,41 +3,41 @@ import type { X509Source } from '@countersign/core'
 import { Client, type Credentials } from './client.ts'
 import { type Framework, type Service, startServices } from './services.ts'
 
-/** A way in which the certificate of a service changes. */
+/** A way to replace the certificate of a service. */
 export interface Rotating {
-  /** For people: `by files`. */
+  /** For people, such as `from files`. */
   readonly how: string
   readonly source: X509Source
-  /** What a caller shows and trusts, at this moment; the same object until that changes. */
+  /** What a caller currently presents and trusts; the same object until it changes. */
   readonly credentials: () => Credentials
   /**
-   * Has the certificate change a few times; `shown` resolves when both services were called on a connection that is newer
+   * Replaces the certificate a few times. `shown` resolves when both services were called on a connection that is newer
    * than the last change.
    */
   readonly change: (shown: () => Promise<void>) => Promise<void>
 }
 
-/** What one service did while its certificate was replaced under continuous calls. */
+/** The results of one service while its certificate was replaced under continuous calls. */
 export interface RotationResult {
   readonly how: string
   readonly framework: Framework
   readonly calls: number
   readonly failures: number
-  /** Of the service's certificates, in the order in which new connections saw them. */
+  /** The serial numbers of the service's certificates, in the order in which new connections saw them. */
   readonly serialNumbers: readonly string[]
   /** How often the certificate was replaced. */
   readonly rotations: number
 }
 
-/** Whether no call failed and every certificate was served. */
+/** Returns whether no call failed and every certificate was served. */
 export function isSmooth({ calls, failures, serialNumbers, rotations }: RotationResult): boolean {
   return calls > 0 && failures === 0 && serialNumbers.length === rotations + 1
 }
 
-/** Hears of each time that the certificate of both services was replaced. */
+/** Called each time that the certificate of both services was replaced. */
 export type OnRotation = (how: string, count: number) => void
 
-/** Starts both services, has their certificate change while callers never stop, and counts. */
+/** Starts both services, replaces their certificate while callers make continuous calls, and counts. */
 export async function rotateUnderCalls(rotating: Rotating, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   const { how, source, change } = rotating
   const services = await startServices({ source, trustDomains: [source.current.svid.spiffeId.trustDomain] })
@@ -51,7 +51,7 @@ export async function rotateUnderCalls(rotating: Rotating, onRotation: OnRotatio
   const calling = services.map((service, index) =>
     callContinuously(service, rotating, isOver.signal, () => (rounds[index] = (rounds[index] ?? 0) + 1)),
   )
-  // A round that was under way may have had its new connection already; the one after it has it still before it.
+  // A running round may already have opened its new connection; the round after it has not.
   const shown = async (): Promise<void> => {
     const before = [...rounds]
     while (!rounds.every((count, index) => count >= (before[index] ?? 0) + 2)) await setTimeout(10)
@@ -66,7 +66,7 @@ export async function rotateUnderCalls(rotating: Rotating, onRotation: OnRotatio
   return counts.map((count) => ({ how, rotations, ...count }))
 }
 
-/** Waits until the source was updated so often. */
+/** Waits until the source was updated this many times. */
 export async function awaitUpdates(source: X509Source, count: number): Promise<void> {
   let left = count
   await new Promise<void>((resolve) => {
@@ -98,12 +98,12 @@ async function callContinuously(
   }
   while (!isOver.aborted) {
     if (credentials() !== shown) {
-      // The caller's own certificate was replaced as well: what it showed before ends with that one.
+      // The caller's own certificate was replaced too, and its old connection closes with the old certificate.
       kept.close()
       shown = credentials()
       kept = new Client({ port, credentials: shown })
     }
-    // On the connection that outlives every rotation of the service, and on a new one.
+    // On the connection that survives every rotation of the service, and on a new one.
     for (let count = 0; count < 10; count += 1) await call(kept)
     const fresh = new Client({ port, credentials: shown })
     await call(fresh)

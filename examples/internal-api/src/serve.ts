@@ -8,7 +8,7 @@ import { type Framework, startServices } from './services.ts'
 
 /**
  * Keeps both services running until SIGINT, SIGTERM or SIGHUP, and prints commands that call them. The certificates and
- * keys for these are in files of a temporary folder, which is removed at the end.
+ * keys for these commands are in a temporary folder, which is removed at the end.
  */
 export async function serve(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
@@ -35,12 +35,12 @@ export async function serve(): Promise<void> {
     }
     console.log()
   }
-  console.log(`The certificates are good for a day. Ctrl-C ends the services and removes ${folder}.`)
-  console.log('Why a call was denied is told here, and never to the caller:')
+  console.log(`The certificates are valid for a day. Press Ctrl-C to stop the services and remove ${folder}.`)
+  console.log('The reasons for denied calls appear here, and are never sent to the caller:')
 }
 
 const commands: Readonly<Record<string, readonly (readonly [CallerName, string])[]>> = {
-  'passes: 200': [
+  'allowed: 200': [
     ['core-api', '/internal/billing/invoices'],
     ['analytics-service', '/internal/analytics/reports'],
     ['notification-service', '/internal/health'],
@@ -50,7 +50,7 @@ const commands: Readonly<Record<string, readonly (readonly [CallerName, string])
     ['core-api of staging', '/internal/billing/invoices'],
     ['core-api', '/metrics'],
   ],
-  'not authenticated: the connection ends without a response': [
+  'not authenticated: the connection closes without a response': [
     ['core-api, signed by partner', '/internal/billing/invoices'],
     ['no certificate', '/internal/health'],
   ],
@@ -61,6 +61,7 @@ function formatEvent(framework: Framework, event: CountersignEvent): string {
     const { status, method, path, principal = 'nobody', reason, detail } = event
     return `${framework}: ${status} for ${method} ${path} from ${principal}: ${reason}: ${detail}`
   }
-  if (event.type === 'authentication') return `${framework}: connection ended: ${event.reason}: ${event.detail?.trim()}`
+  if (event.type === 'authentication')
+    return `${framework}: connection closed: ${event.reason}: ${event.detail?.trim()}`
   return `${framework}: source ${event.outcome}: ${event.detail}`
 }

@@ -11,21 +11,21 @@ import {
 import { startExpress } from './express-service.ts'
 import { startFastify } from './fastify-service.ts'
 
-/** Who may call what. The first rule that matches decides; a path that none of them matches is denied. */
+/** Who may call what. The first rule that matches decides; a path that no rule matches is denied. */
 const rules: readonly Rule[] = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
   { path: '/internal/analytics/**', allow: hasAnyAuthority('SERVICE_core-api', 'SERVICE_analytics-service') },
   { path: '/internal/**', allow: authenticated() },
 ]
 
-/** The frameworks on which the same service runs side by side. */
+/** The frameworks on which the same service runs. */
 export type Framework = 'Fastify' | 'Express'
 
 /** A service that listens on a free port of 127.0.0.1. */
 export interface Service {
   readonly framework: Framework
   readonly port: number
-  /** What the operator was told so far, oldest first. */
+  /** The events so far, oldest first. */
   readonly events: readonly CountersignEvent[]
   close(): Promise<void>
 }
@@ -33,7 +33,7 @@ export interface Service {
 /**
  * Starts the service once on Fastify and once on Express, with the same rules.
  *
- * @throws {ConfigurationError} when source, trust domains and rules do not fit together
+ * @throws {ConfigurationError} if source, trust domains and rules do not match
  */
 export async function startServices({ source, trustDomains, log }: ServiceOptions): Promise<readonly Service[]> {
   const start = async (framework: Framework, listen: (guard: Guard) => Promise<Listening>): Promise<Service> => {
@@ -52,14 +52,14 @@ export async function startServices({ source, trustDomains, log }: ServiceOption
   return [await start('Fastify', startFastify), await start('Express', startExpress)]
 }
 
-/** What both services have in common. */
+/** The options that both services share. */
 export interface ServiceOptions {
   readonly source: X509Source
-  /** Whose workloads are authenticated at all. */
+  /** The trust domains whose workloads are authenticated. */
   readonly trustDomains: readonly string[]
-  /** Called with each event besides keeping it; default: it is only kept. */
+  /** Called with each event, in addition to recording it. Default: events are only recorded. */
   readonly log?: (framework: Framework, event: CountersignEvent) => void
 }
 
-/** What a framework's own file gives back. */
+/** What each framework's file returns. */
 export type Listening = Pick<Service, 'port' | 'close'>

@@ -3,22 +3,22 @@ import { type Answer, calls } from './calls.ts'
 import { isExpected, type Result } from './make-calls.ts'
 import { isSmooth, type RotationResult } from './rotation.ts'
 
-/** Where the table goes. */
+/** The output of the table. */
 export interface Display {
   readonly isTerminal: boolean
-  /** How many characters a line of the terminal holds. */
+  /** The width of the terminal in characters. */
   readonly columns: number | undefined
 }
 
-/** A table whose rows come one by one. */
+/** A table that is printed row by row. */
 export interface Table {
   readonly heading: string
   readonly formatRow: (result: Result) => string
 }
 
-/** Lays the calls out as lines: coloured and cut to the width on a terminal, plain and whole everywhere else. */
+/** Formats the calls as lines: coloured and cut to the width of a terminal, plain and complete everywhere else. */
 export function createTable({ isTerminal, columns }: Display): Table {
-  // picocolors alone would colour the log of a CI job, which is no terminal.
+  // picocolors alone would colour the log of a CI job, which is not a terminal.
   const { bold, dim, green, red, yellow } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...expectedCells.map((cells) => (cells[column] ?? '').length)),
@@ -40,7 +40,7 @@ export function createTable({ isTerminal, columns }: Display): Table {
   }
 }
 
-/** Tells of the rotations, a line for each service. */
+/** Formats the rotations, one line per service. */
 export function formatRotations(results: readonly RotationResult[], { isTerminal }: Display): readonly string[] {
   const { bold, green, red } = picocolors.createColors(isTerminal && picocolors.isColorSupported)
   const lines = results.map((result) => {
@@ -52,7 +52,7 @@ export function formatRotations(results: readonly RotationResult[], { isTerminal
   return [bold('rotation of the service under continuous calls'), ...lines]
 }
 
-/** One line for each call that was not answered as expected. */
+/** One line for each call with an unexpected result. */
 export function formatDifferences(results: readonly Result[]): readonly string[] {
   return results
     .filter((result) => !isExpected(result))
@@ -65,7 +65,7 @@ export function formatDifferences(results: readonly Result[]): readonly string[]
 const headings = ['caller', 'request', 'framework', 'answer', 'reason, for the operator only']
 const gap = '  '
 
-// What will be in the table, all but the reasons, which are last.
+// The expected cells of the table, except the reasons in the last column.
 const expectedCells: readonly (readonly string[])[] = calls.map(({ caller, request, expected }) => [
   caller,
   request,
@@ -82,7 +82,7 @@ function formatAnswer({ seen, reason }: Answer): string {
   return reason === undefined ? seen : `${seen} (${reason})`
 }
 
-/** Cuts the words of a reason, never the one word that names it. */
+/** Shortens the details of a reason, but never the code at its start. */
 function cut(text: string, length: number): string {
   if (text.length <= length) return text
   const word = text.split(':', 1)[0] ?? ''

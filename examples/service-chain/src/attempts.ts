@@ -3,7 +3,7 @@ import { connectTls, createFetch, type Fetch } from '@countersign/client'
 import { CallError, type X509Source } from '@countersign/core'
 import { idOf, type Workloads } from './workloads.ts'
 
-/** Something that must not work, or must change nothing. */
+/** An attempt that must fail or have no effect. */
 export interface Attempt {
   readonly what: string
   readonly expected: string
@@ -16,7 +16,7 @@ export interface Ports {
   readonly ledger: number
 }
 
-/** Tries to get past the order of the chain, as services that were taken over might. */
+/** Tries to bypass the order of the chain, as compromised services might. */
 export async function* attempt({ sources }: Workloads, ports: Ports): AsyncGenerator<Attempt> {
   const { storefront, 'core-api': coreApi } = sources
   await using asCoreApi = createFetch(coreApi, { servers: [idOf('billing')] })
@@ -27,22 +27,22 @@ export async function* attempt({ sources }: Workloads, ports: Ports): AsyncGener
   yield { what: 'core-api calls the ledger', expected: nothing, found: answer }
 
   const code = await statusOf(asCoreApi(`https://127.0.0.1:${ports.ledger}/invoices/mara`)).catch(codeOf)
-  yield { what: 'core-api calls billing, and the ledger is there', expected: 'server_unexpected', found: code }
+  yield { what: 'core-api calls billing, but reaches the ledger', expected: 'server_unexpected', found: code }
 
   const headers = { 'x-forwarded-client-cert': `URI=${idOf('month-end')}` }
   const invoice: unknown = await (await asCoreApi(invoiceUrl, { headers })).json()
-  const claim = 'core-api calls billing and says in a header that it is month-end'
+  const claim = 'core-api calls billing and claims in a header to be month-end'
   yield { what: `${claim}: billing sees`, expected: idOf('core-api'), found: readName(invoice) }
 
   const monthEndUrl = `https://127.0.0.1:${ports.billing}/month-end`
   const monthEnd = await statusOf(asCoreApi(monthEndUrl, { method: 'POST', headers }))
-  yield { what: `${claim}, where only month-end may`, expected: '403', found: monthEnd }
+  yield { what: `${claim}, on a path for month-end only`, expected: '403', found: monthEnd }
 
   const skipped = await statusOf(asStorefront(invoiceUrl))
-  yield { what: 'the storefront calls billing itself', expected: '403', found: skipped }
+  yield { what: 'the storefront calls billing directly', expected: '403', found: skipped }
 }
 
-const nothing = 'ended without an answer'
+const nothing = 'closed without a response'
 
 function readName(invoice: unknown): string {
   const isNamed = typeof invoice === 'object' && invoice !== null && 'seenByBilling' in invoice
@@ -61,7 +61,7 @@ async function askLedger(source: X509Source, port: number): Promise<string> {
     socket.write('mara\n')
     return (await text(socket)) || nothing
   } catch (error) {
-    // How the end is seen depends on whether it comes before the line is sent.
+    // The error depends on whether the connection closes before the line is sent.
     return ['ECONNRESET', 'EPIPE'].includes(codeOf(error)) ? nothing : codeOf(error)
   }
 }

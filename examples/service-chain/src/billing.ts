@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import { LedgerClient } from './ledger-client.ts'
 import type { Listening, Log } from './listening.ts'
 
-/** Bills customers: called by core-api, and calls the ledger, as itself. */
+/** Bills customers: core-api calls it, and it calls the ledger under its own identity. */
 export async function startBilling(source: X509Source, ledgerPort: number, log: Log): Promise<Listening> {
   const guard = createGuard({
     source,

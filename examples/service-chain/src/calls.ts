@@ -3,15 +3,15 @@ import { isDeepStrictEqual } from 'node:util'
 import { createFetch } from '@countersign/client'
 import { idOf, names, type WorkloadName, type Workloads } from './workloads.ts'
 
-/** What came of calling again and again. */
+/** The results of repeated calls. */
 export interface CallResult {
   readonly calls: number
-  /** What went wrong, each once. */
+  /** The distinct failures. */
   readonly failures: ReadonlySet<string>
   readonly rotations: Readonly<Record<WorkloadName, number>>
 }
 
-/** Calls core-api as the storefront, four calls at a time, until each workload has rotated so often. */
+/** Calls core-api as the storefront, four calls at a time, until each workload has rotated this many times. */
 export async function callThroughRotations(
   { sources }: Workloads,
   coreApiPort: number,
@@ -54,5 +54,5 @@ export async function callThroughRotations(
   return { calls, failures, rotations }
 }
 
-// Milliseconds in which calls go on after the last rotation.
+// Milliseconds for which calls continue after the last rotation.
 const settling = 1000

@@ -6,7 +6,7 @@ import express, { type Response } from 'express'
 import { listen, type Listening, type Log } from './listening.ts'
 import { idOf } from './workloads.ts'
 
-/** What customers see: called by the storefront, and calls billing, as itself. */
+/** The customer-facing service: the storefront calls it, and it calls billing under its own identity. */
 export async function startCoreApi(source: X509Source, billingPort: number, log: Log): Promise<Listening> {
   const guard = createGuard({
     source,
@@ -17,7 +17,7 @@ export async function startCoreApi(source: X509Source, billingPort: number, log:
   const app = express()
   app.use(countersign(guard))
   app.get('/customers/:customer', async ({ params, principal }, response) => {
-    // Who asked us may interest billing, and proves nothing there: any caller could write that.
+    // The original caller may interest billing, but this header proves nothing: any caller could send it.
     const headers = { 'x-forwarded-client-cert': `URI=${principal?.name}` }
     try {
       const url = `https://127.0.0.1:${billingPort}/invoices/${encodeURIComponent(params.customer)}`

@@ -4,8 +4,8 @@ import { LedgerConnection } from './ledger-connection.ts'
 import { idOf } from './workloads.ts'
 
 /**
- * Asks the ledger, on a connection that is kept. After a rotation, and before the certificate of the ledger expires, the
- * next question gets a new one; what was asked on the old one is still answered there. Nothing is asked twice.
+ * Calls the ledger on a kept connection. After a rotation, and before the ledger's certificate expires, the next query
+ * uses a new connection; queries on the old one are still answered there. No query is sent twice.
  */
 export class LedgerClient {
   readonly #source: X509Source
@@ -18,14 +18,14 @@ export class LedgerClient {
     this.#port = port
   }
 
-  /** The line that answers; rejects with a `CallError` when the ledger cannot be used. */
+  /** Resolves to the response line; rejects with a `CallError` if the ledger cannot be called. */
   async ask(customer: string): Promise<string> {
     if (this.#connection?.isOpen === false) this.close()
     const connection = this.#connection ?? (await (this.#opening ??= this.#open()))
     return connection.ask(customer)
   }
 
-  /** Ends the connection once everything is answered. */
+  /** Closes the connection after all responses have arrived. */
   close(): void {
     this.#connection?.end()
     this.#connection = undefined

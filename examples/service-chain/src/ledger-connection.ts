@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline'
 import type { ServerSocket } from '@countersign/client'
 
-/** A connection to the ledger: lines go out, and are answered in their order. */
+/** A connection to the ledger: lines are sent, and answered in order. */
 export class LedgerConnection {
   readonly #socket: ServerSocket
   readonly #waiting: { readonly resolve: (line: string) => void; readonly reject: (error: Error) => void }[] = []
@@ -9,9 +9,9 @@ export class LedgerConnection {
 
   constructor(socket: ServerSocket) {
     this.#socket = socket
-    let failure = new Error('the ledger ended the connection')
+    let failure = new Error('the ledger closed the connection')
     const lines = createInterface({ input: socket })
-    // It repeats those of the socket, such as the end of the ledger's certificate.
+    // It repeats the socket's errors, such as the expiry of the ledger's certificate.
     lines.on('error', (error: Error) => {
       failure = error
     })
@@ -24,12 +24,12 @@ export class LedgerConnection {
     })
   }
 
-  /** Whether it can be asked more. */
+  /** Whether it accepts more queries. */
   get isOpen(): boolean {
     return !this.#isEnding && !this.#socket.destroyed
   }
 
-  /** Sends a line and gives the one that answers it. */
+  /** Sends a line and resolves to the response line. */
   ask(line: string): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
@@ -37,7 +37,7 @@ export class LedgerConnection {
     })
   }
 
-  /** Ends it once everything is answered. */
+  /** Closes the connection after all responses have arrived. */
   end(): void {
     this.#isEnding = true
     if (this.#waiting.length === 0) this.#socket.end()

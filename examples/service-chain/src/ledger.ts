@@ -5,7 +5,7 @@ import type { X509Source } from '@countersign/core'
 import { listen, type Listening, type Log } from './listening.ts'
 import { idOf } from './workloads.ts'
 
-/** Keeps the balances. It speaks no HTTP: a line with a customer is answered by a line of JSON. */
+/** Stores the balances. It does not use HTTP: a line with a customer is answered with a line of JSON. */
 export async function startLedger(source: X509Source, log: Log): Promise<Listening> {
   const server = createTlsServer(source, { callers: [idOf('billing')], log }, answerLines)
   return {
@@ -23,6 +23,6 @@ function answerLines(socket: CallerSocket): void {
     const answer = { balance: customer.length * 100, seenByLedger: socket.principal.name }
     socket.write(`${JSON.stringify(answer)}\n`)
   })
-  // It repeats those of the socket, and would end the process with them.
+  // It repeats the socket's errors, which would otherwise crash the process.
   lines.on('error', () => undefined)
 }

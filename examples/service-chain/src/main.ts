@@ -18,7 +18,7 @@ async function run(): Promise<number> {
   await using coreApi = await startCoreApi(sources['core-api'], billing.port, tell('core-api'))
   console.log(`storefront → core-api (Express) → billing (Fastify) → ledger (TLS); SVIDs come from ${agent}`)
 
-  console.log('\nwhat the order of the chain forbids')
+  console.log('\ncalls that the chain forbids')
   const attempts: Attempt[] = []
   for await (const made of attempt(workloads, { billing: billing.port, ledger: ledger.port })) {
     const { what, expected, found } = made
@@ -26,10 +26,10 @@ async function run(): Promise<number> {
     attempts.push(made)
   }
 
-  // The SVIDs of a machine's agent may live for an hour.
+  // The SVIDs of the machine's agent may live for an hour.
   const isShort = Object.values(sources).every(({ current: { svid } }) => svid.expiresAt - Date.now() < 90_000)
   const wanted = isShort ? 2 : 0
-  console.log('\ncalls without a pause')
+  console.log('\ncontinuous calls')
   const { calls, failures, rotations } = await callThroughRotations(workloads, coreApi.port, wanted)
   const seen = names.map((name) => [...(shown.get(idOf(name)) ?? [])])
   for (const [index, name] of names.entries()) {
@@ -39,25 +39,25 @@ async function run(): Promise<number> {
   for (const failure of failures) console.log(`FAILED: ${failure}`)
 
   const inVain = attempts.filter(({ expected, found }) => expected === found).length
-  // What was replaced while nobody connected is seen after the next rotation only.
+  // A certificate that is replaced without new connections only becomes visible after the next rotation.
   const isSeen = seen.every(({ length }) => length >= Math.max(wanted, 1))
   const isGood = failures.size === 0 && inVain === attempts.length && isSeen
   console.log()
   console.log(
     `${isGood ? 'as expected' : 'NOT AS EXPECTED'}: ${calls} calls through the chain, ${failures.size} failed; ` +
-      `${attempts.length} attempts to get past it, ${inVain} in vain`,
+      `${attempts.length} attempts to bypass it, ${inVain} refused`,
   )
   return isGood ? 0 : 1
 }
 
-/** Prints why a service denied something; its caller is not told. */
+/** Prints why a service denied a request; its caller does not receive the reason. */
 function tell(name: string): (event: CountersignEvent) => void {
   return (event) => {
     if (event.type === 'denial') console.log(`  ${name} denied ${event.principal}: ${event.reason}`)
   }
 }
 
-/** The serial numbers that each workload showed, as those saw who verified it. */
+/** The serial numbers of each workload, as its peers verified them. */
 function watchSerialNumbers(): ReadonlyMap<string, ReadonlySet<string>> {
   const shown = new Map<string, Set<string>>()
   subscribe(channels.authentication, (event) => {

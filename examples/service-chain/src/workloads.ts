@@ -2,21 +2,22 @@ import type { X509Source } from '@countersign/core'
 import { startAgent } from '@countersign/testkit/workload-api'
 import { workloadApiSource } from '@countersign/workload-api'
 
-/** The workloads of the chain, in the order in which they call one another. */
+/** The workloads of the chain, in the order in which they call each other. */
 export const names = ['storefront', 'core-api', 'billing', 'ledger'] as const
 
-/** What a workload's SPIFFE ID ends in. */
+/** The last segment of a workload's SPIFFE ID. */
 export type WorkloadName = (typeof names)[number]
 
-/** A source for each workload, and whose agent keeps them up to date. */
+/** A source for each workload, and the agent that updates them. */
 export interface Workloads extends AsyncDisposable {
   readonly agent: string
   readonly sources: Readonly<Record<WorkloadName, X509Source>>
 }
 
 /**
- * Opens a source for each workload. All are in this process, so the agent cannot tell them apart and is asked by hint,
- * `production/billing`: that of `SPIFFE_ENDPOINT_SOCKET`, or one of our own whose SVIDs live for ten seconds.
+ * Opens a source for each workload. All are in this process, so the agent cannot distinguish them, and each source
+ * selects its SVID by a hint such as `production/billing`. Uses the agent of `SPIFFE_ENDPOINT_SOCKET`, or an embedded
+ * one whose SVIDs live for ten seconds.
  */
 export async function openWorkloads(): Promise<Workloads> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
@@ -28,7 +29,7 @@ export async function openWorkloads(): Promise<Workloads> {
   const agent = await startAgent({ trustDomain, entries })
   const sources = await openSources(agent.endpoint)
   return {
-    agent: 'an agent of its own, SVIDs of 10 seconds',
+    agent: 'an embedded agent with SVIDs of 10 seconds',
     sources,
     [Symbol.asyncDispose]: async () => {
       await closeAll(sources)
@@ -37,7 +38,7 @@ export async function openWorkloads(): Promise<Workloads> {
   }
 }
 
-/** The SPIFFE ID of a workload. */
+/** Returns the SPIFFE ID of a workload. */
 export function idOf(name: WorkloadName | 'month-end'): string {
   return `spiffe://${trustDomain}/ns/production/sa/${name}`
 }

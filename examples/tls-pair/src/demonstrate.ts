@@ -6,7 +6,7 @@ import { createServiceB, greeting } from './service-b.ts'
 import { callAsServiceC, createImpostor } from './service-c.ts'
 import { neighbourOf, openWorkloads } from './workloads.ts'
 
-/** Runs the pair through some rotations, then has a third workload refused; gives the exit code. */
+/** Runs the pair through some rotations, then shows that a third workload is refused. Returns the exit code. */
 export async function demonstrate(ttlSeconds: number): Promise<number> {
   await using workloads = await openWorkloads(ttlSeconds)
   const { agent, sources } = workloads
@@ -20,19 +20,20 @@ export async function demonstrate(ttlSeconds: number): Promise<number> {
   const conversations = [await askServiceB(a, port)]
   const { notBefore, expiresAt } = a.current.svid
   const rotations = expiresAt - notBefore > longestWait ? 0 : ttlSeconds > 20 ? 2 : 4
-  if (rotations === 0) console.log(`SVIDs of more than ${longestWait / 1000} seconds: no rotation is waited for`)
+  if (rotations === 0)
+    console.log(`SVIDs live for more than ${longestWait / 1000} seconds: the demo does not wait for a rotation`)
   for (let count = 0; count < rotations && (await waitForRotation(a)); count += 1) {
-    console.log('service-a  rotated, connects anew')
+    console.log('service-a  rotated, connects again')
     conversations.push(await askServiceB(a, port))
   }
 
   const got = await callAsServiceC(c, port)
   const denials = events.filter((event) => event.type === 'denial')
   const why = denials.map(({ reason, principal }) => `${reason}: ${principal}`).join(', ') || 'nothing'
-  console.log(`service-c  calls service-b and gets ${got === '' ? 'no byte' : got}; service-b reports ${why}`)
+  console.log(`service-c  calls service-b and receives ${got === '' ? 'nothing' : got}; service-b reports ${why}`)
   const refused = await askServiceB(a, impostorPort).catch((error: unknown) => error)
   const code = refused instanceof CallError ? refused.code : 'no error'
-  console.log(`service-a  finds service-c where service-b should be: ${code}`)
+  console.log(`service-a  finds service-c instead of service-b: ${code}`)
   await Promise.all([close(serviceB), close(impostor)])
 
   const own = new Set(conversations.map(({ ownSerialNumber }) => ownSerialNumber))
@@ -47,12 +48,12 @@ export async function demonstrate(ttlSeconds: number): Promise<number> {
     code === 'server_unexpected'
   console.log(
     `${isGood ? 'as expected' : 'NOT AS EXPECTED'}: ${conversations.length} connections, ${own.size - 1} rotations of ` +
-      `service-a (${list(own)}), seen of service-b ${list(peers)}, service-c refused on both sides`,
+      `service-a (${list(own)}), seen from service-b: ${list(peers)}, service-c refused on both sides`,
   )
   return isGood ? 0 : 1
 }
 
-// Milliseconds. The SVIDs of a machine's agent may live for an hour.
+// Milliseconds. The SVIDs of the machine's agent may live for an hour.
 const longestWait = 150_000
 
 function list(serialNumbers: ReadonlySet<string>): string {

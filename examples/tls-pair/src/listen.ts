@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:tls'
 
-/** Listens on loopback and gives the port; 0 is a free one. */
+/** Listens on loopback and returns the port; 0 selects a free one. */
 export async function listen(server: Server, port = 0): Promise<number> {
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -10,7 +10,10 @@ export async function listen(server: Server, port = 0): Promise<number> {
   return address.port
 }
 
-/** Ends a server once its last connection has ended: before its source, which would cut what is left. */
+/**
+ * Closes a server after its last connection has closed. It has to happen before the source closes, which would cut off
+ * open connections.
+ */
 export async function close(server: Server): Promise<void> {
   server.close()
   await once(server, 'close')

@@ -17,7 +17,9 @@ if (typeof given === 'string') {
   await runAlone(given.role, given.port)
 }
 
-/** One of the two in a process of its own: an agent such as SPIRE's knows it by its account, others by `SVID_HINT`. */
+/**
+ * Runs one of the two in a separate process: an agent such as SPIRE's identifies it by its user, others by `SVID_HINT`.
+ */
 async function runAlone(name: 'service-a' | 'service-b', port: number): Promise<void> {
   const { SVID_HINT: hint } = process.env
   const source = await workloadApiSource(hint === undefined ? {} : { hint })
@@ -36,7 +38,7 @@ interface Arguments {
   readonly ttlSeconds: number
 }
 
-/** Reads the command line; gives what is wrong with it as text. */
+/** Parses the command line; returns an error message as text. */
 function readArguments(): Arguments | string {
   try {
     const options = { ttl: { type: 'string', default: '5' }, port: { type: 'string', default: '7443' } } as const

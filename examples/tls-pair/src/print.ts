@@ -1,12 +1,12 @@
 import { TLSSocket } from 'node:tls'
 
-/** Serial numbers of the certificates of both ends of a connection. */
+/** The serial numbers of the certificates of both ends of a connection. */
 export interface SerialNumbers {
   readonly own: string
   readonly peer: string
 }
 
-/** Reads them from the open connection, and so what was really shown. */
+/** Reads them from the open connection, so they are the ones that were presented. */
 export function serialNumbersOf(socket: TLSSocket): SerialNumbers {
   return {
     own: socket.getX509Certificate()?.serialNumber ?? '',
@@ -14,14 +14,14 @@ export function serialNumbersOf(socket: TLSSocket): SerialNumbers {
   }
 }
 
-/** Prints what one end of a connection knows of the other. */
+/** Prints what one end of a connection knows about the other. */
 export function print(name: string, what: string, ends: TLSSocket | SerialNumbers, further = ''): void {
   const { own, peer } = ends instanceof TLSSocket ? serialNumbersOf(ends) : ends
   const line = `${name}  ${what}  serial ${shorten(peer)}, own serial ${shorten(own)}`
   console.log(further === '' ? line : `${line}  ${further}`)
 }
 
-/** The end of a serial number: enough to tell two apart. */
+/** The last digits of a serial number, enough to distinguish two. */
 export function shorten(serialNumber: string): string {
   return `…${serialNumber.slice(-6).toLowerCase()}`
 }

@@ -4,16 +4,16 @@ import type { X509Source } from '@countersign/core'
 import { print, serialNumbersOf } from './print.ts'
 import { neighbourOf, type WorkloadName } from './workloads.ts'
 
-/** One connection of service-a, from its side. */
+/** One connection of service-a, as it sees it. */
 export interface Conversation {
   readonly peer: string | undefined
   readonly answer: string
-  /** Of the certificate that service-a showed on this connection. */
+  /** The serial number of the certificate that service-a presented on this connection. */
   readonly ownSerialNumber: string
   readonly peerSerialNumber: string
 }
 
-/** Connects to service-b and reads what it says; rejects with a `CallError` when somebody else is there. */
+/** Connects to service-b and reads its greeting; rejects with a `CallError` if another server answers. */
 export async function askServiceB(
   source: X509Source,
   port: number,
@@ -23,11 +23,11 @@ export async function askServiceB(
   const socket = await connectTls(source, { servers, host: '127.0.0.1', port })
   const { own, peer } = serialNumbersOf(socket)
   const answer = (await text(socket)).trimEnd()
-  if (answer !== '') print(name, `peer ${socket.principal?.name}`, { own, peer }, `it says "${answer}"`)
+  if (answer !== '') print(name, `peer ${socket.principal?.name}`, { own, peer }, `it sends "${answer}"`)
   return { peer: socket.principal?.name, answer, ownSerialNumber: own, peerSerialNumber: peer }
 }
 
-/** Waits for the next SVID, at most until this one has expired; gives whether it came. */
+/** Waits for the next SVID, at most until this one has expired. Resolves to whether it arrived. */
 export function waitForRotation(source: X509Source): Promise<boolean> {
   const { serialNumber, expiresAt } = source.current.svid
   return new Promise((resolve) => {
@@ -37,7 +37,7 @@ export function waitForRotation(source: X509Source): Promise<boolean> {
       resolve(isRotated)
     }
     const timer = setTimeout(() => end(false), Math.min(expiresAt - Date.now(), longestTimer))
-    // A new bundle is an update, too.
+    // A new bundle is an update too.
     const stop = source.onUpdate(({ svid }) => {
       if (svid.serialNumber !== serialNumber) end(true)
     })

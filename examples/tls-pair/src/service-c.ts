@@ -4,20 +4,22 @@ import { CallError, type CountersignEvent, type X509Source } from '@countersign/
 import { askServiceB } from './service-a.ts'
 import { greeting } from './service-b.ts'
 
-/** What service-c got by calling service-b, whose list of callers it is not in: nothing. */
+/** What service-c receives from service-b, which does not list it as a caller: nothing. */
 export async function callAsServiceC(source: X509Source, port: number): Promise<string> {
   try {
     const { answer } = await askServiceB(source, port, 'service-c')
     return answer
   } catch (error) {
-    // In TLS 1.3 a caller may see the handshake complete, and only then the end of its connection.
+    // In TLS 1.3 a caller may see the handshake complete before its connection closes.
     if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return ''
     if (error instanceof CallError && error.code === 'server_unreachable') return ''
     throw error
   }
 }
 
-/** Creates service-c in the place of service-b: it has an SVID of its own, says the same words, and lets everybody in. */
+/**
+ * Creates service-c in the place of service-b: it has its own SVID, sends the same greeting, and accepts every caller.
+ */
 export function createImpostor(source: X509Source, log: (event: CountersignEvent) => void): Server {
   const callers = [`spiffe://${source.current.svid.spiffeId.trustDomain}/**`]
   return createTlsServer(source, { callers, log }, (socket) => socket.end(`${greeting}\n`))

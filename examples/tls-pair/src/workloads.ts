@@ -2,18 +2,18 @@ import type { X509Source } from '@countersign/core'
 import { startAgent } from '@countersign/testkit/workload-api'
 import { workloadApiSource } from '@countersign/workload-api'
 
-/** The workloads of this example, by what their SPIFFE IDs end in. */
+/** The workloads of this example, by the last segment of their SPIFFE IDs. */
 export type WorkloadName = 'service-a' | 'service-b' | 'service-c'
 
-/** A source for each workload, and whose agent keeps them up to date. */
+/** A source for each workload, and the agent that updates them. */
 export interface Workloads extends AsyncDisposable {
   readonly agent: string
   readonly sources: Readonly<Record<WorkloadName, X509Source>>
 }
 
 /**
- * Opens all three sources in this process: on the agent that `SPIFFE_ENDPOINT_SOCKET` names, which has to give them the
- * hints `demo/service-a` and so on, or on one of our own, whose SVIDs live for `ttlSeconds`.
+ * Opens all three sources in this process, from the agent of `SPIFFE_ENDPOINT_SOCKET`, which must provide SVIDs with
+ * the hints `demo/service-a` and so on, or from an embedded one whose SVIDs live for `ttlSeconds`.
  */
 export async function openWorkloads(ttlSeconds: number): Promise<Workloads> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''
@@ -26,7 +26,7 @@ export async function openWorkloads(ttlSeconds: number): Promise<Workloads> {
   const agent = await startAgent({ trustDomain: 'saas.example', entries })
   const sources = await openSources(agent.endpoint)
   return {
-    agent: `an agent of its own, SVIDs of ${ttlSeconds} seconds`,
+    agent: `an embedded agent with SVIDs of ${ttlSeconds} seconds`,
     sources,
     [Symbol.asyncDispose]: async () => {
       await closeAll(sources)
@@ -35,7 +35,7 @@ export async function openWorkloads(ttlSeconds: number): Promise<Workloads> {
   }
 }
 
-/** The SPIFFE ID of a workload in the trust domain that this one is of. */
+/** The SPIFFE ID of a workload in the same trust domain. */
 export function neighbourOf({ current }: X509Source, name: WorkloadName): string {
   return idOf(name, current.svid.spiffeId.trustDomain)
 }

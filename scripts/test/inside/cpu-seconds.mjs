@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 
-/** How many seconds of processor time this process has used, and those that it started and that have ended. */
+/** The seconds of processor time of this process, and of its children that have exited. */
 export function cpuSeconds() {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6 + childSeconds()
 }
 
-// Node.js does not know; of the systems that it runs on, Linux has it in a file (proc_pid_stat(5), cutime and cstime).
+// Node.js does not expose it. Linux has it in a file (proc_pid_stat(5), cutime and cstime).
 function childSeconds() {
   try {
     const fields = readFileSync('/proc/self/stat', 'utf8')

@@ -1,16 +1,17 @@
 /**
- * `node:test` as compiled tests see it. Every test has a time limit, which Node.js 20 has no option for. And what a file
- * registers while it is loaded becomes a suite of that file, with its hooks: several files can share a process.
+ * `node:test` as compiled tests see it. Every test has a time limit, for which Node.js 20 has no option. The tests that
+ * a file registers while it is loaded become a suite for that file, with its hooks, so that several files can share a
+ * process.
  */
 import * as node from 'node:test'
 import { testTimeout } from './limits.mjs'
 
 export * from 'node:test'
 
-/** What the file that is being loaded has registered; undefined while none is. */
+/** The registrations of the file that is being loaded; undefined if there is none. */
 let registered
 
-/** Loads a file and runs its tests as a suite of that name; resolves when they have ended, to whether there were any. */
+/** Loads a file and runs its tests as a suite of that name. Resolves after them to whether there were any. */
 export async function runFile(name, load) {
   registered = []
   try {
@@ -73,7 +74,7 @@ function withVariants(original, wrap) {
   return Object.assign(wrap(original), Object.fromEntries(variants))
 }
 
-/** The name, the options and the function, each of which node:test lets be left out. */
+/** The name, the options and the function, each of which is optional in node:test. */
 function argumentsOf(given) {
   const name = typeof given[0] === 'string' ? given[0] : undefined
   const rest = name === undefined ? given : given.slice(1)

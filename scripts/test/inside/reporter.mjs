@@ -3,17 +3,17 @@ import { writeEvent } from './write-event.mjs'
 
 const stopAtFailure = process.env.COUNTERSIGN_STOP_AT_FAILURE === '1'
 
-/** A reporter for node:test: each test that ended becomes an event. */
+/** A reporter for node:test: each finished test becomes an event. */
 // eslint-disable-next-line import/no-default-export -- that is what --test-reporter loads
 export default async function* report(source) {
   for await (const { type, data } of source) {
-    // These two come when it happens; the others in the order of the file.
+    // These two are reported immediately, the others in the order of the file.
     if (type === 'test:dequeue' || type === 'test:complete') {
       writeEvent({ type, name: data.name, nesting: data.nesting, passed: data.details?.passed })
     }
-    // For one who wants to know whether all pass, and not what else fails.
+    // For runs that only need to know whether all tests pass.
     if (type === 'test:complete' && data.details.passed === false && !data.todo && stopAtFailure) process.exit(1)
-    // What --test-name-pattern leaves out, Node.js 20 reports as skipped.
+    // Node.js 20 reports the tests that --test-name-pattern excludes as skipped.
     if (data.skip === 'test name does not match pattern') continue
     if (type === 'test:pass' || type === 'test:fail') writeEvent(describeTest(type, data))
     if (type === 'test:diagnostic' && data.message.startsWith('Error: ')) {

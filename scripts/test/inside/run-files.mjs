@@ -1,15 +1,15 @@
-/** Runs the compiled test files that it is given in this process, one after the other, and writes down where each ends. */
+/** Runs the given compiled test files in this process, one after the other, and records where each ends. */
 import { pathToFileURL } from 'node:url'
 import { cpuSeconds } from './cpu-seconds.mjs'
 import { runFile } from './node-test.mjs'
 import { writeEvent } from './write-event.mjs'
 
-// Whoever started us is gone: nobody would end what runs here and in the processes that it has started.
+// The parent process is gone, so nothing else would stop this process and its children.
 process.once('disconnect', () => process.kill(process.platform === 'win32' ? process.pid : -process.pid, 'SIGKILL'))
 process.once('exit', () => writeEvent({ type: 'process:end', cpu: cpuSeconds() }))
 
-// A test that waits for what never comes is to end by its time limit, and not because there is nothing else to do: on
-// Node.js 20 that ends all further tests of the process as well, without a word. No timer, which some tests would find.
+// A test that waits forever has to end by its time limit, and not because the event loop is empty: on Node.js 20 that
+// silently ends all further tests of the process too. Not a timer, because some tests would detect it.
 process.channel?.ref()
 const isFiltered = process.execArgv.some((flag) => /^--test-(?:only|name-pattern|skip-pattern)/.test(flag))
 for (const path of process.argv.slice(2)) {
@@ -18,5 +18,5 @@ for (const path of process.argv.slice(2)) {
   writeEvent({ type: 'file:end', path, at: Date.now(), cpu: cpuSeconds(), isReported: hasTests && !isFiltered })
 }
 process.channel?.unref()
-// For a process that goes on although there is nothing left to do: what it waits for.
+// For a process that keeps running although its tests have finished: what it waits for.
 setTimeout(() => writeEvent({ type: 'left', resources: process.getActiveResourcesInfo() }), 5000).unref()
