@@ -39,7 +39,7 @@ test('Fastify: a hook that replaces config with one that has the same allow chan
     route.config = { allow }
   })
   app.get('/invoices', { config: { allow: [billing] } }, () => assert.fail('the handler ran'))
-  // Refusing to start would do as well.
+  // Refusing to start would also be correct.
   const isStarted = await app.ready().then(
     () => true,
     () => false,

@@ -54,7 +54,7 @@ describe('the decision of the server', () => {
     guard.attach(server)
     const peer = peerOf(context, await listen(context, server), attacker)
     assert.equal((await peer.fetch('/x')).status, 200)
-    // No adapter said how paths are read, so that an adapter's hook has to decide.
+    // No adapter described how paths are read, so an adapter's hook has to decide.
     assert.deepEqual(verdicts, [idOf('mailer'), undefined])
     assert.equal(asked(), 1)
   })
@@ -157,7 +157,7 @@ describe('the decision of the server', () => {
     const app = Fastify({ https: guard.tlsOptions() })
     const handled: string[] = []
     app.addHook('onRequest', async () => {
-      // The caller's authority is gone; our own certificate is of the new one.
+      // The caller's authority was removed; our own certificate is issued by the new one.
       own.replace({ svid: await other.issue(idOf('billing')), bundles: { 'saas.example': other } })
     })
     await app.register(countersign, { guard })
@@ -249,7 +249,7 @@ test('Express decides the target that it receives when a middleware rewrites it 
   })
   guard.attach(server)
   const port = await listen(context, server)
-  // The server, which knows nothing of Express behind this listener, has read the second one by the letter.
+  // The server does not know that this listener is an Express application, and has compared the second one exactly.
   for (const target of ['/v1/admin/out', '/ADMIN/out']) {
     assert.equal((await peerOf(context, port, attacker).fetch(target)).status, 403, target)
   }

@@ -88,7 +88,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
       assert.equal(last?.['effect'], 'deny')
       assert.equal(last['reason'], 'caller_not_listed')
       assert.equal(last['principal'], idOf('mailer'))
-      // Express learns of the route when the rules are decided and published.
+      // Express receives the route when the rules are decided and published.
       assert.equal(decisions.length, framework === 'Fastify' ? 1 : 2)
     })
   })
@@ -238,7 +238,7 @@ describe('Fastify logs a denial', () => {
   })
 })
 
-/** What is published on the channel of decisions during a test. */
+/** The events that are published on the decision channel during a test. */
 function listen(context: TestContext): readonly Fields[] {
   const decisions: Fields[] = []
   const note = (event: unknown): void => {

@@ -30,7 +30,7 @@ test("logs events of a source to Fastify's log at the level of the person who mu
     .split('\n')
     .map((line) => /^\{"level":(\d+).*"countersign":\{"type":"source".*"msg":"source ([a-z]+): /.exec(line))
     .flatMap((found) => (found === null ? [] : [found.slice(1)]))
-  // Pino's numbers: 30 is information, 40 a warning, 50 an error.
+  // Pino's levels: 30 is info, 40 warn, 50 error.
   assert.deepEqual(told, [
     ['40', 'warning'],
     ['50', 'refused'],

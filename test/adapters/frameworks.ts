@@ -22,7 +22,7 @@ export const billing = 'spiffe://saas.example/ns/production/sa/billing-service'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 export const analyticsService = 'spiffe://saas.example/ns/production/sa/analytics-service'
 
-/** The rules of the service, unless a test brings its own. */
+/** The rules of the service, unless a test overrides them. */
 export const rules: NonNullable<GuardOptions['rules']> = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
   { path: '/internal/analytics/**', allow: hasAnyAuthority('SERVICE_core-api', 'SERVICE_analytics-service') },
@@ -43,20 +43,20 @@ export const variants: readonly Variant[] = (['TLSv1.3', 'TLSv1.2'] as const).fl
   { name: `Express, HTTP/1.1, ${tlsVersion}`, framework: 'Express', http2: false, tlsVersion },
 ])
 
-/** The service, listening. */
+/** The listening service. */
 export interface Service extends AsyncDisposable {
   readonly running: Running
-  /** What reached a handler, as method and target, oldest first. */
+  /** The requests that reached a handler, as method and target, oldest first. */
   readonly handled: readonly string[]
-  /** What the guard logged, oldest first. */
+  /** The events that the guard logged, oldest first. */
   readonly events: readonly CountersignEvent[]
-  /** What OpenSSL said of each connection whose handshake it let through. */
+  /** OpenSSL's verdict on each connection whose handshake completed. */
   readonly authorized: readonly boolean[]
-  /** A peer that speaks the protocol and the TLS version of the variant. */
+  /** A peer that uses the protocol and the TLS version of the variant. */
   as(svid: TestSvid | null): Peer
 }
 
-/** Starts the service; the rules are replaced by those of the options. */
+/** Starts the service; `options` can override the rules. */
 export async function start(
   variant: Variant,
   options: GuardOptions,
@@ -83,7 +83,7 @@ export async function start(
   }
 }
 
-/** Opens a connection and sends bytes with the end of the handshake, then waits until the connection has ended. */
+/** Opens a connection and sends bytes right after the handshake, then waits until the connection has closed. */
 export async function sendBehindHandshake(service: Service, variant: Variant, svid: TestSvid | null): Promise<string> {
   const { tlsVersion, http2 } = variant
   const socket = connect({
@@ -102,12 +102,12 @@ export async function sendBehindHandshake(service: Service, variant: Variant, sv
   socket.write(
     http2 ? http2Request('/internal/health') : 'GET /internal/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
   )
-  // Not `once`: in TLS 1.2 the end comes as an error.
+  // Not `once`, because in TLS 1.2 it closes with an error.
   await new Promise((resolve) => socket.on('close', resolve))
   return received
 }
 
-/** The reasons by which peers were refused or requests denied, oldest first. */
+/** The reasons for refused peers and denied requests, oldest first. */
 export function reasonsOf(service: Service): readonly string[] {
   return service.events.flatMap((event) =>
     event.type !== 'source' && event.reason !== undefined ? [event.reason] : [],
@@ -131,7 +131,7 @@ const starters = {
   Express: (guard, handled) => startExpress(guard, handled),
 } satisfies Record<string, Starter>
 
-/** The routes that both frameworks have; Express has one more that no rule covers, which Fastify would not start with. */
+/** The routes of both frameworks. Express has another one that no rule covers, with which Fastify would not start. */
 const paths = ['/internal/health', '/internal/billing/invoices', '/internal/analytics/data'] as const
 const narrowed = '/internal/billing/narrowed'
 
@@ -190,7 +190,7 @@ async function startExpress(guard: Guard, handled: string[]): Promise<Running> {
     response.status(404).end()
   })
   const server = createServer(guard, app)
-  // Node ends idle connections after 5 seconds, which would look like what the guard does.
+  // Node closes idle connections after 5 seconds, which would look like an action of the guard.
   server.keepAliveTimeout = 72_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -201,7 +201,7 @@ async function startExpress(guard: Guard, handled: string[]): Promise<Running> {
   })
 }
 
-/** Preface, empty SETTINGS, a request in one HEADERS frame with fields by index or written out (RFC 7541 §6), GOAWAY. */
+/** Preface, empty SETTINGS, a request in one HEADERS frame with indexed or literal fields (RFC 7541 §6), GOAWAY. */
 function http2Request(path: string): Buffer {
   const block = Buffer.concat([Buffer.from([0x82, 0x87]), writeField(4, path), writeField(1, 'a')])
   return Buffer.concat([

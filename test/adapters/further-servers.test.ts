@@ -16,7 +16,7 @@ const rules = [
 ]
 
 test('attaches the second server of localhost before it accepts a connection', async (context) => {
-  // The addresses that a machine with IPv6 has, in a form that every Linux listens on.
+  // The addresses of a machine with IPv6, in a form on which every Linux can listen.
   const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }))
   context.mock.method(dns, 'lookup', (host: string, ...rest: readonly (LookupCallback | LookupOptions)[]) => {
     const isAll = rest.some((each) => typeof each === 'object' && each.all === true)
@@ -30,7 +30,7 @@ test('attaches the second server of localhost before it accepts a connection', a
   const guard = createGuard({ source, rules, log: () => undefined })
   const app = Fastify({ https: guard.tlsOptions() })
   context.after(() => app.close())
-  // Runs when both servers listen, and before the hooks of the plugin.
+  // Runs after both servers listen and before the hooks of the plugin.
   const answers = new Promise<readonly string[]>((resolve) => {
     app.addHook('onListen', async () => {
       const listening = app.addresses().filter((each) => typeof each === 'object')
@@ -55,7 +55,7 @@ interface LookupOptions {
 
 type LookupCallback = (error: null, found: unknown, family?: number) => void
 
-/** The status line of one request on a connection of its own. */
+/** The status line of one request on a new connection. */
 function ask({ keyPem, certificatePem }: TestSvid, host: string, port: number): Promise<string> {
   const socket = connect({
     host,

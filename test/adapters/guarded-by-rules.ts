@@ -20,9 +20,9 @@ const rules: NonNullable<GuardOptions['rules']> = [
 
 export const authority = await createAuthority('saas.example')
 const source = await authority.source(idOf('billing'))
-/** Passes `authenticated()` and nothing else. */
+/** Meets `authenticated()` and nothing else. */
 export const attacker = await authority.issue(idOf('mailer'))
-/** Passes all rules. */
+/** Meets all rules. */
 export const entitled = await authority.issue(idOf('admin-ui'))
 
 export function create(options: Partial<GuardOptions> | { readonly rules: undefined }): {

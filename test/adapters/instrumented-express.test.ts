@@ -29,7 +29,7 @@ const wrappers = {
   'Elastic APM': (handle: Handle): Handle => Object.assign((...values: unknown[]) => handle(...values), handle),
 } as const
 
-/** Puts a function around each middleware and each handler, in routers and routes too. */
+/** Wraps each middleware and each handler in a function, also in routers and routes. */
 function instrument(router: object, wrap: (handle: Handle) => Handle): void {
   const stack: unknown = Reflect.get(router, 'stack')
   const layers: readonly object[] = Array.isArray(stack) ? stack : []
@@ -39,7 +39,7 @@ function instrument(router: object, wrap: (handle: Handle) => Handle): void {
     if (typeof route === 'object' && route !== null) instrument(route, wrap)
     else if (isHandle(handle)) {
       instrument(handle, wrap)
-      // Express looks at the number of parameters.
+      // Express checks the number of parameters.
       Reflect.set(layer, 'handle', Object.defineProperty(wrap(handle), 'length', { value: handle.length }))
     }
   }

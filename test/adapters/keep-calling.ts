@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Calls that go on until they are stopped, at the latest at the end of the scope. */
+/** Calls that continue until they are stopped, at the latest at the end of the scope. */
 export interface Calls extends AsyncDisposable {
-  /** Resolves when a call that began after this one was asked for has ended. */
+  /** Resolves when a call that started after this one was requested has finished. */
   readonly next: () => Promise<void>
-  /** Stops, and gives every status, 0 for a call that failed. */
+  /** Stops, and returns every status, 0 for a failed call. */
   readonly stop: () => Promise<readonly number[]>
 }
 
-/** Calls again and again. */
+/** Calls repeatedly. */
 export function keepCalling(call: () => Promise<{ readonly status: number }>): Calls {
   const statuses: number[] = []
   const stopping = new AbortController()
@@ -24,7 +24,7 @@ export function keepCalling(call: () => Promise<{ readonly status: number }>): C
         ),
       )
       for (const resolve of asked) resolve()
-      // Whoever rotates has to come to it, too.
+      // Leaves time for the code that rotates.
       await wait(pause)
     }
   })()

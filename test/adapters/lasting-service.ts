@@ -10,14 +10,14 @@ import express from 'express'
 import Fastify, { type FastifyPluginCallback } from 'fastify'
 import { type Service, start, type Variant } from './frameworks.ts'
 
-/** A service some of whose responses last until somebody ends them. */
+/** A service with some responses that never end by themselves. */
 export interface LastingService extends Service {
-  /** Of the requests that reached a handler, the numbers in their queries, oldest first. */
+  /** The numbers in the queries of the requests that reached a handler, oldest first. */
   readonly numbers: readonly number[]
 }
 
 /**
- * Starts the service with `/internal/health`, which answers at once, and `/internal/long`, `/internal/events` and
+ * Starts the service with `/internal/health`, which responds immediately, and `/internal/long`, `/internal/events` and
  * upgrades, which never end.
  */
 export async function startLasting(variant: Variant, options: GuardOptions): Promise<LastingService> {
@@ -91,7 +91,7 @@ async function serveExpress(guard: Guard, note: Note): Promise<Running> {
     createEvents().pipe(response)
   })
   const server = createServer(guard, app)
-  // Node ends idle connections after 5 seconds, which would look like what the guard does.
+  // Node closes idle connections after 5 seconds, which would look like an action of the guard.
   server.keepAliveTimeout = 72_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -102,7 +102,7 @@ async function serveExpress(guard: Guard, note: Note): Promise<Running> {
   })
 }
 
-/** Writes a body of known length that is never complete. */
+/** Writes a body with a content length that is never completed. */
 function writeLong(response: WritableResponse): void {
   response.writeHead(200, { 'content-type': 'text/plain', 'content-length': 1_000_000 })
   const write = (): unknown => response.write('more\n')
@@ -122,10 +122,10 @@ function createEvents(): Readable {
   const push = (): unknown => events.push('data: more\n\n')
   push()
   const timer = setInterval(push, beat)
-  // Express leaves a piped stream as it is when the response is cut.
+  // Express does not destroy a piped stream when the response is cut off.
   timer.unref()
   return events.once('close', () => clearInterval(timer))
 }
 
-/** Milliseconds between two pieces of what lasts. */
+/** Milliseconds between two chunks of a long response. */
 const beat = 25

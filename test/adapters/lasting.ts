@@ -8,23 +8,23 @@ import type { Service, Variant } from './frameworks.ts'
 /** What a peer keeps open. */
 export type LastingKind = 'idle connection' | 'long response' | 'server-sent events' | 'upgraded socket'
 
-/** What can be kept open in a variant, each on a connection of its own. */
+/** What a variant can keep open, each on its own connection. */
 function lastingKinds({ http2 }: Variant): readonly LastingKind[] {
   const kinds = ['idle connection', 'long response', 'server-sent events'] as const
   return http2 ? kinds : [...kinds, 'upgraded socket']
 }
 
-/** Something that lasts on a connection, as its peer sees it. */
+/** A long-lived exchange on a connection, as its peer sees it. */
 export interface Lasting {
   readonly kind: LastingKind
   readonly isOpen: () => boolean
-  /** The moment when it ended, epoch milliseconds. */
+  /** The time at which it ended, in epoch milliseconds. */
   readonly ended: Promise<number>
-  /** Settles when more has come from the server on it; what is idle asks for it. */
+  /** Settles when more has arrived from the server; an idle connection sends a request for that. */
   readonly more: () => Promise<unknown>
 }
 
-/** Opens a connection and waits until what lasts on it has begun. */
+/** Opens a connection and waits until its exchange has started. */
 export function openLasting(service: Service, variant: Variant, svid: TestSvid, kind: LastingKind): Promise<Lasting> {
   return variant.http2 ? openStream(service, variant, svid, kind) : openSocket(service, svid, kind)
 }
@@ -34,7 +34,7 @@ export function openAllLasting(service: Service, variant: Variant, svid: TestSvi
   return Promise.all(lastingKinds(variant).map((kind) => openLasting(service, variant, svid, kind)))
 }
 
-/** An HTTP/2 session on a connection of its own. */
+/** An HTTP/2 session on its own connection. */
 export async function openSession(service: Service, variant: Variant, svid: TestSvid): Promise<ClientHttp2Session> {
   const { tlsVersion } = variant
   const peer = service.running.as(svid, { minVersion: tlsVersion, maxVersion: tlsVersion })
@@ -57,7 +57,7 @@ async function openSocket(service: Service, svid: TestSvid, kind: LastingKind): 
   const upgrade = isUpgrade ? 'Connection: Upgrade\r\nUpgrade: echo\r\n' : ''
   const ask = async (): Promise<unknown> => {
     socket.write(`GET ${targets[kind]} HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`)
-    // Without an answer there is an end.
+    // Without a response there is a close.
     const received: unknown = await Promise.race([once(socket, 'data'), ended])
     return assert.match(String(received), isUpgrade ? /^HTTP\/1\.1 101 / : /^HTTP\/1\.1 200 /)
   }
@@ -76,7 +76,7 @@ async function openStream(service: Service, variant: Variant, svid: TestSvid, ki
     const stream = session.request({ ':path': targets[kind] })
     stream.resume()
     const answered = new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status'])))
-    // Without an answer there is an end, or an error, which `once` throws.
+    // Without a response there is a close, or an error, which `once` throws.
     assert.equal(await Promise.race([answered, once(stream, 'close')]), 200)
     if (!stream.readableEnded) await once(stream, 'end')
     return undefined

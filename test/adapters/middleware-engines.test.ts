@@ -35,7 +35,7 @@ const rules: NonNullable<GuardOptions['rules']> = [
   { path: '/**', allow: authenticated() },
 ]
 
-/** Targets under `/admin`, `/exact` and `/größe` as an engine sees it, whatever Fastify's own router does with them. */
+/** Targets under `/admin`, `/exact` and `/größe` as an engine reads them, however Fastify's own router reads them. */
 const targets = [
   '/admin',
   '/admin/x',

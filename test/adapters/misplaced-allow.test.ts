@@ -137,7 +137,7 @@ test('accepts options of other plugins, including those that begin with allow', 
 
 test('the types reject the most likely misspellings', async () => {
   const app = await create()
-  // Each of these has to be a compile error, or `tsc` reports that none was found.
+  // Each of these must be a compile error, otherwise `tsc` reports an unused `@ts-expect-error`.
   // @ts-expect-error: a form of the word
   assert.throws(() => app.get('/a', { config: { allows: [coreApi] } }, answer))
   // @ts-expect-error: another

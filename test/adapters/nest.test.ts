@@ -19,7 +19,7 @@ const rules = [
   { path: '/**', allow: authenticated() },
 ]
 
-/** Targets that reach the middleware at `/admin` or its controller, if nothing denies them. */
+/** Targets that reach the middleware at `/admin` or its controller if they are not denied. */
 const targets = ['/admin', '/admin/x', '/ADMIN', '/ADMIN/x', '/Admin/X?y', '/admin/', '/aDmin/']
 
 let authority: Authority
@@ -136,7 +136,7 @@ async function listen(context: TestContext, app: INestApplication): Promise<Runn
   return running
 }
 
-/** What `@Module`, `@Controller` and `@Get` make of these classes, without the syntax that Node does not have. */
+/** What `@Module`, `@Controller` and `@Get` do with these classes, without the decorator syntax that Node lacks. */
 function createModule(reached: string[]): new () => object {
   class Routes {
     admin(): string {
@@ -183,7 +183,7 @@ function createQuietGuard(): Guard {
   return createGuard({ source, rules, log: () => undefined })
 }
 
-// Nest has a Fastify of its own, whose types are others.
+// Nest has its own copy of Fastify, with different types.
 async function registerPlugin(app: INestApplication, guard: Guard): Promise<void> {
   const register: unknown = Reflect.get(app, 'register')
   assert.ok(typeof register === 'function')

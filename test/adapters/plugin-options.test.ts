@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { billing, coreApi } from './frameworks.ts'
 import { refusal } from './refusal.ts'
 
-/* Options of app.register(): Fastify passes them to the plugin and applies none of them to its routes. */
+/** Options of app.register(): Fastify passes them to the plugin and does not apply them to its routes. */
 
 const authority = await createAuthority('saas.example')
 const guard = createGuard({
@@ -18,7 +18,7 @@ const guard = createGuard({
 const demand = hasAuthority('NOBODY')
 const withAllow: object = { allow: [coreApi] }
 
-/** What would restrict a route, and restricts nothing here. */
+/** Options that would restrict a route, but have no effect here. */
 const restricting: Readonly<Record<string, readonly [options: object, named: RegExp]>> = {
   'allow(…) as a hook': [{ onRequest: allow(demand) }, /allow\(…\) as onRequest/],
   'allow(…) among hooks': [{ preHandler: [() => undefined, allow(demand)] }, /allow\(…\) as preHandler/],

@@ -51,7 +51,7 @@ describe('Fastify', () => {
     const read = createConfigReader()
     const found: unknown[] = []
     app.get('/hello', { config: { allow: [] } }, (request) => {
-      // Without the getter that is read where there is no such symbol.
+      // Without the getter that is used if there is no such symbol.
       const { config, ...routeOptions } = request.routeOptions
       const bare = { routeOptions: { ...routeOptions, config: { ...config } } }
       Object.defineProperties(bare, Object.getOwnPropertyDescriptors(request))
@@ -104,7 +104,7 @@ describe('Fastify', () => {
   })
 })
 
-// It brings no types.
+// It has no types.
 function createExpress4(): unknown {
   const express4: unknown = createRequire(import.meta.url)('express4')
   assert.ok(typeof express4 === 'function')

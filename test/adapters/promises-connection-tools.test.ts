@@ -103,7 +103,7 @@ describe(
         await using service = await start(variant, { source })
         const reused = watchResumption(service)
         const stored = await store(await authority.issue(coreApi))
-        // Two transfers at once, of which the second may not wait for the first one's connection.
+        // Two simultaneous transfers; the second must not wait for the connection of the first.
         const { lines } = await askWithCurl(service, variant, stored, ['--parallel', '--parallel-immediate'])
         assert.deepEqual(lines, ['200', '200'])
         assert.deepEqual(reused, [false, false])
@@ -134,7 +134,7 @@ describe(
             const source = await authority.source(billing)
             await using service = await start(variant, { source })
             const stored = await store(await authority.issue(coreApi, { ttlSeconds: life.seconds }))
-            // The second request comes when the certificate has ended: after 6 seconds, if that lives for 4.
+            // The second request is sent after the certificate has expired: after 6 seconds, with a lifetime of 4.
             const asking = askWithCurl(service, variant, stored, ['--rate', `${2400 / life.seconds}/h`])
             asking.catch(() => undefined)
             while (service.handled.length === 0 && !life.isLate()) await wait(5)
@@ -154,7 +154,7 @@ interface StoredSvid {
   readonly cert: string
 }
 
-/** Whether each session that reached the guard was a resumed one. */
+/** Whether each session that reached the guard was resumed. */
 function watchResumption({ running }: Service): readonly boolean[] {
   const reused: boolean[] = []
   watchHandshakes(running.server, (socket) => reused.push(socket.isSessionReused()))
@@ -172,14 +172,14 @@ function startOpenssl(
 
 function spawnPiped(command: string, args: readonly string[]) {
   const child = spawn(command, args, { stdio: 'pipe' })
-  // It may have ended before everything was written.
+  // It may have closed before everything was written.
   child.stdin.on('error', () => undefined)
   child.stdout.resume()
   child.stderr.resume()
   return child
 }
 
-/** Asks twice in one process, and gives the status of each, 000 for none. */
+/** Sends two requests in one process, and returns the status of each, or 000. */
 async function askWithCurl(
   { running }: Service,
   { http2, tlsVersion }: Variant,

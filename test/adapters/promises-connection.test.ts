@@ -54,7 +54,7 @@ describe(
           assert.equal((await peer.fetch('/internal/health')).status, 200)
           life.begun()
           await ended
-          // On HTTP/2 the announced end comes first, and a connection for the rest of the time may follow it.
+          // On HTTP/2 the announced close comes first, and another connection may follow for the remaining time.
           await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
           await assert.rejects(peer.fetch('/internal/health'))
           assert.deepEqual(service.handled, ['GET /internal/health'])
@@ -69,7 +69,7 @@ describe(
           life.begun()
           // notAfter is the last valid second.
           await wait(shortLived.expiresAt + 1000 - Date.now() + 5)
-          // An idle HTTP/2 connection closes when its end is announced, which is before.
+          // An idle HTTP/2 connection closes when its expiry is announced, which is earlier.
           if (!variant.http2) {
             const response = await peer.fetch('/internal/health')
             assert.equal(response.status, 403)
@@ -91,7 +91,7 @@ describe(
 
         rotating.replace({ bundles: { 'saas.example': authority } })
         await assert.rejects(leaving.fetch('/internal/health?after'))
-        // A fresh handshake is refused by OpenSSL already; this was the open connection.
+        // OpenSSL already refuses a fresh handshake; this was the open connection.
         assert.equal(reasonsOf(service)[0], 'unknown_authority')
         assert.equal((await staying.fetch('/internal/health?after')).status, 200)
         assert.deepEqual(service.authorized, [isOpensslAsked, isOpensslAsked])
@@ -125,7 +125,7 @@ describe(
           socket.once('close', () => resolve(false))
           socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error === null))
           socket.write(request)
-          // From Node 26 on the attempt is left without an answer; one that succeeds does so at once.
+          // From Node 26 on, the attempt gets no response; a successful one gets it immediately.
           setTimeout(resolve, 2000, false)
         })
         socket.destroy()
@@ -140,7 +140,7 @@ describe(
 
 const request = 'GET /internal/health HTTP/1.1\r\nHost: a\r\n\r\n'
 
-/** The session that the server gives, if it gives one; in TLS 1.3 it would come behind the handshake. */
+/** The session that the server issues, if any; in TLS 1.3 it arrives after the handshake. */
 async function takeSession(
   service: Service,
   variant: Variant,
@@ -161,7 +161,7 @@ function open(service: Service, variant: Variant, svid: TestSvid | null, session
   })
 }
 
-/** What a peer receives until its connection ends. */
+/** The bytes that a peer receives until its connection closes. */
 async function connectAndAsk(
   service: Service,
   variant: Variant,

@@ -161,7 +161,7 @@ describe('promise 8: every denial has a reason that an operator can read and a c
   }
 })
 
-/** The same source, but nobody is told when it is lost, so that a request can still come. */
+/** The same source, but without notifying of its loss, so that a request can still arrive. */
 function withoutNotices(source: TestSource): X509Source {
   return {
     get current(): X509Material {
@@ -282,7 +282,7 @@ const brokenTests = {
   'returns-text': () => 'true',
 }
 
-/** A custom requirement as somebody without types would write it. */
+/** A custom requirement as untyped code would write it. */
 function broken(name: string, test: unknown): Requirement {
   const requirement: unknown = Reflect.apply(custom, null, [name, test])
   assert.ok(isCustom(requirement))

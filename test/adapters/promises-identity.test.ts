@@ -23,7 +23,7 @@ describe('promise 1: a certificate authenticates only if its chain ends in the b
       const forgedByUs = await ours.issue(partnersOwn, { faults: ['foreign_trust_domain'] })
       await assert.rejects(service.as(forgedByUs).fetch('/internal/health'))
 
-      // With several trust domains OpenSSL has no authorities and vouches for nobody: the verdict is ours alone.
+      // With several trust domains OpenSSL has no authorities, so only our verifier decides.
       assert.deepEqual(service.authorized, [false, false, false])
       assert.deepEqual(published, ['unknown_authority', 'unknown_authority', 'unknown_authority'])
       assert.deepEqual(service.handled, [])
@@ -59,14 +59,14 @@ describe('promise 2: exactly one URI SAN, a valid SPIFFE ID with a path, a leaf 
       for (const { fault, svid } of faulty) {
         const passed = service.authorized.length
         const refused = published.length
-        // In TLS 1.2 a client sends nothing before the server has answered, so there it is a plain request.
+        // In TLS 1.2 a client sends nothing before the server has responded, so it is an ordinary request there.
         assert.equal(await sendBehindHandshake(service, variant, svid), '', fault)
         const [reason, ...more] = published.slice(refused)
         if (!isOpensslAsked || service.authorized.slice(passed).includes(true)) passedOpenSsl.push(fault)
-        // OpenSSL refuses to read weak keys and signatures, and then nobody sees the certificate.
+        // OpenSSL refuses to read weak keys and signatures, so our verifier does not see the certificate.
         const isWeak = reason === 'handshake_failed' && (fault === 'weak_key' || fault === 'sha1_signature')
         if (!isWeak) assert.equal(reason, reasons[fault], fault)
-        // The request that came along is denied and reported as well, where Node still read it.
+        // The request that was sent along is also denied and reported, where Node still parsed it.
         assert.deepEqual(
           more.filter((other) => other !== 'identity_invalid'),
           [],
@@ -74,7 +74,7 @@ describe('promise 2: exactly one URI SAN, a valid SPIFFE ID with a path, a leaf 
         )
       }
       for (const fault of letThroughByOpenSsl) assert.ok(passedOpenSsl.includes(fault), `${fault} never reached us`)
-      // The same bytes do reach the handler with a perfect SVID.
+      // The same bytes reach the handler with a valid SVID.
       assert.notEqual(await sendBehindHandshake(service, variant, good), '')
       assert.deepEqual(service.handled, ['GET /internal/health'])
     })
@@ -115,7 +115,7 @@ describe('promise 4: no header authenticates anyone', async () => {
   }
 })
 
-/** The reason by which each fault that OpenSSL lets through is refused; some versions refuse more themselves. */
+/** The reason for each fault that OpenSSL accepts; some versions reject more themselves. */
 const reasons = {
   two_uri_sans: 'several_uri_sans',
   no_uri_san: 'no_uri_san',
@@ -146,7 +146,7 @@ const reasons = {
 
 const faults = Object.keys(reasons).filter((name): name is keyof typeof reasons => name in reasons)
 
-/** Without these the test would show OpenSSL's work and none of ours. */
+/** Without these the test would exercise only OpenSSL. */
 const letThroughByOpenSsl = [
   'two_uri_sans',
   'no_uri_san',
@@ -184,7 +184,7 @@ function createForgedHeaders(certificate: string): Readonly<Record<string, strin
   }
 }
 
-/** The reasons of all refusals and denials: the log only counts those that repeat. */
+/** The reasons of all refusals and denials, because the log only counts repeated ones. */
 function collectReasons(context: TestContext): readonly string[] {
   const reasons: string[] = []
   const note = (event: unknown): void => {

@@ -28,7 +28,7 @@ describe(
             await peer.fetch(`/internal/health?${Date.now()}`).then(({ status }) => statuses.add(status), ignore)
             await wait(pause)
           }
-          // A request that is there at that very second finds nobody who could decide about it.
+          // A request that arrives in exactly that second cannot be decided.
           statuses.delete(503)
           assert.deepEqual([...statuses], [200])
           assert.ok(service.numbers.every((sent) => sent < end))
@@ -77,7 +77,7 @@ describe(
 const pause = 20
 
 function ignore(): void {
-  // A call that fails is what is waited for.
+  // Waits for a failed call.
 }
 
 const losses: readonly (readonly [string, (source: TestSource) => unknown, string])[] = [

@@ -141,7 +141,7 @@ async function assertUntouched(lasting: readonly Lasting[]): Promise<void> {
   )
 }
 
-/** The serial number that a peer sees which verifies the server against this authority alone. */
+/** The serial number seen by a peer that verifies the server only against this authority. */
 async function shownSerial(
   service: Service,
   variant: Variant,

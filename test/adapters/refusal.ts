@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { ConfigurationError, type ConfigurationErrorCode } from '@countersign/core'
 
-/** For `assert.throws` and `assert.rejects`: an error of this code whose message names what it is about. */
+/** For `assert.throws` and `assert.rejects`: an error with this code whose message names its subject. */
 export function refusal(code: ConfigurationErrorCode, named: RegExp): (error: unknown) => true {
   return (error) => {
     assert.ok(error instanceof ConfigurationError, String(error))

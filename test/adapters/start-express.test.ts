@@ -73,7 +73,7 @@ describe('an Express application does not start', () => {
       build(app, guard)
       const server = createServer(guard, app)
       const failed = once(server, 'error')
-      // What most callbacks do must not hide the error.
+      // Typical callbacks must not hide the error.
       server.listen(0, '127.0.0.1', () => assert.ok(server.address()))
       const emitted: unknown[] = await failed
       refusal('registration_invalid', new RegExp(`route ${path} .*app\\.use\\(countersign`))(emitted[0])

@@ -92,7 +92,7 @@ describe('the routes of a plugin must be covered like any others', () => {
     assert.equal(await open(await authority.issue(coreApi, { faults: ['two_uri_sans'] }), '/internal/live'), 'refused')
     assert.deepEqual(opened, ['/internal/live'])
 
-    // A listener beside the plugin's does not get past the rules.
+    // A listener next to the plugin's does not bypass the rules.
     const reached: string[] = []
     running.server.on('upgrade', ({ url }: { readonly url: string }) => reached.push(url))
     assert.equal(await open(svid, '/live'), '403')
@@ -121,7 +121,7 @@ async function create(rules: readonly Rule[]) {
   return { guard, app }
 }
 
-/** The first message, or the status in its place, or that there was none. */
+/** The first message, or the status instead, or that there was none. */
 async function openWebSocket(port: number, svid: TestSvid | null, path: string): Promise<string> {
   const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, {
     rejectUnauthorized: false,

@@ -97,7 +97,7 @@ test('starts with the corrected form of each error above', () => {
   assert.equal(forAdapter(createGuard(options)).rules.rules.length, 2)
 })
 
-/** As somebody without types would call it. */
+/** As untyped code would call it. */
 function refuses(options: object, isRefusal: (error: unknown) => boolean): void {
   assert.throws(() => Reflect.apply(createGuard, null, [{ source, ...options }]), isRefusal)
 }

@@ -23,7 +23,7 @@ const foreign = await authority.issue(billing)
 const keyStore = readFileSync(new URL('../vectors/key-stores/openssl-unprotected.p12', import.meta.url))
 const sameName = { key: foreign.keyPem, cert: foreign.certificatePem }
 
-/** Settings that undo what the guard promises, and the word by which the error names each. */
+/** Settings that would break the guard's guarantees, and the word with which the error names each. */
 const unsuitable: Readonly<Record<string, readonly [ServerOptions, RegExp]>> = {
   'another rejectUnauthorized': [{ rejectUnauthorized: !isOpensslAsked }, /rejectUnauthorized/],
   'requestCert: false': [{ requestCert: false }, /requestCert/],

@@ -26,7 +26,9 @@ import { readJson, reasonsOf, sendBehindHandshake, type Service, start, type Var
 import { refusal } from './refusal.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 
-/* The service of the article on Spring Security, which knows its callers by common name: a map of four services. */
+/**
+ * The service of the article on Spring Security, which identifies its callers by common name: a map of four services.
+ */
 
 const rules: NonNullable<GuardOptions['rules']> = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_CORE_API') },
@@ -39,7 +41,7 @@ const paths = ['/internal/billing/invoices', '/internal/analytics/data', '/inter
 const files = await openFiles()
 after(() => files[Symbol.asyncDispose]())
 
-/** Starts the service with its principal as the answer of every route. */
+/** Starts the service; every route responds with its principal. */
 function startArticle(variant: Variant, options: Partial<GuardOptions> = {}): Promise<Service> {
   const { framework, http2 } = variant
   const listen = framework === 'Express' ? listenExpress : http2 ? listenFastify2 : listenFastify
@@ -181,7 +183,8 @@ describe('during the life of a connection', () => {
         assert.equal((await peer.fetch('/internal/health')).status, 200)
         const idle = await peer.connect({ minVersion: 'TLSv1.3', ...(variant.http2 && { ALPNProtocols: ['h2'] }) })
         life.begun()
-        // Not `once`: the end may come as an error. On HTTP/2 it comes early, and a new connection is still accepted.
+        // Not `once`, because it may close with an error. On HTTP/2 it closes early, and a new connection is still
+        // accepted.
         await new Promise((resolve) => idle.resume().on('close', resolve))
         await delay(Math.max(0, svid.expiresAt + 1000 - Date.now()))
         await assert.rejects(peer.fetch('/internal/health'))

@@ -73,7 +73,7 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     const named = commonName({ authorities: { 'Harbour-Issuing': ['SERVICE_ORDER'] } })
     await using service = await start({ key: at('payment.key'), cert: at('payment.chain'), ca }, named)
     await assert.rejects(service.call('issuing.crt', '/payments/1', 'issuing.key'))
-    // OpenSSL is the first to see it, by its key usage.
+    // OpenSSL rejects it first, because of its key usage.
     assert.deepEqual(service.reasons, ['leaf_is_ca'])
   })
 

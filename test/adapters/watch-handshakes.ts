@@ -2,8 +2,8 @@ import type { Server } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
 /**
- * Calls back with the socket of each peer whose handshake is complete, before the guard of the attached server verifies
- * it: no listener of the server sees the peers that the guard refuses.
+ * Calls back with the socket of each peer whose handshake is complete, before the attached guard verifies it; listeners
+ * of the server do not see refused peers.
  */
 export function watchHandshakes(server: Server, note: (socket: TLSSocket) => void): void {
   const guarded = server.emit.bind(server)

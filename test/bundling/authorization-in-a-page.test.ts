@@ -7,7 +7,7 @@ import { bundleForPage, entryPoints, expectedDecisions, micromatchOptions, pageO
 
 test('decides requests in an environment without Node', async () => {
   const script = await bundleForPage()
-  // JavaScript itself, and of the Web what each page and each worker has.
+  // JavaScript itself, and the Web APIs that every page and worker has.
   const context = createContext({ URL, TextEncoder, TextDecoder, crypto: globalThis.crypto })
   const found: unknown = runInContext(`${script}; JSON.stringify(page.decisions)`, context)
   assert.deepEqual(JSON.parse(String(found)), expectedDecisions)

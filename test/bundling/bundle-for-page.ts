@@ -3,7 +3,7 @@ import { build, type BuildOptions } from 'esbuild'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** What `page.ts` decides, wherever it runs. */
+/** The decisions of `page.ts`, in any environment. */
 export const expectedDecisions: readonly string[] = [
   'allow',
   'deny 403 authority_missing',
@@ -23,7 +23,7 @@ export const expectedDecisions: readonly string[] = [
 /** The program. */
 export const entryPoints: string[] = [here('page.ts')]
 
-/** How a program is bundled for a page: nothing in it may need Node. */
+/** Bundles a program for a page: nothing in it may need Node. */
 export const pageOptions = {
   bundle: true,
   platform: 'browser',
@@ -33,13 +33,13 @@ export const pageOptions = {
   logLevel: 'silent',
 } as const satisfies BuildOptions
 
-/** What `micromatch` wants of Node, as packages/authorization/README.md has it. */
+/** The Node modules that `micromatch` needs, as in packages/authorization/README.md. */
 export const micromatchOptions = {
   alias: { path: here('node-for-micromatch.ts'), util: here('node-for-micromatch.ts') },
   define: { 'process.platform': '"browser"' },
 } as const satisfies BuildOptions
 
-/** The program as one script, which sets the global variable `page`. */
+/** The program as one script that sets the global variable `page`. */
 export async function bundleForPage(): Promise<string> {
   const { outputFiles } = await build({ ...pageOptions, ...micromatchOptions, entryPoints })
   return outputFiles.map(({ text }) => text).join('')

@@ -12,7 +12,7 @@ import { scale } from '../support/long.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-// As docs/bundling.md has it.
+// As in docs/bundling.md.
 const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
 const expected = `Express /hello: 200

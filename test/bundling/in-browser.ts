@@ -15,7 +15,7 @@ import { bundleForPage, expectedDecisions } from './bundle-for-page.ts'
 const [browser = 'chromium'] = process.argv.slice(2)
 const script = await bundleForPage()
 
-// From a server on loopback, because a page from a file has no `crypto.randomUUID` in every browser.
+// From a loopback server, because `crypto.randomUUID` is missing in pages from files in some browsers.
 const server = createServer(({ url }, response) => {
   const isScript = url === '/page.js'
   response.writeHead(200, { 'content-type': isScript ? 'text/javascript' : 'text/html' })
@@ -28,7 +28,7 @@ try {
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const args = ['--headless=new', '--disable-gpu', '--no-first-run', `--user-data-dir=${profile}`, '--dump-dom']
-  // Its sandbox does not start for root, as in most containers; the page is ours.
+  // Chromium's sandbox does not start as root, as in most containers; the page is ours.
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const { stdout } = await promisify(execFile)(browser, [...args, ...asRoot, `http://127.0.0.1:${port}/`], {
     timeout: 60_000,

@@ -1,3 +1,3 @@
-// What micromatch and its libraries import of Node's `path` and `util`, for a page.
+// The members of Node's `path` and `util` that micromatch and its dependencies import, for a page.
 export const sep = '/'
 export const inspect = String

@@ -31,7 +31,7 @@ const coreApi = assumePrincipal('spiffe://saas.example/ns/production/sa/core-api
 const mailer = assumePrincipal('spiffe://saas.example/ns/staging/sa/mailer', ['REPORTS'])
 const partner = assumePrincipal('spiffe://partner.example/ns/a/sa/core-api')
 
-/** What was decided, as text. */
+/** The decisions as text. */
 export const decisions: readonly string[] = [
   describe(decidePath(rules, { method: 'GET', path: '/invoices/17', principal: coreApi })),
   describe(decidePath(rules, { method: 'GET', path: '/invoices/17', principal: mailer })),

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const app = express()
   app.set('case sensitive routing', true)
   app.use(countersign(guard))
-  // An application of its own, which reads paths without their case.
+  // A mounted application that ignores the case of paths.
   const mounted = express()
   mounted.get(['/admin/keys', '/hello'], (_request, response) => void response.send('handled'))
   app.use(mounted)
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   fastify.get('/hello', () => 'handled')
   print('Fastify', (await authority.as(callerId).inject(fastify, '/hello')).statusCode)
 
-  // Without rules an upgrade is decided by its route alone.
+  // Without rules an upgrade is decided only by its route.
   const routed = createGuard({ source, log: () => undefined })
   const chat = Fastify({ https: routed.tlsOptions() })
   await chat.register(fastifyCountersign, { guard: routed })

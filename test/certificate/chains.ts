@@ -34,7 +34,7 @@ import {
 } from './issue.ts'
 import type { Random } from './random.ts'
 
-/** What a peer could present and what we would trust, with what is wrong in it by name. */
+/** What a peer could present and what we would trust, with its defects by name. */
 export interface Hierarchy {
   readonly traits: readonly string[]
   readonly authorities: readonly Buffer[]
@@ -43,7 +43,7 @@ export interface Hierarchy {
   readonly leaves: readonly { readonly traits: readonly string[]; readonly der: Buffer }[]
 }
 
-/** One way in which a certificate may differ from a right one. */
+/** One way in which a certificate may differ from a valid one. */
 interface Change {
   readonly trait: string
   readonly extensions?: Readonly<Record<string, Buffer | null>>
@@ -57,7 +57,7 @@ const flip = (signature: Buffer): Buffer => Buffer.from(signature).fill(signatur
 
 const strayedSerialNumber = extension('2.5.29.35', sequence(tlv(0x82, Buffer.from('0badcafe', 'hex'))))
 
-/** Wrong or odd in any certificate, leaf or issuer. */
+/** Defects of any certificate, leaf or issuer. */
 const changes: readonly Change[] = [
   { trait: 'expired', fields: () => ({ notAfter: time(now - 5 * second) }) },
   { trait: 'not yet valid', fields: () => ({ notBefore: time(now + 5 * second) }) },
@@ -114,7 +114,7 @@ const weakKeyTypes: readonly KeyType[] = ['RSA-1024', 'P-224', 'Ed448']
 
 const { dns, email, uri, ip, directory, registeredId, other } = generalName
 
-/** Names that leaves and intermediates carry; the trait says why a name may be judged more strictly than by OpenSSL. */
+/** Names of leaves and intermediates; the trait says why a name may be checked more strictly than by OpenSSL. */
 const names: readonly (readonly [name: Buffer, trait?: string])[] = [
   [uri('spiffe://saas.example/ns/production/sa/core-api')],
   [uri('spiffe://eu.saas.example/ns/x')],
@@ -187,7 +187,7 @@ export function createHierarchy(random: Random): Hierarchy {
   return { traits, leaves, ...present(entities, certificates, random, traits) }
 }
 
-/** Puts the root into the bundle and the rest into what the peer presents, in one of several honest and wrong ways. */
+/** Puts the root into the bundle and the rest into the presented chain, in one of several valid and invalid ways. */
 function present(
   entities: readonly Entity[],
   certificates: readonly Buffer[],

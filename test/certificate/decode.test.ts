@@ -254,7 +254,7 @@ test('throws only its own errors, whichever byte is changed', () => {
 })
 
 test('rejects a configured certificate that a second parser reads differently', () => {
-  // The second reader takes the year 0 for 1900.
+  // The second parser reads the year 0 as 1900.
   const ancient = encodeCertificate({ notBefore: tlv(0x18, '00000101000000Z') })
 
   assert.equal(decodeCertificate(ancient).notBefore, Date.parse('0000-01-01T00:00:00Z'))
@@ -277,7 +277,7 @@ for (const keyType of ['P-256', 'P-384', 'P-521', 'RSA-2048', 'RSA-PSS', 'Ed2551
 }
 
 test('accepts a certificate of 128 KiB and not one byte more', () => {
-  // Signatures of Ed25519 are all of one length.
+  // Ed25519 signatures all have the same length.
   const by = signer(keyPair('Ed25519').privateKey)
   const withName = (length: number): Buffer =>
     encodeCertificate({ subject: name(`CN=${'x'.repeat(length)}`), signer: by })

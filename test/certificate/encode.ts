@@ -2,7 +2,7 @@
  * DER written by hand, so that every field of a certificate can be wrong in every way.
  */
 
-/** One element of DER with its shortest length. */
+/** Encodes a DER element with the shortest length. */
 export function tlv(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
   const content = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)))
   if (content.length < 0x80) return Buffer.concat([Buffer.from([tag, content.length]), content])
@@ -33,7 +33,7 @@ function encodeArc(arc: bigint): Buffer {
   return Buffer.from(bytes)
 }
 
-/** A moment as RFC 5280 writes it: UTCTime to 2049, GeneralizedTime after. */
+/** Encodes a time as in RFC 5280: UTCTime to 2049, GeneralizedTime after. */
 export function time(moment: number): Buffer {
   const digits = new Date(moment).toISOString().replace(/[-:T]|\.\d+/g, '')
   return digits < '2050' ? tlv(0x17, digits.slice(2)) : tlv(0x18, digits)
@@ -48,18 +48,21 @@ const attributeTypes: Readonly<Record<string, string>> = {
   E: '1.2.840.113549.1.9.1',
 }
 
-/** One attribute: `CN=core-api`, or another OID, as UTF8String (an e-mail address as IA5String) or by another tag. */
+/**
+ * Encodes an attribute: `CN=core-api`, or another OID, as UTF8String (an e-mail address as IA5String) or with another
+ * tag.
+ */
 export function attribute(text: string, tag = text.startsWith('E=') ? 0x16 : 0x0c): Buffer {
   const [type = '', value = ''] = text.split(/=(.*)/s)
   return sequence(objectIdentifier(attributeTypes[type] ?? type), tlv(tag, Buffer.from(value)))
 }
 
-/** A Name of relative names with one attribute each, outermost first: `name('C=US', 'O=SPIRE')`. */
+/** Encodes a Name of relative names with one attribute each, outermost first: `name('C=US', 'O=SPIRE')`. */
 export function name(...relativeNames: readonly (string | Buffer)[]): Buffer {
   return sequence(...relativeNames.map((text) => tlv(0x31, typeof text === 'string' ? attribute(text) : text)))
 }
 
-/** General names by their tags (RFC 5280 §4.2.1.6). */
+/** Encodes general names by their tags (RFC 5280 §4.2.1.6). */
 export const generalName = {
   other: (): Buffer => tlv(0xa0, objectIdentifier('1.3.6.1.4.1.311.20.2.3'), tlv(0xa0, tlv(0x0c, 'x'))),
   email: (value: string): Buffer => tlv(0x81, value),
@@ -81,7 +84,7 @@ export function basicConstraints(cA: boolean, pathLength?: number): Buffer {
   return extension('2.5.29.19', sequence(...parts), true)
 }
 
-/** Key usage by its bits, the first of which is number 0: `keyUsage(5, 6)` is keyCertSign and cRLSign. */
+/** Encodes key usages by bit number, starting with 0: `keyUsage(5, 6)` is keyCertSign and cRLSign. */
 export function keyUsage(...bits: readonly number[]): Buffer {
   const value = bits.reduce((sum, bit) => sum | (1 << (15 - bit)), 0)
   const bytes = Buffer.from([value >> 8, value & 0xff])

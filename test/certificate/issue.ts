@@ -32,7 +32,7 @@ export type KeyType = 'P-256' | 'P-384' | 'P-521' | 'RSA-2048' | 'RSA-1024' | 'R
 
 const keyPairs = new Map<string, KeyPair>()
 
-/** The key pair of that type and number, made once for each test process. */
+/** The key pair of this type and number, created once per test process. */
 export function keyPair(type: KeyType = 'P-256', number = 0): KeyPair {
   const label = `${type} ${number}`
   const pair = keyPairs.get(label) ?? createKeyPair(type)
@@ -49,13 +49,13 @@ function createKeyPair(type: KeyType): KeyPair {
   return generateKeyPairSync('ec', { namedCurve: type })
 }
 
-/** An algorithm identifier and how to sign with it. */
+/** An algorithm identifier and its signing function. */
 export interface Signer {
   readonly algorithm: Buffer
   readonly sign: (bytes: Buffer) => Buffer
 }
 
-/** The usual algorithm of a key, or another hash. */
+/** The default algorithm of a key, or with another hash. */
 export function signer(privateKey: KeyObject, hash: Hash = 'sha256'): Signer {
   const type = privateKey.asymmetricKeyType
   if (type === 'ec') return signerOf(sequence(objectIdentifier(ecdsaAlgorithms[hash])), hash, privateKey)
@@ -86,11 +86,11 @@ export function signerOf(algorithm: Buffer, hash: string | null, key: KeyObject)
   return { algorithm, sign: (bytes) => sign(hash, bytes, key) }
 }
 
-/** Every field of a certificate, encoded; what is left out is right. */
+/** The encoded fields of a certificate; omitted ones are valid. */
 export interface Fields {
   readonly version: Buffer
   readonly serialNumber: Buffer
-  /** Inside the signed part; the same as outside when left out. */
+  /** The algorithm inside the signed part; by default the same as outside. */
   readonly signedAlgorithm: Buffer
   readonly issuer: Buffer
   readonly notBefore: Buffer
@@ -98,20 +98,20 @@ export interface Fields {
   readonly subject: Buffer
   readonly publicKey: Buffer
   readonly uniqueIds: Buffer
-  /** Encoded extensions; null leaves the field out. */
+  /** Encoded extensions; null omits the field. */
   readonly extensions: readonly Buffer[] | null
   readonly signer: Signer
-  /** Changes the signature after it was made. */
+  /** Changes the finished signature. */
   readonly damage: (signature: Buffer) => Buffer
 }
 
-/** The moment of all tests: 2026-06-01T12:00:00Z. */
+/** The current time in all tests: 2026-06-01T12:00:00Z. */
 export const now: number = Date.UTC(2026, 5, 1, 12)
 const hour = 3_600_000
 
 export const exportKey = ({ publicKey }: KeyPair): Buffer => publicKey.export({ type: 'spki', format: 'der' })
 
-/** A signed certificate from its fields. */
+/** Creates a signed certificate from its fields. */
 export function encodeCertificate(fields: Partial<Fields> = {}): Buffer {
   const { signer: by = signer(keyPair().privateKey), extensions = [basicConstraints(false)] } = fields
   const signed = sequence(
@@ -133,7 +133,7 @@ export const clientAuth = '1.3.6.1.5.5.7.3.2'
 export const serverAuth = '1.3.6.1.5.5.7.3.1'
 export const anyUsage = '2.5.29.37.0'
 
-/** A name with a key, which can sign. */
+/** A name with a key that can sign. */
 export interface Entity {
   readonly name: Buffer
   readonly keys: KeyPair
@@ -143,20 +143,20 @@ export function entity(commonName: string, type: KeyType = 'P-256', number = 0):
   return { name: name('O=Test', `CN=${commonName}`), keys: keyPair(type, number) }
 }
 
-/** The extensions of a certificate, each replaceable, each removable by null. */
+/** The extensions of a certificate; each can be replaced, or removed with null. */
 type Extensions = Readonly<Record<string, Buffer | null>>
 
 function listExtensions(standard: Extensions, changed: Extensions): readonly Buffer[] {
   return Object.values({ ...standard, ...changed }).filter((value) => value !== null)
 }
 
-/** A certificate for an authority, signed by itself or by another. */
+/** Creates a certificate for an authority, signed by itself or by another. */
 export function issueAuthority(subject: Entity, { by = subject, extensions = {}, fields = {} }: Issue = {}): Buffer {
   const standard = { basicConstraints: basicConstraints(true), keyUsage: keyUsage(5, 6) }
   return issue(subject, by, listExtensions(standard, extensions), fields)
 }
 
-/** A certificate for a workload. */
+/** Creates a certificate for a workload. */
 export function issueLeaf(subject: Entity, { by = subject, extensions = {}, fields = {} }: Issue): Buffer {
   const standard = {
     basicConstraints: basicConstraints(false),
@@ -188,7 +188,7 @@ function issue(subject: Entity, by: Entity, extensions: readonly Buffer[], field
   })
 }
 
-/** A certificate that another library has written, with all the extensions that we read but name constraints. */
+/** A certificate from another library, with all extensions that we read except name constraints. */
 export async function issueByLibrary(options: {
   readonly subject: string
   readonly issuer: string

@@ -34,9 +34,9 @@ const outside = false
 interface Case {
   readonly base: Buffer
   readonly name: Buffer
-  /** Passes when the base is permitted. */
+  /** Accepted if the base is permitted. */
   readonly permitted: boolean
-  /** Passes when the base is excluded. */
+  /** Accepted if the base is excluded. */
   readonly excluded: boolean
 }
 
@@ -49,7 +49,7 @@ function rows(
   })
 }
 
-// What cannot be judged passes neither way: the last column is then `outside` beside `outside`.
+// A name that cannot be evaluated is accepted in neither case: the last two columns are both `outside`.
 const table: readonly Case[] = [
   ...rows(dns, [
     ['example.com', 'example.com', inside],

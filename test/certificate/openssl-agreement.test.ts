@@ -36,7 +36,7 @@ const stricter: readonly (readonly [trait: RegExp, reason: string])[] = [
   [/^common name like a host name/, 'OpenSSL looks at common names beside no DNS name only'],
 ]
 
-// Ten chains each; openssl is started once for each.
+// Ten chains each; openssl is started once for each set.
 const hierarchies = scale(30, 240)
 
 const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })
@@ -107,7 +107,7 @@ async function askOpenssl({ authorities, intermediates, leaves }: Hierarchy): Pr
   }
 }
 
-/** What openssl prints; it fails as soon as one certificate is refused, so its exit code tells nothing. */
+/** The output of openssl. Its exit code is useless, because it fails as soon as one certificate is rejected. */
 async function run(parameters: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile('openssl', parameters, (_, output) => {

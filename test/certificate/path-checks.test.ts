@@ -63,7 +63,7 @@ test('checks the dates of every certificate of the path, including the authority
   assert.equal(reasonOf(verify(leafOf(root), [], [authority(root, early)])), 'not_yet_valid')
 })
 
-// What makes an issuer unfit, as an intermediate and as an authority alike.
+// What makes an issuer unsuitable, as an intermediate and as an authority.
 const unfit: readonly (readonly [what: string, issue: Issue, reason: string])[] = [
   ['no basicConstraints', { extensions: { basicConstraints: null } }, 'not_a_ca'],
   ['cA FALSE', { extensions: { basicConstraints: basicConstraints(false) } }, 'not_a_ca'],

@@ -11,7 +11,10 @@ import { watchKey } from './watch-key.ts'
  * What strangers present costs them more than us: signatures are verified from the authority down.
  */
 
-/** Twelve with one name and without key identifiers, each certified by another, and what the first of them issued. */
+/**
+ * Twelve with the same name and no key identifiers, each certified by another, and a certificate that the first one
+ * issued.
+ */
 function createMesh(named: Entity): { readonly leaf: Certificate; readonly presented: readonly Certificate[] } {
   const ring = Array.from({ length: 12 }, (_, index) => ({ ...named, keys: keyPair('P-256', index + 1) }))
   const [first = named] = ring

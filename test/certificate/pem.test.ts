@@ -139,7 +139,7 @@ test('names the line that it rejects, and shows nothing after a boundary', () =>
 })
 
 test('takes time proportional to the length of a text of one megabyte', () => {
-  // With a pattern that tries again from each character the first would take an hour.
+  // With a backtracking pattern the first would take an hour.
   for (const text of ['-'.repeat(2 ** 20), `----- BEGIN${' '.repeat(2 ** 20)}`, `MI${'A'.repeat(2 ** 20)}!`]) {
     assert.throws(() => parseCertificates(text), { code: 'certificate_missing' })
   }
@@ -157,7 +157,7 @@ for (const [what, text] of [
   ['one line of hyphens and BEGIN', `${'-'.repeat(2 ** 20)}BEGIN${' '.repeat(3 * 2 ** 20)}`],
 ] as const) {
   test(`reads each character of a text of megabytes only a few times: ${what}`, () => {
-    // With a pattern that tries again from each character each of these would take minutes.
+    // With a backtracking pattern each of these would take minutes.
     assert.throws(() => parseCertificates(text), CertificateError)
   })
 }

@@ -20,14 +20,15 @@ test(`agrees with openssl verify -policy_check over ${chains} chains`, { skip },
   const outcomes = { ok: 0, policy_missing: 0 }
   for (let index = 0; index < chains; index += 1) {
     const said = Array.from({ length: random.below(4) }, () => choosePolicies(random))
-    // OpenSSL heeds mappings of a leaf, and does not count a self-issued one; §6.1.5 does not, and does.
+    // OpenSSL applies the mappings of a leaf, and does not count a self-issued one; §6.1.5 does the opposite.
     const leaf = { ...choosePolicies(random), mappings: [], selfIssued: false }
     const chain = issueChain(choosePolicies(random), ...said, leaf)
     const ours = reasonOf(chain)
     assert.ok(ours === 'ok' || ours === 'policy_missing', ours)
     outcomes[ours] += 1
     const theirs = await askOpenssl(chain)
-    // Below a mapping, OpenSSL 3.0 lets anyPolicy stand for the old name too; by §6.1.4 b 1 only the new one is valid.
+    // Below a mapping, OpenSSL 3.0 also accepts the old name through anyPolicy; by §6.1.4 b 1 only the new one is
+    // valid.
     const isLoose =
       said.some(({ mappings }) => mappings !== undefined) && said.some(({ policies }) => policies?.includes(anyPolicy))
     if (ours === 'policy_missing' && theirs && isLoose) continue
@@ -60,7 +61,7 @@ async function askOpenssl({ root, intermediates, leaf }: Chain): Promise<boolean
       return join(folder, file)
     }
     const untrusted = intermediates.length === 0 ? [] : ['-untrusted', write('untrusted', intermediates)]
-    // Without -policy OpenSSL asks for none, and RFC 5280 for any.
+    // Without -policy OpenSSL requires none, and RFC 5280 any.
     const options = ['-purpose', 'sslclient', '-attime', String(now / 1000), '-policy_check', '-policy', anyPolicy]
     const trusted = ['-no-CApath', '-no-CAstore', '-CAfile', write('trusted', [root])]
     return await new Promise((resolve) => {

@@ -197,7 +197,7 @@ test('accepts 256 policies, qualifiers, and numbers of several bytes', () => {
 })
 
 test('processes chains whose policy tree would double with each certificate', () => {
-  // CVE-2023-0464: 2^14 nodes and more in a tree, and the same few policies in each level here.
+  // CVE-2023-0464: a tree of 2^14 nodes or more, and the same few policies at each level here.
   const names = Array.from({ length: 16 }, (_, index) => `1.2.4.${index}`)
   const mappings = names.flatMap((from) => names.map((to) => [from, to] as const))
   const level: Policies = { policies: names, mappings }

@@ -13,7 +13,7 @@ export const gold = '1.2.3.1'
 export const silver = '1.2.3.2'
 export const bronze = '1.2.3.3'
 
-/** What one certificate says about policies. */
+/** The policy extensions of one certificate. */
 export interface Policies {
   readonly policies?: readonly string[]
   readonly mappings?: readonly (readonly [from: string, to: string])[]
@@ -21,7 +21,7 @@ export interface Policies {
   readonly noMapping?: number
   readonly noAny?: number
   readonly critical?: boolean
-  /** Issued by the entity above for itself, as in a rollover of its key. */
+  /** Issued by the entity above for itself, as in a key rollover. */
   readonly selfIssued?: boolean
 }
 
@@ -49,7 +49,7 @@ export interface Chain {
   readonly leaf: Buffer
 }
 
-/** A chain whose certificates say this about policies, from the root down to the leaf. */
+/** Creates a chain with these policy extensions, from the root down to the leaf. */
 export function issueChain(root: Policies, ...below: readonly Policies[]): Chain {
   const levels = [root, ...below]
   const entities: Entity[] = []
@@ -60,7 +60,7 @@ export function issueChain(root: Policies, ...below: readonly Policies[]): Chain
   const certificates = levels.map((said, index) => {
     const [subject, by] = [entities[index], entities[Math.max(index - 1, 0)]]
     assert.ok(subject !== undefined && by !== undefined)
-    // Those of one name are told apart by their keys.
+    // Certificates with the same name differ in their keys.
     const keyIds = [subjectKeyId(`0${index}`), authorityKeyId(`0${Math.max(index - 1, 0)}`)]
     const extensions = Object.fromEntries([...keyIds, ...encodePolicies(said)].map((one, number) => [`${number}`, one]))
     return index === levels.length - 1

@@ -4,7 +4,7 @@ export interface Random {
   readonly below: (limit: number) => number
   readonly chance: (share: number) => boolean
   readonly pick: <Value>(values: readonly Value[]) => Value
-  /** Every value with that chance, in the given order. */
+  /** Selects every value with this probability, in the given order. */
   readonly some: <Value>(values: readonly Value[], share: number) => readonly Value[]
   readonly shuffle: <Value>(values: readonly Value[]) => readonly Value[]
 }

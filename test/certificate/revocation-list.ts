@@ -5,18 +5,18 @@ import { keyPair, now, signer, type Signer } from './issue.ts'
  * Revocation lists from fields written by hand.
  */
 
-/** Every field of a list, encoded; what is left out is right. */
+/** The encoded fields of a list; omitted ones are valid. */
 export interface CrlFields {
   /** Empty for version 1. */
   readonly version: Buffer
   readonly signedAlgorithm: Buffer
   readonly issuer: Buffer
   readonly thisUpdate: Buffer
-  /** Empty to leave it out. */
+  /** Empty omits it. */
   readonly nextUpdate: Buffer
-  /** Encoded entries; null leaves the field out. */
+  /** Encoded entries; null omits the field. */
   readonly entries: readonly Buffer[] | null
-  /** Encoded extensions; null leaves the field out. */
+  /** Encoded extensions; null omits the field. */
   readonly extensions: readonly Buffer[] | null
   /** After the last field. */
   readonly rest: Buffer
@@ -25,7 +25,7 @@ export interface CrlFields {
 
 const hour = 3_600_000
 
-/** A signed list, current at `now`. */
+/** Creates a signed list that is current at `now`. */
 export function encodeCrl(fields: Partial<CrlFields> = {}): Buffer {
   const { signer: by = signer(keyPair().privateKey), entries = null, extensions = null } = fields
   const signed = sequence(
@@ -41,7 +41,7 @@ export function encodeCrl(fields: Partial<CrlFields> = {}): Buffer {
   return sequence(signed, by.algorithm, bitString(by.sign(signed)))
 }
 
-/** One revoked certificate by its encoded serial number, with encoded extensions. */
+/** Creates an entry from an encoded serial number and encoded extensions. */
 export function entry(serialNumber: Buffer, ...extensions: readonly Buffer[]): Buffer {
   return sequence(serialNumber, time(now - hour), ...(extensions.length === 0 ? [] : [sequence(...extensions)]))
 }

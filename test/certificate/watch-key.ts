@@ -1,8 +1,6 @@
 import type { Certificate } from '../../packages/spiffe/src/certificate/certificate.ts'
 
-/**
- * Counts how often the key of this certificate is asked for from now on: once for each signature that is verified with it.
- */
+/** Counts the accesses to the key of this certificate from now on: one for each signature that is verified with it. */
 export function watchKey(certificate: Certificate): () => number {
   let uses = 0
   const { publicKey } = certificate

@@ -63,7 +63,7 @@ test('replaces the socket of a killed dev', async (t) => {
   assert.ok(!existsSync(socket))
 })
 
-// Elsewhere a full queue looks like a dead server.
+// On other systems a full queue looks like a dead server.
 const isLinux = process.platform === 'linux'
 
 test('refuses and keeps the socket of a server that is too busy to accept', { skip: !isLinux }, async (t) => {

@@ -84,7 +84,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 
     dev.child.kill(signal)
     assert.equal(await dev.stop(signal), 0)
-    // The tool that runs the sources, where it is not what was built that is run, keeps its own things there.
+    // The loader for the sources, if the tests do not run built code, writes its own files there.
     assert.deepEqual(
       readdirSync(folder).filter((name) => !name.startsWith('tsx-')),
       [],

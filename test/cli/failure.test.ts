@@ -14,7 +14,7 @@ const denial = {
 test('an invalid command line exits with 2, and an error of the agent or the system with 1', () => {
   const cases: readonly (readonly [error: Error, exitCode: number, code: string])[] = [
     [new ConfigurationError('option_invalid', 'found none'), 2, 'option_invalid'],
-    // A SPIFFE ID of a command line has been turned into a wrong option; this one came in a message.
+    // An invalid SPIFFE ID on the command line is reported as an invalid option; this one was in a message.
     [new SpiffeIdError('bad_scheme', 'found http'), 1, 'bad_scheme'],
     [new AgentError(denial), 1, 'agent_denied'],
     [Object.assign(new Error('permission denied'), { code: 'EACCES' }), 1, 'EACCES'],

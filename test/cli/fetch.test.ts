@@ -63,7 +63,7 @@ test('no command prints a private key', async () => {
   for (const { output, errors } of [...finished, watch, watchJson, dev]) {
     assert.notEqual(output, '')
     for (const key of keys) assert.ok(key !== '' && !`${output}${errors}`.includes(key))
-    // How base64 of each PKCS#8 with a key on P-256 begins.
+    // The first base64 characters of every PKCS#8 key on P-256.
     assert.ok(!/PRIVATE KEY|MIGHAgEA/.test(`${output}${errors}`))
   }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 
-/** Reads output of which every line has to be a JSON object. */
+/** Parses output in which every line must be a JSON object. */
 export function readJsonLines(output: string): readonly Readonly<Record<string, unknown>>[] {
   assert.ok(output.endsWith('\n'))
   return output

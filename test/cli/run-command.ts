@@ -4,17 +4,17 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
-/** Variables that a command sees besides ours; undefined takes one away. */
+/** Additional environment variables of a command; undefined removes one. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** How a command that ends by itself ended, and what it printed. */
+/** How a command exited by itself, and its output. */
 export interface Finished {
   readonly exitCode: number | null
   readonly output: string
   readonly errors: string
 }
 
-/** Runs `countersign` to its end, with its output in pipes. */
+/** Runs `countersign` until it exits, with its output in pipes. */
 export async function runCommand(args: readonly string[], variables: Variables = {}): Promise<Finished> {
   const child = spawnCommand(args, variables)
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
@@ -33,7 +33,7 @@ export class RunningCommand {
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (this.errors += chunk))
   }
 
-  /** Waits until all that it has printed matches. */
+  /** Waits until the complete output matches. */
   async waitFor(pattern: RegExp, stream: 'output' | 'errors' = 'output'): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this[stream])
@@ -47,13 +47,13 @@ export class RunningCommand {
     }
   }
 
-  /** Waits for its end and gives the exit code; null where a signal killed it. */
+  /** Waits until it exits and returns the exit code; null if a signal killed it. */
   async wait(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close')
     return this.child.exitCode
   }
 
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits for the exit. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     this.child.kill(signal)
     return this.wait()
@@ -64,13 +64,13 @@ export class RunningCommand {
   }
 }
 
-/** Starts `countersign`, which is killed at the end of the scope if it still runs. */
+/** Starts `countersign`, which is killed at the end of the scope if it is still running. */
 export function startCommand(args: readonly string[], variables: Variables = {}): RunningCommand {
   return new RunningCommand(spawnCommand(args, variables))
 }
 
 function spawnCommand(args: readonly string[], variables: Variables): ChildProcessByStdio<null, Readable, Readable> {
-  // Those of whoever runs the tests have an agent and a socket of their own.
+  // The developer's own environment may have an agent and a socket.
   const { SPIFFE_ENDPOINT_SOCKET: _endpoint, XDG_RUNTIME_DIR: _folder, ...inherited } = process.env
   return spawn(process.execPath, [...program, ...args], {
     env: { ...inherited, ...variables },
@@ -78,7 +78,7 @@ function spawnCommand(args: readonly string[], variables: Variables): ChildProce
   })
 }
 
-// What is published, but under `npm run coverage`, which counts sources and not what was built of them.
+// The published code, except under `npm run coverage`, which measures the sources.
 const program =
   process.env['TSX_TSCONFIG_PATH'] === undefined
     ? [fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url))]

@@ -3,10 +3,10 @@ import { Screen } from '../../packages/cli/src/output/screen.ts'
 import type { Finished, Variables } from './run-command.ts'
 
 /**
- * Runs `countersign` in this process, with screens that are read. That costs a hundredth of a process of its own, which
- * is left to the tests of what only a process has.
+ * Runs `countersign` in this process and captures its output. That takes a hundredth of the time of a separate process,
+ * which is only needed for the behaviour of a process.
  *
- * @param ended ends a command that stays; by default it ends at once
+ * @param ended stops a long-running command; by default it stops immediately
  */
 export async function runInProcess(
   args: readonly string[],

@@ -4,7 +4,7 @@ import { type Agent, startAgent } from '@countersign/testkit/workload-api'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 export const billing = 'spiffe://saas.example/ns/production/sa/billing'
 
-/** Two SVIDs from an intermediate, for ten minutes, beside a federated trust domain. */
+/** Two SVIDs from an intermediate, valid for ten minutes, and a federated trust domain. */
 export async function startAgentWithPartner(): Promise<Agent> {
   const root = await createAuthority('saas.example')
   const partner = await createAuthority('partner.example')

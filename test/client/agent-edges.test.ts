@@ -37,7 +37,7 @@ for (const [routing, sender] of senders) {
     withLife(2, async (life) => {
       const web = await createAuthority('web.example', { spiffeId: false })
       const lasting = await web.issue(anyId, { ttlSeconds: 3600 })
-      // Node's reader of certificates looks for PEM first, wherever it stands.
+      // Node's certificate parser first searches for PEM, at any position.
       const short = await web.issue(anyId, {
         dnsNames: ['localhost'],
         ttlSeconds: life.seconds,

@@ -1,10 +1,10 @@
-/** Something that is waited for until it is opened. */
+/** A gate that can be awaited until it opens. */
 export interface Gate {
   readonly opened: Promise<void>
   open(): void
 }
 
-/** Creates a gate that is closed. */
+/** Creates a closed gate. */
 export function createBarrier(): Gate {
   let open = (): void => undefined
   const opened = new Promise<void>((resolve) => {

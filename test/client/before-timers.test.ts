@@ -14,11 +14,11 @@ const hour = 3_600_000
 interface Client {
   readonly server: LoopbackServer
   readonly call: () => Promise<number>
-  /** From here on `Date.now()` is so many milliseconds ahead of the timers. */
+  /** From here on `Date.now()` is this many milliseconds ahead of the timers. */
   readonly advance: (milliseconds: number) => void
 }
 
-/** Starts a client with an open connection. The certificates of client and server are valid for so many hours. */
+/** Starts a client with an open connection. The certificates of client and server are valid for this many hours. */
 async function start(
   context: TestContext,
   hours: { readonly own: number; readonly server: number },

@@ -6,13 +6,13 @@ import { createAgent, createDispatcher, createFetch, type ServerNames } from '@c
 import type { SubjectSource, X509Source } from '@countersign/core'
 import { request } from 'undici'
 
-/** Calls a URL and gives the body of the answer; rejects with what the caller of the library would see. */
+/** Calls a URL and returns the response body; rejects with the error that the library's caller would see. */
 export type Call = (url: string) => Promise<string>
 
-/** Makes a way of calling. */
+/** Creates a caller. */
 export type Caller = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Call
 
-/** What a request may have besides its URL. */
+/** The optional parts of a request. */
 interface SendInit {
   readonly method?: 'GET' | 'POST'
   readonly body?: string | AsyncIterable<string>
@@ -20,13 +20,13 @@ interface SendInit {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Sends a request, and gives the body of the answer as soon as its head is there. */
+/** Sends a request, and returns the response body as soon as the head has arrived. */
 type Send = (url: string, init?: SendInit) => Promise<AsyncIterable<unknown>>
 
-/** Makes a way of sending. */
+/** Creates a sender. */
 export type Sender = (context: TestContext, source: X509Source | SubjectSource, servers: ServerNames) => Send
 
-/** Every way of sending over HTTP, by name. */
+/** All senders over HTTP, by name. */
 export const senders: readonly (readonly [name: string, sender: Sender])[] = [
   [
     'agent',
@@ -68,7 +68,7 @@ export const senders: readonly (readonly [name: string, sender: Sender])[] = [
   ],
 ]
 
-/** Every way of calling over HTTP, by name. */
+/** All callers over HTTP, by name. */
 export const callers: readonly (readonly [name: string, caller: Caller])[] = senders.map(([name, sender]) => [
   name,
   (context, source, servers) => {

@@ -15,7 +15,7 @@ const servers = [billing]
 
 const saas = await createAuthority('saas.example')
 
-/** Whatever follows a source, and how it is ended. */
+/** Objects that follow a source, and how they are closed. */
 const followers: readonly (readonly [
   name: string,
   open: (source: X509Source, server: LoopbackServer) => Promise<() => unknown>,

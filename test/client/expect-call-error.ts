@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { CallError, type CallErrorCode } from '@countersign/core'
 
-/** What a `CallError` is expected to say; what is left out may be anything. */
+/** The expected properties of a `CallError`; omitted ones may have any value. */
 export interface ExpectedError {
   readonly code: CallErrorCode
   readonly reason?: string
 }
 
-/** Asserts that a call fails with a `CallError`: rejected with, or the cause of what it is rejected with. */
+/** Asserts that a call fails with a `CallError`, which is the rejection or one of its causes. */
 export async function expectCallError(call: Promise<unknown>, expected: ExpectedError): Promise<CallError> {
   const outcome = await call.then(
     (value) => ({ value }),
@@ -20,7 +20,7 @@ export async function expectCallError(call: Promise<unknown>, expected: Expected
   return found
 }
 
-/** The `CallError` that an error is or was caused by, however deep. */
+/** Returns the `CallError` in an error's chain of causes. */
 export function findCallError(error: unknown): CallError {
   let found = error
   while (found instanceof Error && !(found instanceof CallError)) found = found.cause

@@ -67,7 +67,7 @@ test('sends headers from both kinds of Headers objects, pairs and records', asyn
   }
 })
 
-/** Bodies of every kind, each of the same five bytes. */
+/** Bodies of every kind, each with the same five bytes. */
 const bodies: readonly (readonly [what: string, create: () => FetchInit['body']])[] = [
   ['text', () => 'a=b&c'],
   ['bytes', () => new TextEncoder().encode('a=b&c')],

@@ -55,7 +55,7 @@ for (const [routing, sender] of senders) {
       9,
       async (life) => {
         const send = sender(context, source, servers)
-        // The last tenth of its life begins in two seconds and lasts for seven.
+        // The last tenth of its lifetime starts in two seconds and lasts seven.
         const notBefore = Date.now() - 61_000 * life.scale
         const short = await web.issue(anyId, { dnsNames: ['localhost'], ttlSeconds: life.seconds, notBefore })
         const server = await LoopbackServer.start(context, short, (request, response) => {
@@ -142,7 +142,7 @@ test('connectTls: a server known by host name has no principal', async (context)
   await expectCallError(wrong, { code: 'server_unexpected', reason: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 })
 
-/** No authorities, each in its own way. */
+/** Invalid authorities, each in a different way. */
 const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
   ['garbage', { dns: true, ca: 'garbage' }],
   ['a broken certificate', { dns: true, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }],

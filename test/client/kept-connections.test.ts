@@ -16,7 +16,7 @@ const expired = { code: 'server_untrusted', reason: 'identity_expired' } as cons
 const saas = await createAuthority('saas.example')
 const successor = await createAuthority('saas.example')
 
-// How far an answer has come when the certificate of its server expires.
+// How far a response has progressed when the server's certificate expires.
 const endings: readonly (readonly [what: string, begin: RequestListener])[] = [
   ['before it answers', () => undefined],
   ['in the midst of a chunked body', (_request, response) => response.write('a beginning')],
@@ -40,7 +40,7 @@ for (const [routing, sender] of senders) {
       9,
       async (life) => {
         const send = sender(context, await saas.source(coreApi), [billing])
-        // The last tenth of its life begins in two seconds and lasts for seven.
+        // The last tenth of its lifetime starts in two seconds and lasts seven.
         const notBefore = Date.now() - 61_000 * life.scale
         const short = await saas.issue(billing, { ttlSeconds: life.seconds, notBefore })
         const server = await LoopbackServer.start(context, short)
@@ -61,7 +61,7 @@ for (const [routing, sender] of senders) {
     const server = await LoopbackServer.start(context, await saas.issue(billing))
     await text(await send(server.url))
     context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_700_000 })
-    // Some look for another server first, which has the same certificate.
+    // Some first try another address, whose server has the same certificate.
     await expectCallError(send(server.url), { code: 'server_untrusted' })
     assert.equal(server.requests.length, 1)
   })

@@ -6,14 +6,14 @@ import type { TLSSocket } from 'node:tls'
 import type { TestContext } from 'node:test'
 import type { TestSvid } from '@countersign/testkit'
 
-/** A server on loopback that shows whatever certificate it is given, asks for one and refuses nobody. */
+/** A loopback server that presents any certificate, requests one and accepts every client. */
 export class LoopbackServer {
   readonly url: string
   readonly port: number
   readonly requests: IncomingMessage[] = []
-  /** How many connections were made. */
+  /** The number of connections. */
   attempts = 0
-  /** How many handshakes were completed. */
+  /** The number of completed handshakes. */
   handshakes = 0
   readonly #server: Server
   readonly #options: ServerOptions
@@ -34,7 +34,7 @@ export class LoopbackServer {
     server.on('request', (request) => this.requests.push(request))
   }
 
-  /** `options` are for TLS, and stand beside those that show the SVID. */
+  /** `options` are TLS options in addition to those for the SVID. */
   static async start(
     context: TestContext,
     svid: TestSvid,
@@ -52,27 +52,27 @@ export class LoopbackServer {
     return started
   }
 
-  /** How many connections are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#sockets.size
   }
 
-  /** The ends of the connections that are open. */
+  /** The server sides of the open connections. */
   get sockets(): readonly TLSSocket[] {
     return [...this.#sockets]
   }
 
-  /** Shows another certificate in handshakes from now on. */
+  /** Presents another certificate in handshakes from now on. */
   show(svid: TestSvid): void {
     this.#server.setSecureContext({ ...this.#options, key: svid.keyPem, cert: svid.certificatePem })
   }
 
-  /** Calls back for each handshake that is complete. */
+  /** Calls back for each completed handshake. */
   onHandshake(listener: (socket: TLSSocket) => void): void {
     this.#server.on('secureConnection', listener)
   }
 
-  /** Calls back for each handshake that this server breaks off. */
+  /** Calls back for each handshake that this server aborts. */
   onRefusedHandshake(listener: () => void): void {
     this.#server.on('tlsClientError', listener)
   }
@@ -83,12 +83,12 @@ export class LoopbackServer {
   }
 }
 
-/** Answers with the serial number of the certificate that the caller showed. */
+/** Responds with the serial number of the caller's certificate. */
 export const greet: RequestListener = (request, response) => {
   response.end(callerOf(request))
 }
 
-/** The serial number of the certificate that the caller showed, lower-case hex. */
+/** The serial number of the caller's certificate in lower-case hex. */
 export function callerOf({ socket }: { readonly socket: object }): string {
   const shown: unknown = Reflect.get(socket, 'getPeerX509Certificate')
   if (typeof shown !== 'function') return ''

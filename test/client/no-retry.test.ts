@@ -82,7 +82,7 @@ test('HTTP/2: after GOAWAY, sends neither running nor waiting requests again', a
   const paths: string[] = []
   const { url } = await startHttp2(context, (incoming, response) => {
     paths.push(incoming.url)
-    // Lets in nothing after the stream that runs.
+    // Accepts nothing after the running stream.
     if (incoming.url === '/goodbye') incoming.stream.session?.goaway(0, 0)
     if (incoming.url === '/broken') incoming.stream.session?.destroy()
     else setTimeout(() => response.end('done'), 20)

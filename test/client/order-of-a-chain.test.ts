@@ -13,7 +13,7 @@ const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const root = await createAuthority('saas.example', { name: 'root' })
 const upper = await root.intermediate({ name: 'upper' })
 const middle = await upper.intermediate({ name: 'middle' })
-// Of the same name as the authority above it.
+// With the same name as the authority above it.
 const lower = await middle.intermediate({ name: 'middle' })
 const stranger = await createAuthority('partner.example', { name: 'stranger' })
 const namesake = await stranger.intermediate({ name: 'middle' })

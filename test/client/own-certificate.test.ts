@@ -70,7 +70,7 @@ for (const [routing, sender] of senders) {
     await text(await send(server.url))
     full.replace({ svid: await saas.issue(coreApi) })
     assert.equal(await text(await send(server.url)), full.svid.serialNumber)
-    // Nobody tells of it; the next request finds out.
+    // Not reported; the next request detects it.
     full.withdraw()
     await expectCallError(send(server.url), missing)
     assert.equal(server.requests.length, 2)

@@ -112,15 +112,15 @@ test('finds the response in progress from its socket', async (context) => {
   request.destroy()
 })
 
-/** Never makes a connection. */
+/** Never creates a connection. */
 class Silent extends Agent {
   readonly protocol = 'http:'
   addRequest(): void {
-    // The request waits.
+    // The request is waiting.
   }
 }
 
-/** Answers with a response that does not end. */
+/** Sends a response that does not end. */
 async function servePlain(context: TestContext): Promise<number> {
   const server = createServer((_request, response) => void response.write('the first half'))
   server.listen(0, '127.0.0.1')

@@ -28,7 +28,7 @@ const call = (agent) => new Promise((resolve, reject) => {
 })
 `
 
-/** What a program does with the client; at its end nothing may keep it alive. */
+/** What a program does with the client; nothing may keep it alive at its end. */
 const programs: readonly (readonly [what: string, script: string])[] = [
   ['was never used', 'createAgent(source, { servers }); createFetch(source, { servers }); server.close()'],
   [

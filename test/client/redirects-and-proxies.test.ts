@@ -51,7 +51,7 @@ test('refuses a URL without TLS', async (context) => {
   const plain = await listenPlain(context)
   for (const [routing, caller] of callers) {
     const call = caller(context, source, [billing])(plain.url)
-    // The agent refuses by itself: it is one for https.
+    // The agent itself refuses it, because it is an HTTPS agent.
     if (routing === 'agent') await assert.rejects(call, { code: 'ERR_INVALID_PROTOCOL' })
     else await expectCallError(call, unsuitable)
   }
@@ -78,7 +78,7 @@ test('refuses CONNECT, even on kept connections', async (context) => {
   assert.equal(server.requests.length, 1)
 })
 
-/** What would change whom a request of the agent trusts, or who we are. */
+/** Options that would change whom a request of the agent trusts, or our identity. */
 const decided: readonly (readonly [name: string, options: RequestOptions])[] = [
   ['ca', { ca: saas.bundlePem }],
   ['cert', { cert: saas.certificatePem }],

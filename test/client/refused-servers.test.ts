@@ -99,7 +99,7 @@ for (const [routing, caller] of callers) {
       const server = await LoopbackServer.start(context, await saas.issue(billing))
       assert.equal(await call(server.url), source.svid.serialNumber)
       server.show(await shown())
-      // The connection that was verified is kept until we rotate.
+      // The verified connection is kept until we rotate.
       assert.equal(await call(server.url), source.svid.serialNumber)
       source.replace({ svid: await saas.issue(coreApi) })
       await refuses(call, server, { code, reason })

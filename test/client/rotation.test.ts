@@ -135,7 +135,7 @@ test('agent: requests that wait for the only allowed connection are sent with th
   assert.equal(server.handshakes, 2)
 })
 
-/** Answers of `/slow` that wait for whoever tests. */
+/** Responses of `/slow` that wait for the test. */
 class SlowAnswers {
   readonly waiting: ServerResponse[] = []
   readonly listener: RequestListener = (request, response) => {
@@ -144,7 +144,7 @@ class SlowAnswers {
   }
 }
 
-/** Stands before a server, and holds back what it answers to the first connection until it is released. */
+/** A proxy in front of a server that delays responses on the first connection until it is released. */
 async function delayHandshake(
   context: { after(end: () => void): void },
   { port }: LoopbackServer,

@@ -64,7 +64,7 @@ test('with servers of one trust domain OpenSSL must also accept a chain', async 
   const second = await createAuthority('saas.example', { keyIdentifiers: false })
   const partner = await createAuthority('partner.example')
   const source = await first.source(billing, { federated: [second, partner] })
-  // OpenSSL takes the first authority of a name that has no key identifier.
+  // OpenSSL uses the first authority with a name that has no key identifier.
   const server = await LoopbackServer.start(context, await second.issue(coreApi, { keyIdentifiers: false }))
 
   assert.equal(await connect(source, [coreApi, theirApi], server), coreApi)

@@ -15,7 +15,7 @@ test("a connection closes when the caller's certificate expires", (context) =>
   withLife(2, async (life) => {
     const { server, port } = await start(context, await saas.source(billing), { callers: [coreApi] })
     const { keyPem: key, certificatePem: cert } = await saas.issue(coreApi, { ttlSeconds: life.seconds })
-    // Not by connectTls, which would end it too.
+    // Not with connectTls, which would also close it.
     const socket = connectDirectly({
       port,
       host: '127.0.0.1',
@@ -36,7 +36,7 @@ test("a connection closes when the caller's certificate expires", (context) =>
 test("a connection closes with a CallError when the server's certificate expires", (context) =>
   withLife(2, async (life) => {
     const { keyPem: key, certificatePem: cert } = await saas.issue(billing, { ttlSeconds: life.seconds })
-    // Not by createTlsServer, which would close it too, at the same moment.
+    // Not with createTlsServer, which would close it at the same moment.
     const server = createDirectServer({ key, cert, ca: saas.bundlePem, requestCert: true })
     server.on('secureConnection', (accepted) => {
       accepted.on('error', () => undefined).resume()
@@ -111,7 +111,7 @@ test('a connection that breaks at either end does not crash a process', async (c
   const source = await saas.source(coreApi)
   const socket = await connectTo(context, source, { port })
   await until(() => server.callers.length === 1)
-  // No listener of ours for errors at either end.
+  // We have no error listener at either end.
   server.callers[0]?.destroy(new Error('broken'))
   await once(socket, 'close')
   const other = await connectTo(context, source, { port })

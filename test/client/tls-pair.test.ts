@@ -104,7 +104,7 @@ test('sends the server name and the protocol', async (context) => {
   assert.equal(spoken.alpnProtocol, 'ledger/2')
 })
 
-/** Options of a server that are wrong. */
+/** Invalid options of a server. */
 const mistakes: readonly (readonly [what: string, options: object | undefined, code: string])[] = [
   ['no callers', {}, 'rule_invalid'],
   ['an empty list', { callers: [] }, 'rule_invalid'],

@@ -16,13 +16,13 @@ export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
 export const saas: Authority = await createAuthority('saas.example')
 
-/** A server that runs. */
+/** A running server. */
 export interface Started {
   readonly port: number
   readonly server: { readonly callers: readonly CallerSocket[]; readonly events: readonly CountersignEvent[] }
 }
 
-/** A server that answers who says what; what it was told of is kept. */
+/** A server that responds to any caller; its events are recorded. */
 export async function start(context: TestContext, source: X509Source, options: TlsServerOptions): Promise<Started> {
   const callers: CallerSocket[] = []
   const events: CountersignEvent[] = []
@@ -39,7 +39,7 @@ export async function start(context: TestContext, source: X509Source, options: T
   return { port: portOf(server), server: { callers, events } }
 }
 
-/** Connects to `billing` on loopback, unless it is told otherwise. */
+/** Connects to `billing` on loopback by default. */
 export async function connectTo(
   context: TestContext,
   source: X509Source,
@@ -50,18 +50,18 @@ export async function connectTo(
   return socket
 }
 
-/** All that comes, also when the connection breaks. */
+/** Everything that arrives, also if the connection breaks. */
 export async function received(socket: AsyncIterable<unknown>): Promise<string> {
   let all = ''
   try {
     for await (const chunk of socket) all += String(chunk)
   } catch {
-    // It was broken off.
+    // It was aborted.
   }
   return all
 }
 
-/** The port of a server that listens. */
+/** The port of a listening server. */
 export function portOf(server: { address(): unknown }): number {
   const address: unknown = server.address()
   return typeof address === 'object' && address !== null ? Number(Reflect.get(address, 'port')) : 0

@@ -18,7 +18,7 @@ const servers = [billing]
 const saas = await createAuthority('saas.example')
 const source = await saas.source(coreApi)
 
-/** What is at a port, where no TLS server is. */
+/** What listens on a port without a TLS server. */
 const ports: readonly (readonly [
   what: string,
   serve: ((socket: Socket) => void) | undefined,
@@ -148,7 +148,7 @@ function getText(url: string, agent: ReturnType<typeof createAgent>): Promise<st
   })
 }
 
-/** The port of a server that is no TLS server; without `serve` one that is closed again. */
+/** The port of a server without TLS; without `serve`, a port that was closed again. */
 async function listen(context: TestContext, serve: ((socket: Socket) => void) | undefined): Promise<number> {
   const open = new Set<Socket>()
   const server = createServer((socket) => {

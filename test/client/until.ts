@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Waits until something holds; the limit of the test is the limit of the wait. */
+/** Waits until a condition holds; the time limit of the test also limits the wait. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await wait(2)
 }

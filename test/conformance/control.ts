@@ -4,7 +4,7 @@ import { CountersignError, type X509Source } from '@countersign/core'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import { dial } from './dial.ts'
 
-/** Answers what the suite asks over HTTP, in JSON: `ok`, `rejected`, `error` or `unsupported`, each with its status. */
+/** Answers the suite's requests over HTTP in JSON: `ok`, `rejected`, `error` or `unsupported`, each with its status. */
 export function createControl(source: X509Source): Server {
   const offers = createOffers(source)
   return createServer((request, response) => {
@@ -68,7 +68,7 @@ function judge(error: unknown): Answer['status'] {
   return rejections.has(String(error.code)) ? 'rejected' : 'error'
 }
 
-// A request that is broken is no rejection: then no negative test would prove anything.
+// A malformed request is not a rejection, because otherwise negative tests would prove nothing.
 const rejections: ReadonlySet<string> = new Set(['agent_refused', 'agent_denied', 'server_untrusted'])
 
 async function readBody(request: IncomingMessage): Promise<object> {

@@ -1,7 +1,7 @@
 import { connectTls } from '@countersign/client'
 import type { X509Source } from '@countersign/core'
 
-/** Calls a server of whatever SPIFFE ID, and gives the one that it has. */
+/** Calls a server with any SPIFFE ID, and returns the server's ID. */
 export async function dial(source: X509Source, address: string): Promise<{ readonly spiffe_id: string }> {
   const { hostname, port } = new URL(`tls://${address}`)
   const socket = await connectTls(source, {

@@ -8,7 +8,7 @@ const billing = 'spiffe://saas.example/ns/production/sa/billing'
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const partnerId = 'spiffe://partner.example/partner'
 
-// What no peer may show (X509-SVID §5.2, RFC 5280 §6).
+// What no peer may present (X509-SVID §5.2, RFC 5280 §6).
 const wrongs: readonly SvidFault[] = [
   'two_uri_sans',
   'no_uri_san',
@@ -30,10 +30,10 @@ const wrongs: readonly SvidFault[] = [
   'self_signed',
 ]
 
-// Of a server it is the other usage that may not be alone.
+// For a server, the other usage must not be the only one.
 const wrongsOfServers = [...wrongs.filter((fault) => fault !== 'server_auth_only'), 'client_auth_only'] as const
 
-// A process takes a second to start: what belongs to one agent is asked of one harness.
+// A process takes a second to start, so one harness handles all cases of one agent.
 
 test('EP: prints version and ports, then READY, and exits on SIGTERM', async (context) => {
   await using agent = await startAgent({ trustDomain: 'saas.example', entries: [{ spiffeId: billing }] })

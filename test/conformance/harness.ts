@@ -4,10 +4,10 @@ import { createControl } from './control.ts'
 import { listen } from './listen.ts'
 import { PeerPort } from './peer-port.ts'
 
-// What the SPIFFE Conformance Test Suite starts: it speaks to the agent named by SPIFFE_ENDPOINT_SOCKET, shows what it
-// got there to peers, and ends with SIGTERM. It uses what every service may use, and nothing else.
+// The program that the SPIFFE Conformance Test Suite starts: it connects to the agent of SPIFFE_ENDPOINT_SOCKET,
+// presents the received SVIDs to peers, and exits on SIGTERM. It uses only the public API.
 
-// The suite waits ten seconds for READY, also where the agent comes late.
+// The suite waits ten seconds for READY, even if the agent starts late.
 const source = await workloadApiSource({ startWithoutSvid: true, maxRetryMs: 1000 })
 const peers = new PeerPort(source)
 const front = createServer((socket) => peers.take(socket))

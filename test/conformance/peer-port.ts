@@ -4,11 +4,11 @@ import { createTlsServer } from '@countersign/client'
 import { authenticated, type X509Material, type X509Source } from '@countersign/core'
 
 /**
- * Tells each peer who it is: `<SPIFFE ID>\n` and the end, to anybody of a trust domain that the source has a bundle of;
- * to everybody else the end without a byte.
+ * Sends each peer its ID, `<SPIFFE ID>\n`, and closes, if the source has a bundle for its trust domain; disconnects
+ * every other peer without a byte.
  *
- * A server is made for certain trust domains. The suite lets everybody in whom the agent gives a bundle for, and adds
- * bundles while it runs, so that there is one server after the other.
+ * A server is created for a fixed set of trust domains. The suite accepts every peer for which the agent delivers a
+ * bundle, and adds bundles at run time, so servers are replaced one after the other.
  */
 export class PeerPort {
   readonly #sockets = new Set<Socket>()
@@ -18,7 +18,7 @@ export class PeerPort {
     source.onUpdate((material) => this.#follow(source, material))
   }
 
-  /** Takes a connection on which nothing was read yet. */
+  /** Accepts a connection from which nothing has been read yet. */
   take(socket: Socket): void {
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))

@@ -9,7 +9,7 @@ import type { TestSvid } from '@countersign/testkit'
 import { programArguments } from '../support/program-arguments.ts'
 import { listen } from './listen.ts'
 
-/** The harness as the suite sees it: what it prints and what its ports answer. */
+/** The harness as the suite sees it: its output and the responses of its ports. */
 export class Harness {
   readonly #child: ChildProcessByStdio<null, Readable, null>
   readonly #lines: string[] = []
@@ -29,12 +29,12 @@ export class Harness {
     })
   }
 
-  /** Every line so far. */
+  /** All lines so far. */
   get lines(): readonly string[] {
     return this.#lines
   }
 
-  /** Waits for a line that begins like this, and gives what comes after it. */
+  /** Waits for a line with this prefix, and returns the rest of it. */
   async read(beginning: string): Promise<string> {
     for (;;) {
       const line = this.#lines.find((found) => found.startsWith(beginning))
@@ -44,7 +44,7 @@ export class Harness {
     }
   }
 
-  /** What the X.509 port tells a peer with this SVID; nothing when it ends the connection without a byte. */
+  /** What the X.509 port sends to a peer with this SVID; nothing if it closes the connection without a byte. */
   async meet(svid: TestSvid | null): Promise<{ readonly told: string; readonly shown: Buffer | undefined }> {
     const socket = connect({
       host: '127.0.0.1',
@@ -60,7 +60,7 @@ export class Harness {
     return { told: told.toString(), shown }
   }
 
-  /** Has it call a server that shows this SVID. */
+  /** Makes it call a server that presents this SVID. */
   async dial(svid: TestSvid): Promise<{ readonly status: number; readonly body: unknown }> {
     const server = createServer({
       key: svid.keyPem,
@@ -76,7 +76,7 @@ export class Harness {
     }
   }
 
-  /** Asks the control port. */
+  /** Sends a request to the control port. */
   async ask(method: string, path: string, body?: object): Promise<{ readonly status: number; readonly body: unknown }> {
     const port = await this.read('SPIFFE_CONTROL_PORT=')
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
@@ -87,13 +87,13 @@ export class Harness {
     return { status: response.status, body: answer }
   }
 
-  /** Ends it as the suite does; gives its exit code. */
+  /** Stops it like the suite; returns its exit code. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')
     return this.ended()
   }
 
-  /** Waits for its end; gives its exit code. */
+  /** Waits until it exits; returns its exit code. */
   async ended(): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'close')
     return this.#child.exitCode

@@ -58,7 +58,7 @@ for (const onExpiry of ['close', 'refuse'] as const) {
     service.passUntil(30)
     await once(idle, 'close')
     service.passUntil(6)
-    // A round trip on the connection itself: whatever was sent before would have come.
+    // A round trip on the connection itself: everything sent earlier has arrived by then.
     assert.equal(await callOn(busy), 200)
     service.held[0]?.end()
     assert.equal(await calls[0], 200)
@@ -123,7 +123,7 @@ test("with 'refuse' a clock that jumps past the expiry leaves no connection that
   assert.equal((await caller.call()).status, 200)
   assert.equal(await callOn(session), 200)
   caller.svid = service.renewed
-  // No timer notices: what is left is to look at the clock with each request.
+  // No timer notices it; only the clock check with each request does.
   service.clock.set(service.first.expiresAt + 1000)
   assert.deepEqual(await caller.call(), { status: 403, connection: 'close' })
   assert.equal(await callOn(session), 403)

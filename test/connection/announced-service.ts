@@ -20,7 +20,7 @@ export const authority: Authority = await createAuthority('saas.example')
 const own = await authority.issue('spiffe://saas.example/ns/production/sa/billing', { ttlSeconds: 86_400 })
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
-/** Of the caller's first certificate, in seconds; its end is announced 30 seconds before. */
+/** Lifetime of the caller's first certificate in seconds; its expiry is announced 30 seconds in advance. */
 export const life = 3600
 
 export interface Service {
@@ -29,13 +29,13 @@ export interface Service {
   readonly clock: StoppedClock
   readonly first: TestSvid
   readonly renewed: TestSvid
-  /** Responses that wait to be ended, oldest first. */
+  /** Responses that wait to be completed, oldest first. */
   readonly held: readonly ServerResponse[]
-  /** Whether the HTTP/2 session of each held response was closed together with its stream. */
+  /** Whether the HTTP/2 session of each held response closed together with its stream. */
   readonly closedWithStream: readonly boolean[]
   readonly connections: () => number
   readonly reasons: () => readonly string[]
-  /** Lets time pass until this many seconds before the first certificate expires. */
+  /** Advances the clock to this many seconds before the first certificate expires. */
   readonly passUntil: (secondsBefore: number) => void
 }
 
@@ -45,7 +45,7 @@ export async function start(
   onExpiry: NonNullable<GuardOptions['onExpiry']>,
   issuer: Authority = authority,
 ): Promise<Service> {
-  // That of another issuer ends before its leaves do.
+  // The certificate of another issuer expires before its leaves.
   const first = await issuer.issue(coreApi, { ttlSeconds: issuer === authority ? life : 2 * life })
   const renewed = await authority.issue(coreApi, { ttlSeconds: 2 * life })
   const events: CountersignEvent[] = []
@@ -102,7 +102,7 @@ export async function start(
 
 function createFor(kind: 'https' | 'http2', options: object, handle: RequestListener): Server {
   if (kind === 'https') return createServer(options, handle)
-  // With HTTP/1.1 beside it, whose connections are guarded all the same.
+  // With HTTP/1.1 as well, whose connections are also guarded.
   const server: unknown = createSecureServer({ ...options, allowHTTP1: true }).on('request', handle)
   assert.ok(isServer(server))
   return server
@@ -112,7 +112,7 @@ function isServer(value: unknown): value is Server {
   return typeof value === 'object' && value !== null && 'setSecureContext' in value
 }
 
-/** A caller that keeps its connections, and shows on new ones whatever certificate it has then. */
+/** A caller that keeps its connections, and presents its current certificate on new ones. */
 export class Caller extends Agent {
   svid: TestSvid
   readonly #port: number

@@ -111,7 +111,7 @@ for (const [name, spoil] of [
   })
 }
 
-// Deprecated, and in no types any more.
+// Deprecated, and missing in the types.
 function call(server: Server, name: string, options: object): unknown {
   const method: unknown = Reflect.get(server, name)
   assert.ok(typeof method === 'function')

@@ -18,7 +18,7 @@ test('three services that call each other replace their authority in four steps 
   const callers = services.map((service, index) => {
     const callee = services[(index + 1) % services.length] ?? service
     const keepAlive = new Map<string, Peer>()
-    // One kept connection for each certificate, as an agent that follows its source has it.
+    // One kept connection per certificate, like an agent that follows its source.
     const kept = (): Peer => {
       const { svid } = service.source
       const peer = keepAlive.get(svid.serialNumber) ?? open(context, callee, service)
@@ -69,7 +69,7 @@ function open(context: TestContext, callee: RingService, caller: RingService): P
   return peer
 }
 
-/** One call on a connection of its own, in which each end verifies the other against its own bundles. */
+/** One call on a new connection, in which each end verifies the other against its own bundles. */
 async function call(callee: RingService, caller: RingService): Promise<{ readonly status: number }> {
   await using peer = new Peer(callee.port, caller.source.svid, {})
   const ca = caller.source.current.bundles.get('saas.example')?.authorities.map(({ der }) => toPem(der)) ?? []
@@ -78,7 +78,7 @@ async function call(callee: RingService, caller: RingService): Promise<{ readonl
   return await peer.fetch('/')
 }
 
-/** One call of each; what runs besides has its calls, too. */
+/** One call of each; the running calls continue as well. */
 async function callRound(services: readonly RingService[], running: readonly Calls[]): Promise<void> {
   await Promise.all(running.map(({ next }) => next()))
   for (const [index, service] of services.entries()) {

@@ -12,7 +12,7 @@ import { type Service, start, type Variant } from '../adapters/frameworks.ts'
  * One service twice, with Node's TLS alone and under guard, and a client for both that keeps its session.
  */
 
-/** What Node says of the connection that a request came on. */
+/** What Node reports about the connection of a request. */
 export interface Told {
   readonly authorized: boolean
   readonly resumed: boolean
@@ -20,12 +20,12 @@ export interface Told {
   readonly names: string | null
 }
 
-/** What Node says of a peer that it lets in as this workload. */
+/** What Node reports about a peer that it accepts as this workload. */
 export function letIn(spiffeId: string, resumed = false): Told {
   return { authorized: true, resumed, names: `URI:${spiffeId}` }
 }
 
-/** Serves with mTLS by Node's options alone; every request that comes through is answered with what Node says. */
+/** Serves with mTLS using only Node's options; responds to every accepted request with Node's verdict. */
 export async function serveBare(context: TestContext, options: ServerOptions): Promise<BareService> {
   const server = createServer({ requestCert: true, rejectUnauthorized: true, ...options }, ({ socket }, response) => {
     assert.ok(socket instanceof TLSSocket)
@@ -37,7 +37,7 @@ export async function serveBare(context: TestContext, options: ServerOptions): P
     }
     response.end(JSON.stringify(told))
   })
-  // Node ends idle connections after 5 seconds, which would look like what a guard does.
+  // Node closes idle connections after 5 seconds, which would look like an action of a guard.
   server.keepAliveTimeout = 72_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -57,7 +57,7 @@ export interface BareService {
   as(svid: TestSvid | null): Peer
 }
 
-/** Key and chain of this SVID and the authorities to hold peers against, in Node's words. */
+/** Key and chain of this SVID and the trusted authorities, as Node's options. */
 export function optionsOf(
   { keyPem, certificatePem }: TestSvid,
   ...authorities: readonly { readonly bundlePem: string }[]
@@ -65,7 +65,7 @@ export function optionsOf(
   return { key: keyPem, cert: certificatePem, ca: authorities.map(({ bundlePem }) => bundlePem) }
 }
 
-/** Serves under guard; every request that is allowed is answered with the name of its principal. */
+/** Serves under a guard; responds to every allowed request with the name of its principal. */
 export async function serveGuarded(
   context: TestContext,
   options: GuardOptions,
@@ -89,17 +89,17 @@ export async function serveGuarded(
   return service
 }
 
-/** What a client learnt from one request on a connection of its own. */
+/** The results of one request on a new connection. */
 export interface Asked {
-  /** The body, or undefined when the connection ended without an answer. */
+  /** The body, or undefined if the connection closed without a response. */
   readonly answer: unknown
-  /** To resume with. */
+  /** The session to resume. */
   readonly session: Buffer | undefined
-  /** The serial number of the server's certificate; a resumed connection shows none. */
+  /** The serial number of the server's certificate; a resumed connection has none. */
   readonly serial: bigint | undefined
 }
 
-/** Sends one request as this peer, with the session of an earlier connection where one is given. */
+/** Sends one request as this peer, optionally with the session of an earlier connection. */
 export async function ask(peer: Peer, options: ConnectionOptions = {}, earlier?: Buffer): Promise<Asked> {
   let received = ''
   let session: Buffer | undefined
@@ -107,21 +107,21 @@ export async function ask(peer: Peer, options: ConnectionOptions = {}, earlier?:
   try {
     const socket = await peer.connect({ ...options, ...(earlier !== undefined && { session: earlier }) })
     session = socket.getSession()
-    // In TLS 1.3 the one that can be resumed comes behind the handshake.
+    // In TLS 1.3 the resumable one arrives after the handshake.
     socket.on('session', (given: Buffer) => (session = given))
     socket.on('data', (data: Buffer) => (received += data.toString('latin1')))
     serial = serialOf(socket.getPeerCertificate().serialNumber)
     socket.write('GET /internal/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
     if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve))
   } catch {
-    // In TLS 1.2 it is the handshake itself that fails.
+    // In TLS 1.2 the handshake itself fails.
   }
   const body = received.split('\r\n\r\n')[1]
   const answer: unknown = body === undefined ? undefined : JSON.parse(body)
   return { answer, session, serial }
 }
 
-/** A serial number from the hex digits that the testkit and Node write differently. */
+/** Normalizes the serial numbers that the testkit and Node format differently. */
 export function serialOf(hex: string | undefined): bigint | undefined {
   return hex === undefined ? undefined : BigInt(`0x${hex}`)
 }

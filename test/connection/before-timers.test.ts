@@ -3,14 +3,14 @@ import { test, type TestContext } from 'node:test'
 import { authenticated, type CountersignEvent, createGuard } from '@countersign/core'
 import { createAuthority, type Peer, serve } from '@countersign/testkit'
 
-// Timers end connections when a certificate ends; a request may come before they fire.
+// Timers close connections when a certificate expires; a request may arrive before they fire.
 const authority = await createAuthority('saas.example')
 const hour = 3_600_000
 
 interface Service {
   readonly peer: Peer
   readonly events: readonly CountersignEvent[]
-  /** From here on `Date.now()` is so many milliseconds ahead of the timers. */
+  /** From here on `Date.now()` is this many milliseconds ahead of the timers. */
   readonly advance: (milliseconds: number) => void
 }
 

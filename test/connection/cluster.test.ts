@@ -21,7 +21,7 @@ const partner = await createAuthority('partner.example')
 const bundles = { rr: [authority.bundlePem], none: [authority.bundlePem, partner.bundlePem] } as const
 const trustDomains = { rr: 'one trust domain', none: 'several trust domains' } as const
 
-// Where the workers accept connections themselves, one of them may take all.
+// If the workers accept connections themselves, one of them may receive all.
 const enoughWorkers = { rr: 2, none: 1 } as const
 
 describe('guarded servers in node:cluster workers', { concurrency: true, timeout: 120_000 }, () => {
@@ -39,14 +39,14 @@ describe('guarded servers in node:cluster workers', { concurrency: true, timeout
       }
       const expectNoResumption = async ({ serialNumber }: TestSvid): Promise<void> => {
         const workers = new Set<number>()
-        // Three connections a round, because the primary deals them out to the two workers in turn.
+        // Three connections per round, because the primary distributes them over the two workers in turn.
         for (let round = 0; workers.size < enoughWorkers[policy]; round += 1) {
           const version = versions[round % 2]
           const { session } = firsts[round % firsts.length] ?? {}
           const port = ports[Math.floor(round / 2) % ports.length]
           for (const svid of [caller, caller, null]) {
             const { answer, serial } = await ask(port, svid, version, session)
-            // A session authenticates nobody without the key behind it.
+            // A session does not authenticate a peer without the key.
             assert.equal(answer?.resumed, svid === null ? undefined : false)
             if (answer !== undefined && serial === serialOf(serialNumber)) workers.add(answer.worker)
           }
@@ -67,7 +67,7 @@ describe('guarded servers in node:cluster workers', { concurrency: true, timeout
     for (const isAttachedFirst of [true, false]) {
       const server = createServer(guard.tlsOptions())
       if (isAttachedFirst) guard.attach(server)
-      // What the worker's side of node:cluster calls at listen.
+      // What the worker's side of node:cluster calls on listen.
       const take: unknown = Reflect.get(server, '_setServerData')
       assert.ok(typeof take === 'function')
       Reflect.apply(take, server, [{ ticketKeys: shared.toString('hex') }])
@@ -89,7 +89,7 @@ interface Asked {
   readonly serial: bigint | undefined
 }
 
-/** Sends one HTTP/1.1 request on a connection of its own; with `session`, tries to resume it. */
+/** Sends one HTTP/1.1 request on a new connection; tries to resume `session` if given. */
 async function ask(
   port: number | undefined,
   svid: TestSvid | null,
@@ -113,7 +113,7 @@ async function ask(
     socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
     if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
   } catch {
-    // In TLS 1.2 a refusal ends the handshake itself.
+    // In TLS 1.2 a refusal aborts the handshake itself.
   }
   const body = received.split('\r\n\r\n')[1]
   return { answer: body === undefined ? undefined : parseAnswer(body), session: given, serial }

@@ -4,13 +4,13 @@ import { createAuthority, type Authority, type AuthorityOptions } from '@counter
  * A partner whose authority is named like ours, or like our intermediate: names are public, and so are key identifiers.
  */
 
-/** An authority of a partner that another store than one per trust domain would take for ours. */
+/** A partner's authority that a single store for all trust domains would confuse with ours. */
 export interface Collision {
   readonly name: string
   readonly partner: Authority
 }
 
-/** Every way in which a partner's authority can be mistaken for `root` or for its `intermediate`. */
+/** All ways in which a partner's authority can be confused with `root` or with its `intermediate`. */
 export async function createCollisions(root: Authority, intermediate: Authority): Promise<readonly Collision[]> {
   const collisions: Collision[] = []
   for (const [name, commonName, { keyId }] of [

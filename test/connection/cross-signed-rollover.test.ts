@@ -37,7 +37,7 @@ test('an open connection survives the removal of its authority if its peer prese
   socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
   const first = await ask()
   if (shown[0] === 1) {
-    // Some versions of Node 24 show no intermediates of a peer: then nothing leads from this leaf to an authority.
+    // Some versions of Node 24 expose no intermediates of a peer, so there is no path from this leaf to an authority.
     assert.deepEqual([first, refused], ['', ['unknown_authority']])
     return
   }
@@ -61,7 +61,7 @@ test('a second connection of the same peer survives too, although its chain was 
   const svid = await issuer.issue('spiffe://saas.example/ns/production/sa/core-api')
   const sockets = [await running.as(svid).connect(), await running.as(svid).connect()]
   const answers = await Promise.all(sockets.map(ask))
-  // Versions of Node 24 that show no intermediates of a peer let neither in.
+  // Versions of Node 24 that expose no intermediates of a peer accept neither.
   if (answers.every((answer) => answer === '')) return
   assert.deepEqual(answers, ['HTTP/1.1 200', 'HTTP/1.1 200'])
   source.replace({ svid: await next.issue(ours), bundles: { 'saas.example': next } })

@@ -54,7 +54,7 @@ interface Script {
   readonly atGoaway?: Buffer
 }
 
-/** Everything that the server sends until it ends the connection. */
+/** Everything that the server sends until it closes the connection. */
 async function exchange(
   service: Service,
   variant: Variant,

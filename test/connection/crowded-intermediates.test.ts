@@ -8,7 +8,7 @@ import { authority, bundlesOf, callerId } from '../svid/claims.ts'
 const partner = await createAuthority('partner.example')
 const trust = createSvidTrust(bundlesOf(authority, partner))
 
-/** The verdict of this cache on a chain. */
+/** This cache's verdict on a chain. */
 function present(cache: VerdictCache, [leafDer = Buffer.alloc(0), ...above]: readonly Buffer[]): string {
   const readChain = (): readonly Buffer[] => [leafDer, ...above]
   const verdict = cache.verify({ leafDer, readChain, trust, additional: [], now: Date.now() })

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { TLSSocket } from 'node:tls'
 import { describeHandshake, describeOpensslCode } from '../../packages/core/src/connection/describe-handshake.ts'
 
-// Where one word of OpenSSL stands for several causes, all of them are named.
+// If one OpenSSL code has several causes, all of them are named.
 const codes: readonly (readonly [code: string, ...causes: readonly RegExp[]])[] = [
   [
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',

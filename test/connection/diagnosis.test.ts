@@ -14,7 +14,7 @@ import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { billing, coreApi } from '../adapters/frameworks.ts'
 import { bundlesOf } from '../svid/claims.ts'
 
-// An inner file: which of two verdicts is asked for cannot be seen from outside.
+// An internal file, because it is not visible from outside which of two verdicts is used.
 
 const authority = await createAuthority('saas.example')
 const own = await authority.issue(billing)
@@ -75,7 +75,7 @@ test('explains every refusal without a limit', async (context) => {
   assert.equal(verdict.ok ? '' : verdict.reason, 'unknown_authority')
 })
 
-/** A budget with nothing left, on a clock that stands still. */
+/** An exhausted budget on a stopped clock. */
 function exhausted(): TimeBudget {
   let time = 0
   const budget = new TimeBudget({ passed: () => time, spent: () => time })
@@ -102,7 +102,7 @@ function accept(openssl: TrustState['openssl']): TrustState {
   return { own: svid, trust: createSvidTrust(bundlesOf(authority)), openssl, known: () => [] }
 }
 
-/** The server's end of a connection with this caller, checked by OpenSSL against these authorities. */
+/** The server side of a connection with this caller, verified by OpenSSL against these authorities. */
 async function meet(context: TestContext, svid: TestSvid, ca: string[]): Promise<TLSSocket> {
   const options = { key: own.keyPem, cert: own.certificatePem, ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(options).listen(0, '127.0.0.1')

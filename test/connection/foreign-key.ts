@@ -3,8 +3,9 @@ import type { TestKey, TestSvid } from '@countersign/testkit'
 import { bitString, integer, objectIdentifier, sequence, tlv } from '../certificate/encode.ts'
 
 /**
- * An SVID with a private key that is not its own. A key that says that it is the certificate's passes every check that OpenSSL
- * makes before it signs: the public half of an EC private key (RFC 5915 §3) is taken from its file and not computed.
+ * An SVID with a private key that is not its own. A key that claims to be the certificate's passes every check of
+ * OpenSSL before signing, because the public part of an EC private key (RFC 5915 §3) is read from its file and not
+ * computed.
  */
 export function withForeignKey(svid: TestSvid, key: TestKey): TestSvid {
   const { d } = createPrivateKey(key.pem).export({ format: 'jwk' })

@@ -9,7 +9,7 @@ import countersign from '@countersign/fastify'
 import { createAuthority, Peer, Running, serve, type TestSource } from '@countersign/testkit'
 import Fastify from 'fastify'
 
-/* HTTP/1.1 on servers that speak HTTP/2. */
+/** HTTP/1.1 on servers that speak HTTP/2. */
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -39,7 +39,7 @@ async function startFastify(context: TestContext): Promise<Service> {
   return { running, source, refused }
 }
 
-/** A server that speaks HTTP/2 only. */
+/** A server that only speaks HTTP/2. */
 async function startPlain(context: TestContext): Promise<Service & { readonly server: Http2SecureServer }> {
   const source = await authority.source(ours)
   const refused: AuthenticationEvent[] = []

@@ -5,22 +5,22 @@ export interface Frame {
   readonly payload: Buffer
 }
 
-/** The frames that these tests look at (RFC 9113 §6). */
+/** The frames that these tests check (RFC 9113 §6). */
 export const frameTypes = { headers: 1, settings: 4, goaway: 7 } as const
 
-/** What a peer sends first: the preface and empty settings (RFC 9113 §3.4). */
+/** The first bytes of a peer: the preface and empty settings (RFC 9113 §3.4). */
 export const preface: Buffer = Buffer.concat([
   Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
   writeFrame({ type: frameTypes.settings, stream: 0, payload: Buffer.alloc(0) }),
 ])
 
-/** A GET without a body, in one HEADERS frame whose fields stand there by index or written out (RFC 7541 §6). */
+/** A GET without a body, in one HEADERS frame with indexed or literal fields (RFC 7541 §6). */
 export function writeRequest(stream: number, path: string): Buffer {
   const block = Buffer.concat([Buffer.from([0x82, 0x87]), writeField(4, path), writeField(1, 'a')])
   return writeFrame({ type: frameTypes.headers, stream, payload: block }, endStream | endHeaders)
 }
 
-/** The frames that are complete. */
+/** The complete frames. */
 export function readFrames(bytes: Buffer): readonly Frame[] {
   const frames: Frame[] = []
   for (let offset = 0; offset + headLength <= bytes.length;) {

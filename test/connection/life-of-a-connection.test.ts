@@ -11,10 +11,10 @@ describe("a connection and the peer's certificate", { concurrency: true }, async
   const authority = await createAuthority('saas.example')
   const source = await authority.source(billing)
   const shortLived = ({ seconds }: Life): Promise<TestSvid> => authority.issue(coreApi, { ttlSeconds: seconds })
-  // Its end is announced half of this time before it comes.
+  // Its expiry is announced half of this time in advance.
   const longAnnounced = ({ seconds }: Life): Promise<TestSvid> =>
     authority.issue(coreApi, { ttlSeconds: seconds, notBefore: Date.now() - 4000 * seconds })
-  // A tenth of its life is longer than the rest of it: every connection begins in it.
+  // A tenth of its lifetime is longer than the rest of it, so every connection starts in that phase.
   const lateInLife = ({ seconds }: Life): Promise<TestSvid> =>
     authority.issue(coreApi, { ttlSeconds: seconds, notBefore: Date.now() - 20_000 * seconds })
 
@@ -28,7 +28,7 @@ describe("a connection and the peer's certificate", { concurrency: true }, async
         const end = endOf(svid)
         for (const { kind, ended } of lasting) {
           const moment = await ended
-          // An idle HTTP/2 connection closes when its end is announced: nothing is lost with it.
+          // An idle HTTP/2 connection closes when its expiry is announced, because nothing is lost with it.
           if (kind !== 'idle connection' || !variant.http2)
             assert.ok(moment >= end, `${kind}: ${end - moment} ms early`)
         }
@@ -135,7 +135,7 @@ describe("a connection and the peer's certificate", { concurrency: true }, async
   }
 })
 
-// The whole second that notAfter names is valid.
+// The whole second in notAfter is valid.
 function endOf({ expiresAt }: TestSvid): number {
   return expiresAt + 1000
 }

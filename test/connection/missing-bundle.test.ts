@@ -14,7 +14,7 @@ const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 const partnerApi = 'spiffe://partner.example/ns/production/sa/api'
 const rules = [{ path: '/**', allow: authenticated() }]
 
-/** The trust domains that have no bundle, as often as that was reported. */
+/** The trust domains without a bundle, as often as they were reported. */
 const missingIn = (events: readonly CountersignEvent[]): unknown =>
   events.flatMap((event) => (event.type === 'source' && event.code === 'bundle_empty' ? [event.trustDomain] : []))
 

@@ -28,7 +28,7 @@ test('an update that arrives while peers of the last one are being disconnected 
   }
   const next = await second.issue('spiffe://saas.example/ns/production/sa/billing')
   source.replace({ svid: next, bundles: { 'saas.example': second } })
-  // A handshake that is complete says that what was ended before it has been seen by its peer.
+  // A completed handshake shows that its peer has seen the earlier close.
   await running.as(await first.issue('spiffe://saas.example/ns/production/sa/core-api')).connect()
   assert.equal(count, 1)
   assert.equal(sockets.filter(({ destroyed, readableEnded }) => destroyed || readableEnded).length, 1)

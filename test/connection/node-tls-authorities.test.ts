@@ -28,7 +28,7 @@ describe('what Node does with the authorities in `ca`', { concurrency: true }, a
     assert.equal((await ask(bare.as(caller))).answer, undefined)
 
     const federated = await ours.source(billing, { federated: many })
-    // Where OpenSSL does not judge callers, it is given no authorities at all.
+    // If OpenSSL does not verify callers, it receives no authorities at all.
     assert.equal(createGuard({ source: federated, rules }).tlsOptions().ca.length, isOpensslAsked ? 1 : 0)
     const guarded = await serveGuarded(context, { source: federated })
     assert.equal((await ask(guarded.as(caller))).answer, coreApi)

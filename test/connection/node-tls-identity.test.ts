@@ -142,7 +142,7 @@ describe("what Node's `authorized` does not check", { concurrency: true }, async
     assert.deepEqual((await ask(bare.as(svid), {}, session)).answer, letIn(coreApi, true))
     assert.equal(shown[1], 1)
 
-    // Our own chain holds the intermediate too: some versions of Node 24 show no peer's.
+    // Our own chain contains the intermediate too, because some versions of Node 24 expose no peer's intermediates.
     const below = await ours.source(billing, { svid: await lower.issue(billing) })
     const guarded = await serveGuarded(context, { source: below })
     const resumed: boolean[] = []
@@ -156,7 +156,7 @@ describe("what Node's `authorized` does not check", { concurrency: true }, async
     const bare = await serveBare(context, { ...optionsOf(own, ours), rejectUnauthorized: false })
     const { session } = await ask(bare.as(null))
     const { answer } = await ask(bare.as(null), {}, session)
-    // Newer versions say false.
+    // Newer versions return false.
     const authorized = process.version.startsWith('v20.') ? true : isAuthorized(answer)
     assert.deepEqual(answer, { authorized, resumed: true, names: null })
 
@@ -234,7 +234,7 @@ describe("what Node's `authorized` does not check", { concurrency: true }, async
 
   for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.3')) {
     test(`a request sent right after the handshake of a destroyed connection reaches no handler (${variant.name})`, async () => {
-      // What OpenSSL lets through, so that it is for us to end the connection.
+      // Certificates that OpenSSL accepts, so our verifier has to close the connection.
       const forged = await ours.issue(coreApi, { faults: ['no_path'] })
       const handled: string[] = []
       const options = { ...optionsOf(own, ours), requestCert: true, rejectUnauthorized: true }

@@ -164,7 +164,7 @@ describe("what a rotation does to Node's TLS", { concurrency: true }, async () =
     assert.deepEqual(await callTwice(bare.running, {}), [letIn(coreApi), letIn(coreApi, true)])
     assert.deepEqual(await callTwice(bare.running, { maxCachedSessions: 0 }), [letIn(coreApi), letIn(analyticsService)])
     assert.deepEqual(await callTwice(guarded.running, {}), [coreApi, analyticsService])
-    // A peer of the testkit has a pool of its own for each SVID.
+    // A testkit peer has a separate pool for each SVID.
     for (const svid of [caller, other]) {
       assert.deepEqual(await (await bare.as(svid).fetch('/')).json(), letIn(svid.spiffeId))
     }
@@ -175,7 +175,7 @@ describe("what a rotation does to Node's TLS", { concurrency: true }, async () =
     const { running, authorized } = await serveGuarded(context, { source })
     const connect = optionsOf(caller, authority)
     const first = new UndiciAgent({ connect })
-    // A new connection for each request: `reset` ends the one before.
+    // A new connection for each request: `reset` closes the previous one.
     const callThrough = async (dispatcher: UndiciAgent): Promise<unknown> => {
       const { body } = await request(`${running.url}/internal/health`, { dispatcher, reset: true })
       return body.json()

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { OpenStreams } from '../../packages/core/src/connection/open-streams.ts'
 
-/** A session as Node has it, as far as streams are concerned. */
+/** The parts of a Node session that concern streams. */
 class Session extends EventEmitter {
   goaways = 0
 
@@ -12,7 +12,7 @@ class Session extends EventEmitter {
     this.goaways += 1
   }
 
-  /** Opens a stream; the function that is returned ends it. */
+  /** Opens a stream; the returned function ends it. */
   open(): () => void {
     const stream = new EventEmitter()
     this.emit('stream', stream)
@@ -20,7 +20,7 @@ class Session extends EventEmitter {
   }
 }
 
-/** Longer than a client has to be at rest. */
+/** Longer than a client has to be quiet. */
 const aWhile = 50
 
 async function untilGoaway(session: Session): Promise<void> {

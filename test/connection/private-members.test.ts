@@ -148,7 +148,7 @@ test('a node:http2 session exposes the properties of its socket', async (context
   assert.equal(Reflect.get(socket, mark), 'found', message)
 })
 
-/** The server's end of one connection, which ends with the test. */
+/** The server side of one connection, which closes with the test. */
 async function accept(
   context: TestContext,
   server: Server,

@@ -16,7 +16,7 @@ import { billing, coreApi, openSource, startBillingAgent } from '../workload-api
 import { type Served, serveSource } from '../workload-api/served.ts'
 import { nextOutcome, waitUntil } from '../workload-api/waiting.ts'
 
-/** A source, how to take its material away and how to give it back. */
+/** A source, and how to withdraw and restore its material. */
 interface Subject {
   readonly source: NoticingSource
   readonly lose: () => unknown
@@ -135,7 +135,7 @@ test('does not report a recovery if the source recovers with material that the g
   assert.equal(outcomesOf(served).at(-1), 'recovered')
 })
 
-/** What the log has of the source, with codes. */
+/** The log's source events, with codes. */
 function outcomesOf({ events }: Served): readonly string[] {
   return events.flatMap((event) =>
     event.type === 'source' ? [event.code === undefined ? event.outcome : `${event.outcome} ${event.code}`] : [],

@@ -11,7 +11,7 @@ const authority = await createAuthority('saas.example')
 
 type Passed = (request: IncomingMessage, response: ServerResponse) => unknown
 
-/** A service that leaves connections open when a peer's certificate expires. */
+/** A service that keeps connections open when a peer's certificate expires. */
 async function start(context: TestContext, handle: Passed): Promise<Running> {
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const rules = [{ path: '/**', allow: authenticated() }]
@@ -33,7 +33,7 @@ async function open(running: Running, svid: TestSvid): Promise<TLSSocket> {
 const shortLived = (): Promise<TestSvid> =>
   authority.issue('spiffe://saas.example/ns/production/sa/core-api', { ttlSeconds: 2 })
 
-// The whole second that notAfter names is valid.
+// The whole second in notAfter is valid.
 const endOf = ({ expiresAt }: TestSvid): number => expiresAt + 1000
 
 test('a body that is still being read after an early response is cut off when the certificate expires', async (context) => {
@@ -97,10 +97,10 @@ test('a fast clock that is corrected leaves no response running past the expiry'
   })
   const svid = await shortLived()
   const socket = await open(running, svid)
-  // In TLS 1.3 this end is ready before the other one has looked at the certificate.
+  // In TLS 1.3 this end is ready before the other has checked the certificate.
   socket.write('HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await once(socket, 'data')
-  // What waits for the end finds it passed.
+  // The wait finds the expiry in the past.
   ahead = 60_000
   await new Promise((resolve) => setTimeout(resolve, endOf(svid) - real() + 100))
   ahead = -4000

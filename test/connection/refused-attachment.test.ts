@@ -23,7 +23,7 @@ test('a server that is refused for an additional listener is left unchanged, and
     close: () => held.close(),
     [Symbol.asyncDispose]: () => held.close(),
   }
-  // Without rules each route decides, so that no other listener may see its requests.
+  // Without rules each route decides, so no other listener may receive its requests.
   const guard = createGuard({ source })
   const server = createServer(guard.tlsOptions(), () => undefined)
   const further = (): void => undefined

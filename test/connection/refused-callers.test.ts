@@ -11,8 +11,8 @@ import { toPem } from '../../packages/spiffe/src/certificate/pem.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 import { serveGuarded } from './bare-tls.ts'
 
-// With one trust domain OpenSSL refuses these before anybody else: the log has to say what is wrong all the same, and not
-// that an authority which is in the bundle is not.
+// With one trust domain OpenSSL rejects these first. The log must still say what is wrong, and not that an authority in
+// the bundle is missing.
 
 const authority = await createAuthority('saas.example')
 const source = await authority.source(billing)
@@ -42,7 +42,7 @@ for (const variant of variants) {
       expect(service.events.at(-1), reason, detail)
     }
     assert.deepEqual(service.handled, [])
-    // What OpenSSL has refused, no listener of the server sees.
+    // No listener of the server sees peers that OpenSSL rejected.
     if (isOpensslAsked) assert.ok(!service.authorized.includes(false))
   })
 }
@@ -85,7 +85,7 @@ test('reports why an authority was left out of the bundle', async (context) => {
   expect(guarded.events.at(-1), 'unknown_authority', /left out of the bundle of saas\.example: .*weak/)
 })
 
-// What the testkit does not write.
+// Certificates that the testkit cannot create.
 const root = entity('root', 'P-256', 0)
 const caller = entity('caller', 'P-256', 1)
 const dates = { notBefore: time(Date.now() - 60_000), notAfter: time(Date.now() + 3_600_000) }
@@ -142,7 +142,7 @@ async function serveOdd(context: TestContext): Promise<Service> {
   })
 }
 
-/** What a caller with this certificate is answered. */
+/** The response to a caller with this certificate. */
 async function callWith({ running }: Service, der: Buffer, { keys }: Entity): Promise<string> {
   const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' })
   const options = { host: '127.0.0.1', port: running.port, key, cert: toPem({ der }), rejectUnauthorized: false }
@@ -158,7 +158,7 @@ function keyId(id: string): Buffer {
   return extension('2.5.29.14', tlv(0x04, Buffer.from(id, 'hex')))
 }
 
-/** Waits until the server has reported as many, and not more. */
+/** Waits until the server has reported exactly this many. */
 async function expectRefusals({ events }: Service, count: number): Promise<void> {
   const refusals = (): number => events.filter(isAuthentication).length
   while (refusals() < count) await new Promise((resolve) => setTimeout(resolve, 5))

@@ -22,7 +22,7 @@ const request = {
   socket: {},
 }
 
-/** A source of the application's own, which may offer anything. */
+/** The application's own source, which may offer anything. */
 function createOwnSource(offer: () => X509Material): X509Source {
   const close = (): Promise<void> => Promise.resolve()
   return {

@@ -52,7 +52,7 @@ for (const isAttachedFirst of [true, false]) {
     const seen: unknown[] = []
     const watch = ({ url }: IncomingMessage, response: ServerResponse): void => {
       seen.push(url)
-      // As http-terminator does it while the server closes.
+      // As http-terminator does while the server closes.
       if (!response.headersSent) response.setHeader('connection', 'close')
     }
     if (isAttachedFirst) guard.attach(server)

@@ -3,8 +3,8 @@ import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 
 /**
- * Reads the names of authorities that a server sends with its CertificateRequest (RFC 5246 §7.4.4): with TLS 1.2, where a
- * handshake is in the clear. DER.
+ * Reads the authority names in a server's CertificateRequest (RFC 5246 §7.4.4), with TLS 1.2, where the handshake is
+ * unencrypted. DER.
  */
 export async function readRequestedNames(port: number): Promise<readonly Buffer[]> {
   const received: Buffer[] = []
@@ -29,7 +29,7 @@ export async function readRequestedNames(port: number): Promise<readonly Buffer[
   return splitNames(findRequest(Buffer.concat(received)))
 }
 
-// Handshake messages come in records of type 22, and a message can be longer than a record.
+// Handshake messages are in records of type 22, and a message can be longer than a record.
 function findRequest(bytes: Buffer): Buffer {
   const records: Buffer[] = []
   for (let offset = 0; offset + 5 <= bytes.length && bytes.readUInt8(offset) === 22;) {
@@ -46,7 +46,7 @@ function findRequest(bytes: Buffer): Buffer {
   throw new Error('the server sent no CertificateRequest')
 }
 
-// Types of certificates, signature algorithms, then the names: three lists, each behind its length.
+// Certificate types, signature algorithms and names: three lists, each with a length prefix.
 function splitNames(request: Buffer): readonly Buffer[] {
   const algorithms = 1 + request.readUInt8(0)
   const list = request.subarray(algorithms + 2 + request.readUInt16BE(algorithms) + 2)

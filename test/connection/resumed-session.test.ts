@@ -87,12 +87,12 @@ function judgeHost(socket: TLSSocket): string {
 
 interface Both {
   readonly socket: TLSSocket
-  /** The server's end. */
+  /** The server side. */
   readonly accepted: TLSSocket
   readonly session: Promise<Buffer>
 }
 
-/** A server of Node's alone, which lets sessions be resumed. */
+/** A plain Node server that allows session resumption. */
 async function serve(
   context: TestContext,
   { keyPem: key, certificatePem: cert }: TestSvid,
@@ -113,7 +113,7 @@ async function serve(
       await once(socket, 'secureConnect')
       const acceptedSocket = await accepting
       acceptedSocket.on('error', () => undefined)
-      // In TLS 1.3 a ticket comes with the first bytes.
+      // In TLS 1.3 a ticket arrives with the first bytes.
       acceptedSocket.write('hello')
       socket.on('error', () => undefined).resume()
       return { socket, accepted: acceptedSocket, session }

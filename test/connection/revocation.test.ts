@@ -30,7 +30,7 @@ interface Service {
   readonly refused: readonly AuthenticationEvent[]
 }
 
-/** Material as a source makes it that receives revocation lists beside its bundles. */
+/** Material of a source that receives revocation lists with its bundles. */
 function materialWith(crls: readonly Uint8Array[]): X509Material {
   const parsed = [authority, partner].map(({ trustDomain, bundlePem }) => X509Bundle.parse(trustDomain, bundlePem))
   const bundles = applyCrls(new Map(parsed.map((bundle) => [bundle.trustDomain, bundle])), crls, demanded)
@@ -62,7 +62,7 @@ async function start(
   return { source, running, refused }
 }
 
-/** A connection that is open on both sides, and the end of which can be waited for. */
+/** A connection that is open on both sides and whose close can be awaited. */
 async function keep({ running }: Service, svid = caller): Promise<{ readonly closed: Promise<unknown> }> {
   const accepted = once(running.server, 'secureConnection')
   const socket = await running.as(svid).connect()
@@ -112,7 +112,7 @@ test('closes all connections of a trust domain when its list is removed, and kee
   await assert.rejects(service.running.as(bystander).fetch('/'))
 })
 
-/** Runs with a clock of its own, which begins in the first millisecond of a second. */
+/** Runs with a mocked clock that starts in the first millisecond of a second. */
 function takeClock(context: TestContext): number {
   const now = Math.ceil(Date.now() / 1000) * 1000
   context.mock.timers.enable({ apis: ['setTimeout', 'Date'], now })

@@ -37,7 +37,7 @@ async function listen(context: TestContext, server: TlsServer): Promise<number> 
   return address.port
 }
 
-/** What a peer reads on a connection of its own, or `undefined` when it fails to make one. */
+/** What a peer reads on a new connection, or `undefined` if it cannot connect. */
 async function read(port: number, svid: TestSvid, protocols: readonly string[] = []): Promise<string | undefined> {
   await using peer = new Peer(port, svid, {})
   const options = protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }

@@ -37,7 +37,7 @@ test('never calls back after cancellation, near or far', (context) => {
   stops[0]?.()
   stops[1]?.()
   advance(context.mock.timers, 2.5 * minute)
-  // By now it has a timer of its own.
+  // By now it has its own timer.
   stops[2]?.()
   advance(context.mock.timers, 10 * minute)
   assert.deepEqual(called, [])
@@ -61,7 +61,7 @@ test('keeps no process alive', () => {
   )
 })
 
-// In steps, because a timer that a timer sets is not due within one step of the mock.
+// In steps, because a timer that is set by a timer does not fire within one step of the mock.
 function advance(timers: { tick(milliseconds: number): void }, milliseconds: number): void {
   for (let left = milliseconds; left > 0; left -= minute) timers.tick(Math.min(left, minute))
 }

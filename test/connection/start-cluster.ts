@@ -16,7 +16,7 @@ export interface Cluster {
   readonly ports: readonly number[]
   /** The ticket keys of each worker's servers, in hex. */
   readonly ticketKeys: readonly (readonly string[])[]
-  /** The workers read key, certificate and bundle from here, and again when they change. */
+  /** The workers read key, certificate and bundle from here, and again after changes. */
   readonly folder: string
 }
 
@@ -24,7 +24,7 @@ export interface Cluster {
  * Starts the workers and waits until both listen.
  *
  * @param policy which process accepts connections: `rr` the primary, `none` the workers
- * @param bundles with that of partner.example, OpenSSL gets no authorities
+ * @param bundles with that of partner.example, OpenSSL has no authorities
  */
 export async function startCluster(
   context: TestContext,
@@ -50,7 +50,7 @@ export async function startCluster(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  // The workers end when their channel to the primary does.
+  // The workers exit when their channel to the primary closes.
   context.after(() => child.kill('SIGKILL'))
   const ready: Ready[] = []
   for await (const line of createInterface({ input: child.stdout })) {
@@ -79,7 +79,7 @@ function parseReady(line: string): Ready {
 
 const at = (specifier: string): string => JSON.stringify(import.meta.resolve(specifier))
 
-// In a file, because node:cluster runs files only. What is answered says which worker answered.
+// In a file, because node:cluster only runs files. The response names the worker.
 const programText = `
 import cluster from 'node:cluster'
 import { once } from 'node:events'

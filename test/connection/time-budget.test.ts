@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TimeBudget } from '../../packages/core/src/connection/time-budget.ts'
 
-/** A clock that goes on by what is run, and by waiting. */
+/** A clock that advances with executed work, and by waiting. */
 function createClock(): { now: () => number; wait: (milliseconds: number) => void } {
   let time = 5000
   return { now: () => time, wait: (milliseconds) => void (time += milliseconds) }
@@ -31,7 +31,7 @@ test('regains a tenth of the elapsed time, and at most a tenth of a second', () 
       wait(milliseconds)
     })
   }
-  // Leaves 100 less than nothing, of which 20 are earned back by the end of it.
+  // Overspends by 100, of which 20 are regained by the end.
   spend(200)
   wait(700)
   spend(1)
@@ -41,7 +41,7 @@ test('regains a tenth of the elapsed time, and at most a tenth of a second', () 
   assert.equal(runs, 2)
   wait(3_600_000)
   for (let count = 0; count < 200; count += 1) spend(1)
-  // The spending itself takes time, in which some more is earned.
+  // Spending takes time itself, during which more is regained.
   assert.ok(runs > 100 && runs < 130, String(runs))
 })
 

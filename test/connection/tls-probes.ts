@@ -7,7 +7,7 @@ import type { Running, TestSvid } from '@countersign/testkit'
  * What a test does to a server, or reads from a socket, to see how Node's TLS behaves.
  */
 
-/** How many certificates of the peer's chain Node shows, with the authorities that it knows itself. */
+/** How many certificates of the peer's chain Node exposes, including the authorities that it knows. */
 export function countChain(socket: TLSSocket): number {
   let count = 0
   let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
@@ -19,12 +19,12 @@ export function countChain(socket: TLSSocket): number {
   return count
 }
 
-/** Milliseconds until this SVID is no longer valid: notAfter is the last valid second. */
+/** Milliseconds until this SVID is no longer valid; notAfter is the last valid second. */
 export function untilExpired({ expiresAt }: TestSvid): number {
   return expiresAt + 1000 - Date.now() + 5
 }
 
-/** Tries to renegotiate a TLS 1.2 connection as this peer, and tells whether the server took part in it. */
+/** Tries to renegotiate a TLS 1.2 connection as this peer, and returns whether the server took part. */
 export async function renegotiate(running: Running, svid: TestSvid): Promise<boolean> {
   const accepted = new Promise<TLSSocket>((resolve) => running.server.once('secureConnection', resolve))
   const socket = await running.as(svid).connect({ maxVersion: 'TLSv1.2' })
@@ -35,7 +35,7 @@ export async function renegotiate(running: Running, svid: TestSvid): Promise<boo
     socket.once('close', () => resolve())
     socket.renegotiate({ rejectUnauthorized: false }, () => resolve())
     socket.write('GET /internal/health HTTP/1.1\r\nHost: a\r\n\r\n')
-    // Some versions leave a refused attempt without an answer; one that succeeds does so at once.
+    // Some versions do not answer a refused attempt; a successful one is answered immediately.
     setTimeout(resolve, 2000)
   })
   const after = serverSide.getPeerFinished()?.toString('hex')

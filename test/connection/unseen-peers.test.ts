@@ -7,7 +7,7 @@ import type { Server, TLSSocket } from 'node:tls'
 import { authenticated, ConfigurationError, createGuard, denyAll, type Guard } from '@countersign/core'
 import { createAuthority, Peer, type TestSvid } from '@countersign/testkit'
 
-/* What listeners of an attached server see of peers that the guard refuses. */
+/** What listeners of an attached server see of peers that the guard refuses. */
 
 const authority = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')

@@ -14,7 +14,7 @@ import { type Authority, createAuthority, serve, TestKey } from '@countersign/te
 
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
 
-// No link of our path, so that our own checks pass it over; but OpenSSL presents no authority of 512 bits.
+// Not part of our path, so our own checks ignore it; but OpenSSL presents no authority with 512 bits.
 async function createWeak(authority: Authority): Promise<string> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 512 })
   const weak = await authority.intermediate({ name: 'weak', key: new TestKey('RSA-2048', privateKey, publicKey) })

@@ -36,7 +36,7 @@ class Presenter {
   }
 }
 
-/** How the world differs from the usual one. */
+/** Differences from the default setup. */
 interface Changed {
   readonly bundles?: ReadonlyMap<string, X509Bundle>
   readonly now?: number

@@ -1,7 +1,7 @@
 import { mintPrincipal, type Principal } from '../../packages/core/src/principal/principal.ts'
 import { SpiffeId } from '../../packages/spiffe/src/spiffe-id/spiffe-id.ts'
 
-/** A principal with a SPIFFE ID and these authorities, for questions that a decision asks of it. */
+/** A principal with a SPIFFE ID and these authorities, for evaluating requirements. */
 export function createCaller(spiffeId: string, ...authorities: readonly string[]): Principal {
   const parsed = SpiffeId.parse(spiffeId)
   const [ns, namespace, sa, serviceAccount, ...more] = parsed.segments
@@ -16,7 +16,7 @@ export function createCaller(spiffeId: string, ...authorities: readonly string[]
   })
 }
 
-/** A principal that is known by a common name and has no SPIFFE ID. */
+/** A principal that is identified by a common name and has no SPIFFE ID. */
 export function createNamedCaller(name: string, ...authorities: readonly string[]): Principal {
   return mintPrincipal({ name, authorities, credential: 'x509-subject', expiresAt: 0 })
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 
-/** Runs a program that prints by how many MiB the heap grew, in a process of its own that can collect garbage. */
+/** Runs a program that prints the heap growth in MiB, in a separate process that can collect garbage. */
 async function measureGrowth(program: string): Promise<number> {
   const source = `
     import { compileRules } from './rules.js'
@@ -23,7 +23,7 @@ async function measureGrowth(program: string): Promise<number> {
     }
     ${program}
     console.log((used() - before) / 1024 / 1024)
-    // Still in use, so that nothing of it is collected before.
+    // Still in use, so that it is not collected earlier.
     parse({ method: 'GET', url: '/', httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
     rules.find('GET', read('/'), exact)
   `
@@ -47,7 +47,7 @@ test('the cache for paths does not grow with the number of methods and readings'
       for (const method of rules.knownMethods) for (const reading of readings) rules.find(method, target, reading)
     }
   `)
-  // Twice 4 MiB, and as much again for what V8 itself needs for them.
+  // Twice 4 MiB, and the same again for V8's overhead.
   assert.ok(growth < 16, `${growth} MiB`)
 })
 

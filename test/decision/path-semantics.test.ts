@@ -7,7 +7,7 @@ import { targetOf } from './target-of.ts'
 
 const foldings = [false, 'ascii', 'unicode', 'expression'] as const
 
-// Spellings of `/key` and `/café` with which the two routers are known to differ.
+// Spellings of `/key` and `/café` for which the two routers are known to differ.
 const spellings = ['/key', '/KEY', '/%E2%84%AAey', '/caf%C3%A9', '/CAF%C3%A9', '/caf%C3%89', '/key/', '/KEY/']
 
 test('folds the case of a path as Express does', async (t) => {

@@ -61,7 +61,7 @@ test('a target is read the same from the cache, and refused the same', () => {
   }
   const first = parse({ ...plain, url: '/a' })
   assert.equal(parse({ ...plain, url: '/a' }), first)
-  // What was read of a request with a good host excuses no bad one.
+  // A cached valid host does not excuse an invalid one.
   assert.equal(parse({ ...plain, url: '/a', rawHeaders: [] }).accepted, false)
   assert.equal(parse({ ...plain, url: '/a', method: 'BREW' }).accepted, false)
 })

@@ -11,7 +11,7 @@ import { targetOf } from './target-of.ts'
 const caller = createCaller('spiffe://saas.example/ns/production/sa/core-api', 'SERVICE_core-api')
 const plain: PathSemantics = { foldCase: false, foldTrailingSlash: false, comparesEscaped: 'unneeded' }
 
-/** Targets by which part of them has to be decoded for Express to cut them in the wrong place. */
+/** Targets by the part that must be decoded for Express to cut them in the wrong place. */
 const targets: readonly (readonly [target: string, reparsing: Reparsing | undefined])[] = [
   ['/a', undefined],
   ['/a?q=1', undefined],

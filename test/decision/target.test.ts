@@ -13,7 +13,7 @@ import {
 const parse = createTargetParser(new Set(commonMethods))
 const plain: TargetRequest = { method: 'GET', url: '/', httpVersionMajor: 1, rawHeaders: ['Host', 'saas.example'] }
 
-// The classes of ambiguous targets, in the order of the threat model; a word is the reason of the refusal.
+// The classes of ambiguous targets, in the order of the threat model, with the reason for refusal.
 const classes: readonly (readonly [name: string, targets: readonly string[], verdict: TargetReason | 'accepted'])[] = [
   ['duplicate slash', ['//admin', '///admin', '//'], 'empty_segment'],
   ['duplicate slash inside', ['/api//secret', '/users//me', '/a//'], 'empty_segment'],

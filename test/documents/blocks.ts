@@ -1,13 +1,13 @@
 /** A fenced block of a Markdown document. */
 export interface Block {
-  /** What stands behind the opening fence: `ts run`, `sh run openssl`, `text printed by explain.ts`. */
+  /** The text after the opening fence: `ts run`, `sh run openssl`, `text printed by explain.ts`. */
   readonly info: string
   readonly code: string
-  /** Of the opening fence, from 1: where to look when the block is wrong. */
+  /** The line of the opening fence, starting at 1, for error messages. */
   readonly line: number
 }
 
-/** Reads the fenced blocks of a document in their order. */
+/** Reads the fenced blocks of a document in order. */
 export function readBlocks(markdown: string): readonly Block[] {
   const blocks: Block[] = []
   let open: { readonly info: string; readonly line: number; readonly code: string[] } | undefined
@@ -22,19 +22,19 @@ export function readBlocks(markdown: string): readonly Block[] {
   return blocks
 }
 
-/** The name that a block to be run gives itself in its first line: `// app.ts`. */
+/** The file name in the first line of a block: `// app.ts`. */
 export function readFileName({ code, line }: Block): string {
   const [, name] = /^\/\/ ([a-z][a-z0-9.-]*\.ts)\n/.exec(code) ?? []
   if (name === undefined) throw new Error(`line ${line}: found no file name, expected a first line such as // app.ts`)
   return name
 }
 
-/** What a block says that it prints: the comment behind each `console.log(…)`. */
+/** The expected output of a block: the comments after each `console.log(…)`. */
 export function readPrinted({ code }: Block): readonly string[] {
   return [...code.matchAll(/^console\.log\(.*\) \/\/ (.+)$/gm)].map(([, printed = '']) => printed)
 }
 
-/** The program that a block of shell commands needs: `sh run openssl`. */
+/** The program that a shell block needs: `sh run openssl`. */
 export function readProgram({ info, line }: Block): string {
   const [, program] = /^sh run ([a-z]+)$/.exec(info) ?? []
   if (program === undefined) throw new Error(`line ${line}: found '${info}', expected such as: sh run openssl`)

@@ -35,7 +35,7 @@ before(async () => {
     if ('name' in forAdapter(guard).admit(request)) response.end('{"invoices":[]}')
     else response.writeHead(403).end()
   })
-  // Where the page calls billing, it is.
+  // The page calls billing at this address.
   for (const [name, { code }] of page.runnable) {
     bench.write(name, code.replaceAll('https://billing:8443', billing.url))
   }

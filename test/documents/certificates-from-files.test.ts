@@ -171,7 +171,7 @@ function readBench(name: string): string {
   return readFileSync(join(bench.folder, name), 'utf8')
 }
 
-/** Calls a service under this guard by TLS, and gives the name of the principal. */
+/** Calls a service under this guard over TLS, and returns the name of the principal. */
 async function call(guard: unknown, caller: TestSvid): Promise<string> {
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {

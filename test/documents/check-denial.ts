@@ -6,7 +6,7 @@ import type { Page } from './page.ts'
 import { asObject, parseObject, read } from './read.ts'
 import { production, type Workbench } from './workbench.ts'
 
-/** Asserts that a denied caller and the log get what the first two JSON blocks of a page show. */
+/** Asserts that a denied caller and the log receive what the first two JSON blocks of a page show. */
 export async function checkDenial({ blocks }: Page, bench: Workbench, running: Running): Promise<void> {
   const [shownAnswer, shownLine] = blocks.filter(({ info }) => info === 'json').map(({ code }) => parseObject(code))
   const events: unknown[] = []

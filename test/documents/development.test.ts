@@ -175,7 +175,7 @@ async function checkRunning(name: AgentFault, cell: string): Promise<void> {
   assert.deepEqual(notices, [])
 }
 
-/** An agent with two SVIDs and a partner, so that each fault has something to spoil. */
+/** An agent with two SVIDs and a partner, so that each fault affects something. */
 async function startOwn(faults: AgentOptions['faults'] = []): Promise<Agent> {
   const authorities = [bench.authority, await createAuthority('partner.example')]
   const entries = [
@@ -189,7 +189,7 @@ function isFault(name: string): name is AgentFault {
   return name !== ''
 }
 
-/** Makes the built command one that a shell finds, as an installation does. */
+/** Puts the built command on the PATH, like an installation. */
 function installCommand(folder: string): void {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'countersign')
@@ -221,7 +221,7 @@ function run(line: string): Promise<{ readonly stdout: string }> {
   return promisify(execFile)('sh', ['-euc', line])
 }
 
-/** The words of a YAML list as a command line. */
+/** The entries of a YAML list as a command line. */
 function readWords(list: string): string {
   const words = list
     .split(',')
@@ -230,7 +230,7 @@ function readWords(list: string): string {
   return words.join(' ')
 }
 
-/** Leaves out what differs from run to run. */
+/** Removes what differs between runs. */
 function blank(line: string): string {
   return line
     .replace(/unix:\S+/, 'unix:…')

@@ -117,13 +117,13 @@ function readScripts(): readonly string[] {
   return Object.keys(manifest.scripts ?? {})
 }
 
-/** Of every heading in a document; a comment in a shell block is none. */
+/** The anchors of all headings of a document; a comment in a shell block is not a heading. */
 function readAnchors(path: string): readonly string[] {
   const text = readFileSync(path, 'utf8').replaceAll(/^```[^]*?^```$/gm, '')
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => toAnchor(heading))
 }
 
-/** The anchor that GitHub gives a heading. */
+/** The anchor that GitHub generates for a heading. */
 function toAnchor(heading: string): string {
   return heading
     .toLowerCase()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Guard, X509Source } from '@countersign/core'
 
-/** A property of something that was loaded, received or parsed. */
+/** Reads a property of something that was loaded, received or parsed. */
 export function read(value: unknown, name: string): unknown {
   return Reflect.get(asObject(value), name)
 }
@@ -13,23 +13,23 @@ export function readFunction(value: unknown, name: string): (...given: readonly 
   return found
 }
 
-/** An object out of JSON. */
+/** An object from JSON. */
 export function parseObject(json: string): object {
   return asObject(JSON.parse(json))
 }
 
-/** A value that has to be an object. */
+/** A value that must be an object. */
 export function asObject(value: unknown): object {
   assert.ok(typeof value === 'object' && value !== null)
   return value
 }
 
-/** Whether a value that a block exports is a source. */
+/** Returns whether a value that a block exports is a source. */
 export function isSource(value: unknown): value is X509Source {
   return typeof value === 'object' && value !== null && 'onUpdate' in value
 }
 
-/** Whether a value that a block exports is a guard. */
+/** Returns whether a value that a block exports is a guard. */
 export function isGuard(value: unknown): value is Guard {
   return typeof value === 'object' && value !== null && 'explain' in value
 }

@@ -52,7 +52,7 @@ test('the proxy forwards only the connections of the one workload and closes all
   })
 })
 
-/** Starts the proxy of the page in front of a service, both on free ports. */
+/** Starts the page's proxy in front of a service, both on free ports. */
 async function startProxy(context: TestContext): Promise<number> {
   const service = createServer((socket) => void socket.end('forwarded'))
   service.listen(0, '127.0.0.1')
@@ -75,7 +75,7 @@ async function startProxy(context: TestContext): Promise<number> {
   return portOf(proxy)
 }
 
-/** What a caller with this SVID receives before its connection ends. */
+/** What a caller with this SVID receives before its connection closes. */
 function call(port: number, svid: TestSvid | null): Promise<string> {
   const shown: ConnectionOptions = svid === null ? {} : { key: svid.keyPem, cert: svid.certificatePem }
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...shown })

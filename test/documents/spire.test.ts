@@ -226,7 +226,7 @@ for (const [codeCell = '', outcomeCell = '', kept = ''] of readTable(page.text, 
   }
 }
 
-/** A source of an agent of its own, by the hint `internal`. */
+/** A source of a separate agent, with the hint `internal`. */
 async function startOwn(context: TestContext): Promise<{ readonly source: NoticingSource; readonly own: Agent }> {
   const own = await startAgent({ authority: bench.authority, entries: [{ ...billing, federatesWith: [] }] })
   context.after(() => own.close())

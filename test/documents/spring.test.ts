@@ -57,7 +57,7 @@ test('the services of the map get the responses in the table', async () => {
   }
 })
 
-/** A certificate with a common name and nothing else, as a CA without SPIFFE writes it. */
+/** A certificate with only a common name, as a CA without SPIFFE issues it. */
 function issue(commonName: string): Promise<TestSvid> {
   return bench.authority.issue(`${production}/nobody`, { uris: [], subject: { CN: commonName }, keyUsages: null })
 }

@@ -1,4 +1,4 @@
-/** The cells of each row of the table whose first line begins like this. */
+/** The cells of each row of the table whose first line has this prefix. */
 export function readTable(markdown: string, head: string): readonly (readonly string[])[] {
   const lines = markdown.split('\n')
   const first = lines.findIndex((line) => line.startsWith(head))

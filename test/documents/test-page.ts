@@ -5,7 +5,7 @@ import { type Block, readPrinted, readProgram } from './blocks.ts'
 import type { Page } from './page.ts'
 import type { Workbench } from './workbench.ts'
 
-/** Tests that hold for every document: its TypeScript blocks are marked, and compile. */
+/** Tests for every document: its TypeScript blocks are marked and compile. */
 export function testBlocks(page: Page, bench: () => Workbench): void {
   test('every TypeScript block compiles', () => {
     const findings = bench().compile()
@@ -25,7 +25,7 @@ export function testBlocks(page: Page, bench: () => Workbench): void {
   })
 }
 
-/** Tests that these blocks print what their comments say; `skip` says why they cannot. */
+/** Tests that these blocks print the output in their comments; `skip` is the reason if they cannot. */
 export function testPrinted(
   page: Page,
   bench: () => Workbench,
@@ -42,7 +42,9 @@ export function testPrinted(
   }
 }
 
-/** Tests that a document's shell blocks for these programs run as they stand, in their order; what they leave is there for later tests. */
+/**
+ * Tests that a document's shell blocks for these programs run unchanged and in order; later tests can use their files.
+ */
 export function testShell(page: Page, bench: () => Workbench, programs: readonly string[]): void {
   for (const block of page.blocks.filter(({ info }) => info.startsWith('sh run'))) {
     const program = readProgram(block)
@@ -53,21 +55,21 @@ export function testShell(page: Page, bench: () => Workbench, programs: readonly
   }
 }
 
-/** Why what needs this program is skipped, or false. */
+/** Why tests that need this program are skipped, or false. */
 export function findMissing(program: string): string | false {
   const { status, stdout } = spawnSync(program, [questions.get(program) ?? '--version'], { encoding: 'utf8' })
   if (status !== 0) return `no ${program} on the PATH`
-  // Some systems have another program of that name, which knows other options.
+  // Some systems have a different program of that name, with other options.
   return program === 'openssl' && !stdout.startsWith('OpenSSL ') ? `openssl is ${stdout.trim()}` : false
 }
 
-/** What makes a program say that it is there. */
+/** Arguments that make a program report its presence. */
 const questions: ReadonlyMap<string, string> = new Map([
   ['openssl', 'version'],
   ['keytool', '-help'],
 ])
 
-/** Runs a shell block; the process waits. */
+/** Runs a shell block synchronously. */
 export function runShell({ code, line }: Block, folder: string): void {
   const { status, stderr } = spawnSync('sh', ['-euc', code], { cwd: folder, encoding: 'utf8' })
   assert.equal(status, 0, `line ${line}:\n${stderr}`)

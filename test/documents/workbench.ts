@@ -11,30 +11,30 @@ import { register } from 'tsx/esm/api'
 import { type Page, root } from './page.ts'
 import { read } from './read.ts'
 
-/** The namespace of the service on the page, and of most of its callers. */
+/** The namespace of the page's service and of most of its callers. */
 export const production = 'spiffe://saas.example/ns/production/sa'
 
-/** A folder in which the blocks of a page lie as files, beside the certificates that they read. */
+/** A folder that contains the blocks of a page as files, next to the certificates that they read. */
 export interface Workbench {
   readonly folder: string
-  /** Issued the certificates. */
+  /** The authority that issued the certificates. */
   readonly authority: Authority
   readonly write: (name: string, text: string) => void
-  /** Writes blocks of another page, which those of this page import. */
+  /** Writes blocks of another page that this page's blocks import. */
   readonly borrow: (page: Page, ...names: readonly string[]) => void
   readonly load: (name: string) => Promise<unknown>
-  /** What the compiler finds wrong with the blocks. */
+  /** The compiler errors of the blocks. */
   readonly compile: () => string
-  /** Runs a block once and gives the lines that it printed. */
+  /** Runs a block once and returns its output lines. */
   readonly capture: (name: string) => Promise<readonly string[]>
-  /** Runs a block that listens, on a free port of loopback instead of where it says; `variable` is its application or server. */
+  /** Runs a block that listens, on a free loopback port instead of its own; `variable` is its application or server. */
   readonly start: (name: string, variable: string) => Promise<Running>
   readonly close: () => Promise<void>
 }
 
-/** Writes the blocks into a new folder and makes that the current one; so there is one for each process. */
+/** Writes the blocks into a new folder and makes it the current one; only one per process is possible. */
 export async function createWorkbench({ blocks, runnable }: Page): Promise<Workbench> {
-  // Below test/, so that the blocks find the packages as any application does; what is in dist/ nobody commits.
+  // Below test/, so that the blocks find the packages like any application; dist/ is ignored by git.
   mkdirSync(join(root, 'test/dist'), { recursive: true })
   const folder = mkdtempSync(join(root, 'test/dist/page-'))
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text, { mode: 0o600 })

@@ -7,17 +7,17 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { programArguments } from '../support/program-arguments.ts'
 
-/** Variables that an example sees besides ours. */
+/** Additional environment variables of an example. */
 type Variables = Readonly<Record<string, string>>
 
-/** How an example that ends by itself ended, and what it printed. */
+/** How an example exited by itself, and its output. */
 export interface Finished {
   readonly exitCode: number | null
   readonly output: string
   readonly errors: string
 }
 
-/** Runs an example, such as `internal-api`, to its end, with its output in a pipe. */
+/** Runs an example, such as `internal-api`, until it exits, with its output in a pipe. */
 export async function runExample(
   name: string,
   args: readonly string[] = [],
@@ -30,13 +30,13 @@ export async function runExample(
 
 /** A running example. */
 export interface Started {
-  /** What it printed up to the line that was waited for. */
+  /** Its output up to the awaited line. */
   readonly output: string
-  /** Asks it to end, as a supervisor does, and gives its exit code. */
+  /** Stops it like a supervisor, and returns its exit code. */
   stop(): Promise<number | null>
 }
 
-/** Starts an example that stays up, and waits until it has printed `until`. */
+/** Starts a long-running example, and waits until it has printed `until`. */
 export async function startExample(
   name: string,
   until: RegExp,
@@ -53,7 +53,7 @@ export async function startExample(
   const errors = text(child.stderr)
   let output = ''
   child.stdout.setEncoding('utf8')
-  // Not `for await`: leaving the loop would close the pipe that the example goes on writing to.
+  // Not `for await`, because leaving the loop would close the pipe to which the example still writes.
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (chunk: string) => {
       output += chunk
@@ -66,7 +66,7 @@ export async function startExample(
   return { output, stop }
 }
 
-/** Does what a printed `curl` command says, with the files that it names; the server's certificate is verified. */
+/** Executes a printed `curl` command with its files; the server's certificate is verified. */
 export async function obey(command: string): Promise<{ readonly status: number | undefined; readonly body: unknown }> {
   const words = command.split(' ')
   const read = (flag: string): Buffer | undefined => {

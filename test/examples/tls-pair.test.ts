@@ -5,7 +5,7 @@ import { type Finished, runExample, type Started, startExample } from './start-e
 
 const names = ['service-a', 'service-b', 'service-c']
 
-// They wait for rotations, most of the time.
+// They wait for rotations most of the time.
 describe('the TLS pair example', { concurrency: true }, () => {
   test('greets with each of its SVIDs in turn, names the peer on both sides, and refuses a third workload', async () => {
     const finished = await runExample('tls-pair', ['--ttl', '10'])

@@ -6,7 +6,7 @@ import { createWatched, day, serveWatched, sourceEvents, type Watched } from './
 
 const hour = day / 24
 const start = Date.UTC(2030, 0, 1)
-// Whole, so that a share of its life falls on a second: its last one counts (RFC 5280 §4.1.2.5).
+// Whole seconds, so that a share of its lifetime falls on a second: the last second counts (RFC 5280 §4.1.2.5).
 const tenHours = { ttlSeconds: 36_000 - 1, notBefore: start }
 
 test('names what is expiring, and its trust domain', async (context) => {
@@ -36,7 +36,7 @@ function nameIn(detail: string): string | undefined {
   return /CN=(\w+)/.exec(detail)?.[1]
 }
 
-/** Reports of authorities: by name, and what remains. */
+/** Reports about authorities: by name and remaining share. */
 function toldOfAuthorities(watched: Watched): readonly (readonly [name: string | undefined, remaining: unknown])[] {
   return sourceEvents(watched, 'expiring').flatMap(({ of, detail, remaining }) =>
     of === 'authority' ? [[nameIn(detail), remaining] as const] : [],
@@ -51,7 +51,7 @@ function validFor(name: string, from: number, until: number): Promise<Authority>
 
 test('reports no authority that has a successor in its trust domain, and the newest when it expires', async (context) => {
   const clock = stopClock(context, start)
-  // As SPIRE publishes them: each for ten hours, the next one when half of the last one is over.
+  // As SPIRE publishes them: each for ten hours, the next one after half of that time.
   const first = await validFor('first', 0, 10)
   const second = await validFor('second', 5, 15)
   const third = await validFor('third', 10, 20)

@@ -19,7 +19,7 @@ function told(watched: Watched): readonly (readonly [what: string, remaining: nu
 }
 
 const own = 'our own certificate'
-// Whole, so that a share of its life falls on a second: its last one counts (RFC 5280 §4.1.2.5).
+// Whole seconds, so that a share of its lifetime falls on a second: the last second counts (RFC 5280 §4.1.2.5).
 const tenHours = { ttlSeconds: 36_000 - 1, notBefore: start }
 
 test("reports once each when half, a fifth and a twentieth of our own certificate's lifetime remain", async (context) => {

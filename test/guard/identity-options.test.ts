@@ -28,7 +28,7 @@ const { source } = files
 const authority = await createAuthority('saas.example')
 const spiffeSource = await authority.source('spiffe://saas.example/ns/production/sa/billing')
 
-/** The error that these options meet, whatever their type. */
+/** The error for these options, whatever their type. */
 function refusal(options: object): ConfigurationError {
   try {
     Reflect.apply(createGuard, undefined, [{ source, identity, rules, ...options }])
@@ -96,7 +96,7 @@ test('names what the rule required and where', () => {
   assert.equal(refusal({ rules: [{ path: '/**', allow: callers('spiffe://saas.example/x') }] }).value, 'callers')
 })
 
-/** A source that a foreign program could have written: what it holds changes its kind. */
+/** A source as another program could implement it: its content changes its kind. */
 function turn<Material>(
   from: X509Source<Material>,
   to: X509Source<unknown>,

@@ -16,9 +16,9 @@ interface Flooded {
   readonly running: Running
   readonly source: TestSource
   readonly close: () => Promise<void>
-  /** What came to the log. */
+  /** The logged events. */
   readonly logged: readonly CountersignEvent[]
-  /** What came to a channel. */
+  /** The events of a channel. */
   readonly published: readonly unknown[]
 }
 
@@ -66,7 +66,7 @@ for (const throws of [false, true]) {
     await close()
     assert.equal(published.length, 300)
     assert.equal(total(logged), 300)
-    // One each for what OpenSSL calls it.
+    // One for each OpenSSL error.
     assert.ok(before <= 4, `${before} lines before the count`)
     assert.ok(logged.length <= 8, `${logged.length} lines`)
     assert.ok(logged.every((event) => 'remoteAddress' in event && event.remoteAddress === '127.0.0.1'))

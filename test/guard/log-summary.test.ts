@@ -6,7 +6,7 @@ import { LogSummary } from '../../packages/core/src/log-summary.ts'
 interface Summarised {
   readonly summary: LogSummary
   readonly written: CountersignEvent[]
-  /** Lets milliseconds pass. */
+  /** Advances the clock by milliseconds. */
   readonly pass: (milliseconds: number) => void
 }
 

@@ -39,7 +39,7 @@ test('ignores connections that have sent a request or closed', () => {
   for (const socket of asked) silent.release(socket)
   const closed = fill(silent, 500, () => '192.0.2.1')
   for (const socket of closed) socket.emit('close')
-  // Of a connection that asked and then closed.
+  // For a connection that sent a request and then closed.
   for (const socket of asked) socket.emit('close')
   const sockets = fill(silent, 1025, () => '192.0.2.1')
   assert.deepEqual([indicesOf(asked), indicesOf(closed), indicesOf(sockets)], [[], [], [0]])

@@ -23,7 +23,7 @@ async function listen(context: TestContext, readyz: Probe): Promise<Listening> {
 
 interface Client {
   readonly socket: Socket
-  /** All that came back once the other end has closed. */
+  /** Everything received until the other end closed. */
   readonly received: Promise<string>
 }
 
@@ -55,7 +55,7 @@ function statusOf(received: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(received)?.[1] ?? 0)
 }
 
-/** A check that ends when it is told to. */
+/** A check that finishes on demand. */
 function createSlowCheck(): { readonly check: () => Promise<boolean>; readonly runs: ((isFine: boolean) => void)[] } {
   const runs: ((isFine: boolean) => void)[] = []
   return { check: () => new Promise((resolve) => void runs.push(resolve)), runs }
@@ -179,9 +179,9 @@ test('is not ready if the source loses its certificate while the check runs', as
 test('answers every request that arrived while the process was busy, even with more new connections than may stay silent', async (context) => {
   const { port } = await listen(context, () => true)
   const clients = await openMany(context, port, 70)
-  // TrustState by now, and counted as silent.
+  // Accepted by now, and counted as silent.
   await new Promise((resolve) => setTimeout(resolve, 20))
-  // After this phase of the event loop, timers are due before anything is read.
+  // After this phase of the event loop, timers fire before anything is read.
   await new Promise(setImmediate)
   for (const { socket } of clients) socket.write(get('/livez'))
   // Longer than a silent connection may stay.

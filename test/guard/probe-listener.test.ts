@@ -26,7 +26,7 @@ async function start(
   return { source, guard, port: listener.port }
 }
 
-/** Sends bytes and gives all that comes back until the other end closes. */
+/** Sends bytes and returns everything received until the other end closes. */
 async function exchange(port: number, text: string): Promise<string> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1')
   let received = ''
@@ -190,7 +190,7 @@ for (const [what, check, status] of [
   })
 }
 
-// For what a program without types may do.
+// For what an untyped program may do.
 function isCheck(check: () => unknown): check is () => boolean {
   return typeof check === 'function'
 }

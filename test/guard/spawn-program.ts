@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 
-/** Runs an ES module in a process of its own until that ends by itself. */
+/** Runs an ES module in a separate process until it exits by itself. */
 export async function spawnProgram(
   source: string,
   flags: readonly string[] = [],

@@ -1,14 +1,14 @@
 import type { TestContext } from 'node:test'
 
-/** A clock that stands still until a test moves or sets it. */
+/** A clock that stands still until a test advances or sets it. */
 export interface StoppedClock {
-  /** Lets time pass, in steps of a minute, and timers fire in it; what a clock that was set says has no part in that. */
+  /** Advances time in steps of a minute and fires timers, independently of a clock that was set. */
   readonly pass: (milliseconds: number) => void
-  /** Sets what `Date.now()` gives (epoch milliseconds); timers do not notice. */
+  /** Sets the value of `Date.now()` (epoch milliseconds); timers do not notice. */
   readonly set: (now: number) => void
 }
 
-/** From here to the end of the test the clock stands at `now` (epoch milliseconds). */
+/** Stops the clock at `now` (epoch milliseconds) for the rest of the test. */
 export function stopClock({ mock }: TestContext, now: number): StoppedClock {
   let clock = now
   mock.timers.enable({ apis: ['setTimeout'] })

@@ -31,7 +31,10 @@ export interface Watched {
   readonly events: readonly CountersignEvent[]
 }
 
-/** An authority of ten years that is a month old, a source whose SVID was issued like this, and a guard that is attached to nothing. */
+/**
+ * An authority with a lifetime of ten years that is a month old, a source whose SVID was issued with these options, and
+ * a guard without a server.
+ */
 export async function createWatched(issue: IssueOptions = {}, options: Partial<GuardOptions> = {}): Promise<Watched> {
   const authority = await createAuthority('saas.example', {
     ttlSeconds: 3650 * 86_400,
@@ -44,7 +47,7 @@ export async function createWatched(issue: IssueOptions = {}, options: Partial<G
   return { authority, source, guard, events }
 }
 
-/** Serves it: whoever passes is told his name. */
+/** Serves it: responds to every allowed caller with its name. */
 export async function serveWatched(context: TestContext, { guard }: Watched): Promise<Running> {
   const running = await serve(guard, (request, response) => {
     const verdict = forAdapter(guard).admit(request)
@@ -56,7 +59,7 @@ export async function serveWatched(context: TestContext, { guard }: Watched): Pr
   return running
 }
 
-/** The events of the source so far, of one outcome. */
+/** The source events so far with this outcome. */
 export function sourceEvents(
   { events }: Pick<Watched, 'events'>,
   outcome: SourceEvent['outcome'],

@@ -3,9 +3,9 @@ import express from 'express'
 import Fastify from 'fastify'
 import { authority, coreApi, guard, source } from './mistakes.ts'
 
-/** One argument of a public function, or one option: how to give it, and the kinds that it may be. */
+/** An argument of a public function, or an option: how to pass it, and the kinds that it accepts. */
 export interface Parameter {
-  /** The function as it is exported, or `class.method`; behind a space which argument or option. */
+  /** The exported function, or `class.method`, followed by a space and the argument or option. */
   readonly name: string
   readonly give: (value: unknown) => unknown
   readonly accepts: readonly string[]
@@ -13,7 +13,7 @@ export interface Parameter {
 
 export const svid: TestSvid = await authority.issue(coreApi)
 
-/** Values of every kind that is given by mistake. */
+/** Values of every kind that is passed by mistake. */
 export const kinds: Readonly<Record<string, unknown>> = {
   undefined,
   null: null,
@@ -39,15 +39,15 @@ export const kinds: Readonly<Record<string, unknown>> = {
   svid,
 }
 
-/** What passes for options that may all be left out. */
+/** Values that are valid as options that are all optional. */
 export const optional = 'undefined object instance'
 
-/** An argument that may be of these kinds, by their names with spaces between. */
+/** An argument that accepts these kinds, by their names separated by spaces. */
 export function parameter(name: string, accepts: string, give: (value: unknown) => unknown): Parameter {
   return { name, accepts: accepts.split(' '), give }
 }
 
-/** The options of an object that is otherwise right, each by its name and what it may be. */
+/** The options of an otherwise valid object, each by its name and accepted kinds. */
 export function optionsOf(
   name: string,
   right: object,

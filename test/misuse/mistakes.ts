@@ -4,7 +4,7 @@ import { authenticated, type ConfigurationErrorCode, createGuard, type Guard } f
 import { type Authority, createAuthority, type TestSource } from '@countersign/testkit'
 import { refusal } from '../adapters/refusal.ts'
 
-/** What was mistaken for what, how, and what has to be said. */
+/** A mistake, how to make it, and what the error must say. */
 export type Mistake = readonly [what: string, run: () => unknown, code: ConfigurationErrorCode, named: RegExp]
 
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
@@ -18,7 +18,7 @@ export function create(): Guard {
   return createGuard({ source, rules, log: () => undefined })
 }
 
-/** Calls a function as an application without types would. */
+/** Calls a function as untyped code would. */
 export function call(run: unknown, ...given: readonly unknown[]): unknown {
   assert.ok(typeof run === 'function')
   return Reflect.apply(run, undefined, given)
@@ -31,7 +31,7 @@ export function callMethod(owner: object, name: string, ...given: readonly unkno
   return Reflect.apply(run, owner, given)
 }
 
-/** Makes a test of each mistake. */
+/** Creates a test for each mistake. */
 export function checkMistakes(mistakes: readonly Mistake[]): void {
   for (const [what, run, code, named] of mistakes) {
     test(`says what was found and what was expected for ${what}`, async () => {

@@ -124,7 +124,7 @@ describe("Fastify's allow that was not called", () => {
   })
 })
 
-/** Begins to listen; gives the error that ends it, if one does. */
+/** Starts listening; returns the error that stops it, if any. */
 async function listen(app: Express): Promise<unknown> {
   const server = createServer(guard, app)
   const error = await new Promise<unknown>((resolve) => {
@@ -136,7 +136,7 @@ async function listen(app: Express): Promise<unknown> {
   return error
 }
 
-/** Mounts anything, as an application without types would. */
+/** Mounts any value, as untyped code would. */
 function mount<App extends { use: unknown }>(app: App, path: string, handler: unknown): App {
   callMethod(app, 'use', path, handler)
   return app

@@ -11,7 +11,7 @@ import Fastify from 'fastify'
 import { refusal } from '../adapters/refusal.ts'
 import { openFiles } from '../subject/ca-files.ts'
 
-/* What happens where two copies of core are installed, of which each has classes of its own. */
+/** What happens if two copies of core are installed, each with its own classes. */
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-copy-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -59,7 +59,7 @@ test('a guard of another copy of the package still guards', async () => {
   assert.equal((await peer.fetch('/closed')).status, 403)
 })
 
-// Of core and of the packages that it is made of, which are installed together.
+// A copy of core and of its packages, which are installed together.
 async function importCopy(): Promise<typeof core> {
   for (const name of ['spiffe', 'authorization', 'core']) {
     const original = fileURLToPath(new URL(`../../packages/${name}`, import.meta.url))

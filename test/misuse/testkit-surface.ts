@@ -10,7 +10,7 @@ const agent: Agent = await startAgent({ authority })
 const served = await serve(create(), express().use(countersign(guard)))
 const peer = served.as(svid)
 
-/** Ends what the parameters are tried on. */
+/** Closes the objects on which the parameters are tested. */
 export async function close(): Promise<void> {
   await served.close()
   await agent.close()

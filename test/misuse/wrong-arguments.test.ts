@@ -17,7 +17,9 @@ after(close)
 const parameters = [...listCoreParameters(), ...listToolParameters(), ...listTestkitParameters()]
 const packages = [core, client, expressAdapter, fastifyAdapter, testkit, agentKit, workloadApi]
 
-/** Exported to be thrown, to be an argument's type or for adapters of ours; or with arguments of the Web's `fetch`. */
+/**
+ * Exported to be thrown, as the type of an argument or for our adapters; or with the arguments of the Web's `fetch`.
+ */
 const untested = `
   CountersignError CallError CertificateError ConfigurationError SourceError SpiffeIdError AgentError
   Agent Authority Caller Peer Running TestKey default BundleReader FaultNotices

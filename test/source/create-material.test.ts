@@ -22,7 +22,7 @@ const good: MaterialInput = {
   bundles: { 'saas.example': authority.bundlePem },
 }
 
-/** Refused with this code and, where it is a verdict on our own SVID, this reason. */
+/** Rejected with this code and, for a verdict on our own SVID, with this reason. */
 function refuses(changed: Partial<MaterialInput>, code: CertificateErrorCode, reason?: string): void {
   assert.throws(
     () => createMaterial({ ...good, ...changed }),
@@ -159,7 +159,7 @@ const weak = await createAuthority('partner.example', { faults: ['weak_key'] })
 const notCa = await createAuthority('partner.example', { faults: ['not_a_ca'] })
 const intermediate = await authority.intermediate()
 
-// A bundle that proves nobody, whose it is, and how that is reported.
+// A bundle that authenticates no caller, its trust domain, and how it is reported.
 const useless: readonly (readonly [what: string, bundle: string | Uint8Array, code: CertificateErrorCode])[] = [
   ['is empty', '', 'bundle_empty'],
   ['is text of another kind', 'no bundle', 'bundle_empty'],

@@ -12,7 +12,7 @@ export function pkcs8(algorithm: string, content: Buffer, ...parameters: readonl
   return sequence(integer(0), sequence(objectIdentifier(algorithm), ...parameters), tlv(0x04, content))
 }
 
-/** The same key in version 2: the number of the version is the first that is zero. */
+/** The same key in version 2: the version number is the first byte that is zero. */
 export function toSecondVersion(der: Buffer, extras: readonly Buffer[]): Buffer {
   const start = der.indexOf(Buffer.of(2, 1, 0)) + 3
   return sequence(integer(1), der.subarray(start), ...extras)
@@ -22,7 +22,7 @@ export function encrypted(algorithm: Buffer): Buffer {
   return sequence(algorithm, tlv(0x04, Buffer.alloc(64)))
 }
 
-/** Encrypts bytes that need not be a key: PBES2 with PBKDF2 and AES. */
+/** Encrypts bytes, which need not be a key: PBES2 with PBKDF2 and AES. */
 export function encryptWith(passphrase: string, plain: Buffer): Buffer {
   const salt = Buffer.alloc(16, 1)
   const iv = Buffer.alloc(16, 2)

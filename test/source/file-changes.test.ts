@@ -233,7 +233,7 @@ test('reads a SPIFFE bundle document, and withdraws its authorities when it revo
 test('detects changes by polling alone', async (context) => {
   const folder = createFolder(context)
   const { source } = await startService(context, folder)
-  // What is written by a name in another folder is reported for that folder alone.
+  // A write through a name in another folder is only reported for that folder.
   const elsewhere = createFolder(context)
   const next = await authority.issue(spiffeId)
   for (const name of ['tls.key', 'tls.crt']) linkSync(join(folder, name), join(elsewhere, name))

@@ -18,7 +18,7 @@ function writeAll(context: TestContext): string {
   return folder
 }
 
-/** The error with which no source begins. */
+/** The error that prevents a source from starting. */
 async function findError(
   options: object,
 ): Promise<{ readonly code: string; readonly message: string; readonly value: unknown }> {

@@ -13,7 +13,7 @@ const document = JSON.stringify({
   keys: [{ kty: 'EC', use: 'x509-svid', x5c: [authority.certificateDer.toString('base64')] }],
 })
 
-// One reader for every place: what is accepted in one is accepted in all.
+// One parser for every option: what one accepts, all accept.
 for (const [what, change] of [
   ['a byte order mark', (text: string) => `${mark}${text}`],
   ['line ends of Windows', (text: string) => text.replaceAll('\n', '\r\n')],

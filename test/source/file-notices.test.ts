@@ -33,7 +33,7 @@ const failures: readonly (readonly [what: string, write: (folder: string) => unk
   ['another key', async (folder) => replaceFile(join(folder, 'tls.key'), (await createKey()).pem), 'key_mismatch'],
 ]
 
-// Side by side, because each waits for a poll that finds nothing new.
+// Concurrently, because each waits for a poll that finds nothing new.
 describe('a failure', { concurrency: true }, () => {
   for (const [what, write, code] of failures) {
     test(`reports ${what} once with the reason, keeps its material, and loads valid files again`, async (context) => {
@@ -151,7 +151,7 @@ test(
     }
     writeFiles(folder, await authority.issue(spiffeId))
     give('tls.key', 'tls.crt', 'bundle.pem')
-    // Files in it can be opened by their names, but nobody is told of what happens in it.
+    // Files in it can be opened by name, but changes in it are not reported.
     chmodSync(folder, otherAccount === undefined ? 0o311 : 0o711)
     const child = askOtherAccount(context, optionsFor(folder))
     assert.equal(await child.next(), 'warning watching_failed')
@@ -162,7 +162,7 @@ test(
   },
 )
 
-/** Writes the first half of what is there, in place. */
+/** Writes the first half of the current content, in place. */
 function cut(path: string): void {
   writeFileSync(path, (path.endsWith('.pem') ? authority.bundlePem : strange.certificatePem).slice(0, 300))
 }

@@ -22,7 +22,7 @@ import {
   writePrivate,
 } from './files.ts'
 
-// Built, since another process reads no TypeScript.
+// Built, because another process does not run TypeScript.
 const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
 test('returns the key, chain and bundles from its files', async (context) => {

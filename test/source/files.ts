@@ -9,10 +9,10 @@ import { waitForEvent } from '../support/wait-for-event.ts'
 export const spiffeId = 'spiffe://saas.example/ns/production/sa/core-api'
 export const authority: Authority = await createAuthority('saas.example')
 
-/** An empty folder that is gone after the test. */
+/** An empty folder that is removed after the test. */
 export function createFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-files-'))
-  // Others may pass through it: a part of the tests runs as another account.
+  // Others may traverse it, because a part of the tests runs as another user.
   chmodSync(folder, 0o755)
   context.after(() => {
     chmodSync(folder, 0o755)
@@ -21,25 +21,25 @@ export function createFolder(context: TestContext): string {
   return folder
 }
 
-/** Writes the usual three files as they stand in a mounted folder. */
+/** Writes the usual three files as in a mounted folder. */
 export function writeFiles(folder: string, svid: TestSvid, bundle: string = authority.bundlePem): void {
   writePrivate(join(folder, 'tls.key'), svid.keyPem)
   writeFileSync(join(folder, 'tls.crt'), svid.certificatePem)
   writeFileSync(join(folder, 'bundle.pem'), bundle)
 }
 
-/** A file that only its owner reads, as a key should be. */
+/** A file that only its owner can read, as a key should be. */
 export function writePrivate(path: string, content: string | Uint8Array): void {
   writeFileSync(path, content, { mode: 0o600 })
 }
 
-/** Replaces a file in one step. */
+/** Replaces a file atomically. */
 export function replaceFile(path: string, content: string | Uint8Array): void {
   writePrivate(`${path}.new`, content)
   renameSync(`${path}.new`, path)
 }
 
-/** Puts a new generation in place as kubelet does: a folder with a time in its name, and the link `..data` to it. */
+/** Installs a new generation like the kubelet: a folder with a timestamp in its name, and the link `..data` to it. */
 export function swapData(mount: string, generation: string): void {
   symlinkSync(generation, join(mount, '..data_tmp'))
   renameSync(join(mount, '..data_tmp'), join(mount, '..data'))
@@ -55,12 +55,12 @@ export function optionsFor(folder: string): {
   return { key: join(folder, 'tls.key'), cert: join(folder, 'tls.crt'), bundles }
 }
 
-/** The usual three files, and a source of them that is closed after the test. */
+/** The usual three files, and a source for them that is closed after the test. */
 export interface Service {
   readonly folder: string
   readonly svid: TestSvid
   readonly source: X509Source
-  /** All that it was told since it began. */
+  /** All its notifications since it started. */
   readonly updates: readonly X509Material[]
   readonly notices: readonly SourceNotice[]
 }
@@ -71,7 +71,7 @@ export async function startService(context: TestContext, folder: string = create
   return { ...(await openSource(context, fileSource({ ...optionsFor(folder), pollMs: 1000 }))), folder, svid }
 }
 
-/** A source with all that it tells. */
+/** A source with all its notifications. */
 export async function openSource<Material>(
   context: TestContext,
   opening: Promise<X509Source<Material>>,
@@ -89,7 +89,7 @@ export async function openSource<Material>(
   return { source, updates, notices }
 }
 
-/** Waits until the source holds material that fits, however many updates that takes. */
+/** Waits until the source has material that satisfies a condition, after any number of updates. */
 export function awaitMaterial<Material>(
   source: X509Source<Material>,
   fits: (material: Material) => boolean,
@@ -99,18 +99,18 @@ export function awaitMaterial<Material>(
     try {
       listener(source.current)
     } catch {
-      // It holds none for the moment.
+      // It has none at the moment.
     }
     return stop
   }, fits)
 }
 
-/** Waits until the source holds the SVID of this serial number. */
+/** Waits until the source has the SVID with this serial number. */
 export async function awaitSvid(source: X509Source, { serialNumber }: Pick<TestSvid, 'serialNumber'>): Promise<void> {
   await awaitMaterial(source, ({ svid }) => svid.serialNumber === serialNumber)
 }
 
-/** Waits for a notice with this code, or takes one that was there already. */
+/** Waits for a notice with this code, or returns an earlier one. */
 export function awaitNotice(source: X509Source<unknown>, code: SourceNotice['code']): Promise<SourceNotice> {
   return waitForEvent(
     (listener) => source.onNotice?.(listener) ?? (() => undefined),

@@ -42,16 +42,16 @@ function countDerivations(context: TestContext): () => number {
   return () => spies.reduce((sum, { mock }) => sum + mock.callCount(), 0)
 }
 
-/** PBE with SHA-1 and 3DES, the key of which is three hashes for each iteration, its vector included. */
+/** PBE with SHA-1 and 3DES, which takes three hashes per iteration for key and initialization vector. */
 const tripleDes = (iterations: number): Buffer =>
   sequence(objectIdentifier('1.2.840.113549.1.12.1.3'), sequence(octets(hex('0102030405060708')), integer(iterations)))
 
-/** A string in two pieces, cut behind these bytes, or in one byte each. */
+/** A string in two parts, split after this many bytes, or one byte per part. */
 function cut(content: Buffer, at: number): Buffer {
   return tlv(0x24, octets(content.subarray(0, at)), octets(content.subarray(at)))
 }
 
-/** A store without a MAC whose contents are in this string. */
+/** A store without a MAC whose content is in this string. */
 const wrap = (string: Buffer): Buffer => sequence(integer(3), sequence(data, tlv(0xa0, string)))
 
 const behindOid = (content: Buffer, oid: string): number => content.indexOf(objectIdentifier(oid)) + 6

@@ -31,7 +31,7 @@ const lowestDer = issueAuthority(lowest, { by: lower })
 const leafDer = issueLeaf(leaf, { by: lowest })
 const own = [keyBag(key), certificateBag(leafDer)]
 
-/** RSASSA-PSS with SHA-256, the parameters of which are left out where NULL could stand (RFC 4055 §2.1). */
+/** RSASSA-PSS with SHA-256, without the parameters that may be NULL (RFC 4055 §2.1). */
 const sha256 = sequence(objectIdentifier('2.16.840.1.101.3.4.2.1'))
 const mask = sequence(objectIdentifier('1.2.840.113549.1.1.8'), sha256)
 const pssParameters = sequence(tlv(0xa0, sha256), tlv(0xa1, mask), tlv(0xa2, integer(32)))
@@ -41,7 +41,7 @@ const pss = signerOf(
   keyPair('RSA-PSS').privateKey,
 )
 
-/** Refused with this code, and without a word of the passphrase or the key in the error. */
+/** Rejected with this code, without showing the passphrase or the key. */
 function refuses(code: CertificateErrorCode, store: Buffer, secret: string | undefined = passphrase): void {
   assert.throws(
     () => decodeKeyStore(store, secret),
@@ -195,7 +195,7 @@ function changeByte(store: Buffer, offset: number): Buffer {
   return changed
 }
 
-// Of fixed bytes: one in 256 wrong keys gives a padding that could be right.
+// With fixed bytes, because one in 256 wrong keys yields a padding that could be valid.
 const file = (name: string): Buffer => readFileSync(new URL(`../vectors/key-stores/${name}`, import.meta.url))
 const vector = new X509Certificate(file('leaf.pem')).raw
 

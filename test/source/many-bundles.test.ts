@@ -10,7 +10,7 @@ test('rejects a folder with more bundles than a handshake can carry before readi
   writeFiles(folder, await authority.issue(spiffeId))
   const bundles = join(folder, 'bundles')
   mkdirSync(bundles)
-  // Nobody could make sense of what is in them.
+  // Their content is unreadable.
   for (let count = 0; count < 1025; count += 1) writeFileSync(join(bundles, `partner-${count}.example.pem`), 'x')
   await assert.rejects(
     fileSource({ ...optionsFor(folder), bundles }),

@@ -5,7 +5,7 @@ import { ConfigurationError, fileSource, staticSource } from '@countersign/core'
 import { authority, createFolder, optionsFor, spiffeId, writeFiles } from './files.ts'
 
 const svid = await authority.issue(spiffeId)
-// The first line alone is enough to find a key again.
+// The first line alone is enough to find a key.
 const secret = svid.keyPem.split('\n')[1]?.slice(0, 24) ?? ''
 
 async function findError(start: () => unknown): Promise<ConfigurationError> {

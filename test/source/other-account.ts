@@ -6,18 +6,18 @@ import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-/** A process with a file source of its own, and what it says line by line: an error, its notices, serial numbers. */
+/** A process with its own file source, and its output line by line: an error, its notices, serial numbers. */
 export interface OtherAccount {
   next(): Promise<string>
 }
 
-/** The other account where we are root, whom no permission stops; undefined for our own. */
+/** The other user if we are root, to whom permissions do not apply; undefined for our own. */
 export const otherAccount: number | undefined = process.getuid?.() === 0 ? 65_534 : undefined
 
-// Built, since another process reads no TypeScript.
+// Built, because another process does not run TypeScript.
 const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
 
-/** Why the other account cannot be asked; false where it can. */
+/** Why the other user cannot be used; false if it can. */
 export const skipOtherAccount: string | false = findObstacle()
 
 function findObstacle(): string | false {
@@ -31,7 +31,7 @@ function findObstacle(): string | false {
   return false
 }
 
-/** Opens a file source in another process, without the rights of root. */
+/** Opens a file source in another process, without root privileges. */
 export function askOtherAccount(context: TestContext, options: object): OtherAccount {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],

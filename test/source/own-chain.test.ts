@@ -18,13 +18,13 @@ import { generalName, hex, name, sequence, tlv } from '../certificate/encode.ts'
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
 const rootName = 'saas.example X.509 authority'
 
-/** What a workload is given: its SVID and the bundle of its trust domain. */
+/** The files of a workload: its SVID and the bundle of its trust domain. */
 interface Given {
   readonly svid: TestSvid
   readonly bundle: string
 }
 
-/** An authority key identifier of these fields (RFC 5280 §4.2.1.1), in place of the testkit's. */
+/** An authority key identifier with these fields (RFC 5280 §4.2.1.1), instead of the testkit's. */
 function identifiedBy(...fields: readonly Buffer[]): { keyIdentifiers: false; extensions: readonly ExtraExtension[] } {
   return { keyIdentifiers: false, extensions: [{ oid: '2.5.29.35', value: sequence(...fields) }] }
 }
@@ -49,7 +49,7 @@ async function crossSigned(): Promise<Authority> {
   return previous.crossSign(await createAuthority('saas.example', { key: await createKey() }))
 }
 
-/** By what is odd about a chain: whether a peer that verifies by OpenSSL accepts it, and the reason that we give if not. */
+/** By the peculiarity of a chain: whether a peer that verifies with OpenSSL accepts it, and our reason if not. */
 const chains: Readonly<Record<string, readonly [given: () => Promise<Given>, reason?: string]>> = {
   'is below an authority': [() => issue({})],
   'is below an intermediate': [() => below({})],
@@ -172,7 +172,7 @@ test('presents authorities that certify each other once each', async () => {
   assert.equal(certificatePem.split('-----BEGIN').length - 1, 3)
 })
 
-/** What OpenSSL says at both ends of a connection that both present this certificate on. */
+/** OpenSSL's verdicts at both ends of a connection that both present this certificate on. */
 async function isAcceptedByPeers(context: TestContext, svid: TestSvid, bundle: string): Promise<boolean> {
   const options = { key: svid.keyPem, cert: svid.certificatePem, ca: bundle, rejectUnauthorized: false }
   const server = createServer({ ...options, requestCert: true })

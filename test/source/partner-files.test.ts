@@ -14,7 +14,7 @@ const weak = await createAuthority('partner.example', { faults: ['weak_key'] })
 const pemOf = (...authorities: readonly { readonly bundlePem: string }[]): string =>
   authorities.map(({ bundlePem }) => bundlePem).join('')
 
-/** Puts something in place of the file of the partner's bundle, and how the notice of it begins. */
+/** Replaces the file of the partner's bundle, and the start of the resulting notice. */
 type Fault = readonly [what: string, write: (path: string) => void, code: string]
 
 const unreadable: readonly Fault[] = [
@@ -33,7 +33,7 @@ const unreadable: readonly Fault[] = [
   ['holds 257 authorities', (path) => writeFileSync(path, joinPem(issueMany(257))), 'bundle_too_large'],
 ]
 
-/** A source of the usual files and the bundle of a partner, which is written over before it opens. */
+/** A source with the usual files and a partner's bundle, which is overwritten before it opens. */
 async function startWithPartner(
   context: TestContext,
   write: (path: string) => void = () => undefined,
@@ -59,7 +59,7 @@ interface Started {
 const toldOf = (notices: readonly SourceNotice[]): readonly unknown[] =>
   notices.map(({ outcome, code, trustDomain }) => [outcome, code, trustDomain])
 
-// Side by side, because each waits for a poll that finds nothing new.
+// Concurrently, because each waits for a poll that finds nothing new.
 describe('a partner’s bundle file that cannot be read', { concurrency: true }, () => {
   for (const [what, write, code] of unreadable) {
     test(`keeps its last content when it ${what}, is reported once with its age, and our own certificate is renewed`, async (context) => {
@@ -122,7 +122,7 @@ test('two partners whose bundles cannot be read are reported and recover indepen
   const { key: keyPath, cert } = optionsFor(folder)
   const { source, notices } = await openSource(context, fileSource({ key: keyPath, cert, bundles, pollMs: 1000 }))
   writeFileSync(pathOf('one.example'), 'no bundle')
-  // Nobody knows which of them counts.
+  // It is ambiguous which of them counts.
   writeFileSync(pathOf('two.example', 'json'), '{"keys":[]}')
   while (notices.length < 2) await wait(20)
   assert.deepEqual(

@@ -26,7 +26,7 @@ const pem = (form: string): string => {
 const derOf = (text: string): Buffer => Buffer.from(text.replaceAll(/-----.*-----|\s/g, ''), 'base64')
 const key = createPrivateKey(pem('pkcs8'))
 
-/** What is said of this input; never its secret. */
+/** What is reported for this input; never its secret. */
 function refuse(input: string | Uint8Array, passphrase?: string): CertificateError {
   try {
     parsePrivateKey(input, passphrase)
@@ -164,7 +164,7 @@ test('rejects an unknown PKCS#8 version, also in PEM', () => {
 })
 
 test('names Node, and not the key, as the cause if it finds no fault in the key', () => {
-  // RSASSA-PSS restricted to a hash that OpenSSL does not know.
+  // RSASSA-PSS restricted to a hash that OpenSSL does not support.
   const hash = tlv(0xa0, sequence(objectIdentifier('1.2.3.4'), nullValue))
   const error = refuse(pkcs8('1.2.840.113549.1.1.10', pkcs1(), sequence(hash)))
   assert.equal(error.code, 'key_unsupported')
@@ -207,7 +207,7 @@ test('names the unknown cipher of an encrypted key', () => {
 })
 
 test('reports the unknown algorithm of an encrypted key if the passphrase is right', () => {
-  // An Ed448 key turned into one of tomorrow by its last arc, which keeps the structure.
+  // An Ed448 key changed to an unknown algorithm by its last arc, which keeps the structure.
   const { privateKey } = generateKeyPairSync('ed25519')
   const plain = privateKey.export({ type: 'pkcs8', format: 'der' })
   plain.writeUInt8(0x7f, plain.indexOf(Buffer.from('2b6570', 'hex')) + 2)

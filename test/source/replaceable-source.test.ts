@@ -16,13 +16,13 @@ const partner = await createAuthority('partner.example')
 const svid = await authority.issue(spiffeId)
 const withdrawn = new SourceError('source_empty', 'withdrawn')
 
-/** Material of new objects, as every reload makes it. */
+/** New material objects, as from every reload. */
 function load(own: TestSvid = svid, partners: readonly Authority[] = [partner]): X509Material {
   const bundles = Object.fromEntries([authority, ...partners].map((each) => [each.trustDomain, each.bundlePem]))
   return createMaterial({ key: own.keyPem, cert: own.certificatePem, bundles })
 }
 
-/** Every update that a listener of this source is told. */
+/** All updates that a listener of this source receives. */
 function listen(source: ReplaceableSource): readonly X509Material[] {
   const updates: X509Material[] = []
   source.onUpdate((material) => updates.push(material))

@@ -29,12 +29,12 @@ export function certificateBag(der: Buffer, type = '1.2.840.113549.1.9.22.1'): B
   return bag(3, sequence(objectIdentifier(type), explicit(octets(der))))
 }
 
-/** One part of a store, in clear text. */
+/** One part of a store, unencrypted. */
 export function part(...bags: readonly Buffer[]): Buffer {
   return sequence(objectIdentifier(data), explicit(octets(sequence(...bags))))
 }
 
-/** One part of a store under PBES2 with this many iterations, or said to be under another algorithm. */
+/** One part of a store under PBES2 with this many iterations, or labelled with another algorithm. */
 export function encryptedPart(bags: readonly Buffer[], passphrase: string, algorithm: Buffer | number = 1): Buffer {
   const iterations = typeof algorithm === 'number' ? algorithm : 1
   const written = typeof algorithm === 'number' ? pbes2(undefined, undefined, iterations) : algorithm
@@ -59,7 +59,7 @@ export function pbes2(derivation = '1.2.840.113549.1.5.12', cipher = '2.16.840.1
   )
 }
 
-/** A whole store; `mac: null` leaves the MAC out. */
+/** A complete store; `mac: null` omits the MAC. */
 export function writeStore(parts: readonly Buffer[], changed: Partial<Store> = {}): Buffer {
   const { passphrase = 'changeit', digest = '2.16.840.1.101.3.4.2.1', iterations = 1, type = data } = changed
   const content = sequence(...parts)
@@ -75,20 +75,22 @@ export function writeStore(parts: readonly Buffer[], changed: Partial<Store> = {
 
 interface Store {
   readonly mac: null
-  /** Null writes no bytes for the passphrase, where empty text writes a terminator. */
+  /** Null writes no bytes for the passphrase, whereas empty text writes a terminator. */
   readonly passphrase: string | null
   readonly digest: string
   readonly iterations: number | 'absent'
   readonly type: string
 }
 
-/** RFC 7292 §B.2 for the one case in which it is one hash: a single iteration, and no more bytes than SHA-256 gives. */
+/**
+ * RFC 7292 §B.2 for the case in which it is a single hash: one iteration, and at most as many bytes as SHA-256 returns.
+ */
 function deriveMacKey(passphrase: string | null): Buffer {
   const text = passphrase === null ? Buffer.alloc(0) : Buffer.from(`${passphrase}\0`, 'utf16le').swap16()
   return createHash('sha256').update(Buffer.alloc(64, 3)).update(fill(salt)).update(fill(text)).digest()
 }
 
-/** The bytes again and again, up to a multiple of 64. */
+/** Repeats the bytes up to a multiple of 64. */
 function fill(bytes: Buffer): Buffer {
   return bytes.length === 0 ? bytes : Buffer.alloc(Math.ceil(bytes.length / 64) * 64, bytes)
 }

@@ -5,7 +5,7 @@ import { createAuthority } from '@countersign/testkit'
 import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { verifySvid } from '../../packages/spiffe/src/svid/verify-svid.ts'
 
-/* The requirements of the SPIFFE-ID standard, a row each. */
+/** The requirements of the SPIFFE-ID standard, one row each. */
 
 const refuses = (text: string, code: SpiffeIdErrorCode): void => {
   assert.throws(

@@ -57,7 +57,7 @@ function count(vectors: readonly Vector[]): readonly number[] {
 interface Vector {
   readonly input: string
   readonly valid: boolean
-  /** Our code for the class of error; for what is a matter of policy, the strict one. */
+  /** Our code for the class of error; where the standard leaves a choice, the strict one. */
   readonly code: string
   readonly trustDomain: string
   readonly path: string

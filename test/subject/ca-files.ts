@@ -14,7 +14,7 @@ import {
  * A service of a CA without SPIFFE, its key, certificate and CA in files.
  */
 
-/** A CA that writes no SPIFFE ID, as tutorials make it. */
+/** A CA that writes no SPIFFE ID, as in tutorials. */
 export function createCa(name: string, options: AuthorityOptions = {}): Promise<Authority> {
   return createAuthority('internal.example', { subject: { O: 'Example', CN: name }, spiffeId: false, ...options })
 }
@@ -31,7 +31,7 @@ export const identity: SubjectIdentity = commonName({
   },
 })
 
-/** A certificate with this common name and without any other, nor a key usage. */
+/** A certificate with this common name, without other names and key usage. */
 export function issueNamed(name: string, options: IssueOptions = {}, by: Authority = ca): Promise<TestSvid> {
   return by.issue(`spiffe://internal.example/unused`, {
     uris: [],
@@ -45,11 +45,11 @@ export function issueNamed(name: string, options: IssueOptions = {}, by: Authori
 export interface CaFiles extends AsyncDisposable {
   readonly source: SubjectSource
   readonly own: TestSvid
-  /** Puts other content in place of one file, and waits until the source has taken it. */
+  /** Replaces the content of one file, and waits until the source has loaded it. */
   replace(file: 'cert' | 'ca', content: string): Promise<void>
 }
 
-/** Writes the files of billing-service and opens a source of them. */
+/** Writes the files of billing-service and opens a source for them. */
 export async function openFiles(own?: TestSvid): Promise<CaFiles> {
   const held = own ?? (await issueNamed('billing-service'))
   const folder = mkdtempSync(join(tmpdir(), 'countersign-ca-'))

@@ -32,7 +32,7 @@ const skip = spawnSync('openssl', ['version']).status === 0 ? false : 'no openss
 
 const coreApi = '/O=Example/CN=core-api'
 
-/** What issuers write by default, or by their template for clients. */
+/** What issuers write by default, or with their template for clients. */
 const accepted: readonly (readonly [what: string, profile: Profile])[] = [
   ['step-ca, its default', { by: 'step_root', section: 'step_leaf', key: 'ec', subject: '/CN=core-api' }],
   ['step-ca, a template for clients', { by: 'step_root', section: 'step_client', key: 'ed25519', subject: coreApi }],
@@ -77,7 +77,7 @@ const accepted: readonly (readonly [what: string, profile: Profile])[] = [
   ['no usage at all', { by: 'vault_root', section: 'name_alone', key: 'ec', subject: coreApi }],
 ]
 
-/** What RFC 5280 and TLS forbid to a client, whoever issued it. */
+/** What RFC 5280 and TLS forbid for a client, whoever issued it. */
 const refused: readonly (readonly [what: string, section: string])[] = [
   ['serverAuth alone', 'server_alone'],
   ['anyExtendedKeyUsage alone', 'any_alone'],
@@ -95,7 +95,7 @@ describe('certificates of a CA without SPIFFE as common products issue them', { 
   const issuers = await Issuers.create(folder)
   const open = async (profile: Profile): Promise<SubjectSource> =>
     fileSource({ ...(await issuers.issue(profile)), ca: [...issuers.roots] })
-  // A server's certificate need not be good for a client.
+  // A server's certificate need not be valid for a client.
   const source = await open({ by: 'aws_root', section: 'server_alone', key: 'ec', subject: '/CN=billing' })
   after(() => source.close())
   const rules = [{ path: '/**', allow: authenticated() }]
@@ -137,7 +137,7 @@ describe('certificates of a CA without SPIFFE as common products issue them', { 
   for (const [what, section] of refused) {
     test(`refuses a caller: ${what}`, async (context) => {
       const refusals: unknown[] = []
-      // The log counts what repeats; the channel has each refusal.
+      // The log counts repetitions; the channel has each refusal.
       const note = (event: unknown): void => void refusals.push(event)
       const issued = await issuers.issue({ by: 'aws_root', section, key: 'rsa', subject: coreApi })
       subscribe(channels.authentication, note)

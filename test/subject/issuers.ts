@@ -8,17 +8,17 @@ import { sections } from './issuer-sections.ts'
  * Certificates as the products that issue them to clients fill them in, made by the openssl command.
  */
 
-/** A CA by the name of its section below, with the intermediate that issues for it where it has one. */
+/** A CA by the name of its section below, with the intermediate that issues for it, if any. */
 export type CaName = keyof typeof authorities
 
-/** A leaf that an issuer writes. */
+/** A leaf of an issuer. */
 export interface Profile {
   readonly by: CaName
   /** A section below. */
   readonly section: string
   readonly key: 'ec' | 'rsa' | 'ed25519'
   readonly subject: string
-  /** More arguments of `openssl x509`. */
+  /** Additional arguments of `openssl x509`. */
   readonly options?: readonly string[]
 }
 
@@ -58,7 +58,7 @@ export class Issuers {
     this.#folder = folder
   }
 
-  /** Makes keys and all CAs. */
+  /** Creates keys and all CAs. */
   static async create(folder: string): Promise<Issuers> {
     const issuers = new Issuers(folder)
     await writeFile(join(folder, 'openssl.cnf'), sections)
@@ -78,7 +78,7 @@ export class Issuers {
     return caNames.map((name) => join(this.#folder, `${name}.crt`))
   }
 
-  /** The paths of the key and of the chain of a new leaf. */
+  /** The paths of the key and the chain of a new leaf. */
   async issue({ by, section, key, subject, options = [] }: Profile): Promise<Issued> {
     const { issuing } = { issuing: undefined, ...authorities[by] }
     const name = `${section}-${(this.#serial += 1)}`
@@ -132,5 +132,5 @@ interface Signing {
   readonly options: readonly string[]
 }
 
-/** RSASSA-PSS, for those who sign with an RSA key. */
+/** RSASSA-PSS, for issuers that sign with an RSA key. */
 export const pss: readonly string[] = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:digest']

@@ -25,13 +25,13 @@ const services = {
 } as const
 export const byCommonName: SubjectIdentity = commonName({ authorities: services })
 
-/** The usual subject of a leaf. */
+/** The default subject of a leaf. */
 export const coreApi: Buffer = name('O=Example', 'CN=core-api')
 
-/** What a leaf is to be; it has no key usage unless `extensions` give one. */
+/** The properties of a leaf; it has no key usage unless `extensions` contain one. */
 export interface LeafOptions extends Omit<Issue, 'by'> {
   readonly by?: Entity
-  /** General names; none leaves the extension out. */
+  /** General names; none omits the extension. */
   readonly names?: readonly Buffer[]
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { commonName, ConfigurationError, type ConfigurationErrorCode, dnsName } from '@countersign/core'
 
-/** The error that these options meet, whatever their type. */
+/** The error for these options, whatever their type. */
 function refusal(create: typeof commonName, options: unknown): ConfigurationError {
   try {
     Reflect.apply(create, undefined, [options])

@@ -7,7 +7,7 @@ import { attribute, generalName, name, objectIdentifier, sequence, tlv } from '.
 import { entity, issueAuthority, now } from '../certificate/issue.ts'
 import { coreApi, encodeLeaf, reasonOf, verify } from './leaves.ts'
 
-/* Which name of a certificate is read, and which one is refused. */
+/** Which name of a certificate is used, and which is refused. */
 
 const { uri, dns, ip, email, directory } = generalName
 

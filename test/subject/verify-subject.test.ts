@@ -18,11 +18,11 @@ import {
 import { anyUsage, clientAuth, entity, issueAuthority, keyPair, now, serverAuth, signer } from '../certificate/issue.ts'
 import { byCommonName, ca, coreApi, encodeLeaf, type LeafOptions, reasonOf, root, rootDer, verify } from './leaves.ts'
 
-/* What leaf and path have to be besides; which name is read stands in subject-names.test.ts. */
+/** The other requirements for leaf and path; subject-names.test.ts covers the names. */
 
 const { uri, dns, ip, directory } = generalName
 
-/** The reason for a leaf of core-api with these peculiarities. */
+/** The reason for a leaf of core-api with these properties. */
 function judge(options: LeafOptions = {}, chain: readonly Buffer[] = []): string {
   return reasonOf(verify([encodeLeaf(coreApi, options), ...chain]))
 }

@@ -1,7 +1,7 @@
-/** Whether this is `npm run test:long`, where tests have the time to do all that they can do. */
+/** Whether this is `npm run test:long`, in which tests run in full. */
 export const isLong: boolean = process.env['COUNTERSIGN_LONG_TESTS'] === '1'
 
-/** How often, how many or how long: `short` takes at most some five seconds, `long` as long as it takes. */
+/** Returns a count or a duration: `short` may take about five seconds, `long` as long as it needs. */
 export function scale<Value>(short: Value, long: Value): Value {
   return isLong ? long : short
 }

@@ -1,4 +1,6 @@
-/** Waits until a listener is called with a value that fits; the timer keeps the process alive, as no source does. */
+/**
+ * Waits until a listener is called with a matching value. The timer keeps the process alive, because a source does not.
+ */
 export function waitForEvent<Value>(
   listen: (listener: (value: Value) => void) => (() => void) | undefined,
   fits: (value: Value) => boolean,

@@ -1,23 +1,22 @@
-/** The life of a certificate that a test lets end. */
+/** The lifetime of a certificate that expires during a test. */
 export interface Life {
-  /** To be issued for; longer on each attempt. */
+  /** The lifetime to issue; longer on each attempt. */
   readonly seconds: number
-  /** How many times as long it is as in the first attempt. */
+  /** The factor relative to the first attempt. */
   readonly scale: number
-  /** To be called when all is set up that has to be there while the certificate is valid. */
+  /** To be called after setting up everything that must exist while the certificate is valid. */
   readonly begun: () => void
-  /** Whether it is too late for that: a wait for what is set up then ends. */
+  /** Whether it is too late for that, so that waiting for the setup stops. */
   readonly isLate: () => boolean
 }
 
 /**
- * Runs a test of what happens when a certificate ends. On a busy machine the certificate may have ended before the
- * connection was there that was to end with it: then the test begins again with a life that is twice as long. What goes
- * wrong after `begun`, or early in the life, is a failure at once. Lives of tests that run concurrently begin one after
- * the other.
+ * Runs a test of what happens when a certificate expires. On a busy machine the certificate may have expired before
+ * the connection existed that was to close with it: then the test restarts with twice the lifetime. Failures after
+ * `begun`, or early in the lifetime, fail immediately. Lifetimes of concurrent tests start one after the other.
  *
- * @param seconds how long the certificate is to live
- * @param most seconds that may pass until `begun`; default half of its life
+ * @param seconds the lifetime of the certificate
+ * @param most seconds that may pass until `begun`; default half of its lifetime
  */
 export async function withLife(
   seconds: number,
@@ -48,7 +47,7 @@ const mostScale = 16
 
 let last: Promise<void> = Promise.resolve()
 
-/** Resolves when it is the caller's turn; the next one comes when it calls the function. */
+/** Resolves when it is the caller's turn; calling the function starts the next turn. */
 async function takeTurn(): Promise<() => void> {
   const before = last
   let done = (): void => undefined

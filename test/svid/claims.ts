@@ -10,7 +10,7 @@ import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 
 export const callerId = 'spiffe://saas.example/ns/production/sa/core-api'
 
-/** The authority of saas.example, one for each test process. */
+/** The authority of saas.example, one per test process. */
 export const authority: Authority = await createAuthority('saas.example')
 
 /** A bundle of each authority's trust domain; several authorities of one trust domain share a bundle. */
@@ -22,12 +22,12 @@ export function bundlesOf(...authorities: readonly Authority[]): ReadonlyMap<str
   return new Map([...texts].map(([trustDomain, text]) => [trustDomain, X509Bundle.parse(trustDomain, text)]))
 }
 
-/** The verdict on a chain that this authority vouches for, unless the claim is changed. */
+/** The verdict on a chain that this authority supports, unless the claim is changed. */
 export function verify(chain: readonly Uint8Array[], changed: Partial<SvidClaim> = {}): SvidVerdict {
   return verifySvid({ chain, bundles: bundlesOf(authority), now: Date.now(), ...changed })
 }
 
-/** The verdict on an SVID with these peculiarities. */
+/** The verdict on an SVID with these properties. */
 export async function verifyIssued(options: IssueOptions = {}, by: Authority = authority): Promise<string> {
   const { certificates } = await by.issue(callerId, options)
   return reasonOf(verify(certificates, { bundles: bundlesOf(by) }))

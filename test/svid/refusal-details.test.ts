@@ -7,7 +7,7 @@ import { entity, type Issue, issueAuthority, issueLeaf, now } from '../certifica
 import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, verify } from './claims.ts'
 
-// An operator who reads only the log has to find out what is wrong with the certificate: what `openssl verify` would say.
+// An operator who reads only the log has to learn what is wrong with the certificate, as from `openssl verify`.
 
 const leafFaults: Readonly<Record<SvidFault, readonly [reason: string, detail: RegExp]>> = {
   two_uri_sans: ['several_uri_sans', /2 URI SANs/],
@@ -112,7 +112,7 @@ test('reports a signature by another key if an authority of the same name has an
   )
 })
 
-// What the testkit does not write.
+// Certificates that the testkit cannot create.
 const root = entity('root', 'P-256', 0)
 const workload = entity('workload', 'P-256', 1)
 const odd: readonly (readonly [what: string, issue: Issue, reason: string, detail: RegExp])[] = [

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type AuthorityOptions, createAuthority, type IssueOptions } from '@countersign/testkit'
 import { authority, bundlesOf, callerId, reasonOf, verify, verifyIssued } from './claims.ts'
 
-/* The requirements of the X509-SVID standard, a row each. */
+/** The requirements of the X509-SVID standard, one row each. */
 
 const hour = 3_600_000
 

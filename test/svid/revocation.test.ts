@@ -21,7 +21,7 @@ const lower = await authority.intermediate()
 const svidBelow = await lower.issue(callerId)
 const stolen = await createAuthority('partner.example')
 
-/** The bundle of saas.example with these lists, which every certificate needs. */
+/** The bundle of saas.example with these lists, which every certificate requires. */
 function bundleWith(crls: readonly Uint8Array[], isRequired?: boolean, by: Authority = authority): X509Bundle {
   return X509Bundle.parse('saas.example', by.bundlePem).withRevocation(crls.map(decodeCrl), isRequired)
 }
@@ -54,7 +54,7 @@ test('accepts a certificate that the current list of its issuer does not name', 
   assert.equal(reasonOf(verifyWith(svid, [crlOf(authority, { revoked: [other] })])), 'ok')
 })
 
-/** The verdict on an SVID where these lists were left out because there are too many. */
+/** The verdict on an SVID if these lists were skipped because there are too many. */
 function verifyWithout({ certificates }: TestSvid, leftOut: readonly Buffer[], ...crls: readonly Buffer[]): string {
   const published = leftOut.map((der) => new PublishedCrl(hash('sha256', der), der))
   const lists = new RevocationLists(crls.map(decodeCrl), false, { leftOut: published })

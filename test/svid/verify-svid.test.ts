@@ -179,7 +179,7 @@ test('does not renew a proof under the bundle of another trust domain, even with
 })
 
 test('does not confuse a presented certificate with a known one unless they are identical', async () => {
-  // Of one name and one length, as ECDSA signatures may have three.
+  // With the same name and length, because ECDSA signatures have three possible lengths.
   const known = await authority.intermediate()
   let presented = await authority.intermediate()
   while (presented.certificateDer.length !== known.certificateDer.length) presented = await authority.intermediate()

@@ -3,7 +3,7 @@ import { connectAs, protectedHandlers, type Twins, type Callers } from './guarde
 import { requestText } from './raw-connection.ts'
 import { ordinaryTargets, requestLines } from './request-lines.ts'
 
-/** Sends every ambiguous request to both and asserts that nothing protected is reached past the guard. */
+/** Sends every ambiguous request to both and asserts that none reaches a protected route past the guard. */
 export async function assertNothingGetsPast({ guarded, unguarded }: Twins, { attacker }: Callers): Promise<number> {
   const open = connectAs(unguarded, attacker)
   const shut = connectAs(guarded, attacker)
@@ -22,7 +22,7 @@ export async function assertNothingGetsPast({ guarded, unguarded }: Twins, { att
   return reached
 }
 
-/** Sends ordinary requests to both as a caller who may, and asserts that the guard changes nothing. */
+/** Sends ordinary requests to both as an allowed caller, and asserts that the guard changes nothing. */
 export async function assertNothingIsLost({ guarded, unguarded }: Twins, { entitled }: Callers): Promise<void> {
   const open = connectAs(unguarded, entitled)
   const shut = connectAs(guarded, entitled)

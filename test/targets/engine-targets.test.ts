@@ -25,17 +25,17 @@ const rules: readonly Rule[] = [
   { path: '/**', allow: authenticated() },
 ]
 
-/** Of what `String.prototype.trim` removes, all but most of a range that every parser treats alike. */
+/** The characters that `String.prototype.trim` removes, without most of a range that every parser treats alike. */
 const whitespace = Array.from({ length: 0x1_00_00 }, (_, code) => String.fromCharCode(code)).filter(
   (character) => character.trim() === '' && !/[\u2001-\u2009]/.test(character),
 )
 
-/** What the legacy `url.parse`, which Express falls back to, treats in its own way. */
+/** Characters that the legacy `url.parse`, Express's fallback, treats specially. */
 const ofLegacyParser = Array.from('"\'<>^`{|}\\@#?;%')
 
 const characters = [...whitespace, ...ofLegacyParser, '\0', '\x7f', '\x85', 'é']
 
-/** A character, or none, in the places where a parser that trims, escapes or cuts makes another path of it. */
+/** A character, or none, at positions where a parser that trims, escapes or cuts changes the path. */
 const places: readonly ((spelled: string) => string)[] = [
   (spelled) => `/admin${spelled}`,
   (spelled) => `/admin${spelled}${spelled}`,
@@ -50,7 +50,7 @@ const places: readonly ((spelled: string) => string)[] = [
   (spelled) => `/m/t/secret${spelled}`,
   (spelled) => `/%6d/t/secret${spelled}`,
   (spelled) => `/%6d/t/%73ecret${spelled}`,
-  // An Express application takes the length of a mount path from an escaped copy, and cuts it off the decoded one.
+  // An Express application takes the length of a mount path from an escaped copy, and cuts the decoded one.
   (spelled) => `/t${spelled}t/xsecret`,
   (spelled) => `/t${spelled}/xsecret`,
   (spelled) => `/t${spelled}${spelled}/xxxsecret`,
@@ -102,7 +102,7 @@ for (const engine of engines) {
   })
 }
 
-/** A character as it is, if it can be sent so, escaped, and escaped twice if a parser might trim it. */
+/** A character plain, if it can be sent, escaped, and escaped twice if a parser might trim it. */
 function spell(character: string): readonly string[] {
   const escaped = [...Buffer.from(character)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
   if (character.trim() === '') return [escaped, escaped.replaceAll('%', '%25')]

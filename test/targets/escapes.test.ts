@@ -9,14 +9,14 @@ import Fastify from 'fastify'
 import { requestText } from './raw-connection.ts'
 import { connectAs, createQuietGuard, createCallers, type Callers, withoutGuard } from './guarded-targets.ts'
 
-/** Every character that a rule may name and that can be sent as it is or escaped, and one that has to be escaped. */
+/** Every character that a rule may contain and that can be sent plain or escaped, and one that must be escaped. */
 const characters = Array.from("@$&+,:=!'()~-_.aZ0é")
 const admin = hasAuthority('SERVICE_admin-ui')
 
-/** Which of two handlers a target reaches: `own` that of a route with a literal, `any` that of the parameter beside it. */
+/** Which of two handlers a target reaches: `own` is a route with a literal, `any` the parameter next to it. */
 const handlers = { own: (letter: string) => `/own/m${letter}e`, any: '/own/:id' } as const
 
-/** Rules of which the attacker passes one; both orders of strictness. */
+/** Rules of which the attacker meets one; both orders of strictness. */
 const ruleSets: ReadonlyMap<'own' | 'any', readonly Rule[]> = new Map([
   ['own', [...characters.map((each) => ({ path: handlers.own(each), allow: authenticated() })), rule('/**', admin)]],
   ['any', [...characters.map((each) => ({ path: handlers.own(each), allow: admin })), rule('/**', authenticated())]],
@@ -62,7 +62,7 @@ for (const framework of frameworks) {
             reached += 1
             assert.equal(within.status, 403, what)
           }
-          // Whoever may reach both loses nothing.
+          // A caller that may reach both loses nothing.
           const { status, handler } = await entitled.send(request)
           assert.deepEqual([status, handler], [without.status, without.handler], what)
         }
@@ -94,7 +94,7 @@ function spell(character: string): readonly string[] {
 async function serveFastify(guard: Guard, isGuarded: boolean, routerOptions: object): Promise<Running> {
   const app = Fastify({ https: (isGuarded ? guard : withoutGuard).tlsOptions(), routerOptions })
   if (isGuarded) await app.register(countersign, { guard })
-  // Two colons are one; and a router that ignores case has room for one of two letters.
+  // Two colons are one; and a router that ignores case can only distinguish one of two letters.
   for (const each of characters)
     app.get(handlers.own(each).replace(':', '::'), (_request, reply) => answer(reply, 'own'))
   app.get(handlers.any, (_request, reply) => answer(reply, 'any'))

@@ -15,7 +15,7 @@ function createLaxRouter(): Router {
   return express.Router().all(['/admin', '/admin/x'], secret)
 }
 
-/** Places at which a router that ignores case hides in an application that does not. */
+/** Places where an application that respects case can contain a router that ignores it. */
 const hidingPlaces: ReadonlyMap<string, (app: Express) => void> = new Map([
   ['mounted', (app) => void app.use(createLaxRouter())],
   ['in a route', (app) => void app.all('/{*rest}', createLaxRouter())],

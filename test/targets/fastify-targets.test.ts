@@ -11,7 +11,7 @@ interface RouterOptions {
   readonly caseSensitive?: boolean
   readonly ignoreTrailingSlash?: boolean
   readonly ignoreDuplicateSlashes?: boolean
-  // The types of Fastify have it at the top level only.
+  // Fastify's types only have it at the top level.
   readonly useSemicolonDelimiter?: boolean
 }
 

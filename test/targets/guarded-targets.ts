@@ -2,7 +2,10 @@ import { authenticated, createGuard, type Guard, hasAuthority, type Rule } from 
 import { createAuthority, type Running, type ServingGuard, type TestSource, type TestSvid } from '@countersign/testkit'
 import { RawConnection } from './raw-connection.ts'
 
-/** Rules under which whatever reaches a handler without being seen by its own rule falls to the last one, and passes. */
+/**
+ * Rules under which a request that reaches a handler without matching its own rule matches the last one, and is
+ * allowed.
+ */
 const openEndedRules: readonly Rule[] = [
   { path: '/admin/**', allow: hasAuthority('SERVICE_admin-ui') },
   { path: '/api/secret', allow: hasAuthority('SERVICE_admin-ui') },
@@ -15,7 +18,7 @@ const openEndedRules: readonly Rule[] = [
 /** Handlers that only the admin service may reach under these rules. */
 export const protectedHandlers: ReadonlySet<string> = new Set(['admin', 'secret', 'me', 'file'])
 
-/** A trust domain with a service that may and one that has a perfect SVID and may not. */
+/** A trust domain with one allowed service, and one with a valid SVID that is not allowed. */
 export interface Callers {
   readonly source: TestSource
   readonly entitled: TestSvid
@@ -33,18 +36,18 @@ export function createQuietGuard(source: TestSource, rules: readonly Rule[] = op
   return createGuard({ source, rules, log: () => undefined })
 }
 
-/** One application with the guard and without, and the two callers of each. */
+/** An application with and without the guard, and the two callers of each. */
 export interface Twins {
   readonly guarded: Running
   readonly unguarded: Running
 }
 
-/** A connection to a running application, ended with it. */
+/** A connection to a running application, which closes with it. */
 export function connectAs(running: Running, svid: TestSvid): RawConnection {
   return new RawConnection(running.as(svid))
 }
 
-/** Stands in for a guard, so that an application is served that has none. */
+/** Stands in for a guard, to serve an application without one. */
 export const withoutGuard: ServingGuard = {
   tlsOptions: () => ({ key: plain.keyPem, cert: plain.certificatePem, requestCert: true, rejectUnauthorized: false }),
   attach: () => undefined,

@@ -2,20 +2,20 @@ import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import type { Peer } from '@countersign/testkit'
 
-/** What came back for the bytes of one request; status 0 when the connection ended without an answer. */
+/** The response to the bytes of one request; status 0 if the connection closed without a response. */
 export interface RawAnswer {
   readonly status: number
-  /** Which handler ran, by the `x-handler` that every handler of these tests sets. */
+  /** The handler that ran, from the `x-handler` header that every handler of these tests sets. */
   readonly handler: string | undefined
   readonly body: string
 }
 
-/** The text of a request, one character for each byte, with the Host that every request needs unless others are given. */
+/** The text of a request, one character per byte, with the Host that every request needs unless others are given. */
 export function requestText(line: string, headers: readonly string[] = ['Host: billing.internal']): string {
   return `${[line, ...headers].join('\r\n')}\r\n\r\n`
 }
 
-/** Sends the bytes of requests one after another, and opens a new connection where the server ended the last one. */
+/** Sends the bytes of requests one after another, and opens a new connection if the server closed the last one. */
 export class RawConnection {
   readonly #peer: Peer
   #socket: TLSSocket | undefined
@@ -49,7 +49,7 @@ export class RawConnection {
   async #open(): Promise<TLSSocket> {
     const socket = await this.#peer.connect()
     socket.setMaxListeners(0)
-    // A server that waits for the rest of what it takes for half a request never answers.
+    // A server that treats the bytes as a partial request waits for the rest and never responds.
     socket.setTimeout(silence, () => socket.destroy())
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       this.#received += chunk
@@ -68,7 +68,7 @@ function findEnd(received: string, isHead: boolean): number | undefined {
   if (/^transfer-encoding: chunked\r$/im.test(received)) {
     return isHead || received.endsWith('\r\n0\r\n\r\n') ? received.length : undefined
   }
-  // Without a length the end of the connection is the end of the answer.
+  // Without a length, the response ends when the connection closes.
   if (digits === undefined && !isHead) return undefined
   const end = head + 4 + (isHead ? 0 : Number(digits))
   return received.length >= end ? end : undefined

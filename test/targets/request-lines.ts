@@ -88,7 +88,7 @@ export const requestLines: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 )
 
-/** Targets that nobody may refuse: they have one reading. */
+/** Unambiguous targets, which must not be refused. */
 export const ordinaryTargets: readonly string[] = [
   '/v1/items/42',
   '/caf%C3%A9',

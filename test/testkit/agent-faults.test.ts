@@ -214,7 +214,7 @@ async function waitForCall(agent: Agent, count: number = 1): Promise<void> {
   while (agent.calls.length < count) await new Promise(setImmediate)
 }
 
-/** Asks until the socket is there again. */
+/** Retries until the socket exists again. */
 async function waitForSvids(context: TestContext, agent: Agent): Promise<X509SvidResponse> {
   for (;;) {
     try {

@@ -19,7 +19,7 @@ test('a JWT-SVID is signed by a key of the JWT bundle, for the audience and life
   const { bundles } = await client.jwtBundles().next()
   const [key] = parseKeys(bundles['spiffe://saas.example'])
   assert.ok(key)
-  // SPIRE's agent leaves `use` out, and so must this one: clients have to cope.
+  // SPIRE's agent omits `use`, and so must this one: clients have to handle that.
   assert.deepEqual(Object.keys(key).toSorted(), ['crv', 'kid', 'kty', 'x', 'y'])
   assert.deepEqual(header, { alg: 'ES256', kid: key['kid'], typ: 'JWT' })
   const publicKey = createPublicKey({ key, format: 'jwk' })

@@ -33,7 +33,7 @@ test('an entry sets lifetime, key and faults of its certificates', async (contex
   const entry = { spiffeId: billing, ttlSeconds: 60, keyType: 'P-384', faults: ['two_uri_sans'] } as const
   const agent = await openAgent(context, { entries: [entry] })
   const leaf = leafOf(await new RawClient(context, agent).x509Svids().next())
-  // It begins ten seconds before it is issued, and both ends are whole seconds.
+  // It is valid from ten seconds before it is issued, and both dates are whole seconds.
   const life = Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)
   assert.ok(life >= 70_000 && life <= 72_000, `${life} ms`)
   assert.equal(leaf.publicKey.asymmetricKeyDetails?.namedCurve, 'secp384r1')
@@ -181,7 +181,7 @@ test('a process exits by itself after its agent is closed', () => {
     await agent.rotate()
     await agent.fail('no_socket', { delayMs: 60_000 })
     await agent.close()`
-  // A timer or a socket that is left makes it run into this time.
+  // A leftover timer or socket would make it run into this timeout.
   execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname, timeout: 30_000 })
 })
 
@@ -240,7 +240,7 @@ test('replaces only a socket that a dead server left', async (context) => {
   assert.ok(existsSync(path))
 })
 
-/** The way a process that was killed leaves it: there, with nobody behind it. */
+/** As a killed process leaves it: present, without a listener. */
 function leaveStaleSocket(path: string): void {
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
   assert.throws(() => execFileSync(process.execPath, ['-e', script], { stdio: 'ignore' }))

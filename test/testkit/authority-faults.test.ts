@@ -5,7 +5,7 @@ import { type CertificateFacts, readCertificate } from './read-certificate.ts'
 
 const now = Date.UTC(2026, 5, 1, 12)
 
-/** What each fault changes in a perfect authority; everything else must stay. */
+/** What each fault changes in a valid authority; everything else must stay. */
 const defects: Readonly<Record<AuthorityFault, Partial<CertificateFacts>>> = {
   not_a_ca: { isCa: false },
   no_basic_constraints: { isCa: null },

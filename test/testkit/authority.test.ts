@@ -153,7 +153,7 @@ function nameOf(authority: Authority): string {
   return new X509Certificate(authority.certificateDer).subject
 }
 
-/** What each end of a handshake thinks of the other's certificate, by OpenSSL. */
+/** The verdict of each end of a handshake on the other's certificate, by OpenSSL. */
 async function shakeHands(server: TestSvid, client: TestSvid, ca: string) {
   const listener = createServer({
     key: server.keyPem,

@@ -16,7 +16,7 @@ describe('an injected request', () => {
     source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   })
 
-  /** An application that answers with the leaf's hash of whom its source takes for the caller. */
+  /** An application that responds with the hash of the leaf of its source's caller. */
   function createApp(): FastifyInstance {
     const app = Fastify()
     app.get('/', () => describeCaller(source))

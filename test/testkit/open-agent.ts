@@ -4,7 +4,7 @@ import { type Agent, type AgentOptions, startAgent } from '@countersign/testkit/
 export const billing = 'spiffe://saas.example/ns/production/sa/billing'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
-/** An agent that has an entry for `billing` unless the options say otherwise; it ends with the test. */
+/** An agent with an entry for `billing` unless the options say otherwise; it closes with the test. */
 export async function openAgent(context: TestContext, options: AgentOptions = {}): Promise<Agent> {
   const isFounded = options.authority !== undefined || options.authorities !== undefined
   const agent = await startAgent({

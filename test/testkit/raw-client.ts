@@ -13,14 +13,14 @@ import {
 } from '@grpc/grpc-js'
 import { loadReferenceService } from '../workload-api/reference-service.ts'
 
-/** How a call ended: the name of the status. */
+/** The status with which a call ended. */
 interface Ending {
   readonly code: string
 }
 
 /** A stream whose messages are read one by one. */
 export interface RawStream<Message> {
-  /** The next message; rejects with an `Ending` when the call ends instead. */
+  /** The next message; rejects with an `Ending` if the call ends first. */
   next(): Promise<Message>
 }
 
@@ -37,7 +37,7 @@ export interface X509SvidResponse {
 }
 
 export interface BundlesResponse {
-  /** Of X.509 bundles only. */
+  /** For X.509 bundles only. */
   readonly crl?: readonly Buffer[]
   readonly bundles: Readonly<Record<string, Buffer>>
 }
@@ -51,7 +51,7 @@ export interface ValidationResponse {
   readonly claims: { readonly fields: Readonly<Record<string, object>> } | null
 }
 
-/** A client of another implementation of gRPC and protobuf, with nothing of SPIFFE before it. */
+/** A client built on another implementation of gRPC and protobuf, without any SPIFFE library. */
 export class RawClient {
   readonly #client: Client
   readonly #metadata = new Metadata()
@@ -107,7 +107,7 @@ export class RawClient {
         const [first] = messages
         if (first === undefined) {
           const ending = await Promise.race([once(call, 'data'), ended])
-          // The messages before the end were heard before it.
+          // Messages that arrived before the end are delivered before it.
           if ('code' in ending && messages.length === 0) throw new EndedError(ending.code)
         }
         const message = messages.shift()
@@ -135,7 +135,7 @@ export class RawClient {
   }
 }
 
-/** Thrown in the place of a message. */
+/** Thrown instead of a message. */
 class EndedError extends Error implements Ending {
   readonly code: string
 

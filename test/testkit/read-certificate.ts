@@ -12,7 +12,7 @@ import {
 } from '@peculiar/x509'
 import type { Authority } from '@countersign/testkit'
 
-/** What a certificate says, in words that a test can compare; all but its serial number, its key and key ids. */
+/** The content of a certificate in comparable words, except its serial number, key and key ids. */
 export interface CertificateFacts {
   readonly subject: string
   readonly issuer: string
@@ -69,5 +69,5 @@ export function readCertificate(der: Buffer, issuer: Authority): CertificateFact
 
 const keyUsageNames = ['digitalSignature', 'keyAgreement', 'keyCertSign', 'cRLSign'] as const
 
-/** The extensions with a field of their own above, and the key identifiers. */
+/** The extensions that have a separate field above, and the key identifiers. */
 const knownExtensions = new Set(['2.5.29.14', '2.5.29.15', '2.5.29.17', '2.5.29.19', '2.5.29.35', '2.5.29.37'])

@@ -17,7 +17,7 @@ import Fastify from 'fastify'
 const billing = 'spiffe://saas.example/ns/production/sa/billing'
 const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
-/** Faults that a TLS stack shows as they are. The bytes behind a certificate never leave the sender. */
+/** Faults that a TLS stack exposes unchanged. Bytes after a certificate never leave the sender. */
 const faultsOnTheWire = {
   two_uri_sans: true,
   no_path: true,
@@ -183,7 +183,7 @@ describe('a peer that speaks HTTP/2', () => {
   })
 })
 
-/** TLS options that let every certificate through, so that a test sees what arrived. */
+/** TLS options that accept every certificate, so that a test sees what arrived. */
 function openGuard(svid: TestSvid): Parameters<typeof serve>[0] {
   return {
     tlsOptions: () => ({

@@ -9,7 +9,7 @@ const serverAuth = '1.3.6.1.5.5.7.3.1'
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 const codeSigning = '1.3.6.1.5.5.7.3.3'
 
-/** What each fault changes in a perfect SVID; everything else must stay. */
+/** What each fault changes in a valid SVID; everything else must stay. */
 const defects: Readonly<Record<SvidFault, Partial<CertificateFacts>>> = {
   two_uri_sans: { names: [`url:${spiffeId}`, 'dns:core-api', `url:${spiffeId}-second`] },
   no_uri_san: { names: ['dns:core-api'] },

@@ -6,7 +6,7 @@ import type { Authority } from '@countersign/testkit'
  * SPIFFE bundle documents, written for a test or read from the table of inputs and verdicts.
  */
 
-/** Writes entries as SPIRE does, with this certificate, and with some members changed or left out (`undefined`). */
+/** Writes entries like SPIRE, with this certificate, and with some members changed or omitted (`undefined`). */
 export function createJwk(x5c: readonly unknown[]): (changes?: Readonly<Record<string, unknown>>) => object {
   return (changes = {}) => ({ kty: 'EC', use: 'x509-svid', crv: 'P-256', x: 'AA', y: 'AA', x5c, ...changes })
 }
@@ -19,7 +19,7 @@ export function toBase64({ certificateDer }: Authority): string {
   return certificateDer.toString('base64')
 }
 
-/** One row of the table; the verdict begins with `accept` or `reject`. */
+/** One row of the table; the verdict starts with `accept` or `reject`. */
 export interface BundleVector {
   readonly input: string
   readonly verdict: string

@@ -168,7 +168,7 @@ test('a bundle with invalid JSON authenticates no caller and does not affect the
   for (const [json, code] of broken) {
     const text = `{"trust_domains": { "a.test": ${json} , "saas.example":${good}},"more":{"deep":{"er":[1]}}}`
     if (json === '{"keys":[}]') {
-      // It is not clear where it ends.
+      // Its end is ambiguous.
       refuses(text, code)
       continue
     }

@@ -158,7 +158,7 @@ test('accepts 256 authorities and rejects 257, not counting expired ones', () =>
 })
 
 test('rejects more than 512 certificates and more than 4 MiB before decoding any', () => {
-  // None of them could be decoded, which would be another error.
+  // None of them can be decoded, which would be another error.
   const certificates = Array.from({ length: 513 }, (_, index) => {
     const content = Buffer.alloc(128)
     content.writeUInt32BE(index)

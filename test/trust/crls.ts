@@ -8,15 +8,15 @@ import { type CrlFields, encodeCrl, entry } from '../certificate/revocation-list
  * Revocation lists of the testkit's authorities.
  */
 
-/** What signs a list. */
+/** The signer of a list. */
 export interface CrlIssuer {
   readonly certificateDer: Uint8Array
   readonly keyPem: string
 }
 
-/** What a list says. */
+/** The content of a list. */
 export interface CrlContent {
-  /** Serial numbers as certificates have them, in hex. */
+  /** Serial numbers in hex, as in certificates. */
   readonly revoked?: readonly { readonly serialNumber: string }[]
   /** Epoch milliseconds; default a minute ago. */
   readonly thisUpdate?: number

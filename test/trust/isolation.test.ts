@@ -44,11 +44,11 @@ const notCa = await createAuthority('partner.example', { faults: ['not_a_ca'] })
 const expired = await createAuthority('partner.example', { ttlSeconds: 60, now: Date.now() - 120_000 })
 const pool = [partner, namesake, weak, notCa, expired, root, lower].map(({ certificateDer }) => certificateDer)
 
-// Our callers in lists that are not ours: of a partner, and under the name of our root.
+// Our callers in foreign lists: of a partner, and under our root's name.
 const forged = { certificateDer: root.certificateDer, keyPem: partner.keyPem }
 const lists = [crlOf(partner, { revoked: callers }), crlOf(forged, { revoked: callers }), crlOf(forged)]
 
-/** Bytes of a pool, whole, cut off, changed, many times, or other bytes in their place. */
+/** Bytes of a pool: complete, truncated, changed, repeated, or replaced. */
 function bytesOf(of: readonly Buffer[]): Arbitrary<Buffer> {
   const whole = constantFrom(...of)
   const offset = nat({ max: 2000 })
@@ -87,10 +87,10 @@ const hostile = record({
 
 const reader = new BundleReader()
 
-/** The verdicts on our own callers beside what others publish. */
+/** The verdicts on our own callers next to the publications of others. */
 function judge(others: Readonly<Record<string, Buffer>>, crls: readonly Buffer[], isFirst: boolean): readonly string[] {
   const own = ['saas.example', ownBundle] as const
-  // A list of nobody's would be ours if ours were the only bundle.
+  // A list without an owner would be ours if ours were the only bundle.
   const theirs = Object.entries({ 'friend.example': partner.certificateDer, ...others })
   const read = reader.read(new Map(isFirst ? [...theirs, own] : [own, ...theirs]), { emptyRevokes: true })
   const bundles = applyCrls(read, isFirst ? [...crls, ...ownCrls] : [...ownCrls, ...crls], new Set())

@@ -28,7 +28,7 @@ function nameOf(workload: string): string {
   return `spiffe://saas.example/ns/production/sa/${workload}`
 }
 
-/** The verdicts on our callers: one right below our authority, one below our intermediate. */
+/** The verdicts on our callers: one directly below our authority, one below our intermediate. */
 function judge(crls: readonly Buffer[]): readonly string[] {
   const applied = applyCrls(bundles, crls, none)
   return callers.map(({ certificates }) => reasonOf(verify(certificates, { bundles: applied })))

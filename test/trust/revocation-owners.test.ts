@@ -29,7 +29,7 @@ const [good, bad] = [await lower.issue(callerId), await lower.issue(callerId)]
 const pemOf = (authorities: readonly Authority[]): string =>
   authorities.map(({ certificatePem }) => certificatePem).join('')
 
-/** The bundle of saas.example with these lists, beside the bundle of partner.example unless it has no authorities. */
+/** The bundle of saas.example with these lists, next to the bundle of partner.example unless it has no authorities. */
 function bundleWith(
   crls: readonly Buffer[],
   { ours = [root], theirs = [partner] }: { ours?: readonly Authority[]; theirs?: readonly Authority[] } = {},
@@ -131,7 +131,7 @@ test("applies a list that names another key than its issuer's certificate does, 
 const day = 86_400_000
 const now = Date.now()
 
-/** Lists that this key signed on each of 70 days and that have expired. */
+/** Expired lists that this key signed on each of 70 days. */
 const replayOf = (by: Authority, content: CrlContent = {}): readonly Buffer[] =>
   Array.from({ length: 70 }, (_, index) => {
     const thisUpdate = now - (index + 2) * day
@@ -214,7 +214,7 @@ test('requires lists of a trust domain with too many lists, even if all have exp
   )
 })
 
-/** Resolves when so many lists of our intermediate were read, which takes some turns. */
+/** Resolves when this many lists of our intermediate were read, which takes some turns. */
 async function waitForLists(bundle: X509Bundle, count: number): Promise<void> {
   const issuer = decodeCertificate(lower.certificateDer)
   const countRead = (): number => bundle.revocation.findIssued(issuer).crls.length

@@ -20,7 +20,7 @@ const theirs = bundleOf(partner)
 const bundles = new Map([ours, theirs].map((bundle) => [bundle.trustDomain, bundle]))
 const none: ReadonlySet<string> = new Set()
 
-/** The fingerprints of the lists that each bundle has, and whether it requires them. */
+/** The fingerprints of each bundle's lists, and whether it requires them. */
 function placesOf(applied: ReadonlyMap<string, X509Bundle>): unknown {
   return [...applied.values()].map(({ revocation, requiresCrl }) => [
     revocation.crls.map(({ sha256 }) => sha256),
@@ -128,7 +128,7 @@ test("accepts an authority's list that names another key than the authority's ce
 
 test("a trust domain that publishes another's intermediate does not receive its list", async () => {
   const thief = X509Bundle.parse('partner.example', `${partner.bundlePem}${lower.certificatePem}`)
-  // Self-issued, with the name and the key of our intermediate, and signed by somebody else.
+  // Self-issued, with the name and the key of our intermediate, and signed by another key.
   const forged = await createAuthority('partner.example', {
     name: 'saas.example intermediate',
     key: lower.key,
@@ -191,7 +191,7 @@ test('leaves out a list that cannot be read, reports it, and keeps the others', 
     [[sha256(crl)], true],
     [[], false],
   ])
-  // Nobody can say whose it is.
+  // Its owner cannot be determined.
   const unplaced = [named(undefined, 'crl_malformed')]
   assert.deepEqual(faultsOf(applied), [unplaced, unplaced])
 })
@@ -211,7 +211,7 @@ test('only a trust domain whose list cannot be read requires a current one', () 
     ])
     assert.deepEqual(faultsOf(applied), [[named('saas.example', 'crl_unsupported')], []])
   }
-  // Signed by somebody else under our name.
+  // Signed by another key under our name.
   const forged = crlOf({ certificateDer: authority.certificateDer, keyPem: partner.keyPem }, { fields: partial })
   assert.equal(applyCrls(bundles, [forged], none).get('saas.example')?.requiresCrl, false)
 })

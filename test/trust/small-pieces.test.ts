@@ -16,7 +16,7 @@ const fill = (unit: Buffer | string): Buffer => {
   return Buffer.alloc(size - (size % bytes.length), bytes)
 }
 
-/** SEQUENCEs of 8 bytes, no two of them alike. */
+/** Distinct SEQUENCEs of 8 bytes. */
 function fillDistinct(): Buffer {
   const bytes = fill(Buffer.of(0x30, 6, 0, 0, 0, 0, 0, 0))
   for (let at = 0; at < bytes.length; at += 8) bytes.writeUInt32BE(at, at + 2)
@@ -38,9 +38,9 @@ const junk: readonly (readonly [what: string, bundle: Buffer])[] = [
 ]
 
 interface Work {
-  /** How many pieces were cut out of bytes. */
+  /** The number of pieces that were cut from the bytes. */
   readonly pieces: number
-  /** How many hashes were made. */
+  /** The number of hashes that were computed. */
   readonly hashes: number
 }
 

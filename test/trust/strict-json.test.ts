@@ -92,7 +92,7 @@ test('agrees with JSON.parse on what is JSON', () => {
       fc.integer(),
       fc.string({ unit: 'binary' }),
       fc.array(tie('value'), { maxLength: 3 }),
-      // One name at most, so that no edit makes a name that is there twice, which is JSON to JSON.parse.
+      // At most one name, so that no edit creates a duplicate name, which is valid for JSON.parse.
       fc.dictionary(fc.string(), tie('value'), { maxKeys: 1 }),
     ),
   }))

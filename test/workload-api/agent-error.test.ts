@@ -4,7 +4,7 @@ import { AgentError } from '@countersign/workload-api'
 
 const methods = ['FetchX509SVID', 'FetchX509Bundles', 'FetchJWTSVID', 'FetchJWTBundles', 'ValidateJWTSVID'] as const
 
-// What a status means for each method: SPIFFE Workload API §5.2 and §6.2.
+// The meaning of a status for each method: SPIFFE Workload API §5.2 and §6.2.
 const meanings: readonly (readonly [grpcCode: string, code: string, ...words: readonly RegExp[]])[] = [
   ['PERMISSION_DENIED', 'agent_denied', /entry/, /entry/, /specific SPIFFE ID/, /entry/, /validates no tokens/],
   [

@@ -6,7 +6,7 @@ import { workloadApiSource, type WorkloadApiSourceOptions } from '@countersign/w
 export const billing = 'spiffe://saas.example/ns/production/sa/billing'
 export const coreApi = 'spiffe://saas.example/ns/production/sa/core-api'
 
-/** An agent that gives the SVID of `billing` unless the options say otherwise; it ends with the test. */
+/** An agent that issues the SVID of `billing` unless the options say otherwise; it closes with the test. */
 export async function startBillingAgent(context: TestContext, options: AgentOptions = {}): Promise<Agent> {
   const isFounded = options.authority !== undefined || options.authorities !== undefined
   const agent = await startAgent({
@@ -18,7 +18,7 @@ export async function startBillingAgent(context: TestContext, options: AgentOpti
   return agent
 }
 
-/** A source of this agent that asks again soon; it is closed with the test. */
+/** A source of this agent that retries quickly; it closes with the test. */
 export async function openSource(
   context: TestContext,
   { endpoint }: Pick<Agent, 'endpoint'>,

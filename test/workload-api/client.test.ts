@@ -256,7 +256,7 @@ for (const method of ['FetchX509SVID', 'FetchX509Bundles'] as const) {
     context.after(method === 'FetchX509SVID' ? client.watchX509Svids(watcher) : client.watchX509Bundles(watcher))
     await waitUntil(() => errors.length > 0)
     await agent.heal()
-    // Else the next attempt would come within 250 ms.
+    // Otherwise the next attempt would follow within 250 ms.
     await pause(600)
     assert.deepEqual(
       errors.map((error) => error instanceof AgentError && [error.code, error.isFinal]),

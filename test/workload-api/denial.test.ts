@@ -10,7 +10,7 @@ import { startBillingAgent, startService } from './agent-service.ts'
 import { type Script, startScriptedAgent } from './scripted-agent.ts'
 import { nextNotice, nextOutcome, pause, waitUntil } from './waiting.ts'
 
-// Inner files where the times of a source would be waited for.
+// Internal files, because the intervals of a source would be too long to wait for.
 
 const usable: Script = { messages: [{}] }
 const denied: Script = { last: { code: status.PERMISSION_DENIED, details: 'no identity issued' } }
@@ -133,7 +133,7 @@ interface Followed {
   readonly asked: () => number
 }
 
-/** Follows an agent that answers the streams in turn as the scripts say, and the last script from then on. */
+/** Follows an agent that answers the streams in turn according to the scripts, and repeats the last one. */
 async function follow(
   context: TestContext,
   scripts: readonly Script[],

@@ -8,7 +8,7 @@ import { nextNotice, pause, waitUntil } from './waiting.ts'
 
 test('an SVID that is denied while a message is being prepared does not return with that message', async (context) => {
   const { agent, source } = await startService(context)
-  // Holds the preparation at the end of its first turn.
+  // Pauses the preparation at the end of its first turn.
   let release = (): void => undefined
   const released = new Promise<void>((resolve) => {
     release = resolve
@@ -25,7 +25,7 @@ test('an SVID that is denied while a message is being prepared does not return w
   await waitUntil(() => turns.mock.callCount() > 0)
   await agent.fail('permission_denied')
   await nextNotice(source, 'agent_denied')
-  // The agent is asked again and again, and each denial would withdraw what came back.
+  // The agent is called repeatedly, and each denial would withdraw what returned.
   let updates = 0
   source.onUpdate(() => (updates += 1))
   release()

@@ -115,7 +115,7 @@ test('E-10: works with an agent without reflection, and never requests it', asyn
   assert.equal((await createWorkloadApiClient({ endpoint: agent.endpoint }).fetchX509Svids()).length, 1)
 })
 
-/** The status that a call for the services of an agent ends with. */
+/** The status with which a call for the services of an agent ends. */
 function askForReflection(context: TestContext, { endpoint }: Agent): Promise<status> {
   const client = new Client(endpoint.replace('unix://', 'unix:'), credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
@@ -134,7 +134,7 @@ function askForReflection(context: TestContext, { endpoint }: Agent): Promise<st
   })
 }
 
-// A source that asks again does it within 20 ms.
+// A source that retries does so within 20 ms.
 async function expectNoFurtherCall(agent: Agent): Promise<void> {
   const { length } = agent.calls
   await agent.heal()

@@ -111,7 +111,7 @@ function setVariable(context: { readonly after: (undo: () => void) => void }, va
 
 interface Vector {
   readonly input: string
-  /** As we write it; undefined for one that is no address, and for what is a matter of policy: the text wins. */
+  /** As we format it; undefined for an invalid address, and where the standard leaves a choice: its text wins. */
   readonly endpoint: string | undefined
 }
 

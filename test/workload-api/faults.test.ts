@@ -5,7 +5,7 @@ import { createWorkloadApiClient, workloadApiSource } from '@countersign/workloa
 import { billing, openSource, startBillingAgent, startService } from './agent-service.ts'
 import { nextNotice, nextOutcome, nextUpdate, waitUntil } from './waiting.ts'
 
-// What is wrong with a message, row by row; and with what code it is reported.
+// What is wrong with a message, row by row, and the code with which it is reported.
 const spoilt = [
   ['no_svids', 'message_malformed', 'W-4, W-6'],
   ['empty_spiffe_id', 'message_malformed', 'W-4, W-6'],

@@ -39,11 +39,11 @@ async function serveAll(
   return { running, events }
 }
 
-/** What was reported of each trust domain. */
+/** The reports by trust domain. */
 function toldOf(events: readonly CountersignEvent[]): Readonly<Record<string, readonly unknown[]>> {
   const told: Record<string, readonly unknown[]> = {}
   for (const event of events) {
-    // SVIDs of five seconds come near their end while a machine is busy.
+    // SVIDs of five seconds are close to expiry while a machine is busy.
     if (event.type !== 'source' || event.outcome === 'expiring') continue
     const { trustDomain = 'ours', code, outcome } = event
     told[trustDomain] = [...(told[trustDomain] ?? []), code ?? outcome]
@@ -55,7 +55,7 @@ const expected = Object.fromEntries(
   partners.flatMap(({ trustDomain, code }) => (code === undefined ? [] : [[trustDomain, [code]]])),
 )
 
-/** Who is let in: our own, and the callers of every partner whose bundle is good. */
+/** The accepted callers: our own, and those of every partner whose bundle is valid. */
 async function checkCallers({ running }: { readonly running: Running }): Promise<void> {
   const callers = [
     [coreApi, await issuer.issue(coreApi)],
@@ -98,7 +98,7 @@ test(`seven hostile partners at once fail no call of ours while SVIDs rotate, an
   const fetch = createFetch(caller, { servers: [billing, 'spiffe://weak.example/**'] })
   context.after(() => fetch.close())
   await using kept = keepCalling(() => fetch(running.url))
-  // Each on a connection of its own.
+  // Each on a separate connection.
   await using fresh = keepCalling(async () => {
     await using peer = running.as(await issuer.issue(coreApi))
     return await peer.fetch('/')

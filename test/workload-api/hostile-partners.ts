@@ -10,21 +10,21 @@ import { decodeCertificate } from '../../packages/spiffe/src/certificate/decode.
 const root: Authority = await createAuthority('saas.example')
 export const issuer: Authority = await root.intermediate()
 
-/** A partner of good will. */
+/** An honest partner. */
 export const friend: Authority = await createAuthority('friend.example')
 
 /** A hostile partner. */
 export interface Partner {
   readonly trustDomain: string
-  /** What it publishes: concatenated DER, or what is there in its place. */
+  /** What it publishes: concatenated DER, or the replacement. */
   readonly bundle: Buffer
-  /** The code of the one event that reports it; none where its bundle is good. */
+  /** The code of the one event that reports it; none if its bundle is valid. */
   readonly code?: string
-  /** What issues its callers, where they are let in. */
+  /** The issuer of its callers, if they are accepted. */
   readonly authority?: Authority
 }
 
-/** A root of another trust domain with the name and the key identifier of this certificate: both are public. */
+/** A root of another trust domain with the name and key identifier of this certificate, which are public. */
 async function createNamesake(trustDomain: string, { certificateDer }: Authority): Promise<Authority> {
   const { subject, subjectKeyId = '' } = decodeCertificate(certificateDer)
   const [name = ''] = subject.commonNames
@@ -56,7 +56,7 @@ export const partners: readonly Partner[] = [
   { trustDomain: 'issuer-namesake.example', bundle: issuerNamesake.certificateDer, authority: issuerNamesake },
 ]
 
-/** All trust domains that a service of ours lets in. */
+/** All trust domains that our services accept. */
 export const trustDomains: readonly string[] = [
   'saas.example',
   'friend.example',

@@ -37,7 +37,7 @@ test('the token of a JWT-SVID is read-only', async (context) => {
   assert.equal(svid.token, token)
 })
 
-// The agent issues tokens to us: what is wrong with one, and the word of the refusal that names it.
+// The agent issues tokens to us: what is wrong with one, and the word in the error that names it.
 const soon = Math.floor(Date.now() / 1000) + 300
 const header = { alg: 'ES256', kid: 'authority', typ: 'JWT' }
 const claims = { sub: billing, aud: audience, exp: soon, iat: soon - 300 }

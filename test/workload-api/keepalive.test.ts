@@ -4,7 +4,7 @@ import { connect, createServer as createNetServer, type Socket } from 'node:net'
 import { mock, test, type TestContext } from 'node:test'
 import { answer, createStub, head, listen, request } from './odd-server.ts'
 
-/** Carries bytes to a port until it is frozen. */
+/** Forwards bytes to a port until it is frozen. */
 async function startRelay(
   context: TestContext,
   port: number,
@@ -47,7 +47,7 @@ test('detects a frozen agent with a ping every 310 seconds, which it must answer
   })
   mock.timers.tick(310_000)
   while (pings.length === 0) await new Promise(setImmediate)
-  // The answer is on its way.
+  // The response is on its way.
   for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)
   mock.timers.tick(20_000)
   for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)

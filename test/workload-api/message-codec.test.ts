@@ -50,7 +50,7 @@ const messages: Readonly<Record<string, readonly [request: fc.Arbitrary<object>,
   ],
 }
 
-/** What both implementations have in common, so that each can read what the other one has written. */
+/** What both implementations have in common, so that each can read the other's messages. */
 interface Coder {
   readonly requestSerialize: (value: object) => Buffer
   readonly requestDeserialize: (bytes: Buffer) => object
@@ -88,7 +88,7 @@ test('covers exactly the methods of proto/workload.proto', () => {
   assert.deepEqual(Object.keys(service).toSorted(), Object.keys(reference).toSorted())
 })
 
-/** Without prototypes and in the order of names, in which the implementations differ. */
+/** Without prototypes and sorted by name, in which the implementations differ. */
 function plain(message: unknown): unknown {
   if (Buffer.isBuffer(message)) return message.toString('hex')
   if (Array.isArray(message)) return message.map(plain)
@@ -147,7 +147,7 @@ test('rejects messages nested deeper than the stack allows', () => {
   assert.throws(() => service.ValidateJWTSVID.responseDeserialize(nested(2000)), TypeError)
 })
 
-/** An answer with a claim `a` of this google.protobuf.Value. */
+/** A response with a claim `a` of this google.protobuf.Value. */
 function claimsOf(value: Buffer): Buffer {
   return field(2, field(1, Buffer.concat([field(1, Buffer.from('a')), field(2, value)])))
 }

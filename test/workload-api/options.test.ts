@@ -63,7 +63,7 @@ for (const audience of [[], [''], ['billing', '']]) {
   })
 }
 
-// What a program in JavaScript could pass.
+// What a JavaScript program could pass.
 function callUntyped(options: object): Promise<unknown> {
   const call: (options: object) => Promise<unknown> = workloadApiSource
   return call(options)

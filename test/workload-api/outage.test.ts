@@ -19,7 +19,7 @@ test('follows an agent again after a long outage, noticed only in the log', asyn
 
   await agent.stop()
   await nextNotice(source, 'agent_unreachable')
-  // Some ten attempts.
+  // About ten attempts.
   await pause(200)
   assert.equal(source.current, before)
   assert.equal(await callAs(served, authority), coreApi)

@@ -28,7 +28,7 @@ function entriesOf(bundle: Uint8Array): NonNullable<AgentOptions['entries']> {
   return [{ spiffeId: billing, federatesWith: [{ trustDomain: 'partner.example', bundlePem }] }]
 }
 
-// What the partner publishes, and with what code it is reported.
+// What the partner publishes, and the code with which it is reported.
 const hostile: readonly (readonly [what: string, bundle: Buffer, code: string | undefined])[] = [
   ['empty', Buffer.alloc(0), undefined],
   ['text', Buffer.from('no bundle'), 'bundle_empty'],

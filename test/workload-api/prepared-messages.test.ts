@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PreparedMessages } from '../../packages/workload-api/src/x509/prepared-messages.ts'
 
-/** Messages of which those with a capital letter take time to prepare, until `release`. */
+/** Messages, of which those with a capital letter take time to prepare, until `release`. */
 function createMessages(): {
   readonly messages: PreparedMessages<string>
   readonly taken: readonly string[]

@@ -39,7 +39,7 @@ test('W-11: refuses all peers of a trust domain whose list is missing in a later
   await agent.setCrls([])
   await without
   assert.equal(await isLetIn(served, caller), false)
-  // The demand outlives the message that made it, and the one after that.
+  // The requirement outlives the message that made it, and the next one.
   const rotated = nextUpdate(source)
   await agent.rotate()
   await rotated

@@ -12,13 +12,13 @@ import {
 } from '@grpc/grpc-js'
 import { loadReferenceService } from './reference-service.ts'
 
-/** What the agent says: messages, and then silence, the end, or a status. */
+/** The agent's script: messages, and then silence, the end, or a status. */
 export interface Script {
   readonly messages?: readonly object[]
   readonly last?: 'end' | { readonly code: status; readonly details: string }
 }
 
-/** Starts an agent that says to every stream and every call what the script says, however wrong; gives its endpoint. */
+/** Starts an agent that answers every stream and every call with the script, however wrong; returns its endpoint. */
 export async function startScriptedAgent(
   context: TestContext,
   script: () => Script,

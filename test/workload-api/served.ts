@@ -7,14 +7,14 @@ import type { NoticingSource } from '@countersign/spiffe'
 import { type Authority, type Running, serve } from '@countersign/testkit'
 import { coreApi } from './agent-service.ts'
 
-/** A guard on a source of an agent, a server behind it, and everything that it reported. */
+/** A guard on an agent's source, a server behind it, and everything that it reported. */
 export interface Served {
   readonly guard: Guard
   readonly running: Running
   readonly events: readonly CountersignEvent[]
 }
 
-/** Serves with this source: whoever passes is told his name. */
+/** Serves with this source: responds to every allowed caller with its name. */
 export async function serveSource(
   context: TestContext,
   source: NoticingSource,
@@ -35,7 +35,7 @@ export async function serveSource(
   return { guard, running, events }
 }
 
-/** What a new caller with an SVID of this authority is told; undefined when it is not let in. */
+/** The response to a new caller with an SVID of this authority; undefined if it is refused. */
 export async function callAs(
   { running }: Served,
   authority: Authority,

@@ -174,7 +174,7 @@ test('a message without changes notifies no listener, and the next one notifies 
   const updates: unknown[] = []
   source.onUpdate((material) => updates.push(material))
   await agent.heal()
-  // Of what is not ours nothing matters to us.
+  // Entries that are not ours do not affect us.
   await agent.setCrls([])
   assert.equal(source.current, before)
   const next = nextUpdate(source)

@@ -8,13 +8,13 @@ import { StreamFollower } from '../../packages/workload-api/src/wire/stream-foll
 import { startBillingAgent } from './agent-service.ts'
 import { pause, waitUntil } from './waiting.ts'
 
-// Inner files, because a source waits for 30 s.
+// Internal files, because a source waits for 30 s.
 
 test('reports an agent that accepts the call and sends nothing, retries, and accepts its later answer', async (context) => {
   const agent = await startBillingAgent(context, { faults: [{ name: 'silent', times: 2 }] })
   const { messages, failures } = follow(context, agent, 500)
   await waitUntil(() => messages.length === 1)
-  // On a machine that is busy it may take more.
+  // On a busy machine it may take longer.
   assert.ok(failures.length >= 2)
   assert.deepEqual(
     failures.map(({ code, grpcCode, isFinal, endpoint }) => [code, grpcCode, isFinal, endpoint]),

@@ -1,7 +1,7 @@
 import type { NoticingSource } from '@countersign/spiffe'
 import type { SourceNotice, X509Material } from '@countersign/core'
 
-/** The next notice, or the first of this code; one that the source has told already counts. */
+/** The next notice, or the first with this code; an earlier one counts. */
 export function nextNotice(source: NoticingSource, code?: string): Promise<SourceNotice> {
   return new Promise((resolve) => {
     source.onNotice((notice) => {
@@ -10,7 +10,7 @@ export function nextNotice(source: NoticingSource, code?: string): Promise<Sourc
   })
 }
 
-/** The next notice with this outcome that was not told before now. */
+/** The next new notice with this outcome. */
 export async function nextOutcome(source: NoticingSource, outcome: SourceNotice['outcome']): Promise<SourceNotice> {
   return new Promise((resolve) => {
     let isStanding = true
@@ -21,7 +21,7 @@ export async function nextOutcome(source: NoticingSource, outcome: SourceNotice[
   })
 }
 
-/** What the source holds after its next change. */
+/** The source's content after its next change. */
 export function nextUpdate(source: NoticingSource): Promise<X509Material> {
   return new Promise((resolve) => {
     const stop = source.onUpdate((material) => {
@@ -31,12 +31,12 @@ export function nextUpdate(source: NoticingSource): Promise<X509Material> {
   })
 }
 
-/** Looks again and again. */
+/** Polls. */
 export async function waitUntil(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await pause(10)
 }
 
-/** For what must not happen: time in which it would. */
+/** For what must not happen: the time in which it would. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

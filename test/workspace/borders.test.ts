@@ -12,7 +12,7 @@ const folders: Readonly<Record<string, readonly string[]>> = {
   core: ['connection', 'principal', 'outgoing'],
 }
 
-// The files at the root of a package that each of its folders may import; they in turn need no folder at run time.
+// The root files of a package that all its folders may import; they need no folder at run time themselves.
 const shared: Readonly<Record<string, readonly string[]>> = {
   spiffe: ['errors.ts', 'options.ts'],
   core: ['errors.ts', 'events.ts'],
@@ -49,8 +49,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-// Each library has one importing file, its door; a name that ends in a slash is a folder of which every file is one.
-// A framework is no library here: adapters import its types anywhere, and nothing but its types.
+// Each library has one importing file, its door; a name that ends in a slash is a folder of which every file is one. A
+// framework does not count as a library here: adapters may import its types anywhere, but only its types.
 const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   client: { undici: 'fetch/' },
   cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
@@ -259,7 +259,7 @@ function crossedBorder(name: string, file: string, { specifier, typeOnly }: Impo
   return to > from ? [`${what}, which is to the right of it`] : []
 }
 
-/** A folder's place from left to right; undefined for a file at the root. */
+/** A folder's position from left to right; undefined for a root file. */
 function placeOf(name: string, file: string): number | undefined {
   if (!file.includes('/')) return undefined
   const order = folders[name] ?? []
@@ -267,7 +267,7 @@ function placeOf(name: string, file: string): number | undefined {
   return place === -1 ? order.length : place
 }
 
-/** The door that a file belongs to, where that is a folder; else the file itself. */
+/** The door that a file belongs to if that is a folder, otherwise the file itself. */
 function doorOf(file: string, door: string | undefined): string {
   return door?.endsWith('/') === true && file.startsWith(door) ? door : file
 }

@@ -29,7 +29,7 @@ test('checks the libraries behind every package', () => {
   }
 })
 
-/** The folders of a package and of all that npm installs with it. */
+/** The folders of a package and of everything that npm installs with it. */
 function collectPackages(folder: string, seen: Set<string> = new Set()): readonly string[] {
   if (seen.has(folder)) return []
   seen.add(folder)
@@ -39,7 +39,7 @@ function collectPackages(folder: string, seen: Set<string> = new Set()): readonl
   const optional = Object.keys(optionalDependencies).filter((name) => !names.includes(name))
   const found = [
     ...names.map((name) => find(folder, name)),
-    // Those of other platforms are not installed here.
+    // Packages of other platforms are not installed here.
     ...optional.flatMap((name) => search(folder, name) ?? []),
   ]
   for (const each of found) collectPackages(each, seen)
@@ -58,7 +58,7 @@ function search(folder: string, name: string): string | undefined {
   return dirname(folder) === folder ? undefined : search(dirname(folder), name)
 }
 
-// What npm runs in the folder of a dependency; with a binding.gyp it runs node-gyp without being told.
+// What npm runs in the folder of a dependency; with a binding.gyp it runs node-gyp automatically.
 function listScripts(folder: string): readonly string[] {
   const { name, version, scripts } = readManifest(folder)
   const found = ['preinstall', 'install', 'postinstall'].filter((script) => script in scripts)

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const packages = join(root, 'packages')
 
-// By a symbol that is not ours, a name that begins with an underscore, or the name of what a router of Express keeps.
+// A foreign symbol, a name that starts with an underscore, or the name of what an Express router stores.
 const privateAccess = /getOwnPropertySymbols|Reflect\.\w+\(\w+, '(?:_|(?:lazyrouter|router|stack|handle)')/
 
 test('private members of others are read only in their designated file', () => {

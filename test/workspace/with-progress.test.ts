@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const script = fileURLToPath(new URL('../../scripts/with-progress.mjs', import.meta.url))
 
-/** Runs a command behind the script, without a terminal. */
+/** Runs a command through the script, without a terminal. */
 async function run(...command: readonly string[]): Promise<{ readonly shown: string; readonly status: number | null }> {
   const child = spawn(process.execPath, [script, 'doing it', ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
@@ -35,7 +35,7 @@ test('shows no output of a command that succeeds', async () => {
 
 test('shows all output of a command that fails, and exits with its exit code', async () => {
   const { shown, status } = await runScript("console.log('first'); console.error('second'); process.exitCode = 3")
-  // On a slow machine it may have shown before that it goes on.
+  // On a slow machine it may already have shown progress earlier.
   const output = shown.split('\n').filter((line) => !line.startsWith('doing it'))
   assert.deepEqual(output.toSorted(), ['', 'first', 'second'])
   assert.equal(status, 3)
