@@ -30,7 +30,7 @@ const restricting: Readonly<Record<string, readonly [options: object, named: Reg
   'a misspelt allow': [{ allowedCallers: [coreApi] }, /found allowedCallers/],
   'a requirement': [{ authorize: demand }, /requirement in authorize/],
   'a requirement as config': [{ config: demand }, /found config\.hasAuthority/],
-  'a requirement that was spread': [{ ...demand }, /hasAuthority/],
+  'a requirement that was spread into the options': [{ ...demand }, /hasAuthority/],
   'a list of callers': [{ authorize: [coreApi] }, /requirement in authorize/],
   'an allow one level deeper': [{ routes: { allow: [coreApi] } }, /requirement in routes\.allow/],
 }

@@ -81,7 +81,7 @@ function ignore(): void {
 }
 
 const losses: readonly (readonly [string, (source: TestSource) => unknown, string])[] = [
-  ['the source says that we have none any more', (source) => source.withdraw(), 'source_empty'],
+  ['the source reports that we have none', (source) => source.withdraw(), 'source_empty'],
   ['the source is closed', (source) => source.close(), 'source_closed'],
 ]
 

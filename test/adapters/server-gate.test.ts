@@ -103,14 +103,14 @@ describe('a server that is attached without an adapter', () => {
   for (const [change, alter] of [
     ['whose target the listener changed', (request: IncomingMessage) => void (request.url = '/admin')],
     [
-      'whose target the listener changed when it had begun to answer',
+      'whose target the listener changed after starting to respond',
       (request: IncomingMessage, response: ServerResponse) => {
         response.writeHead(200).flushHeaders()
         request.url = '/admin'
       },
     ],
     [
-      'whose caller has lost its authority meanwhile',
+      'whose caller has lost its authority in the meantime',
       (_request: IncomingMessage, _response: ServerResponse, withdraw: () => void) => withdraw(),
     ],
   ] as const) {

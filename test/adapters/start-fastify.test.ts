@@ -76,7 +76,7 @@ describe('a Fastify route that no rule covers does not start', () => {
   for (const [name, named, add] of [
     ['plain', /GET \/metrics/, (app) => app.get('/metrics', answer)],
     ['of another method', /DELETE \/read-only/, (app) => app.delete('/read-only', answer)],
-    ['of GET beside POST', /GET \/post-only/, (app) => app.get('/post-only', answer)],
+    ['of GET with POST', /GET \/post-only/, (app) => app.get('/post-only', answer)],
     ['made by app.all', /\/read-only/, (app) => app.all('/read-only', answer)],
     [
       'of several methods',

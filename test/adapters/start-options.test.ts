@@ -44,12 +44,12 @@ describe('a guard does not start', () => {
   }
 
   for (const [name, named, options] of [
-    ['a source that is none', /source/, { source: {} }],
-    ['an onExpiry that is none', /onExpiry.*'ignore'/, { onExpiry: 'ignore' }],
+    ['an invalid source', /source/, { source: {} }],
+    ['an invalid onExpiry', /onExpiry.*'ignore'/, { onExpiry: 'ignore' }],
     ['TLS 1.1', /tls\.minVersion.*'TLSv1\.1'/, { tls: { minVersion: 'TLSv1.1' } }],
-    ['a log that is no function', /log/, { log: true }],
+    ['a log that is not a function', /log/, { log: true }],
     ['a namespace with a wildcard', /namespaces/, { namespaces: ['*'] }],
-    ['rules that are no list', /rules/, { rules: everything }],
+    ['rules that are not a list', /rules/, { rules: everything }],
   ] as const) {
     test(`with ${name}`, () => refuses(options, refusal('option_invalid', named)))
   }

@@ -36,7 +36,7 @@ const unsuitable: Readonly<Record<string, readonly [ServerOptions, RegExp]>> = {
   'other secureOptions': [{ secureOptions: 0 }, /secureOptions/],
   'secureOptions that allow tickets': [{ secureOptions: constants.SSL_OP_NO_RENEGOTIATION }, /secureOptions/],
   'secureOptions that allow renegotiation': [{ secureOptions: constants.SSL_OP_NO_TICKET }, /secureOptions/],
-  'a key store besides': [{ pfx: keyStore }, /pfx/],
+  'a key store as well': [{ pfx: keyStore }, /pfx/],
 }
 
 const listeners = ['newSession', 'resumeSession'] as const

@@ -41,7 +41,7 @@ test('rejects bytes after a certificate that do not start another one', () => {
 })
 
 const malformed: readonly (readonly [what: string, bytes: string])[] = [
-  ['something else than a sequence', '020101'],
+  ['something other than a sequence', '020101'],
   ['a tag without a length', '30'],
   ['an indefinite length', '3080 020101 0000'],
   ['an indefinite length before 128 bytes', `3080${'00'.repeat(128)}`],
@@ -50,7 +50,7 @@ const malformed: readonly (readonly [what: string, bytes: string])[] = [
   ['a length of four bytes', '308400000003 020101'],
   ['a length of five bytes', '308500000000 03 020101'],
   ['the reserved length byte 0xff', '30ff 020101'],
-  ['a length cut off in its bytes', '3082 01'],
+  ['a truncated length', '3082 01'],
   ['content shorter than its length', '3004 020101'],
   ['a length of four bytes far beyond the end', '3084ffffffff 020101'],
 ]

@@ -45,7 +45,7 @@ test('shows a value that is not text in hexadecimal, and returns it as an empty 
 
 const same: readonly (readonly [what: string, one: Buffer, other: Buffer])[] = [
   ['another case in ASCII', name('O=Example', 'CN=Core'), name('O=EXAMPLE', 'CN=cORE')],
-  ['other white space', name('O=  A \t B '), name('O=A B')],
+  ['other whitespace', name('O=  A \t B '), name('O=A B')],
   ['another string type', name(attribute('O=x', 0x13)), name(attribute('O=x', 0x0c))],
   [
     'another order inside one relative name',
@@ -70,9 +70,9 @@ const different: readonly (readonly [what: string, one: Buffer, other: Buffer])[
     name('O=x', 'CN=y'),
     name(Buffer.concat([attribute('O=x'), attribute('CN=y')])),
   ],
-  ['another case beyond ASCII, as OpenSSL does', name('O=\u00c9'), name('O=\u00e9')],
+  ['another case outside of ASCII, as in OpenSSL', name('O=\u00c9'), name('O=\u00e9')],
   ['another attribute type', name('O=x'), name('OU=x')],
-  ['a value that is no text', name(attribute('O=x', 0x1c)), name('O=#1c0178')],
+  ['a value that is not a string', name(attribute('O=x', 0x1c)), name('O=#1c0178')],
 ]
 
 for (const [what, one, other] of different) {
@@ -92,9 +92,9 @@ test('finds a name within the subtree of its own prefix', () => {
 })
 
 const malformed: readonly (readonly [what: string, der: Buffer])[] = [
-  ['a name that is no sequence', tlv(0x31)],
+  ['a name that is not a sequence', tlv(0x31)],
   ['bytes after the name', Buffer.concat([name('O=x'), nullValue])],
-  ['a relative name that is no set', sequence(attribute('O=x'))],
+  ['a relative name that is not a set', sequence(attribute('O=x'))],
   ['an empty relative name', sequence(tlv(0x31))],
   ['an attribute that is not a sequence', sequence(tlv(0x31, tlv(0x31, objectIdentifier('2.5.4.3'), nullValue)))],
   ['an attribute whose value has a tag of several bytes', name(sequence(objectIdentifier('2.5.4.3'), hex('1f0100')))],
@@ -102,9 +102,9 @@ const malformed: readonly (readonly [what: string, der: Buffer])[] = [
   ['an attribute with two values', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x0c, 'x'), tlv(0x0c, 'y')))],
   ['a NUL in a UTF8String', name('CN=core\0.evil')],
   ['a NUL in a BMPString', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x1e, hex('0063 0000'))))],
-  ['half a character in a BMPString', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x1e, hex('006300'))))],
-  ['broken UTF-8', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x0c, hex('c328'))))],
-  ['a byte beyond ASCII in a PrintableString', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x13, hex('e9'))))],
+  ['a BMPString with an odd number of bytes', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x1e, hex('006300'))))],
+  ['invalid UTF-8', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x0c, hex('c328'))))],
+  ['a non-ASCII byte in a PrintableString', name(sequence(objectIdentifier('2.5.4.3'), tlv(0x13, hex('e9'))))],
 ]
 
 for (const [what, der] of malformed) {

@@ -162,7 +162,7 @@ const subtree = (...parts: readonly Buffer[]): Buffer => subtrees(sequence(tlv(0
 const dns = generalName.dns('saas.example')
 
 const malformed: readonly (readonly [what: string, extension: Buffer])[] = [
-  ['an extension that is no sequence', nullValue],
+  ['an extension that is not a sequence', nullValue],
   ['an extension without a value', sequence(objectIdentifier('1.2.3'))],
   ['bytes after the value of an extension', sequence(objectIdentifier('1.2.3'), tlv(0x04, nullValue), nullValue)],
   ['a critical flag that is neither true nor false', sequence(objectIdentifier('1.2.3'), flag('01'), tlv(0x04))],
@@ -180,7 +180,7 @@ const malformed: readonly (readonly [what: string, extension: Buffer])[] = [
   ['bytes after the key usage', extension('2.5.29.15', Buffer.concat([bitString(hex('80')), nullValue]))],
   ['an empty extended key usage', extendedKeyUsage()],
   ['an object identifier of more than 64 bytes', extension(`1.2${'.3'.repeat(64)}`, nullValue)],
-  ['an extended key usage that is no object identifier', extension('2.5.29.37', sequence(nullValue))],
+  ['an extended key usage that is not an object identifier', extension('2.5.29.37', sequence(nullValue))],
   ['an empty list of alternative names', names()],
   ['bytes after the alternative names', extension('2.5.29.17', Buffer.concat([sequence(dns), nullValue]))],
   ['an alternative name of an unknown type', names(tlv(0x89, 'x'))],
@@ -191,7 +191,7 @@ const malformed: readonly (readonly [what: string, extension: Buffer])[] = [
   ['a NUL inside a uri name', names(generalName.uri('spiffe://saas.example/x\0.evil.example'))],
   ['a NUL inside a dns name', names(generalName.dns('saas.example\0.evil.example'))],
   ['a NUL inside an email name', names(generalName.email('a@saas.example\0'))],
-  ['a byte beyond ASCII inside a uri name', names(generalName.uri('spiffe://saas.example/\u00e9'))],
+  ['a non-ASCII byte in a uri name', names(generalName.uri('spiffe://saas.example/\u00e9'))],
   ['a line break inside a uri name', names(generalName.uri('spiffe://saas.example/x\n'))],
   ['a DEL inside a dns name', names(generalName.dns('saas\x7f.example'))],
   ['an address of five bytes', names(generalName.ip('0a00000100'))],
@@ -211,7 +211,7 @@ const malformed: readonly (readonly [what: string, extension: Buffer])[] = [
     nameConstraints({ permitted: [generalName.ip('0a000000ff00ff00')] }),
   ],
   ['a NUL inside a subtree', nameConstraints({ excluded: [generalName.dns('evil.example\0')] })],
-  ['a subject key id that is no octet string', extension('2.5.29.14', nullValue)],
+  ['a subject key id that is not an octet string', extension('2.5.29.14', nullValue)],
   ['bytes after the subject key id', extension('2.5.29.14', Buffer.concat([tlv(0x04, hex('ab')), nullValue]))],
   ['an authority key id with unknown fields', extension('2.5.29.35', sequence(tlv(0x83, hex('ab'))))],
 ]

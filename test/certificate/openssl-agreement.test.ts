@@ -30,10 +30,10 @@ const stricter: readonly (readonly [trait: RegExp, reason: string])[] = [
   [/^key of (P-224|Ed448)/, 'only P-256, P-384, P-521, Ed25519 and RSA are listed'],
   [/^URI with an address/, 'under a URI constraint a URI needs a host name (RFC 5280 §4.2.1.10)'],
   [/^URI with userinfo/, 'where the host begins after userinfo is read in two ways'],
-  [/^wildcard/, 'a wildcard stands for excluded names too'],
+  [/^wildcard/, 'a wildcard may match excluded names'],
   [/^DNS name with a final period/, 'no preferred name syntax (RFC 5280 §4.2.1.6)'],
   [/^DNS subtree with a leading period/, 'excludes the name itself too'],
-  [/^common name like a host name/, 'OpenSSL looks at common names beside no DNS name only'],
+  [/^common name like a host name/, 'OpenSSL only checks common names if there is no DNS name'],
 ]
 
 // Ten chains each; openssl is started once for each set.
@@ -68,7 +68,7 @@ test(
     for (const [trait, count] of outcomes.stricter) t.diagnostic(`stricter in ${count} chains: ${trait}`)
     assert.ok(
       outcomes.accepted > 2 * hierarchies && outcomes.refused > 2 * hierarchies,
-      'the chains are too good or too bad to tell anything',
+      'too many or too few chains are valid for the test to mean anything',
     )
   },
 )

@@ -75,7 +75,7 @@ const unfit: readonly (readonly [what: string, issue: Issue, reason: string])[] 
     'unknown_critical_extension',
   ],
   [
-    'an extended key usage for something else',
+    'an extended key usage for another purpose',
     { extensions: { usage: extendedKeyUsage(serverAuth) } },
     'wrong_extended_key_usage',
   ],

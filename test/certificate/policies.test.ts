@@ -13,7 +13,7 @@ const good: readonly (readonly [what: string, ...chain: readonly [Policies, ...P
   ['critical policies on every certificate', only(gold), only(gold), only(gold)],
   ['policies that differ, while no certificate requires one', none, only(gold), only(silver)],
   ['no policy at all, while no certificate requires one', none, none, none],
-  ['a policy that is required and there', none, { ...only(gold), explicit: 0 }, only(gold)],
+  ['a required policy that is present', none, { ...only(gold), explicit: 0 }, only(gold)],
   ['one of several policies', none, { ...only(gold, silver), explicit: 0 }, only(bronze, silver)],
   ['anyPolicy above', none, { ...only(anyPolicy), explicit: 0 }, only(gold)],
   ['anyPolicy below', none, { ...only(gold), explicit: 0 }, only(anyPolicy)],
@@ -50,7 +50,11 @@ const good: readonly (readonly [what: string, ...chain: readonly [Policies, ...P
     only(gold),
   ],
   ['a self-issued certificate, which does not count', none, { explicit: 2 }, { selfIssued: true }, none],
-  ['constraints of the authority itself, which is no part of the path', { explicit: 0, noAny: 0, noMapping: 0 }, none],
+  [
+    'constraints of the authority itself, which is not a part of the path',
+    { explicit: 0, noAny: 0, noMapping: 0 },
+    none,
+  ],
   ['other policies on the authority itself', only(silver), { ...only(gold), explicit: 0 }, only(gold)],
 ]
 
@@ -61,9 +65,9 @@ for (const [what, ...chain] of good) {
 }
 
 const bad: typeof good = [
-  ['a leaf without the policy that is required', none, { ...only(gold), explicit: 0 }, none],
+  ['a leaf without the required policy', none, { ...only(gold), explicit: 0 }, none],
   ['a leaf with another policy than the one required', none, { ...only(gold), explicit: 0 }, only(silver)],
-  ['an intermediate without the policy that is required', none, { ...only(gold), explicit: 0 }, none, only(gold)],
+  ['an intermediate without the required policy', none, { ...only(gold), explicit: 0 }, none, only(gold)],
   ['a policy that is required on the leaf, by counting', none, { explicit: 1 }, none],
   ['no policy above the leaf', none, { explicit: 0 }, only(gold)],
   ['a leaf that requires a policy that its issuer does not have', none, none, { ...only(gold), explicit: 0 }],
@@ -143,7 +147,7 @@ const policy = (...parts: readonly Buffer[]): Buffer => sequence(...parts)
 const listed = sequence(objectIdentifier(gold))
 const many = Array.from({ length: 257 }, (_, index) => sequence(objectIdentifier(`1.2.3.${index}`)))
 const malformed: readonly (readonly [what: string, type: string, value: Buffer])[] = [
-  ['policies that are no list', '2.5.29.32', nullValue],
+  ['policies that are not a list', '2.5.29.32', nullValue],
   ['no policy', '2.5.29.32', sequence()],
   ['a policy twice', '2.5.29.32', sequence(listed, listed)],
   ['a policy without its identifier', '2.5.29.32', sequence(policy(nullValue))],

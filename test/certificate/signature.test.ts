@@ -183,14 +183,14 @@ const [hashField, maskField, saltField] = [tlv(0xa0, sha256), tlv(0xa1, mask(sha
 
 const pssRefusals: readonly (readonly [what: string, parameters: Buffer | null, verdict: string])[] = [
   ['no parameters', null, 'unsupported_algorithm'],
-  ['parameters that are no sequence', nullValue, 'unsupported_algorithm'],
+  ['parameters that are not a sequence', nullValue, 'unsupported_algorithm'],
   ['all parameters at their default, SHA-1', sequence(), 'weak_algorithm'],
   ['the hash at its default, SHA-1', sequence(maskField, saltField), 'weak_algorithm'],
   ['the mask at its default, SHA-1', sequence(hashField, saltField), 'weak_algorithm'],
   ['SHA-224', pssParameters('sha224', 32), 'weak_algorithm'],
   ['the salt at its default of 20 bytes', sequence(hashField, maskField), 'unsupported_algorithm'],
   ['a salt shorter than the digest', pssParameters('sha256', 31), 'unsupported_algorithm'],
-  ['a salt of no sane length', pssParameters('sha256', 1025), 'unsupported_algorithm'],
+  ['a salt with an implausible length', pssParameters('sha256', 1025), 'unsupported_algorithm'],
   ['a negative salt length', sequence(hashField, maskField, tlv(0xa2, hex('0201e0'))), 'unsupported_algorithm'],
   [
     'bytes after the salt length',

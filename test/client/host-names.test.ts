@@ -145,7 +145,7 @@ test('connectTls: a server known by host name has no principal', async (context)
 /** Invalid authorities, each in a different way. */
 const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
   ['garbage', { dns: true, ca: 'garbage' }],
-  ['a broken certificate', { dns: true, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }],
+  ['an invalid certificate', { dns: true, ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }],
   ['a trusted certificate', { dns: true, ca: web.bundlePem.replaceAll(' CERT', ' TRUSTED CERT') }],
   [
     'a second certificate that is indented',
@@ -153,7 +153,7 @@ const badAuthorities: readonly (readonly [what: string, servers: object])[] = [
   ],
   ['an empty list', { dns: true, ca: [] }],
   ['an empty text', { dns: true, ca: '' }],
-  ['one good and one bad', { dns: true, ca: [web.bundlePem, 'garbage'] }],
+  ['one valid and one invalid', { dns: true, ca: [web.bundlePem, 'garbage'] }],
   ['none', { dns: true }],
   ['a key', { dns: true, ca: web.keyPem }],
   ['a boolean', { dns: true, ca: true }],

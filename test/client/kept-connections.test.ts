@@ -18,14 +18,14 @@ const successor = await createAuthority('saas.example')
 
 // How far a response has progressed when the server's certificate expires.
 const endings: readonly (readonly [what: string, begin: RequestListener])[] = [
-  ['before it answers', () => undefined],
-  ['in the midst of a chunked body', (_request, response) => response.write('a beginning')],
+  ['before it responds', () => undefined],
+  ['in the middle of a chunked body', (_request, response) => response.write('a beginning')],
   [
-    'in the midst of a body of known length',
+    'in the middle of a body of known length',
     (_request, response) => response.writeHead(200, { 'content-length': '100' }).write('a beginning'),
   ],
   [
-    'in the midst of a body that ends with its connection',
+    'in the middle of a body that ends with its connection',
     (_request, response) => {
       response.useChunkedEncodingByDefault = false
       response.shouldKeepAlive = false

@@ -32,19 +32,19 @@ const call = (agent) => new Promise((resolve, reject) => {
 const programs: readonly (readonly [what: string, script: string])[] = [
   ['was never used', 'createAgent(source, { servers }); createFetch(source, { servers }); server.close()'],
   [
-    'is an agent that was destroyed',
+    'is a destroyed agent',
     'const agent = createAgent(source, { servers }); await call(agent); await rotate(); await call(agent); agent.destroy(); server.close()',
   ],
   [
-    'is a fetch that was closed',
+    'is a closed fetch',
     'const fetch = createFetch(source, { servers }); await (await fetch(url)).text(); await rotate(); await (await fetch(url)).text(); await fetch.close(); server.close()',
   ],
   [
-    'is a dispatcher that was destroyed',
+    'is a destroyed dispatcher',
     'const dispatcher = createDispatcher(source, { servers }); await (await request(url, { dispatcher })).body.text(); await dispatcher.destroy(); server.close()',
   ],
   [
-    'is a connection that was ended',
+    'is a closed connection',
     'const socket = await connectTls(source, { servers, host: "127.0.0.1", port }); socket.destroy(); server.close()',
   ],
   [

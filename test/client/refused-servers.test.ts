@@ -46,7 +46,7 @@ const refusals: readonly Refusal[] = [
     reason: 'unknown_authority',
   },
   {
-    name: 'an SVID signed by an authority of the same name',
+    name: 'an SVID signed by an authority with the same name',
     shown: () => impostor.issue(billing),
     code: 'server_untrusted',
     reason: 'signature_invalid',
@@ -64,13 +64,13 @@ const refusals: readonly Refusal[] = [
     reason: 'no_uri_san',
   },
   {
-    name: 'a certificate for callers only',
+    name: 'a certificate for clients only',
     shown: () => saas.issue(billing, { faults: ['client_auth_only'] }),
     code: 'server_untrusted',
     reason: 'extended_key_usage_incomplete',
   },
   {
-    name: 'an authority for callers only',
+    name: 'an authority for clients only',
     shown: async () => (await saas.intermediate({ extendedKeyUsages: ['clientAuth'] })).issue(billing),
     code: 'server_untrusted',
     reason: 'wrong_extended_key_usage',

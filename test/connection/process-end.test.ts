@@ -21,7 +21,7 @@ const listener = (request, response) => {
 `
 
 for (const [name, script] of [
-  ['holds a guard and its source', ''],
+  ['has a guard and its source', ''],
   [
     'has attached a server that never listens',
     `

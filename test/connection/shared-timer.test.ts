@@ -13,7 +13,7 @@ test('calls back at near and far times, once each and never early', (context) =>
     ['in a minute', minute],
     ['beyond', minute + 1],
     ['far', 90 * minute],
-    ['farther than a timer can wait', 40 * 24 * 60 * minute],
+    ['longer than any timer', 40 * 24 * 60 * minute],
   ]
   for (const [name, wait] of ahead) timers.callAt(Date.now() + wait, () => called.push(name))
   let now = 0

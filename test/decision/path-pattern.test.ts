@@ -37,13 +37,13 @@ test('treats characters that are legal in a path literally', () => {
 
 // Each with a word of the remedy, which is what an author reads.
 const refused: readonly (readonly [name: string, paths: readonly string[], remedy: RegExp])[] = [
-  ['something that is no text', [], /expected a path/],
+  ['something that is not a string', [], /expected a path/],
   ['a missing leading slash', ['', 'admin', '**', 'https://saas.example/x', '*'], /leading slash/],
   ['an empty segment inside', ['//', '/a//b', '//a', '/a//**'], /no empty segment/],
   ['a dot segment', ['/.', '/..', '/a/../b', '/a/./b'], /dot segment/],
   ['a parameter of a router', ['/items/:id', '/:a/b', '/a/:_x'], /'\*' in place of/],
   ['an extended glob', ['/!(admin)/x', '/@(a|b)', '/+(a)', '/(a|b)', '/a|b'], /a separate rule for each alternative/],
-  ['two stars before the end', ['/**/a', '/a/**/', '/a/**/b'], /to be the last segment/],
+  ["'**' before the end", ['/**/a', '/a/**/', '/a/**/b'], /to be the last segment/],
   ['a star inside a segment', ['/a*', '/*.js', '/a/*b*', '/***', '/*splat', '/a**'], /as a whole segment/],
   ['glob characters', ['/a?', '/[ab]', '/a]', '/{a,b}', '/a}', '/a{/:id}'], /the only wildcards/],
   [

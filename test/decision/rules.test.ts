@@ -12,17 +12,17 @@ const ignoreCase: PathSemantics = { foldCase: 'ascii', foldTrailingSlash: false 
 const ignoreSlash: PathSemantics = { foldCase: false, foldTrailingSlash: true }
 
 const refused: readonly (readonly [name: string, rules: unknown, code: ConfigurationErrorCode])[] = [
-  ['something that is no list', { path: '/', allow }, 'option_invalid'],
+  ['something that is not a list', { path: '/', allow }, 'option_invalid'],
   ['nothing', undefined, 'option_invalid'],
   ['an empty list', [], 'option_invalid'],
-  ['a rule that is no object', ['/x'], 'option_invalid'],
+  ['a rule that is not an object', ['/x'], 'option_invalid'],
   ['a hole in the list', Array.from({ length: 1 }), 'option_invalid'],
   ['an unknown key', [{ path: '/', alow: allow, allow }], 'option_unknown'],
-  ['a key of the wrong number', [{ path: '/', method: 'GET', allow }], 'option_unknown'],
+  ['an option in the singular', [{ path: '/', method: 'GET', allow }], 'option_unknown'],
   ['a missing path', [{ allow }], 'rule_invalid'],
   ['a missing requirement', [{ path: '/' }], 'option_invalid'],
   ['an empty list of callers', [{ path: '/', allow: [] }], 'option_invalid'],
-  ['methods that are no list', [{ path: '/', methods: 'GET', allow }], 'option_invalid'],
+  ['methods that are not a list', [{ path: '/', methods: 'GET', allow }], 'option_invalid'],
   ['an empty list of methods', [{ path: '/', methods: [], allow }], 'option_invalid'],
   ['a method in lower case', [{ path: '/', methods: ['get'], allow }], 'rule_invalid'],
   ['a method that no request can have', [{ path: '/', methods: ['EVERYTHING'], allow }], 'rule_invalid'],
@@ -154,14 +154,14 @@ const unreachable: readonly (readonly [name: string, rules: readonly unknown[]])
     ],
   ],
   [
-    'a literal behind a star',
+    'a literal after a star',
     [
       { path: '/*/b', allow },
       { path: '/a/b', allow },
     ],
   ],
   [
-    'a star behind a star',
+    'a star after a star',
     [
       { path: '/a/*', allow },
       { path: '/x', allow },
@@ -176,14 +176,14 @@ const unreachable: readonly (readonly [name: string, rules: readonly unknown[]])
     ],
   ],
   [
-    'HEAD behind GET',
+    'HEAD after GET',
     [
       { path: '/a', methods: ['GET'], allow },
       { path: '/a', methods: ['HEAD'], allow },
     ],
   ],
   [
-    'methods that earlier rules share out',
+    'methods that earlier rules cover together',
     [
       { path: '/a', methods: ['PUT'], allow },
       { path: '/**', methods: ['POST', 'DELETE'], allow },

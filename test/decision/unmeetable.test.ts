@@ -56,19 +56,19 @@ const unmeetable: readonly Case[] = [
     { trustDomains: ['partner.example'] },
   ],
   [
-    'our own namespaces, likewise',
+    'our own namespaces that are not accepted',
     inNamespace('production'),
     /inNamespace\[0\].*saas\.example/,
     { trustDomains: ['partner.example'] },
   ],
   [
-    'our own services, likewise',
+    'our own services that are not accepted',
     serviceAccounts('a/b'),
     /serviceAccounts\[0\].*saas/,
     { trustDomains: ['partner.example'] },
   ],
   [
-    'our own authorities, likewise',
+    'our own authorities that are not accepted',
     hasAuthority('SERVICE_core-api'),
     /saas\.example in trustDomains/,
     { trustDomains: ['partner.example'] },
@@ -117,7 +117,7 @@ const unmeetable: readonly Case[] = [
     { trustDomains: both },
   ],
   [
-    'patterns that do not meet',
+    'patterns that do not overlap',
     allOf(callers('spiffe://saas.example/ns/*/sa/a'), callers('spiffe://saas.example/ns/x/sa/b')),
     /exclude/,
   ],
@@ -157,7 +157,7 @@ const meetable: readonly (readonly [name: string, allow: Requirement | readonly 
   ],
   ['perRoute()', perRoute()],
   [
-    'one account by several ways',
+    'one account in several ways',
     allOf(inNamespace('a', 'b'), serviceAccounts('b/c', 'd/e'), callers('spiffe://saas.example/ns/*/sa/c')),
   ],
   ['a pattern of everything below', allOf(callers('spiffe://saas.example/ns/a/**'), serviceAccounts('a/b'))],

@@ -40,7 +40,7 @@ test('the proxy forwards only the connections of the one workload and closes all
     mailer: await call(port, await authority.issue(`${production}/mailer`)),
     'core-api of another authority': await call(port, await other.issue(`${production}/core-api`)),
     'an expired core-api': await call(port, await authority.issue(`${production}/core-api`, { faults: ['expired'] })),
-    'nobody in particular': await call(port, null),
+    'an unauthenticated caller': await call(port, null),
   }
   assert.deepEqual(answers, {
     'core-api': 'forwarded',
@@ -48,7 +48,7 @@ test('the proxy forwards only the connections of the one workload and closes all
     mailer: '',
     'core-api of another authority': '',
     'an expired core-api': '',
-    'nobody in particular': '',
+    'an unauthenticated caller': '',
   })
 })
 

@@ -60,7 +60,7 @@ test("formats denials with the application's function", async () => {
 
 for (const [name, formatDenial] of [
   ['throws', () => assert.fail('broken')],
-  ['gives nothing', () => undefined],
+  ['returns nothing', () => undefined],
   ['smuggles a header', () => ({ contentType: 'text/plain\r\nx: y', body: '' })],
 ] as const) {
   test(`falls back to problem details if the application's format ${name}`, async () => {

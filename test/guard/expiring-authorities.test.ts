@@ -75,12 +75,12 @@ test('reports no authority that has a successor in its trust domain, and the new
 })
 
 for (const [what, create, isReported] of [
-  ['is reported beside one that ends sooner', () => validFor('other', 2, 9), true],
-  ['is reported beside an older one that ends later', () => validFor('other', -2, 12), true],
-  ['is reported beside one that begins after its end', () => validFor('other', 11, 40), true],
-  ['is not reported beside one that begins at its end', () => validFor('other', 9, 40), false],
-  ['is not reported beside one that ends at the same time', () => validFor('other', 2, 10), false],
-  ['is not reported beside one that begins at the same time and ends later', () => validFor('other', 0, 30), false],
+  ['is reported with one that ends sooner', () => validFor('other', 2, 9), true],
+  ['is reported with an older one that ends later', () => validFor('other', -2, 12), true],
+  ['is reported with one that begins after its end', () => validFor('other', 11, 40), true],
+  ['is not reported with one that begins at its end', () => validFor('other', 9, 40), false],
+  ['is not reported with one that ends at the same time', () => validFor('other', 2, 10), false],
+  ['is not reported with one that begins at the same time and ends later', () => validFor('other', 0, 30), false],
 ] as const) {
   test(`an authority ${what}`, async (context) => {
     const clock = stopClock(context, start)

@@ -96,9 +96,9 @@ test('remembers a refused update, and continues to serve', async (context) => {
 })
 
 for (const [what, offer] of [
-  ['throws an error of its own', () => assert.fail('no agent')],
+  ['throws its own error', () => assert.fail('no agent')],
   [
-    'throws what is no error',
+    'throws a non-Error value',
     () => {
       // oxlint-disable-next-line typescript/only-throw-error
       throw { toString: null }

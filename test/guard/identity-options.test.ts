@@ -46,15 +46,15 @@ test('accepts a source with a CA with commonName() or dnsName()', () => {
 })
 
 for (const [what, options, option] of [
-  ['identity beside a source of SPIFFE', { source: spiffeSource }, 'identity'],
-  ['identity of null beside a source of SPIFFE', { source: spiffeSource, identity: null }, 'identity'],
+  ['identity with a source of SPIFFE', { source: spiffeSource }, 'identity'],
+  ['identity of null with a source of SPIFFE', { source: spiffeSource, identity: null }, 'identity'],
   ['a source of a CA without identity', { identity: undefined }, 'identity'],
   ['an identity of null', { identity: null }, 'identity'],
-  ['options in place of an identity', { identity: { authorities: { 'core-api': [] } } }, 'identity'],
-  ['a function in place of an identity', { identity: commonName }, 'identity'],
-  ['trustDomains beside identity', { trustDomains: ['saas.example'] }, 'trustDomains'],
-  ['namespaces beside identity', { namespaces: ['production'] }, 'namespaces'],
-  ['authorities beside identity', { authorities: () => [] }, 'authorities'],
+  ['options instead of an identity', { identity: { authorities: { 'core-api': [] } } }, 'identity'],
+  ['a function instead of an identity', { identity: commonName }, 'identity'],
+  ['trustDomains with identity', { trustDomains: ['saas.example'] }, 'trustDomains'],
+  ['namespaces with identity', { namespaces: ['production'] }, 'namespaces'],
+  ['authorities with identity', { authorities: () => [] }, 'authorities'],
 ] as const) {
   test(`rejects ${what}`, () => {
     const error = refusal(options)

@@ -28,11 +28,11 @@ function refusal(options: object): ConfigurationError {
 
 for (const [name, options, code, words] of [
   ['an unknown option, with a suggestion', { trustDomain: ['x'] }, 'option_unknown', "'trustDomains'"],
-  ['a source that is none', { source: {} }, 'option_invalid', 'source'],
-  ['onExpiry of another word', { onExpiry: 'ignore' }, 'option_invalid', "'close' or 'refuse'"],
-  ['a log that is no function', { log: true }, 'option_invalid', 'log'],
-  ['authorities that are no function', { authorities: {} }, 'option_invalid', 'authorities'],
-  ['formatDenial that is no function', { formatDenial: 'x' }, 'option_invalid', 'formatDenial'],
+  ['an invalid source', { source: {} }, 'option_invalid', 'source'],
+  ['an unknown onExpiry', { onExpiry: 'ignore' }, 'option_invalid', "'close' or 'refuse'"],
+  ['a log that is not a function', { log: true }, 'option_invalid', 'log'],
+  ['authorities that are not a function', { authorities: {} }, 'option_invalid', 'authorities'],
+  ['formatDenial that is not a function', { formatDenial: 'x' }, 'option_invalid', 'formatDenial'],
   ['an empty list of trust domains', { trustDomains: [] }, 'option_invalid', 'trustDomains'],
   ['an empty list of namespaces', { namespaces: [] }, 'option_invalid', 'namespaces'],
   ['a namespace with a wildcard', { namespaces: ['*'] }, 'option_invalid', 'wildcards'],

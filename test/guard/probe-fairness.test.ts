@@ -90,7 +90,7 @@ test('answers every liveness probe while 70 clients keep requesting a slow readi
 
 for (const [what, first] of [
   ['say nothing', ''],
-  ['never come to the end of their request', 'GET /livez HTTP/1.1\r\nHost: probe\r\nX: '],
+  ['never finish their request', 'GET /livez HTTP/1.1\r\nHost: probe\r\nX: '],
   ['send garbage', '\x16\x03\x01\xff\x00\r\n\r\n\0'],
   ['never send the body that they announce', 'POST /readyz HTTP/1.1\r\nHost: probe\r\nContent-Length: 9\r\n\r\n'],
   ['ask for other paths', get('/elsewhere')],

@@ -172,14 +172,14 @@ test('answers the kubelet although an attacker holds as many connections open as
 })
 
 for (const [what, check, status] of [
-  ['gives true', () => true, 200],
+  ['returns true', () => true, 200],
   ['promises true', () => Promise.resolve(true), 200],
-  ['gives false', () => false, 503],
+  ['returns false', () => false, 503],
   ['throws', () => assert.fail('the database is gone'), 503],
-  ['throws what is no error', throwText, 503],
+  ['throws a non-Error value', throwText, 503],
   ['rejects', () => Promise.reject(new Error('the database is gone')), 503],
-  ['gives what only looks true', () => 'yes', 503],
-  ['gives nothing', () => undefined, 503],
+  ['returns a truthy value', () => 'yes', 503],
+  ['returns nothing', () => undefined, 503],
 ] as const) {
   test(`answers ${status} if the application's own check ${what}, each time`, async (context) => {
     assert.ok(isCheck(check))

@@ -18,7 +18,7 @@ for (const [name, options, code] of [
   ['half a port', { ...good, port: 80.5 }, 'option_invalid'],
   ['an empty host', { ...good, host: '' }, 'option_invalid'],
   ['no paths', { port: 0 }, 'option_invalid'],
-  ['one path that is no list', { ...good, paths: '/readyz' }, 'option_invalid'],
+  ['one path that is not a list', { ...good, paths: '/readyz' }, 'option_invalid'],
   ['an empty list', { ...good, paths: [] }, 'option_invalid'],
   ['an empty object', { ...good, paths: {} }, 'option_invalid'],
   ['a Map', { ...good, paths: new Map([['/readyz', 'ready']]) }, 'option_invalid'],
@@ -29,7 +29,7 @@ for (const [name, options, code] of [
   ['a path with an escape', { ...good, paths: ['/%72eadyz'] }, 'option_invalid'],
   ['a path with an empty segment', { ...good, paths: ['//readyz'] }, 'option_invalid'],
   ['an absolute path', { ...good, paths: ['http://probe/readyz'] }, 'option_invalid'],
-  ['a probe of another word', { ...good, paths: { '/readyz': 'started' } }, 'option_invalid'],
+  ['an unknown probe', { ...good, paths: { '/readyz': 'started' } }, 'option_invalid'],
   ['a host that is not of this machine', { ...good, host: '192.0.2.1' }, 'option_invalid'],
 ] as const) {
   test(`does not listen with ${name}`, async () => {

@@ -9,13 +9,13 @@ const { authenticated, hasAuthority, inNamespace } = core
 
 checkMistakes([
   [
-    'options left out',
+    'missing options',
     () => call(core.createGuard),
     'option_invalid',
     /^createGuard: found undefined, expected an object with options such as source, rules/,
   ],
   [
-    'a source in place of the options',
+    'a source instead of the options',
     () => call(core.createGuard, source),
     'option_invalid',
     /^createGuard: found a source, expected an object/,
@@ -33,7 +33,7 @@ checkMistakes([
     /source: found a promise.*await/,
   ],
   [
-    'a guard in place of the source',
+    'a guard instead of the source',
     () => call(core.createGuard, { source: guard, rules }),
     'option_invalid',
     /source: found a guard, expected a source such as fileSource/,
@@ -51,7 +51,7 @@ checkMistakes([
     /'options'/,
   ],
   [
-    'one rule in place of the list',
+    'one rule instead of the list',
     () => call(core.createGuard, { source, rules: rules[0] }),
     'option_invalid',
     /rules: found an object, expected a list of rules/,
@@ -81,13 +81,13 @@ checkMistakes([
     /found 'authenticated', expected a requirement such as authenticated\(\)/,
   ],
   [
-    'a function in place of custom()',
+    'a function instead of custom()',
     () => callMethod(guard, 'compileRoute', function office() {}, 'x'),
     'option_invalid',
     /found the function office, expected a requirement such as custom\('office', office\)/,
   ],
   [
-    'true in place of a requirement',
+    'true instead of a requirement',
     () => callMethod(guard, 'compileRoute', true, 'x'),
     'option_invalid',
     /found true, expected a requirement such as authenticated\(\)/,
@@ -147,7 +147,7 @@ checkMistakes([
     /formatDenial: .*never waits/,
   ],
   [
-    'a class in place of a log',
+    'a class instead of a log',
     () =>
       call(core.createGuard, {
         source,
@@ -191,13 +191,13 @@ checkMistakes([
     /explain: headers: found an empty list/,
   ],
   [
-    'explain with a reading of another kind',
+    'explain with an invalid reading',
     () => callMethod(guard, 'explain', { caller: null, method: 'GET', path: '/', semantics: true }),
     'option_invalid',
     /explain: semantics: found true/,
   ],
   [
-    'explain with half a reading',
+    'explain with an incomplete reading',
     () => callMethod(guard, 'explain', { caller: null, method: 'GET', path: '/', semantics: { foldCase: 'ascii' } }),
     'option_invalid',
     /semantics\.foldTrailingSlash/,
@@ -221,7 +221,7 @@ checkMistakes([
     /found a server without TLS, expected a server made with guard\.tlsOptions/,
   ],
   [
-    'an application in place of a server',
+    'an application instead of a server',
     () => callMethod(guard, 'attach', express()),
     'server_unsuitable',
     /found an Express application/,
@@ -234,7 +234,7 @@ checkMistakes([
     /guard\.attach: .*'routings'.*'routing'/,
   ],
   [
-    'an option of attach that is no function',
+    'an option of attach that is not a function',
     () => callMethod(guard, 'attach', createHttpsServer(guard.tlsOptions()), { routing: {} }),
     'option_invalid',
     /guard\.attach: routing: found an object/,
@@ -252,13 +252,13 @@ checkMistakes([
     /isDenial: found a promise/,
   ],
   [
-    'key material in place of a path',
+    'key material instead of a path',
     () => call(core.fileSource, { key: Buffer.from('x'), cert: 'c', bundles: 'b' }),
     'option_invalid',
     /^key: found bytes, expected the path of a file; .*staticSource\(\)/,
   ],
   [
-    'a certificate in place of a path',
+    'a certificate instead of a path',
     () => call(core.fileSource, { key: 'k', cert: Buffer.from('x'), bundles: 'b' }),
     'option_invalid',
     /^cert: found bytes.*staticSource\(\)/,
@@ -276,7 +276,7 @@ checkMistakes([
     /^bundles: found an object of class Map/,
   ],
   [
-    'a URL in place of a path',
+    'a URL instead of a path',
     () => call(core.fileSource, { key: new URL('file:///k'), cert: 'c', bundles: 'b' }),
     'option_invalid',
     /^key: found an object of class URL.*fileURLToPath/,

@@ -31,12 +31,12 @@ describe('an Express application does not listen', () => {
       (app) => app.use('/b', countersign(create())),
     ],
     [
-      'with allow() behind the handler',
+      'with allow() after the handler',
       /route \/x: found allow\(…\) after a handler that responds/,
       (app) => app.get('/x', answer, allow([coreApi])),
     ],
     [
-      'with allow() behind the handler of its method',
+      'with allow() after the handler of its method',
       /route \/a\/x: found allow/,
       (app) => app.use('/a', express.Router().get('/x', pass, answer, allow([coreApi]), answer)),
     ],

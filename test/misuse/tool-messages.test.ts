@@ -130,7 +130,7 @@ checkMistakes([
     /token: .*expected the text of a token/,
   ],
   [
-    'a function in place of a watcher',
+    'a function instead of a watcher',
     () => callMethod(client, 'watchX509Svids', () => undefined),
     'option_invalid',
     /watch: found a function, expected an object/,
@@ -142,7 +142,7 @@ checkMistakes([
     /watch: onUpdate: found undefined/,
   ],
   [
-    'a watcher whose onError is none',
+    'a watcher with an invalid onError',
     () => callMethod(client, 'watchX509Bundles', { onUpdate: () => undefined, onError: 'log' }),
     'option_invalid',
     /watch: onError: found 'log'/,
@@ -167,25 +167,25 @@ checkMistakes([
     /issue: faults: found 'expired', expected a list/,
   ],
   [
-    'a kind of key that is unknown',
+    'an unknown kind of key',
     () => call(createKey, 'P-255'),
     'option_invalid',
     /createKey: found 'P-255', expected one of P-256/,
   ],
   [
-    'a key as text',
+    'a key as a string',
     () => callMethod(authority, 'issue', coreApi, { key: 'pem' }),
     'option_invalid',
     /issue: key: found 'pem', expected a key made by createKey/,
   ],
   [
-    'a lifetime as text',
+    'a lifetime as a string',
     () => callMethod(authority, 'issue', coreApi, { ttlSeconds: '60' }),
     'option_invalid',
     /ttlSeconds: found '60', expected a number/,
   ],
   [
-    'a subject as text',
+    'a subject as a string',
     () => callMethod(authority, 'issue', coreApi, { subject: 'CN=x' }),
     'option_invalid',
     /subject: found 'CN=x', expected an object/,
@@ -221,7 +221,7 @@ checkMistakes([
     /inject: found undefined, expected a path/,
   ],
   [
-    'an SVID in place of a replacement',
+    'an SVID instead of a replacement',
     async () => callMethod(source, 'replace', await svid),
     'option_unknown',
     /^replace: unknown option/,
@@ -251,7 +251,7 @@ checkMistakes([
     /entries\[0\]: unknown option 'ttl'/,
   ],
   [
-    'one entry in place of a list',
+    'one entry instead of a list',
     () => callMethod(agent, 'setEntries', { spiffeId: coreApi }),
     'option_invalid',
     /entries: found an object, expected a list/,
@@ -269,7 +269,7 @@ checkMistakes([
     /fail: unknown option 'delay'.*'delayMs'/,
   ],
   [
-    'revocation lists as text',
+    'revocation lists as a string',
     () => callMethod(agent, 'setCrls', ['pem']),
     'option_invalid',
     /setCrls: found a list, expected a list of DER/,
@@ -282,7 +282,7 @@ checkMistakes([
   ],
   ['an authority alone', () => callMethod(agent, 'restart', authority), 'option_unknown', /restart: unknown option/],
   [
-    'a guard in place of a source',
+    'a guard instead of a source',
     () => call(createFetch, guard, servers),
     'option_invalid',
     /createFetch: source: found a guard/,

@@ -23,7 +23,7 @@ for (const [what, name, content] of [
     'partner.json',
     toDocument(...authorities.map((der) => createJwk([der.toString('base64')])())),
   ],
-  ['a PKCS#12 store in clear text', 'partner.p12', writeStore([part(...bags)], { mac: null })],
+  ['an unencrypted PKCS#12 store', 'partner.p12', writeStore([part(...bags)], { mac: null })],
   ['a PKCS#12 store', 'partner.p12', writeStore([encryptedPart(bags, passphrase)])],
 ] as const) {
   test(`decodes the authorities of a partner in turns when its file becomes ${what}`, async (context) => {

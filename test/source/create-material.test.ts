@@ -162,14 +162,14 @@ const intermediate = await authority.intermediate()
 // A bundle that authenticates no caller, its trust domain, and how it is reported.
 const useless: readonly (readonly [what: string, bundle: string | Uint8Array, code: CertificateErrorCode])[] = [
   ['is empty', '', 'bundle_empty'],
-  ['is text of another kind', 'no bundle', 'bundle_empty'],
+  ['is unrelated text', 'no bundle', 'bundle_empty'],
   ['is half a certificate', authority.certificateDer.subarray(0, -1), 'certificate_malformed'],
-  ['is JSON of another kind', '{"keys":0}', 'bundle_malformed'],
-  ['holds 257 authorities', many, 'bundle_too_large'],
-  ['holds names of more than 48 KiB', longNames.join(''), 'bundle_too_large'],
-  ['holds a weak authority alone', weak.bundlePem, 'authority_unusable'],
-  ['holds what is not a CA alone', notCa.bundlePem, 'authority_unusable'],
-  ['holds an intermediate alone', intermediate.certificatePem, 'authority_unusable'],
+  ['is unrelated JSON', '{"keys":0}', 'bundle_malformed'],
+  ['contains 257 authorities', many, 'bundle_too_large'],
+  ['contains names of more than 48 KiB', longNames.join(''), 'bundle_too_large'],
+  ['contains only a weak authority', weak.bundlePem, 'authority_unusable'],
+  ['contains only a certificate that is not a CA', notCa.bundlePem, 'authority_unusable'],
+  ['contains only an intermediate', intermediate.certificatePem, 'authority_unusable'],
 ]
 
 for (const [what, bundle, code] of useless) {

@@ -49,7 +49,7 @@ const cases: readonly (readonly [what: string, run: () => unknown, code: Certifi
   ['a CA that cannot end a chain in OpenSSL', () => assemble(own, intermediate.certificatePem), 'authority_unusable'],
   ['more names of authorities than fit into a handshake', () => assemble(own, manyNames.join('')), 'bundle_too_large'],
   [
-    'a certificate that expired',
+    'an expired certificate',
     () => assemble(own, undefined, undefined, own.expiresAt + 1000),
     'svid_unusable',
     'expired',

@@ -16,9 +16,9 @@ const document = JSON.stringify({
 // One parser for every option: what one accepts, all accept.
 for (const [what, change] of [
   ['a byte order mark', (text: string) => `${mark}${text}`],
-  ['line ends of Windows', (text: string) => text.replaceAll('\n', '\r\n')],
+  ['Windows line endings', (text: string) => text.replaceAll('\n', '\r\n')],
   ['text before and after', (text: string) => `subject=CN = x\n${text}\ntext after it\n`],
-  ['blanks at the ends of lines', (text: string) => text.replaceAll('\n', ' \t\n')],
+  ['blanks at line ends', (text: string) => text.replaceAll('\n', ' \t\n')],
   ['no line break at the end', (text: string) => text.trimEnd()],
 ] as const) {
   test(`reads key, chain and bundle with ${what}, as text and as bytes`, () => {
@@ -40,7 +40,7 @@ for (const [what, change] of [
   ['indented', (text: string) => text.replaceAll(/^/gm, '  ')],
   ['commented out', (text: string) => text.replaceAll(/^/gm, '#')],
   ['in UTF-16', (text: string) => Buffer.from(`${mark}${text}`, 'utf16le')],
-  ['with DER behind it', (text: string) => Buffer.concat([Buffer.from(text), authority.certificateDer])],
+  ['with DER after it', (text: string) => Buffer.concat([Buffer.from(text), authority.certificateDer])],
   ['with DER before it', (text: string) => Buffer.concat([authority.certificateDer, Buffer.from(text)])],
 ] as const) {
   test(`rejects key, chain and bundle ${what}`, () => {

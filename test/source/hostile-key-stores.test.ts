@@ -71,19 +71,19 @@ const shroudedOid = '1.2.840.113549.1.12.10.1.2'
 
 const hidden: readonly (readonly [where: string, store: Buffer])[] = [
   ['nowhere', wrap(octets(encrypted))],
-  ['in the pieces of the outer string', wrap(cut(encrypted, behindOid(encrypted, encryptedOid)))],
-  ['in pieces of pieces', wrap(tlv(0x24, cut(encrypted, behindOid(encrypted, encryptedOid))))],
+  ['in the parts of the outer string', wrap(cut(encrypted, behindOid(encrypted, encryptedOid)))],
+  ['in nested parts', wrap(tlv(0x24, cut(encrypted, behindOid(encrypted, encryptedOid))))],
   [
-    'in pieces of an indefinite length',
+    'in parts of indefinite length',
     wrap(indefinite(0x24, Buffer.concat([...encrypted].map((byte) => octets(Buffer.of(byte)))))),
   ],
   [
-    'in the pieces of the string of a part',
+    'in the parts of an inner string',
     wrap(octets(sequence(sequence(data, tlv(0xa0, cut(shrouded, behindOid(shrouded, shroudedOid))))))),
   ],
-  ['in a part in clear text', wrap(octets(sequence(sequence(data, tlv(0xa0, octets(shrouded))))))],
+  ['in an unencrypted part', wrap(octets(sequence(sequence(data, tlv(0xa0, octets(shrouded))))))],
   [
-    'behind a length in too many bytes',
+    'after a length in too many bytes',
     wrap(Buffer.concat([hex('0484000000'), Buffer.of(encrypted.length), encrypted])),
   ],
 ]

@@ -138,7 +138,7 @@ const noLegacy =
 const noKeytool = noOpenssl || isMissing('keytool', '-help')
 
 const opensslWays: readonly (readonly [name: string, skip: string | false, options: readonly string[]])[] = [
-  ['as it comes', noOpenssl, []],
+  ['unchanged', noOpenssl, []],
   ['with -legacy', noLegacy, ['-legacy']],
   ['with 3DES and SHA-1', noOpenssl, ['-keypbe', 'DES-EDE3-CBC', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1']],
   ['with AES-192 and SHA-384', noOpenssl, ['-keypbe', 'AES-192-CBC', '-certpbe', 'AES-192-CBC', '-macalg', 'sha384']],
@@ -155,7 +155,7 @@ for (const [name, skip, options] of opensslWays) {
 }
 
 const keytoolWays: readonly (readonly [name: string, options: readonly string[]])[] = [
-  ['as it comes', []],
+  ['unchanged', []],
   ['in its legacy form', ['-J-Dkeystore.pkcs12.legacy']],
 ]
 

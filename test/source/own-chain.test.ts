@@ -71,27 +71,27 @@ const chains: Readonly<Record<string, readonly [given: () => Promise<Given>, rea
     () => below({ name: rootName, keyIdentifiers: false }),
     'openssl_refuses',
   ],
-  'has an intermediate with that name whose authority has a key of another kind': [
+  'has an intermediate with that name whose authority has another type of key': [
     async () =>
       below({ name: rootName, keyIdentifiers: false }, await createAuthority('saas.example', { keyType: 'RSA-2048' })),
   ],
   'has an intermediate for servers and clients': [() => below({ extendedKeyUsages: ['serverAuth', 'clientAuth'] })],
-  'has an intermediate for any extended key usage': [
+  'has an intermediate with anyExtendedKeyUsage': [
     () => below({ extendedKeyUsages: ['anyExtendedKeyUsage'] }),
     'openssl_refuses',
   ],
-  'has an authority for any extended key usage': [
+  'has an authority with anyExtendedKeyUsage': [
     async () => issue({}, await createAuthority('saas.example', { extendedKeyUsages: ['anyExtendedKeyUsage'] })),
     'openssl_refuses',
   ],
-  'ends in an authority that another one of its name issued': [
+  'ends in an authority issued by another with its name': [
     async () => {
       const authority = await crossSigned()
       return { svid: withoutIntermediates(await authority.issue(billing)), bundle: authority.certificatePem }
     },
     'authority_unusable',
   ],
-  'ends in such an authority beside its own': [
+  'ends in such an authority, including its own': [
     async () => {
       const authority = await crossSigned()
       const svid = withoutIntermediates(await authority.issue(billing))

@@ -18,19 +18,19 @@ const pemOf = (...authorities: readonly { readonly bundlePem: string }[]): strin
 type Fault = readonly [what: string, write: (path: string) => void, code: string]
 
 const unreadable: readonly Fault[] = [
-  ['is gone', (path) => rmSync(path), 'file_missing'],
+  ['is missing', (path) => rmSync(path), 'file_missing'],
   ['is a folder', (path) => (rmSync(path), mkdirSync(path)), 'file_unsuitable'],
   ['is empty', (path) => writeFileSync(path, ''), 'file_unsuitable'],
   ['is larger than 4 MiB', (path) => writeFileSync(path, 'x'.repeat(4 * 2 ** 20 + 1)), 'file_unsuitable'],
-  ['is text of another kind', (path) => writeFileSync(path, 'no bundle'), 'bundle_empty'],
+  ['is unrelated text', (path) => writeFileSync(path, 'no bundle'), 'bundle_empty'],
   ['is half a certificate', (path) => writeFileSync(path, partner.bundlePem.slice(0, 300)), 'certificate_malformed'],
-  ['is JSON of another kind', (path) => writeFileSync(path, '{"keys":0}'), 'bundle_malformed'],
+  ['is unrelated JSON', (path) => writeFileSync(path, '{"keys":0}'), 'bundle_malformed'],
   [
     'is half a PKCS#12 store',
     (path) => writeFileSync(path, Buffer.from('3082010002010330', 'hex')),
     'key_store_malformed',
   ],
-  ['holds 257 authorities', (path) => writeFileSync(path, joinPem(issueMany(257))), 'bundle_too_large'],
+  ['contains 257 authorities', (path) => writeFileSync(path, joinPem(issueMany(257))), 'bundle_too_large'],
 ]
 
 /** A source with the usual files and a partner's bundle, which is overwritten before it opens. */

@@ -114,7 +114,7 @@ test('reads PKCS#8 version 2, as written by ring and rcgen, with and without att
 
 for (const [what, der, code, pattern] of [
   [
-    'an algorithm of tomorrow',
+    'a future algorithm',
     pkcs8('2.16.840.1.101.3.4.3.17', tlv(0x04, Buffer.alloc(32))),
     'key_unsupported',
     /3\.4\.3\.17/,
@@ -144,7 +144,7 @@ for (const [what, der, code, pattern] of [
     /invalid private key/,
   ],
   [
-    'an EC key that is none',
+    'an invalid EC key',
     pkcs8('1.2.840.10045.2.1', nullValue, objectIdentifier('1.2.840.10045.3.1.7')),
     'key_malformed',
     /invalid private key/,
@@ -224,8 +224,8 @@ test('opens an encrypted PKCS#8 version 2 key with its passphrase', () => {
 })
 
 for (const [what, input, code, pattern] of [
-  ['a key of OpenSSH', pem('openssh'), 'key_unsupported', /ssh-keygen -p -m PKCS8/],
-  ['a key of PuTTY', 'PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\n', 'key_malformed', /PuTTY.*ssh-keygen/],
+  ['an OpenSSH key', pem('openssh'), 'key_unsupported', /ssh-keygen -p -m PKCS8/],
+  ['a PuTTY key', 'PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\n', 'key_malformed', /PuTTY.*ssh-keygen/],
   ['an OpenSSH public key', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA', 'key_malformed', /OpenSSH public key/],
   ['a public key', toPem('PUBLIC KEY', spki()), 'key_malformed', /a public key, and no private key/],
   ['a public key in DER', spki(), 'key_malformed', /a public key \(DER\)/],
@@ -238,7 +238,7 @@ for (const [what, input, code, pattern] of [
   ['a JCEKS store', Buffer.from('cececece00000002', 'hex'), 'key_store_unsupported', /keytool -importkeystore .*JCEKS/],
   ['a JWK', '{"kty":"EC"}', 'key_malformed', /JSON/],
   ['base64 alone', derOf(pem('pkcs8')).toString('base64'), 'key_malformed', /base64 without the lines/],
-  ['base64 of PEM', Buffer.from(pem('pkcs8')).toString('base64'), 'key_malformed', /Kubernetes Secret/],
+  ['base64-encoded PEM', Buffer.from(pem('pkcs8')).toString('base64'), 'key_malformed', /Kubernetes Secret/],
   ['two keys', pem('pkcs8') + pem('sec1'), 'key_malformed', /2 private keys/],
   ['an encrypted key without its cipher', pem('older-aes128').replace(/^DEK.*\n/m, ''), 'key_malformed', /DEK-Info/],
   ['line breaks as two characters', pem('pkcs8').replaceAll('\n', '\\n'), 'key_malformed', /two characters \\n/],

@@ -12,7 +12,7 @@ import {
 // A failure of our own certificate is written as its cause, one of a bundle as `trustDomain=cause`.
 
 const partner = 'partner.example'
-const recovered = { outcome: 'recovered', detail: 'good again' } as const
+const recovered = { outcome: 'recovered', detail: 'valid again' } as const
 const partnerRecovered = {
   outcome: 'recovered',
   detail: 'the bundle of partner.example can be read again',
@@ -26,12 +26,12 @@ const notice = { outcome: 'refused', code: 'key_mismatch', detail: 'another key'
 
 /** Every kind of event, with its variants. */
 const events: Readonly<Record<string, SourceStateEvent>> = {
-  available: { type: 'available', detail: 'good again' },
-  'available, the partner fails': { type: 'available', detail: 'good again', failing: new Set([partner]) },
+  available: { type: 'available', detail: 'valid again' },
+  'available, the partner fails': { type: 'available', detail: 'valid again', failing: new Set([partner]) },
   unavailable: { type: 'unavailable', ...expired },
   withdrawn: { type: 'withdrawn', error: new SourceError(denied.code, denied.detail), cause: 'denied' },
   'failed: missing': { type: 'failed', outcome: 'refused', cause: 'missing', ...missing },
-  'failed: away': { type: 'failed', outcome: 'warning', cause: 'away', ...missing },
+  'failed: unavailable': { type: 'failed', outcome: 'warning', cause: 'away', ...missing },
   'failed: partner=missing': { type: 'failed', outcome: 'refused', cause: 'missing', ...unusable },
   refused: { type: 'refused', ...missing },
   'notified: refused': { type: 'notified', notice },
@@ -70,7 +70,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost', lostByTime],
     ['withdrawn', 'empty denied', refusedDenial],
     ['failed: missing', 'empty missing', refusedMissing],
-    ['failed: away', 'empty away', warnedMissing],
+    ['failed: unavailable', 'empty away', warnedMissing],
     ['failed: partner=missing', 'empty partner=missing', refusedPartner],
     ['refused', 'empty', refusedMissing],
     forward('notified: refused', 'empty'),
@@ -86,7 +86,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost denied', lostByTime],
     ['withdrawn', 'empty denied'],
     ['failed: missing', 'empty missing', refusedMissing],
-    ['failed: away', 'empty away', warnedMissing],
+    ['failed: unavailable', 'empty away', warnedMissing],
     ['failed: partner=missing', 'empty denied partner=missing', refusedPartner],
     ['refused', 'empty denied', refusedMissing],
     forward('notified: refused', 'empty denied'),
@@ -102,7 +102,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost', lostByTime],
     ['withdrawn', 'lost denied', lostByDenial],
     ['failed: missing', 'valid missing', refusedMissing],
-    ['failed: away', 'valid away', warnedMissing],
+    ['failed: unavailable', 'valid away', warnedMissing],
     ['failed: partner=missing', 'valid partner=missing', refusedPartner],
     ['refused', 'valid', refusedMissing],
     forward('notified: refused', 'valid'),
@@ -118,7 +118,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost missing partner=missing', lostByTime],
     ['withdrawn', 'lost denied partner=missing', lostByDenial],
     ['failed: missing', 'valid missing partner=missing'],
-    ['failed: away', 'valid away partner=missing', warnedMissing],
+    ['failed: unavailable', 'valid away partner=missing', warnedMissing],
     ['failed: partner=missing', 'valid missing partner=missing'],
     ['refused', 'valid missing partner=missing', refusedMissing],
     forward('notified: refused', 'valid missing partner=missing'),
@@ -134,7 +134,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost'],
     ['withdrawn', 'lost denied', refusedDenial],
     ['failed: missing', 'lost missing', refusedMissing],
-    ['failed: away', 'lost away', warnedMissing],
+    ['failed: unavailable', 'lost away', warnedMissing],
     ['failed: partner=missing', 'lost partner=missing', refusedPartner],
     ['refused', 'lost', refusedMissing],
     forward('notified: refused', 'lost'),
@@ -150,7 +150,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost denied partner=missing'],
     ['withdrawn', 'lost denied partner=missing'],
     ['failed: missing', 'lost missing partner=missing', refusedMissing],
-    ['failed: away', 'lost away partner=missing', warnedMissing],
+    ['failed: unavailable', 'lost away partner=missing', warnedMissing],
     ['failed: partner=missing', 'lost denied partner=missing'],
     ['refused', 'lost denied partner=missing', refusedMissing],
     forward('notified: refused', 'lost denied partner=missing'),
@@ -166,7 +166,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     ['unavailable', 'lost', lostByTime],
     ['withdrawn', 'lost denied', lostByDenial],
     ['failed: missing', 'valid missing', refusedMissing],
-    ['failed: away', 'valid away', warnedMissing],
+    ['failed: unavailable', 'valid away', warnedMissing],
     ['failed: partner=missing', 'recovered partner=missing', refusedPartner],
     ['refused', 'recovered', refusedMissing],
     forward('notified: refused', 'valid'),

@@ -53,7 +53,7 @@ test('has no material after it is closed, explicitly or by leaving a scope', asy
 })
 
 test('accepts listeners, and never notifies them', () => {
-  const stop = staticSource(input).onUpdate(() => assert.fail('was told'))
+  const stop = staticSource(input).onUpdate(() => assert.fail('was notified'))
   stop()
 })
 

@@ -65,13 +65,13 @@ const accepted: readonly (readonly [what: string, profile: Profile])[] = [
     { by: 'adcs_ca', section: 'adcs_workstation', key: 'rsa', subject: '/DC=example/DC=corp/OU=Servers/CN=core-api' },
   ],
   ['a signature by RSASSA-PSS', { by: 'aws_root', section: 'aws_client', key: 'rsa', subject: coreApi, options: pss }],
-  ['cRLSign beside digitalSignature', { by: 'aws_root', section: 'with_crl_sign', key: 'ec', subject: coreApi }],
+  ['cRLSign with digitalSignature', { by: 'aws_root', section: 'with_crl_sign', key: 'ec', subject: coreApi }],
   [
     'critical extended key usage and basicConstraints',
     { by: 'aws_root', section: 'critical_usages', key: 'ec', subject: coreApi },
   ],
   [
-    'anyExtendedKeyUsage beside clientAuth',
+    'anyExtendedKeyUsage with clientAuth',
     { by: 'aws_root', section: 'any_beside_client', key: 'ec', subject: coreApi },
   ],
   ['no usage at all', { by: 'vault_root', section: 'name_alone', key: 'ec', subject: coreApi }],

@@ -57,7 +57,7 @@ test('reads the common name from a relative name with several attributes', () =>
 for (const [what, relativeNames] of [
   ['an empty subject', []],
   ['the name in another attribute', ['O=core-api', 'OU=core-api', 'DC=core-api', '2.5.4.65=core-api']],
-  ['a common name inside another text', ['O=x,CN=core-api', 'OU=x+CN=core-api']],
+  ['a common name inside another string', ['O=x,CN=core-api', 'OU=x+CN=core-api']],
 ] as const) {
   test(`refuses ${what}`, () => assert.equal(judgeSubject(...relativeNames), 'no_common_name'))
 }
@@ -69,20 +69,20 @@ test("never uses the issuer's common name as that of the leaf", () => {
 })
 
 const unknown: readonly (readonly [what: string, text: string])[] = [
-  ['is not in the list', 'intruder'],
+  ['is not listed', 'intruder'],
   ['is empty', ''],
-  ['has a space before it', ' core-api'],
-  ['has a space behind it', 'core-api '],
+  ['has a leading space', ' core-api'],
+  ['has a trailing space', 'core-api '],
   ['is written in another case', 'Core-API'],
-  ['only begins like one of the list', 'core-api.attacker.example'],
-  ['only ends like one of the list', 'x-core-api'],
+  ['only starts like a listed name', 'core-api.attacker.example'],
+  ['only ends like a listed name', 'x-core-api'],
   ['has a line break', 'core-api\n'],
   ['has a control character', 'core-api\u0001'],
   ['has a byte order mark', '\ufeffcore-api'],
-  ['has a character of no width', 'core\u200b-api'],
+  ['has a zero-width character', 'core\u200b-api'],
   ['has a Cyrillic letter', 'c\u043ere-api'],
-  ['has letters of full width', '\uff43\uff4fre-api'],
-  ['has another hyphen', 'core\u2010api'],
+  ['has full-width letters', '\uff43\uff4fre-api'],
+  ['has a non-ASCII hyphen', 'core\u2010api'],
   ['is a pattern', '*'],
   ['is a name that every object has', 'constructor'],
   ['is another name that every object has', 'toString'],
@@ -145,31 +145,31 @@ const byDnsName = dnsName({
 })
 
 for (const [what, names, reason] of [
-  ['takes the one DNS name', [dns('order-service.prod.internal')], 'ok'],
-  ['takes no notice of case', [dns('Order-Service.PROD.internal')], 'ok'],
-  ['minds no name of another type', [ip('0a000001'), dns('order-service.prod.internal'), uri('urn:x:y')], 'ok'],
+  ['uses the only DNS name', [dns('order-service.prod.internal')], 'ok'],
+  ['ignores case', [dns('Order-Service.PROD.internal')], 'ok'],
+  ['ignores names of another type', [ip('0a000001'), dns('order-service.prod.internal'), uri('urn:x:y')], 'ok'],
   ['refuses no alternative names at all', [], 'no_dns_name'],
   ['refuses names of other types only', [ip('0a000001'), email('order-service@prod.internal')], 'no_dns_name'],
   ['refuses a URI with the name', [uri('https://order-service.prod.internal')], 'no_dns_name'],
   [
-    'takes the one of several that is in the list',
+    'uses the only listed name of several',
     [dns('order-service'), dns('order-service.prod.internal'), dns('localhost')],
     'ok',
   ],
-  ['takes a name that is there twice', [dns('order-service.prod.internal'), dns('ORDER-service.prod.internal')], 'ok'],
+  ['accepts a duplicate name', [dns('order-service.prod.internal'), dns('ORDER-service.prod.internal')], 'ok'],
   [
-    'refuses two names of the list',
+    'refuses two listed names',
     [dns('order-service.prod.internal'), dns('payment-service.prod.internal')],
     'several_dns_names',
   ],
-  ['refuses several of which none is in the list', [dns('order-service'), dns('localhost')], 'name_unknown'],
+  ['refuses several names of which none is listed', [dns('order-service'), dns('localhost')], 'name_unknown'],
   ['refuses a wildcard', [dns('*.prod.internal')], 'name_unknown'],
-  ['refuses a final period', [dns('order-service.prod.internal.')], 'name_unknown'],
-  ['refuses a name below one of the list', [dns('x.order-service.prod.internal')], 'name_unknown'],
-  ['refuses a name above one of the list', [dns('prod.internal')], 'name_unknown'],
+  ['refuses a trailing period', [dns('order-service.prod.internal.')], 'name_unknown'],
+  ['refuses a name below a listed one', [dns('x.order-service.prod.internal')], 'name_unknown'],
+  ['refuses a name above a listed one', [dns('prod.internal')], 'name_unknown'],
   ['refuses a space', [dns('order-service.prod.internal ')], 'name_unknown'],
   ['refuses a NUL', [dns('order-service.prod.internal\0.x')], 'certificate_malformed'],
-  ['refuses a letter beyond ASCII', [dns('order-s\u00e9rvice.prod.internal')], 'certificate_malformed'],
+  ['refuses a letter outside of ASCII', [dns('order-s\u00e9rvice.prod.internal')], 'certificate_malformed'],
 ] as const) {
   test(`by DNS name ${what}`, () => {
     const verdict = verify([encodeLeaf(coreApi, { names })], byDnsName)

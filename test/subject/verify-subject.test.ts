@@ -58,7 +58,7 @@ for (const [what, options, reason] of [
   ],
   ['accepts clientAuth alone', { extensions: { extendedKeyUsage: extendedKeyUsage(clientAuth) } }, 'ok'],
   [
-    'refuses anyExtendedKeyUsage alone',
+    'refuses anyExtendedKeyUsage on its own',
     { extensions: { extendedKeyUsage: extendedKeyUsage(anyUsage) } },
     'wrong_extended_key_usage',
   ],
@@ -76,7 +76,7 @@ for (const [what, options, reason] of [
   ],
   ['refuses SHA-1', { fields: { signer: signer(root.keys.privateKey, 'sha1') } }, 'weak_signature'],
   ['refuses a weak key', { fields: { publicKey: keyBytes('RSA-1024') } }, 'weak_key'],
-  ['refuses a damaged signature', { fields: { damage: flipLast } }, 'signature_invalid'],
+  ['refuses an altered signature', { fields: { damage: flipLast } }, 'signature_invalid'],
   ['refuses a CA of another name', { by: entity('Other CA', 'P-256', 4) }, 'unknown_authority'],
   ['refuses a CA of the same name and another key', { by: entity('Internal CA', 'P-256', 4) }, 'signature_invalid'],
 ] as const) {
@@ -134,13 +134,13 @@ function judgeBelow(
 }
 
 for (const [what, constraints, reason] of [
-  ['refuses a common name outside the hosts that it may name', { permitted: [dns('partner.example')] }, violated()],
-  ['accepts one of the hosts that it may name', { permitted: [dns('partner.example'), dns('core-api')] }, 'ok'],
-  ['refuses one of the hosts that it may not name', { excluded: [dns('core-api')] }, violated()],
-  ['refuses every one where it may name no host', { excluded: [dns('')] }, violated()],
-  ['accepts one beside the hosts that it may not name', { excluded: [dns('partner.example')] }, 'ok'],
-  ['accepts one where only addresses are constrained', { excluded: [ip('0a000000ff000000')] }, 'ok'],
-  ['refuses a subject outside the names that it may give', { permitted: [directory(name('O=Partner'))] }, violated()],
+  ['refuses a common name outside of the permitted hosts', { permitted: [dns('partner.example')] }, violated()],
+  ['accepts a permitted host', { permitted: [dns('partner.example'), dns('core-api')] }, 'ok'],
+  ['refuses an excluded host', { excluded: [dns('core-api')] }, violated()],
+  ['refuses every one if it may not name a host', { excluded: [dns('')] }, violated()],
+  ['accepts a host that is not excluded', { excluded: [dns('partner.example')] }, 'ok'],
+  ['accepts one if only addresses are constrained', { excluded: [ip('0a000000ff000000')] }, 'ok'],
+  ['refuses a subject outside of the permitted names', { permitted: [directory(name('O=Partner'))] }, violated()],
   ['accepts a subject among them', { permitted: [directory(name('O=Example'))] }, 'ok'],
 ] as const) {
   test(`below an authority with name constraints ${what}`, () => assert.equal(judgeBelow(constraints), reason))

@@ -20,7 +20,7 @@ const hidingPlaces: ReadonlyMap<string, (app: Express) => void> = new Map([
   ['mounted', (app) => void app.use(createLaxRouter())],
   ['in a route', (app) => void app.all('/{*rest}', createLaxRouter())],
   [
-    'behind a function with a path',
+    'after a function with a path',
     (app) => void app.use('/admin', (request, response) => secret(request, response, () => undefined)),
   ],
   ['in an application of its own', (app) => void app.use(express().use(createLaxRouter()))],

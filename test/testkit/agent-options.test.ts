@@ -15,7 +15,10 @@ const impossible: Readonly<Record<string, AgentOptions>> = {
     entries: [{ spiffeId: 'spiffe://a/b' }],
   },
   'an entry without a path': { trustDomain: 'saas.example', entries: [{ spiffeId: 'spiffe://saas.example' }] },
-  'a life of less than a second': { trustDomain: 'saas.example', entries: [{ spiffeId: billing, ttlSeconds: 0.5 }] },
+  'a lifetime of less than a second': {
+    trustDomain: 'saas.example',
+    entries: [{ spiffeId: billing, ttlSeconds: 0.5 }],
+  },
   'a hint that is too long': { trustDomain: 'saas.example', entries: [{ spiffeId: billing, hint: 'x'.repeat(1025) }] },
   'a partner that is not known': {
     trustDomain: 'saas.example',
@@ -26,7 +29,7 @@ const impossible: Readonly<Record<string, AgentOptions>> = {
     endpoint: 'tcp://127.0.0.1:0',
     faults: [{ name: 'no_socket' }],
   },
-  'a fault that spoils nothing': { trustDomain: 'saas.example', faults: [{ name: 'unavailable', times: 0 }] },
+  'a fault without effect': { trustDomain: 'saas.example', faults: [{ name: 'unavailable', times: 0 }] },
 }
 
 for (const [what, options] of Object.entries(impossible)) {

@@ -133,7 +133,7 @@ test('two SVIDs with one ID differ in key and serial number, unless the key is g
 })
 
 const refused: readonly (readonly [string, string, string])[] = [
-  ['text that is no SPIFFE ID', 'core-api', 'bad_scheme'],
+  ['text that is not a SPIFFE ID', 'core-api', 'bad_scheme'],
   ['an ID of another trust domain', 'spiffe://partner.example/core-api', 'option_invalid'],
   ['the ID of the trust domain itself', 'spiffe://saas.example', 'option_invalid'],
 ]

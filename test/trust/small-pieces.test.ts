@@ -31,8 +31,8 @@ const junk: readonly (readonly [what: string, bundle: Buffer])[] = [
   ['empty sequences in one in one', sequence(sequence(fill(Buffer.of(0x30, 0)).subarray(16)))],
   ['sequences that differ', fillDistinct()],
   ['tiny blocks', fill(block('MAA='))],
-  ['tiny broken blocks', fill(block('='))],
-  ['tiny blocks of another label', fill('-----BEGIN A-----\n-----END A-----\n')],
+  ['tiny invalid blocks', fill(block('='))],
+  ['tiny blocks with another label', fill('-----BEGIN A-----\n-----END A-----\n')],
   ['line breaks', fill('\n')],
   ['lines that are nearly boundaries', fill('-END KE\n')],
 ]

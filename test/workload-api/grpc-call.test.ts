@@ -15,7 +15,7 @@ for (const [what, behave, code, part] of [
     'no entry\n',
   ],
   [
-    'a status behind a message',
+    'a status after a message',
     (stream) => finish(stream, answer, { 'grpc-status': '13', 'grpc-message': 'broken' }),
     'INTERNAL',
     'broken',
@@ -28,10 +28,10 @@ for (const [what, behave, code, part] of [
   ],
   ['a status that does not exist', (stream) => finish(stream, answer, { 'grpc-status': '99' }), 'status 99', ''],
   ['an empty status', (stream) => finish(stream, answer, { 'grpc-status': '' }), 'status ', ''],
-  ['a status that is no number', (stream) => finish(stream, answer, { 'grpc-status': 'OK' }), 'status OK', ''],
+  ['a status that is not a number', (stream) => finish(stream, answer, { 'grpc-status': 'OK' }), 'status OK', ''],
   ['no status', (stream) => finish(stream, answer, {}), 'INTERNAL', 'without a status'],
   [
-    'an end within a message',
+    'an end in the middle of a message',
     (stream) => finish(stream, answer.subarray(0, -1)),
     'INTERNAL',
     'in the middle of a message',
@@ -84,13 +84,13 @@ for (const [what, behave, code, part] of [
   ],
   ['a stream that is cancelled', (stream) => stream.close(constants.NGHTTP2_CANCEL), 'CANCELLED', 'HTTP/2 error 8'],
   [
-    'a stream that is calmed',
+    'a stream reset with ENHANCE_YOUR_CALM',
     (stream) => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
     'RESOURCE_EXHAUSTED',
     'HTTP/2 error 11',
   ],
   ['a stream that fails', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR), 'INTERNAL', 'HTTP/2 error 2'],
-  ['a connection that is cut', (_stream, _headers, cut) => cut(), 'UNAVAILABLE', ''],
+  ['a connection that breaks', (_stream, _headers, cut) => cut(), 'UNAVAILABLE', ''],
   [
     'a connection that ends with GOAWAY',
     (stream) => stream.session?.destroy(undefined, constants.NGHTTP2_INTERNAL_ERROR),

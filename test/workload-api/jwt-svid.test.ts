@@ -56,7 +56,7 @@ const bad: readonly (readonly [what: string, token: string, word: RegExp])[] = [
   ['the algorithm none', encode({ ...header, alg: 'none' }, claims), /'none'/],
   ['a symmetric algorithm', encode({ ...header, alg: 'HS256' }, claims), /'HS256'/],
   ['an algorithm in lower case', encode({ ...header, alg: 'es256' }, claims), /'es256'/],
-  ['an algorithm of no family', encode({ ...header, alg: 'ES224' }, claims), /'ES224'/],
+  ['an algorithm without a family', encode({ ...header, alg: 'ES224' }, claims), /'ES224'/],
   ['no algorithm', encode({ typ: 'JWT' }, claims), /algorithm/],
   ['the type of an access token', encode({ ...header, typ: 'at+jwt' }, claims), /'at\+jwt'/],
   ['a critical header', encode({ ...header, crit: ['exp'] }, claims), /critical/],
@@ -72,11 +72,11 @@ const bad: readonly (readonly [what: string, token: string, word: RegExp])[] = [
   ['another audience', encode(header, { ...claims, aud: ['somebody else'] }), /aud/],
   ['the audience as a part of another', encode(header, { ...claims, aud: `${audience[0]}-other` }), /aud/],
   ['no expiry', encode(header, { ...claims, exp: undefined }), /exp/],
-  ['an expiry in text', encode(header, { ...claims, exp: '1900000000' }), /exp/],
-  ['an expiry beyond all dates', encode(header, { ...claims, exp: 1e300 }), /exp/],
-  ['an expiry that is past', encode(header, { ...claims, exp: soon - 301 }), /expired .*check the clocks/],
-  ['a start that is far ahead', encode(header, { ...claims, nbf: soon }), /valid from .*check the clocks/],
-  ['a start in text', encode(header, { ...claims, nbf: 'now' }), /nbf/],
+  ['an expiry as a string', encode(header, { ...claims, exp: '1900000000' }), /exp/],
+  ['an expiry beyond the range of dates', encode(header, { ...claims, exp: 1e300 }), /exp/],
+  ['a past expiry', encode(header, { ...claims, exp: soon - 301 }), /expired .*check the clocks/],
+  ['a start far in the future', encode(header, { ...claims, nbf: soon }), /valid from .*check the clocks/],
+  ['a start as a string', encode(header, { ...claims, nbf: 'now' }), /nbf/],
 ]
 
 for (const [what, token, word] of bad) {
@@ -97,9 +97,9 @@ for (const [what, token, word] of bad) {
 for (const [what, token] of [
   ['only the members that are mandatory', encode({ alg: 'RS512' }, { ...claims, iat: undefined })],
   ['the type JOSE', encode({ ...header, typ: 'JOSE' }, claims)],
-  ['one audience as text', encode(header, { ...claims, aud: audience[0] })],
+  ['one audience as a string', encode(header, { ...claims, aud: audience[0] })],
   ['more audiences', encode(header, { ...claims, aud: ['another', ...audience] })],
-  ['a start a little ahead, by another clock', encode(header, { ...claims, nbf: soon - 290 })],
+  ['a start slightly in the future, by another clock', encode(header, { ...claims, nbf: soon - 290 })],
 ] as const) {
   test(`accepts a token with ${what}`, async (context) => {
     const { endpoint } = await startScriptedAgent(context, () => ({

@@ -100,13 +100,13 @@ function plain(message: unknown): unknown {
 const { responseDeserialize: read } = service.FetchX509SVID
 
 for (const [what, hex] of [
-  ['a tag that is cut off', 'ff'],
+  ['a tag that is truncated', 'ff'],
   ['a length beyond the end', '0a05616263'],
-  ['a field of another wire type', '0801'],
+  ['a field with another wire type', '0801'],
   ['a group that is not closed', '0b'],
   ['field number 0', '02016100'],
-  ['a message in the message that is cut off', '0a030a0561'],
-  ['text that is not UTF-8', '0a040a02fffe'],
+  ['a message in the message that is truncated', '0a030a0561'],
+  ['bytes that are not UTF-8', '0a040a02fffe'],
 ] as const) {
   test(`rejects ${what}`, () => {
     assert.throws(() => read(Buffer.from(hex, 'hex')))

@@ -25,7 +25,7 @@ async function createSvidEntry(id: string = spiffeId): Promise<Readonly<Record<s
 const entry = await createSvidEntry()
 
 for (const [what, message, code] of [
-  ['a SPIFFE ID that is none', { svids: [{ ...entry, spiffe_id: 'https://saas.example/x' }] }, 'bad_scheme'],
+  ['an invalid SPIFFE ID', { svids: [{ ...entry, spiffe_id: 'https://saas.example/x' }] }, 'bad_scheme'],
   [
     'W-4: a second SVID whose key is missing, although the first was asked for',
     { svids: [entry, { ...entry, x509_svid_key: Buffer.alloc(0) }] },
@@ -37,7 +37,7 @@ for (const [what, message, code] of [
     'key_malformed',
   ],
   [
-    'bytes behind the last certificate',
+    'bytes after the last certificate',
     { svids: [{ ...entry, bundle: Buffer.concat([derOf(authority), Buffer.from([0])]) }] },
     'certificate_trailing_bytes',
   ],

@@ -8,11 +8,11 @@ for (const [what, options] of [
   ['an empty hint, which no agent could mean', { hint: '' }],
   ['W-10: a hint of 1025 bytes', { hint: 'a'.repeat(1025) }],
   ['W-10: a hint whose characters are few and whose bytes are many', { hint: '€'.repeat(342) }],
-  ['a timeout of no time', { timeoutMs: 0 }],
-  ['a timeout that is no number', { timeoutMs: Number.NaN }],
-  ['a timeout that no timer can wait for', { timeoutMs: 2 ** 31 }],
-  ['a retry time of no time', { maxRetryMs: 0 }],
-  ['a retry time without end', { maxRetryMs: Infinity }],
+  ['an empty timeout', { timeoutMs: 0 }],
+  ['a timeout that is not a number', { timeoutMs: Number.NaN }],
+  ['a timeout longer than any timer', { timeoutMs: 2 ** 31 }],
+  ['an empty retry interval', { maxRetryMs: 0 }],
+  ['an infinite retry interval', { maxRetryMs: Infinity }],
 ] as const) {
   test(`a source rejects ${what}`, async () => {
     await assert.rejects(workloadApiSource({ endpoint, ...options }), { code: 'option_invalid' })
@@ -20,10 +20,10 @@ for (const [what, options] of [
 }
 
 for (const [what, options] of [
-  ['text for a number', { timeoutMs: '5s' }],
+  ['a string for a number', { timeoutMs: '5s' }],
   ['a number for text', { hint: 1 }],
-  ['an address that is no text', { endpoint: new URL('unix:///run/agent.sock') }],
-  ['text for true or false', { startWithoutSvid: 'yes' }],
+  ['an address that is not a string', { endpoint: new URL('unix:///run/agent.sock') }],
+  ['a string for true or false', { startWithoutSvid: 'yes' }],
 ] as const) {
   test(`a source rejects ${what}`, async () => {
     await assert.rejects(callUntyped(options), { code: 'option_invalid' })
