@@ -271,7 +271,7 @@ test('Fastify decides both targets of rewriteUrl even without a server', async (
   await app.close()
 })
 
-test('Fastify applies the requirement of a route when a rule defers to it, whatever form of the path the rule matches', async () => {
+test("Fastify applies a route's own requirement when a rule defers to it, for every form of the path", async () => {
   const { guard } = create({
     rules: [
       { path: '/users/@me', allow: authenticated() },

@@ -11,7 +11,7 @@ import Fastify from 'fastify'
 const authority = await createAuthority('saas.example')
 const { current } = await authority.source('spiffe://saas.example/ns/production/sa/billing')
 
-test("logs events of a source to Fastify's log at the level of the person who must act", async () => {
+test("logs source events to Fastify's log at a level that matches their urgency", async () => {
   const source = createReplaceableSource(current)
   const stream = new PassThrough({ encoding: 'utf8' })
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })
@@ -41,7 +41,7 @@ test("logs events of a source to Fastify's log at the level of the person who mu
   ])
 })
 
-test('shows in the message how many more peers were refused', async () => {
+test('the message shows how many more peers were refused', async () => {
   const source = createReplaceableSource(current)
   const stream = new PassThrough({ encoding: 'utf8' })
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }] })

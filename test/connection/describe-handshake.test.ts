@@ -24,7 +24,7 @@ const codes: readonly (readonly [code: string, ...causes: readonly RegExp[]])[] 
   ['SELF_SIGNED_CERT_IN_CHAIN', /self-signed/, /not one of the authorities/],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', /self-signed/],
   ['CERT_SIGNATURE_FAILURE', /key/],
-  ['CERT_HAS_EXPIRED', /expired/, /the authority has expired/],
+  ['CERT_HAS_EXPIRED', /expired/, /its authority, has expired/],
   ['CERT_NOT_YET_VALID', /not valid yet/, /clock/],
   ['INVALID_PURPOSE', /key usage/, /extended key usage/, /issuer/],
   ['INVALID_CA', /not a CA/, /keyCertSign/],

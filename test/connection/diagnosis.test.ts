@@ -49,7 +49,7 @@ test('once the time for explanations is used up, a refusal names all possible Op
   assert.deepEqual(short, {
     ok: false,
     reason: 'tls_refused',
-    detail: 'CERT_HAS_EXPIRED: a certificate of its chain or the authority has expired',
+    detail: 'CERT_HAS_EXPIRED: a certificate of its chain, or its authority, has expired',
   })
 })
 

@@ -101,7 +101,7 @@ test('passes the headers to custom requirements, or none if there are none', () 
   assert.equal(reasonOf(explain({ rules })), 'custom_refused')
 })
 
-test('decides like the decision itself', () => {
+test('returns the same decision as a request', () => {
   for (const path of [
     '/',
     '/internal/billing/invoices',

@@ -41,7 +41,7 @@ const refused: readonly (readonly [name: string, paths: readonly string[], remed
   ['a missing leading slash', ['', 'admin', '**', 'https://saas.example/x', '*'], /leading slash/],
   ['an empty segment inside', ['//', '/a//b', '//a', '/a//**'], /no empty segment/],
   ['a dot segment', ['/.', '/..', '/a/../b', '/a/./b'], /dot segment/],
-  ['a parameter of a router', ['/items/:id', '/:a/b', '/a/:_x'], /'\*' in place of/],
+  ['a parameter of a router', ['/items/:id', '/:a/b', '/a/:_x'], /'\*' instead of/],
   ['an extended glob', ['/!(admin)/x', '/@(a|b)', '/+(a)', '/(a|b)', '/a|b'], /a separate rule for each alternative/],
   ["'**' before the end", ['/**/a', '/a/**/', '/a/**/b'], /to be the last segment/],
   ['a star inside a segment', ['/a*', '/*.js', '/a/*b*', '/***', '/*splat', '/a**'], /as a whole segment/],

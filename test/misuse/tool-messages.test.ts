@@ -194,7 +194,7 @@ checkMistakes([
     'a partner that was not awaited',
     () => callMethod(authority, 'source', coreApi, { federated: [createAuthority('b.example')] }),
     'option_invalid',
-    /source: federated: found a list, expected a list of authorities made by createAuthority\(\), with await/,
+    /source: federated: found a list, expected a list of awaited results/,
   ],
   [
     'another authority that was not awaited',
@@ -206,7 +206,7 @@ checkMistakes([
     'a caller whose SVID was not awaited',
     () => callMethod(authority, 'as', svid),
     'option_invalid',
-    /as: found a promise.*with await/,
+    /as: found a promise.*awaited result/,
   ],
   [
     'inject of an Express application',

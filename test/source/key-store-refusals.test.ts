@@ -114,7 +114,7 @@ test('does not use an issuer that only has the right name', () => {
   assert.deepEqual(certificatesOf(...own, ...bags), [leafDer])
 })
 
-test('a cyclic chain ends', () => {
+test('stops at a cycle in the chain', () => {
   const crossed = issueAuthority(lower, { by: lowest })
   const bags = [lowestDer, crossed].map((der) => certificateBag(der))
   assert.deepEqual(certificatesOf(...own, ...bags), [leafDer, lowestDer, crossed])

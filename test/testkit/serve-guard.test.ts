@@ -25,9 +25,9 @@ describe('serve fails', () => {
     const guard = create()
     const app = express()
     for (const [values, named] of [
-      [[app], /an application in place of the guard/],
-      [[app, guard], /an application in place of the guard/],
-      [[Fastify()], /an application in place of the guard/],
+      [[app], /an application instead of the guard/],
+      [[app, guard], /an application instead of the guard/],
+      [[Fastify()], /an application instead of the guard/],
       [[guard], /found undefined.*serve\(guard, app\)/],
       [[guard, guard], /a second guard/],
       [

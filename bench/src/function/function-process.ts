@@ -23,7 +23,8 @@ function measure(task: FunctionTask): Promise<Rounds> {
 async function measureCall(rounds: number): Promise<Rounds> {
   const opened = await openRequest(await issueIdentities(), rules)
   const { guard, request, close } = opened
-  if (!isListed(request.socket, path)) throw new Error('the hand-written check denied the caller, expected it to be allowed')
+  if (!isListed(request.socket, path))
+    throw new Error('the hand-written check denied the caller, expected it to be allowed')
   const times = timeCalls(
     {
       allowed: () => forAdapter(guard).admit(request),

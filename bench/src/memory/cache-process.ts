@@ -40,7 +40,8 @@ async function measure(counts: readonly number[]): Promise<readonly (readonly nu
       rawHeaders: ['Host', 'billing'],
       socket: {},
     })
-    if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected ${nameOf(index)} to be allowed`)
+    if (isDenial(verdict))
+      throw new Error(`found a denial (${verdict.detail}), expected ${nameOf(index)} to be allowed`)
     if (!verdict.name.endsWith(nameOf(index))) throw new Error(`found ${verdict.name}, expected ${nameOf(index)}`)
   }
   show(0)

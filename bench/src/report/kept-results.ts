@@ -19,7 +19,9 @@ export async function readResult(suite: string): Promise<SuiteResult | undefined
   }
   const value: unknown = JSON.parse(text)
   if (isSuiteResult(value)) return value
-  throw new Error(`found unexpected content in results/${suite}.json, expected the results of the suite; delete the file`)
+  throw new Error(
+    `found unexpected content in results/${suite}.json, expected the results of the suite; delete the file`,
+  )
 }
 
 function fileOf(suite: string): URL {

@@ -85,7 +85,7 @@ function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: Compiled
 function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefined): Decision {
   return createDenial(
     'ambiguous_path',
-    `routers may read the path in two ways: one matches ${describe(rule)}, the other ${describe(other)}`,
+    `routers may read the path differently: one matches ${describe(rule)}, the other ${describe(other)}`,
   )
 }
 

@@ -25,11 +25,11 @@ export function parsePathPattern(input: unknown, where: string): SegmentPattern 
     if (segment === '' && !isLast) refuseRule(where, input, 'no empty segment')
     if (segment === '.' || segment === '..')
       refuseRule(where, input, 'no dot segment, because requests with such a path are denied')
-    if (/^:\w/.test(segment)) refuseRule(where, input, `'*' in place of '${segment}', because rules have no parameters`)
+    if (/^:\w/.test(segment)) refuseRule(where, input, `'*' instead of '${segment}', because rules have no parameters`)
     if (/[!@+]\(|[|]/.test(segment)) refuseRule(where, input, `a separate rule for each alternative of '${segment}'`)
     if (segment === '**' && !isLast) refuseRule(where, input, "'**' to be the last segment")
     if (segment.includes('*') && segment !== '*' && segment !== '**') {
-      refuseRule(where, input, `'*' or '**' as a whole segment in place of '${segment}'`)
+      refuseRule(where, input, `'*' or '**' as a whole segment instead of '${segment}'`)
     }
   }
   const rest = input.endsWith('/**')

@@ -115,14 +115,14 @@ export class Authority {
 /** Accepts an authority, as an argument or option. */
 export const anAuthority: OptionKind = [
   (value) => value instanceof Authority,
-  'an authority made by createAuthority(), with await',
+  'the awaited result of createAuthority()',
 ]
 
 const sourceKinds = { federated: bundleAuthorities, svid: aTestSvid, ttlSeconds: aNumber }
 
 const aCaller: OptionKind = [
   (value) => typeof value === 'string' || isTestSvid(value),
-  'a SPIFFE ID, or an SVID that issue() made, with await',
+  'a SPIFFE ID, or the awaited result of issue()',
 ]
 
 /** The parts of an authority. */

@@ -53,7 +53,7 @@ async function serveFastify(guard: ServingGuard, app: ListeningApp): Promise<Run
 
 function checkArguments(guard: unknown, app: unknown): void {
   if (!isServingGuard(guard)) {
-    const found = isServable(guard) ? 'an application in place of the guard' : describeValue(guard)
+    const found = isServable(guard) ? 'an application instead of the guard' : describeValue(guard)
     refuse(`serve: found ${found}, expected serve(guard, app) with a guard made by createGuard()`, guard)
   }
   if (isServable(app)) return

@@ -115,7 +115,7 @@ export function isTestSvid(value: unknown): value is TestSvid {
 const isChain = isListOf((entry) => entry instanceof Uint8Array)
 
 /** Accepts an SVID, as an option. */
-export const aTestSvid: OptionKind = [isTestSvid, 'an SVID that issue() made, with await']
+export const aTestSvid: OptionKind = [isTestSvid, 'the awaited result of issue()']
 
 /** The option types shared by all certificates. */
 export const certificateKinds: Readonly<Record<string, OptionKind>> = {

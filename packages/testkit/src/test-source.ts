@@ -15,7 +15,7 @@ import { aTestSvid, type TestSvid } from './svid.ts'
 /** Accepts authorities, as an option. */
 export const bundleAuthorities: OptionKind = [
   isListOf((entry) => isRecord(entry) && typeof entry['bundlePem'] === 'string'),
-  'a list of authorities made by createAuthority(), with await',
+  'a list of awaited results of createAuthority()',
 ]
 
 /** What a source needs of an authority. */

@@ -52,7 +52,7 @@ const verifyMeanings: ReadonlyMap<string, string> = new Map([
   ],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],
   ['CERT_SIGNATURE_FAILURE', 'a signature was not made by the key of the certificate that has the name of its issuer'],
-  ['CERT_HAS_EXPIRED', 'a certificate of its chain or the authority has expired'],
+  ['CERT_HAS_EXPIRED', 'a certificate of its chain, or its authority, has expired'],
   ['CERT_NOT_YET_VALID', 'a certificate of its chain is not valid yet, or a clock is wrong'],
   [
     'INVALID_PURPOSE',
@@ -79,7 +79,7 @@ const handshakeMeanings: readonly (readonly [reason: RegExp, meaning: string])[]
   [/http request|wrong version number/, 'the caller does not speak TLS'],
   [
     /no application protocol/,
-    'the caller offers no protocol that the server speaks; to serve HTTP/1.1 beside HTTP/2, create the server with allowHTTP1: true',
+    'the caller offers no protocol that the server speaks; to serve HTTP/1.1 as well as HTTP/2, create the server with allowHTTP1: true',
   ],
   [/no shared cipher|no suitable/, 'the caller and the server have no algorithm in common'],
 ]

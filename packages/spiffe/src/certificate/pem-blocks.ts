@@ -156,7 +156,7 @@ const dashesAndLabel = /(?<![-\u2010-\u2015\u2212])([-\u2010-\u2015\u2212]+)\s*(
 function refuseBoundary(line: string, number: number): never {
   const [found = ''] = /(?:BEGIN|END)(?: [A-Z0-9#]{1,12}(?![\w+/])){0,4}/i.exec(line) ?? []
   const remedy = line.includes('\\n')
-    ? 'line breaks in place of the two characters \\n'
+    ? 'line breaks instead of the two characters \\n'
     : `the boundary alone on its line, such as -----BEGIN CERTIFICATE-----, with no spaces, comment or quotes before it`
   refuse(`line ${number}: found '${found}' in a line that is not exactly a PEM boundary`, remedy)
 }

@@ -15,7 +15,7 @@ export function checkKeyUsage({ basicConstraints, keyUsage }: Certificate): void
   // §4.2.1.9: keyCertSign only together with cA.
   if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
   // §4.2.1.3: the usage for signing handshakes. RFC 8446 §4.4.2.2 requires it if there is a key usage.
-  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')
+  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature in the key usage')
 }
 
 function refuse(reason: 'leaf_is_ca' | 'leaf_may_sign' | 'digital_signature_missing', detail: string): never {

@@ -12,7 +12,7 @@ export function checkUsages(leaf: Certificate): void {
   if (!critical) refuse('key_usage_not_critical', 'the key usage must be critical')
   if (usages.has('keyCertSign')) refuse('leaf_may_sign', 'found keyCertSign on a leaf')
   if (usages.has('cRLSign')) refuse('leaf_may_sign', 'found cRLSign on a leaf')
-  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature')
+  if (!usages.has('digitalSignature')) refuse('digital_signature_missing', 'found no digitalSignature in the key usage')
   // §4.4: both or neither. A certificate for only one side of the handshake is not an SVID.
   if (
     extendedKeyUsage !== undefined &&

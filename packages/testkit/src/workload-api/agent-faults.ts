@@ -59,7 +59,7 @@ export const agentFaults: Readonly<Record<Exclude<AgentFault, 'no_socket'>, Chan
   permission_denied: () => refuse('PERMISSION_DENIED', 'no identity issued'),
   invalid_argument: () => refuse('INVALID_ARGUMENT', 'the request is refused'),
   unimplemented: () => refuse('UNIMPLEMENTED', 'the method is not offered'),
-  internal: () => refuse('INTERNAL', 'the agent is broken'),
+  internal: () => refuse('INTERNAL', 'the agent has an internal error'),
   clean_end: (answer, { isStream }) => (isStream ? { kind: 'end' } : answer),
   broken_message: () => ({ kind: 'bytes', bytes: noMessage }),
   silent: () => ({ kind: 'silence' }),

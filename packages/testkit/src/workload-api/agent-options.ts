@@ -34,7 +34,7 @@ export interface StartFault extends FailOptions {
 export const agentKinds: Readonly<Record<string, OptionKind>> = {
   trustDomain: aText,
   authority: anAuthority,
-  authorities: [isListOf(anAuthority[0]), 'a list of authorities made by createAuthority(), with await'],
+  authorities: [isListOf(anAuthority[0]), 'a list of awaited results of createAuthority()'],
   entries: records,
   endpoint: aText,
   crls: certificates,

@@ -146,7 +146,7 @@ function decrypt(cipher: string, key: Buffer, iv: Buffer, data: Buffer): Buffer 
 
 function refusePassphrase(): never {
   const text =
-    'key store: found a key or certificates with another passphrase than the MAC, expected one passphrase for all'
+    'key store: found a key or certificates with a different passphrase than the MAC, expected one passphrase for all'
   throw new CertificateError('passphrase_wrong', text)
 }
 

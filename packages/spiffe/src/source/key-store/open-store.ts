@@ -118,7 +118,7 @@ function readPart(part: DerElement, opener: Opener | undefined): Buffer {
 /** Reads [0] IMPLICIT OCTET STRING, which BER may split into pieces. */
 function joinPieces({ tag, content }: DerElement): Buffer {
   if (tag === 0x80) return content
-  if (tag !== 0xa0) return refuse(`the tag ${tag} in place of encrypted content`, 'an octet string')
+  if (tag !== 0xa0) return refuse(`the tag ${tag} instead of encrypted content`, 'an octet string')
   const pieces = new DerReader(content, where).rest()
   if (pieces.some((piece) => piece.tag !== derTag.octetString))
     refuse('a part of a string that has another type', 'octet strings')
