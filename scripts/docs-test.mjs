@@ -1,6 +1,6 @@
 /**
- * `npm run docs:test`: builds the site and opens every page in a browser. Without Chromium or Chrome on the PATH it says
- * so and is skipped.
+ * `npm run docs:test`: builds the site and opens every page in a browser. Skipped with a message if Chromium or Chrome
+ * is not on the PATH.
  */
 import { join } from 'node:path'
 import { buildSite, site, siteFolder } from './docs/build-site.mjs'

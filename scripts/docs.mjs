@@ -1,6 +1,6 @@
 /**
  * `npm run docs`: builds the documentation site from docs/ and the sources. `npm run docs -- --serve` then serves it on
- * loopback. Its tools are installed into docs/.vitepress alone, so that no other command needs them.
+ * loopback. Its tools are installed only into docs/.vitepress, so that no other command needs them.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

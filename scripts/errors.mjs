@@ -30,7 +30,7 @@ const text = `# Errors and reasons
 
 \`\`\`json
 { "type": "denial", "id": "0f0d6f5e-6a1b-4c0e-9d4c-2f6a3a1f7b52", "status": 403, "code": "access_denied",
-  "reason": "authority_missing", "detail": "rules[0] (/internal/billing/**): it lacks SERVICE_core-api" }
+  "reason": "authority_missing", "detail": "rules[0] (/internal/billing/**): the caller lacks SERVICE_core-api" }
 \`\`\`
 
 Search this page for the \`reason\` or \`code\` that the log or an error shows. \`detail\` and the message say what was found in

@@ -1,12 +1,12 @@
 /**
  * `npm run release`: makes a release, in .github/workflows/release.yml only. All packages have one version.
  *
- *   npm run release -- --dry-run   says what both steps would do; writes, publishes and tags nothing
+ *   npm run release -- --dry-run   prints what both steps would do; writes, publishes and tags nothing
  *   npm run release -- prepare     raises the version, writes CHANGELOG.md, removes the changesets; a pull request follows
  *   npm run release -- publish     builds, packs and checks the packages, publishes them with provenance, tags the commit
- *   npm run release                the step that is due: prepare if there are changesets, otherwise publish
+ *   npm run release                the next step: prepare if there are changesets, otherwise publish
  *
- * `--dry-run --skip-tarballs` leaves out what takes twenty seconds.
+ * `--dry-run --skip-tarballs` skips the tarballs, which take twenty seconds.
  */
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -37,7 +37,7 @@ if (isDryRun) {
   const step = args === '' ? due : args
   const missing = findMissing(step)
   if (missing.length > 0)
-    fail(`A release needs:\n${toList(missing)}\nSee what it would do: npm run release -- --dry-run`)
+    fail(`A release needs:\n${toList(missing)}\nTo see what it would do: npm run release -- --dry-run`)
   if (step === 'prepare') prepare()
   else if (plan.changesets.length > 0) say('Nothing to publish: there are changesets. Merge the release first.')
   else publish(plan.current)

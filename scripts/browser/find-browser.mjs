@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome']
 
-/** The path of Chromium or Chrome. Without one on the PATH, says so and ends the script as skipped. */
+/** Returns the path of Chromium or Chrome. If none is on the PATH, prints so and exits the script as skipped. */
 export function findBrowser() {
   const found = names.find((name) => spawnSync(name, ['--version']).status === 0)
   if (found === undefined) {

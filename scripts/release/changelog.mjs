@@ -7,8 +7,8 @@ const titles = [
 ]
 
 /**
- * The changelog with a section for a version: what stands under "Unreleased" and then the changesets. "Unreleased" is
- * empty afterwards.
+ * Adds a section for a version to the changelog: the entries under "Unreleased", and then the changesets. "Unreleased"
+ * is empty afterwards.
  */
 export function addSection(changelog, { version, date, changesets }) {
   const start = changelog.indexOf(heading)

@@ -1,4 +1,4 @@
-/** What a release needs and does not have, as sentences; empty if it may start. */
+/** Lists what a release needs and is missing, as sentences; empty if it may start. */
 export function listMissing({ env, status, head, npm, repository, step }) {
   const conditions = [
     [env['GITHUB_ACTIONS'] === 'true', 'a run of .github/workflows/release.yml: releases are not made on a laptop'],

@@ -168,7 +168,7 @@ describe('the decision of the server', () => {
     assert.ok(events.some(({ type }) => type === 'denial'))
   })
 
-  test('does not outlast the authority of the caller if an earlier hook replaces the material without waiting', async () => {
+  test("does not outlive the caller's authority if an earlier hook replaces the material without waiting", async () => {
     const other = await createAuthority('saas.example')
     const own = await authority.source(idOf('billing'))
     const { guard } = create({ source: own, onExpiry: 'refuse' })
@@ -186,7 +186,7 @@ describe('the decision of the server', () => {
     assert.deepEqual(handled, [])
   })
 
-  test("does not outlast the caller's certificate while an earlier hook waits", async (context) => {
+  test("does not outlive the caller's certificate while an earlier hook waits", async (context) => {
     const { guard, events } = create({ onExpiry: 'refuse' })
     const app = Fastify({ https: guard.tlsOptions() })
     const handled: string[] = []

@@ -19,7 +19,7 @@ interface Group {
 const groups = readGroups()
 const page = readPage('docs/errors.md')
 
-test('docs/errors.md is what scripts/errors.mjs writes from its texts', () => {
+test('docs/errors.md matches the output of scripts/errors.mjs', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/errors.mjs', '--print'], {
     cwd: root,
     encoding: 'utf8',
@@ -30,7 +30,7 @@ test('docs/errors.md is what scripts/errors.mjs writes from its texts', () => {
 })
 
 for (const { title, entries, unions, literals } of groups) {
-  test(`the section ${title} explains every code of its unions, and no others`, () => {
+  test(`the section ${title} explains exactly the codes of its unions`, () => {
     const declared = [...unions].flatMap(([file, names]) => names.flatMap((name) => readUnion(file, name)))
     const codes = new Set([...declared, ...literals.flatMap(readReasons)])
 
@@ -60,7 +60,7 @@ test('the sections cover every union of codes and reasons that a package exports
   )
 })
 
-test('every reason that core and client give as plain text is explained', () => {
+test('explains every reason that core and client return as plain text', () => {
   const explained = new Set(groups.flatMap(({ entries }) => [...entries.keys()]))
   const reasons = ['packages/core/src', 'packages/client/src'].flatMap(readReasons)
 
@@ -82,7 +82,7 @@ const parts: ReadonlySet<string> = new Set([
   'TargetReason',
 ])
 
-test('each reason of a denial is explained with the status and the code that it is answered with', () => {
+test('explains each reason of a denial with its status and code', () => {
   const entries = groups.find(({ title }) => title === 'Denied requests')?.entries ?? new Map<string, unknown>()
 
   for (const [reason, entry] of entries) {

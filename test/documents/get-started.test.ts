@@ -64,7 +64,7 @@ test('a denial is logged as the page shows', async () => {
   assert.deepEqual(same, shown)
 })
 
-test('call.ts calls the service and prints what its comment says', async () => {
+test('call.ts calls the service and prints the output in its comment', async () => {
   const running = await bench.start('server.ts', 'app')
   const block = page.runnable.get('call.ts')
   assert.ok(block !== undefined)

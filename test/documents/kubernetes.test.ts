@@ -25,7 +25,7 @@ after(async () => {
 
 testBlocks(page, () => bench)
 
-test('the program listens on the ports and answers the probes of the manifest', async () => {
+test('the program listens on the ports of the manifest and answers its probes', async () => {
   const [manifest = ''] = manifests
   for (const port of ['8443', '8081']) {
     assert.ok(manifest.includes(`containerPort: ${port}`) && code.includes(`port: ${port}`), port)

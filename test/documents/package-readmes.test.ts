@@ -49,7 +49,7 @@ testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['testkit.ts'])
 
 for (const name of readdirSync(join(root, 'packages'))) {
-  test(`the README of ${name} begins with a sentence, the command that installs it and an example`, () => {
+  test(`the README of ${name} starts with a sentence, the install command and an example`, () => {
     const text = readFileSync(join(root, `packages/${name}/README.md`), 'utf8')
     const [, sentence = '', install = '', example = ''] =
       /^# @countersign\/[\w-]+\n\n([^]+?)\n\n```sh\n([^]+?)```\n([^]*)/.exec(text) ?? []
@@ -67,7 +67,7 @@ for (const [file, variable] of [
   ['fastify.ts', 'app'],
   ['express.ts', 'server'],
 ] as const) {
-  test(`${file} answers the service that its rule names, and no other`, async () => {
+  test(`${file} accepts only the service that its rule names`, async () => {
     const running = await bench.start(file, variable)
     const path = file === 'core.ts' ? '/internal/billing/invoices' : '/invoices'
     const ask = async (service: string): Promise<Response> =>
@@ -82,7 +82,7 @@ for (const [file, variable] of [
   })
 }
 
-test('client.ts calls the server that it lists', async () => {
+test('client.ts calls the listed server', async () => {
   const block = page.runnable.get('client.ts')
   assert.ok(block !== undefined && block.code.includes('https://ledger:8443'))
   bench.write('client-here.ts', block.code.replace('https://ledger:8443', ledger.url))

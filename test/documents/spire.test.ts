@@ -117,7 +117,7 @@ test('a partner is accepted through its bundle and the list of trust domains', a
   assert.equal(explain(`${production}/core-api`), 'deny')
 })
 
-test('when a federation ends, only the workloads of the partner are cut off, and a warning names it', async (context) => {
+test("when a federation ends, only the partner's workloads are disconnected, and a warning names the partner", async (context) => {
   const partner = await createAuthority('partner.example')
   const own = await startAgent({ authorities: [bench.authority, partner], entries: [billing] })
   context.after(() => own.close())

@@ -21,7 +21,7 @@ after(() => bench.close())
 
 testBlocks(page, () => bench)
 
-test('what callers see when their certificate is missing or refused is what the page says', async () => {
+test('callers with a missing or refused certificate see what the page says', async () => {
   await using scene = await createScene()
 
   for (const caller of [{}, await identify(scene.stranger)]) {
@@ -30,7 +30,7 @@ test('what callers see when their certificate is missing or refused is what the 
   }
 })
 
-test('what callers see that speak an older TLS is what the page says', async () => {
+test('callers with an older version of TLS see what the page says', async () => {
   await using scene = await createScene()
   const caller = await identify(scene.authority)
 
@@ -38,7 +38,7 @@ test('what callers see that speak an older TLS is what the page says', async () 
   checkMessages('Alert: protocol version', seen)
 })
 
-test('what callers see when the service has no certificate is what the page says', async () => {
+test('callers of a service without a certificate see what the page says', async () => {
   await using scene = await createScene()
   const caller = await identify(scene.authority)
   scene.source.withdraw()
@@ -47,7 +47,7 @@ test('what callers see when the service has no certificate is what the page says
   checkMessages('Alert: handshake failure', seen)
 })
 
-test('what callers see that do not accept the service is what the page says', async () => {
+test("callers that do not accept the service's certificate see what the page says", async () => {
   await using scene = await createScene()
   const caller = await identify(scene.authority)
 
@@ -56,7 +56,7 @@ test('what callers see that do not accept the service is what the page says', as
   checkMessages('The caller does not accept the service', [...otherBundle, ...hostNames])
 })
 
-test('our own client reports a refused certificate by the code that the page names', async () => {
+test('our own client reports a refused certificate with the code on the page', async () => {
   await using scene = await createScene()
   const unknown = await scene.stranger.source('spiffe://partner.example/ns/production/sa/core-api', {
     federated: [scene.authority],

@@ -11,7 +11,7 @@ const workspace = readManifest('.')
 for (const name of names) {
   const manifest = readManifest(`packages/${name}`)
 
-  test(`@countersign/${name} says what a registry shows about it`, () => {
+  test(`@countersign/${name} has the metadata that a registry shows`, () => {
     assert.equal(manifest['name'], `@countersign/${name}`)
     assert.equal(manifest['license'], 'Apache-2.0')
     assert.deepEqual(manifest['publishConfig'], { access: 'public' })
@@ -26,7 +26,7 @@ for (const name of names) {
     ])
   })
 
-  test(`@countersign/${name} has a description of one line and keywords in order`, () => {
+  test(`@countersign/${name} has a description of one line and sorted keywords`, () => {
     const { description, keywords } = manifest
     assert.ok(typeof description === 'string' && /^[A-Z].{20,150}[^.]$/.test(description), String(description))
     assert.ok(Array.isArray(keywords) && keywords.length >= 5 && keywords.includes('spiffe'))
@@ -37,7 +37,7 @@ for (const name of names) {
     )
   })
 
-  test(`@countersign/${name} names the place of its sources, its page and its issues`, () => {
+  test(`@countersign/${name} names its repository, home page and issue tracker`, () => {
     // All packages are in one repository, whatever its address is.
     const home = repositoryOf(readManifest('packages/core'))
     assert.deepEqual(manifest['repository'], {

@@ -10,7 +10,7 @@ import { scale } from '../support/long.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const names = readdirSync(join(root, 'packages'))
 
-test('a dry run says what a release does, and leaves the tree as it is', (context) => {
+test('a dry run describes the release and does not change the working tree', (context) => {
   const before = readTree()
   context.after(() => assert.deepEqual(readTree(), before))
   const { status, stdout, stderr } = spawnSync(
@@ -35,14 +35,14 @@ test('a dry run says what a release does, and leaves the tree as it is', (contex
   )
 })
 
-test('an argument that is not one is refused before anything is done', () => {
+test('an unknown argument is rejected before anything happens', () => {
   for (const args of [['--dryrun'], ['prepare', 'publish'], ['publish', '--dry-run']]) {
     const { status, stdout } = spawnSync(process.execPath, ['scripts/release.mjs', ...args], { cwd: root })
     assert.deepEqual([status, String(stdout)], [1, ''], args.join(' '))
   }
 })
 
-test('nothing is missing in the workflow on a clean main, and each condition by itself is named', () => {
+test('finds nothing missing in the workflow on a clean main, and names each missing condition', () => {
   const ready = {
     env: {
       GITHUB_ACTIONS: 'true',
@@ -73,7 +73,7 @@ test('nothing is missing in the workflow on a clean main, and each condition by 
   for (const [change, sentence] of cases) assert.match(listMissing({ ...ready, ...change }).join('\n'), sentence)
 })
 
-test('the largest changeset decides the version of all packages', (context) => {
+test('the largest changeset determines the version of all packages', (context) => {
   const folder = createWorkspace(context, { version: '1.4.2' })
   const plan = (): unknown => evaluate(`JSON.stringify(readPlan(${JSON.stringify(folder)}).version ?? null)`)
 
@@ -86,14 +86,14 @@ test('the largest changeset decides the version of all packages', (context) => {
   assert.equal(plan(), '2.0.0')
 })
 
-test('a changeset that names an unknown package is refused by its file', (context) => {
+test('rejects a changeset that names an unknown package, and names its file', (context) => {
   const folder = createWorkspace(context, { version: '1.4.2' })
   writeChangeset(folder, 'strange', { other: 'minor' }, 'Adds it.')
 
   assert.throws(() => evaluate(`readPlan(${JSON.stringify(folder)})`), /strange\.md: found @countersign\/other: minor/)
 })
 
-test('the changelog gets a section with what was unreleased and then the changesets', () => {
+test('adds a section to the changelog with the unreleased entries and then the changesets', () => {
   const changelog = '# Changelog\n\n## Unreleased\n\n### Added\n\n- One.\n\n## 0.1.0 (2026-01-01)\n\n- Zero.\n'
   const changesets = [
     { type: 'patch', packages: ['@countersign/core'], summary: 'Fixes\ntwo.' },
@@ -130,7 +130,7 @@ test('the changelog gets a section with what was unreleased and then the changes
   )
 })
 
-test('every changeset of this workspace can be read, and the changelog has a place for it', () => {
+test('parses every changeset of this workspace, and finds its place in the changelog', () => {
   assert.match(String(evaluate(`JSON.stringify(readPlan(${JSON.stringify(root)}).current)`)), /^\d+\.\d+\.\d+$/)
   assert.match(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), /^# Changelog\n[^]*^## Unreleased$/m)
 })

@@ -12,7 +12,7 @@ const files = readdirSync(join(root, '.github'), { recursive: true, encoding: 'u
   .filter((file) => file.endsWith('.yml'))
 const workflows = files.filter((file) => file.startsWith('.github/workflows/'))
 
-test('CI, the nightly run and the release are there', () => {
+test('CI, the nightly run and the release exist', () => {
   assert.deepEqual(
     workflows.map((file) => file.split('/').at(-1)),
     ['ci.yml', 'nightly.yml', 'release.yml'],
@@ -26,7 +26,7 @@ for (const file of files) {
 }
 
 for (const file of workflows) {
-  test(`${file} runs only npm scripts and files that exist`, () => {
+  test(`${file} runs only existing npm scripts and files`, () => {
     const scripts = Object.keys(readRecord(manifest['scripts']))
     const commands = stepsOf(file).flatMap(({ run }) => (typeof run === 'string' ? [run] : []))
     assert.ok(commands.length > 0)
@@ -38,7 +38,7 @@ for (const file of workflows) {
     }
   })
 
-  test(`${file} uses only the two actions of GitHub, by their major version`, () => {
+  test(`${file} uses only the two actions of GitHub, by major version`, () => {
     const used = stepsOf(file).flatMap(({ uses }) => (typeof uses === 'string' ? [uses] : []))
     assert.ok(used.length > 0)
     assert.deepEqual(
@@ -47,7 +47,7 @@ for (const file of workflows) {
     )
   })
 
-  test(`${file} has time limits, and Node.js versions that are supported`, () => {
+  test(`${file} has time limits, and supported versions of Node.js`, () => {
     for (const job of jobsOf(file)) assert.ok(Number(job['timeout-minutes']) > 0)
     const versions = stepsOf(file).flatMap((step) => ('with' in step ? [readRecord(step['with'])['node-version']] : []))
     const named = versions.filter((version) => version !== undefined && version !== '${{ matrix.node }}')
@@ -70,13 +70,13 @@ test('CI runs .ci/run on every supported Node.js', () => {
   assert.ok(read('CONTRIBUTING.md').includes(listed), listed)
 })
 
-test('the nightly run has what takes too long for CI', () => {
+test('the nightly run includes what takes too long for CI', () => {
   const commands = stepsOf('.github/workflows/nightly.yml').flatMap(({ run }) => (run === undefined ? [] : [run]))
 
   assert.deepEqual(commands, ['npm run mutate', 'npm run test:long', 'npm run bench -- --quick'])
 })
 
-test('only a release may write, and only its publishing may sign', () => {
+test('only a release may write, and only its publishing step may sign', () => {
   for (const file of workflows) {
     const { permissions } = readYaml(file)
     assert.deepEqual(permissions, file.endsWith('release.yml') ? {} : { contents: 'read' }, file)
@@ -86,7 +86,7 @@ test('only a release may write, and only its publishing may sign', () => {
   assert.deepEqual(publish, { contents: 'write', 'id-token': 'write' })
 })
 
-test('a checkout leaves no token behind where nothing is written', () => {
+test('a checkout keeps no token where nothing is written', () => {
   for (const file of ['.github/workflows/ci.yml', '.github/workflows/nightly.yml']) {
     const checkouts = stepsOf(file).filter(({ uses }) => String(uses).startsWith('actions/checkout@'))
     assert.ok(checkouts.length > 0)
@@ -94,7 +94,7 @@ test('a checkout leaves no token behind where nothing is written', () => {
   }
 })
 
-test('a vulnerability is sent to SECURITY.md, and an issue begins with a form', () => {
+test('a vulnerability report is directed to SECURITY.md, and an issue starts with a form', () => {
   const config = readYaml('.github/ISSUE_TEMPLATE/config.yml')
   assert.equal(config['blank_issues_enabled'], false)
   const [contact] = readList(config['contact_links'])
