@@ -26,9 +26,7 @@ import { readJson, reasonsOf, sendBehindHandshake, type Service, start, type Var
 import { refusal } from './refusal.ts'
 import { isOpensslAsked } from '../support/openssl-asked.ts'
 
-/**
- * The service of the article on Spring Security, which identifies its callers by common name: a map of four services.
- */
+/** The service of the article on Spring Security, which identifies its four callers by common name. */
 
 const rules: NonNullable<GuardOptions['rules']> = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_CORE_API') },
@@ -183,8 +181,7 @@ describe('during the life of a connection', () => {
         assert.equal((await peer.fetch('/internal/health')).status, 200)
         const idle = await peer.connect({ minVersion: 'TLSv1.3', ...(variant.http2 && { ALPNProtocols: ['h2'] }) })
         life.begun()
-        // Not `once`, because it may close with an error. On HTTP/2 it closes early, and a new connection is still
-        // accepted.
+        // Not `once`, because it may fail. On HTTP/2 it closes early, and a new connection is still accepted.
         await new Promise((resolve) => idle.resume().on('close', resolve))
         await delay(Math.max(0, svid.expiresAt + 1000 - Date.now()))
         await assert.rejects(peer.fetch('/internal/health'))
