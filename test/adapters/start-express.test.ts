@@ -11,6 +11,7 @@ import {
   type Rule,
   serviceAccounts,
 } from '@countersign/core'
+import { findRecord } from '@countersign/core/adapter'
 import { allow, countersign, createServer } from '@countersign/express'
 import { createAuthority, Running } from '@countersign/testkit'
 import express, { type Express, type Request, type Response } from 'express'
@@ -137,13 +138,13 @@ describe('allow()', () => {
       app.get('/outside', allow(permitAll()), record(handled))
       app.use(countersign(guard))
       return app.get('/inside', (request, response) => {
-        carried.push({ ...request })
+        carried.push({ ...request, _countersign: findRecord(request) })
         response.end()
       })
     }, everybody)
     const peer = running.as(svid)
     assert.equal((await peer.fetch('/inside')).status, 200)
-    assert.ok(carried.some((properties) => '_countersign' in properties))
+    assert.ok(carried.some((properties) => '_countersign' in properties && properties._countersign !== undefined))
     assert.equal((await peer.fetch('/outside')).status, 503)
     assert.deepEqual(handled, [])
   })
