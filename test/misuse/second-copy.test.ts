@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -64,7 +64,9 @@ async function importCopy(): Promise<typeof core> {
   for (const name of ['spiffe', 'authorization', 'core']) {
     const original = fileURLToPath(new URL(`../../packages/${name}`, import.meta.url))
     const target = join(folder, 'node_modules/@countersign', name)
-    cpSync(join(original, 'dist'), join(target, 'dist'), { recursive: true })
+    for (const part of ['dist', 'lazy'].filter((name) => existsSync(join(original, name)))) {
+      cpSync(join(original, part), join(target, part), { recursive: true })
+    }
     cpSync(join(original, 'package.json'), join(target, 'package.json'))
     mkdirSync(join(target, 'node_modules'))
     for (const library of readdirSync(join(original, 'node_modules'))) {
