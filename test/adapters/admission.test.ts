@@ -33,9 +33,9 @@ describe('the decision of the server', () => {
     })
     const target = { accepted: true, path: '/x', isFoldable: false } as const
     const ruling = { effect: 'allow', rule: 0, isLeftToRoute: false } as const
-    const more = { method: 'GET', url: '/x', trustState: undefined, isRoutingKnown: true, isPublished: true }
-    const how = { semantics: exactSemantics, otherSemantics: undefined }
-    Admission.keep(request, { owner, principal, target, ruling, ...how, ...more })
+    const message = { headers: {} }
+    const decided = { principal, method: 'GET', target, message, semantics: exactSemantics, trustState: undefined }
+    Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true, isPublished: true })
     assert.equal(Admission.find(request, owner)?.url, '/x')
     assert.equal(Admission.find(request, otherGuard), undefined)
     Object.assign(another, request)

@@ -22,12 +22,13 @@ function measure(task: FunctionTask): Promise<Rounds> {
 
 async function measureCall(rounds: number): Promise<Rounds> {
   const opened = await openRequest(await issueIdentities(), rules)
-  const { guard, request, close } = opened
+  const { request, close } = opened
+  const guard = forAdapter(opened.guard)
   if (!isListed(request.socket, path))
     throw new Error('the hand-written check denied the caller, expected it to be allowed')
   const times = timeCalls(
     {
-      allowed: () => forAdapter(guard).admit(request),
+      allowed: () => guard.admit(request),
       denied: deny(opened),
       handwritten: () => isListed(request.socket, path),
     },
@@ -39,11 +40,12 @@ async function measureCall(rounds: number): Promise<Rounds> {
 
 async function measureBytes(rounds: number): Promise<Rounds> {
   const opened = await openRequest(await issueIdentities(), rules)
-  const { guard, request, close } = opened
-  const routeAllow = forAdapter(guard).compileRoute([callerId], 'the route')
+  const { request, close } = opened
+  const guard = forAdapter(opened.guard)
+  const routeAllow = guard.compileRoute([callerId], 'the route')
   const bytes = {
-    allowed: countBytes(() => forAdapter(guard).admit(request), rounds),
-    'allowed, with the route': countBytes(() => forAdapter(guard).admit(request, { routeAllow }), rounds),
+    allowed: countBytes(() => guard.admit(request), rounds),
+    'allowed, with the route': countBytes(() => guard.admit(request, { routeAllow }), rounds),
     denied: countBytes(deny(opened), rounds),
     handwritten: countBytes(() => isListed(request.socket, path), rounds),
   }
@@ -72,27 +74,31 @@ async function measureRules(
 // Alone in its process, because an engine that fills the memory makes every other call slower.
 async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { kind: 'engine' }>): Promise<Rounds> {
   if (engine !== 'Countersign') return timeCalls({ [engine]: await createEngine(engine, count) }, rounds)
-  const { guard, request, close } = await openRequest(await issueIdentities(), writeRules(count).rules)
-  const times = timeCalls({ [engine]: () => forAdapter(guard).admit(request) }, rounds)
-  await close()
+  const opened = await openRequest(await issueIdentities(), writeRules(count).rules)
+  const guard = forAdapter(opened.guard)
+  const times = timeCalls({ [engine]: () => guard.admit(opened.request) }, rounds)
+  await opened.close()
   return times
 }
 
-function deny({ guard, request }: OpenRequest): Call {
+function deny({ guard: opened, request }: OpenRequest): Call {
+  const guard = forAdapter(opened)
   const { httpVersionMajor, socket, headers, rawHeaders } = request
   const denied = { method: 'GET', url: '/elsewhere', httpVersionMajor, socket, headers, rawHeaders }
-  if (!isDenial(forAdapter(guard).admit(denied))) throw new Error('a request was allowed, expected a denial')
-  return () => forAdapter(guard).admit(denied)
+  if (!isDenial(guard.admit(denied))) throw new Error('a request was allowed, expected a denial')
+  return () => guard.admit(denied)
 }
 
 // Without rules the route decides.
-function admitAgain({ guard, request }: OpenRequest): Call {
-  if (forAdapter(guard).hasOwnRules) return () => forAdapter(guard).admit(request)
-  const routeAllow = forAdapter(guard).compileRoute([callerId], 'the route')
-  return () => forAdapter(guard).admit(request, { routeAllow })
+function admitAgain({ guard: opened, request }: OpenRequest): Call {
+  const guard = forAdapter(opened)
+  if (guard.hasOwnRules) return () => guard.admit(request)
+  const routing = { routeAllow: guard.compileRoute([callerId], 'the route') }
+  return () => guard.admit(request, routing)
 }
 
-function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]): Call {
+function admitInTurn({ guard: opened, request }: OpenRequest, paths: readonly string[]): Call {
+  const guard = forAdapter(opened)
   const { method, httpVersionMajor, socket, headers, rawHeaders } = request
   const requests = Array.from({ length: requestCount }, (_, index): GuardedRequest => {
     const url = copyText(paths[index % paths.length] ?? path)
@@ -101,7 +107,7 @@ function admitInTurn({ guard, request }: OpenRequest, paths: readonly string[]):
   let next = 0
   return () => {
     next = next + 1 < requests.length ? next + 1 : 0
-    return forAdapter(guard).admit(requests[next] ?? request)
+    return guard.admit(requests[next] ?? request)
   }
 }
 

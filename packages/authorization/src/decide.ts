@@ -91,10 +91,15 @@ function disagree(rule: CompiledRule | undefined, other: CompiledRule | undefine
 
 /**
  * Decides the second half of `decide`, for a request that the rules allow: the route's own requirement, and an empty
- * last parameter.
+ * last parameter. Both default to those of the request.
  */
-export function decideRoute(rules: RuleSet, ruling: Allowed, request: DecisionRequest): Decision {
-  const { routeAllow, hasEmptyParameter } = request
+export function decideRoute(
+  rules: RuleSet,
+  ruling: Allowed,
+  request: DecisionRequest,
+  routeAllow: CompiledRequirement | undefined = request.routeAllow,
+  hasEmptyParameter: boolean | undefined = request.hasEmptyParameter,
+): Decision {
   if (routeAllow !== undefined) {
     const decision = decideRequirement(routeAllow, request)
     if (decision.effect === 'deny') return decision

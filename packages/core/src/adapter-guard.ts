@@ -149,7 +149,7 @@ export class AdapterGuard implements Guard {
    * Returns the principal of an allowed request, or a denial that is already reported. A decision that an attached
    * server made under the same routing is not made again. Never throws and never waits.
    */
-  admit(request: GuardedRequest, routing: RequestRouting = {}): Principal | Denial {
+  admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Principal | Denial {
     const misuse = describeMisuse(request)
     if (misuse !== undefined) return this.#requests.deny(noRequest, null, 'evaluation_error', misuse)
     return this.#requests.admit(request, routing)

@@ -1,22 +1,23 @@
-import type { Allowed, CanonicalTarget, PathSemantics } from '@countersign/authorization'
+import type { Allowed, DecisionRequest, PathSemantics } from '@countersign/authorization'
 import type { TrustState } from './connection/material-gate.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
+
+/** A request with a proven caller and an accepted target, as it is decided. */
+export interface DecidedRequest extends DecisionRequest {
+  readonly principal: Principal
+  /** The material under which the principal was proven. */
+  readonly trustState: TrustState | undefined
+}
 
 /** The decision that a server made when it emitted a request. */
 export interface AdmissionFacts {
   /** The `RequestAdmission` that decided. A request admitted by another guard is not admitted here. */
   readonly owner: object
-  readonly principal: Principal
-  /** The material under which the principal was proven. */
-  readonly trustState: TrustState | undefined
-  readonly method: string
+  /** What was decided. */
+  readonly decided: DecidedRequest
   /** The request target as received. */
   readonly url: string
-  readonly target: CanonicalTarget
-  /** The path semantics used for the decision. */
-  readonly semantics: PathSemantics
-  readonly otherSemantics: PathSemantics | undefined
   /** True if an adapter supplied the semantics, so the path need not be read again under others. */
   readonly isRoutingKnown: boolean
   /** The decision of the rules. A rule may leave the request to its route, which was not known yet. */
@@ -70,17 +71,20 @@ export class Admission {
 }
 
 /** Returns whether method and target are the same as when the decision was made. */
-export function isUnchanged({ method, url }: AdmissionFacts, request: Pick<GuardedRequest, 'method' | 'url'>): boolean {
-  return request.url === url && request.method === method
+export function isUnchanged(
+  { decided, url }: AdmissionFacts,
+  request: Pick<GuardedRequest, 'method' | 'url'>,
+): boolean {
+  return request.url === url && request.method === decided.method
 }
 
 /** Returns whether the decision used these path semantics. */
 export function hasSameSemantics(
-  facts: AdmissionFacts,
+  { decided }: AdmissionFacts,
   semantics: PathSemantics,
   otherSemantics: PathSemantics | undefined,
 ): boolean {
-  return facts.semantics === semantics && facts.otherSemantics === otherSemantics
+  return decided.semantics === semantics && decided.otherSemantics === otherSemantics
 }
 
 /**

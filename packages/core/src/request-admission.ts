@@ -8,16 +8,15 @@ import {
   decideRequirement,
   decideRoute,
   decideRules,
-  type DecisionRequest,
   type Denial,
   exactSemantics,
   parsePath,
   type RuleSet,
   type TargetRefusal,
 } from '@countersign/authorization'
-import { Admission, type AdmissionFacts, hasSameSemantics, isUnchanged } from './admission.ts'
+import { Admission, type AdmissionFacts, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { MaterialGate, TrustState } from './connection/material-gate.ts'
+import type { MaterialGate } from './connection/material-gate.ts'
 import type { ConnectionRegistry } from './connection/connection-registry.ts'
 import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
@@ -49,8 +48,8 @@ export interface ServerRouting {
 export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #parseTarget: ReturnType<typeof createTargetParser>
-  // The admission of the request that is being emitted at this moment. No time has passed for it since the decision.
-  #emitted: AdmissionFacts | undefined
+  // The request that is being emitted at this moment. No time has passed for it since the decision.
+  #emitted: DecidedRequest | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
@@ -65,29 +64,25 @@ export class RequestAdmission {
     const kept = Admission.find(request, this)
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
-      if (this.#authenticate(request, Date.now()) === kept.principal) return kept.principal
+      const { principal } = kept.decided
+      if (this.#authenticate(request, Date.now()) === principal) return principal
     }
-    const facts = this.#read(request, routing, isRouteToCome)
-    if ('effect' in facts) return facts
-    const ruling = decideRules(this.#parts.rules, facts)
-    const { principal, trustState, method, target, semantics, otherSemantics } = facts
+    const decided = this.#read(request, routing, isRouteToCome)
+    if ('effect' in decided) return decided
+    const ruling = decideRules(this.#parts.rules, decided)
+    const { principal } = decided
     if (ruling.effect === 'deny') return this.#deny(request, ruling, principal.name)
     if (!isRouteToCome) this.#publishAllowed(request, principal, ruling)
     const admission: AdmissionFacts = {
       owner: this,
-      principal,
-      trustState,
-      method,
+      decided,
       url: request.url ?? '',
-      target,
-      semantics,
-      otherSemantics,
       isRoutingKnown,
       ruling,
       isPublished: !isRouteToCome,
     }
     Admission.keep(request, admission)
-    this.#emitted = admission
+    this.#emitted = decided
     return principal
   }
 
@@ -150,7 +145,7 @@ export class RequestAdmission {
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
     const kept = Admission.find(request, this)
-    const target = kept !== undefined && isUnchanged(kept, request) ? kept.target : parsePath(url)
+    const target = kept !== undefined && isUnchanged(kept, request) ? kept.decided.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal.name)
@@ -162,7 +157,7 @@ export class RequestAdmission {
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
-  #read(request: GuardedRequest, routing: RequestRouting, isRouteToCome: boolean): DecidableRequest | Denial {
+  #read(request: GuardedRequest, routing: RequestRouting, isRouteToCome: boolean): DecidedRequest | Denial {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const { authenticator, material } = this.#parts
     const now = Date.now()
@@ -194,11 +189,11 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    const { principal, method, target, semantics, ruling } = kept
-    if (ruling.isLeftToRoute || !this.#isStillProven(kept, request)) return undefined
+    const { decided, ruling } = kept
+    const { principal } = decided
+    if (ruling.isLeftToRoute || !this.#isStillProven(decided, request)) return undefined
     if (routeAllow !== undefined || hasEmptyParameter === true) {
-      const facts = { principal, method, target, message: request, semantics, routeAllow, hasEmptyParameter }
-      const decision = decideRoute(this.#parts.rules, ruling, facts)
+      const decision = decideRoute(this.#parts.rules, ruling, decided, routeAllow, hasEmptyParameter)
       if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
     }
     if (!kept.isPublished) this.#publishAllowed(request, principal, ruling)
@@ -206,13 +201,13 @@ export class RequestAdmission {
   }
 
   // An earlier hook may have waited for a long time, unless the request is still being emitted.
-  #isStillProven(kept: AdmissionFacts, request: GuardedRequest): boolean {
-    if (kept === this.#emitted && this.#parts.material.isCurrent(kept.trustState)) return true
-    return this.#authenticate(request, Date.now()) === kept.principal
+  #isStillProven(decided: DecidedRequest, request: GuardedRequest): boolean {
+    if (decided === this.#emitted && this.#parts.material.isCurrent(decided.trustState)) return true
+    return this.#authenticate(request, Date.now()) === decided.principal
   }
 
   // The received target must be allowed too: without a framework, the server would have decided that one.
-  #decideOriginal(originalUrl: string, facts: DecidableRequest): Denial | undefined {
+  #decideOriginal(originalUrl: string, facts: DecidedRequest): Denial | undefined {
     const target = parsePath(originalUrl)
     if (!target.accepted) return createDenial(target.reason, target.detail)
     const isRouteToCome = facts.routeAllow !== undefined
@@ -260,11 +255,6 @@ export class RequestAdmission {
       ...(remoteAddress !== undefined && { remoteAddress }),
     }
   }
-}
-
-interface DecidableRequest extends DecisionRequest {
-  readonly principal: Principal
-  readonly trustState: TrustState | undefined
 }
 
 interface Described {
