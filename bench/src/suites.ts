@@ -1,4 +1,5 @@
-import { measureFunctions } from './function/measure-functions.ts'
+import { measureAttribution } from './attribution/measure-attribution.ts'
+import { measureFewFunctions, measureFunctions } from './function/measure-functions.ts'
 import { measureFewHandshakes, measureHandshakes } from './handshake/measure-handshakes.ts'
 import type { Progress } from './measure/progress.ts'
 import { measureMemory } from './memory/measure-memory.ts'
@@ -32,9 +33,16 @@ export const suites: readonly Suite[] = [
     measureQuickly: measureFewRequests,
   },
   {
+    name: 'attribution',
+    intro:
+      'What Countersign adds, split by servers that do only a part of it. The parts overlap, and each has its own uncertainty, so their sum matches the whole only roughly.',
+    measure: measureAttribution,
+  },
+  {
     name: 'function',
     intro: 'Repeated calls in a separate process, for a request that has arrived over mTLS.',
     measure: measureFunctions,
+    measureQuickly: measureFewFunctions,
   },
   {
     name: 'handshake',

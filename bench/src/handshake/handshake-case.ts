@@ -11,6 +11,14 @@ export interface HandshakeCase {
 
 /** The first message to a server process. */
 export interface HandshakeTask {
-  readonly isGuarded: boolean
+  /**
+   * What is done for each connection:
+   *
+   * - `nothing`
+   * - `address`: the peer's address is read
+   * - `session`: the TLS session is serialized, in which the certificate of a known peer is found
+   * - `everything`: the guard is attached
+   */
+  readonly part: 'nothing' | 'address' | 'session' | 'everything'
   readonly material: MaterialInput
 }

@@ -8,14 +8,16 @@ import { createGuard, permitAll, staticSource } from '@countersign/core'
 import { answerMessages, hasNames, processorTime } from '../measure/child-process.ts'
 import type { HandshakeTask } from './handshake-case.ts'
 
-answerMessages(hasNames<HandshakeTask>('isGuarded', 'material'), async ({ isGuarded, material }) => {
+answerMessages(hasNames<HandshakeTask>('part', 'material'), async ({ part, material }) => {
   const guard = createGuard({
     source: staticSource(material),
     trustDomains: Object.keys(material.bundles),
     rules: [{ path: '/**', allow: permitAll() }],
   })
   const server = createServer(guard.tlsOptions(), (_request, response) => response.end())
-  if (isGuarded) guard.attach(server)
+  if (part === 'everything') guard.attach(server)
+  if (part === 'address') server.on('connection', (socket) => void Reflect.get(socket, 'remoteAddress'))
+  if (part === 'session') server.on('secureConnection', (socket) => void socket.getSession())
   server.on('secureConnection', (socket) => socket.end())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

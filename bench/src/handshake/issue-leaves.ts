@@ -1,5 +1,6 @@
 import type { MaterialInput } from '@countersign/core'
 import { type Authority, createAuthority, createKey } from '@countersign/testkit'
+import type { Plan } from '../measure/interleave.ts'
 import type { HandshakeCase } from './handshake-case.ts'
 
 /** The certificates of one comparison. */
@@ -11,11 +12,19 @@ export interface Leaves {
   readonly chains: readonly string[]
 }
 
-/** Issues certificates for the server and for `count` peers, all in the last of the trust domains. */
+/** The number of connections per turn. */
+export const connectionsPerTurn = 20
+
+/**
+ * Issues certificates for the server and for its peers, all in the last of the trust domains: one for each connection of
+ * a generation.
+ */
 export async function issueLeaves(
   { keyType, hasIntermediate, trustDomains }: HandshakeCase,
-  count: number,
+  { warmUp, rounds, turns }: Plan,
+  perTurn: number = connectionsPerTurn,
 ): Promise<Leaves> {
+  const count = (warmUp + rounds) * turns * perTurn
   const names = Array.from({ length: trustDomains }, (_, index) =>
     index === 0 ? 'saas.example' : `partner-${index}.example`,
   )

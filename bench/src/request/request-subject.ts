@@ -3,6 +3,7 @@ import type { Subject } from '../measure/interleave.ts'
 import { type Identities, path } from '../workload.ts'
 import { openHttp1Load } from './http1-load.ts'
 import { openHttp2Load } from './http2-load.ts'
+import { keepAwake } from './keep-awake.ts'
 import type { RequestCase, RequestTask } from './request-case.ts'
 
 /**
@@ -31,7 +32,7 @@ export async function startRequestSubject(
   return {
     measure: async () => {
       const before = await started.process.askNumber('time')
-      await load.send(requests)
+      await keepAwake(load.send(requests))
       return ((await started.process.askNumber('time')) - before) / requests
     },
     stop: async () => {
