@@ -62,7 +62,7 @@ async function measureRules(
   const opened: OpenRequest[] = []
   for (const count of counts) {
     const { rules: table, paths } = writeRules(count)
-    const open = await openRequest(identities, count === 0 ? undefined : table)
+    const open = await openRequest(identities, table)
     calls[count] = admit(open, paths)
     opened.push(open)
   }
@@ -89,12 +89,9 @@ function deny({ guard: opened, request }: OpenRequest): Call {
   return () => guard.admit(denied)
 }
 
-// Without rules the route decides.
 function admitAgain({ guard: opened, request }: OpenRequest): Call {
   const guard = forAdapter(opened)
-  if (guard.hasOwnRules) return () => guard.admit(request)
-  const routing = { routeAllow: guard.compileRoute([callerId], 'the route') }
-  return () => guard.admit(request, routing)
+  return () => guard.admit(request)
 }
 
 function admitInTurn({ guard: opened, request }: OpenRequest, paths: readonly string[]): Call {

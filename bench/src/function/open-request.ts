@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { createGuard, type Guard, type Rule, staticSource } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
-import { callerId, type Identities, path } from '../workload.ts'
+import { type Identities, path } from '../workload.ts'
 
 /** A request that has arrived over mTLS and has no response yet, so that its connection stays open. */
 export interface OpenRequest {
@@ -11,25 +11,26 @@ export interface OpenRequest {
   readonly close: () => Promise<void>
 }
 
-/**
- * Starts a server with these rules, sends it a request as the caller, and holds the request. Without rules the route
- * decides.
- */
-export async function openRequest(identities: Identities, rules: readonly Rule[] | undefined): Promise<OpenRequest> {
-  const source = staticSource(identities.server)
-  const guard = createGuard({ source, log: () => undefined, ...(rules !== undefined && { rules }) })
-  let receive: (request: IncomingMessage) => void = ignore
-  const received = new Promise<IncomingMessage>((resolve) => {
+/** Starts a server with these rules, sends it a request as the caller, and holds the request. */
+export async function openRequest(identities: Identities, rules: readonly Rule[]): Promise<OpenRequest> {
+  const guard = createGuard({ source: staticSource(identities.server), log: () => undefined, rules })
+  let receive: ((request: IncomingMessage) => void) | undefined
+  let fail: ((error: unknown) => void) | undefined
+  const received = new Promise<IncomingMessage>((resolve, reject) => {
     receive = resolve
+    fail = reject
   })
-  const running = await serve(guard, (request) => receive(request))
-  // Never answered: it fails when the server closes.
-  running.as(identities.caller).fetch(path).catch(ignore)
+  const running = await serve(guard, (request) => receive?.(request))
+  // Never answered by the handler: it fails when the server closes. A response means that the request was denied.
+  running
+    .as(identities.caller)
+    .fetch(path)
+    .then(
+      ({ status }) => fail?.(new Error(`found status ${status}, expected the request to reach the handler`)),
+      (error: unknown) => fail?.(error),
+    )
   const request = await received
-  const routing = rules === undefined ? { routeAllow: forAdapter(guard).compileRoute([callerId], 'the route') } : {}
-  const verdict = forAdapter(guard).admit(request, routing)
+  const verdict = forAdapter(guard).admit(request)
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to be allowed`)
   return { guard, request, close: () => running.close() }
 }
-
-function ignore(): void {}
