@@ -26,7 +26,18 @@ const sections = [
       Bundling: 'bundling',
     },
   ],
-  ['Trust', { Security: 'security', Architecture: 'architecture', Contributing: 'contributing', License: 'license' }],
+  [
+    'Trust',
+    {
+      Security: 'security',
+      Architecture: 'architecture',
+      Contributing: 'contributing',
+      Style: 'contributing/style',
+      'Code of conduct': 'code-of-conduct',
+      Changelog: 'changelog',
+      License: 'license',
+    },
+  ],
 ]
 
 const examples = ['fastify-quickstart', 'express-quickstart', 'internal-api', 'service-chain', 'tls-pair']

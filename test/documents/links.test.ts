@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'node:test'
@@ -60,6 +61,22 @@ test('the sidebar of the site lists every page of docs/', () => {
     pages.filter((name) => !text.includes(`: '${name.slice(0, -'.md'.length)}'`)),
     [],
   )
+})
+
+test('every link between pages of the site leads to a page of the site', () => {
+  const script = `
+    import { readFileSync } from 'node:fs'
+    import { mapLinks } from './docs/.vitepress/build/map-links.mjs'
+    import { listFiles } from './docs/.vitepress/build/stage-pages.mjs'
+    for (const file of [...listFiles(), 'docs/.vitepress/home.md']) {
+      mapLinks(readFileSync(file, 'utf8'), file.replace('docs/.vitepress/home.md', 'README.md'))
+    }`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+
+  assert.equal(status, 0, stderr)
 })
 
 for (const name of ['spiffe', 'authorization', 'core']) {

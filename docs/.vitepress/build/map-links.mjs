@@ -3,8 +3,8 @@
  * same links lead to pages.
  */
 export function toSitePath(file) {
-  if (/^docs\/[\w-]+\.(?:md|svg)$/.test(file)) return file.slice('docs/'.length)
-  const moved = roots.get(file)
+  if (/^docs\/(?:contributing\/)?[\w-]+\.(?:md|svg)$/.test(file)) return file.slice('docs/'.length)
+  const moved = roots.get(file === '.changeset' ? '.changeset/README.md' : file)
   if (moved !== undefined) return moved
   const [, example] = /^examples\/([\w-]+)$/.exec(file) ?? []
   if (example !== undefined) return `examples/${example}.md`
@@ -20,6 +20,9 @@ const roots = new Map([
   ['SECURITY.md', 'security.md'],
   ['ARCHITECTURE.md', 'architecture.md'],
   ['CONTRIBUTING.md', 'contributing.md'],
+  ['CODE_OF_CONDUCT.md', 'code-of-conduct.md'],
+  ['.changeset/README.md', 'changesets.md'],
+  ['CHANGELOG.md', 'changelog.md'],
   ['LICENSE', 'license.md'],
   ['bench/RESULTS.md', 'measurements.md'],
 ])

@@ -9,14 +9,20 @@ export const pages = fileURLToPath(new URL('../pages', import.meta.url))
 
 /** Writes every page except those of the API reference. */
 export function stagePages() {
-  for (const name of readdirSync(join(root, 'docs'))) {
-    if (name.endsWith('.md')) stage(`docs/${name}`)
-    if (name.endsWith('.svg')) copy(`docs/${name}`)
-  }
-  for (const file of fixedFiles) stage(file)
+  for (const file of listFiles()) stage(file)
+  for (const name of readdirSync(join(root, 'docs'))) if (name.endsWith('.svg')) copy(`docs/${name}`)
   for (const name of readdirSync(join(root, 'bench/plots'))) if (name.endsWith('.svg')) copy(`bench/plots/${name}`)
   for (const name of readdirSync(join(root, 'examples'))) write(`examples/${name}.md`, showExample(name))
   write('index.md', fillHome(read('docs/.vitepress/home.md')))
+}
+
+/** The files of the repository that become pages, except examples and the landing page. */
+export function listFiles() {
+  const inFolder = (folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `${folder}/${name}`)
+  return [...inFolder('docs'), ...inFolder('docs/contributing'), ...fixedFiles]
 }
 
 function stage(file) {
