@@ -34,6 +34,12 @@ for (const name of documents) {
     assert.deepEqual(broken, [])
   })
 
+  test(`${name} has no angle brackets outside of code, which the site would read as HTML`, () => {
+    const prose = text.replaceAll(/^```[^]*?^```$/gm, '').replaceAll(/`[^`]*`/g, '')
+
+    assert.deepEqual(prose.match(/<\/?[a-z]\S*/gi), null)
+  })
+
   test(`${name} names only npm scripts that exist`, () => {
     const scripts = readScripts()
     const named = [...text.matchAll(/npm (?:run ([a-z:]+)|(start|test))\b/g)].map(([, run, own]) => run ?? own ?? '')
