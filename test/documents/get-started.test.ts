@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
-import { get } from 'node:https'
 import test, { after, before } from 'node:test'
 import { channels } from '@countersign/core'
-import type { Running } from '@countersign/testkit'
+import { callWithFiles } from './call-with-files.ts'
 import { readPage } from './page.ts'
 import { asObject, parseObject, read } from './read.ts'
 import { readPrinted } from './blocks.ts'
@@ -44,7 +43,7 @@ for (const [file, variable] of [
     assert.equal(answers.length, 4)
     for (const [caller = '', path = '', answer] of answers) {
       const name = caller.replaceAll('`', '')
-      assert.equal(await call(running, name, path.replaceAll('`', '')), answer, `${name} ${path}`)
+      assert.equal(await callWithFiles(running, name, path.replaceAll('`', '')), answer, `${name} ${path}`)
     }
   })
 }
@@ -55,7 +54,7 @@ test('a denial is logged as the page shows', async () => {
   const listen = (event: unknown): void => void events.push(event)
   subscribe(channels.denial, listen)
 
-  assert.equal(await call(running, 'analytics', '/internal/billing/invoices'), '403')
+  assert.equal(await callWithFiles(running, 'analytics', '/internal/billing/invoices'), '403')
 
   unsubscribe(channels.denial, listen)
   const shown = parseObject(page.blocks.find(({ info }) => info === 'json')?.code ?? '')
@@ -72,15 +71,3 @@ test('call.ts calls the service and prints the output in its comment', async () 
 
   assert.deepEqual(await bench.capture('free-call.ts'), readPrinted(block))
 })
-
-/** Calls as curl does on the page: with files, and comparing host names. */
-function call({ port }: Running, name: string, path: string): Promise<string> {
-  const identity = name === 'none' ? {} : { key: readFileSync(`${name}.key`), cert: readFileSync(`${name}.pem`) }
-  const tls = { ...identity, ca: readFileSync('bundle.0.pem'), servername: 'localhost', agent: false }
-  return new Promise((resolve) => {
-    get({ host: '127.0.0.1', port, path, ...tls }, (response) => {
-      response.resume()
-      resolve(String(response.statusCode))
-    }).on('error', () => resolve('connection closed'))
-  })
-}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { after, before } from 'node:test'
+import { callWithFiles } from './call-with-files.ts'
 import { checkDenial } from './check-denial.ts'
 import { readPage } from './page.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
@@ -35,6 +36,19 @@ test('the Express service accepts the caller that its rule names, and denies ano
   assert.deepEqual(await invoices.json(), { askedBy: `${production}/core-api` })
   await checkDenial(page, bench, running)
   await assert.rejects(running.as(null).fetch('/internal/billing/invoices'))
+})
+
+test('the certificates of certificates.ts let one caller in and not the other, as the page says', async () => {
+  await bench.capture('certificates.ts')
+
+  for (const [file, variable] of [
+    ['server.ts', 'app'],
+    ['express-server.ts', 'server'],
+  ] as const) {
+    const running = await bench.start(file, variable)
+    assert.equal(await callWithFiles(running, 'core-api', '/internal/billing/invoices'), '200', file)
+    assert.equal(await callWithFiles(running, 'analytics', '/internal/billing/invoices'), '403', file)
+  }
 })
 
 test('README.md is short: at most 10,000 bytes, its services at most 15 lines', () => {
