@@ -67,12 +67,12 @@ for (const [name, skip, made] of [
   })
 }
 
-test('the service of docs/operating.md answers curl as the page shows', { skip: noCurl }, async (context) => {
-  const server = readPage('docs/operating.md').runnable.get('server.ts')?.code ?? ''
+test('the service of README.md answers curl as the page shows', { skip: noCurl }, async (context) => {
+  const server = readPage('README.md').runnable.get('server.ts')?.code ?? ''
   assert.ok(server.includes('8443'))
   bench.write('source.ts', page.runnable.get('openssl-source.ts')?.code ?? '')
-  bench.borrow(readPage('docs/testing.md'), 'app.ts')
-  bench.write('server.ts', `${server.replace('8443', '0').replace('0.0.0.0', '127.0.0.1')}\nexport { app, source }\n`)
+  const replaced = server.replace(/^const source = .*$/m, "import { source } from './source.ts'")
+  bench.write('server.ts', `${replaced.replace('8443', '0').replace('0.0.0.0', '127.0.0.1')}\nexport { app, source }\n`)
   const loaded = await bench.load('server.ts')
   const app = read(loaded, 'app')
   context.after(async () => {
