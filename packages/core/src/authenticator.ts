@@ -47,7 +47,10 @@ export class Authenticator {
     const { source } = this.#options
     const chain = isInjectingSource(source) ? source[injectedCaller]() : undefined
     if (chain === undefined) {
-      return createDenial('unauthenticated', 'the request did not arrive over TLS, so its caller is not authenticated')
+      return createDenial(
+        'unauthenticated',
+        'the request did not arrive over TLS, so its caller is not authenticated; create the server with createServer() or guard.tlsOptions(), and in tests send requests as a caller of the testkit',
+      )
     }
     return this.#judge(this.#connections.verdicts.verifyChain(chain, trustState, now), now)
   }

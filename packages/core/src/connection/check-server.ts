@@ -24,7 +24,7 @@ export function checkServer(
     refuse(`found ${found}, expected a server made with guard.tlsOptions()`)
   }
   const read = (name: string): unknown => readServerOption(server, name)
-  if (read('requestCert') !== true) refuse('requestCert is not true; use guard.tlsOptions() unchanged')
+  if (read('requestCert') !== true) refuse('requestCert is not true; pass what guard.tlsOptions() returns, unchanged')
   const isOpensslRequired = expected.openssl === 'required'
   if (read('rejectUnauthorized') !== isOpensslRequired) refuse(describeRejection(isOpensslRequired))
   if (hasTicketKeys(server))

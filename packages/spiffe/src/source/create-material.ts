@@ -12,6 +12,7 @@ import { describeFaults } from '../trust/bundle-fault.ts'
 import { BundleReader } from '../trust/read-bundles.ts'
 import type { X509Material } from '../trust/x509-source.ts'
 import { selectSelfSigned } from './check-authorities.ts'
+import { describeOwnFault } from './describe-own-fault.ts'
 import { createOwnCertificate } from './own-certificate.ts'
 import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits, parsePrivateKey } from './private-key.ts'
@@ -156,7 +157,13 @@ function verifyOwn(
   }
   const faults = bundle?.faults ?? []
   const leftOut = faults.length === 0 ? '' : `; left out of the bundle of ${trustDomain}: ${describeFaults(faults)}`
-  throw new CertificateError('svid_unusable', `our own certificate: ${verdict.reason}: ${verdict.detail}${leftOut}`, {
+  const others = verdict.reason === 'trust_domain_unknown' ? describeOthers(bundles, trustDomain) : ''
+  throw new CertificateError('svid_unusable', `${describeOwnFault(verdict)}${others}${leftOut}`, {
     value: verdict.reason,
   })
+}
+
+function describeOthers(bundles: ReadonlyMap<string, X509Bundle>, trustDomain: string): string {
+  const names = [...bundles.keys()].map((name) => `'${name}'`)
+  return `; found ${names.join(', ') || 'no bundles'}, expected '${trustDomain}' among the names of the bundles`
 }

@@ -5,6 +5,7 @@ import { verifyOwnChain } from '../subject/verify-subject.ts'
 import { type CaBundle, refuseUselessCa, withCaAuthorities } from '../trust/ca-bundle.ts'
 import type { SubjectMaterial } from '../trust/x509-source.ts'
 import { selectSelfSigned } from './check-authorities.ts'
+import { describeOwnFault } from './describe-own-fault.ts'
 import { createOwnCertificate } from './own-certificate.ts'
 import { prepareOwnChain } from './own-chain.ts'
 import { checkKeyFits } from './private-key.ts'
@@ -32,8 +33,7 @@ export function assembleSubjectMaterial(parts: SubjectParts, now: number): Subje
   const ca = refuseUselessCa(withCaAuthorities(parts.ca, selectSelfSigned(undefined, parts.ca.authorities)))
   const verdict = verifyOwnChain({ chain: certificates.map(({ der }) => der), ca, now })
   if (!verdict.ok) {
-    const { reason, detail } = verdict
-    throw new CertificateError('svid_unusable', `our own certificate: ${reason}: ${detail}`, { value: reason })
+    throw new CertificateError('svid_unusable', describeOwnFault(verdict), { value: verdict.reason })
   }
   const { path, expiresAt, sides } = verdict
   const chain = prepareOwnChain({ certificates: [leaf, ...intermediates], path, authorities: ca.authorities })

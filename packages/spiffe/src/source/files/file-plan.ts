@@ -87,7 +87,7 @@ function parseCa(ca: unknown): readonly PlannedFile[] {
 }
 
 function checkTrustDomain(name: string): void {
-  const expected = `bundles: found the name ${describeValue(name)}, expected the bare name of a trust domain`
+  const expected = `bundles: found the name ${describeValue(name)}, expected the bare name of a trust domain in lower case, such as 'saas.example'`
   try {
     if (parseTrustDomain(name) !== name) refuse(expected)
   } catch (cause) {
