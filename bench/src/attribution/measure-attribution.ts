@@ -56,7 +56,7 @@ const handshakeParts: readonly {
   { what: 'Countersign, certificate never seen', part: 'everything', isNew: true },
 ]
 
-const handshakePlan: Plan = { generations: 3, warmUp: 16, rounds: 8, turns: 3 }
+const handshakePlan: Plan = { generations: 3, warmUp: 24, rounds: 8, turns: 3 }
 
 async function measureHandshakeParts(progress: Progress): Promise<Table> {
   const title = 'Parts of a new connection, P-256'
