@@ -2,8 +2,10 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { runNode, runPnpm } from '../setup.mjs'
 
-/** Packs every package into an empty folder, as it would be published. */
+/** Bundles every package and packs it into an empty folder, as it would be published. The workspace must be built. */
 export function packPackages(folder) {
+  const bundled = runNode(['scripts/bundle.mjs'])
+  if (bundled.status !== 0) return bundled
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   return runPnpm(['--recursive', '--filter=./packages/*', 'pack', `--pack-destination=${folder}`])
