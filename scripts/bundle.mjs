@@ -27,8 +27,9 @@ async function bundle(folder) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    // Includes `#lazy/…`, which Node.js finds through the package's `imports`.
     packages: 'external',
+    // Node.js finds these files of the same package through its `imports`.
+    external: ['#lazy/*'],
     sourcemap: true,
     write: false,
     logLevel: 'warning',

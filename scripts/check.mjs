@@ -1,6 +1,6 @@
 /**
  * `npm run check`: types, lint, format, unused code, the content that each package would publish, and a project that
- * installs all of them. Runs all checks, and fails if any fails.
+ * installs all of them and runs a service. Runs all checks, and fails if any fails.
  */
 import { basename, join } from 'node:path'
 import { createConsumer } from './check/consumer.mjs'
@@ -24,11 +24,11 @@ const consumer = createConsumer()
 try {
   run('install the tarballs (npm)', () => consumer.install(tarballs))
   run('run the installed command', () => consumer.runCommand())
+  run('names of exported classes', () => consumer.checkClassNames())
   for (const file of ['every-export.js', 'service.js']) {
     run(`run ${file}`, () => consumer.run(file))
-    // CommonJS has no top-level await.
-    const formats = file === 'service.js' ? ['esm'] : ['cjs', 'esm']
-    for (const format of formats) run(`run ${file}, bundled as ${format}`, () => consumer.runBundled(file, format))
+    for (const format of ['cjs', 'esm'])
+      run(`run ${file}, bundled as ${format}`, () => consumer.runBundled(file, format))
   }
 } finally {
   consumer.remove()

@@ -18,7 +18,9 @@ export function createConsumer() {
   const imports = entries.map((entry, index) => `import * as entry${index} from '${entry}'`)
   const names = entries.map((_, index) => `Object.keys(entry${index}).length`)
   write('every-export.js', `${imports.join('\n')}\nconsole.log([${names.join(', ')}].join())\n`)
-  copyFileSync(join(root, 'scripts/check/service.mjs'), join(folder, 'service.js'))
+  for (const name of ['class-names', 'service']) {
+    copyFileSync(join(root, `scripts/check/${name}.mjs`), join(folder, `${name}.js`))
+  }
 
   return {
     install: (tarballs) => {
@@ -28,6 +30,7 @@ export function createConsumer() {
       return done.status === 0 ? findCopies(folder, manifests) : done
     },
     run: (file) => runNode([file], { cwd: folder }),
+    checkClassNames: () => runNode(['class-names.js', ...entries], { cwd: folder }),
     runCommand: () => runTool('npx', ['--no-install', 'countersign', '--help'], { cwd: folder }),
     /** Bundles a program as in docs/bundling.md, and runs the bundle in a folder without modules. */
     runBundled: (file, format) => {

@@ -1,17 +1,45 @@
-/** A service for each framework, installed from the tarballs: starts, answers one caller and denies another. */
+/**
+ * A service for each framework, installed from the tarballs: starts with a certificate from files, answers one caller,
+ * denies another, and presents a new certificate after the files were replaced.
+ */
 import assert from 'node:assert/strict'
-import { createGuard, hasAuthority } from '@countersign/core'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createGuard, fileSource, hasAuthority } from '@countersign/core'
 import { countersign as middleware } from '@countersign/express'
 import { countersign as plugin } from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
 
-const authority = await createAuthority('saas.example')
-const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
+const ours = 'spiffe://saas.example/ns/production/sa/billing'
 const callers = ['core-api', 'mailer'].map((name) => `spiffe://saas.example/ns/production/sa/${name}`)
-const makers = { fastify: createFastify, express: createExpress }
-for (const [name, make] of Object.entries(makers)) {
+
+// Not at the top level: CommonJS has no await there.
+async function main() {
+  const authority = await createAuthority('saas.example')
+  for (const [name, make] of Object.entries({ fastify: createFastify, express: createExpress })) {
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-service-'))
+    try {
+      assert.deepEqual(await runService(authority, make, folder), { statuses: [200, 403], isRotated: true }, name)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+async function runService(authority, make, folder) {
+  const [key, cert, bundle] = ['key.pem', 'cert.pem', 'bundle.pem'].map((name) => join(folder, name))
+  const issueFiles = async () => {
+    const svid = await authority.issue(ours)
+    writeFileSync(key, svid.keyPem, { mode: 0o600 })
+    writeFileSync(cert, svid.certificatePem)
+    return svid
+  }
+  writeFileSync(bundle, authority.bundlePem)
+  await issueFiles()
+  const source = await fileSource({ key, cert, bundles: { 'saas.example': bundle } })
   const guard = createGuard({
     source,
     rules: [{ path: '/invoices', allow: hasAuthority('SERVICE_core-api') }],
@@ -23,10 +51,17 @@ for (const [name, make] of Object.entries(makers)) {
     const { status } = await running.as(await authority.issue(caller)).fetch('/invoices')
     statuses.push(status)
   }
+
+  // The guard listens since before, so it has the new certificate when this resolves.
+  const updated = new Promise((resolve) => source.onUpdate(resolve))
+  const { certificatePem } = await issueFiles()
+  await updated
+  const socket = await running.as(await authority.issue(callers[0])).connect()
+  const isRotated = certificatePem.startsWith(socket.getPeerX509Certificate().toString())
   await running.close()
-  assert.deepEqual(statuses, [200, 403], name)
+  await source.close()
+  return { statuses, isRotated }
 }
-await source.close()
 
 async function createFastify(guard) {
   const app = Fastify({ https: guard.tlsOptions() })
@@ -41,3 +76,5 @@ function createExpress(guard) {
   app.get('/invoices', (_request, response) => response.send('invoices'))
   return app
 }
+
+void main()

@@ -14,16 +14,26 @@ for (const name of names) {
   test(`@countersign/${name} has the metadata that a registry shows`, () => {
     assert.equal(manifest['name'], `@countersign/${name}`)
     assert.equal(manifest['license'], 'Apache-2.0')
-    assert.deepEqual(manifest['publishConfig'], { access: 'public' })
     assert.deepEqual(manifest['engines'], workspace['engines'])
     assert.deepEqual(manifest['files'], [
-      'dist',
-      '!dist/*.tsbuildinfo',
+      'bundle',
+      ...(name === 'cli' ? [] : ['dist/**/*.d.ts']),
       ...(name === 'workload-api' ? ['proto'] : []),
       ...(name === 'spiffe' || name === 'authorization' ? ['lazy'] : []),
       'README.md',
       'LICENSE',
     ])
+  })
+
+  test(`@countersign/${name} publishes bundled code for each entry`, () => {
+    const { exports, bin } = manifest
+    const bundled: unknown = JSON.parse(
+      JSON.stringify({ access: 'public', bin, exports: name === 'cli' ? undefined : exports }).replaceAll(
+        /dist\/([^"]+)\.js"/g,
+        'bundle/$1.js"',
+      ),
+    )
+    assert.deepEqual(manifest['publishConfig'], bundled)
   })
 
   test(`@countersign/${name} has a description of one line and sorted keywords`, () => {
