@@ -28,7 +28,8 @@ export async function listPackages(): Promise<readonly string[]> {
   )
 }
 
-async function readVersion(name: string): Promise<string> {
+/** The installed version of a package that the bench depends on. */
+export async function readVersion(name: string): Promise<string> {
   const paths = createRequire(import.meta.url).resolve.paths(name) ?? []
   for (const path of paths) {
     try {

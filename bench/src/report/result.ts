@@ -38,6 +38,8 @@ export const budgetLines = [
   'memory per open connection',
   'caches are bounded',
   'from an update of the source to the first handshake with the new SVID',
+  'import of core and an adapter, CPU',
+  'from the start of the process to listening, CPU beyond the bare service',
 ] as const
 export type BudgetLine = (typeof budgetLines)[number]
 
