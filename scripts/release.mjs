@@ -3,7 +3,7 @@
  *
  *   npm run release -- --dry-run   prints what both steps would do; writes, publishes and tags nothing
  *   npm run release -- prepare     raises the version, writes CHANGELOG.md, removes the changesets; a pull request follows
- *   npm run release -- publish     builds, packs and checks the packages, publishes them with provenance, tags the commit
+ *   npm run release -- publish     builds, bundles, packs and checks the packages, publishes them with provenance, tags the commit
  *   npm run release                the next step: prepare if there are changesets, otherwise publish
  *
  * `--dry-run --skip-tarballs` skips the tarballs, which take twenty seconds.
@@ -94,7 +94,7 @@ function publish(version) {
 }
 
 function packAndCheck() {
-  say('\nTarballs: packed by pnpm, checked by publint and attw')
+  say('\nTarballs: bundled by esbuild, packed by pnpm, checked by publint and attw')
   const folder = join(cache, 'release')
   demand('pnpm pack', packPackages(folder))
   const tarballs = listTarballs(folder)
