@@ -5,7 +5,8 @@
 import { createRequire } from 'node:module'
 
 const { BENCH_KEY: key = '', BENCH_CERT: cert = '', BENCH_CA: ca = '', BENCH_FRAMEWORK: framework = '' } = process.env
-const require = createRequire(import.meta.url)
+// Dependencies of the packages, in the form in which they load them.
+const load = createRequire(import.meta.resolve('@countersign/core'))
 const steps: Record<string, number> = {}
 
 // Only what Countersign adds to a service counts.
@@ -13,10 +14,12 @@ await import(framework)
 const core = await step('@countersign/core', () => import('@countersign/core'))
 await step('the adapter', () => import(`@countersign/${framework}`))
 await step('reflect-metadata and @peculiar/x509, with the first certificate', async () => {
-  require('reflect-metadata')
-  require('@peculiar/x509')
+  load('reflect-metadata')
+  load('@peculiar/x509')
 })
-await step('micromatch, with the first pattern of a rule for callers', async () => require('micromatch'))
+await step('micromatch, with the first pattern of a rule for callers', async () => {
+  load('micromatch')
+})
 await step('createGuard', async () => {
   const { createGuard, authenticated, staticSource } = core
   const source = staticSource({ key, cert, bundles: { 'saas.example': ca } })

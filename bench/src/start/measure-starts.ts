@@ -11,7 +11,7 @@ import { frameworks, type StartSubject, startSubjects } from './start-subject.ts
 /** From the start of a process until it listens, and what of it is the import. Measures the published packages. */
 export async function* measureStarts(progress: Progress): AsyncGenerator<Table> {
   progress.note('packing and installing the packages')
-  const project = await createPackedProject([startProgram, importProgram])
+  const project = await createPackedProject([startFile, importFile])
   try {
     yield* measureProject(project, progress)
   } finally {
@@ -29,12 +29,12 @@ async function* measureProject(project: PackedProject, progress: Progress): Asyn
     progress.note(`round ${round + 2} of ${rounds + 1}`)
     const first = (round + 1) % startSubjects.length
     for (const subject of [...startSubjects.slice(first), ...startSubjects.slice(0, first)]) {
-      const answer = await run(project.program(startProgram), { ...environment, BENCH_SUBJECT: subject })
+      const answer = await run(project.program(startFile), { ...environment, BENCH_SUBJECT: subject })
       // The first round runs with cold system caches.
       if (round >= 0) starts.get(subject)?.push(answer)
     }
     for (const framework of frameworks) {
-      const answer = await run(project.program(importProgram), {
+      const answer = await run(project.program(importFile), {
         ...environment,
         BENCH_FRAMEWORK: framework.toLowerCase(),
       })
@@ -89,8 +89,8 @@ async function* measureProject(project: PackedProject, progress: Progress): Asyn
   }
 }
 
-const startProgram = 'start-process.js'
-const importProgram = 'import-process.js'
+const startFile = new URL('./start-process.js', import.meta.url)
+const importFile = new URL('./import-process.js', import.meta.url)
 const rounds = 12
 
 /** Milliseconds by what was measured. */

@@ -1,30 +1,31 @@
 import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { readVersion } from '../report/machine.ts'
 
 /** A project outside of the repository that has the packages as they are published, and the programs of this suite. */
 export interface PackedProject {
-  /** The path of a program in the project. */
-  program(name: string): string
+  /** The path of the project's copy of a program. */
+  program(file: URL): string
   remove(): Promise<void>
 }
 
 /** Packs the packages and installs them with the frameworks of the workspace. Takes about twenty seconds. */
-export async function createPackedProject(programs: readonly string[]): Promise<PackedProject> {
+export async function createPackedProject(programs: readonly URL[]): Promise<PackedProject> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  const program = (file: URL): string => join(folder, basename(fileURLToPath(file)))
   try {
     await install(folder)
-    for (const name of programs) await copyFile(new URL(name, import.meta.url), join(folder, name))
+    for (const file of programs) await copyFile(file, program(file))
   } catch (error) {
     await remove()
     throw error
   }
-  return { program: (name) => join(folder, name), remove }
+  return { program, remove }
 }
 
 async function install(folder: string): Promise<void> {
