@@ -36,7 +36,7 @@ describe('the decision of the server', () => {
     const message = { headers: {} }
     const decided = { principal, method: 'GET', target, message, semantics: exactSemantics, trustState: undefined }
     Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true, isPublished: true })
-    assert.equal(Admission.find(request, owner)?.url, '/x')
+    assert.equal(Admission.find(request, owner)?.facts.url, '/x')
     assert.equal(Admission.find(request, otherGuard), undefined)
     Object.assign(another, request)
     assert.equal(Admission.find(another, owner), undefined)

@@ -171,6 +171,17 @@ export class AdapterGuard implements Guard {
   }
 
   /**
+   * Stores a record of the adapter with the decision of the attached server; `findRecord` returns it. Returns false, and
+   * stores nothing, if no attached server has decided this request.
+   *
+   * For frameworks that change the prototype of each request, as Express does: V8 then gives every request a hidden class
+   * of its own, and adding a property to it costs about 1 µs.
+   */
+  keepRecord(request: object, record: unknown): boolean {
+    return this.#requests.keepRecord(request, record)
+  }
+
+  /**
    * Registers a function that reports how a request listener reads paths. For frameworks whose applications can be
    * served by any server.
    */

@@ -17,7 +17,7 @@ export {
   parseStringList,
   refuseValue,
 } from '@countersign/spiffe/options'
-export { findRecord, keepRecord } from './admission.ts'
+export { findRecord } from './admission.ts'
 export type { DenialAnswer } from './answer.ts'
 export type { AttachOptions } from './attach-options.ts'
 export { type AdapterGuard, forAdapter, isGuard } from './adapter-guard.ts'

@@ -46,22 +46,27 @@ export class Admission {
   }
 
   /** Stores the decision on the request. */
-  static keep(request: object & Carrier, facts: AdmissionFacts): void {
-    request[admissionOf] = new Admission(request, facts)
+  static keep(request: object & Carrier, facts: AdmissionFacts): Admission {
+    const admission = new Admission(request, facts)
+    request[admissionOf] = admission
+    return admission
+  }
+
+  /** Returns whether this is the decision about a request. */
+  isAbout(request: object): boolean {
+    return this.#request === request
+  }
+
+  /** Stores a record of the adapter with the decision. */
+  keepRecord(record: unknown): void {
+    this.#record = record
   }
 
   /** Returns the decision that `owner` made about this request, or undefined. */
-  static find(request: object & Carrier, owner: object): AdmissionFacts | undefined {
+  static find(request: object & Carrier, owner: object): Admission | undefined {
     const found = request[admissionOf]
     if (found === undefined || found.#request !== request) return undefined
-    return found.facts.owner === owner ? found.facts : undefined
-  }
-
-  static keepRecord(request: object & Carrier, record: unknown): boolean {
-    const found = request[admissionOf]
-    if (found === undefined || found.#request !== request) return false
-    found.#record = record
-    return true
+    return found.facts.owner === owner ? found : undefined
   }
 
   static findRecord(request: object & Carrier): unknown {
@@ -87,18 +92,7 @@ export function hasSameSemantics(
   return decided.semantics === semantics && decided.otherSemantics === otherSemantics
 }
 
-/**
- * Stores a record of the adapter with the decision of the attached server. Returns false, and stores nothing, if none
- * has decided this request.
- *
- * For frameworks that change the prototype of each request, as Express does: V8 then gives every request a hidden class
- * of its own, and adding a property to it costs about 1 µs.
- */
-export function keepRecord(request: object, record: unknown): boolean {
-  return Admission.keepRecord(request, record)
-}
-
-/** Returns what `keepRecord` stored, or undefined. */
+/** Returns what `AdapterGuard.keepRecord` stored for a request, or undefined. */
 export function findRecord(request: object): unknown {
   return Admission.findRecord(request)
 }

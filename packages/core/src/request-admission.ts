@@ -49,7 +49,7 @@ export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #parseTarget: ReturnType<typeof createTargetParser>
   // The request that is being emitted at this moment. No time has passed for it since the decision.
-  #emitted: DecidedRequest | undefined
+  #emitted: Admission | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
@@ -61,7 +61,7 @@ export class RequestAdmission {
     request: GuardedRequest,
     { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
   ): Principal | Denial {
-    const kept = Admission.find(request, this)
+    const kept = this.#find(request)
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
@@ -81,8 +81,7 @@ export class RequestAdmission {
       ruling,
       isPublished: !isRouteToCome,
     }
-    Admission.keep(request, admission)
-    this.#emitted = decided
+    this.#emitted = Admission.keep(request, admission)
     return principal
   }
 
@@ -94,7 +93,7 @@ export class RequestAdmission {
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
   admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
     const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
-    const kept = Admission.find(request, this)
+    const kept = this.#find(request)
     if (kept !== undefined && isUnchanged(kept, request) && hasSameSemantics(kept, semantics, otherSemantics)) {
       const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
@@ -125,7 +124,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    const kept = Admission.find(received, this)
+    const kept = this.#find(received)
     if (kept?.isRoutingKnown !== true || !isUnchanged(kept, request)) return undefined
     return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
@@ -144,7 +143,7 @@ export class RequestAdmission {
   /** Decides the route's own requirement for a request that `admit` allowed. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
-    const kept = Admission.find(request, this)
+    const kept = this.#find(request)
     const target = kept !== undefined && isUnchanged(kept, request) ? kept.decided.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
@@ -154,6 +153,23 @@ export class RequestAdmission {
   /** Denies a request for a reason that only the caller of this method can see. */
   deny(request: GuardedRequest, principal: Principal | null, reason: Denial['reason'], detail: string): Denial {
     return this.#deny(request, createDenial(reason, detail), principal?.name)
+  }
+
+  /**
+   * Stores a record of the adapter with the decision of the attached server. Returns false, and stores nothing, if none
+   * has decided this request.
+   */
+  keepRecord(request: object, record: unknown): boolean {
+    const kept = this.#emitted?.isAbout(request) === true ? this.#emitted : Admission.find(request, this)
+    kept?.keepRecord(record)
+    return kept !== undefined
+  }
+
+  // The request that is being emitted is recognized without reading a property of it: on Express, whose requests each
+  // have a hidden class of their own, a property costs several times as much.
+  #find(request: object): AdmissionFacts | undefined {
+    const emitted = this.#emitted
+    return emitted?.isAbout(request) === true ? emitted.facts : Admission.find(request, this)?.facts
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
@@ -202,7 +218,7 @@ export class RequestAdmission {
 
   // An earlier hook may have waited for a long time, unless the request is still being emitted.
   #isStillProven(decided: DecidedRequest, request: GuardedRequest): boolean {
-    if (decided === this.#emitted && this.#parts.material.isCurrent(decided.trustState)) return true
+    if (decided === this.#emitted?.facts.decided && this.#parts.material.isCurrent(decided.trustState)) return true
     return this.#authenticate(request, Date.now()) === decided.principal
   }
 

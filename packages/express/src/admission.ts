@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type AdapterGuard, findRecord, keepRecord } from '@countersign/core/adapter'
+import { type AdapterGuard, findRecord } from '@countersign/core/adapter'
 import type { Principal } from '@countersign/core'
 import { findRequestPrototype } from './express-internals.ts'
 
@@ -38,7 +38,7 @@ interface Admitted {
 
 /** Stores the decision on a request, and exposes its principal to the application. */
 export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission): void {
-  if (!keepRecord(request, admission)) request._countersign = admission
+  if (!admission.guard.keepRecord(request, admission)) request._countersign = admission
   // Already true for all but an application's first request, unless another principal was assigned.
   if (request.principal === admission.principal) return
   showPrincipals(request)

@@ -6,7 +6,7 @@ import { checkGuard, createExpress4Error } from './check-arguments.ts'
 import { isExpress4 } from './express-internals.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
 import { haveFoldableRules, readRouting, recognizerFor } from './read-routing.ts'
-import { readTarget, viewRequest } from './read-target.ts'
+import { readTarget, readUrl, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
 /** An Express middleware that does not depend on `req.params` and its types. */
@@ -30,26 +30,30 @@ export function countersign(guard: Guard): Middleware {
   }
   const isFolding = haveFoldableRules(guard.rules)
   guard.recognize(recognizerFor(guard.rules))
-  let checkedApp: unknown
+  let checkedPrototype: object | null = null
   const middleware: Middleware = (
     request: IncomingMessage & { readonly app?: { readonly request?: object } },
     response,
     next,
   ) => {
-    if (request.app !== checkedApp) {
+    // All requests of an application have one prototype. Reading `request.app` each time would cost more, because V8
+    // gives every request of Express a hidden class of its own; for the same reason little else is read here.
+    const prototype = Reflect.getPrototypeOf(request)
+    if (prototype !== checkedPrototype) {
       // Only `createServer` sees the application before it serves requests.
       if (isExpress4(request.app)) {
         next(createExpress4Error('countersign'))
         return
       }
-      checkedApp = request.app
+      checkedPrototype = prototype
     }
-    const { url, originalUrl } = readTarget(request)
+    const url = readUrl(request)
     const read = viewRequest(request, url)
     // The server has already decided, unless the target was rewritten or the application runs without an attached
     // server.
     const verdict =
-      guard.readmit(request, read) ?? guard.admit(read, { ...readRouting(request, url, isFolding), originalUrl })
+      guard.readmit(request, read) ??
+      guard.admit(read, { ...readRouting(request, url, isFolding), originalUrl: readTarget(request).originalUrl })
     if (isDenial(verdict)) {
       sendDenial(guard, verdict, read, response)
       return

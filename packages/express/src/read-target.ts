@@ -15,6 +15,12 @@ interface RoutedRequest {
   readonly originalUrl?: unknown
 }
 
+/** Returns what the routers match, including the mount path that Express removed. */
+export function readUrl(request: IncomingMessage & RoutedRequest): string {
+  const { url = '', baseUrl } = request
+  return typeof baseUrl === 'string' && baseUrl !== '' ? readTarget(request).url : url
+}
+
 /** Restores the target that Express splits when it enters a mounted router. */
 export function readTarget(request: IncomingMessage & RoutedRequest): Target {
   const { url = '', baseUrl, originalUrl: original } = request
