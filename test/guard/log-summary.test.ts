@@ -196,14 +196,51 @@ test('keeps only the beginning of long strings', (context) => {
   const about = { detail: long, spiffeId: long, subject: long }
   for (let count = 0; count < 2; count += 1) {
     summary.note(refused(about))
-    summary.note(denied({ detail: long, path: `/${long}` }))
+    summary.note(denied({ detail: long, path: `/${long}`, method: long }))
   }
   summary.flush()
   const short = 'a'.repeat(256)
   assert.deepEqual(written, [
     refused(about),
-    denied({ detail: long, path: `/${long}` }),
+    denied({ detail: long, path: `/${long}`, method: long }),
     refused({ detail: short, spiffeId: short, subject: short, repeated: 1 }),
-    denied({ detail: short, path: `/${short.slice(1)}`, repeated: 1 }),
+    denied({ detail: short, path: `/${short.slice(1)}`, method: short, repeated: 1 }),
   ])
+})
+
+test('uses at most 8 MiB however long clients keep sending new texts, and counts everything', (context) => {
+  const { summary, written, pass } = summarise(context)
+  const most = 8 * 1024 * 1024
+  let noted = 0
+  let highest = 0
+  const note = (client: number, reason: number, text: string): void => {
+    summary.note(refused({ remoteAddress: `192.0.2.${client}`, reason: `reason ${reason}`, detail: text }))
+    noted += 1
+    highest = Math.max(highest, summary.bytes)
+    assert.ok(summary.bytes <= most, `${summary.bytes} bytes`)
+  }
+  // Each turn writes 256 new texts. A reason is forgotten unless some of its events were only counted.
+  for (let turn = 0; turn < 40; turn += 1) {
+    for (let client = 0; client < 256; client += 1) {
+      note(client, turn % 8, `${turn} ${client} `.padEnd(300, 'é'))
+      for (let reason = 0; reason < 8; reason += 1) note(client, reason, 'again')
+      if (turn === 0) for (let reason = 0; reason < 8; reason += 1) note(client, reason, 'again')
+    }
+    pass(10_000)
+  }
+  assert.ok(highest > most - 1024 * 1024, `${highest} bytes`)
+  summary.flush()
+  assert.equal(total(written), noted)
+  assert.equal(summary.bytes, 0)
+})
+
+test('frees what it counted of clients that have stopped', (context) => {
+  const { summary, pass } = summarise(context)
+  for (let client = 0; client < 300; client += 1) summary.note(refused({ remoteAddress: `192.0.2.${client}` }))
+  assert.ok(summary.bytes > 256 * 2048, `${summary.bytes} bytes`)
+  // The events of all others were counted, so their entry stays for another minute.
+  pass(10_000)
+  assert.equal(summary.bytes, 2048)
+  pass(60_000)
+  assert.equal(summary.bytes, 0)
 })

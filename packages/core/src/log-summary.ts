@@ -10,7 +10,8 @@ type AnonymousEvent = AuthenticationEvent | DenialEvent
  * The others are counted. The last of them is written with the count in `repeated`, ten seconds after the first event
  * and then once a minute while more arrive.
  *
- * Tracks at most 256 clients with 8 reasons each and counts the rest together, which takes at most 8 MiB.
+ * Tracks at most 256 clients with 8 reasons each, and counts the rest together. Uses at most 8 MiB: if that is used up,
+ * further clients and details are only counted.
  */
 export class LogSummary {
   readonly #write: (event: CountersignEvent) => void
@@ -19,10 +20,16 @@ export class LogSummary {
   #timer: NodeJS.Timeout | undefined
   /** Lines written since the last turn. */
   #lines = 0
+  #bytes = 0
 
   /** `write` must not throw. */
   constructor(write: (event: CountersignEvent) => void) {
     this.#write = write
+  }
+
+  /** The number of bytes in use, never less than V8 uses. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Writes an event, immediately or as part of a count. */
@@ -34,8 +41,16 @@ export class LogSummary {
     const repeats = this.#find(event)
     const kind = kindOf(event)
     this.#timer ??= setTimeout(() => this.#turn(), turn).unref()
-    if (this.#lines < mostLines && repeats.kinds.size < mostKinds && !repeats.kinds.has(kind)) {
+    const bytes = ofKind + 2 * kind.length
+    if (
+      this.#lines < mostLines &&
+      repeats.kinds.size < mostKinds &&
+      !repeats.kinds.has(kind) &&
+      this.#bytes + bytes <= mostBytes - reserved
+    ) {
       repeats.kinds.add(kind)
+      repeats.bytes += bytes
+      this.#bytes += bytes
       this.#lines += 1
       this.#write(event)
     } else {
@@ -52,6 +67,7 @@ export class LogSummary {
     const repeats = [...this.#clients.values(), this.#others].flatMap((reasons) => [...reasons.values()])
     this.#clients.clear()
     this.#others.clear()
+    this.#bytes = 0
     for (const each of repeats) this.#report(each)
   }
 
@@ -61,11 +77,18 @@ export class LogSummary {
     const { reason = '' } = event
     const own = known?.get(reason)
     if (own !== undefined) return own
-    const isCounted = known === undefined ? this.#clients.size < mostClients : known.size < mostReasons
+    const hasRoom = this.#bytes + ofClient + ofRepeats <= mostBytes - reserved
+    const isCounted = hasRoom && (known === undefined ? this.#clients.size < mostClients : known.size < mostReasons)
     const reasons = isCounted ? (known ?? new Map<string, Repeats>()) : this.#others
-    if (isCounted) this.#clients.set(client, reasons)
-    const repeats = reasons.get(reason) ?? createRepeats(isCounted)
+    if (isCounted && known === undefined) {
+      this.#clients.set(client, reasons)
+      this.#bytes += ofClient
+    }
+    const counted = reasons.get(reason)
+    if (counted !== undefined) return counted
+    const repeats = createRepeats(isCounted)
     reasons.set(reason, repeats)
+    this.#bytes += repeats.bytes
     return repeats
   }
 
@@ -78,10 +101,15 @@ export class LogSummary {
         if (repeats.turns > 0) continue
         repeats.turns = longTurns
         // No events since the last report.
-        if (repeats.count === 0) reasons.delete(reason)
+        if (repeats.count === 0) {
+          reasons.delete(reason)
+          this.#bytes -= repeats.bytes
+        }
         this.#report(repeats)
       }
-      if (client !== undefined && reasons.size === 0) this.#clients.delete(client)
+      if (client === undefined || reasons.size > 0) continue
+      this.#clients.delete(client)
+      this.#bytes -= ofClient
     }
     if (this.#clients.size > 0 || this.#others.size > 0) this.#timer ??= setTimeout(() => this.#turn(), turn).unref()
   }
@@ -106,10 +134,12 @@ interface Repeats {
   last: AnonymousEvent | undefined
   /** Turns until the count is written. */
   turns: number
+  /** The size of this object with the texts that it references, and with the longest event that `last` can be. */
+  bytes: number
 }
 
 function createRepeats(isOfOneClient: boolean): Repeats {
-  return { kinds: new Set(), isOfOneClient, count: 0, last: undefined, turns: 1 }
+  return { kinds: new Set(), isOfOneClient, count: 0, last: undefined, turns: 1, bytes: ofRepeats }
 }
 
 // Events of different kinds are worth a line each: another detail, or another claimed name.
@@ -124,7 +154,9 @@ function isAnonymous(event: CountersignEvent): event is AnonymousEvent {
 }
 
 function condense(event: AnonymousEvent): AnonymousEvent {
-  if (event.type === 'denial') return { ...event, path: cut(event.path), detail: cut(event.detail) }
+  if (event.type === 'denial') {
+    return { ...event, method: cut(event.method), path: cut(event.path), detail: cut(event.detail) }
+  }
   const { detail, spiffeId, subject } = event
   return {
     ...event,
@@ -147,3 +179,14 @@ const mostReasons = 8
 const mostKinds = 16
 const mostLines = 256
 const longestText = 256
+
+/** Bytes. */
+const mostBytes = 8 * 1024 * 1024
+
+/** For the counts of all further clients together, which need one entry for each reason. Reasons are a closed set. */
+const reserved = 512 * 1024
+
+// Bytes, measured on Node 20 to 26 with 64-bit pointers and rounded up.
+const ofClient = 512
+const ofRepeats = 2048
+const ofKind = 96
