@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createRuleIndex } from '../../packages/authorization/src/rule-index.ts'
 import { compileRules } from '../../packages/authorization/src/rules.ts'
-import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
+import { exactSemantics, foldPattern, foldTarget } from '../../packages/authorization/src/path-semantics.ts'
 import { BoundedCache, CacheMemory } from '../../packages/authorization/src/bounded-cache.ts'
-import { createTargetParser } from '../../packages/authorization/src/target.ts'
+import { createCachingParser, createTargetParser } from '../../packages/authorization/src/target.ts'
+import { scale } from '../support/long.ts'
 
 test('caches results, but not for long strings', () => {
   const recent = new BoundedCache<number>(new CacheMemory())
@@ -91,4 +93,36 @@ test('does not mix up cached results of different methods or readings', () => {
     assert.equal(rules.find('GET', upper, exactSemantics), undefined)
     assert.equal(rules.find('GET', upper, folding)?.index, 1)
   }
+})
+
+const distinct = scale(50_000, 1_000_000)
+const most = 4 * 1024 * 1024
+
+test(`${distinct} paths, with and without escapes and queries, use at most 4 MiB for targets and 4 MiB for rules`, () => {
+  const [targets, lookups] = [new CacheMemory(), new CacheMemory()]
+  const parse = createCachingParser(new Set(['GET']), targets)
+  const { rules } = compileRules([{ path: '/orders/**', allow: { permitAll: true } }], {
+    localTrustDomain: 'saas.example',
+  })
+  const index = createRuleIndex(rules, ({ pattern }) => foldPattern(pattern, exactSemantics), lookups)
+  const highest = { targets: 0, lookups: 0 }
+  for (let number = 0; number < distinct; number += 1) {
+    for (const url of [`/orders/${number}`, `/orders/%E2%82%AC${number}`, `/orders/all?page=${number}`]) {
+      const target = parse({ method: 'GET', url, httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
+      assert.ok(target.accepted)
+      assert.equal(index.find(foldTarget(target, exactSemantics), 'GET')?.index, 0)
+      highest.targets = Math.max(highest.targets, targets.bytes)
+      highest.lookups = Math.max(highest.lookups, lookups.bytes)
+    }
+  }
+  for (const bytes of Object.values(highest)) assert.ok(bytes <= most && bytes > most - 1024, JSON.stringify(highest))
+})
+
+test('a query and an escape take no memory of the parser', () => {
+  const memory = new CacheMemory()
+  const parse = createCachingParser(new Set(['GET']), memory)
+  for (const url of ['/orders?page=1', '/orders/%E2%82%AC', '/orders//1']) {
+    parse({ method: 'GET', url, httpVersionMajor: 1, rawHeaders: ['Host', 'a'] })
+  }
+  assert.equal(memory.bytes, 0)
 })

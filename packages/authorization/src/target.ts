@@ -79,9 +79,14 @@ export const commonMethods: readonly string[] = Object.freeze([
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
 export function createTargetParser(knownMethods: ReadonlySet<string>): TargetParser {
+  return createCachingParser(knownMethods, new CacheMemory())
+}
+
+/** Creates the parser; its cache uses `memory`. */
+export function createCachingParser(knownMethods: ReadonlySet<string>, memory: CacheMemory): TargetParser {
   // Nearly every request has the same host as the previous one, and a path that was parsed before.
   let lastHost: string | undefined
-  const targets = new BoundedCache<CanonicalTarget | TargetRefusal>(new CacheMemory())
+  const targets = new BoundedCache<CanonicalTarget | TargetRefusal>(memory)
   return ({ method = '', url = '', httpVersionMajor, rawHeaders }, isAuthenticated = true) => {
     if (!knownMethods.has(method)) return refuse('unknown_method', 'found an unknown method that no rule names')
     const host = findHost(rawHeaders, httpVersionMajor)

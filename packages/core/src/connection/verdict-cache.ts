@@ -51,6 +51,11 @@ export class VerdictCache {
     return this.#kept.bytes
   }
 
+  /** The approximate size of the cached intermediates of a trust domain in bytes. */
+  issuerBytesOf(trustDomain: string): number {
+    return this.#issuers.get(trustDomain)?.bytes ?? 0
+  }
+
   /** Returns the verdict on a chain, from the cache if possible. */
   verify(claim: KeptClaim): PeerTrustVerdict<Proof> {
     const { leafDer, trust, now } = claim
