@@ -58,7 +58,8 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'memory',
-    intro: 'The memory that Countersign uses for each open connection and for each workload that it has verified.',
+    intro:
+      'The memory that Countersign uses for open connections and for caches, and whether many connections cost more each.',
     measure: measureMemory,
   },
   {
