@@ -33,13 +33,13 @@ const text = `# Errors and reasons
   "reason": "authority_missing", "detail": "rules[0] (/internal/billing/**): the caller lacks SERVICE_core-api" }
 \`\`\`
 
-Search this page for the \`reason\` or \`code\` that the log or an error shows. \`detail\` and the message say what was found in
-your case. If you have only what the caller saw, begin with [Troubleshooting](troubleshooting.md).
+Search this page for the \`reason\` or \`code\` of a log line or an error. The \`detail\` or the message describes your case.
+If you only have the error that the caller received, begin with [Troubleshooting](troubleshooting.md).
 
 ${contents.join('\n')}
 
-A code that is in two sections means something different in each: look at the type of the event or the class of the error.
-Use codes and reasons in alerts and metrics: messages and details can change.
+If a code is in two sections, its meaning differs: check the type of the event or the class of the error. Use codes and
+reasons in alerts and metrics, because messages and details can change.
 
 ${groups.join('\n')}`
 

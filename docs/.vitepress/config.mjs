@@ -14,11 +14,11 @@ const sections = [
     },
   ],
   ['Authorization', { Rules: 'rules', Refusals: 'refusals', Testing: 'testing' }],
-  ['Calls', { 'Calling others': 'calling-others', 'Java callers': 'java' }],
+  ['Calls', { 'Call other services': 'calling-others', 'Java callers': 'java' }],
   [
     'Operation',
     {
-      Operating: 'operating',
+      'Operate a service': 'operating',
       'Troubleshooting by symptom': 'troubleshooting',
       'Errors and reasons': 'errors',
       Performance: 'performance',

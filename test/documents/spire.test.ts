@@ -220,7 +220,7 @@ for (const [codeCell = '', outcomeCell = '', kept = ''] of readTable(page.text, 
       const notice = await noticed
 
       assert.deepEqual([notice.code, `\`${notice.outcome}\``], [code, outcomeCell])
-      if (kept.startsWith('serves')) assert.equal(String(source.current.svid.spiffeId), billing.spiffeId)
+      if (kept.startsWith('stays in use')) assert.equal(String(source.current.svid.spiffeId), billing.spiffeId)
       else assert.throws(() => source.current, { code })
     })
   }

@@ -45,7 +45,7 @@ test('the services of the map get the responses in the table', async () => {
           .fetch(path)
           .then(
             ({ status }) => String(status),
-            () => 'ended',
+            () => 'closed',
           ),
       ),
     )
