@@ -4,8 +4,8 @@ import { readAccount } from './account.ts'
 import type { Principal } from './principal.ts'
 
 /**
- * Returns the principal that a caller with this SPIFFE ID would have, for tools, tests and pages that show what rules
- * decide. It proves nothing: never create one from data in a request.
+ * Returns the principal that a caller with this SPIFFE ID would have, for tools, tests and browser pages that show what
+ * rules decide. The principal is not verified: never create one from data in a request.
  *
  * @param authorities the caller's authorities; default: none
  * @throws {SpiffeIdError} if `spiffeId` is not a SPIFFE ID

@@ -4,7 +4,7 @@ import { compileCallerPatterns } from './pattern.ts'
 import type { CustomTest, RequestFacts, RequestHeaders } from './requirement.ts'
 import type { CanonicalTarget } from './target.ts'
 
-/** A request as requirements see it: the target is accepted, and the caller is either authenticated or null. */
+/** The input of requirements: a request with an accepted target, and a caller that is either authenticated or null. */
 export interface CheckedRequest {
   readonly principal: Principal | null
   readonly method: string
@@ -45,7 +45,7 @@ export const passAlways: RequirementTest = () => undefined
 /** Tests `denyAll`. */
 export const denyAlways: RequirementTest = () => deniedAlways
 
-/** Tests `perRoute` if the route has no requirement of its own. */
+/** Tests `perRoute` if the route has no requirement. */
 export const passNoRoute: RequirementTest = () => noRouteRequirement
 
 /** Tests `authenticated`. */

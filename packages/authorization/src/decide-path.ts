@@ -16,8 +16,8 @@ export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' 
 }
 
 /**
- * Decides a request given as plain data, including the check of its path. Needs no server: for tools, tests and pages.
- * Never throws and never waits.
+ * Decides a request given as plain data, including the check of its path. Use it in tools, tests and browser pages,
+ * where there is no server. Never throws and never waits.
  *
  * @example decidePath(rules, { method: 'GET', path: '/invoices/17', principal: null }).effect // 'deny'
  */

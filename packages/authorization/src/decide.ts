@@ -70,8 +70,8 @@ function findOtherRules(rules: RuleSet, request: DecisionRequest, rule: Compiled
   const slashDecoded = target.decoded?.slashDecoded
   const others = new Map<CompiledRule | undefined, typeof decideRule>()
   for (const each of otherSemantics === semantics ? [semantics] : [semantics, otherSemantics]) {
-    // Code that decodes an encoded slash after routing sees the segments behind it. A later rule is for paths with more
-    // segments; an earlier one restricts the rule that decides.
+    // Code that decodes an encoded slash after routing also reads the segments after it. A later rule is for paths with
+    // more segments; an earlier one restricts the rule that decides.
     const decoded = slashDecoded && rules.find(method, slashDecoded, each)
     if (decoded !== undefined && rule !== undefined && decoded.index < rule.index) others.set(decoded, askRule)
     for (const spelling of [target, ...otherSpellings(target, each)]) {

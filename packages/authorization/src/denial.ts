@@ -25,7 +25,7 @@ export type DenialReason =
   | 'source_unavailable'
   /** The method or path changed between the decision and the route. */
   | 'request_rewritten'
-  /** A route requires a decision, but the guard did not see the request. */
+  /** A route requires a decision, but the request did not pass through the guard. */
   | 'guard_missing'
 
 /** A denied request. */
@@ -34,7 +34,7 @@ export interface Denial {
   readonly status: 400 | 403 | 503
   readonly code: DenialCode
   readonly reason: DenialReason
-  /** The reason in words, for the log only; callers never see it. */
+  /** The reason in words, only for the log. It is never sent to callers. */
   readonly detail: string
   /** Identifies this denial in the response and in the log, so that the two can be correlated. */
   readonly id: string

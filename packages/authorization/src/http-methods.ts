@@ -1,6 +1,6 @@
 /**
- * The methods that Node's HTTP parser knows, across all supported versions. A rule that names another method can never
- * match.
+ * The methods that Node's HTTP parser accepts, across all supported versions. A rule that names another method can
+ * never match.
  */
 export const httpMethods: readonly string[] = [
   'ACL',

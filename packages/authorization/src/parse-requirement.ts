@@ -27,7 +27,7 @@ export function parseRequirement(input: unknown, where: string, depth = 1): Requ
   return Object.freeze(parsers[key](options[key], `${where}.${key}`, depth))
 }
 
-// Far deeper than anyone can read; it also stops at a requirement that contains itself.
+// Far deeper than any useful requirement. The limit also stops the recursion if a requirement contains itself.
 const deepest = 32
 
 type KeyOf<Kind> = Kind extends unknown ? keyof Kind : never

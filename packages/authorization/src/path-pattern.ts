@@ -5,15 +5,19 @@ import { refuseRule } from './refuse-rule.ts'
 export interface SegmentPattern {
   /** Starts with a slash unless empty. A `*` segment matches any one non-empty segment. */
   readonly path: string
-  /** True if it includes everything below that path. The pattern of all paths has an empty path and `rest: true`. */
+  /**
+   * True if the pattern includes everything below that path. The pattern for all paths has an empty path and `rest:
+   * true`.
+   */
   readonly rest: boolean
 }
 
 /**
  * Parses the path of a rule. Segments are written decoded. `*` matches one whole non-empty segment; `**` is allowed
- * only at the end. Anything else that looks like a pattern is an error, because its author expects it to work as one.
+ * only at the end. Anything else that looks like a pattern is an error, because it would not work as the author
+ * expects.
  *
- * @throws {ConfigurationError} `rule_invalid`; the message says what to write instead
+ * @throws {ConfigurationError} `rule_invalid`; the message states what to write instead
  */
 export function parsePathPattern(input: unknown, where: string): SegmentPattern {
   if (typeof input !== 'string') refuseRule(where, input, 'a path')

@@ -71,8 +71,8 @@ function compileGlob(glob: string): RegExp {
   return loadMicromatch().makeRe(glob, globOptions)
 }
 
-// In micromatch, `/a/x/**` matches `/a/x`, but `/a/*/**` does not match `/a/x`, so the parent path gets a pattern of
-// its own.
+// In micromatch, `/a/x/**` matches `/a/x`, but `/a/*/**` does not match `/a/x`, so the parent path gets a separate
+// pattern.
 function expandGlob(path: string): readonly string[] {
   return path.endsWith('/**') && path !== '/**' ? [path.slice(0, -'/**'.length), path] : [path]
 }

@@ -1,8 +1,8 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
 
 /**
- * The caller, as requirements see it. How far to trust it depends on what created it: a guard creates principals only
- * from verified certificates.
+ * The caller, as requirements receive it. A guard creates principals only from verified certificates; principals from
+ * other code are not verified.
  */
 export interface Principal {
   /** The SPIFFE ID as text, or the common name or DNS name if callers have no SPIFFE ID. */

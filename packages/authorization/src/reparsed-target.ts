@@ -5,12 +5,12 @@
 export type Reparsing = 'all' | 'belowEscapes'
 
 /**
- * Finds targets that Express cuts in the wrong place once a middleware engine has decoded them.
+ * Finds targets that Express splits in the wrong place after a middleware engine has decoded them.
  *
- * Express reads a target with whitespace through the legacy `url.parse`, which escapes some characters of the path
- * again. It takes the length of a mount path from that longer copy, and removes as many characters from the decoded
- * target. Behind `app.use('/:tenant', router)` the path `/t%20t/xsecret` becomes `/secret`. A query after the path can
- * even become the path.
+ * Express parses a target with whitespace by the legacy `url.parse`, which escapes some characters of the path again.
+ * Express takes the length of a mount path from this longer copy, but removes that number of characters from the
+ * decoded target. Behind `app.use('/:tenant', router)` the path `/t%20t/xsecret` becomes `/secret`. A query after the
+ * path can even become the path.
  *
  * @param url an accepted target: its path has well-formed escapes, and its query is ASCII without spaces
  */

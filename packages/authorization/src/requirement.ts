@@ -31,7 +31,7 @@ export interface RequestFacts {
   /** Null if no caller was authenticated. */
   readonly principal: Principal | null
   readonly method: string
-  /** The path as rules see it: decoded once, without the query. */
+  /** The path that rules are compared with: decoded once, without the query. */
   readonly path: string
   readonly headers: RequestHeaders
 }
@@ -143,8 +143,8 @@ export function allOf(...requirements: readonly Requirement[]): Requirement {
 }
 
 /**
- * Allows a request that meets one of these requirements. They are tested in order, up to the first that is met. One
- * that cannot be evaluated denies the request immediately.
+ * Allows a request that meets one of these requirements. They are tested in order, up to the first that is met. If one
+ * cannot be evaluated, the request is denied immediately.
  *
  * @throws {ConfigurationError} for an empty list
  */
@@ -165,8 +165,8 @@ export function custom(name: string, test: CustomTest, ...more: readonly unknown
 }
 
 /**
- * Leaves the decision to the route: allows the request only if the route has an `allow` of its own, which is then
- * tested. Cannot be combined with other requirements.
+ * Leaves the decision to the route: allows the request only if the route has an `allow` and the caller meets it. Cannot
+ * be combined with other requirements.
  */
 export function perRoute(): Requirement
 export function perRoute(...given: readonly unknown[]): Requirement {

@@ -46,7 +46,7 @@ export interface CompiledRule {
 /**
  * Parses one rule.
  *
- * @throws {ConfigurationError} the message says where, what was found and what to write instead
+ * @throws {ConfigurationError} the message states where, what was found and what to write instead
  */
 export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`

@@ -4,7 +4,7 @@ import type { Screen } from './output/screen.ts'
 export interface Context {
   /** The requested output. */
   readonly output: Screen
-  /** Errors and other messages for people, kept apart from what programs read. */
+  /** Errors and other messages for people, separate from the output that programs read. */
   readonly errors: Screen
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Epoch milliseconds. */

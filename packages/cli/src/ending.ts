@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 
-/** How a long-running command learns that it should end. */
+/** Notifies a long-running command that it should end. */
 export interface Ending {
   /**
    * Makes SIGINT, SIGTERM and SIGHUP abort this signal instead of ending the process, so that the command can clean up.

@@ -1,6 +1,6 @@
 /** The exit codes, for scripts. */
 export const exitCodes = {
-  /** Success, or a long-running command was asked to end. */
+  /** Success, or a long-running command was signalled to end. */
   ok: 0,
   /** The agent returned nothing usable, or the socket is not available. */
   failed: 1,

@@ -37,8 +37,9 @@ export interface Connected {
 }
 
 /**
- * Connects, and resolves with the connection only once its server is verified; nothing is written before. Rejects with
- * a `CallError`. Later socket errors reach the socket's listeners, and do not end the process if there are none.
+ * Connects, and resolves with the connection once its server is verified. Nothing is written before that. Rejects with
+ * a `CallError`. Later socket errors are emitted to the socket's listeners, and do not terminate the process if there
+ * are none.
  */
 export async function connect(dialer: Dialer, target: Target): Promise<Connected> {
   const server = describe(target)

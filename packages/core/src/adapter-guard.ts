@@ -85,7 +85,7 @@ export class AdapterGuard implements Guard {
       material: this.#material,
       onChange: (trustState) => {
         this.#connections.endUnproved(trustState)
-        // Reporting can bring newer material, so read it again.
+        // A log function may replace the material of the source, so read it again.
         ownExpiry.watch(this.#material.current(Date.now()), Date.now())
       },
       onNotice: (notice) => this.#report({ type: 'source', ...notice }),
@@ -223,7 +223,7 @@ export class AdapterGuard implements Guard {
   /**
    * Compiles a route's requirement: a `Requirement` or a list of caller patterns.
    *
-   * @throws {ConfigurationError} the message starts with `where` and says what was found and what was expected
+   * @throws {ConfigurationError} the message starts with `where` and states what was found and what was expected
    */
   compileRoute(allow: unknown, where: string): CompiledRequirement {
     const { localTrustDomain, callers } = this.#options

@@ -20,13 +20,13 @@ export interface AdmissionFacts {
   readonly url: string
   /** True if an adapter supplied the semantics, so the path need not be read again under others. */
   readonly isRoutingKnown: boolean
-  /** The decision of the rules. A rule may leave the request to its route, which was not known yet. */
+  /** The decision of the rules. With `perRoute()`, the route still has to decide. */
   readonly ruling: Allowed
   /** True if the decision was published. */
   readonly isPublished: boolean
 }
 
-// Stored on the request itself, because a `WeakMap` costs several times as much per request. Only this file knows the
+// Stored on the request itself, because a `WeakMap` costs several times as much per request. Only this file has the
 // symbol, and the object names its request, so an admission can be neither forged nor moved to another request.
 const admissionOf: unique symbol = Symbol('countersign.admission')
 

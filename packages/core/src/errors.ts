@@ -20,7 +20,7 @@ interface CallDetails extends ErrorDetails {
 }
 
 /**
- * Reports a call that failed before any of its response may be used. The `code` says why:
+ * Reports a call that failed before any of its response may be used. The `code` identifies the cause:
  *
  * - `server_unreachable`: no connection to the server was possible.
  * - `server_untrusted`: the server's certificate is not trusted, or no longer is.

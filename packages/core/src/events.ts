@@ -134,7 +134,7 @@ export const channels: {
   source: 'countersign:source',
 })
 
-/** Publishes events on their channel and writes those that an operator must see to the log. */
+/** Publishes events on their channel, and logs those that matter to an operator. */
 export interface Reporter {
   /**
    * `wasAuthenticated`: the event is about a connection whose peer was authenticated before, so an unauthenticated

@@ -92,7 +92,7 @@ export interface GuardOptions {
   readonly formatDenial?: (denial: PublicDenial) => DenialBody
 }
 
-/** The part of a denial that a caller may see. */
+/** The part of a denial that may be sent to the caller. */
 export type PublicDenial = Pick<Denial, 'id' | 'status' | 'code'>
 
 /** A formatted denial. */
@@ -204,7 +204,8 @@ function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: OwnCertifi
   throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
 }
 
-// Bundles come and go while the service runs, so a missing one is not an error here; `UpdateWarnings` reports it.
+// Bundles can appear and disappear while the service runs, so a missing one is not an error here; `UpdateWarnings`
+// reports it.
 function parseTrustDomains(input: unknown): readonly string[] {
   return [...new Set(parseStringList(input, 'createGuard: trustDomains').map(parseTrustDomain))]
 }

@@ -19,7 +19,7 @@ export interface Guard {
   tlsOptions(): GuardTlsOptions
   /**
    * Attaches a server. From then on the guard verifies every peer before any HTTP is exchanged and closes connections
-   * whose peer is not verified. It decides each request by the rules before the framework sees it, and installs new
+   * whose peer is not verified. It decides each request by the rules before the framework receives it, and installs new
    * certificates from the source. The Fastify plugin and Express's `createServer` call this for you.
    *
    * @throws {ConfigurationError} `server_unsuitable` if the server's settings would bypass the guard;
@@ -35,7 +35,7 @@ export interface Guard {
    * Decides a connection that carries no HTTP: authenticates it, then applies the rules to the path `/` and an empty
    * method. Returns the principal, or a denial that is already reported. Never throws and never waits.
    *
-   * The connection then closes when its caller's certificate expires, whatever `onExpiry` says.
+   * The connection then closes when its caller's certificate expires, whatever the value of `onExpiry`.
    */
   admitConnection(socket: TLSSocket): Principal | Denial
   /** Explains, layer by layer, how a hypothetical request would be decided. */

@@ -9,7 +9,7 @@ export interface GuardedRequest extends ConnectedRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** What an adapter knows about how its framework routes a request. */
+/** What an adapter reports about how its framework routes a request. */
 export interface RequestRouting {
   /** How the router reads the path. Default: exact matching. */
   readonly semantics?: PathSemantics

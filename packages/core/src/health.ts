@@ -25,7 +25,7 @@ export interface Health {
   readonly lastError?: { readonly at: number; readonly code?: string; readonly detail: string }
 }
 
-/** Remembers the source events that `guard.health()` reports. */
+/** Records the source events that `guard.health()` reports. */
 export class HealthRecord {
   #lastUpdate: number | undefined
   #lastError: Health['lastError'] | undefined

@@ -14,7 +14,7 @@ export type RecognizeListener = (listener: object) => ReadRouting | undefined
 export const exactRouting: RequestRouting = Object.freeze({})
 
 /**
- * Creates a function that asks the adapters about the server's current request listeners. The answer is cached until
+ * Creates a function that queries the adapters about the server's current request listeners. The result is cached until
  * the listeners change.
  */
 export function followListener(server: Server, recognizers: ReadonlySet<RecognizeListener>): ReadRouting {

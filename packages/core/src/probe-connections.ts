@@ -2,9 +2,9 @@ import type { Socket } from 'node:net'
 import { addressGroup } from './address-group.ts'
 
 /**
- * Tracks connections that have not sent a request yet. Their number is bounded, but a new one is never refused: the
- * oldest connection of the client with the most makes room. Therefore neither many connections nor slow ones keep out a
- * kubelet, which needs one only briefly.
+ * Tracks connections that have not sent a request yet. Their number is bounded, but a new one is never refused.
+ * Instead, the oldest connection of the client with the most connections is closed. Therefore neither many nor slow
+ * connections can lock out a kubelet, which needs a connection only briefly.
  */
 export class IdleConnections {
   /** For each client, its connections and when each arrived (as `performance.now()`), oldest first. */

@@ -104,7 +104,7 @@ const live: Answer = { status: 200, word: 'live' }
 const ready: Answer = { status: 200, word: 'ready' }
 const unready: Answer = { status: 503, word: 'unready' }
 
-// `live` waits for nothing, so no limit of another path can delay it.
+// `live` never waits, so the limits of other paths cannot delay it.
 function createAsk(probe: Probe, isServing: () => boolean): Ask {
   if (probe === 'live') return answerAtOnce(() => live)
   const judge = (isFine: boolean): Answer => (isFine && isSafelyServing(isServing) ? ready : unready)

@@ -14,17 +14,19 @@ export type Probe = 'live' | 'ready' | (() => boolean | Promise<boolean>)
 /** Options of `guard.probeListener`. */
 export interface ProbeOptions {
   /**
-   * The port, from 0 to 65535; 0 takes a free one. There is no default, because the workload's manifest names the port.
+   * The port, from 0 to 65535; 0 takes a free one. There is no default, because the workload's manifest must contain
+   * the port.
    */
   readonly port: number
   /**
-   * The address to listen on. Default: all addresses, because a kubelet probes from outside the pod. That is safe: a
-   * client learns only whether the service is alive or ready, and cannot reach the application from here.
+   * The address to listen on. Default: all addresses, because a kubelet probes from outside the pod. That is safe,
+   * because clients only receive whether the service is alive or ready, and cannot reach the application through this
+   * port.
    */
   readonly host?: string
   /**
-   * The paths to answer, compared byte for byte without the query. Each value says what its path answers; every path of
-   * a plain list answers `ready`.
+   * The paths to answer, compared byte for byte without the query. Each value determines the response of its path. In a
+   * plain list, every path answers `ready`.
    */
   readonly paths: readonly string[] | Readonly<Record<string, Probe>>
 }

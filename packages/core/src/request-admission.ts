@@ -32,7 +32,7 @@ export interface AdmissionParts {
   readonly report: Reporter
 }
 
-/** What a server's gate knows about the application behind it. */
+/** What a server's gate receives about the application behind it. */
 export interface ServerRouting {
   readonly routing: RequestRouting
   /** True if an adapter specified how the path is read. */
@@ -150,7 +150,7 @@ export class RequestAdmission {
     return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal.name)
   }
 
-  /** Denies a request for a reason that only the caller of this method can see. */
+  /** Denies a request for a reason that only the caller of this method can detect. */
   deny(request: GuardedRequest, principal: Principal | null, reason: Denial['reason'], detail: string): Denial {
     return this.#deny(request, createDenial(reason, detail), principal?.name)
   }

@@ -21,7 +21,7 @@ export interface GateQuestions {
 
 /**
  * Creates the gate of a server. It decides each request where Node emits it, before any hook, middleware or router, and
- * answers denied requests. This includes requests that Node emits as events of their own (`upgrade`, `connect`,
+ * answers denied requests. This includes requests for which Node emits separate events (`upgrade`, `connect`,
  * `checkContinue`, `checkExpectation`), which no framework sees.
  */
 export function createServerGate({ admit, leave, answer, markUpgraded }: GateQuestions): RequestGate {

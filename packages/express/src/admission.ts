@@ -46,7 +46,7 @@ export function keepAdmission(request: IncomingMessage & Admitted, admission: Ad
   Reflect.defineProperty(request, 'principal', { value: admission.principal, enumerable: true, configurable: true })
 }
 
-/** Returns the decision on a request, or undefined if `countersign()` has not seen it. */
+/** Returns the decision on a request, or undefined if it did not pass through `countersign()`. */
 export function findAdmission(request: IncomingMessage & Admitted): Admission | undefined {
   return Admission.read(findRecord(request) ?? request._countersign, request)
 }

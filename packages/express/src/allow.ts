@@ -42,7 +42,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     }
     const admission = findAdmission(request)
     if (admission === undefined) {
-      // Without a guard there is no log and no format, and the caller learns nothing more.
+      // Without a guard, there is no log and no `formatDenial`, and the caller receives no further details.
       response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
       response.end(
         JSON.stringify({
@@ -73,7 +73,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   return middleware
 }
 
-// A silently ignored second requirement would look as if it were in force.
+// If a second requirement were silently ignored, its author would rely on it.
 function refuseMore([found, next]: readonly unknown[]): void {
   if (found === undefined) return
   const message = isCallable(next)
@@ -82,7 +82,9 @@ function refuseMore([found, next]: readonly unknown[]): void {
   throw new ConfigurationError('option_invalid', message)
 }
 
-/** Returns whether a middleware was created by `allow`, and therefore denies every request that no guard has seen. */
+/**
+ * Returns whether a middleware was created by `allow`, and therefore denies every request that no guard has decided.
+ */
 export function isAllow(middleware: object): boolean {
   return narrowing.get(middleware) !== undefined
 }

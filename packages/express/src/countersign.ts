@@ -37,10 +37,10 @@ export function countersign(guard: Guard): Middleware {
     next,
   ) => {
     // All requests of an application have one prototype. Reading `request.app` each time would cost more, because V8
-    // gives every request of Express a hidden class of its own; for the same reason little else is read here.
+    // creates a separate hidden class for every request of Express. For the same reason, little else is read here.
     const prototype = Reflect.getPrototypeOf(request)
     if (prototype !== checkedPrototype) {
-      // Only `createServer` sees the application before it serves requests.
+      // Only `createServer` receives the application before it handles requests.
       if (isExpress4(request.app)) {
         next(createExpress4Error('countersign'))
         return

@@ -8,7 +8,7 @@ import { readAppRouting, readUnknown, recognizerFor } from './read-routing.ts'
 
 /**
  * Creates the HTTPS server of an Express application and attaches the guard. Peers are verified before any HTTP, and
- * the rules decide each request before the application sees it.
+ * the rules decide each request before the application receives it.
  *
  * When it starts to listen, it emits an `error` event if any routes are registered before `countersign(guard)`. The
  * error lists all of them, and the server closes.

@@ -96,7 +96,7 @@ function readLayer(layer: object, outer: readonly object[]): RouterLayer {
   if ('mountpath' in handle || hidesApplication(handle)) {
     return { ...common, handle, kind: 'application' }
   }
-  // A function mounted on a path of its own often wraps a router.
+  // A function that is mounted on a path often wraps a router.
   return { ...common, handle, kind: rawPath === undefined || path === '/' ? 'middleware' : 'opaque' }
 }
 

@@ -25,7 +25,7 @@ export function readRouting(
   isFolding: boolean,
 ): RequestRouting {
   const app = findRootApp(request.app)
-  // A bare router folds by default, and there is no means to know whether this one does.
+  // A bare router ignores case by default, and its setting cannot be read.
   return app === undefined ? unknownRouting : readRootRouting(app, url, isFolding)
 }
 

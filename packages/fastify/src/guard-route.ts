@@ -92,7 +92,7 @@ export interface GuardedRoute {
   readonly allows: readonly object[]
   /** True if the path may end in a parameter, which can be empty. */
   readonly hasParameter: boolean
-  /** Throws if a later `onRoute` hook changed what was checked, because the change would be ignored. */
+  /** Throws if a later `onRoute` hook changed a checked property, because the change would be ignored. */
   readonly checkUnchanged: () => void
 }
 

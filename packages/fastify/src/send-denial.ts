@@ -23,8 +23,8 @@ export function sendDenial(guard: AdapterGuard, denial: Denial, raw: GuardedRequ
 }
 
 /**
- * Answers a request that no guard has seen. Without a guard there is no log and no format, and the caller learns
- * nothing more.
+ * Answers a request that no guard has decided. Without a guard, there is no log and no `formatDenial`, and the caller
+ * receives no further details.
  */
 export function sendUnavailable(reply: DenyingReply): void {
   const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }
@@ -33,7 +33,7 @@ export function sendUnavailable(reply: DenyingReply): void {
   send(reply, body.status, headers, JSON.stringify(body))
 }
 
-// Sent as bytes, because Fastify adds a charset to JSON text, which neither `formatDenial` nor RFC 9457 asks for.
+// Sent as bytes, because Fastify adds a charset to JSON text, which neither `formatDenial` nor RFC 9457 requires.
 function send(reply: DenyingReply, status: number, headers: OutgoingHttpHeaders, body: string): void {
   reply.code(status)
   reply.headers(headers)

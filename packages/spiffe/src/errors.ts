@@ -1,4 +1,4 @@
-/** Says why a text is not a SPIFFE ID or not a trust domain name. Each code names one clause of SPIFFE-ID §2. */
+/** Identifies why a text is not a SPIFFE ID or not a trust domain name. Each code is for one clause of SPIFFE-ID §2. */
 export type SpiffeIdErrorCode =
   | 'empty'
   | 'bad_scheme'
@@ -11,7 +11,7 @@ export type SpiffeIdErrorCode =
   | 'trailing_slash'
   | 'too_long'
 
-/** Says why a certificate, revocation list, key or bundle was rejected. */
+/** Identifies why a certificate, revocation list, key or bundle was rejected. */
 export type CertificateErrorCode =
   | 'certificate_missing'
   | 'certificate_malformed'
@@ -33,7 +33,7 @@ export type CertificateErrorCode =
   | 'authority_unusable'
   | 'svid_unusable'
 
-/** Says why a source of X.509 material has no material, or why it rejected an update. */
+/** Identifies why a source of X.509 material has no material, or why it rejected an update. */
 export type SourceErrorCode =
   | 'source_closed'
   | 'source_empty'
@@ -56,7 +56,7 @@ export type SourceErrorCode =
   | 'message_malformed'
   | 'svid_withdrawn'
 
-/** Says why a configuration was rejected at startup. */
+/** Identifies why a configuration was rejected at startup. */
 export type ConfigurationErrorCode =
   | 'option_unknown'
   | 'option_invalid'

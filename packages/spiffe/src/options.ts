@@ -41,8 +41,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * Returns a list of at least one non-empty string. An empty list is an error because it could mean "everybody" or
- * "nobody".
+ * Returns a list of at least one non-empty string. An empty list is an error because it could mean "all" or "none".
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -104,7 +103,7 @@ export function ignoreRejection(value: unknown): void {
 }
 
 /**
- * Throws an error that says where the value is, what was found and what was expected.
+ * Throws an error that states where the value is, what was found and what was expected.
  *
  * @throws {ConfigurationError} always, with `code` (default `option_invalid`) and the value
  */

@@ -36,7 +36,7 @@ export class Authority {
   readonly keyPem: string
   /** For the `key` option of another authority. */
   readonly key: TestKey
-  /** The certificate for the bundle of this trust domain: the root, for an intermediate as well. */
+  /** The certificate for the bundle of this trust domain. For an intermediate, this is its root. */
   readonly bundlePem: string
   readonly #parts: AuthorityParts
 

@@ -63,7 +63,7 @@ export type KeyUsage =
 /** An extended key usage, by its name in RFC 5280 §4.2.1.12, as far as tests need it. */
 export type ExtendedKeyUsageName = 'serverAuth' | 'clientAuth' | 'codeSigning' | 'anyExtendedKeyUsage'
 
-/** An extension that the testkit does not know. */
+/** An extension that the testkit has no option for. */
 export interface ExtraExtension {
   /** The dotted object identifier. */
   readonly oid: string

@@ -15,7 +15,7 @@ export interface IssueContext {
 }
 
 /**
- * Applies faults in the given order; a later one sees, and may override, the changes of an earlier one.
+ * Applies faults in the given order. A later fault is applied to the result of the earlier ones, and may override it.
  *
  * @throws {ConfigurationError} `option_invalid` for an unknown fault, because a test with a misspelled one would pass
  * for the wrong reason

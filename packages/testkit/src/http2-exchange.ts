@@ -17,7 +17,7 @@ export function createHttp2Exchange(url: string, tls: ConnectionOptions): Exchan
       try {
         return await send(session, target, init)
       } catch (error) {
-        // A stream only reports that it was cancelled; the session knows why the connection closed.
+        // A stream only reports that it was cancelled; the session has the reason for the close.
         throw failures.get(session) ?? error
       }
     },

@@ -1,5 +1,5 @@
 /**
- * Certificates and requests as a given caller, for tests.
+ * Issues certificates for tests, and sends requests as any caller.
  *
  * @module @countersign/testkit
  */

@@ -1,5 +1,5 @@
 /**
- * Live certificates from a SPIFFE agent.
+ * Gets certificates from a SPIFFE agent and keeps them up to date.
  *
  * @module @countersign/workload-api
  */

@@ -107,8 +107,8 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Fetches the bundles of all trust domains that the agent knows, by name. For workloads that verify others and have
-   * no SVID. A bundle that cannot be read has no authorities and reports the reason in `faults`.
+   * Fetches the bundles of all trust domains for which the agent has one, by name. For workloads that verify others but
+   * have no SVID. A bundle that cannot be read has no authorities and reports the reason in `faults`.
    *
    * @throws {AgentError} if the agent does not answer
    */
@@ -120,8 +120,8 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Watches the bundles of all trust domains that the agent knows. Requires revocation lists as `watchX509Svids` does.
-   * Returns a function that stops watching.
+   * Watches the bundles of all trust domains for which the agent has one. Requires revocation lists as `watchX509Svids`
+   * does. Returns a function that stops watching.
    */
   watchX509Bundles(watcher: Watcher<ReadonlyMap<string, X509Bundle>>): () => void {
     checkWatcher(watcher)
@@ -159,7 +159,7 @@ export class WorkloadApiClient {
   }
 
   /**
-   * Asks the agent to validate a token that a caller sent (SPIFFE Workload API §6.2.3).
+   * Lets the agent validate a token that a caller sent (SPIFFE Workload API §6.2.3).
    *
    * @throws {ConfigurationError} `option_invalid` for an empty audience
    * @throws {AgentError} `agent_refused` if the token is not valid; the reason is in the message

@@ -5,9 +5,9 @@ import { ConfigurationError } from '@countersign/spiffe'
 import type { DevSocket } from './dev-options.ts'
 
 /**
- * Returns where to create the socket: at the requested place, otherwise in `XDG_RUNTIME_DIR`, so that its name stays
- * the same between starts. Returns undefined, for a new folder with mode 0700, if there is no such folder that only we
- * can access.
+ * Returns the path of the socket to create: the requested one, otherwise one in `XDG_RUNTIME_DIR`, so that it stays the
+ * same between starts. Returns undefined if that folder does not exist or others can access it. The caller then creates
+ * a new folder with mode 0700.
  *
  * @throws {ConfigurationError} `option_invalid` if the folder of the path does not exist; it is not created, so none is
  * left behind

@@ -83,10 +83,7 @@ function isSegment(text: string): boolean {
   return /^[A-Za-z0-9._-]+$/.test(text) && text !== '.' && text !== '..'
 }
 
-/**
- * Our authority lives for a year, but an SVID that is rarely replaced would not show whether a service handles
- * rotation.
- */
+/** Our authority is valid for a year, but a long-lived SVID would not show whether a service handles rotation. */
 const longestTtlSeconds = 24 * 3600
 
 function parseTtl(text: string): number {

@@ -10,7 +10,7 @@ import { followRotations } from './follow-rotations.ts'
 import { quoteForShell } from './quote-for-shell.ts'
 
 /**
- * Runs a Workload API on a Unix socket or a loopback port until the process is asked to end, and then removes
+ * Runs a Workload API on a Unix socket or a loopback port until the process is signalled to end, and then removes
  * everything it created. Never use it in production: every client of the socket gets every SVID, and the authority's
  * key is in this process.
  *

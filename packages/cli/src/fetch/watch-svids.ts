@@ -8,7 +8,7 @@ import { formatMoment, formatRemaining } from '../output/format-time.ts'
 import { readSvidFacts, type SvidFacts } from '../output/svid-facts.ts'
 
 /**
- * Shows each update of the agent until the process is asked to end, or until the agent reports a final error. A
+ * Shows each update of the agent until the process is signalled to end, or until the agent reports a final error. A
  * terminal shows blocks, with a countdown to the earliest expiry below. Otherwise each SVID is one line, or JSON.
  */
 export async function watchSvids(client: WorkloadApiClient, json: boolean, context: Context): Promise<number> {

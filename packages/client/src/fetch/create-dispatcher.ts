@@ -117,7 +117,7 @@ class DialingDispatcher extends Dispatcher {
     const reason = typeof error === 'function' ? null : (error ?? null)
     const ended = this.#generation.agent.destroy(reason)
     this.#ending.abort()
-    // Once undici's agent is closing, it no longer knows its connections.
+    // Once undici's agent is closing, it no longer lists its connections.
     for (const socket of this.#open) socket.destroy(reason ?? new errors.ClientDestroyedError())
     await ended
     if (typeof error === 'function') error()

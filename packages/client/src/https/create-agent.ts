@@ -62,7 +62,7 @@ class DialingAgent extends CountingAgent {
     dialer.onStale((socket) => {
       if (this.#idle.delete(socket)) socket.destroy()
     })
-    // Runs before Node's own listener, which would give the socket to the next waiting request.
+    // Runs before Node's own listener, which would assign the socket to the next waiting request.
     this.prependListener('free', (socket: Duplex) => {
       if (socket instanceof TLSSocket && !this.#isUsable(socket)) socket.destroy()
     })

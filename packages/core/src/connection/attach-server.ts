@@ -114,7 +114,7 @@ function ignoreRequest(): void {}
 const receivesUndecided =
   'receives requests that perRoute() leaves to their route before the route decides; use rules without perRoute(), or remove the listener'
 
-// Keeps what was checked at startup true: every call that would loosen it throws.
+// Protects the settings that were checked at startup: every call that would weaken them throws.
 function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
   for (const name of ['setSecureContext', 'setTicketKeys', 'addContext', 'setOptions']) {
     Reflect.defineProperty(server, name, { value: () => refuse(`${name}() would replace what the guard has set`) })
@@ -165,8 +165,8 @@ function interceptEvents(server: TlsServer, { connections, latest, gate }: Attac
   Reflect.defineProperty(server, 'emit', { value: guarded, writable: true, configurable: true })
 }
 
-// No listener sees a refused peer, as if Node had destroyed it during the handshake. That includes the listener with
-// which Node starts to speak HTTP.
+// No listener receives a refused peer, as if Node had destroyed its connection during the handshake. That includes the
+// listener with which Node starts to parse HTTP.
 function isAccepted(socket: unknown, { connections, latest, isHttp }: AcceptParts): boolean {
   if (!(socket instanceof TLSSocket)) return false
   const now = Date.now()

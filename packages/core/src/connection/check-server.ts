@@ -67,7 +67,7 @@ function describeRejection(isOpensslRequired: boolean): string {
     : 'rejectUnauthorized is not false, but OpenSSL has no authorities here and would reject every peer; use guard.tlsOptions() unchanged'
 }
 
-// Node replaces all options when the certificate changes, so options that we do not know would be lost.
+// Node replaces all options when the certificate changes, so options that we do not pass would be lost.
 const unsupported: readonly string[] = [
   'secureProtocol',
   'maxVersion',

@@ -76,8 +76,8 @@ export class ConnectionExpiry {
   }
 
   /**
-   * Makes expiry of the peer's certificate close the socket from now on, whatever `onExpiry` says, because no HTTP
-   * request will be checked on it.
+   * From now on, closes the socket when the peer's certificate expires, whatever the value of `onExpiry`, because no
+   * further HTTP request is checked on it.
    */
   markWithoutHttp(request: ConnectedRequest): void {
     const connection = this.#registry.find(request)
@@ -103,7 +103,7 @@ export class ConnectionExpiry {
     return true
   }
 
-  // Makes the response announce that the connection is about to close, or has to.
+  // Makes the response announce the close of the connection, if that is due.
   #beginExchange(connection: Connection | undefined, request: EndableRequest, response: EndableResponse): void {
     if (connection === undefined) return
     const isRefusing = this.#onExpiry === 'refuse'

@@ -8,7 +8,7 @@ export interface ConnectedRequest {
   readonly stream?: { readonly session?: object | undefined } | undefined
 }
 
-// Stored on the socket or session itself, which is cheaper per request than any map. Only this file knows the symbol,
+// Stored on the socket or session itself, which is cheaper per request than any map. Only this file uses the symbol,
 // and a request cannot set it.
 const connectionOf: unique symbol = Symbol('countersign.connection')
 

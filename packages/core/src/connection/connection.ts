@@ -43,7 +43,7 @@ export class Connection implements ConnectionEnd {
   readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
   trustState: TrustState
-  /** Set if the connection speaks HTTP/2. */
+  /** Set if the connection uses HTTP/2. */
   streams: OpenStreams | undefined = undefined
   /** Set if the socket carries no HTTP, or no longer does. Access can then be ended only by closing it. */
   isWithoutHttp = false

@@ -22,7 +22,7 @@ export function describeOpensslCode(code: string): string {
 }
 
 /**
- * Returns the address of a peer whose handshake failed. By then only the socket below TLS knows it, and only if
+ * Returns the address of a peer whose handshake failed. Then only the socket below TLS has it, and only if
  * `rememberAddress` read it earlier.
  */
 export function findAddress(socket: TLSSocket): string | undefined {

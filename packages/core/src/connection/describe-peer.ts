@@ -7,7 +7,7 @@ export function nameOf(proof: Proof): { readonly spiffeId: string } | { readonly
   return isX509Svid(proof) ? { spiffeId: proof.spiffeId.toString() } : { subject: proof.name }
 }
 
-/** Returns the name of a verified caller, as its principal has it. */
+/** Returns the name of a verified caller, as in `principal.name`. */
 export function callerOf(proof: Proof): string {
   return isX509Svid(proof) ? proof.spiffeId.toString() : proof.name
 }
@@ -25,7 +25,7 @@ export function validityOf({ leaf }: Proof): { readonly notBefore: number; reado
   return { notBefore: leaf.notBefore, notAfter: endOfValidity(leaf) }
 }
 
-/** Returns the address of a peer, if its socket still knows it. */
+/** Returns the address of a peer, if its socket still has it. */
 export function addressOf({ remoteAddress }: TLSSocket): { readonly remoteAddress?: string } {
   return remoteAddress === undefined ? {} : { remoteAddress }
 }

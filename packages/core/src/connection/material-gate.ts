@@ -99,8 +99,8 @@ export class MaterialGate {
   }
 
   /**
-   * Returns whether this material is still in use. False also if the source is not followed, because only reading it
-   * would show.
+   * Returns whether this material is still in use. Also returns false if the source is not followed, because a change
+   * would only be noticed by reading it.
    */
   isCurrent(trustState: TrustState | undefined): boolean {
     if (!this.#isFollowed || this.#state.material === 'lost') return false

@@ -1,10 +1,10 @@
 import { describeCertificate, isSameName } from '@countersign/spiffe/internal'
 import type { OwnCertificate, Certificate } from '@countersign/spiffe'
 
-/** Milliseconds. Certificates that live longer than 90 days tend to be renewed by hand, and late. */
+/** Milliseconds. Certificates with a lifetime of more than 90 days tend to be renewed by hand, and late. */
 export const longCertificateLifetime: number = 90 * 24 * 60 * 60 * 1000
 
-/** Describes a leaf that lives longer than `limit` (milliseconds), or returns undefined. */
+/** Describes a leaf whose lifetime exceeds `limit` (milliseconds), or returns undefined. */
 export function describeLongLife(
   { notBefore, notAfter }: { readonly notBefore: number; readonly notAfter: number },
   limit: number,
@@ -40,7 +40,7 @@ export function describeClientOnly({ sides }: Pick<OwnCertificate, 'sides'>): st
 }
 
 /**
- * Describes authorities that OpenSSL cannot tell apart, or returns undefined. OpenSSL distinguishes authorities of the
+ * Describes authorities that OpenSSL cannot distinguish, or returns undefined. OpenSSL distinguishes authorities of the
  * same name only by key id, and without key ids it never tries the second.
  */
 export function describeIndistinct(authorities: readonly Certificate[]): string | undefined {

@@ -1,8 +1,8 @@
 import type { TrustScope } from './trust-scope.ts'
 
 /**
- * Whether OpenSSL also has to accept a peer's chain. Our own verifier always decides. With `unused` it decides alone,
- * and OpenSSL is given no authorities.
+ * Whether OpenSSL also has to accept a peer's chain. Our own verifier always decides. With `unused`, only our verifier
+ * decides, and OpenSSL gets no authorities.
  */
 export type OpensslVerdict = 'required' | 'unused'
 

@@ -8,8 +8,8 @@ import { callAt } from './long-timer.ts'
 export type Expiring = Pick<SourceEvent, 'of' | 'trustDomain' | 'detail' | 'remaining' | 'expiresAt'>
 
 /**
- * The remaining fractions of a lifetime at which expiry is reported. Fractions suit certificates that live for hours as
- * well as years.
+ * The remaining fractions of a lifetime at which expiry is reported. Fractions suit lifetimes of hours as well as
+ * years.
  */
 const shares: readonly number[] = [0.5, 0.2, 0.05]
 
@@ -33,8 +33,9 @@ interface Watched extends Validity {
 
 /**
  * Reports that our own certificate or an authority will expire: once each when a half, a fifth and a twentieth of its
- * lifetime remain. At startup, only a fifth or less is reported, because many authorities live for years beyond their
- * half. An authority is not reported if a younger one of its trust domain outlives it and so replaces it.
+ * lifetime remain. At startup, only a fifth or less is reported, because many authorities are valid for years after
+ * half of their lifetime. An authority is not reported if its trust domain has a newer one that expires later and so
+ * replaces it.
  */
 export class OwnExpiry {
   readonly #report: (expiring: Expiring) => void
@@ -85,7 +86,7 @@ export function timeWhenLeft({ notBefore, expiresAt }: Validity, share: number):
   return expiresAt - (expiresAt - notBefore) * share
 }
 
-// For a certificate that is found past its half, the half counts as reported.
+// If less than half of the lifetime remains when a certificate is first found, the half counts as reported.
 function firstShare(each: Watched, now: number): number {
   return now >= timeWhenLeft(each, 0.5) ? 0.5 : 1
 }

@@ -64,8 +64,8 @@ export class PeerReports {
   }
 
   /**
-   * Reports a handshake that OpenSSL failed before there was a connection. `hasMaterial` says whether we had a
-   * certificate to answer with.
+   * Reports a handshake that OpenSSL failed before there was a connection. `hasMaterial`: whether we had a certificate
+   * to present.
    */
   reportHandshake(error: Error, socket: TLSSocket, hasMaterial: boolean, now: number): void {
     const remoteAddress = findAddress(socket)
@@ -76,7 +76,7 @@ export class PeerReports {
     this.#report({ type: 'authentication', outcome: 'refused', at: now, ...why, ...from })
   }
 
-  /** Reports a caller that speaks another protocol than the server. `verdict` is the verdict on its connection. */
+  /** Reports a caller that uses another protocol than the server. `verdict` is the verdict on its connection. */
   reportProtocol(socket: TLSSocket, verdict: PeerVerdict | undefined, now: number): void {
     const about = { ...(verdict?.ok === true && describeProof(verdict.proof)), ...addressOf(socket) }
     const reason = 'protocol_unsupported'

@@ -13,7 +13,7 @@ import { verifyPeer } from './verify-peer.ts'
 export interface VerdictPolicy {
   /** Milliseconds. A peer is refused if its certificate has a longer lifetime. */
   readonly maxCertificateLifetime: number | undefined
-  /** Reads what Node exposes of a peer's chain. Default: that of a caller. */
+  /** Reads what Node exposes of a peer's chain. Default: reads the chain of a caller. */
   readonly readPeerChain?: (socket: TLSSocket) => PresentedChain | undefined
   /** Limits the time spent on explaining why OpenSSL refused a caller. Default: a tenth of the time. */
   readonly diagnosis?: TimeBudget

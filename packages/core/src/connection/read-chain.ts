@@ -9,7 +9,7 @@ export interface PresentedChain {
   readonly leaf: Buffer
   /**
    * Return the DER of the chain, leaf first, in each form that Node offers. The next form is read only if the previous
-   * one proves nothing.
+   * one does not verify.
    */
   readonly readers: readonly [ReadChain, ...ReadChain[]]
 }

@@ -35,7 +35,7 @@ function findPeer(session: Buffer): Buffer | undefined {
 
 const peer = 0xa3
 
-// Counts tag and length. From 0x80 on, the length has a length of its own (X.690 §8.1.3).
+// Counts tag and length. From 0x80 on, the first byte is the length of the length (X.690 §8.1.3).
 function countHeader(bytes: Buffer, offset: number): number {
   const first = bytes[offset + 1] ?? 0
   return first < 0x80 ? 2 : 2 + (first & 0x7f)

@@ -68,7 +68,7 @@ export class SourceFollower {
   #refresh(): void {
     const { material, onChange } = this.#options
     const trustState = material.current(Date.now())
-    // A log to which `current` reported a loss may have closed the last server.
+    // `current` may have reported a loss, and the application's `log` may have closed the last server.
     if (this.#stop === undefined) return
     const refresh = (): void => this.#refresh()
     this.#stopExpiry()

@@ -1,8 +1,8 @@
 import type { Server as TlsServer, TLSSocket } from 'node:tls'
 
 /**
- * Answers and reports clients that do not speak HTTP/2 to a server that speaks nothing else. Node would answer 403,
- * which looks like a denial, and report nothing. The application's own listener takes precedence.
+ * Answers and reports clients of an HTTP/2-only server that do not use HTTP/2. Node alone would answer 403, which looks
+ * like a denial, and would report nothing. The application's own listener takes precedence.
  */
 export function refuseUnknownProtocol(server: TlsServer, report: (socket: TLSSocket) => void): void {
   server.on('unknownProtocol', (socket: TLSSocket) => {

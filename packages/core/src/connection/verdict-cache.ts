@@ -94,7 +94,7 @@ export class VerdictCache {
   verifyAgain(proof: Proof, claim: Omit<KeptClaim, 'leafDer' | 'readChain'>): PeerTrustVerdict<Proof> {
     const { leaf, path } = proof
     this.#follow(claim.trust)
-    // The proof may have been evicted since, but it is still known to the caller.
+    // The proof may have been evicted in the meantime, but the caller of this function still has it.
     if (!this.#kept.has(leaf.sha256)) this.#keep(leaf.sha256, proof, claim.extras ?? none, claim.trust)
     const chain = path.slice(0, -1)
     // Includes the old authority, because a new one may have cross-signed it.

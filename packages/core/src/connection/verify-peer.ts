@@ -27,8 +27,8 @@ export function verifyPeer(
   const shown = readPeerChain(socket)
   if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
   const verify = (): PeerVerdict => verifyShown(socket, shown, trustState, cache, now)
-  // OpenSSL's verdict is a second check if it has authorities. It says neither which bundle proved the peer nor that
-  // the certificate is an SVID.
+  // OpenSSL's verdict is a second check if it has authorities. It neither identifies the bundle that proved the peer
+  // nor ensures that the certificate is an SVID.
   if (trustState.openssl === 'unused' || socket.authorized) return verify()
   // Already refused: our verification only explains, in our own words, what is wrong.
   const verdict = diagnosis === undefined ? verify() : diagnosis.spend(verify)

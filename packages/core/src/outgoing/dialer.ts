@@ -30,7 +30,7 @@ export interface Dial {
   accept(socket: TLSSocket): Principal | null | undefined
 }
 
-/** An open connection, and the certificate of ours with which it was opened. */
+/** An open connection, and our certificate with which it was opened. */
 interface Call {
   readonly server: string
   readonly own: string
@@ -39,8 +39,8 @@ interface Call {
 
 /**
  * Guards outgoing calls: provides the current certificate for each connection, verifies the server, and reports which
- * connections must not be reused. The HTTP client (an agent or a dispatcher) asks the dialer and makes no security
- * decisions itself.
+ * connections must not be reused. The HTTP client (an agent or a dispatcher) leaves all security decisions to the
+ * dialer.
  */
 export class Dialer {
   readonly #options: ParsedDialerOptions
@@ -180,7 +180,7 @@ export class Dialer {
     try {
       return this.#servers.accept(socket, trustState, { end, announce: () => this.#retire(socket, call) })
     } catch (error) {
-      // An exception here would end the process, and a hostile certificate must not be able to do that.
+      // An exception here would terminate the process, so a hostile certificate must not be able to cause one.
       const detail = describeThrown(error)
       const refusal: PeerRefusal = { ok: false, reason: 'verification_failed', detail }
       this.#report({ type: 'authentication', outcome: 'refused', at: Date.now(), reason: refusal.reason, detail })

@@ -26,8 +26,8 @@ export type ParsedServerNames =
   | { readonly kind: 'hosts'; readonly ca: readonly string[] }
 
 /**
- * Parses `servers`. An empty list is an error. A missing bundle is not, because bundles come and go while the service
- * runs; servers of that trust domain are refused meanwhile.
+ * Parses `servers`. An empty list is an error. A missing bundle is not, because bundles can appear and disappear while
+ * the service runs. Servers of a trust domain without a bundle are refused.
  *
  * @throws {ConfigurationError} `option_invalid`, or `rule_invalid` if the text is not a pattern of SPIFFE IDs
  */

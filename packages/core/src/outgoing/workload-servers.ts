@@ -38,7 +38,7 @@ export class WorkloadServers implements ServerCheck {
       // OpenSSL's verdict still counts: `accept` refuses every server that OpenSSL refused. It verifies the chain
       // itself first, so that the error can name the server and the fault, which OpenSSL's error cannot.
       rejectUnauthorized: false,
-      // X509-SVID §5: a workload is identified by its SPIFFE ID; its host names prove nothing.
+      // X509-SVID §5: a workload is identified by its SPIFFE ID, not by its host names.
       checkServerIdentity: () => undefined,
     }
   }

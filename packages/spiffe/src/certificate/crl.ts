@@ -159,7 +159,7 @@ function* decode(der: Buffer): Generator<void, Crl> {
   // §5.1.2.5: the syntax allows omitting it but the profile does not. Without it a list would never become stale.
   if (next === undefined) return refuse('no nextUpdate', 'the time at which the list becomes stale')
 
-  // Checked here, because otherwise the list would look like another issuer's.
+  // Checked here, because the list would otherwise be taken for one of another issuer.
   const scheme = chooseScheme(signature)
   if (typeof scheme === 'string') refuse(`the signature algorithm ${signature.algorithm}`, 'a strong and supported one')
   return {

@@ -80,7 +80,7 @@ export function splitDer(bytes: Uint8Array): readonly Buffer[] {
 
 /**
  * Reads the one element at an offset. Accepts only the shortest form of a length (X.690 §10.1): otherwise two parsers
- * could see different certificates.
+ * could read different certificates.
  *
  * @throws {CertificateError} `certificate_malformed`
  */

@@ -8,8 +8,8 @@ import type { PathRequest, Refusal } from './path-request.ts'
 export const maxSignatureChecks = 32
 
 /**
- * Tracks which certificate may have issued which: first by name, then without those whose signature is invalid. No
- * signature of a certificate is checked if such steps do not connect it to an authority.
+ * Tracks the possible issuers of each certificate: first by name, then without those that did not sign it. If the
+ * remaining steps do not connect a certificate to an authority, none of its signatures is checked.
  */
 export class PathEdges {
   readonly maxChecks: number = maxSignatureChecks
@@ -65,9 +65,9 @@ export class PathEdges {
   }
 
   /**
-   * Checks a signature like `checkSignature`, once for each child and issuer. If an authority did not sign a
-   * certificate that names it, also checks all others that name an authority. Certificates that no authority signed
-   * then need no further search.
+   * Checks a signature like `checkSignature`, once for each child and issuer. If a certificate names an authority as
+   * its issuer but was not signed by it, all other certificates that name an authority are checked too. The search can
+   * then skip certificates that no authority signed.
    */
   verify(child: Certificate, issuer: Certificate): Refusal | undefined {
     const refusal = this.#verifyOnce(child, issuer)

@@ -12,7 +12,7 @@ export interface PemBlock {
 }
 
 /**
- * Splits text into its PEM blocks. All PEM is read here, so that every caller sees the same certificates and keys. Text
+ * Splits text into its PEM blocks. All PEM is read here, so that all code gets the same certificates and keys. Text
  * around blocks is allowed (RFC 7468 §2), but it must not look like a broken block: an indented or commented-out
  * boundary, base64 without boundaries, or DER after the last block. A UTF-8 byte order mark is skipped at the start of
  * the text, and at the start of a file that was appended.

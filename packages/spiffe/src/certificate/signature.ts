@@ -27,8 +27,8 @@ export function verifySignature(signature: CertificateSignature, issuerKey: KeyO
 }
 
 /**
- * Returns true if this key made the signature, even with a weak algorithm. This proves nothing and must only be used to
- * deny more: it finds the owner of a rejected revocation list.
+ * Returns true if this key made the signature, even with a weak algorithm. This is not a proof, because the algorithm
+ * may be weak. It must only be used to deny: it finds the signer of a rejected revocation list.
  */
 export function isPossiblySignedBy(signature: CertificateSignature, key: KeyObject): boolean {
   const hash = weakHashes.get(signature.algorithm)

@@ -19,10 +19,10 @@ export interface SubjectParts {
 }
 
 /**
- * Creates the material of a workload of a CA without SPIFFE. The key belongs to the leaf, and the chain ends at the CA.
- * It is valid at `now` (epoch milliseconds) for at least one side of a handshake.
+ * Creates the material of a workload with a certificate from a CA without SPIFFE. The key belongs to the leaf, and the
+ * chain ends at the CA. It is valid at `now` (epoch milliseconds) for at least one side of a handshake.
  *
- * @throws {CertificateError} saying which of these conditions fails
+ * @throws {CertificateError} if one of these conditions is not met; the message states which
  */
 export function assembleSubjectMaterial(parts: SubjectParts, now: number): SubjectMaterial {
   const { key, certificates } = parts

@@ -6,7 +6,8 @@ import { Refused } from './refusal.ts'
 
 /**
  * Decodes a presented chain, leaf first, within the limits of a chain. Uses known certificates instead of decoding them
- * again: Node also shows the authority of every peer, and decoding it each time would cost as much as the leaf.
+ * again: Node also returns the authority of every peer, and decoding it each time would cost as much as decoding the
+ * leaf.
  */
 export function decodeChain(
   chain: readonly Uint8Array[],

@@ -36,7 +36,7 @@ export class X509Bundle {
   /** The sequence number of a SPIFFE bundle document (§4.1.1). A lower number than before means an older bundle. */
   readonly sequence: bigint | undefined
   /**
-   * The refresh interval that the publisher asks for, in seconds (§4.1.2). At least 1; undefined without a usable hint.
+   * The refresh interval that the publisher requests, in seconds (§4.1.2). At least 1; undefined without a usable hint.
    */
   readonly refreshHintSeconds: number | undefined
   readonly #faults: readonly BundleFault[]

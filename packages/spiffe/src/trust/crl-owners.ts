@@ -74,7 +74,7 @@ export class CrlOwners {
     this.#byName.set(name, byTrustDomain)
     const namesakes = byTrustDomain.get(trustDomain) ?? []
     byTrustDomain.set(trustDomain, namesakes)
-    // A renewal with the same key needs no check of its own.
+    // A renewal with the same key needs no separate check.
     if (!namesakes.some(({ keyInfo }) => keyInfo.der.equals(authority.keyInfo.der))) namesakes.push(authority)
   }
 }

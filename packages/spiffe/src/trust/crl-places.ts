@@ -24,8 +24,8 @@ export interface PlacedCrls {
 export interface OwnedCrls extends PlacedCrls {
   readonly published: ReadonlySet<PublishedCrl>
   /**
-   * Whether they show that the trust domain has revocation lists in use. A list that has expired does not: anyone can
-   * publish an old one again.
+   * Whether they show that the trust domain has revocation lists in use. An expired list does not, because any
+   * publisher can publish old lists again.
    */
   readonly isDemand: boolean
 }

@@ -24,7 +24,7 @@ export interface CrlUpdate {
 }
 
 /**
- * Assigns revocation lists like `applyCrls`, for repeated updates. A list that was seen before is not decoded or
+ * Assigns revocation lists like `applyCrls`, for repeated updates. A list from an earlier update is not decoded or
  * verified again.
  */
 export class CrlReader {

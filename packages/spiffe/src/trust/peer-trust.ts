@@ -19,8 +19,8 @@ export interface PeerClaim {
   /** Certificates that may complete the chain. */
   readonly additional: readonly Certificate[]
   /**
-   * Returns the known certificates of one trust domain that may complete a chain. Only the peer's own is requested:
-   * those of others could use up the limits of the chain.
+   * Returns the known certificates of one trust domain that may complete a chain. It is called only with the peer's own
+   * trust domain, because certificates of other trust domains could use up the limits of the chain.
    */
   readonly known?: ((trustDomain: string) => readonly Certificate[]) | undefined
   /** Epoch milliseconds. */

@@ -11,7 +11,7 @@ export function isExpired({ nextUpdate }: CrlDates, now: number): boolean {
 
 /**
  * Returns a function that recognizes the superseded lists among lists of one key: those that have expired and are older
- * than another one in effect. Old lists are public, so anyone can publish them again.
+ * than another one in effect. Old lists are public, so other trust domains can publish them again.
  */
 export function findSuperseded(lists: Iterable<CrlDates>, now: number): (list: CrlDates) => boolean {
   let newest = -Infinity
@@ -20,9 +20,9 @@ export function findSuperseded(lists: Iterable<CrlDates>, now: number): (list: C
 }
 
 /**
- * Returns the lists of one key without superseded ones, and one of those with equal content. Anyone can change an ECDSA
- * signature into another valid one. All signatures must have been verified: otherwise an invalid list could displace a
- * valid one.
+ * Returns the lists of one key without superseded ones, and one of those with equal content. An ECDSA signature can be
+ * changed into another valid one without the key. All signatures must have been verified: otherwise an invalid list
+ * could displace a valid one.
  */
 export function withoutSuperseded(lists: readonly PublishedCrl[], now: number): readonly PublishedCrl[] {
   const isSuperseded = findSuperseded(

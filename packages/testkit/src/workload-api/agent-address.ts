@@ -8,7 +8,7 @@ export type AgentAddress =
 
 /**
  * Parses `unix:///tmp/agent.sock` or `tcp://127.0.0.1:<port>`, where port 0 means any free one. Other hosts are
- * refused, because the agent gives private keys to every client that can reach it.
+ * refused, because the agent sends private keys to every client that can connect.
  *
  * @throws {ConfigurationError} `option_invalid` for anything else, or for a path that is too long for a socket
  */

@@ -14,10 +14,7 @@ export interface AgentOptions {
   readonly authorities?: readonly Authority[]
   /** Default: none. Without entries, callers are denied. */
   readonly entries?: readonly RegistrationEntry[]
-  /**
-   * `unix:///…` or `tcp://127.0.0.1:<port>`, with 0 for a free port. Default: a socket in a temporary folder of its
-   * own.
-   */
+  /** `unix:///…` or `tcp://127.0.0.1:<port>`, with 0 for a free port. Default: a socket in a new temporary folder. */
   readonly endpoint?: string
   /** Certificate revocation lists, as DER. Default: none. */
   readonly crls?: readonly Buffer[]

@@ -50,7 +50,10 @@ export class AgentProcess {
     await this.publish({ ...(method && { method }) })
   }
 
-  /** Sends open streams what a new stream would get. With `onlySpoilt`, only those whose answer a fault changes. */
+  /**
+   * Sends to each open stream what a new stream would get. With `onlySpoilt`, only to streams whose response is changed
+   * by a fault.
+   */
   async publish({ method, onlySpoilt = false }: Publication = {}): Promise<void> {
     const streams = this.#server?.streams ?? []
     const concerned = streams.filter(({ facts }) => method === undefined || facts.method === method)

@@ -103,10 +103,10 @@ export class Agent {
   }
 
   /**
-   * Starts again after `stop`, at the same endpoint and with SVIDs that are not due. Does nothing if it is already
+   * Starts again after `stop`, at the same endpoint, with SVIDs that need no renewal yet. Does nothing if it is already
    * running.
    *
-   * @throws {ConfigurationError} `option_invalid` if the endpoint is taken by now
+   * @throws {ConfigurationError} `option_invalid` if another program now uses the endpoint
    * @throws {SourceError} `source_closed` after `close`
    */
   async start(): Promise<void> {

@@ -26,7 +26,7 @@ export class FaultPlan {
   #standing: readonly Standing[] = []
 
   /**
-   * Adds a fault after the active ones, so that it sees their changes.
+   * Adds a fault after the active ones, so that it is applied to their result.
    *
    * @throws {ConfigurationError} `option_invalid` for an unknown fault, or for `times` below one
    */

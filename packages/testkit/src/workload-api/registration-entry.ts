@@ -13,14 +13,16 @@ import { aKeyType, type KeyType } from '../key.ts'
 import type { SvidFault } from '../svid-faults.ts'
 import { type BundleAuthority, bundleAuthorities } from '../test-source.ts'
 
-/** An SVID that the agent gives to every caller, as a SPIRE registration entry does to the workload it matches. */
+/**
+ * An SVID that the agent sends to every caller. With SPIRE, a registration entry applies only to matching workloads.
+ */
 export interface RegistrationEntry {
   /** With a path, in a trust domain of the agent. */
   readonly spiffeId: string
   /**
    * The lifetime of its X.509-SVIDs, at least 1. Default: 3600, as in SPIRE. They are replaced after half of it.
-   * Certificates store whole seconds, so one may live up to a second longer. JWT-SVIDs live as long, but at most 300
-   * seconds.
+   * Certificates store whole seconds, so one may be valid for up to a second longer. JWT-SVIDs have the same lifetime,
+   * but at most 300 seconds.
    */
   readonly ttlSeconds?: number
   /** At most 1024 bytes (SPIFFE Workload API §8). Default: none. */

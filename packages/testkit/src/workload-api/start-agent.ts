@@ -11,7 +11,7 @@ import { createKeys } from './trust-domain-keys.ts'
 
 /**
  * Starts a SPIFFE Workload API in this process: a real gRPC server with authorities in memory. Never use it in
- * production: it does not attest its callers, and gives every SVID and its key to each of them. Therefore it listens
+ * production: it does not attest its callers, and sends every SVID with its key to each of them. Therefore it listens
  * only on a socket with mode 0600 or on loopback.
  *
  * @example

@@ -49,7 +49,7 @@ export class WorkloadServer {
   }
 
   async #accept(stream: ServerHttp2Stream, { ':path': path = '', [header]: mark }: IncomingHttpHeaders): Promise<void> {
-    // A caller that breaks off is not an error of ours.
+    // A caller that aborts its call is not our error.
     stream.on('error', () => undefined)
     const found = this.#methods.get(path)
     if (found === undefined) {

@@ -4,8 +4,8 @@ import { refuseMessage } from '../wire/refuse-message.ts'
 import { checkToken } from './check-token.ts'
 
 /**
- * A JWT-SVID from the agent. Anyone who has the token can act as the workload, so never log it. Neither `console.log`
- * nor `JSON.stringify` shows it.
+ * A JWT-SVID from the agent. The token lets its holder act as the workload, so never log it. Neither `console.log` nor
+ * `JSON.stringify` includes it.
  */
 export class JwtSvid {
   readonly spiffeId: SpiffeId

@@ -37,7 +37,7 @@ export class DenialConfirmation {
     return false
   }
 
-  /** Makes an unconfirmed denial take effect now, because the agent will not be asked again. */
+  /** Makes an unconfirmed denial take effect now, because there will be no further attempt. */
   settle(): void {
     if (this.#pending !== undefined) this.#count(this.#pending.denial)
   }

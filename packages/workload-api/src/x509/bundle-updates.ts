@@ -7,7 +7,7 @@ import {
   type X509Bundle,
 } from '@countersign/spiffe'
 
-/** The bundles of a message, and the faults that belong to no single bundle. */
+/** The bundles of a message, and the faults that do not belong to a single bundle. */
 export interface ReadBundles {
   /** By trust domain name. */
   readonly bundles: ReadonlyMap<string, X509Bundle>
@@ -67,7 +67,7 @@ export class BundleUpdates {
     }
   }
 
-  // The bundles must be read first, because their authorities show who signed a list.
+  // The bundles must be read first, because their authorities determine the signer of a list.
   async #prepareCrls(
     isDecoding: Promise<void> | undefined,
     encoded: ReadonlyMap<string, Uint8Array>,

@@ -38,7 +38,7 @@ export interface FilePlan {
  * Parses the options of `fileSource`. Relative paths become absolute, because a process may change its working
  * directory.
  *
- * @throws {ConfigurationError} `option_unknown`, or `option_invalid` saying what to write
+ * @throws {ConfigurationError} `option_unknown` or `option_invalid`; the message states what to write
  */
 export function parseFileOptions(input: unknown): FilePlan {
   const options = parseOptions(input, ['key', 'cert', 'keyStore', 'bundles', 'ca', 'pollMs'], 'fileSource')

@@ -16,7 +16,8 @@ import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
 import { listOwn, type ReadFiles } from './read-files.ts'
 
 /**
- * The files that were read, and the function that opens PKCS#12 stores. Its library is loaded only if there are any.
+ * The files that were read, and the function that opens PKCS#12 stores. The library for stores is loaded only if there
+ * are any.
  */
 export interface LoadableFiles extends ReadFiles {
   readonly decodeKeyStore: DecodeKeyStore
@@ -179,7 +180,7 @@ function passphraseOf({ passphrase, passphraseFile }: PlannedFile, files: Loadab
   if (text.includes('\0')) {
     throw new CertificateError('passphrase_wrong', 'found a passphrase in UTF-16, expected UTF-8')
   }
-  // Editors add a byte order mark and a final line break that users do not see.
+  // Editors add a byte order mark and a final line break, which are invisible.
   return text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
 }
 

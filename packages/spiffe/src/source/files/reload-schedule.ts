@@ -53,7 +53,7 @@ export class ReloadSchedule {
   }
 
   #nextAt(): number {
-    // While files are being written, a poll or a repetition would only see part of them.
+    // While files are being written, a poll or a repetition would only read part of them.
     if (this.#changes !== undefined) return Math.min(this.#changes.last + quietMs, this.#changes.first + mostQuietMs)
     return Math.min(this.#pollAt, this.#repeatAt ?? Infinity)
   }

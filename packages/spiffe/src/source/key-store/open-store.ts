@@ -16,8 +16,9 @@ export interface OpenStore {
 }
 
 /**
- * Opens a PKCS#12 store (RFC 7292 §4). Anyone can write a store without a MAC, and no key is derived for it, so it has
- * stricter rules: no passphrase, only DER, so that nothing is hidden in a string in pieces, and nothing encrypted.
+ * Opens a PKCS#12 store (RFC 7292 §4). A store without a MAC can be created without a passphrase, and no key is derived
+ * for it, so stricter rules apply. No passphrase may be configured, nothing may be encrypted, and only DER is accepted,
+ * so that no data is hidden in a constructed string.
  *
  * @throws {CertificateError} `key_store_malformed`, `key_store_unsupported`, `passphrase_missing`, `passphrase_wrong`;
  * `certificate_malformed` for a broken structure

@@ -43,7 +43,7 @@ function hasSigned(issuer: X509Certificate, child: X509Certificate): boolean {
   try {
     return child.verify(issuer.publicKey)
   } catch {
-    // A key or an algorithm that Node does not know.
+    // A key or an algorithm that Node does not support.
     return false
   }
 }
