@@ -17,7 +17,7 @@ export const cache = join(root, 'node_modules/.cache/countersign')
 const pnpm = 'pnpm@10.34.9'
 const leastNode = [20, 19]
 
-/** Exits the script with a message that says what to do. */
+/** Exits the script with a message that describes what to do. */
 export function fail(message) {
   process.stderr.write(`\n${message}\n`)
   process.exit(1)

@@ -28,7 +28,7 @@ const middlewares: Readonly<Partial<Record<Check, () => RequestHandler>>> = {
   },
 }
 
-// Its types say that it can return anything.
+// Its types allow any return value.
 function toHandler(middleware: unknown): RequestHandler {
   if (typeof middleware !== 'function') throw new Error('found no function, expected middleware')
   return (request, response, next) => void Reflect.apply(middleware, undefined, [request, response, next])

@@ -14,7 +14,7 @@ export class Outcomes {
     return this.#kept[nameOf(mutant)]?.killer
   }
 
-  /** Whether the current tests are known to kill it. */
+  /** Whether a run has shown that the current tests kill it. */
   isKilled(mutant) {
     const kept = this.#kept[nameOf(mutant)]
     return kept?.outcome === 'killed' && kept.state === stateOf(mutant)

@@ -29,7 +29,7 @@ async function build(esbuild) {
       outdir: output,
       outbase: folder,
       write: false,
-      // A bundle that bundles nothing, because that is how esbuild can rewrite imports.
+      // Bundles with all imports external, because esbuild can rewrite imports only when it bundles.
       bundle: true,
       treeShaking: false,
       plugins: [{ name: 'imports', setup: rewriteImports }],

@@ -45,7 +45,7 @@ function isBad({ problem, tests }) {
   return problem !== undefined || tests.some(isFailed)
 }
 
-/** A file with a problem of its own counts as a failed test, so that the counts include it. */
+/** A file that fails outside of its tests counts as a failed test, so that the counts include it. */
 function countTests(results) {
   const counts = { tests: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
   for (const { tests, problem } of results) {

@@ -19,7 +19,7 @@ export async function runGroups(groups, { node, flags, concurrency = 2 * availab
       const results = await tests.results
       running.delete(tests)
       results.forEach(onResult)
-      // A process that was killed or crashed leaves files that it had not started.
+      // If the process was killed or crashed, run the files that it had not started in another one.
       const rest = group.filter((file) => !results.some((result) => result.file === file))
       if (rest.length > 0 && !signal.aborted) waiting.unshift(rest)
     }

@@ -29,7 +29,7 @@ export async function runTests(given, node = process.execPath) {
     },
   })
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  // A partial run, or one in full instead of short form, has another duration.
+  // The duration of a partial run, or of tests in their long form, is not comparable.
   const isShort = process.env.COUNTERSIGN_LONG_TESTS !== '1'
   const whole = isShort && others.every((flag) => !flag.startsWith('--test-')) && !interruption.signal.aborted
   if (whole) writeDurations(durations)

@@ -249,7 +249,7 @@ test('Express decides the target that it receives when a middleware rewrites it 
   })
   guard.attach(server)
   const port = await listen(context, server)
-  // The server does not know that this listener is an Express application, and has compared the second one exactly.
+  // The server cannot detect that this listener is an Express application, and has compared the second path exactly.
   for (const target of ['/v1/admin/out', '/ADMIN/out']) {
     assert.equal((await peerOf(context, port, attacker).fetch(target)).status, 403, target)
   }

@@ -14,7 +14,7 @@ function lastingKinds({ http2 }: Variant): readonly LastingKind[] {
   return http2 ? kinds : [...kinds, 'upgraded socket']
 }
 
-/** A long-lived exchange on a connection, as its peer sees it. */
+/** A long-lived exchange on a connection, from the side of the peer. */
 export interface Lasting {
   readonly kind: LastingKind
   readonly isOpen: () => boolean

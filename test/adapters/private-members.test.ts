@@ -28,8 +28,8 @@ import {
 import { changed } from '../support/private-member.ts'
 
 /*
- * What the adapters read of Fastify and Express without their documentation promising it. A test that fails here says which
- * member changed.
+ * The undocumented members of Fastify and Express that the adapters read. A test that fails here says which member
+ * changed.
  */
 
 describe('Fastify', () => {

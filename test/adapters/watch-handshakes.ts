@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 
 /**
  * Calls back with the socket of each peer whose handshake is complete, before the attached guard verifies it; listeners
- * of the server do not see refused peers.
+ * of the server do not receive refused peers.
  */
 export function watchHandshakes(server: Server, note: (socket: TLSSocket) => void): void {
   const guarded = server.emit.bind(server)

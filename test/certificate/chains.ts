@@ -114,7 +114,7 @@ const weakKeyTypes: readonly KeyType[] = ['RSA-1024', 'P-224', 'Ed448']
 
 const { dns, email, uri, ip, directory, registeredId, other } = generalName
 
-/** Names of leaves and intermediates; the trait says why a name may be checked more strictly than by OpenSSL. */
+/** Names of leaves and intermediates; the trait identifies why we may check a name more strictly than OpenSSL does. */
 const names: readonly (readonly [name: Buffer, trait?: string])[] = [
   [uri('spiffe://saas.example/ns/production/sa/core-api')],
   [uri('spiffe://eu.saas.example/ns/x')],

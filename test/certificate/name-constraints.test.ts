@@ -36,7 +36,7 @@ interface Case {
   readonly name: Buffer
   /** Accepted if the base is permitted. */
   readonly permitted: boolean
-  /** Accepted if the base is excluded. */
+  /** These names are accepted if the base is excluded. */
   readonly excluded: boolean
 }
 

@@ -13,8 +13,8 @@ import { clientAuth, now } from './issue.ts'
 import { createRandom } from './random.ts'
 
 /*
- * What OpenSSL accepts and we do not, on purpose: by the trait that a chain must have, with the reason. There is no
- * list the other way round: what OpenSSL refuses of these chains, we refuse.
+ * Chains that OpenSSL accepts and we deliberately refuse: the trait of the chain, and the reason. There is no list for
+ * the opposite case, because we refuse all of these chains that OpenSSL refuses.
  *
  * Not among the chains, because the two ask different questions there: the leaf's key usage (svid/ judges it), issuers
  * of one name without key identifiers (OpenSSL tries the first one only), the very second of notAfter (valid by RFC 5280 §4.1.2.5, over for OpenSSL), any usage on an
@@ -36,7 +36,7 @@ const stricter: readonly (readonly [trait: RegExp, reason: string])[] = [
   [/^common name like a host name/, 'OpenSSL only checks common names if there is no DNS name'],
 ]
 
-// Ten chains each; openssl is started once for each set.
+// Each hierarchy has ten chains. openssl is started once for each set.
 const hierarchies = scale(30, 240)
 
 const openssl = spawnSync('openssl', ['version'], { encoding: 'utf8' })
@@ -88,7 +88,7 @@ function askOurselves({ authorities, intermediates }: Hierarchy, leaf: Buffer): 
   }
 }
 
-/** The positions of the leaves that `openssl verify` accepts. */
+/** Returns the positions of the leaves that `openssl verify` accepts. */
 async function askOpenssl({ authorities, intermediates, leaves }: Hierarchy): Promise<ReadonlySet<number>> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
   try {

@@ -8,7 +8,8 @@ import { authority, leafOf, reasonOf, root, verify } from './paths.ts'
 import { watchKey } from './watch-key.ts'
 
 /*
- * What strangers present costs them more than us: signatures are verified from the authority down.
+ * Unauthenticated peers must not cause more work than they do themselves: signatures are verified from the authority
+ * down.
  */
 
 /**

@@ -61,7 +61,7 @@ async function askOpenssl({ root, intermediates, leaf }: Chain): Promise<boolean
       return join(folder, file)
     }
     const untrusted = intermediates.length === 0 ? [] : ['-untrusted', write('untrusted', intermediates)]
-    // Without -policy OpenSSL requires none, and RFC 5280 any.
+    // Without -policy, OpenSSL requires no policy, and RFC 5280 accepts any policy.
     const options = ['-purpose', 'sslclient', '-attime', String(now / 1000), '-policy_check', '-policy', anyPolicy]
     const trusted = ['-no-CApath', '-no-CAstore', '-CAfile', write('trusted', [root])]
     return await new Promise((resolve) => {

@@ -82,5 +82,5 @@ async function* toBytes(parts: AsyncIterable<string>): AsyncGenerator<Uint8Array
 }
 
 async function* emptyBody(): AsyncGenerator<string> {
-  // No chunk.
+  // Yields no chunks.
 }

@@ -16,7 +16,7 @@ import { changed } from '../support/private-member.ts'
 import { LoopbackServer } from './loopback-server.ts'
 
 /*
- * What the agent reads, overrides and calls of Node without Node documenting it. A test that fails here says which member
+ * The undocumented members of Node that the agent reads, overrides and calls. A test that fails here says which member
  * changed.
  */
 

@@ -9,7 +9,7 @@ import type { TestSvid } from '@countersign/testkit'
 import { programArguments } from '../support/program-arguments.ts'
 import { listen } from './listen.ts'
 
-/** The harness as the suite sees it: its output and the responses of its ports. */
+/** The parts of the harness that the suite uses: its output and the responses of its ports. */
 export class Harness {
   readonly #child: ChildProcessByStdio<null, Readable, null>
   readonly #lines: string[] = []

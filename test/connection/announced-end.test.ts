@@ -123,7 +123,7 @@ test("with 'refuse' a clock that jumps past the expiry leaves no connection that
   assert.equal((await caller.call()).status, 200)
   assert.equal(await callOn(session), 200)
   caller.svid = service.renewed
-  // No timer notices it; only the clock check with each request does.
+  // No timer detects it, only the clock check of each request.
   service.clock.set(service.first.expiresAt + 1000)
   assert.deepEqual(await caller.call(), { status: 403, connection: 'close' })
   assert.equal(await callOn(session), 403)

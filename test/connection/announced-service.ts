@@ -134,7 +134,7 @@ export class Caller extends Agent {
       sent.on('response', resolve).on('error', reject).end()
     })
     await text(response)
-    // By then the agent knows whether it may keep the connection.
+    // By then the agent has decided whether to keep the connection.
     await new Promise((resolve) => setImmediate(resolve))
     return { status: response.statusCode, connection: response.headers.connection }
   }

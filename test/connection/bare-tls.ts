@@ -9,7 +9,7 @@ import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
 import { type Service, start, type Variant } from '../adapters/frameworks.ts'
 
 /*
- * One service twice, with Node's TLS alone and under guard, and a client for both that keeps its session.
+ * Runs the same service with Node's TLS alone and with a guard, and a client for both that stores its TLS session.
  */
 
 /** What Node reports about the connection of a request. */

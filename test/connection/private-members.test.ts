@@ -18,7 +18,8 @@ import { readLeaf } from '../../packages/core/src/connection/read-leaf.ts'
 import { changed } from '../support/private-member.ts'
 
 /*
- * What we read and replace of Node without Node documenting it. A test that fails here says which member changed.
+ * The undocumented members of Node that we read and replace. The name of a failing test identifies the member that
+ * changed.
  */
 
 const internals = 'core/src/connection/node-internals.ts'

@@ -42,7 +42,7 @@ for (const variant of variants) {
       expect(service.events.at(-1), reason, detail)
     }
     assert.deepEqual(service.handled, [])
-    // No listener of the server sees peers that OpenSSL rejected.
+    // No listener of the server receives peers that OpenSSL rejected.
     if (isOpensslAsked) assert.ok(!service.authorized.includes(false))
   })
 }

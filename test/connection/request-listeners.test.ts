@@ -11,8 +11,8 @@ import express from 'express'
 import { refusal } from '../adapters/refusal.ts'
 
 /*
- * Further listeners for requests, as libraries for a graceful shutdown and for monitoring add them: some before the server
- * is attached, some when the process ends.
+ * Tests additional request listeners. Libraries for graceful shutdown and monitoring add them, some before the server
+ * is attached and some when the process ends.
  */
 
 const authority = await createAuthority('saas.example')

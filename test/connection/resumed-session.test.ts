@@ -13,8 +13,8 @@ import { createSvidTrust } from '../../packages/spiffe/src/svid/svid-trust.ts'
 import { optionsOf } from './bare-tls.ts'
 
 /*
- * Our own servers and clients resume no session, so sockets of Node's are shown to what verifies a peer: it must not
- * depend on that.
+ * Our own servers and clients never resume a session. The code that verifies peers must not depend on that, so these
+ * tests pass it sockets of Node with a resumed session.
  */
 
 const saas = await createAuthority('saas.example')

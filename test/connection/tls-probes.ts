@@ -7,7 +7,7 @@ import type { Running, TestSvid } from '@countersign/testkit'
  * What a test does to a server, or reads from a socket, to see how Node's TLS behaves.
  */
 
-/** How many certificates of the peer's chain Node exposes, including the authorities that it knows. */
+/** How many certificates of the peer's chain Node exposes, including authorities of its own store. */
 export function countChain(socket: TLSSocket): number {
   let count = 0
   let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)

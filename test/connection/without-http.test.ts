@@ -36,7 +36,7 @@ for (const [name, create] of servers) {
       const running = await listen(context, guard, create(guard))
       const [socket, expiresAt] = await open(running, life)
       life.begun()
-      // The whole second in notAfter is valid. The signal only ends a failing test.
+      // A certificate is valid through the whole second of notAfter. The signal only stops a failing test.
       const end = expiresAt + 1000
       await once(socket.resume(), 'close', { signal: AbortSignal.timeout(end - Date.now() + 5000) })
       assert.ok(Date.now() >= end)

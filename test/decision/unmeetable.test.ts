@@ -170,7 +170,7 @@ describe('a requirement that no caller can meet is rejected at startup:', () => 
       const error = refusalOf(() => create(allow, options))
       assert.match(error.message, named)
       assert.match(error.message, /^rules\[1\]\.allow/)
-      // The same for a route, whatever the rules say.
+      // The same for a route, whatever the rules are.
       const guard = create(authenticated(), options)
       assert.match(refusalOf(() => forAdapter(guard).compileRoute(allow, 'route GET /x')).message, /^route GET \/x/)
     })

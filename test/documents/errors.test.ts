@@ -12,7 +12,7 @@ interface Group {
   readonly entries: ReadonlyMap<string, unknown>
   /** The unions whose members the group lists, by the file that declares them. */
   readonly unions: ReadonlyMap<string, readonly string[]>
-  /** Files and folders whose sources also give reasons as plain text. */
+  /** Files and folders whose sources also contain reasons as plain text. */
   readonly literals: readonly string[]
 }
 
@@ -133,7 +133,10 @@ function findDeclaration(file: string, text: string, name: string): string {
   return path === undefined ? file : join(file, '..', path)
 }
 
-/** The reasons that sources give as text: `reason: 'x'`, `reason = 'x'`, `refuse('x', …)`, and constants that are exported. */
+/**
+ * The reasons that sources contain as text: `reason: 'x'`, `reason = 'x'`, `refuse('x', …)`, and constants that are
+ * exported.
+ */
 function readReasons(path: string): readonly string[] {
   return readSources(path).flatMap(({ text }) =>
     [...text.matchAll(/(?:\breason(?:: | = )|\brefuse\(|^export const \w+ = )'([a-z_]+)'/gm)].map(

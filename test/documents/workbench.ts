@@ -56,7 +56,7 @@ export async function createWorkbench({ blocks, runnable }: Page): Promise<Workb
   for (const [name, { code }] of runnable) place(name, code)
   for (const { info, code, line } of blocks) if (info === 'ts') write(`line-${line}.ts`, code)
   process.chdir(folder)
-  // The blocks are TypeScript, whatever this file was when it was loaded.
+  // The blocks are TypeScript, even if this file was loaded as JavaScript.
   register()
 
   return {

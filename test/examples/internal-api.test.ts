@@ -72,7 +72,7 @@ function readAnswers(lines: readonly string[], framework: string): readonly (rea
     .map(([caller, request, , answer]) => [caller, request, answer])
 }
 
-/** Each command with the heading above it that says how its call ends. */
+/** Each command with the heading above it, which states the result of the call. */
 function readCommands(output: string): readonly { readonly heading: string; readonly command: string }[] {
   let heading = ''
   return output.split('\n').flatMap((line) => {

@@ -6,7 +6,8 @@ import { createWatched, day, serveWatched, sourceEvents, type Watched } from './
 
 const hour = day / 24
 const start = Date.UTC(2030, 0, 1)
-// Whole seconds, so that a share of its lifetime falls on a second: the last second counts (RFC 5280 §4.1.2.5).
+// A whole number of seconds, so that fractions of the lifetime are whole seconds as well. The last second counts (RFC
+// 5280 §4.1.2.5).
 const tenHours = { ttlSeconds: 36_000 - 1, notBefore: start }
 
 test('names what is expiring, and its trust domain', async (context) => {

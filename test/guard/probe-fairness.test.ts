@@ -179,7 +179,7 @@ test('is not ready if the source loses its certificate while the check runs', as
 test('answers every request that arrived while the process was busy, even with more new connections than may stay silent', async (context) => {
   const { port } = await listen(context, () => true)
   const clients = await openMany(context, port, 70)
-  // Accepted by now, and counted as silent.
+  // The connection is accepted now, and counts as silent.
   await new Promise((resolve) => setTimeout(resolve, 20))
   // After this phase of the event loop, timers fire before anything is read.
   await new Promise(setImmediate)

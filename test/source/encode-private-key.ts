@@ -12,7 +12,7 @@ export function pkcs8(algorithm: string, content: Buffer, ...parameters: readonl
   return sequence(integer(0), sequence(objectIdentifier(algorithm), ...parameters), tlv(0x04, content))
 }
 
-/** The same key in version 2: the version number is the first byte that is zero. */
+/** Returns the same key in version 2. The version number is the first zero byte. */
 export function toSecondVersion(der: Buffer, extras: readonly Buffer[]): Buffer {
   const start = der.indexOf(Buffer.of(2, 1, 0)) + 3
   return sequence(integer(1), der.subarray(start), ...extras)

@@ -12,7 +12,7 @@ export const authority: Authority = await createAuthority('saas.example')
 /** An empty folder that is removed after the test. */
 export function createFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-files-'))
-  // Others may traverse it, because a part of the tests runs as another user.
+  // Other users need access to the folder, because some tests run as another user.
   chmodSync(folder, 0o755)
   context.after(() => {
     chmodSync(folder, 0o755)

@@ -9,7 +9,7 @@ import {
   startSourceState,
 } from '@countersign/spiffe/internal'
 
-// A failure of our own certificate is written as its cause, one of a bundle as `trustDomain=cause`.
+// A failure of our own certificate is written as its cause, and a failure of a bundle as `trustDomain=cause`.
 
 const partner = 'partner.example'
 const recovered = { outcome: 'recovered', detail: 'valid again' } as const

@@ -2,7 +2,7 @@ import { createCipheriv, createHash, createHmac, type KeyObject, pbkdf2Sync } fr
 import { hex, integer, nullValue, objectIdentifier, sequence, tlv } from '../certificate/encode.ts'
 
 /*
- * PKCS#12 stores written by hand, for what no program writes. One iteration unless a test asks for more.
+ * Writes PKCS#12 stores that no program creates. Uses one iteration unless a test sets another number.
  */
 
 const octets = (...parts: readonly Buffer[]): Buffer => tlv(0x04, ...parts)

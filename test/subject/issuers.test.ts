@@ -77,7 +77,7 @@ const accepted: readonly (readonly [what: string, profile: Profile])[] = [
   ['no usage at all', { by: 'vault_root', section: 'name_alone', key: 'ec', subject: coreApi }],
 ]
 
-/** What RFC 5280 and TLS forbid for a client, whoever issued it. */
+/** Properties that RFC 5280 and TLS forbid for a client's certificate from any issuer. */
 const refused: readonly (readonly [what: string, section: string])[] = [
   ['serverAuth alone', 'server_alone'],
   ['anyExtendedKeyUsage alone', 'any_alone'],

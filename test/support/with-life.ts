@@ -6,7 +6,7 @@ export interface Life {
   readonly scale: number
   /** To be called after setting up everything that must exist while the certificate is valid. */
   readonly begun: () => void
-  /** Whether it is too late for that, so that waiting for the setup stops. */
+  /** Whether it is too late to call `begun`, so that waiting for the setup stops. */
   readonly isLate: () => boolean
 }
 

@@ -7,7 +7,7 @@ import { entity, type Issue, issueAuthority, issueLeaf, now } from '../certifica
 import { X509Bundle } from '../../packages/spiffe/src/trust/bundle.ts'
 import { authority, bundlesOf, callerId, verify } from './claims.ts'
 
-// An operator who reads only the log has to learn what is wrong with the certificate, as from `openssl verify`.
+// The log alone must show an operator what is wrong with a certificate, as `openssl verify` does.
 
 const leafFaults: Readonly<Record<SvidFault, readonly [reason: string, detail: RegExp]>> = {
   two_uri_sans: ['several_uri_sans', /2 URI SANs/],

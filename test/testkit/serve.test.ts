@@ -183,7 +183,7 @@ describe('a peer that speaks HTTP/2', () => {
   })
 })
 
-/** TLS options that accept every certificate, so that a test sees what arrived. */
+/** TLS options that accept every certificate, so that a test can inspect it. */
 function openGuard(svid: TestSvid): Parameters<typeof serve>[0] {
   return {
     tlsOptions: () => ({

@@ -87,10 +87,10 @@ const hostile = record({
 
 const reader = new BundleReader()
 
-/** The verdicts on our own callers next to the publications of others. */
+/** Returns the verdicts on our own callers, given what others publish. */
 function judge(others: Readonly<Record<string, Buffer>>, crls: readonly Buffer[], isFirst: boolean): readonly string[] {
   const own = ['saas.example', ownBundle] as const
-  // A list without an owner would be ours if ours were the only bundle.
+  // There must be a second bundle, because with only our own, every list without a known signer counts as ours.
   const theirs = Object.entries({ 'friend.example': partner.certificateDer, ...others })
   const read = reader.read(new Map(isFirst ? [...theirs, own] : [own, ...theirs]), { emptyRevokes: true })
   const bundles = applyCrls(read, isFirst ? [...crls, ...ownCrls] : [...ownCrls, ...crls], new Set())

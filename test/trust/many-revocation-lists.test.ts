@@ -8,7 +8,7 @@ import { reasonOf, verify } from '../svid/claims.ts'
 import { crlOf, listsOf } from './crls.ts'
 
 /*
- * A partner publishes more revocation lists than anybody needs.
+ * A partner publishes an excessive number of revocation lists.
  */
 
 const authority = await createAuthority('saas.example')

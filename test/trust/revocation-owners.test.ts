@@ -10,7 +10,7 @@ import { callerId, reasonOf, verify } from '../svid/claims.ts'
 import { type CrlContent, crlOf, listsOf } from './crls.ts'
 
 /*
- * Whose callers a revocation list denies: those of the key that signed it, whatever name it bears.
+ * A revocation list denies callers of the key that signed it, whatever name the list contains.
  */
 
 const root = await createAuthority('saas.example', { name: 'SPIRE' })

@@ -111,7 +111,10 @@ function setVariable(context: { readonly after: (undo: () => void) => void }, va
 
 interface Vector {
   readonly input: string
-  /** As we format it; undefined for an invalid address, and where the standard leaves a choice: its text wins. */
+  /**
+   * The address as we format it. Undefined if the address is invalid, or if accepting it is optional, because we refuse
+   * it then.
+   */
   readonly endpoint: string | undefined
 }
 

@@ -14,7 +14,7 @@ test('reports an agent that accepts the call and sends nothing, retries, and acc
   const agent = await startBillingAgent(context, { faults: [{ name: 'silent', times: 2 }] })
   const { messages, failures } = follow(context, agent, 500)
   await waitUntil(() => messages.length === 1)
-  // On a busy machine it may take longer.
+  // On a busy machine there may be more failures before the message.
   assert.ok(failures.length >= 2)
   assert.deepEqual(
     failures.map(({ code, grpcCode, isFinal, endpoint }) => [code, grpcCode, isFinal, endpoint]),

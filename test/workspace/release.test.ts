@@ -174,7 +174,7 @@ function writeChangeset(folder: string, name: string, releases: Readonly<Record<
   writeFileSync(join(folder, '.changeset', `${name}.md`), `---\n${lines.join('')}---\n\n${text}\n`)
 }
 
-/** What git sees of the tree, and the files that a release writes. */
+/** The state of the tree according to git, and the files that a release writes. */
 function readTree(): readonly string[] {
   const git = (...args: readonly string[]): string => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout
   const files = ['CHANGELOG.md', ...names.map((name) => `packages/${name}/package.json`)]

@@ -11,8 +11,8 @@ export const engines = ['regular expressions', 'globs', 'casbin', 'cedar-wasm'] 
 export type Engine = (typeof engines)[number]
 
 /**
- * Creates the call that asks an engine whether the caller may read `path`, with the same number of rules for the same
- * paths. Casbin and Cedar answer more general questions, and are called in their fastest way.
+ * Creates the call to an engine that decides whether the caller may read `path`, with the same number of rules for the
+ * same paths. Casbin and Cedar are more general engines; each is called in its fastest way.
  */
 export async function createEngine(engine: Engine, count: number): Promise<Call> {
   const call = await creators[engine](patternsOf(count))

@@ -1,4 +1,4 @@
-/** Measures calls in a separate process that nothing else has warmed up or filled. Answers with rounds by subject. */
+/** Measures calls in a new process, in which no other code has run. Returns rounds by subject. */
 import { forAdapter, type GuardedRequest, isDenial } from '@countersign/core/adapter'
 import { isListed } from '../handwritten-check.ts'
 import { answerMessages, hasNames } from '../measure/child-process.ts'

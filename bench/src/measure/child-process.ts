@@ -41,7 +41,7 @@ export class MeasuredProcess {
     })
   }
 
-  /** The same for an answer that is a number. */
+  /** Like `ask`, for a response that is a number. */
   async askNumber(message: Serializable): Promise<number> {
     return expectNumber(await this.ask(message))
   }

@@ -16,7 +16,7 @@ export interface Plan {
   readonly turns: number
 }
 
-/** Something that lives for one generation and can be measured repeatedly. */
+/** A subject that exists for one generation and can be measured repeatedly. */
 export interface Subject {
   measure(): Promise<number>
   stop(): Promise<void>

@@ -12,7 +12,7 @@ export interface Spread {
 
 /**
  * Rounds by generation: each generation is a fresh set of processes. Two processes of the same program differ by a few
- * per cent throughout their lives, which rounds of a single generation would not show.
+ * per cent as long as they run, which rounds of a single generation would not show.
  */
 export type Generations = readonly (readonly number[])[]
 

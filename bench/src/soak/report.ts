@@ -12,7 +12,7 @@ export interface SoakReport {
   readonly failures: number
   /** New certificates. */
   readonly rotations: number
-  /** The number of these that a new connection saw. */
+  /** The number of these that were presented on a new connection. */
   readonly rotationsSeen: number
   readonly handshakes: number
   readonly handshakeFailures: number

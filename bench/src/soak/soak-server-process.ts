@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Framework } from '../subject.ts'
 import type { Rotation } from './rotation.ts'
 
-/** The service of a soak, as seen by the process that loads it. */
+/** The service of a soak, as the process that puts it under load controls it. */
 export class SoakServer {
   readonly port: number
   readonly #child: ChildProcess
@@ -14,7 +14,7 @@ export class SoakServer {
     this.port = port
   }
 
-  /** Starts it and waits until it listens. */
+  /** Starts the server and waits until it listens. */
   static async start(framework: Framework, { how, place }: Rotation): Promise<SoakServer> {
     const file = fileURLToPath(new URL('./soak-server.ts', import.meta.url))
     const execArgv = [...process.execArgv, '--expose-gc']

@@ -40,7 +40,7 @@ export function watchHandshakes(options: RequestOptions): { stop(): Promise<Hand
 // The server's name is in its SPIFFE ID, and the chain is still verified.
 const checkServerIdentity = (): undefined => undefined
 
-// With a request, because on TLS 1.3 a client sees a completed handshake before the server has verified it.
+// Sends a request, because in TLS 1.3 a client completes its handshake before the server has verified it.
 function readSerialNumber(options: RequestOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     let serialNumber = ''

@@ -29,7 +29,7 @@ async function rotateByOwnAgent(authorities: Authorities, onRotation: OnRotation
   )
 }
 
-// Its SVIDs may live for an hour, so none has to change during the demo. The service calls itself.
+// The SVIDs of this agent may be valid for an hour, so the demo does not wait for a renewal. The service calls itself.
 async function rotateByMachinesAgent(endpoint: string, onRotation: OnRotation): Promise<readonly RotationResult[]> {
   await using source = await workloadApiSource({ endpoint })
   const known = new WeakMap<X509Material, Credentials>()

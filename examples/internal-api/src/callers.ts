@@ -62,7 +62,10 @@ export function issueService({ ours }: Authorities): Promise<TestSvid> {
   return ours.issue(serviceId, { ttlSeconds: day, ...names })
 }
 
-/** Issues the SVID that a caller presents, valid for a day unless the caller's entry says otherwise; null for none. */
+/**
+ * Issues the SVID that a caller presents, valid for a day unless the caller's entry sets another lifetime. Returns null
+ * if the caller presents none.
+ */
 export async function issueFor(name: CallerName, authorities: Authorities): Promise<TestSvid | null> {
   const credentials: Credentials | null = callers[name]
   if (credentials === null) return null

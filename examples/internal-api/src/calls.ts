@@ -10,7 +10,7 @@ export interface Call {
 /** A path to GET, or the expiry of the certificate of an open, idle connection. */
 type Request = `/${string}` | 'connection at expiry'
 
-/** What the caller sees, and the reason that only the operator sees. */
+/** The response to the caller, and the reason that is logged for the operator. */
 export interface Answer {
   /** A status, or that the connection closed. */
   readonly seen: string
@@ -23,7 +23,7 @@ const lacksAuthority: Answer = { seen: '403', reason: 'authority_missing' }
 const uncovered: Answer = { seen: '403', reason: 'no_rule' }
 const ends = (reason: string): Answer => ({ seen: ended, reason })
 
-/** What a caller sees if its connection closes without a response. */
+/** The result for a caller whose connection closes without a response. */
 export const ended = 'connection closed'
 
 const billing = '/internal/billing/invoices'

@@ -14,7 +14,7 @@ export interface Result extends Call {
   readonly detail: string
 }
 
-/** Returns whether a call had the expected result: what the caller saw, and the reason that the operator saw. */
+/** Returns whether a call had the expected result: the response to the caller, and the reason in the log. */
 export function isExpected({ expected, found }: Result): boolean {
   return found.seen === expected.seen && found.reason === expected.reason
 }
@@ -112,7 +112,9 @@ async function waitForExpiry(client: Client, svid: TestSvid | null): Promise<Fin
   return { found: { seen: ended }, detail: `the certificate was valid until ${new Date(expiresAt).toISOString()}` }
 }
 
-/** Waits a moment for the event, because a caller may see the connection close before the server has reported it. */
+/**
+ * Waits a moment for the event, because the caller's connection may close before the server has reported the refusal.
+ */
 async function findEvent(
   { events }: Service,
   from: number,

@@ -23,7 +23,7 @@ export interface RotationResult {
   readonly framework: Framework
   readonly calls: number
   readonly failures: number
-  /** The serial numbers of the service's certificates, in the order in which new connections saw them. */
+  /** The serial numbers of the certificates that the service presented on new connections, in order. */
   readonly serialNumbers: readonly string[]
   /** How often the certificate was replaced. */
   readonly rotations: number

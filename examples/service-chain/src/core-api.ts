@@ -17,7 +17,7 @@ export async function startCoreApi(source: X509Source, billingPort: number, log:
   const app = express()
   app.use(countersign(guard))
   app.get('/customers/:customer', async ({ params, principal }, response) => {
-    // The original caller may interest billing, but this header proves nothing: any caller could send it.
+    // Billing may log the original caller, but must not trust this header, because any caller can send it.
     const headers = { 'x-forwarded-client-cert': `URI=${principal?.name}` }
     try {
       const url = `https://127.0.0.1:${billingPort}/invoices/${encodeURIComponent(params.customer)}`

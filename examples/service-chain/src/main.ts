@@ -26,7 +26,7 @@ async function run(): Promise<number> {
     attempts.push(made)
   }
 
-  // The SVIDs of the machine's agent may live for an hour.
+  // The SVIDs of the machine's agent may be valid for an hour.
   const isShort = Object.values(sources).every(({ current: { svid } }) => svid.expiresAt - Date.now() < 90_000)
   const wanted = isShort ? 2 : 0
   console.log('\ncontinuous calls')

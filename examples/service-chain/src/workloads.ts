@@ -17,7 +17,7 @@ export interface Workloads extends AsyncDisposable {
 /**
  * Opens a source for each workload. All are in this process, so the agent cannot distinguish them, and each source
  * selects its SVID by a hint such as `production/billing`. Uses the agent of `SPIFFE_ENDPOINT_SOCKET`, or an embedded
- * one whose SVIDs live for ten seconds.
+ * one whose SVIDs are valid for ten seconds.
  */
 export async function openWorkloads(): Promise<Workloads> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''

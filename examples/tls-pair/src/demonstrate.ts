@@ -53,7 +53,7 @@ export async function demonstrate(ttlSeconds: number): Promise<number> {
   return isGood ? 0 : 1
 }
 
-// Milliseconds. The SVIDs of the machine's agent may live for an hour.
+// Milliseconds. The SVIDs of the machine's agent may be valid for an hour.
 const longestWait = 150_000
 
 function list(serialNumbers: ReadonlySet<string>): string {

@@ -18,7 +18,8 @@ if (typeof given === 'string') {
 }
 
 /**
- * Runs one of the two in a separate process: an agent such as SPIRE's identifies it by its user, others by `SVID_HINT`.
+ * Runs one of the two services in a separate process. SPIRE's agent identifies the process by its account; for other
+ * agents, `SVID_HINT` selects the SVID.
  */
 async function runAlone(name: 'service-a' | 'service-b', port: number): Promise<void> {
   const { SVID_HINT: hint } = process.env

@@ -14,7 +14,7 @@ export function serialNumbersOf(socket: TLSSocket): SerialNumbers {
   }
 }
 
-/** Prints what one end of a connection knows about the other. */
+/** Prints what one end of a connection has verified about the other. */
 export function print(name: string, what: string, ends: TLSSocket | SerialNumbers, further = ''): void {
   const { own, peer } = ends instanceof TLSSocket ? serialNumbersOf(ends) : ends
   const line = `${name}  ${what}  serial ${shorten(peer)}, own serial ${shorten(own)}`

@@ -4,7 +4,7 @@ import type { X509Source } from '@countersign/core'
 import { print, serialNumbersOf } from './print.ts'
 import { neighbourOf, type WorkloadName } from './workloads.ts'
 
-/** One connection of service-a, as it sees it. */
+/** One connection, from the side of service-a. */
 export interface Conversation {
   readonly peer: string | undefined
   readonly answer: string

@@ -10,7 +10,7 @@ export async function callAsServiceC(source: X509Source, port: number): Promise<
     const { answer } = await askServiceB(source, port, 'service-c')
     return answer
   } catch (error) {
-    // In TLS 1.3 a caller may see the handshake complete before its connection closes.
+    // In TLS 1.3 a caller's handshake may complete before its connection closes.
     if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return ''
     if (error instanceof CallError && error.code === 'server_unreachable') return ''
     throw error
@@ -18,7 +18,8 @@ export async function callAsServiceC(source: X509Source, port: number): Promise<
 }
 
 /**
- * Creates service-c in the place of service-b: it has its own SVID, sends the same greeting, and accepts every caller.
+ * Creates service-c, which takes the place of service-b: it has its own SVID, sends the same greeting, and accepts
+ * every caller.
  */
 export function createImpostor(source: X509Source, log: (event: CountersignEvent) => void): Server {
   const callers = [`spiffe://${source.current.svid.spiffeId.trustDomain}/**`]

@@ -13,7 +13,7 @@ export interface Workloads extends AsyncDisposable {
 
 /**
  * Opens all three sources in this process, from the agent of `SPIFFE_ENDPOINT_SOCKET`, which must provide SVIDs with
- * the hints `demo/service-a` and so on, or from an embedded one whose SVIDs live for `ttlSeconds`.
+ * the hints `demo/service-a` and so on, or from an embedded one whose SVIDs are valid for `ttlSeconds`.
  */
 export async function openWorkloads(ttlSeconds: number): Promise<Workloads> {
   const endpoint = process.env['SPIFFE_ENDPOINT_SOCKET'] ?? ''

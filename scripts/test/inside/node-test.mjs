@@ -1,7 +1,7 @@
 /**
- * `node:test` as compiled tests see it. Every test has a time limit, for which Node.js 20 has no option. The tests that
- * a file registers while it is loaded become a suite for that file, with its hooks, so that several files can share a
- * process.
+ * The `node:test` that compiled tests import. Every test has a time limit, for which Node.js 20 has no option. The
+ * tests that a file registers while it is loaded become a suite for that file, with its hooks, so that several files
+ * can share a process.
  */
 import * as node from 'node:test'
 import { testTimeout } from './limits.mjs'

@@ -11,7 +11,7 @@ export default async function* report(source) {
     if (type === 'test:dequeue' || type === 'test:complete') {
       writeEvent({ type, name: data.name, nesting: data.nesting, passed: data.details?.passed })
     }
-    // For runs that only need to know whether all tests pass.
+    // For runs that only need the overall result.
     if (type === 'test:complete' && data.details.passed === false && !data.todo && stopAtFailure) process.exit(1)
     // Node.js 20 reports the tests that --test-name-pattern excludes as skipped.
     if (data.skip === 'test name does not match pattern') continue

@@ -17,7 +17,7 @@ export interface CallerFindings {
   readonly expired: number
   /** The errors, and how often each occurred. */
   readonly failures: readonly (readonly [message: string, count: number])[]
-  /** The service's certificates that the caller saw. */
+  /** The service's certificates that were presented to the caller. */
   readonly serviceCertificates: number
   /** Bytes after a garbage collection, over time. */
   readonly callerMemory: readonly number[]
@@ -25,13 +25,13 @@ export interface CallerFindings {
 
 /** The results of the service. */
 export interface ServiceFindings {
-  /** The caller's certificates that the service saw. */
+  /** The caller's certificates that were presented to the service. */
   readonly callerCertificates: number
   /** Bytes after a garbage collection, over time. */
   readonly serviceMemory: readonly number[]
 }
 
-/** Returns whether nothing failed, every rotation of both ends was seen, and the memory of both stayed flat. */
+/** Returns whether nothing failed, every rotation of both ends was observed, and the memory of both stayed constant. */
 export function isFlawlessBoth(report: BothReport): boolean {
   const {
     failures,
