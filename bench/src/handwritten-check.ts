@@ -3,16 +3,29 @@ import { callerId } from './workload.ts'
 
 /** A typical handwritten check: is the peer of this socket on the list for this path? */
 export function isListed(socket: object, path: string): boolean {
-  if (!isTlsSocket(socket) || !socket.authorized) return false
-  const { subjectaltname = '' } = socket.getPeerCertificate()
-  return isListedName(subjectaltname, path)
+  return isListedId(readSpiffeId(socket), path)
 }
 
 /** The same for middleware that passes the certificate. */
 export function isListedName(subjectaltname: string, path: string): boolean {
+  return isListedId(parseUri(subjectaltname), path)
+}
+
+/** Reads the SPIFFE ID from the certificate of an authorized peer. */
+export function readSpiffeId(socket: object): string | undefined {
+  if (!isTlsSocket(socket) || !socket.authorized) return undefined
+  const { subjectaltname = '' } = socket.getPeerCertificate()
+  return parseUri(subjectaltname)
+}
+
+function parseUri(subjectaltname: string): string | undefined {
   const uris = subjectaltname.split(', ').filter((name) => name.startsWith('URI:'))
   const [uri, ...others] = uris
-  return uri !== undefined && others.length === 0 && lists.get(path)?.has(uri.slice('URI:'.length)) === true
+  return others.length === 0 ? uri?.slice('URI:'.length) : undefined
+}
+
+function isListedId(id: string | undefined, path: string): boolean {
+  return id !== undefined && lists.get(path)?.has(id) === true
 }
 
 const lists = new Map([['/internal/billing/invoices', new Set([callerId])]])

@@ -4,7 +4,7 @@ import { forAdapter } from '@countersign/core/adapter'
 /** The measured frameworks. */
 export type Framework = 'Fastify' | 'Express'
 
-/** The check of each request's caller. The last two are Express middleware. */
+/** The check of each request's caller. The last three are Express middleware. */
 export type Check =
   | 'none'
   | 'countersign'
@@ -13,6 +13,7 @@ export type Check =
   | 'handwritten'
   | 'client-certificate-auth'
   | 'passport-client-cert'
+  | 'cedar-authorization'
 
 /**
  * A part of what Countersign does to a server, measured alone:

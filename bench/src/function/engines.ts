@@ -1,18 +1,27 @@
+import { readFile } from 'node:fs/promises'
 import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs'
+import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { newEnforcer, newModelFromString, StringAdapter } from 'casbin'
 import micromatch from 'micromatch'
+import picomatch from 'picomatch'
+import { isObject } from '../measure/is-object.ts'
 import type { Call } from '../measure/time-calls.ts'
 import { callerId, path, writeRules } from '../workload.ts'
 
-/**
- * Other authorization engines for Node, each with the maximum number of rules that can be measured in reasonable time.
- */
-export const engines = ['regular expressions', 'globs', 'casbin', 'cedar-wasm'] as const
+/** Alternatives for Node: lists as in common handwritten code, and policy engines. */
+export const engines = [
+  'regular expressions',
+  'globs (micromatch)',
+  'globs (picomatch)',
+  'casbin',
+  'cedar-wasm',
+  'opa-wasm',
+] as const
 export type Engine = (typeof engines)[number]
 
 /**
  * Creates the call to an engine that decides whether the caller may read `path`, with the same number of rules for the
- * same paths. Casbin and Cedar are more general engines; each is called in its fastest way.
+ * same paths. Casbin, Cedar and OPA are more general engines; each is called in its fastest way.
  */
 export async function createEngine(engine: Engine, count: number): Promise<Call> {
   const call = await creators[engine](patternsOf(count))
@@ -24,9 +33,11 @@ const authority = 'SERVICE_core-api'
 
 const creators: Readonly<Record<Engine, (patterns: readonly string[]) => Promise<() => boolean> | (() => boolean)>> = {
   'regular expressions': (patterns) => searchList(patterns.map((pattern) => createTest(toExpression(pattern)))),
-  globs: (patterns) => searchList(patterns.map((pattern) => micromatch.matcher(pattern))),
+  'globs (micromatch)': (patterns) => searchList(patterns.map((pattern) => micromatch.matcher(pattern))),
+  'globs (picomatch)': (patterns) => searchList(patterns.map((pattern) => picomatch(pattern))),
   casbin: createCasbin,
   'cedar-wasm': createCedar,
+  'opa-wasm': createOpa,
 }
 
 // The first match decides, as in common handwritten code: a loop over a list.
@@ -77,6 +88,23 @@ function createCedar(patterns: readonly string[]): () => boolean {
   return () => {
     const answer = statefulIsAuthorized(request)
     return answer.type === 'success' && answer.response.decision === 'allow'
+  }
+}
+
+async function createOpa(patterns: readonly string[]): Promise<() => boolean> {
+  const policy = await loadPolicy(await readFile(new URL('../../opa/rules.wasm', import.meta.url)))
+  policy.setData({
+    rules: patterns.map((pattern) =>
+      pattern.endsWith('/**')
+        ? { authority, prefix: pattern.slice(0, -'**'.length) }
+        : { authority, segments: pattern.split('/') },
+    ),
+  })
+  const input = { path, authorities: [authority] }
+  return () => {
+    const results: unknown = policy.evaluate(input)
+    const first: unknown = Array.isArray(results) ? results[0] : undefined
+    return isObject(first) && 'result' in first && first.result === true
   }
 }
 

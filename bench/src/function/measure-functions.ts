@@ -127,7 +127,7 @@ async function measureEngines(): Promise<readonly Table[]> {
       title: `Other engines at ${count.toLocaleString('en')} rules`,
       against: 'Countersign',
       ...(count === 10 && {
-        note: 'The same paths; the requested one is decided by the rule in the middle. Countersign also authenticates. Casbin (`enforceSync`, `keyMatch2`) and Cedar (with a policy set parsed in advance) answer more general questions: compare how the times grow, not the times themselves.',
+        note: 'The same paths; the requested one is decided by the rule in the middle. Countersign also authenticates. Casbin (`enforceSync`, `keyMatch2`), Cedar (with a policy set parsed in advance) and OPA (with a policy compiled in advance, and rules as data) answer more general questions: compare how the times grow, not the times themselves.',
       }),
       rows: all.map((name): Row => {
         const row: Row = { what: name, unit: 'ns', spread: spreadOf(times(name)) }

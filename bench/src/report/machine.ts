@@ -23,6 +23,10 @@ export async function listPackages(): Promise<readonly string[]> {
       'passport-client-cert',
       'casbin',
       '@cedar-policy/cedar-wasm',
+      '@cedar-policy/authorization-for-expressjs',
+      '@open-policy-agent/opa-wasm',
+      'micromatch',
+      'picomatch',
       'undici',
     ].map(async (name) => `${name} ${await readVersion(name)}`),
   )

@@ -64,6 +64,7 @@ const comparisons: readonly Comparison[] = [
       handwritten,
       { what: 'client-certificate-auth', check: 'client-certificate-auth' },
       { what: 'passport-client-cert', check: 'passport-client-cert' },
+      { what: 'authorization-for-expressjs (Cedar)', check: 'cedar-authorization' },
     ],
     requests: 200,
     plan: long,
