@@ -37,6 +37,8 @@ export async function startExpress(
   })
   const server = usesAdapter(check) ? createServer(guard, app) : createHttpsServer(guard.tlsOptions(), app)
   addPart(check, server, guard)
+  // The default of 5 seconds closes connections that wait for the turns of other servers.
+  server.keepAliveTimeout = 600_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

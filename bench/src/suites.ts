@@ -4,6 +4,7 @@ import { measureFewHandshakes, measureHandshakes } from './handshake/measure-han
 import type { Progress } from './measure/progress.ts'
 import { measureMemory } from './memory/measure-memory.ts'
 import { measureOutgoing } from './outgoing/measure-outgoing.ts'
+import { measurePlatforms } from './platforms/measure-platforms.ts'
 import type { Table } from './report/result.ts'
 import { measureFewRequests, measureRequests } from './request/measure-requests.ts'
 import { measureRotations } from './rotation/measure-rotations.ts'
@@ -71,5 +72,11 @@ export const suites: readonly Suite[] = [
     name: 'outgoing',
     intro: "The client's processor time for each request that it sends over mTLS, including the response.",
     measure: measureOutgoing,
+  },
+  {
+    name: 'platforms',
+    intro:
+      'The overhead of SPIFFE authentication and authorization on other platforms, beside that of Countersign: each guarded server against the same server with mTLS alone. The figures are processor time of the server for each request or connection. Compare the ratios, because the servers differ in what else they do.',
+    measure: measurePlatforms,
   },
 ]
