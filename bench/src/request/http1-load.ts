@@ -77,6 +77,10 @@ class Lane {
     if (requests === 0) return Promise.resolve()
     this.#left = requests
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) {
+        reject(new LoadError('a connection was closed between two turns, expected it to stay open'))
+        return
+      }
       this.#done = resolve
       this.#fail = reject
       this.#socket.write(this.#request)
