@@ -30,7 +30,7 @@ const parts: readonly { readonly what: string; readonly check: Check }[] = [
   { what: "Countersign, with the route's allow", check: 'countersign and allow' },
 ]
 
-const requestPlan: Plan = { generations: 5, warmUp: 6, rounds: 6, turns: 6 }
+const requestPlan: Plan = { generations: 12, warmUp: 5, rounds: 3, turns: 6 }
 
 async function measureParts(framework: Framework, progress: Progress): Promise<Table> {
   const identities = await issueIdentities()
@@ -56,7 +56,7 @@ const handshakeParts: readonly {
   { what: 'Countersign, certificate never seen', part: 'everything', isNew: true },
 ]
 
-const handshakePlan: Plan = { generations: 3, warmUp: 24, rounds: 8, turns: 3 }
+const handshakePlan: Plan = { generations: 8, warmUp: 16, rounds: 4, turns: 3 }
 
 async function measureHandshakeParts(progress: Progress): Promise<Table> {
   const title = 'Parts of a new connection, P-256'
