@@ -14,7 +14,12 @@ answerMessages(hasNames<HandshakeTask>('part', 'material'), async ({ part, mater
     trustDomains: Object.keys(material.bundles),
     rules: [{ path: '/**', allow: permitAll() }],
   })
-  const server = createServer(guard.tlsOptions(), (_request, response) => response.end())
+  const { key, cert, bundles } = material
+  // With several trust domains, the options of a guard have no key until the server is attached.
+  const ca = Object.values(bundles).flatMap((bundle) => (typeof bundle === 'string' ? [bundle] : []))
+  const bare = { key: String(key), cert: String(cert), ca, requestCert: true, rejectUnauthorized: true }
+  const options = part === 'everything' ? guard.tlsOptions() : { ...guard.tlsOptions(), ...bare }
+  const server = createServer(options, (_request, response) => response.end())
   if (part === 'everything') guard.attach(server)
   if (part === 'address') server.on('connection', (socket) => void Reflect.get(socket, 'remoteAddress'))
   if (part === 'session') server.on('secureConnection', (socket) => void socket.getSession())
