@@ -30,7 +30,7 @@ const parts: readonly { readonly what: string; readonly check: Check }[] = [
   { what: "Countersign, with the route's allow", check: 'countersign and allow' },
 ]
 
-const requestPlan: Plan = { generations: 12, warmUp: 5, rounds: 3, turns: 6 }
+const requestPlan: Plan = { generations: 8, warmUp: 5, rounds: 3, turns: 6 }
 
 async function measureParts(framework: Framework, progress: Progress): Promise<Table> {
   const identities = await issueIdentities()

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { createGuard, type Guard, type Rule, staticSource } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { forAdapter, type GuardedRequest, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
 import { type Identities, path } from '../workload.ts'
 
 /** A request that has arrived over mTLS and has no response yet, so that its connection stays open. */
 export interface OpenRequest {
   readonly guard: Guard
-  readonly request: IncomingMessage
+  /** A copy, on which the server's decision is not stored, so that each call decides. */
+  readonly request: GuardedRequest
   readonly close: () => Promise<void>
 }
 
@@ -29,7 +30,8 @@ export async function openRequest(identities: Identities, rules: readonly Rule[]
       ({ status }) => fail?.(new Error(`found status ${status}, expected the request to reach the handler`)),
       (error: unknown) => fail?.(error),
     )
-  const request = await received
+  const { method, url, httpVersionMajor, socket, headers, rawHeaders } = await received
+  const request = { method, url, httpVersionMajor, socket, headers, rawHeaders }
   const verdict = forAdapter(guard).admit(request)
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to be allowed`)
   return { guard, request, close: () => running.close() }

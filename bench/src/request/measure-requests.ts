@@ -42,7 +42,7 @@ const narrowed = { what: "Countersign, with the route's allow", check: 'counters
 const handwritten = { what: 'hand-written check', check: 'handwritten' } as const
 
 // Two processes of one program differ by up to 10 %, more than what is measured: many processes, and few rounds of each.
-const long: Plan = { generations: 16, warmUp: 5, rounds: 3, turns: 6 }
+const long: Plan = { generations: 10, warmUp: 5, rounds: 3, turns: 6 }
 const short: Plan = { generations: 5, warmUp: 5, rounds: 4, turns: 6 }
 // Warmed up almost as long as the others, because a server whose code is not compiled yet performs differently.
 const quick: Plan = { generations: 10, warmUp: 5, rounds: 2, turns: 6 }

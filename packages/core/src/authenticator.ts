@@ -21,6 +21,9 @@ export class Authenticator {
   // One principal per proof, so that `authorities` is called once per certificate. A dropped proof drops its principal
   // too.
   readonly #principals = new WeakMap<Proof, Principal>()
+  // The last one, because most requests come from the same caller as the one before, and a weak map takes a fifth of
+  // the time of a whole decision.
+  #last: { readonly proof: Proof; readonly principal: Principal } | undefined
 
   constructor(options: ParsedGuardOptions, connections: PeerConnections) {
     this.#options = options
@@ -61,11 +64,13 @@ export class Authenticator {
     if (now >= proof.expiresAt) {
       return createDenial('identity_expired', describeEnd(proof), { principal: callerOf(proof) })
     }
-    const known = this.#principals.get(proof)
-    if (known !== undefined) return known
-    const principal = this.#createPrincipal(proof)
+    if (this.#last?.proof === proof) return this.#last.principal
+    const principal = this.#principals.get(proof) ?? this.#createPrincipal(proof)
     // Denials are not cached, so a function that failed is called again for the next request.
-    if (principal instanceof Principal) this.#principals.set(proof, principal)
+    if (principal instanceof Principal) {
+      this.#principals.set(proof, principal)
+      this.#last = { proof, principal }
+    }
     return principal
   }
 
