@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
+import { connect } from 'node:tls'
 import { authenticated, custom, perRoute, SpiffeId } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { allow, countersign as countersignExpress, createServer as createExpressServer } from '@countersign/express'
@@ -184,6 +186,38 @@ describe('the decision of the server', () => {
     await using running = await serve(guard, app)
     await assert.rejects(running.as(attacker).fetch('/x'))
     assert.deepEqual(handled, [])
+  })
+
+  test("does not outlive the caller's certificate while a listener of an upgrade waits", async (context) => {
+    const { guard } = create({ onExpiry: 'refuse' })
+    const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
+    const verdicts: (string | undefined)[] = []
+    const judge = (request: IncomingMessage): void => {
+      const verdict = forAdapter(guard).readmit(request, request)
+      verdicts.push(verdict === undefined || isDenial(verdict) ? undefined : verdict.name)
+    }
+    const server = createServer({ ...guard.tlsOptions() })
+    forAdapter(guard).attach(server, { routing: () => ({}), routesUpgrade: () => true })
+    const port = await listen(context, server)
+    const waited = new Promise<void>((resolve) => {
+      server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+        judge(request)
+        setImmediate(() => {
+          const later = Date.now() + 601_000
+          context.mock.method(Date, 'now', () => later)
+          judge(request)
+          socket.destroy()
+          resolve()
+        })
+      })
+    })
+    const { keyPem: key, certificatePem: cert } = short
+    const socket = connect({ port, host: '127.0.0.1', key, cert, rejectUnauthorized: false })
+    context.after(() => socket.destroy())
+    socket.on('error', () => undefined)
+    socket.write('GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
+    await waited
+    assert.deepEqual(verdicts, [idOf('mailer'), undefined])
   })
 
   test("does not outlive the caller's certificate while an earlier hook waits", async (context) => {

@@ -12,7 +12,7 @@ import type { Principal } from './principal/principal.ts'
 export interface GateQuestions {
   /** Decides a request by the rules. */
   readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
-  /** Called when the listeners of a request have returned. */
+  /** Called when the listeners of an admitted request have returned. */
   readonly leave: () => void
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
   /** Called for each upgrade that is allowed. */

@@ -36,7 +36,7 @@ export interface Attachment {
 export interface RequestGate {
   /** Decides a request that Node emits as `event`, and answers it if it is denied. */
   readonly admit: (event: string, request: unknown, response: unknown) => boolean
-  /** Called when the listeners of a `request` event have returned. */
+  /** Called when the listeners of the event of an admitted request have returned. */
   readonly leave: () => void
 }
 
@@ -150,15 +150,20 @@ function interceptEvents(server: TlsServer, { connections, latest, gate }: Attac
         gate.leave()
       }
     }
+    if (typeof event === 'string' && otherRequests.has(event)) {
+      expiry.begin(request, response)
+      if (!gate.admit(event, request, response)) return true
+      try {
+        return emit.call(server, event, ...values)
+      } finally {
+        gate.leave()
+      }
+    }
     if (event === 'secureConnection' && !isAccepted(request, parts)) return true
     if (event === 'session' && isSession(request)) {
       registry.link(request)
       // Node's own listener has already been added.
       request.on('newListener', refuseStreamListener)
-    }
-    if (typeof event === 'string' && otherRequests.has(event)) {
-      expiry.begin(request, response)
-      if (!gate.admit(event, request, response)) return true
     }
     return emit.call(server, event, ...values)
   }
