@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as core from '@countersign/core'
+import { allow, countersign as countersignExpress } from '@countersign/express'
 import countersign from '@countersign/fastify'
 import { createAuthority, serve } from '@countersign/testkit'
+import express from 'express'
 import Fastify from 'fastify'
 import { refusal } from '../adapters/refusal.ts'
 import { openFiles } from '../subject/ca-files.ts'
@@ -54,6 +56,24 @@ test('a guard of another copy of the package still guards', async () => {
   app.get('/x', ({ principal }) => principal?.name)
   app.get('/closed', () => assert.fail('the handler ran'))
   await using running = await serve({ tlsOptions: () => ({}), attach: () => undefined }, app)
+  const peer = running.as(svid)
+  assert.equal(await (await peer.fetch('/x')).text(), svid.spiffeId)
+  assert.equal((await peer.fetch('/closed')).status, 403)
+})
+
+test("a guard of another copy of the package guards Express, and its routes' own allow", async () => {
+  const bundles = { 'saas.example': authority.bundlePem }
+  const guard = copy.createGuard({
+    source: copy.staticSource({ ...material, bundles }),
+    rules: [{ path: '/**', allow: copy.authenticated() }],
+    log: () => undefined,
+  })
+  const app = express()
+  app.use(Reflect.apply(countersignExpress, undefined, [guard]))
+  app.get('/x', allow(core.authenticated()), ({ principal }, response) => void response.end(principal?.name))
+  app.get('/closed', allow(core.denyAll()), () => assert.fail('the handler ran'))
+  const served = { tlsOptions: () => guard.tlsOptions(), attach: (server: unknown) => guard.attach(server) }
+  await using running = await serve(served, app)
   const peer = running.as(svid)
   assert.equal(await (await peer.fetch('/x')).text(), svid.spiffeId)
   assert.equal((await peer.fetch('/closed')).status, 403)

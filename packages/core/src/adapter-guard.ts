@@ -8,7 +8,7 @@ import {
   type RuleSet,
 } from '@countersign/authorization'
 import { ConfigurationError, SourceError } from '@countersign/spiffe'
-import { describeValue, isCallable, isRecord } from '@countersign/spiffe/options'
+import { isCallable } from '@countersign/spiffe/options'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
 import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
 import { Authenticator } from './authenticator.ts'
@@ -280,19 +280,4 @@ export class AdapterGuard implements Guard {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
-}
-
-/** Returns whether a value is a guard, including one from another copy of this package. */
-export function isGuard(value: unknown): value is AdapterGuard {
-  return isRecord(value) && ['admit', 'attach', 'tlsOptions'].every((name) => isCallable(value[name]))
-}
-
-/**
- * Returns the guard with the methods that adapters call.
- *
- * @throws {ConfigurationError} `option_invalid` if the value is not a guard
- */
-export function forAdapter(guard: Guard): AdapterGuard {
-  if (isGuard(guard)) return guard
-  throw new ConfigurationError('option_invalid', `found ${describeValue(guard)}, expected what createGuard() returns`)
 }

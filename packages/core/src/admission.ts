@@ -1,13 +1,12 @@
 import type { Allowed, DecisionRequest, PathSemantics } from '@countersign/authorization'
-import type { TrustState } from './connection/material-gate.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** A request with a proven caller and an accepted target, as it is decided. */
 export interface DecidedRequest extends DecisionRequest {
   readonly principal: Principal
-  /** The material under which the principal was proven. */
-  readonly trustState: TrustState | undefined
+  /** The generation of the material under which the principal was proven. */
+  readonly generation: number
 }
 
 /** The decision that a server made when it emitted a request. */

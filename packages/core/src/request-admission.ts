@@ -48,7 +48,7 @@ export interface ServerRouting {
 export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #parseTarget: ReturnType<typeof createTargetParser>
-  // The request that is being emitted at this moment. No time has passed for it since the decision.
+  // The request that is being emitted at this moment. No hook of it has waited since the decision.
   #emitted: Admission | undefined
 
   constructor(parts: AdmissionParts) {
@@ -85,7 +85,7 @@ export class RequestAdmission {
     return principal
   }
 
-  /** Called when the listeners of a request have returned. From then on, time may have passed since its decision. */
+  /** Called when the listeners of a request have returned. Its hooks that run later have waited. */
   leave(): void {
     this.#emitted = undefined
   }
@@ -177,8 +177,8 @@ export class RequestAdmission {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const { authenticator, material } = this.#parts
     const now = Date.now()
-    const trustState = material.latest(now)
-    const principal = authenticator.authenticate(request, trustState, now)
+    const principal = authenticator.authenticate(request, material.latest(now), now)
+    const { generation } = material
     const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
@@ -187,7 +187,7 @@ export class RequestAdmission {
     // decision then takes 4 µs instead of 0.2.
     return {
       principal,
-      trustState,
+      generation,
       method,
       target,
       message: request,
@@ -216,10 +216,15 @@ export class RequestAdmission {
     return principal
   }
 
-  // An earlier hook may have waited for a long time, unless the request is still being emitted.
+  // An earlier hook may have waited for a long time, and certificates may have been replaced. While the request is still
+  // being emitted only time can have passed, if a listener blocked the process.
   #isStillProven(decided: DecidedRequest, request: GuardedRequest): boolean {
-    if (decided === this.#emitted?.facts.decided && this.#parts.material.isCurrent(decided.trustState)) return true
-    return this.#authenticate(request, Date.now()) === decided.principal
+    const { principal, generation } = decided
+    const now = Date.now()
+    if (decided === this.#emitted?.facts.decided && this.#parts.material.isCurrent(generation, now)) {
+      if (now < principal.expiresAt) return true
+    }
+    return this.#authenticate(request, now) === principal
   }
 
   // The received target must be allowed too: without a framework, the server would have decided that one.

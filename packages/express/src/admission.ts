@@ -36,9 +36,13 @@ interface Admitted {
   readonly app?: { readonly request?: object }
 }
 
-/** Stores the decision on a request, and exposes its principal to the application. */
-export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission): void {
-  if (!admission.guard.keepRecord(request, admission)) request._countersign = admission
+/**
+ * Stores the decision on a request, and exposes its principal to the application.
+ *
+ * @param sharesRecords whether the guard is from this package's copy of core; only then are its records found here
+ */
+export function keepAdmission(request: IncomingMessage & Admitted, admission: Admission, sharesRecords: boolean): void {
+  if (!sharesRecords || !admission.guard.keepRecord(request, admission)) request._countersign = admission
   // Already true for all but an application's first request, unless another principal was assigned.
   if (request.principal === admission.principal) return
   showPrincipals(request)

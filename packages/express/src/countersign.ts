@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard } from '@countersign/core'
-import { type AdapterGuard, isDenial } from '@countersign/core/adapter'
+import { type AdapterGuard, isDenial, sharesRecords } from '@countersign/core/adapter'
 import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error } from './check-arguments.ts'
 import { isExpress4 } from './express-internals.ts'
@@ -30,6 +30,7 @@ export function countersign(guard: Guard): Middleware {
   }
   const isFolding = haveFoldableRules(guard.rules)
   guard.recognize(recognizerFor(guard.rules))
+  const keepsRecords = sharesRecords(guard)
   let checkedPrototype: object | null = null
   const middleware: Middleware = (
     request: IncomingMessage & { readonly app?: { readonly request?: object } },
@@ -58,7 +59,7 @@ export function countersign(guard: Guard): Middleware {
       sendDenial(guard, verdict, read, response)
       return
     }
-    keepAdmission(request, new Admission(request, url, guard, verdict))
+    keepAdmission(request, new Admission(request, url, guard, verdict), keepsRecords)
     next()
   }
   guarding.set(middleware, guard)

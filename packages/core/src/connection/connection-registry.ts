@@ -1,4 +1,4 @@
-import type { Connection, PeerVerdict } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { type ClosableSession, OpenStreams } from './open-streams.ts'
 
 /** What the guard needs of a request to find its connection. Node's HTTP/1 and HTTP/2 requests both satisfy it. */
@@ -13,7 +13,7 @@ export interface ConnectedRequest {
 const connectionOf: unique symbol = Symbol('countersign.connection')
 
 interface Carrier {
-  [connectionOf]?: Connection
+  readonly [connectionOf]?: Connection
 }
 
 /** Finds the connection of a request, and lists the open connections with a verified peer. */
@@ -22,8 +22,8 @@ export class ConnectionRegistry {
 
   /** Makes a connection findable by its socket. A verified one is listed until it is removed. */
   add(connection: Connection): void {
-    const { socket, verdict }: { readonly socket: object & Carrier; readonly verdict: PeerVerdict } = connection
-    socket[connectionOf] = connection
+    const { socket, verdict } = connection
+    carry(socket, connection)
     if (verdict.ok) this.#open.add(connection)
   }
 
@@ -33,12 +33,12 @@ export class ConnectionRegistry {
   }
 
   /** Makes the connection findable by its HTTP/2 session, because HTTP/2 requests do not expose the socket itself. */
-  link(session: ClosableSession & Carrier & { readonly socket: object }): void {
+  link(session: ClosableSession & { readonly socket: object }): void {
     // Node's proxy for a session's socket forwards unknown properties.
     const connection = this.#read(session.socket)
     if (connection === undefined) return
     connection.streams = new OpenStreams(session)
-    session[connectionOf] = connection
+    carry(session, connection)
   }
 
   /** Returns the connection of a request, or undefined if this registry has none for it. */
@@ -56,4 +56,9 @@ export class ConnectionRegistry {
     const connection = carrier?.[connectionOf]
     return connection?.owner === this ? connection : undefined
   }
+}
+
+// Neither writable nor enumerable, so that copying a socket does not copy its verdict.
+function carry(carrier: object, connection: Connection): void {
+  Reflect.defineProperty(carrier, connectionOf, { value: connection })
 }

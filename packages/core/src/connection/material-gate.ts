@@ -63,6 +63,7 @@ export class MaterialGate {
   readonly #report: Reporter
   #offered: X509Material | SubjectMaterial | undefined
   #trustState: TrustState | undefined
+  #generation = 0
   #last: TrustState | undefined
   #state = startSourceState('empty')
   #isFollowed = false
@@ -98,13 +99,18 @@ export class MaterialGate {
     return trustState
   }
 
+  /** Changes whenever other material is accepted or the material is withdrawn. */
+  get generation(): number {
+    return this.#generation
+  }
+
   /**
-   * Returns whether this material is still in use. Also returns false if the source is not followed, because a change
-   * would only be noticed by reading it.
+   * Returns whether the material of a generation is still in use and valid at `now` (epoch milliseconds). False also if
+   * the source is not followed, because only reading it would show.
    */
-  isCurrent(trustState: TrustState | undefined): boolean {
-    if (!this.#isFollowed || this.#state.material === 'lost') return false
-    return trustState !== undefined && this.#trustState === trustState
+  isCurrent(generation: number, now: number): boolean {
+    if (!this.#isFollowed || this.#state.material === 'lost' || this.#generation !== generation) return false
+    return this.#trustState !== undefined && now < this.#trustState.own.expiresAt
   }
 
   /** Called by the follower of the source: while followed, `current` is called after each change. */
@@ -142,6 +148,7 @@ export class MaterialGate {
       // Withdrawn material must not come back when an update is refused.
       this.#offered = undefined
       this.#trustState = undefined
+      this.#generation += 1
       this.#lose(now, toSourceError(error))
       return undefined
     }
@@ -183,6 +190,7 @@ export class MaterialGate {
     const trustState = { own, trust, openssl: this.openssl, known }
     checkServable(trustState)
     this.#trustState = trustState
+    this.#generation += 1
     this.#last = trustState
     const detail = before === undefined ? 'the first material' : 'new material'
     this.#report({ type: 'source', outcome: 'updated', at: now, detail, ...describeOwn(own) })

@@ -101,10 +101,10 @@ export class PeerConnections {
     const connection = new Connection({ owner: this.registry, socket, extras, verdict, trustState, ends })
     this.registry.add(connection)
     if (!verdict.ok) return
-    this.expiry.watch(connection, verdict.proof)
     socket.once('close', () => {
       this.registry.remove(connection)
       this.expiry.forget(connection)
     })
+    this.expiry.watch(connection, verdict.proof)
   }
 }
