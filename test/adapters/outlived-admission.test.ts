@@ -46,6 +46,24 @@ test("the decision of the server does not outlive the caller's authority if an e
   assert.deepEqual(handled, [])
 })
 
+test("the decision of the server does not outlive the caller's authority if `authorities` replaces the material", async () => {
+  const other = await createAuthority('saas.example')
+  const own = await authority.source(idOf('billing'))
+  const replacement = { svid: await other.issue(idOf('billing')), bundles: { 'saas.example': other } }
+  const authorities = (): readonly string[] => {
+    own.replace(replacement)
+    return []
+  }
+  const { guard } = create({ source: own, onExpiry: 'refuse', authorities })
+  const app = Fastify({ https: guard.tlsOptions() })
+  const handled: string[] = []
+  await app.register(countersign, { guard })
+  app.get('/x', ({ url }) => String(handled.push(url)))
+  await using running = await serve(guard, app)
+  await assert.rejects(running.as(attacker).fetch('/x'))
+  assert.deepEqual(handled, [])
+})
+
 test("the decision of the server does not outlive the caller's certificate while an earlier hook blocks the process", async (context) => {
   const { guard, events } = create({ onExpiry: 'refuse' })
   const app = Fastify({ https: guard.tlsOptions() })

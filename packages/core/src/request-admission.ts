@@ -177,8 +177,10 @@ export class RequestAdmission {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const { authenticator, material } = this.#parts
     const now = Date.now()
-    const principal = authenticator.authenticate(request, material.latest(now), now)
+    const trustState = material.latest(now)
+    // Read before the application's `authorities` runs, which may replace the material.
     const { generation } = material
+    const principal = authenticator.authenticate(request, trustState, now)
     const target = this.#parseTarget(request, !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
