@@ -64,24 +64,6 @@ test("the decision of the server does not outlive the caller's authority if `aut
   assert.deepEqual(handled, [])
 })
 
-test("the decision of the server does not outlive the caller's certificate while an earlier hook blocks the process", async (context) => {
-  const { guard, events } = create({ onExpiry: 'refuse' })
-  const app = Fastify({ https: guard.tlsOptions() })
-  const handled: string[] = []
-  const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
-  app.addHook('onRequest', (_request, _reply, done) => {
-    const later = Date.now() + 601_000
-    context.mock.method(Date, 'now', () => later)
-    done()
-  })
-  await app.register(countersign, { guard })
-  app.get('/x', ({ url }) => String(handled.push(url)))
-  await using running = await serve(guard, app)
-  assert.equal((await running.as(short).fetch('/x')).status, 403)
-  assert.deepEqual(handled, [])
-  assert.deepEqual(reasonsOf(events), ['identity_expired'])
-})
-
 test("the decision of the server does not outlive the caller's certificate while a listener of an upgrade waits", async (context) => {
   const { guard } = create({ onExpiry: 'refuse' })
   const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
@@ -114,20 +96,32 @@ test("the decision of the server does not outlive the caller's certificate while
   assert.deepEqual(verdicts, [idOf('mailer'), undefined])
 })
 
-test("the decision of the server does not outlive the caller's certificate while an earlier hook waits", async (context) => {
-  const { guard, events } = create({ onExpiry: 'refuse' })
-  const app = Fastify({ https: guard.tlsOptions() })
-  const handled: string[] = []
-  const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
-  app.addHook('onRequest', async () => {
-    await new Promise((resolve) => setImmediate(resolve))
-    const later = Date.now() + 601_000
-    context.mock.method(Date, 'now', () => later)
+for (const [what, pause] of [
+  ['blocks the process', undefined],
+  ['waits', () => new Promise((resolve) => setImmediate(resolve))],
+] as const) {
+  test(`the decision of the server does not outlive the caller's certificate while an earlier hook ${what}`, async (context) => {
+    const { guard, events } = create({ onExpiry: 'refuse' })
+    const app = Fastify({ https: guard.tlsOptions() })
+    const handled: string[] = []
+    const short = await authority.issue(idOf('mailer'), { ttlSeconds: 600 })
+    const passTime = (): void => {
+      const later = Date.now() + 601_000
+      context.mock.method(Date, 'now', () => later)
+    }
+    app.addHook('onRequest', (_request, _reply, done) => {
+      const goOn = (): void => {
+        passTime()
+        done()
+      }
+      if (pause === undefined) goOn()
+      else void pause().then(goOn)
+    })
+    await app.register(countersign, { guard })
+    app.get('/x', ({ url }) => String(handled.push(url)))
+    await using running = await serve(guard, app)
+    assert.equal((await running.as(short).fetch('/x')).status, 403)
+    assert.deepEqual(handled, [])
+    assert.deepEqual(reasonsOf(events), ['identity_expired'])
   })
-  await app.register(countersign, { guard })
-  app.get('/x', ({ url }) => String(handled.push(url)))
-  await using running = await serve(guard, app)
-  assert.equal((await running.as(short).fetch('/x')).status, 403)
-  assert.deepEqual(handled, [])
-  assert.deepEqual(reasonsOf(events), ['identity_expired'])
-})
+}

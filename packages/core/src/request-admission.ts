@@ -61,7 +61,7 @@ export class RequestAdmission {
     request: GuardedRequest,
     { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
   ): Principal | Denial {
-    const kept = this.#find(request)
+    const kept = this.#find(request)?.facts
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
@@ -93,7 +93,7 @@ export class RequestAdmission {
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
   admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
     const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
-    const kept = this.#find(request)
+    const kept = this.#find(request)?.facts
     if (kept !== undefined && isUnchanged(kept, request) && hasSameSemantics(kept, semantics, otherSemantics)) {
       const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
@@ -124,7 +124,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    const kept = this.#find(received)
+    const kept = this.#find(received)?.facts
     if (kept?.isRoutingKnown !== true || !isUnchanged(kept, request)) return undefined
     return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
@@ -143,7 +143,7 @@ export class RequestAdmission {
   /** Decides the route's own requirement for a request that `admit` allowed. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
-    const kept = this.#find(request)
+    const kept = this.#find(request)?.facts
     const target = kept !== undefined && isUnchanged(kept, request) ? kept.decided.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
@@ -160,16 +160,15 @@ export class RequestAdmission {
    * has decided this request.
    */
   keepRecord(request: object, record: unknown): boolean {
-    const kept = this.#emitted?.isAbout(request) === true ? this.#emitted : Admission.find(request, this)
+    const kept = this.#find(request)
     kept?.keepRecord(record)
     return kept !== undefined
   }
 
   // The request that is being emitted is recognized without reading a property of it: on Express, whose requests each
   // have a hidden class of their own, a property costs several times as much.
-  #find(request: object): AdmissionFacts | undefined {
-    const emitted = this.#emitted
-    return emitted?.isAbout(request) === true ? emitted.facts : Admission.find(request, this)?.facts
+  #find(request: object): Admission | undefined {
+    return this.#emitted?.isAbout(request) === true ? this.#emitted : Admission.find(request, this)
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
