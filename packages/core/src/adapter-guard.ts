@@ -122,12 +122,11 @@ export class AdapterGuard implements Guard {
             trustState === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(trustState, minVersion),
           )
         }),
-      gate: createServerGate({
+      admit: createServerGate({
         admit: this.#createServerAdmission(
           attachOptions,
           attachOptions.routing ?? followListener(checked, this.#recognizers),
         ),
-        leave: () => this.#requests.leave(),
         answer: (denial, request) => this.answer(denial, request),
         markUpgraded: (request) => this.#connections.expiry.markWithoutHttp(request),
       }),

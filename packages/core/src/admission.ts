@@ -45,15 +45,8 @@ export class Admission {
   }
 
   /** Stores the decision on the request. */
-  static keep(request: object & Carrier, facts: AdmissionFacts): Admission {
-    const admission = new Admission(request, facts)
-    request[admissionOf] = admission
-    return admission
-  }
-
-  /** Returns whether this is the decision about a request. */
-  isAbout(request: object): boolean {
-    return this.#request === request
+  static keep(request: object & Carrier, facts: AdmissionFacts): void {
+    request[admissionOf] = new Admission(request, facts)
   }
 
   /** Stores a record of the adapter with the decision. */
@@ -68,6 +61,7 @@ export class Admission {
     return found.facts.owner === owner ? found : undefined
   }
 
+  /** Returns the record of the adapter, or undefined. */
   static findRecord(request: object & Carrier): unknown {
     const found = request[admissionOf]
     return found === undefined || found.#request !== request ? undefined : found.#record

@@ -48,8 +48,6 @@ export interface ServerRouting {
 export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #parseTarget: ReturnType<typeof createTargetParser>
-  // The request that is being emitted at this moment. No hook of it has waited since the decision.
-  #emitted: Admission | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
@@ -61,7 +59,7 @@ export class RequestAdmission {
     request: GuardedRequest,
     { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
   ): Principal | Denial {
-    const kept = this.#find(request)?.facts
+    const kept = Admission.find(request, this)?.facts
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
@@ -81,19 +79,14 @@ export class RequestAdmission {
       ruling,
       isPublished: !isRouteToCome,
     }
-    this.#emitted = Admission.keep(request, admission)
+    Admission.keep(request, admission)
     return principal
-  }
-
-  /** Called when the listeners of a request have returned. Its hooks that run later have waited. */
-  leave(): void {
-    this.#emitted = undefined
   }
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
   admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
     const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
-    const kept = this.#find(request)?.facts
+    const kept = Admission.find(request, this)?.facts
     if (kept !== undefined && isUnchanged(kept, request) && hasSameSemantics(kept, semantics, otherSemantics)) {
       const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
       if (resumed !== undefined) return resumed
@@ -124,7 +117,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
   ): Principal | Denial | undefined {
-    const kept = this.#find(received)?.facts
+    const kept = Admission.find(received, this)?.facts
     if (kept?.isRoutingKnown !== true || !isUnchanged(kept, request)) return undefined
     return this.#resume(kept, request, routeAllow, hasEmptyParameter)
   }
@@ -143,7 +136,7 @@ export class RequestAdmission {
   /** Decides the route's own requirement for a request that `admit` allowed. */
   admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
     const { method = '', url = '' } = request
-    const kept = this.#find(request)?.facts
+    const kept = Admission.find(request, this)?.facts
     const target = kept !== undefined && isUnchanged(kept, request) ? kept.decided.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
@@ -160,15 +153,9 @@ export class RequestAdmission {
    * has decided this request.
    */
   keepRecord(request: object, record: unknown): boolean {
-    const kept = this.#find(request)
+    const kept = Admission.find(request, this)
     kept?.keepRecord(record)
     return kept !== undefined
-  }
-
-  // The request that is being emitted is recognized without reading a property of it: on Express, whose requests each
-  // have a hidden class of their own, a property costs several times as much.
-  #find(request: object): Admission | undefined {
-    return this.#emitted?.isAbout(request) === true ? this.#emitted : Admission.find(request, this)
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
@@ -217,14 +204,11 @@ export class RequestAdmission {
     return principal
   }
 
-  // An earlier hook may have waited for a long time, and certificates may have been replaced. While the request is still
-  // being emitted only time can have passed, if a listener blocked the process.
-  #isStillProven(decided: DecidedRequest, request: GuardedRequest): boolean {
-    const { principal, generation } = decided
+  // An earlier hook may have waited for a long time. Under the same material, only time can end a proof, so the
+  // connection is not looked up again.
+  #isStillProven({ principal, generation }: DecidedRequest, request: GuardedRequest): boolean {
     const now = Date.now()
-    if (decided === this.#emitted?.facts.decided && this.#parts.material.isCurrent(generation, now)) {
-      if (now < principal.expiresAt) return true
-    }
+    if (this.#parts.material.isCurrent(generation, now) && now < principal.expiresAt) return true
     return this.#authenticate(request, now) === principal
   }
 

@@ -12,8 +12,6 @@ import type { Principal } from './principal/principal.ts'
 export interface GateQuestions {
   /** Decides a request by the rules. */
   readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
-  /** Called when the listeners of an admitted request have returned. */
-  readonly leave: () => void
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
   /** Called for each upgrade that is allowed. */
   readonly markUpgraded: (request: GuardedRequest) => void
@@ -24,8 +22,8 @@ export interface GateQuestions {
  * answers denied requests. This includes requests for which Node emits separate events (`upgrade`, `connect`,
  * `checkContinue`, `checkExpectation`), which no framework sees.
  */
-export function createServerGate({ admit, leave, answer, markUpgraded }: GateQuestions): RequestGate {
-  const decide: RequestGate['admit'] = (event, request, response) => {
+export function createServerGate({ admit, answer, markUpgraded }: GateQuestions): RequestGate {
+  return (event, request, response) => {
     if (!(request instanceof IncomingMessage) && !(request instanceof Http2ServerRequest)) {
       // Emitted by hand, so there is no request to decide and no general means to answer it.
       destroy(response)
@@ -39,7 +37,6 @@ export function createServerGate({ admit, leave, answer, markUpgraded }: GateQue
     if (event === 'upgrade' || event === 'connect') markUpgraded(request)
     return true
   }
-  return { admit: decide, leave }
 }
 
 function send(response: unknown, answer: DenialAnswer | undefined): void {

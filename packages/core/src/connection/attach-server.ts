@@ -21,10 +21,10 @@ export interface Attachment {
   readonly latest: (now: number) => TrustState | undefined
   /** Calls back with the complete TLS options now and after each change. Returns a function that stops this. */
   readonly follow: (apply: (options: ServedTlsOptions) => void) => () => void
-  /** Decides whether a request may reach the listeners of its event. */
-  readonly gate: RequestGate
+  /** Returns whether a request may reach the listeners of its event. */
+  readonly admit: RequestGate
   /**
-   * True if `gate` decides every request and leaves none to its route. Any number of listeners may then see the
+   * True if `admit` decides every request and leaves none to its route. Any number of listeners may then see the
    * allowed requests.
    */
   readonly decidesAlone: boolean
@@ -32,13 +32,8 @@ export interface Attachment {
   readonly isLoopbackOnly: boolean
 }
 
-/** What decides the requests of a server. */
-export interface RequestGate {
-  /** Decides a request that Node emits as `event`, and answers it if it is denied. */
-  readonly admit: (event: string, request: unknown, response: unknown) => boolean
-  /** Called when the listeners of the event of an admitted request have returned. */
-  readonly leave: () => void
-}
+/** Decides a request that Node emits as `event`, and answers it if it is denied. */
+export type RequestGate = (event: string, request: unknown, response: unknown) => boolean
 
 /** Attaches a checked server to the guard, which then controls its certificate, its connections and its requests. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
@@ -133,7 +128,7 @@ function refuseChanges(server: TlsServer, decidesAlone: boolean): void {
 
 // Intercepts `emit` rather than adding a listener, because later listeners run whatever an earlier one decides. This
 // also runs before any framework, whose hooks and middleware run in registration order.
-function interceptEvents(server: TlsServer, { connections, latest, gate }: Attachment): void {
+function interceptEvents(server: TlsServer, { connections, latest, admit }: Attachment): void {
   const emit: unknown = Reflect.get(server, 'emit')
   if (!isEmit(emit)) refuse('it has no emit function')
   const { expiry, registry } = connections
@@ -142,28 +137,18 @@ function interceptEvents(server: TlsServer, { connections, latest, gate }: Attac
     const [request, response] = values
     if (event === 'request') {
       expiry.begin(request, response)
-      if (!gate.admit(event, request, response)) return true
-      try {
-        // Does not spread `values`, because this event occurs for every request.
-        return emit.call(server, event, request, response)
-      } finally {
-        gate.leave()
-      }
-    }
-    if (typeof event === 'string' && otherRequests.has(event)) {
-      expiry.begin(request, response)
-      if (!gate.admit(event, request, response)) return true
-      try {
-        return emit.call(server, event, ...values)
-      } finally {
-        gate.leave()
-      }
+      // Does not spread `values`, because this event occurs for every request.
+      return admit(event, request, response) ? emit.call(server, event, request, response) : true
     }
     if (event === 'secureConnection' && !isAccepted(request, parts)) return true
     if (event === 'session' && isSession(request)) {
       registry.link(request)
       // Node's own listener has already been added.
       request.on('newListener', refuseStreamListener)
+    }
+    if (typeof event === 'string' && otherRequests.has(event)) {
+      expiry.begin(request, response)
+      if (!admit(event, request, response)) return true
     }
     return emit.call(server, event, ...values)
   }
