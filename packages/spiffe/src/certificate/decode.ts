@@ -109,15 +109,9 @@ export function confirmCertificate(certificate: Certificate): Certificate {
 }
 
 function isReadAlike({ der, notBefore, notAfter, publicKey, signature }: Certificate): boolean {
-  const { X509Certificate } = loadX509()
-  class SecondReading extends X509Certificate {
-    /** The parsed structure. The getters of the library would encode and parse everything again. */
-    get parsed(): typeof this.asn {
-      return this.asn
-    }
-  }
+  const { parseAgain } = loadX509()
   try {
-    const { tbsCertificate, signatureValue } = new SecondReading(der).parsed
+    const { tbsCertificate, signatureValue } = parseAgain(der)
     const { validity, subjectPublicKeyInfo } = tbsCertificate
     const key = Buffer.from(subjectPublicKeyInfo.subjectPublicKey)
     return (
