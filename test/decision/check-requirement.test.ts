@@ -51,7 +51,7 @@ test('matches no list of SPIFFE IDs for a caller without one', () => {
   assert.equal(pass(spell.callers('spiffe://saas.example/**'), machine), undefined)
 })
 
-test('without an authenticated caller, only permitAll is met', () => {
+test('without an authenticated caller, only permitAll and anonymous are met', () => {
   const requirements = [
     spell.hasAuthority('A'),
     spell.hasAnyAuthority('A'),
@@ -63,11 +63,14 @@ test('without an authenticated caller, only permitAll is met', () => {
     spell.inTrustDomain('saas.example'),
     spell.anyOf(spell.authenticated(), spell.hasAuthority('A')),
     spell.allOf(spell.permitAll(), spell.authenticated()),
+    spell.provenBy('x509-svid', 'jwt-svid'),
+    spell.custom('everything', () => true),
   ]
   for (const requirement of requirements) {
     assert.equal(pass(requirement, null)?.reason, 'unauthenticated', describeRequirement(requirement))
   }
   assert.equal(pass(spell.permitAll(), null), undefined)
+  assert.equal(pass(spell.anyOf(spell.anonymous(), spell.denyAll()), null), undefined)
   assert.equal(pass(spell.authenticated(), machine), undefined)
 })
 
@@ -101,8 +104,8 @@ test('accepts anyOf with the first requirement that is met, and otherwise explai
 test('passes the request to a custom requirement, read-only', () => {
   const told: spell.RequestFacts[] = []
   const requirement = spell.custom('look', (facts) => told.push(facts) === 1)
-  assert.equal(pass(requirement, null), undefined)
-  assert.deepEqual(told, [{ principal: null, method: 'GET', path: '/a b', headers: { accept: '*/*' } }])
+  assert.equal(pass(requirement, coreApi), undefined)
+  assert.deepEqual(told, [{ principal: coreApi, method: 'GET', path: '/a b', headers: { accept: '*/*' } }])
   assert.ok(Object.isFrozen(told[0]))
 })
 

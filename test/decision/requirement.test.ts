@@ -28,6 +28,12 @@ test('represents requirements as plain frozen data', () => {
       "anyOf(hasAuthority('A'), permitAll())",
     ],
     [spell.custom('open', isOpen), { custom: { name: 'open', test: isOpen } }, "custom('open')"],
+    [spell.provenBy('jwt-svid'), { provenBy: ['jwt-svid'] }, "provenBy('jwt-svid')"],
+    [
+      spell.anyOf(spell.anonymous(), spell.denyAll()),
+      { anyOf: [{ anonymous: true }, { denyAll: true }] },
+      'anyOf(anonymous(), denyAll())',
+    ],
     [spell.perRoute(), { perRoute: true }, 'perRoute()'],
   ]
   for (const [found, expected, text] of spelt) {

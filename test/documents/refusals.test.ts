@@ -31,6 +31,7 @@ test('the table of codes lists each code with its status once', () => {
   const answers = readTable(page.text, '| status | `code` |').map(([status = '', code = '']) => [code, Number(status)])
   const codes: Record<DenialCode, number> = {
     ambiguous_request: 400,
+    authentication_required: 401,
     client_certificate_required: 403,
     identity_invalid: 403,
     access_denied: 403,

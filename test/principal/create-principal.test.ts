@@ -119,6 +119,7 @@ test('passes the application the facts about the verified peer, read-only', asyn
         trustDomain: 'saas.example',
         namespace: 'staging',
         serviceAccount: 'core-api',
+        credential: 'x509-svid',
         serialNumber: svid.serialNumber,
         expiresAt: svid.expiresAt + 1000,
       },

@@ -1,5 +1,5 @@
 import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
-import type { Principal } from './principal.ts'
+import type { CredentialKind, Principal } from './principal.ts'
 import { compileCallerPatterns } from './pattern.ts'
 import type { CustomTest, RequestFacts, RequestHeaders } from './requirement.ts'
 import type { CanonicalTarget } from './target.ts'
@@ -22,6 +22,8 @@ export type RequirementReason =
   | 'namespace_not_listed'
   | 'trust_domain_not_listed'
   | 'no_alternative'
+  | 'credential_not_accepted'
+  | 'not_anonymous'
   | 'deny_all'
   | 'custom_refused'
   | 'evaluation_error'
@@ -48,14 +50,32 @@ export const denyAlways: RequirementTest = () => deniedAlways
 /** Tests `perRoute` if the route has no requirement. */
 export const passNoRoute: RequirementTest = () => noRouteRequirement
 
-/** Tests `authenticated`. */
-export const checkAuthenticated: RequirementTest = ({ principal }) => (principal === null ? unauthenticated : undefined)
+/** The credentials that `provenBy()` names for a part of a requirement. */
+type Named = ReadonlySet<CredentialKind>
 
-/** Creates the test of `hasAuthority` and `hasAnyAuthority`. */
-export function checkAnyAuthority(authorities: readonly string[]): RequirementTest {
-  const failure = describeMissing(authorities)
+/** Creates the test of `authenticated`. */
+export function checkAuthenticated(named: Named): RequirementTest {
+  return ({ principal }) => refuseCaller(principal, named)
+}
+
+/** Tests `anonymous`. */
+export const checkAnonymous: RequirementTest = ({ principal }) => (principal === null ? undefined : notAnonymous)
+
+/** Creates the test of `provenBy`. */
+export function checkCredential(accepted: readonly CredentialKind[]): RequirementTest {
+  const detail = `the caller is proven by none of ${accepted.join(', ')}`
+  const failure: RequirementFailure = Object.freeze({ reason: 'credential_not_accepted', detail })
   return ({ principal }) => {
     if (principal === null) return unauthenticated
+    return accepted.includes(principal.credential) ? undefined : failure
+  }
+}
+
+/** Creates the test of `hasAuthority` and `hasAnyAuthority`. */
+export function checkAnyAuthority(authorities: readonly string[], named: Named): RequirementTest {
+  const failure = describeMissing(authorities)
+  return ({ principal }) => {
+    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
     for (const authority of authorities) {
       if (principal.hasAuthority(authority)) return undefined
     }
@@ -64,9 +84,9 @@ export function checkAnyAuthority(authorities: readonly string[]): RequirementTe
 }
 
 /** Creates the test of `hasAllAuthorities`. */
-export function checkAllAuthorities(authorities: readonly string[]): RequirementTest {
+export function checkAllAuthorities(authorities: readonly string[], named: Named): RequirementTest {
   return ({ principal }) => {
-    if (principal === null) return unauthenticated
+    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
     for (const authority of authorities) {
       if (principal.hasAuthority(authority)) continue
       return describeMissing(authorities.filter((needed) => !principal.hasAuthority(needed)))
@@ -76,19 +96,24 @@ export function checkAllAuthorities(authorities: readonly string[]): Requirement
 }
 
 /** Creates the test of `callers`. A principal without a SPIFFE ID never matches. */
-export function checkCallers(patterns: readonly string[]): RequirementTest {
+export function checkCallers(patterns: readonly string[], named: Named): RequirementTest {
   const isListed = compileCallerPatterns(patterns)
   return checkPrincipal(
     ({ spiffeId }) => spiffeId !== undefined && isListed(spiffeId),
     'caller_not_listed',
     `the caller's SPIFFE ID matches none of ${patterns.join(', ')}`,
+    named,
   )
 }
 
 /**
  * Creates the test of `serviceAccounts`. Only local callers match, because another trust domain's core-api is not ours.
  */
-export function checkServiceAccounts(accounts: readonly string[], localTrustDomain: string): RequirementTest {
+export function checkServiceAccounts(
+  accounts: readonly string[],
+  localTrustDomain: string,
+  named: Named,
+): RequirementTest {
   const listed = new Map<string | undefined, Set<string | undefined>>()
   for (const pair of accounts) {
     const [namespace, account] = pair.split('/')
@@ -99,26 +124,33 @@ export function checkServiceAccounts(accounts: readonly string[], localTrustDoma
       trustDomain === localTrustDomain && listed.get(namespace)?.has(serviceAccount) === true,
     'service_account_not_listed',
     `the caller is none of the service accounts ${accounts.join(', ')} of ${localTrustDomain}`,
+    named,
   )
 }
 
 /** Creates the test of `inNamespace`. Only local callers match, for the same reason. */
-export function checkNamespaces(namespaces: readonly string[], localTrustDomain: string): RequirementTest {
+export function checkNamespaces(
+  namespaces: readonly string[],
+  localTrustDomain: string,
+  named: Named,
+): RequirementTest {
   const listed = new Set<string | undefined>(namespaces)
   return checkPrincipal(
     ({ trustDomain, namespace }) => trustDomain === localTrustDomain && listed.has(namespace),
     'namespace_not_listed',
     `the caller is in none of the namespaces ${namespaces.join(', ')} of ${localTrustDomain}`,
+    named,
   )
 }
 
 /** Creates the test of `inTrustDomain`. */
-export function checkTrustDomains(trustDomains: readonly string[]): RequirementTest {
+export function checkTrustDomains(trustDomains: readonly string[], named: Named): RequirementTest {
   const listed = new Set<string | undefined>(trustDomains)
   return checkPrincipal(
     ({ trustDomain }) => listed.has(trustDomain),
     'trust_domain_not_listed',
     `the caller is in none of the trust domains ${trustDomains.join(', ')}`,
+    named,
   )
 }
 
@@ -153,12 +185,14 @@ export function checkAnyOf(tests: readonly RequirementTest[]): RequirementTest {
  * Creates the test of `custom`. Any result but true or false is an error, in particular a promise, which is always
  * truthy.
  */
-export function checkCustom(name: string, test: CustomTest): RequirementTest {
+export function checkCustom(name: string, test: CustomTest, named: Named): RequirementTest {
   const refused: RequirementFailure = Object.freeze({
     reason: 'custom_refused',
     detail: `custom requirement '${name}' returned false`,
   })
   return ({ principal, method, target, message }) => {
+    // Written for callers that are known, so it is not asked about others.
+    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
     try {
       const facts: RequestFacts = Object.freeze({ principal, method, path: target.path, headers: message.headers })
       const answer: unknown = test(facts)
@@ -183,14 +217,44 @@ const noRouteRequirement: RequirementFailure = Object.freeze({
   detail: 'the rule leaves the decision to the route, and the route has no allow',
 })
 
+const notAnonymous: RequirementFailure = Object.freeze({
+  reason: 'not_anonymous',
+  detail: 'the caller is authenticated, and anonymous() is for callers that are not',
+})
+const unnamed: Readonly<Record<'asserted' | 'jwt-svid', RequirementFailure>> = Object.freeze({
+  asserted: describeUnnamed('asserted'),
+  'jwt-svid': describeUnnamed('jwt-svid'),
+})
+
+// An unauthenticated proxy may claim any identity, and a bearer token can be replayed. Such callers therefore satisfy
+// only requirements whose author named their credential.
+function isUnnamed({ credential }: Principal, named: Named): boolean {
+  return (credential === 'asserted' || credential === 'jwt-svid') && !named.has(credential)
+}
+
+function refuseCaller(principal: Principal | null, named: Named): RequirementFailure | undefined {
+  if (principal === null) return unauthenticated
+  const { credential } = principal
+  if (credential !== 'asserted' && credential !== 'jwt-svid') return undefined
+  return named.has(credential) ? undefined : unnamed[credential]
+}
+
+function describeUnnamed(credential: 'asserted' | 'jwt-svid'): RequirementFailure {
+  return Object.freeze({
+    reason: 'credential_not_accepted',
+    detail: `the caller is proven by '${credential}', and the requirement does not name it with provenBy('${credential}')`,
+  })
+}
+
 function checkPrincipal(
   passes: (principal: Principal) => boolean,
   reason: RequirementReason,
   detail: string,
+  named: Named,
 ): RequirementTest {
   const failure: RequirementFailure = Object.freeze({ reason, detail })
   return ({ principal }) => {
-    if (principal === null) return unauthenticated
+    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
     return passes(principal) ? undefined : failure
   }
 }

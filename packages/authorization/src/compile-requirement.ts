@@ -1,15 +1,18 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
 import type { PossibleCallers } from './possible-callers.ts'
-import { parseRequirement } from './parse-requirement.ts'
+import { parseRequirement, refuseLoneAnonymous } from './parse-requirement.ts'
+import type { CredentialKind } from './principal.ts'
 import { refuseUnmeetable } from './refuse-unmeetable.ts'
 import type { Requirement } from './requirement.ts'
 import {
   checkAllAuthorities,
   checkAllOf,
+  checkAnonymous,
   checkAnyAuthority,
   checkAnyOf,
   checkAuthenticated,
   checkCallers,
+  checkCredential,
   checkCustom,
   checkNamespaces,
   checkServiceAccounts,
@@ -26,6 +29,8 @@ export interface CompiledRequirement {
   readonly source: Requirement
   /** True for `perRoute()`, which is decided by the route's own requirement. */
   readonly deferToRoute: boolean
+  /** True if a caller that is not authenticated can meet it, while permissive mode lasts. */
+  readonly admitsAnonymous: boolean
   /** Never throws and never waits. */
   readonly test: RequirementTest
 }
@@ -51,9 +56,10 @@ export interface RequirementContext {
  */
 export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const source = parseRequirement(input, context.where)
-  const test = compileTest(source, context)
+  refuseLoneAnonymous(source, context.where)
+  const test = compileTest(source, { ...context, named: none })
   if (context.callers !== undefined) refuseUnmeetable(source, context.callers, context.where)
-  return Object.freeze({ source, deferToRoute: 'perRoute' in source, test })
+  return Object.freeze({ source, deferToRoute: 'perRoute' in source, admitsAnonymous: admitsAnonymous(source), test })
 }
 
 /**
@@ -73,20 +79,45 @@ export function compileRouteRequirement(input: unknown, context: RequirementCont
   )
 }
 
-function compileTest(source: Requirement, context: RequirementContext): RequirementTest {
-  const compileAll = (parts: readonly Requirement[]): readonly RequirementTest[] =>
-    parts.map((part) => compileTest(part, context))
-  if ('hasAuthority' in source) return checkAnyAuthority([source.hasAuthority])
-  if ('hasAnyAuthority' in source) return checkAnyAuthority(source.hasAnyAuthority)
-  if ('hasAllAuthorities' in source) return checkAllAuthorities(source.hasAllAuthorities)
-  if ('authenticated' in source) return checkAuthenticated
+/** Where a part of a requirement is compiled. */
+interface PartContext extends RequirementContext {
+  /** The credentials that `provenBy()` names beside this part, or around it. */
+  readonly named: ReadonlySet<CredentialKind>
+}
+
+const none: ReadonlySet<CredentialKind> = new Set()
+
+function compileTest(source: Requirement, context: PartContext): RequirementTest {
+  const { named } = context
+  const compileAll = (parts: readonly Requirement[], within: PartContext): readonly RequirementTest[] =>
+    parts.map((part) => compileTest(part, within))
+  if ('hasAuthority' in source) return checkAnyAuthority([source.hasAuthority], named)
+  if ('hasAnyAuthority' in source) return checkAnyAuthority(source.hasAnyAuthority, named)
+  if ('hasAllAuthorities' in source) return checkAllAuthorities(source.hasAllAuthorities, named)
+  if ('authenticated' in source) return checkAuthenticated(named)
   if ('permitAll' in source) return passAlways
   if ('denyAll' in source) return denyAlways
-  if ('allOf' in source) return checkAllOf(compileAll(source.allOf))
-  if ('anyOf' in source) return checkAnyOf(compileAll(source.anyOf))
-  if ('custom' in source) return checkCustom(source.custom.name, source.custom.test)
+  if ('anonymous' in source) return checkAnonymous
+  if ('provenBy' in source) return checkCredential(source.provenBy)
+  if ('allOf' in source) {
+    return checkAllOf(compileAll(source.allOf, { ...context, named: new Set([...named, ...listNamed(source)]) }))
+  }
+  if ('anyOf' in source) return checkAnyOf(compileAll(source.anyOf, context))
+  if ('custom' in source) return checkCustom(source.custom.name, source.custom.test, named)
   if ('perRoute' in source) return passNoRoute
   return compileSpiffeTest(source, context)
+}
+
+// All parts of `allOf()` have to be met, so a credential that one of them names is named for the others.
+function listNamed(source: Requirement): readonly CredentialKind[] {
+  if ('provenBy' in source) return source.provenBy
+  return 'allOf' in source ? source.allOf.flatMap(listNamed) : []
+}
+
+function admitsAnonymous(source: Requirement): boolean {
+  if ('anyOf' in source) return source.anyOf.some(admitsAnonymous)
+  if ('allOf' in source) return source.allOf.every(admitsAnonymous)
+  return 'permitAll' in source || 'anonymous' in source
 }
 
 type SpiffeRequirement = Extract<
@@ -99,15 +130,15 @@ type SpiffeRequirement = Extract<
 
 function compileSpiffeTest(
   source: SpiffeRequirement,
-  { where, localTrustDomain }: RequirementContext,
+  { where, localTrustDomain, named }: PartContext,
 ): RequirementTest {
   if (localTrustDomain === undefined) {
     const [kind = ''] = Object.keys(source)
     const message = `${where}: found ${kind}, expected a requirement that does not use SPIFFE IDs, such as hasAuthority(), because callers of a CA without SPIFFE have none`
     throw new ConfigurationError('rule_invalid', message, { value: kind })
   }
-  if ('callers' in source) return checkCallers(source.callers)
-  if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain)
-  if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain)
-  return checkTrustDomains(source.inTrustDomain)
+  if ('callers' in source) return checkCallers(source.callers, named)
+  if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain, named)
+  if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain, named)
+  return checkTrustDomains(source.inTrustDomain, named)
 }

@@ -5,6 +5,7 @@ import type { TargetReason } from './target.ts'
 export type DenialCode =
   | 'access_denied'
   | 'client_certificate_required'
+  | 'authentication_required'
   | 'identity_invalid'
   | 'ambiguous_request'
   | 'authorization_unavailable'
@@ -21,6 +22,14 @@ export type DenialReason =
   | 'identity_invalid'
   /** The certificate that authenticated the connection is no longer valid. */
   | 'identity_expired'
+  /** The identity that a proxy forwarded is malformed, repeated or not valid. */
+  | 'forwarded_invalid'
+  /** The proxy may not forward this identity. */
+  | 'forwarding_not_allowed'
+  /** A token for this service is not valid. */
+  | 'token_invalid'
+  /** The access token is not bound to the certificate of this caller (RFC 8705 §3). */
+  | 'token_unbound'
   /** There is no X.509 material to decide with. */
   | 'source_unavailable'
   /** The method or path changed between the decision and the route. */
@@ -31,7 +40,7 @@ export type DenialReason =
 /** A denied request. */
 export interface Denial {
   readonly effect: 'deny'
-  readonly status: 400 | 403 | 503
+  readonly status: 400 | 401 | 403 | 503
   readonly code: DenialCode
   readonly reason: DenialReason
   /** The reason in words, only for the log. It is never sent to callers. */
@@ -42,6 +51,8 @@ export interface Denial {
   readonly rule?: number
   /** The authorities that the caller lacks, if that is the reason. */
   readonly missing?: readonly string[]
+  /** The value of `WWW-Authenticate`, which belongs to a response with status 401 (RFC 9110 §11.6.1). */
+  readonly challenge?: string
   /** The name of a caller that was authenticated but for which no valid principal exists. */
   readonly principal?: string
 }
@@ -61,15 +72,18 @@ export type Decision = Allowed | Denial
 /** The decision on a request that meets its route's own requirement. */
 export const allowedByRoute: Allowed = Object.freeze({ effect: 'allow', isLeftToRoute: false })
 
-/** Creates a denial with a new id and the status and code that belong to its reason. */
+/**
+ * Creates a denial with a new id and the status and code that belong to its reason. With a `challenge`, the status is
+ * 401: the caller would have to authenticate first.
+ */
 export function createDenial(
   reason: DenialReason,
   detail: string,
-  about: Pick<Denial, 'rule' | 'missing' | 'principal'> = {},
+  about: Pick<Denial, 'rule' | 'missing' | 'principal' | 'challenge'> = {},
 ): Denial {
   return Object.freeze({
     effect: 'deny',
-    ...answers[reason],
+    ...(about.challenge === undefined ? answers[reason] : authenticationRequired),
     reason,
     detail,
     id: globalThis.crypto.randomUUID(),
@@ -79,13 +93,17 @@ export function createDenial(
 
 /** The status and code for a reason (RFC 9110 §15.5, §15.6.4). */
 type StatusAndCode = Pick<Denial, 'status' | 'code'>
+type Answer = Pick<Denial, 'status' | 'code' | 'challenge'>
 
 const accessDenied: StatusAndCode = { status: 403, code: 'access_denied' }
 const ambiguousRequest: StatusAndCode = { status: 400, code: 'ambiguous_request' }
 const identityInvalid: StatusAndCode = { status: 403, code: 'identity_invalid' }
+const authenticationRequired: StatusAndCode = { status: 401, code: 'authentication_required' }
+/** RFC 6750 §3.1. */
+const invalidToken: Answer = { ...authenticationRequired, challenge: 'Bearer error="invalid_token"' }
 const unavailable: StatusAndCode = { status: 503, code: 'authorization_unavailable' }
 
-const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
+const answers: Readonly<Record<DenialReason, Answer>> = {
   not_origin_form: ambiguousRequest,
   fragment: ambiguousRequest,
   forbidden_character: ambiguousRequest,
@@ -109,6 +127,8 @@ const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
   namespace_not_listed: accessDenied,
   trust_domain_not_listed: accessDenied,
   no_alternative: accessDenied,
+  credential_not_accepted: accessDenied,
+  not_anonymous: accessDenied,
   deny_all: accessDenied,
   custom_refused: accessDenied,
   no_route_requirement: accessDenied,
@@ -117,6 +137,10 @@ const answers: Readonly<Record<DenialReason, StatusAndCode>> = {
   request_rewritten: accessDenied,
   identity_invalid: identityInvalid,
   identity_expired: identityInvalid,
+  forwarded_invalid: identityInvalid,
+  forwarding_not_allowed: identityInvalid,
+  token_invalid: invalidToken,
+  token_unbound: invalidToken,
   evaluation_error: unavailable,
   source_unavailable: unavailable,
   guard_missing: unavailable,

@@ -14,10 +14,11 @@ export { parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'
 export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'
 export { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'
-export type { Principal } from './principal.ts'
+export type { CredentialKind, Principal } from './principal.ts'
 export { exactSemantics, type PathSemantics } from './path-semantics.ts'
 export {
   allOf,
+  anonymous,
   anyOf,
   authenticated,
   callers,
@@ -31,6 +32,7 @@ export {
   inTrustDomain,
   permitAll,
   perRoute,
+  provenBy,
   type RequestFacts,
   type RequestHeaders,
   type Requirement,

@@ -2,6 +2,7 @@ import { parseTrustDomain, SpiffeId } from '@countersign/spiffe/id'
 import { isCallable, isRecord, parseOptions, parseStringList, refuseValue } from '@countersign/spiffe/options'
 import { parseCallerPattern } from './pattern.ts'
 import { refuseRule } from './refuse-rule.ts'
+import type { CredentialKind } from './principal.ts'
 import type { CustomTest, Requirement } from './requirement.ts'
 
 /**
@@ -40,6 +41,8 @@ const parsers: Readonly<Record<Key, (value: unknown, where: string, depth: numbe
   authenticated: (value, where) => ({ authenticated: parseTrue(value, where) }),
   permitAll: (value, where) => ({ permitAll: parseTrue(value, where) }),
   denyAll: (value, where) => ({ denyAll: parseTrue(value, where) }),
+  anonymous: (value, where) => ({ anonymous: parseTrue(value, where) }),
+  provenBy: (value, where) => ({ provenBy: parseCredentials(value, where) }),
   callers: (value, where) => ({ callers: parseCallers(value, where) }),
   serviceAccounts: (value, where) => ({ serviceAccounts: parseEntries(value, where, checkServiceAccount) }),
   inNamespace: (value, where) => ({ inNamespace: parseEntries(value, where, checkNamespace) }),
@@ -119,6 +122,36 @@ function isTrustDomainName(text: string): boolean {
   }
 }
 
+function parseCredentials(value: unknown, where: string): readonly CredentialKind[] {
+  const credentials: CredentialKind[] = []
+  for (const entry of parseEntries(value, where, () => undefined)) {
+    const known = credentialKinds.find((kind) => kind === entry)
+    if (known === undefined) refuseRule(where, entry, `one of ${credentialKinds.join(', ')}`)
+    credentials.push(known)
+  }
+  return Object.freeze(credentials)
+}
+
+const credentialKinds: readonly CredentialKind[] = ['x509-svid', 'x509-subject', 'forwarded', 'asserted', 'jwt-svid']
+
+/**
+ * Refuses `anonymous()` where it would admit callers for which nothing else is planned: outside `anyOf()`, and inside one
+ * without another requirement.
+ *
+ * @throws {ConfigurationError} `rule_invalid`
+ */
+export function refuseLoneAnonymous(requirement: Requirement, where: string): void {
+  const expected = 'anonymous() inside anyOf(), beside what such callers will have to meet later'
+  if ('anonymous' in requirement) refuseRule(where, 'anonymous()', expected)
+  if ('allOf' in requirement) {
+    for (const [index, part] of requirement.allOf.entries()) refuseLoneAnonymous(part, `${where}.allOf[${index}]`)
+  }
+  if (!('anyOf' in requirement)) return
+  const others = requirement.anyOf.filter((part) => !('anonymous' in part))
+  if (others.length === 0) refuseRule(where, 'only anonymous()', expected)
+  for (const part of others) refuseLoneAnonymous(part, `${where}.anyOf`)
+}
+
 function parseParts(value: unknown, where: string, depth: number): readonly Requirement[] {
   if (!Array.isArray(value)) refuseValue(where, value, 'a list of requirements')
   if (value.length === 0) refuseValue(where, value, 'at least one requirement')
@@ -149,8 +182,10 @@ function isRequirementLike(entry: unknown): boolean {
 }
 
 function isWithoutArguments(key: Key): boolean {
-  return key === 'authenticated' || key === 'permitAll' || key === 'denyAll' || key === 'perRoute'
+  return withoutArguments.includes(key)
 }
+
+const withoutArguments: readonly Key[] = ['authenticated', 'permitAll', 'denyAll', 'anonymous', 'perRoute']
 
 /** Returns the call that was most likely meant by a value that is not a requirement. */
 function suggestCall(input: unknown): string {

@@ -1,3 +1,5 @@
+import type { CredentialKind } from './principal.ts'
+
 /**
  * The callers of one trust domain whose path matches. An undefined segment matches any, and `rest` allows further
  * segments.
@@ -16,6 +18,8 @@ export interface PossibleCallers {
   readonly trustDomains: readonly string[]
   /** The trust domain of namespaces and service accounts. Undefined without SPIFFE IDs. */
   readonly localTrustDomain: string | undefined
+  /** The credentials by which callers can be proven. */
+  readonly credentials: ReadonlySet<CredentialKind>
   /**
    * Returns the callers that can have an authority. If the application has an `authorities` function, that is every
    * caller.

@@ -1,6 +1,17 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
 
 /**
+ * What can prove a caller.
+ *
+ * - `x509-svid`: the certificate of the connection's peer, an X.509-SVID.
+ * - `x509-subject`: the certificate of the connection's peer, from a CA without SPIFFE.
+ * - `forwarded`: the identity that a listed proxy forwarded.
+ * - `asserted`: an identity that an unauthenticated proxy forwarded.
+ * - `jwt-svid`: a bearer token, a JWT-SVID.
+ */
+export type CredentialKind = 'x509-svid' | 'x509-subject' | 'forwarded' | 'asserted' | 'jwt-svid'
+
+/**
  * The caller, as requirements receive it. A guard creates principals only from verified certificates; principals from
  * other code are not verified.
  */
@@ -15,7 +26,7 @@ export interface Principal {
   readonly serviceAccount?: string
   readonly authorities: readonly string[]
   /** The kind of credential that proved the caller. */
-  readonly credential: 'x509-svid' | 'x509-subject'
+  readonly credential: CredentialKind
   /** Epoch milliseconds: when the proof expires. */
   readonly expiresAt: number
   /** Returns whether `authorities` includes this authority, compared byte for byte. */

@@ -2,6 +2,7 @@ import { ConfigurationError } from '@countersign/spiffe/id'
 import { describeValue, findNearest } from '@countersign/spiffe/options'
 import { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'
 import { parseCallerPattern } from './pattern.ts'
+import type { CredentialKind } from './principal.ts'
 import type { Requirement } from './requirement.ts'
 
 /**
@@ -38,7 +39,16 @@ function findMeeting(requirement: Requirement, { callers, where }: Place): reado
   if ('inTrustDomain' in requirement) return each('inTrustDomain', requirement.inTrustDomain, findMembers).flat()
   if ('serviceAccounts' in requirement) return each('serviceAccounts', requirement.serviceAccounts, findLocal).flat()
   if ('inNamespace' in requirement) return each('inNamespace', requirement.inNamespace, findLocal).flat()
+  if ('provenBy' in requirement) return findProven(requirement.provenBy, at('provenBy'))
   return callers.everyone
+}
+
+// A list may name credentials that only other deployments have, as long as one of them is possible here.
+function findProven(kinds: readonly CredentialKind[], { callers, where }: Place): readonly CallerSet[] {
+  if (kinds.some((kind) => callers.credentials.has(kind))) return callers.everyone
+  const possible = [...callers.credentials].join(', ')
+  const remedy = `one of ${possible}, or the option of createGuard that accepts it (credentials)`
+  return refuse(where, `found ${describeValue(kinds)}, by which no caller can be proven here`, remedy)
 }
 
 type Find<Part> = (part: Part, place: Place) => readonly CallerSet[]

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
 import { describeValue } from '@countersign/spiffe/options'
-import type { Principal } from './principal.ts'
+import type { CredentialKind, Principal } from './principal.ts'
 import { parseRequirement } from './parse-requirement.ts'
 
 /**
@@ -14,6 +14,8 @@ export type Requirement =
   | { readonly authenticated: true }
   | { readonly permitAll: true }
   | { readonly denyAll: true }
+  | { readonly anonymous: true }
+  | { readonly provenBy: readonly CredentialKind[] }
   | { readonly callers: readonly string[] }
   | { readonly serviceAccounts: readonly string[] }
   | { readonly inNamespace: readonly string[] }
@@ -28,7 +30,7 @@ export type RequestHeaders = Readonly<Record<string, string | readonly string[] 
 
 /** What a custom requirement receives about a request. Frozen. */
 export interface RequestFacts {
-  /** Null if no caller was authenticated. */
+  /** The caller. Typed as nullable for older code, but never null: a custom requirement denies anonymous callers. */
   readonly principal: Principal | null
   readonly method: string
   /** The path that rules are compared with: decoded once, without the query. */
@@ -72,11 +74,35 @@ export function hasAllAuthorities(...authorities: readonly string[]): Requiremen
   return parseRequirement({ hasAllAuthorities: authorities }, 'requirement')
 }
 
-/** Allows every caller whose certificate was verified. */
+/** Allows every caller that is authenticated by a certificate, its own or one that a listed proxy forwarded. */
 export function authenticated(): Requirement
 export function authenticated(...given: readonly unknown[]): Requirement {
   refuseArguments('authenticated', given, 'none')
   return parseRequirement({ authenticated: true }, 'requirement')
+}
+
+/**
+ * Allows a caller that is not authenticated, while permissive mode lasts. Only valid inside `anyOf()`, beside what such
+ * callers will have to meet afterwards.
+ *
+ * @example anyOf(anonymous(), hasAuthority('SERVICE_core-api'))
+ */
+export function anonymous(): Requirement
+export function anonymous(...given: readonly unknown[]): Requirement {
+  refuseArguments('anonymous', given, 'none')
+  return parseRequirement({ anonymous: true }, 'anonymous()')
+}
+
+/**
+ * Allows callers that are proven by one of these credentials. The weaker ones, `'asserted'` and `'jwt-svid'`, satisfy no
+ * other requirement unless an `allOf()` around it names them with `provenBy()`: a list of authorities that was written
+ * for certificates does not also admit bearer tokens.
+ *
+ * @throws {ConfigurationError} for an empty list, or an entry that is not a kind of credential
+ * @example allOf(provenBy('x509-svid', 'jwt-svid'), hasAuthority('SERVICE_core-api'))
+ */
+export function provenBy(...credentials: readonly CredentialKind[]): Requirement {
+  return parseRequirement({ provenBy: credentials }, 'requirement')
 }
 
 /** Allows every request, even without an authenticated caller. The request's target is still checked. */
@@ -153,7 +179,8 @@ export function anyOf(...requirements: readonly Requirement[]): Requirement {
 }
 
 /**
- * Allows a request for which your function returns true. Denials show the name to the operator.
+ * Allows a request of an authenticated caller for which your function returns true. Denials show the name to the
+ * operator.
  *
  * @throws {ConfigurationError} for a missing name, or for an async function, because decisions never wait
  * @example custom('office hours', () => new Date().getHours() < 18)

@@ -16,7 +16,7 @@ export interface DenialAnswer {
  * default is sent.
  */
 export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatDenial']): DenialAnswer {
-  const { id, status, code } = denial
+  const { id, status, code, challenge } = denial
   const { contentType, body } = formatOwn(formatDenial, { id, status, code }) ?? {
     contentType: 'application/problem+json',
     body: JSON.stringify({
@@ -27,7 +27,8 @@ export function formatAnswer(denial: Denial, formatDenial: GuardOptions['formatD
       code,
     }),
   }
-  return { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body }
+  const headers = { 'content-type': contentType, 'cache-control': 'no-store' }
+  return { status, headers: challenge === undefined ? headers : { ...headers, 'www-authenticate': challenge }, body }
 }
 
 /** Formats an answer as the bytes of an HTTP/1.1 response, for sockets that have no response object. */

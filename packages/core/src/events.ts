@@ -42,7 +42,7 @@ export interface DenialEvent {
   readonly type: 'denial'
   readonly at: number
   readonly id: string
-  readonly status: 400 | 403 | 503
+  readonly status: 400 | 401 | 403 | 503
   readonly code: DenialCode
   readonly reason: DenialReason
   readonly detail: string

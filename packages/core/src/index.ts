@@ -6,9 +6,11 @@
  */
 export {
   allOf,
+  anonymous,
   anyOf,
   authenticated,
   callers,
+  type CredentialKind,
   custom,
   type CustomTest,
   type Decision,
@@ -25,6 +27,7 @@ export {
   inTrustDomain,
   permitAll,
   perRoute,
+  provenBy,
   type RequestFacts,
   type RequestHeaders,
   type Requirement,

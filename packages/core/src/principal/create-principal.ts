@@ -1,17 +1,21 @@
-import { type Account, readAccount } from '@countersign/authorization'
-import { ConfigurationError, type SpiffeId, type SubjectIdentity, type X509Svid } from '@countersign/spiffe'
+import { type Account, type CredentialKind, readAccount } from '@countersign/authorization'
+import { type Certificate, ConfigurationError, type SpiffeId, type SubjectIdentity } from '@countersign/spiffe'
 import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
 import type { X509Subject } from '@countersign/spiffe/internal'
 import { mintPrincipal, type Principal } from './principal.ts'
 
-/** The verified peer that is passed to the application's `authorities` function. */
+/** The verified caller that is passed to the application's `authorities` function. */
 export interface VerifiedPeer {
   readonly spiffeId: SpiffeId
   readonly trustDomain: string
   readonly namespace?: string
   readonly serviceAccount?: string
-  /** Lower-case hex. */
-  readonly serialNumber: string
+  /** What proved the caller. */
+  readonly credential: CredentialKind
+  /** The proxy that forwarded the caller's identity or token, if one did. */
+  readonly proxy?: Principal
+  /** Lower-case hex. Absent if a token or only a name proved the caller. */
+  readonly serialNumber?: string
   /** Epoch milliseconds. */
   readonly expiresAt: number
 }
@@ -25,52 +29,76 @@ export interface PrincipalPolicy {
   readonly authorities?: ((peer: VerifiedPeer) => readonly string[]) | undefined
 }
 
+/** What proved the caller of a request by its SPIFFE ID. */
+export interface ProvenWorkload {
+  readonly spiffeId: SpiffeId
+  /** Default: `'x509-svid'`, as for the SVID of the connection's peer. */
+  readonly credential?: CredentialKind
+  readonly proxy?: Principal | undefined
+  /** The verified certificate. Absent if there is none: a token, or a name that a proxy forwarded. */
+  readonly leaf?: Certificate | undefined
+  readonly expiresAt: number
+}
+
 /**
- * Creates the principal of a verified SVID, with its namespace, service account and authorities.
+ * Creates the principal of a proven workload, with its namespace, service account and authorities.
  *
  * @throws {ConfigurationError} `option_invalid` if the application's `authorities` returns anything but a list of
  * strings. Errors that it throws are passed on. Both deny the request.
  */
-export function createPrincipal(svid: X509Svid, policy: PrincipalPolicy): Principal {
-  const { spiffeId, leaf, expiresAt } = svid
-  return mintFor({ spiffeId, serialNumber: leaf.serialNumber, expiresAt }, policy)
+export function createPrincipal(proven: ProvenWorkload, policy: PrincipalPolicy): Principal {
+  const { spiffeId, credential = 'x509-svid', proxy, leaf, expiresAt } = proven
+  const { trustDomain } = spiffeId
+  const account = readAccount(spiffeId)
+  const peer: VerifiedPeer = Object.freeze({
+    spiffeId,
+    trustDomain,
+    ...account,
+    credential,
+    ...(proxy !== undefined && { proxy }),
+    ...(leaf !== undefined && { serialNumber: leaf.serialNumber }),
+    expiresAt,
+  })
+  const derived = trustDomain === policy.localTrustDomain ? deriveAuthorities(account, policy.namespaces) : []
+  const added = policy.authorities === undefined ? [] : checkAuthorities(policy.authorities(peer))
+  return mintPrincipal({
+    name: spiffeId.toString(),
+    spiffeId,
+    ...account,
+    authorities: [...derived, ...added],
+    credential,
+    proxy,
+    thumbprint: leaf && thumbprintOf(leaf),
+    expiresAt,
+  })
 }
 
 /**
  * Creates the principal of a verified certificate from a CA without SPIFFE: its name, and the authorities listed for
  * that name.
  */
-export function createSubjectPrincipal({ name, expiresAt }: X509Subject, identity: SubjectIdentity): Principal {
-  return mintNamed(name, identity.find(name) ?? [], expiresAt)
+export function createSubjectPrincipal({ name, leaf, expiresAt }: X509Subject, identity: SubjectIdentity): Principal {
+  const authorities = identity.find(name) ?? []
+  return mintPrincipal({ name, authorities, credential: 'x509-subject', thumbprint: thumbprintOf(leaf), expiresAt })
 }
 
 /** Creates the principal for an unproved name. Use it for explanations only; it must never reach a request. */
 export function createHypotheticalSubject(name: string, authorities: readonly string[]): Principal {
-  return mintNamed(name, authorities, Number.MAX_SAFE_INTEGER)
+  return mintPrincipal({ name, authorities, credential: 'x509-subject', expiresAt: Number.MAX_SAFE_INTEGER })
 }
 
 /** Creates the principal for an unproved SPIFFE ID. Use it for explanations only; it must never reach a request. */
-export function createHypotheticalPrincipal(spiffeId: SpiffeId, policy: PrincipalPolicy): Principal {
-  return mintFor({ spiffeId, serialNumber: '00', expiresAt: Number.MAX_SAFE_INTEGER }, policy)
-}
-
-function mintNamed(name: string, authorities: readonly string[], expiresAt: number): Principal {
-  return mintPrincipal({ name, authorities, credential: 'x509-subject', expiresAt })
-}
-
-function mintFor(
-  proved: { readonly spiffeId: SpiffeId; readonly serialNumber: string; readonly expiresAt: number },
+export function createHypotheticalPrincipal(
+  spiffeId: SpiffeId,
   policy: PrincipalPolicy,
+  credential: CredentialKind = 'x509-svid',
 ): Principal {
-  const { spiffeId, expiresAt } = proved
-  const { trustDomain } = spiffeId
-  const account = readAccount(spiffeId)
-  const peer: VerifiedPeer = Object.freeze({ ...proved, trustDomain, ...account })
-  const derived = trustDomain === policy.localTrustDomain ? deriveAuthorities(account, policy.namespaces) : []
-  const added = policy.authorities === undefined ? [] : checkAuthorities(policy.authorities(peer))
-  const name = spiffeId.toString()
-  const authorities = [...derived, ...added]
-  return mintPrincipal({ name, spiffeId, ...account, authorities, credential: 'x509-svid', expiresAt })
+  return createPrincipal({ spiffeId, credential, expiresAt: Number.MAX_SAFE_INTEGER }, policy)
+}
+
+// RFC 8705 §3.1: the digest of the DER, as base64url without padding.
+function thumbprintOf({ sha256 }: Certificate): string {
+  return Buffer.from(sha256, 'hex').toString('base64url')
 }
 
 /** Returns the authorities derived from an account of the local trust domain. */

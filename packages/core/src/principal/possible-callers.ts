@@ -1,10 +1,14 @@
-import type { CallerSet, PossibleCallers } from '@countersign/authorization'
+import type { CallerSet, CredentialKind, PossibleCallers } from '@countersign/authorization'
 import { findNearest } from '@countersign/spiffe/options'
 import { SpiffeId, type SubjectIdentity } from '@countersign/spiffe'
 import type { PrincipalPolicy } from './create-principal.ts'
 
 /** Creates the set of callers that are authenticated by SPIFFE ID. */
-export function createPossibleWorkloads(trustDomains: readonly string[], policy: PrincipalPolicy): PossibleCallers {
+export function createPossibleWorkloads(
+  trustDomains: readonly string[],
+  policy: PrincipalPolicy,
+  credentials: ReadonlySet<CredentialKind> = new Set(['x509-svid']),
+): PossibleCallers {
   const everyone = trustDomains.map((trustDomain) => ({ trustDomain, segments: [], rest: true }))
   const { localTrustDomain = '', namespaces, authorities } = policy
   const isLocalAccepted = trustDomains.includes(localTrustDomain)
@@ -25,7 +29,7 @@ export function createPossibleWorkloads(trustDomains: readonly string[], policy:
     }
     return `'NAMESPACE_<namespace>', 'SERVICE_<service account>' or 'SERVICE_<namespace>/<service account>', ${grant}`
   }
-  return { everyone, trustDomains, localTrustDomain, holdersOf, suggest }
+  return { everyone, trustDomains, localTrustDomain, credentials, holdersOf, suggest }
 }
 
 /** Creates the set of callers that are authenticated by a name from a closed list. */
@@ -35,6 +39,7 @@ export function createPossibleSubjects(identity: SubjectIdentity): PossibleCalle
     everyone: identity.names.map(createNamedSet),
     trustDomains: [],
     localTrustDomain: undefined,
+    credentials: new Set(['x509-subject']),
     holdersOf: (authority) =>
       identity.names.filter((name) => identity.find(name)?.includes(authority) === true).map(createNamedSet),
     suggest: (authority) => {

@@ -1,4 +1,4 @@
-import type { Principal as PrincipalFacade } from '@countersign/authorization'
+import type { CredentialKind, Principal as PrincipalFacade } from '@countersign/authorization'
 import type { SpiffeId } from '@countersign/spiffe'
 
 /** The fields of a principal. */
@@ -8,7 +8,9 @@ export interface PrincipalFacts {
   readonly namespace?: string
   readonly serviceAccount?: string
   readonly authorities: readonly string[]
-  readonly credential: 'x509-svid' | 'x509-subject'
+  readonly credential: CredentialKind
+  readonly proxy?: Principal | undefined
+  readonly thumbprint?: string | undefined
   readonly expiresAt: number
 }
 
@@ -16,8 +18,8 @@ export interface PrincipalFacts {
 let mint: (facts: PrincipalFacts) => Principal
 
 /**
- * The proven caller of a request. Only a verified certificate produces one, so a value of this type is never just a
- * claim. It is created once per connection and shared by its requests.
+ * The proven caller of a request. Only a verified credential produces one, so a value of this type is never just a
+ * claim. It is created once per credential and shared by the requests that it proves.
  */
 export class Principal implements PrincipalFacade {
   /** The SPIFFE ID as text, or the common name or DNS name if callers have no SPIFFE ID. */
@@ -30,10 +32,18 @@ export class Principal implements PrincipalFacade {
   declare readonly serviceAccount?: string
   /** The derived authorities, then those of the application, without duplicates. */
   readonly authorities: readonly string[]
-  readonly credential: 'x509-svid' | 'x509-subject'
+  /** What proved the caller. */
+  readonly credential: CredentialKind
+  /** The proxy that forwarded the caller's identity or its token, itself proven by the certificate of its connection. */
+  declare readonly proxy?: Principal
+  /**
+   * The SHA-256 of the certificate that proved the caller, as base64url: `x5t#S256` of RFC 8705 §3.1. Absent if a token
+   * or only a name proved it.
+   */
+  declare readonly thumbprint?: string
   /**
    * Epoch milliseconds: when the first certificate of the verified path expires, or when the revocation list for one of
-   * them becomes stale.
+   * them becomes stale. For a forwarded identity also when that of its proxy does; for a token, when it expires.
    */
   readonly expiresAt: number
   readonly #authorities: ReadonlySet<string>
@@ -49,6 +59,8 @@ export class Principal implements PrincipalFacade {
     this.#authorities = new Set(facts.authorities)
     this.authorities = Object.freeze([...this.#authorities])
     this.credential = facts.credential
+    if (facts.proxy !== undefined) this.proxy = facts.proxy
+    if (facts.thumbprint !== undefined) this.thumbprint = facts.thumbprint
     this.expiresAt = facts.expiresAt
     Object.freeze(this)
   }
