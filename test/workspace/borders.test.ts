@@ -9,7 +9,7 @@ const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 // The folders of a package in order: each imports only folders to its left.
 const folders: Readonly<Record<string, readonly string[]>> = {
   spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source'],
-  core: ['connection', 'principal', 'outgoing'],
+  core: ['connection', 'principal', 'credential', 'outgoing'],
 }
 
 // The root files of a package that all its folders may import; they need no folder at run time themselves.
@@ -55,7 +55,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   client: { undici: 'fetch/' },
   cli: { commander: 'command-line.ts', picocolors: 'output/screen.ts' },
   authorization: { '#lazy': 'pattern.ts' },
-  core: {},
+  core: { 'structured-headers': 'credential/forwarded/client-cert.ts' },
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
   spiffe: {

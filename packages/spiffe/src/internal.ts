@@ -3,7 +3,8 @@
  * notice.
  */
 export { isSameName } from './certificate/distinguished-name.ts'
-export { endOfValidity } from './certificate/path-checks.ts'
+export { splitDer } from './certificate/der.ts'
+export { endOfValidity, maxChainBytes, maxChainCertificates } from './certificate/path-checks.ts'
 export { type EncodedCertificate, parseCertificates, splitCertificates, toPem } from './certificate/pem.ts'
 export { describeCertificate } from './certificate/describe.ts'
 export { retainedBytes } from './certificate/retained-bytes.ts'
