@@ -44,7 +44,7 @@ export function parseStrictJson(input: string | Uint8Array, where: string): Json
       begin(values, { name: () => undefined, put: (value) => values.push(value) }, index)
     } else if (first === '}' || first === ']') open.pop()
     else if (first === '"') put(readString(token))
-    else put(constants.get(token) ?? parseNumber(token, where))
+    else put(constants.has(token) ? (constants.get(token) ?? null) : parseNumber(token, where))
   }
   return whole
 }
