@@ -8,8 +8,8 @@ const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 
 // The folders of a package in order: each imports only folders to its left.
 const folders: Readonly<Record<string, readonly string[]>> = {
-  spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source'],
-  core: ['connection', 'principal', 'credential', 'outgoing'],
+  spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source', 'jwt'],
+  core: ['connection', 'credential', 'principal', 'migration', 'outgoing'],
 }
 
 // The root files of a package that all its folders may import; they need no folder at run time themselves.
@@ -60,6 +60,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   fastify: { 'fastify-plugin': 'plugin.ts' },
   spiffe: {
     '#lazy': 'certificate/decode.ts',
+    jose: 'jwt/verify-signature.ts',
     'node-forge': 'source/key-store/decrypt-rc2.ts',
   },
   testkit: {
