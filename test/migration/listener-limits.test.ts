@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
+import { createServer } from 'node:https'
+import { describe, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { connectTo, createEcho, createHttp2Echo, identity, readAll, send, startListener, trusting } from './start-listener.ts'
+
+const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+
+describe('a connection that sends nothing', () => {
+  test('is closed after its time, and a thousand of them keep nobody else waiting', async (t) => {
+    const { port } = await startListener(t, createEcho(), { firstByteTimeout: 2000 })
+    const silent = await Promise.all(Array.from({ length: 1000 }, () => connectTo(t, port)))
+    const closed = Promise.all(silent.map((socket) => readAll(socket)))
+
+    for (const scheme of ['https', 'http'] as const) {
+      assert.equal((await send(scheme, port, { body: 'served' })).body.toString(), 'served')
+    }
+    for (const received of await closed) assert.equal(received.length, 0)
+  })
+
+  test('is closed without being registered as plaintext', async (t) => {
+    const { port, plaintext } = await startListener(t, createEcho(), { firstByteTimeout: 100 })
+    const socket = await connectTo(t, port)
+
+    assert.equal((await readAll(socket)).length, 0)
+    assert.equal(plaintext.length, 0)
+  })
+
+  test('may end or be reset before it sends anything', async (t) => {
+    const { listener, port } = await startListener(t, createEcho())
+    for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
+      const socket = await connectTo(t, port)
+      socket[leave]()
+      await readAll(socket)
+    }
+
+    assert.equal((await send('https', port)).status, 200)
+    await settle(() => count(listener), 0)
+  })
+
+  test('is served if it sends its first byte in time, however slow the rest is', async (t) => {
+    const { port } = await startListener(t, createEcho(), { firstByteTimeout: 2000 })
+    const socket = await connectTo(t, port)
+    socket.write(get.slice(0, 1))
+    await new Promise((resolve) => setTimeout(resolve, 2500))
+    socket.write(`${get.slice(1, -2)}Connection: close\r\n\r\n`)
+
+    assert.match((await readAll(socket)).toString(), /^HTTP\/1\.1 200/)
+  })
+})
+
+describe('the timeouts of the TLS server', () => {
+  test('also apply to plaintext, although it does not listen', async (t) => {
+    const { port } = await startListener(t, createEcho({ headersTimeout: 500, requestTimeout: 600 }))
+    const [headers, body] = [await connectTo(t, port), await connectTo(t, port)]
+    headers.write(get.slice(0, 10))
+    body.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')
+
+    assert.match((await readAll(headers)).toString(), /^HTTP\/1\.1 408/)
+    assert.match((await readAll(body)).toString(), /408 Request Timeout|^HTTP\/1\.1 200/)
+  })
+
+  test('are enforced for TLS, although it does not listen', async (t) => {
+    const { port } = await startListener(
+      t,
+      createEcho({ headersTimeout: 500, requestTimeout: 600, connectionsCheckingInterval: 200 }),
+    )
+    const client = connectTls({ port, host: '127.0.0.1', ...trusting })
+    t.after(() => client.destroy())
+    await once(client, 'secureConnect')
+    client.write(get.slice(0, 10))
+
+    assert.match((await readAll(client)).toString(), /^HTTP\/1\.1 408/)
+  })
+
+  test('include the one for a handshake', async (t) => {
+    const tlsServer = createEcho({ handshakeTimeout: 500 })
+    const failed = once(tlsServer, 'tlsClientError')
+    const { port } = await startListener(t, tlsServer)
+    const socket = await connectTo(t, port)
+    socket.write(Buffer.from([0x16]))
+
+    await readAll(socket)
+    assert.equal((await failed)[0].code, 'ERR_TLS_HANDSHAKE_TIMEOUT')
+  })
+
+  test('are read when a connection arrives', async (t) => {
+    const { port, tlsServer } = await startListener(t, createEcho())
+    Reflect.set(tlsServer, 'keepAliveTimeout', 1)
+    Reflect.set(tlsServer, 'keepAliveTimeoutBuffer', 0)
+    const socket = await connectTo(t, port)
+    socket.write(get)
+
+    assert.match((await readAll(socket)).toString(), /^HTTP\/1\.1 200/)
+  })
+
+  test('include the size of headers and the requests of a connection', async (t) => {
+    const tlsServer = createEcho({ maxHeaderSize: 2048 })
+    Reflect.set(tlsServer, 'maxRequestsPerSocket', 1)
+    const { port } = await startListener(t, tlsServer)
+
+    assert.equal((await send('http', port, { headers: { long: 'x'.repeat(4096) } })).status, 431)
+    const socket = await connectTo(t, port)
+    socket.write(get + get)
+    assert.match((await readAll(socket)).toString(), /connection: close/i)
+  })
+
+  test('leave the defaults of Node in front of a server without them', async (t) => {
+    const { listener } = await startListener(t, createHttp2Echo())
+
+    assert.ok(listener.headersTimeout > 0 && listener.requestTimeout > 0 && listener.keepAliveTimeout > 0)
+  })
+})
+
+describe('plaintext', () => {
+  test('is registered before any HTTP is read', async (t) => {
+    const order: string[] = []
+    const tlsServer = createServer(identity, (_request, response) => {
+      order.push('request')
+      response.end()
+    })
+    const { port } = await startListener(t, tlsServer, {
+      onPlaintext: ({ bytesRead, remoteAddress }) => order.push(`${bytesRead > 0} ${remoteAddress}`),
+    })
+    await send('http', port)
+
+    assert.deepEqual(order, ['true 127.0.0.1', 'request'])
+  })
+
+  for (const [what, refuse] of Object.entries({
+    'the deadline has passed': { isOpen: () => false },
+    'the deadline cannot be read': { isOpen: () => assert.fail('no deadline') },
+    'it cannot be registered': { onPlaintext: () => assert.fail('no registry') },
+  })) {
+    test(`is closed without an answer if ${what}, and TLS is served`, async (t) => {
+      let requests = 0
+      const tlsServer = createServer(identity, (_request, response) => {
+        requests += 1
+        response.end()
+      })
+      const { port } = await startListener(t, tlsServer, refuse)
+      const socket = await connectTo(t, port)
+      socket.write(get)
+
+      assert.equal((await readAll(socket)).length, 0)
+      assert.equal((await send('https', port)).status, 200)
+      assert.equal(requests, 1)
+    })
+  }
+
+  test('is closed at the deadline: idle, upgraded and with a request in progress', async (t) => {
+    let isOpen = true
+    const tlsServer = createServer(identity, (request, response) => {
+      response.writeHead(200).write('begun')
+      if (request.url === '/') response.end()
+    })
+    tlsServer.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'))
+    const { port } = await startListener(t, tlsServer, { isOpen: () => isOpen })
+    Reflect.set(tlsServer, 'keepAliveTimeout', 0)
+    const requests = [get, get.replace('/', '/stream'), get.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n')]
+    const sockets = await Promise.all(
+      requests.map(async (text) => {
+        const socket = await connectTo(t, port)
+        socket.write(text)
+        await once(socket, 'data')
+        return socket
+      }),
+    )
+    assert.ok(sockets.every((socket) => !socket.closed))
+    isOpen = false
+
+    await Promise.all(sockets.map((socket) => readAll(socket)))
+  })
+
+  test('serves no further request of an open connection after the deadline', async (t) => {
+    let isOpen = true
+    let requests = 0
+    const tlsServer = createServer(identity, (_request, response) => {
+      requests += 1
+      response.end()
+      isOpen = false
+    })
+    const { port } = await startListener(t, tlsServer, { isOpen: () => isOpen })
+    const socket = await connectTo(t, port)
+    socket.write(get + get)
+    await readAll(socket)
+
+    assert.equal(requests, 1)
+  })
+})
+
+describe('closing', () => {
+  test('closes silent and idle connections, and those of TLS', async (t) => {
+    const { listener, port } = await startListener(t, createEcho())
+    const silent = await connectTo(t, port)
+    const idle = await connectTo(t, port)
+    idle.write(get)
+    await once(idle, 'data')
+    const client = connectTls({ port, host: '127.0.0.1', ...trusting })
+    t.after(() => client.destroy())
+    client.write(get)
+    await once(client, 'data')
+
+    const closed = once(listener, 'close')
+    listener.close()
+    await Promise.all([closed, readAll(silent), readAll(idle), readAll(client)])
+  })
+
+  test('closes idle HTTP/2 sessions', async (t) => {
+    const { listener, port } = await startListener(t, createHttp2Echo())
+    const session = connectHttp2(`https://127.0.0.1:${port}`, trusting)
+    t.after(() => session.destroy())
+    await session.request().resume().toArray()
+
+    const closed = once(session, 'close')
+    listener.close()
+    await Promise.all([closed, once(listener, 'close')])
+  })
+
+  test('lets requests in progress complete', async (t) => {
+    const { listener, port } = await startListener(t, createEcho())
+    const socket = await connectTo(t, port)
+    const received = readAll(socket)
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na')
+    await once(socket, 'data')
+    const closed = once(listener, 'close')
+    listener.close()
+    socket.write('b')
+
+    assert.match((await received).toString(), /ab$/)
+    await closed
+  })
+
+  test('closes all connections at once', async (t) => {
+    const { listener, port } = await startListener(t, createHttp2Echo())
+    const silent = await connectTo(t, port)
+    const busy = await connectTo(t, port)
+    busy.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na')
+    await once(busy, 'data')
+    const session = connectHttp2(`https://127.0.0.1:${port}`, trusting)
+    session.on('error', () => undefined)
+    const stream = session.request({ ':method': 'POST' })
+    stream.on('error', () => undefined).write('a')
+    await once(stream, 'data')
+
+    const closed = Promise.all([once(listener, 'close'), once(session, 'close')])
+    listener.close()
+    listener.closeAllConnections()
+    await Promise.all([closed, readAll(silent), readAll(busy)])
+  })
+
+  test('starts and stops the TLS server with it, and leaves no listener behind', async (t) => {
+    const tlsServer = createEcho()
+    const heard: string[] = []
+    for (const event of ['listening', 'close']) {
+      tlsServer.on(event, () => heard.push(`${event} ${typeof tlsServer.address()}`))
+    }
+    const before = tlsServer.eventNames().map((event) => tlsServer.listenerCount(event))
+    const { listener, port } = await startListener(t, tlsServer)
+    assert.deepEqual(tlsServer.address(), { address: '127.0.0.1', family: 'IPv4', port })
+    assert.equal((await send('https', port)).status, 200)
+    listener.close()
+    await once(listener, 'close')
+
+    assert.deepEqual(heard, ['listening object', 'close object'])
+    assert.equal(tlsServer.address(), null)
+    assert.deepEqual(
+      tlsServer.eventNames().map((event) => tlsServer.listenerCount(event)),
+      before,
+    )
+    listener.listen(0, '127.0.0.1')
+    await once(listener, 'listening')
+    assert.equal(heard.length, 3)
+  })
+
+  test('closes with the TLS server', async (t) => {
+    const { listener, port, tlsServer } = await startListener(t, createEcho())
+    const silent = await connectTo(t, port)
+    tlsServer.close()
+
+    await Promise.all([once(listener, 'close'), readAll(silent)])
+  })
+
+  test('leaves a TLS server open that also listens itself', async (t) => {
+    const tlsServer = createEcho()
+    tlsServer.listen(0, '127.0.0.1')
+    t.after(() => tlsServer.close())
+    await once(tlsServer, 'listening')
+    const { listener, port } = await startListener(t, tlsServer)
+    assert.equal((await send('https', port)).status, 200)
+    listener.close()
+    await once(listener, 'close')
+
+    assert.ok(tlsServer.listening)
+  })
+})
+
+function count(server: { getConnections(done: (error: Error | null, count: number) => void): unknown }): Promise<number> {
+  return new Promise((resolve) => void server.getConnections((_error, connections) => resolve(connections)))
+}
+
+async function settle(read: () => Promise<number>, expected: number): Promise<void> {
+  while ((await read()) !== expected) await new Promise(setImmediate)
+}
