@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AssertedFormat, parseAssertedFormat } from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
+import {
+  type AssertedFormat,
+  parseAssertedFormat,
+} from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
 import { derOf, describeClaim, escapedPemOf, intermediate, linesOf, orders, pemOf } from './recorded.ts'
 
 const base64 = orders.toString('base64')
@@ -131,9 +134,17 @@ const refused: readonly (readonly [what: string, format: AssertedFormat, fields:
   ['HAProxy: a list of RFC 9440', haproxy, { 'x-cert': base64, 'x-chain': `:${other}:,:${other}:` }],
   ['HAProxy: bytes behind the chain', haproxy, { 'x-cert': base64, 'x-chain': `${other}AAAA` }],
   ['HAProxy: a chain that is not DER', haproxy, { 'x-cert': base64, 'x-chain': 'AAAA' }],
-  ['Traefik: an escaped value, as before 2.9.4', 'traefik', { 'x-forwarded-tls-client-cert': encodeURIComponent(base64) }],
+  [
+    'Traefik: an escaped value, as before 2.9.4',
+    'traefik',
+    { 'x-forwarded-tls-client-cert': encodeURIComponent(base64) },
+  ],
   ['Traefik: an empty certificate', 'traefik', { 'x-forwarded-tls-client-cert': `${base64},` }],
-  ['Traefik: 17 certificates', 'traefik', { 'x-forwarded-tls-client-cert': `${base64},${`${other},`.repeat(15)}${other}` }],
+  [
+    'Traefik: 17 certificates',
+    'traefik',
+    { 'x-forwarded-tls-client-cert': `${base64},${`${other},`.repeat(15)}${other}` },
+  ],
 ]
 
 for (const [what, format, fields] of refused) {

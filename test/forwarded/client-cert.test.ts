@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAssertedFormat, parseForwardedFormat } from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
+import {
+  parseAssertedFormat,
+  parseForwardedFormat,
+} from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
 import { derOf, describeClaim, intermediate, linesOf, orders, sfBytesOf } from './recorded.ts'
 
 const leaf = sfBytesOf(orders)

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigurationError } from '@countersign/core'
-import { parseAssertedFormat, parseForwardedFormat } from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
+import {
+  parseAssertedFormat,
+  parseForwardedFormat,
+} from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
 import { identityHeaders } from '../../packages/core/src/credential/forwarded/identity-headers.ts'
 
 test('knows the headers of each format, in lower case', () => {
@@ -10,17 +13,18 @@ test('knows the headers of each format, in lower case', () => {
   assert.deepEqual(parseForwardedFormat('traefik', 'format').headers, ['x-forwarded-tls-client-cert'])
   assert.deepEqual(parseForwardedFormat('caddy', 'format').headers, ['client-cert'])
   assert.deepEqual(parseForwardedFormat({ nginx: { header: 'X-Cert' } }, 'format').headers, ['x-cert'])
-  assert.deepEqual(
-    parseForwardedFormat({ haproxy: { header: 'X-Cert', chainHeader: 'X-Chain' } }, 'format').headers,
-    ['x-cert', 'x-chain'],
-  )
+  assert.deepEqual(parseForwardedFormat({ haproxy: { header: 'X-Cert', chainHeader: 'X-Chain' } }, 'format').headers, [
+    'x-cert',
+    'x-chain',
+  ])
   assert.deepEqual(parseForwardedFormat({ haproxy: { header: 'X-Cert' } }, 'format').headers, ['x-cert'])
 })
 
 test('the list of identity headers has those of every format with fixed names', () => {
   const names = ['client-cert', 'xfcc', 'traefik', 'caddy', 'aws-alb', 'aws-alb-passthrough', 'cloudfront']
   for (const name of [...names, 'azure-app-service', 'azure-container-apps']) {
-    for (const header of parseAssertedFormat(name, 'format').headers) assert.ok(identityHeaders.includes(header), header)
+    for (const header of parseAssertedFormat(name, 'format').headers)
+      assert.ok(identityHeaders.includes(header), header)
   }
   assert.equal(new Set(identityHeaders).size, identityHeaders.length)
   assert.deepEqual(

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ForwardedClaim, HeaderLines } from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
@@ -12,7 +13,7 @@ export interface RecordedRow {
 
 const url = new URL('../vectors/forwarded-headers.json', import.meta.url)
 
-export const rows: readonly RecordedRow[] = JSON.parse(readFileSync(url, 'utf8')).rows
+export const rows: readonly RecordedRow[] = parseRows(JSON.parse(readFileSync(url, 'utf8')))
 
 /** The certificate of the recorded caller, `spiffe://saas.example/ns/production/sa/orders`, and its intermediate. */
 export const orders: Buffer = recorded('haproxy', 'client-cert')
@@ -20,6 +21,15 @@ export const intermediate: Buffer = recorded('haproxy', 'x-ssl-chain')
 
 export const ordersId = 'spiffe://saas.example/ns/production/sa/orders'
 export const proxyId = 'spiffe://saas.example/ns/edge/sa/proxy'
+
+function parseRows(recording: unknown): readonly RecordedRow[] {
+  assert.ok(hasRows(recording))
+  return recording.rows
+}
+
+function hasRows(value: unknown): value is { readonly rows: readonly RecordedRow[] } {
+  return typeof value === 'object' && value !== null && 'rows' in value && Array.isArray(value.rows)
+}
 
 function recorded(proxy: string, name: string): Buffer {
   const row = rows.find((candidate) => candidate.proxy === proxy && candidate.caller === 'orders')

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { parseAssertedFormat, parseForwardedFormat } from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
+import {
+  parseAssertedFormat,
+  parseForwardedFormat,
+} from '../../packages/core/src/credential/forwarded/forwarded-format.ts'
 import { describeClaim, escapedPemOf, intermediate, linesOf, orders, ordersId, proxyId } from './recorded.ts'
 
 const reader = parseForwardedFormat('xfcc', 'format')
@@ -33,11 +36,7 @@ const accepted: readonly (readonly [what: string, value: string, claim: unknown]
   ['a Hash in upper case', `Hash=${hash.toUpperCase()};${cert}`, { kind: 'certificate', leaf: 'orders', chain: [] }],
   ['a certificate with an empty URI', `${cert};URI=`, { kind: 'certificate', leaf: 'orders', chain: [] }],
   ['a chain alone, leaf first', chain, { kind: 'certificate', leaf: 'orders', chain: ['intermediate'] }],
-  [
-    'the last of several elements',
-    `By=spiffe://saas.example/a;URI=spiffe://saas.example/b,${by};${uri}`,
-    name,
-  ],
+  ['the last of several elements', `By=spiffe://saas.example/a;URI=spiffe://saas.example/b,${by};${uri}`, name],
 ]
 
 for (const [what, value, claim] of accepted) {

@@ -1,4 +1,4 @@
-import { type BareItem, type InnerList, type Item, parseItem, parseList } from 'structured-headers'
+import { type InnerList, type Item, parseItem, parseList } from 'structured-headers'
 import { claimChain, decodeCertificate } from './decode-certificates.ts'
 import {
   type ForwardedClaim,
@@ -72,11 +72,7 @@ function readChain(values: readonly string[], name: string): readonly Buffer[] |
 }
 
 function readBytes([value, parameters]: Item | InnerList): Buffer | undefined {
-  return isBytes(value) && parameters.size === 0 && value.byteLength > 0 ? Buffer.from(value) : undefined
-}
-
-function isBytes(value: BareItem | readonly Item[]): value is ArrayBuffer {
-  return value instanceof ArrayBuffer
+  return value instanceof ArrayBuffer && parameters.size === 0 && value.byteLength > 0 ? Buffer.from(value) : undefined
 }
 
 function encode(bytes: Buffer): string {

@@ -29,7 +29,7 @@ export interface CertificateClaim {
 }
 
 /** The caller's SPIFFE ID, without a certificate that could be verified. */
-export interface NameClaim {
+interface NameClaim {
   readonly kind: 'name'
   /** Syntactically valid. */
   readonly spiffeId: string

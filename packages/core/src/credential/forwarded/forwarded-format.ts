@@ -13,15 +13,7 @@ import { createNginxReader } from './nginx.ts'
 import { createTraefikReader } from './traefik.ts'
 import { createAzureContainerAppsReader, createXfccReader } from './xfcc.ts'
 
-export type {
-  CertificateClaim,
-  ForwardedClaim,
-  ForwardedReader,
-  HeaderLines,
-  MalformedClaim,
-  NameClaim,
-  NoClaim,
-} from './forwarded-claim.ts'
+export type { ForwardedClaim, ForwardedReader, HeaderLines } from './forwarded-claim.ts'
 
 /**
  * How a proxy forwards its caller's certificate.

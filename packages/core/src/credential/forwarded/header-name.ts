@@ -29,7 +29,8 @@ export function parseHeaderNames<Key extends string>(
 function parseHeaderName(input: unknown, where: string): string {
   const expected = "the name of a header, such as 'X-SSL-Client-Cert'"
   // RFC 9110 §5.6.2
-  if (typeof input !== 'string' || !/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(input)) return refuseValue(where, input, expected)
+  if (typeof input !== 'string' || !/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(input))
+    return refuseValue(where, input, expected)
   const name = input.toLowerCase()
   return reserved.has(name) ? refuseValue(where, input, `${expected}; this one has another meaning`) : name
 }

@@ -35,31 +35,37 @@ const trailerViews: Views = { raw: 'rawTrailers', objects: ['trailers', 'trailer
 
 function stripViews(message: object, { raw, objects }: Views, names: ReadonlySet<string>): void {
   const lines: unknown = Reflect.get(message, raw)
-  if (!Array.isArray(lines) || !holdsOne(lines, names)) return
+  if (!Array.isArray(lines)) return
+  const found = findNames(lines, names)
+  if (found.length === 0) return
   // Node.js builds the objects from the list when they are first read, by a count of its own. So read them first.
   const views = objects.map((property): unknown => Reflect.get(message, property))
-  for (const view of views) deleteKeys(view, names)
+  for (const view of views) deleteKeys(view, found)
   cutLines(lines, names)
 }
 
-function holdsOne(lines: readonly unknown[], names: ReadonlySet<string>): boolean {
-  for (let at = 0; at < lines.length; at += 2) if (isOneOf(lines[at], names)) return true
-  return false
+function findNames(lines: readonly unknown[], names: ReadonlySet<string>): readonly string[] {
+  const found: string[] = []
+  for (let at = 0; at < lines.length; at += 2) {
+    const name = lowerCase(lines[at])
+    if (names.has(name)) found.push(name)
+  }
+  return found
 }
 
-function isOneOf(name: unknown, names: ReadonlySet<string>): boolean {
-  return typeof name === 'string' && names.has(name.toLowerCase())
+function lowerCase(name: unknown): string {
+  return typeof name === 'string' ? name.toLowerCase() : ''
 }
 
-function deleteKeys(fields: unknown, names: ReadonlySet<string>): void {
+function deleteKeys(fields: unknown, found: readonly string[]): void {
   if (typeof fields !== 'object' || fields === null) return
-  for (const key of Object.keys(fields)) if (names.has(key)) Reflect.deleteProperty(fields, key)
+  for (const name of found) Reflect.deleteProperty(fields, name)
 }
 
 function cutLines(lines: unknown[], names: ReadonlySet<string>): void {
   let kept = 0
   for (let at = 0; at < lines.length; at += 2) {
-    if (isOneOf(lines[at], names)) continue
+    if (names.has(lowerCase(lines[at]))) continue
     lines.copyWithin(kept, at, at + 2)
     kept += 2
   }
@@ -91,7 +97,8 @@ function stripHttp1Trailers(request: Readable, names: ReadonlySet<string>): void
 function stripHttp2Trailers(stream: Readable, names: ReadonlySet<string>): void {
   if (Reflect.get(stream, 'endAfterHeaders') === true) return
   stream.prependListener('trailers', (trailers: unknown, _flags: unknown, rawTrailers: unknown) => {
-    deleteKeys(trailers, names)
-    if (Array.isArray(rawTrailers)) cutLines(rawTrailers, names)
+    if (!Array.isArray(rawTrailers)) return
+    deleteKeys(trailers, findNames(rawTrailers, names))
+    cutLines(rawTrailers, names)
   })
 }

@@ -8,7 +8,7 @@ export interface XfccElement {
   readonly values: ReadonlyMap<XfccKey, string>
 }
 
-export type XfccKey = 'by' | 'hash' | 'cert' | 'chain' | 'subject' | 'uri' | 'dns'
+type XfccKey = 'by' | 'hash' | 'cert' | 'chain' | 'subject' | 'uri' | 'dns'
 
 /**
  * Splits the value of an `X-Forwarded-Client-Cert` header into its elements, in one pass.
@@ -29,7 +29,7 @@ export function splitXfcc(name: string, text: string): readonly XfccElement[] | 
   for (let at = 0; ;) {
     const start = at
     const values = new Map<XfccKey, string>()
-    for (; ;) {
+    for (;;) {
       const pair = readPair(text, at)
       if (pair === undefined) return malformed(`${name}: found a pair that is not <known key>=<value>`)
       if (values.has(pair.key) && pair.key !== 'dns') return malformed(`${name}: found a second ${pair.key}`)

@@ -57,10 +57,9 @@ function claimLast(text: string): ForwardedClaim {
   }
   const by = last.values.get('by')
   const spiffeId = readSpiffeId(last.values.get('uri'))
-  const hasCertificate = last.values.has('cert') || last.values.has('chain')
   if (spiffeId === undefined) return malformed(`${header}: found a URI that is not a SPIFFE ID`)
   const details = { ...(by !== undefined && { by }), ...(spiffeId !== '' && { spiffeId }) }
-  if (hasCertificate) {
+  if (last.values.has('cert') || last.values.has('chain')) {
     const claim = readCertificates(last)
     return claim.kind === 'malformed' ? claim : { ...claim, ...details }
   }
@@ -68,10 +67,10 @@ function claimLast(text: string): ForwardedClaim {
 }
 
 /**
- * Returns true if the last of several elements may come from the caller. Envoy writes `By`, `URI` and `DNS` without
- * quotes, so a certificate with a comma in such a name adds elements behind the proxy's own. Such an element has to state
- * the same `By` as the proxy's, or there is none to compare. Earlier elements may hold an open quote of the caller's,
- * which hides the proxy's own element in a value, so all of the text is searched.
+ * Returns true if the caller may have written the last of several elements. Envoy does not quote `By`, `URI` and `DNS`,
+ * so a certificate with a comma in such a name adds an element behind the proxy's own. To be believed, the added element
+ * must state the proxy's `By`, which the proxy's own element then states before it. That one may be hidden in a value,
+ * because the caller can also send an element with an open quote, so the search covers the whole text.
  *
  * @see https://github.com/envoyproxy/envoy/issues/32945
  */
@@ -101,7 +100,11 @@ function readCertificates({ values }: XfccElement): CertificateClaim | Malformed
   const leaf = cert[0] ?? chain[0]
   if (leaf === undefined) return malformed(`${header}: found an empty Cert or Chain`)
   if (!isHashOf(leaf, values.get('hash'))) return malformed(`${header}: found a Hash of another certificate`)
-  return claimChain(header, [leaf], chain.filter((der) => !der.equals(leaf)))
+  return claimChain(
+    header,
+    [leaf],
+    chain.filter((der) => !der.equals(leaf)),
+  )
 }
 
 function isHashOf(leaf: Buffer, hash: string | undefined): boolean {
