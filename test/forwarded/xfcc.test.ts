@@ -82,6 +82,7 @@ const refused: readonly (readonly [what: string, value: string | readonly string
   ['an open quote', `${by};${uri};Subject="CN=x`],
   ['an escape at the end', `${by};${uri};Subject="CN=x\\`],
   ['text behind a quote', `${by};Subject="a"b;${uri}`],
+  ['text instead of a comma', `By=spiffe://a/b;Subject="a"x${by};${uri}`],
   ['a quote inside a value', `By=spi"ffe;${uri}`],
   ['an equals sign without quotes', `${by};${uri};DNS=a=b`],
   ['neither a certificate nor a name', `${by};Hash=${hash};Subject="CN=orders"`],
@@ -117,6 +118,7 @@ const injected: readonly (readonly [what: string, value: string])[] = [
   ['an empty By', `${by};Hash=${hash};${uri};DNS=x,By=;URI=${admin}`],
   ['a By that the proxy does not write', `Hash=${hash};${uri};DNS=x,${by};URI=${admin}`],
   ['a certificate', `${by};Hash=${hash};${uri};DNS=x,${by};${cert}`],
+  ['a certificate in the same element', `${by};Hash=${'1'.repeat(64)};${uri};DNS=x;${cert}`],
   // The caller's own header opens a quote, and its certificate closes it.
   ["the proxy's element in quotes", `By=spiffe://a/b;Subject=",${by};Hash=${hash};${uri};DNS=x",${by};URI=${admin}`],
 ]
