@@ -13,6 +13,7 @@ import { exactSemantics } from '../../packages/authorization/src/path-semantics.
 import { createHypotheticalPrincipal } from '../../packages/core/src/principal/create-principal.ts'
 import { Admission } from '../../packages/core/src/admission.ts'
 import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 describe('the decision of the server', () => {
   test('is found only by the guard that decided, and only on that request', () => {
@@ -24,8 +25,16 @@ describe('the decision of the server', () => {
     const target = { accepted: true, path: '/x', isFoldable: false } as const
     const ruling = { effect: 'allow', rule: 0, isLeftToRoute: false } as const
     const message = { headers: {} }
-    const decided = { principal, method: 'GET', target, message, semantics: exactSemantics, generation: 1 }
-    Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true, isPublished: true })
+    const decided = {
+      principal,
+      method: 'GET',
+      target,
+      message,
+      semantics: exactSemantics,
+      generation: 1,
+      expiresAt: 1,
+    }
+    Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true })
     assert.equal(Admission.find(request, owner)?.facts.url, '/x')
     assert.equal(Admission.find(request, otherGuard), undefined)
     Object.assign(another, request)
@@ -36,7 +45,7 @@ describe('the decision of the server', () => {
     const { guard, asked } = createCounting()
     const verdicts: unknown[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
-      const verdict = forAdapter(guard).admit(request)
+      const verdict = admitNow(guard, request)
       verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
       verdicts.push(forAdapter(guard).readmit(request, request))
       response.end()
@@ -53,7 +62,7 @@ describe('the decision of the server', () => {
     const { guard } = create({})
     const verdicts: string[] = []
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
-      const verdict = forAdapter(guard).admit(request, { semantics: { foldCase: 'ascii', foldTrailingSlash: true } })
+      const verdict = admitNow(guard, request, { semantics: { foldCase: 'ascii', foldTrailingSlash: true } })
       verdicts.push(isDenial(verdict) ? verdict.reason : verdict.name)
       response.end()
     })
@@ -68,7 +77,7 @@ describe('the decision of the server', () => {
     const verdicts: (string | undefined)[] = []
     const judge = (request: IncomingMessage): void => {
       const verdict = forAdapter(guard).readmit(request, request)
-      verdicts.push(verdict === undefined || isDenial(verdict) ? verdict?.reason : verdict.name)
+      verdicts.push(verdict === undefined || verdict === null || isDenial(verdict) ? verdict?.reason : verdict?.name)
     }
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
       judge(request)
@@ -92,8 +101,8 @@ describe('the decision of the server', () => {
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
       const copy: object = Object.defineProperties({}, Object.getOwnPropertyDescriptors(request))
       verdicts.push(forAdapter(guard).readmit(copy, request), forAdapter(other).readmit(request, request))
-      const [own, others] = [forAdapter(guard).readmit(request, request), forAdapter(other).admit(request)]
-      verdicts.push(own !== undefined && isDenial(own), isDenial(others) && others.reason)
+      const [own, others] = [forAdapter(guard).readmit(request, request), admitNow(other, request)]
+      verdicts.push(own !== undefined && own !== null && isDenial(own), isDenial(others) && others.reason)
       response.end()
     })
     forAdapter(guard).attach(server, { routing: () => ({}) })

@@ -20,6 +20,7 @@ import {
 } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 /*
  * A CA as tutorials on mTLS make it with the openssl command: a root, an intermediate that issues for services, and
@@ -88,7 +89,7 @@ describe('certificates of a CA made by the openssl command', { skip }, () => {
     const events: CountersignEvent[] = []
     const guard = createGuard({ source, identity, rules, log: (event) => events.push(event) })
     const running = await serve(guard, (incoming, response) => {
-      const verdict = forAdapter(guard).admit(incoming)
+      const verdict = admitNow(guard, incoming)
       if (!isDenial(verdict)) return response.end(verdict.name)
       const answer = forAdapter(guard).answer(verdict, incoming)
       return answer === undefined ? undefined : response.writeHead(answer.status).end()

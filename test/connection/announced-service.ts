@@ -10,6 +10,7 @@ import { authenticated, type CountersignEvent, createGuard, type GuardOptions } 
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Authority, createAuthority, type TestSource, type TestSvid } from '@countersign/testkit'
 import { type StoppedClock, stopClock } from '../guard/stopped-clock.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 /*
  * The end of a caller's certificate on connections that are kept. The clock stands still, so that nothing depends on how
@@ -57,7 +58,7 @@ export async function start(
   const log = (event: CountersignEvent): void => void events.push(event)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], onExpiry, log })
   const handle = (incoming: IncomingMessage, response: ServerResponse): void => {
-    const verdict = forAdapter(guard).admit(incoming)
+    const verdict = admitNow(guard, incoming)
     if (!isDenial(verdict)) {
       if (incoming.url !== '/held') return void response.end(verdict.name)
       held.push(response)
@@ -95,7 +96,7 @@ export async function start(
     held,
     closedWithStream,
     connections: () => connections,
-    reasons: () => events.flatMap((event) => (event.type === 'source' ? [] : [String(event.reason)])),
+    reasons: () => events.flatMap((event) => ('reason' in event && event.reason !== undefined ? [event.reason] : [])),
     passUntil: (secondsBefore) => clock.pass(end - secondsBefore * 1000 - Date.now()),
   }
 }

@@ -8,6 +8,7 @@ import { authenticated, ConfigurationError, createGuard, denyAll, type Guard } f
 import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
 import { refusal } from '../adapters/refusal.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -124,7 +125,7 @@ test('guards an HTTP/2 server whose request handler is added after attaching', a
   guard.attach(server)
   const admitted: unknown[] = []
   server.on('request', (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     admitted.push('effect' in verdict ? verdict.reason : verdict.name)
     response.end()
   })
@@ -163,7 +164,7 @@ test('calls a failing authorities function again for the next request', async (c
   }
   const guard = createGuard({ source, rules, authorities, log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.writeHead('effect' in verdict ? verdict.status : 200).end()
   })
   context.after(() => running.close())

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { authenticated, createGuard } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { type Authority, createAuthority, Peer, serve, type TestSource } from '@countersign/testkit'
 import { type Calls, keepCalling } from '../adapters/keep-calling.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 interface RingService {
   readonly spiffeId: string
@@ -57,7 +58,7 @@ async function start(context: TestContext, authority: Authority, name: string): 
   const source = await authority.source(spiffeId)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(admitNow(guard, request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   return { spiffeId, source, port: running.port }

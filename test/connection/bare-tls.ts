@@ -7,6 +7,7 @@ import type { GuardOptions } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { type Peer, Running, serve, type TestSvid } from '@countersign/testkit'
 import { type Service, start, type Variant } from '../adapters/frameworks.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 /*
  * Runs the same service with Node's TLS alone and with a guard, and a client for both that stores its TLS session.
@@ -74,7 +75,7 @@ export async function serveGuarded(
   const variant = { name: 'without a framework', framework: 'Express', http2: false, tlsVersion } as const
   const service = await start(variant, options, async (guard, handled) => {
     const running = await serve(guard, (request, response) => {
-      const verdict = forAdapter(guard).admit(request)
+      const verdict = admitNow(guard, request)
       if (!isDenial(verdict)) {
         handled.push(`${request.method} ${request.url}`)
         return response.end(JSON.stringify(verdict.name))

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { authenticated, createGuard } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 import { countChain } from './tls-probes.ts'
 import { watchHandshakes } from '../adapters/watch-handshakes.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 test('an open connection survives the removal of its authority if its peer presented the path to the next one', async (context) => {
   const old = await createAuthority('saas.example', { name: 'old' })
@@ -20,7 +21,7 @@ test('an open connection survives the removal of its authority if its peer prese
     log: (event) => event.type === 'authentication' && refused.push(event.reason ?? ''),
   })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(admitNow(guard, request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const shown: number[] = []
@@ -55,7 +56,7 @@ test('a second connection of the same peer survives too, although its chain was 
   const source = await old.source(ours)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: authenticated() }], log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(admitNow(guard, request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const svid = await issuer.issue('spiffe://saas.example/ns/production/sa/core-api')

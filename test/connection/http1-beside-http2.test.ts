@@ -4,10 +4,11 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { authenticated, type AuthenticationEvent, type CountersignEvent, createGuard, denyAll } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import countersign from '@countersign/fastify'
 import { createAuthority, Peer, Running, serve, type TestSource } from '@countersign/testkit'
 import Fastify from 'fastify'
+import { admitNow } from '../support/admit-now.ts'
 
 /** HTTP/1.1 on servers that speak HTTP/2. */
 
@@ -45,7 +46,7 @@ async function startPlain(context: TestContext): Promise<Service & { readonly se
   const refused: AuthenticationEvent[] = []
   const guard = createGuard({ source, rules, log: (event) => keepRefused(event, refused) })
   const server = createSecureServer({ ...guard.tlsOptions() }, (request, response) => {
-    response.end(isDenial(forAdapter(guard).admit(request)) ? 'denied' : 'admitted')
+    response.end(isDenial(admitNow(guard, request)) ? 'denied' : 'admitted')
   })
   guard.attach(server)
   server.listen(0, '127.0.0.1')

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls'
 import { authenticated, createGuard, type Guard } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSvid } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 
@@ -17,7 +18,7 @@ async function start(context: TestContext, handle: Passed): Promise<Running> {
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard: Guard = createGuard({ source, rules, onExpiry: 'refuse', log: () => undefined })
   const running = await serve(guard, (request: IncomingMessage, response: ServerResponse) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     if (isDenial(verdict)) response.writeHead(forAdapter(guard).answer(verdict, request)?.status ?? 500).end()
     else handle(request, response)
   })

@@ -7,8 +7,8 @@ import {
   type X509Material,
   type X509Source,
 } from '@countersign/core'
-import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const good = await authority.source('spiffe://saas.example/ns/production/sa/billing')
@@ -44,7 +44,7 @@ function reasonOf(offer: () => X509Material): {
   const source = createOwnSource(() => (isStarted ? offer() : good.current))
   const guard = createGuard({ source, rules, log: (event) => events.push(event) })
   isStarted = true
-  const verdict = forAdapter(guard).admit(request)
+  const verdict = admitNow(guard, request)
   return { reason: 'effect' in verdict ? verdict.reason : 'allowed', events }
 }
 
@@ -79,7 +79,7 @@ test('does not return to withdrawn material if the next update is refused', asyn
   const events: CountersignEvent[] = []
   const guard = createGuard({ source: createOwnSource(() => offer()), rules, log: (event) => events.push(event) })
   const reason = (): string => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     return 'effect' in verdict ? verdict.reason : 'allowed'
   }
   offer = () => {

@@ -4,11 +4,12 @@ import { createServer, type Server } from 'node:https'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { authenticated, createGuard, denyAll, type Guard, type GuardOptions, perRoute } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { countersign } from '@countersign/express'
 import { createAuthority, Peer } from '@countersign/testkit'
 import express from 'express'
 import { refusal } from '../adapters/refusal.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 /*
  * Tests additional request listeners. Libraries for graceful shutdown and monitoring add them, some before the server
@@ -46,7 +47,7 @@ for (const isAttachedFirst of [true, false]) {
   test(`an additional listener ${isAttachedFirst ? 'after' : 'before'} attaching receives only requests that the rules allow`, async (context) => {
     const guard = await create(ownRules)
     const handle: RequestListener = (request, response) => {
-      response.end(isDenial(forAdapter(guard).admit(request)) ? 'denied' : 'admitted')
+      response.end(isDenial(admitNow(guard, request)) ? 'denied' : 'admitted')
     }
     const server = createServer(guard.tlsOptions(), handle)
     const seen: unknown[] = []

@@ -13,9 +13,10 @@ import {
   X509Bundle,
   type X509Material,
 } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve } from '@countersign/testkit'
 import { crlOf } from '../trust/crls.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')
@@ -54,7 +55,7 @@ async function start(
     ...options,
   })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     if (!isDenial(verdict)) return response.end(verdict.name)
     return response.writeHead(verdict.status, { reason: verdict.reason }).end()
   })

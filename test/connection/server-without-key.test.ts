@@ -6,11 +6,12 @@ import { createServer } from 'node:https'
 import { describe, test, type TestContext } from 'node:test'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import { authenticated, createGuard, type Guard } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, Peer, type TestSvid } from '@countersign/testkit'
 import Fastify from 'fastify'
 import { billing, coreApi } from '../adapters/frameworks.ts'
 import { refusal } from '../adapters/refusal.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const ours = await createAuthority('saas.example')
 const partner = await createAuthority('partner.example')
@@ -107,7 +108,7 @@ describe('over HTTP/2 a refused peer reaches no handler', () => {
       const guard = create()
       let unknown = 0
       const server = createSecureServer({ ...guard.tlsOptions(), allowHTTP1: true }, (request, response) => {
-        const verdict = forAdapter(guard).admit(request)
+        const verdict = admitNow(guard, request)
         response.end(isDenial(verdict) ? '' : verdict.name)
       })
       server.on('unknownProtocol', (socket: TLSSocket) => {

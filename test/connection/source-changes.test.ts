@@ -5,6 +5,7 @@ import { authenticated, type CountersignEvent, createGuard, type Guard, type X50
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
 import { watchHandshakes } from '../adapters/watch-handshakes.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -27,7 +28,7 @@ async function start(
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, trustDomains, log: (event) => events.push(event) })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     if (!isDenial(verdict)) return response.end(verdict.name)
     const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status).end()

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { authenticated, createGuard } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, createKey, serve } from '@countersign/testkit'
 import { keepCalling } from '../adapters/keep-calling.ts'
 import { scale } from '../support/long.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const count = scale(120, 500)
 
@@ -20,7 +21,7 @@ test(`closes ${count} open connections of distinct workloads whose authority is 
     log: (event) => event.type === 'authentication' && refused.push(event.reason ?? ''),
   })
   const running = await serve(guard, (request, response) => {
-    response.writeHead(isDenial(forAdapter(guard).admit(request)) ? 403 : 200).end()
+    response.writeHead(isDenial(admitNow(guard, request)) ? 403 : 200).end()
   })
   context.after(() => running.close())
   const open = new Set<TLSSocket>()

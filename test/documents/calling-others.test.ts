@@ -6,7 +6,6 @@ import { Server } from 'node:net'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
 import { createAgent, createFetch, createTlsServer } from '@countersign/client'
-import { forAdapter } from '@countersign/core/adapter'
 import { CallError, type CallErrorCode, createGuard, hasAuthority, SourceError } from '@countersign/core'
 import { type Running, serve } from '@countersign/testkit'
 import axios from 'axios'
@@ -17,6 +16,7 @@ import { read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
 import { testBlocks } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const page = readPage('docs/calling-others.md')
 
@@ -32,7 +32,7 @@ before(async () => {
   const guard = createGuard({ source, rules, log: () => undefined })
   billing = await serve(guard, (request, response) => {
     response.setHeader('content-type', 'application/json')
-    if ('name' in forAdapter(guard).admit(request)) response.end('{"invoices":[]}')
+    if ('name' in admitNow(guard, request)) response.end('{"invoices":[]}')
     else response.writeHead(403).end()
   })
   // The page calls billing at this address.

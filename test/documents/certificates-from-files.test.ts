@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import test, { after, before } from 'node:test'
 import { promisify } from 'node:util'
 import { fileSource, type SourceNotice, type X509Material } from '@countersign/core'
-import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
 import { waitForEvent } from '../support/wait-for-event.ts'
 import { readPage } from './page.ts'
 import { isGuard, isSource, parseObject, read, readFunction } from './read.ts'
 import { findMissing, runShell, testBlocks, testPrinted, testShell } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const page = readPage('docs/certificates-from-files.md')
 const noOpenssl = findMissing('openssl')
@@ -175,7 +175,7 @@ function readBench(name: string): string {
 async function call(guard: unknown, caller: TestSvid): Promise<string> {
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.end('name' in verdict ? verdict.name : '')
   })
   return await (await running.as(caller).fetch('/internal/billing/1')).text()

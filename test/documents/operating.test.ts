@@ -80,6 +80,9 @@ test('the table of options lists every option of createGuard', () => {
     maxCertificateLifetime: true,
     tls: true,
     onExpiry: true,
+    credentials: true,
+    permissive: true,
+    mode: true,
     log: true,
     formatDenial: true,
   }

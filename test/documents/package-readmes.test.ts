@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { after, before } from 'node:test'
-import { forAdapter } from '@countersign/core/adapter'
 import { createGuard, hasAuthority } from '@countersign/core'
 import { type Running, serve } from '@countersign/testkit'
 import { type Agent, startAgent } from '@countersign/testkit/workload-api'
@@ -13,6 +12,7 @@ import { type Page, readPage, root } from './page.ts'
 import { isSource, read } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 // Those of spiffe and authorization have tests of their own.
 const names = ['core', 'fastify', 'express', 'client', 'workload-api', 'testkit']
@@ -35,7 +35,7 @@ before(async () => {
   const rules = [{ path: '/entries', allow: hasAuthority('SERVICE_billing') }]
   const guard = createGuard({ source, rules, log: () => undefined })
   ledger = await serve(guard, (request, response) => {
-    response.writeHead('name' in forAdapter(guard).admit(request) ? 200 : 403).end()
+    response.writeHead('name' in admitNow(guard, request) ? 200 : 403).end()
   })
 })
 after(async () => {

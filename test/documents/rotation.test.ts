@@ -4,7 +4,6 @@ import { EventEmitter, once } from 'node:events'
 import { get, type Agent } from 'node:https'
 import test, { after, before, type TestContext } from 'node:test'
 import { channels, type CountersignEvent, createGuard, permitAll, type X509Source } from '@countersign/core'
-import { forAdapter } from '@countersign/core/adapter'
 import countersign from '@countersign/fastify'
 import { serve, type Running } from '@countersign/testkit'
 import Fastify from 'fastify'
@@ -12,6 +11,7 @@ import { readPage } from './page.ts'
 import { asObject, isGuard, isSource, parseObject, read, readFunction } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const page = readPage('docs/rotation.md')
 const server = `${production}/billing`
@@ -155,7 +155,7 @@ function start(source: X509Source): Promise<Running> {
   const guard = createGuard({ source, rules: [{ path: '/**', allow: permitAll() }], log: () => undefined })
   return serve(guard, (request, response) => {
     assert.ok(isGuard(guard))
-    response.statusCode = 'name' in forAdapter(guard).admit(request) ? 200 : 403
+    response.statusCode = 'name' in admitNow(guard, request) ? 200 : 403
     response.end()
   })
 }

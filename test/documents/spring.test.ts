@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import test, { after, before } from 'node:test'
 import { serve, type TestSvid } from '@countersign/testkit'
-import { forAdapter } from '@countersign/core/adapter'
 import { readPage } from './page.ts'
 import { isGuard, read } from './read.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const page = readPage('docs/spring.md')
 
@@ -26,7 +26,7 @@ test('the services of the map get the responses in the table', async () => {
   const guard = read(await bench.load('by-common-name.ts'), 'guard')
   assert.ok(isGuard(guard))
   await using running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.statusCode = 'name' in verdict ? 200 : verdict.status
     response.end()
   })

@@ -37,6 +37,7 @@ const accepted: readonly (readonly [what: string, value: string, claim: unknown]
   ['a certificate with an empty URI', `${cert};URI=`, { kind: 'certificate', leaf: 'orders', chain: [] }],
   ['a chain alone, leaf first', chain, { kind: 'certificate', leaf: 'orders', chain: ['intermediate'] }],
   ['the last of several elements', `By=spiffe://saas.example/a;URI=spiffe://saas.example/b,${by};${uri}`, name],
+  ['the element behind a forged one', `${by};URI=spiffe://saas.example/admin,${by};Hash=${hash};${uri}`, name],
 ]
 
 for (const [what, value, claim] of accepted) {

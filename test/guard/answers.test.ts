@@ -11,6 +11,7 @@ import {
 } from '@countersign/core'
 import { forAdapter, isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve, type TestSvid } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const caller = await authority.issue('spiffe://saas.example/ns/production/sa/core-api')
@@ -28,7 +29,7 @@ async function ask(
   const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
   const guard = createGuard({ source, rules, log: (event) => events.push(event), ...options })
   await using running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     if (!isDenial(verdict)) return response.end(verdict.authorities.join())
     const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status, { ...answer.headers }).end(answer.body)

@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { channels, type CountersignEvent, createGuard, denyAll } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve, type TestSource } from '@countersign/testkit'
 import { spawnProgram } from './spawn-program.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const ours = 'spiffe://saas.example/ns/production/sa/billing'
@@ -32,7 +33,7 @@ async function start(context: TestContext, channel: string, throws = false): Pro
   const source = await authority.source(ours)
   const guard = createGuard({ source, rules: [{ path: '/**', allow: denyAll() }], log })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.writeHead(isDenial(verdict) ? verdict.status : 200).end()
   })
   let closed: Promise<void> | undefined

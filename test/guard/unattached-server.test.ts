@@ -5,8 +5,9 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { authenticated, createGuard, permitAll } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, Running } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 test("the caller is not authenticated on a server that was created with the guard's options but not attached to it", async (context) => {
   const authority = await createAuthority('saas.example')
@@ -16,7 +17,7 @@ test("the caller is not authenticated on a server that was created with the guar
   // With some versions of Node.js it has no key until it is attached, and refuses every handshake.
   const own = options.key === undefined ? { key: source.svid.keyPem, cert: source.svid.certificatePem } : {}
   const server = createServer({ ...options, ...own }, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.end(isDenial(verdict) ? verdict.reason : verdict.name)
   })
   server.listen(0, '127.0.0.1')

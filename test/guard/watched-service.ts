@@ -16,6 +16,7 @@ import {
   serve,
   type TestSource,
 } from '@countersign/testkit'
+import { admitNow } from '../support/admit-now.ts'
 
 export const ours = 'spiffe://saas.example/ns/production/sa/billing'
 export const caller = 'spiffe://saas.example/ns/production/sa/core-api'
@@ -50,7 +51,7 @@ export async function createWatched(issue: IssueOptions = {}, options: Partial<G
 /** Serves it: responds to every allowed caller with its name. */
 export async function serveWatched(context: TestContext, { guard }: Watched): Promise<Running> {
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     if (!isDenial(verdict)) return response.end(verdict.name)
     const answer = forAdapter(guard).answer(verdict, request)
     return answer === undefined ? undefined : response.writeHead(answer.status).end()

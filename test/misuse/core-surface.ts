@@ -20,10 +20,10 @@ function requirementParameters(): readonly Parameter[] {
     ...['hasAuthority', 'hasAnyAuthority', 'hasAllAuthorities', 'inNamespace', 'inTrustDomain'].map((name) =>
       parameter(name, 'text', (value) => callMethod(core, name, value)),
     ),
-    ...['authenticated', 'permitAll', 'denyAll', 'perRoute'].map((name) =>
+    ...['authenticated', 'permitAll', 'denyAll', 'anonymous', 'perRoute'].map((name) =>
       parameter(name, 'undefined number', (value) => callMethod(core, name, value)),
     ),
-    ...['callers', 'serviceAccounts', 'allOf', 'anyOf'].map((name) =>
+    ...['callers', 'serviceAccounts', 'allOf', 'anyOf', 'provenBy'].map((name) =>
       parameter(name, 'none', (value) => callMethod(core, name, value)),
     ),
     parameter('hasAuthority second', 'undefined number', (value) => call(core.hasAuthority, 'A', value)),

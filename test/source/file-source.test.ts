@@ -7,7 +7,7 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { authenticated, createGuard, fileSource, SourceError } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createAuthority, serve } from '@countersign/testkit'
 import {
   authority,
@@ -21,6 +21,7 @@ import {
   writeFiles,
   writePrivate,
 } from './files.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 // Built, because another process does not run TypeScript.
 const entry = new URL('../../packages/core/dist/index.js', import.meta.url).href
@@ -111,7 +112,7 @@ test('serves real handshakes with the current content of the files', async (cont
   const rules = [{ path: '/**', allow: authenticated() }]
   const guard = createGuard({ source, rules, log: () => undefined })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.end(isDenial(verdict) ? verdict.reason : verdict.name)
   })
   context.after(() => running.close())

@@ -21,12 +21,13 @@ import {
   type SubjectIdentity,
   type SubjectSource,
 } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { createFetch } from '@countersign/client'
 import { type Running, serve } from '@countersign/testkit'
 import { createReplaceableSubjectSource } from '../../packages/spiffe/src/source/replaceable-source.ts'
 import { refusal } from '../adapters/refusal.ts'
 import { type Issued, Issuers, type Profile, pss } from './issuers.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const skip = spawnSync('openssl', ['version']).status === 0 ? false : 'no openssl on the PATH'
 
@@ -102,7 +103,7 @@ describe('certificates of a CA without SPIFFE as common products issue them', { 
   const start = async (identity: SubjectIdentity): Promise<Running> => {
     const guard = createGuard({ source, identity, rules, log: () => undefined })
     const running = await serve(guard, (incoming, response) => {
-      const verdict = forAdapter(guard).admit(incoming)
+      const verdict = admitNow(guard, incoming)
       response.end(isDenial(verdict) ? verdict.reason : verdict.name)
     })
     after(() => running.close())

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { authenticated, createGuard, denyAll, staticSource, type X509Source } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import countersign from '@countersign/fastify'
 import { createAuthority } from '@countersign/testkit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { refusal } from '../adapters/refusal.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const authority = await createAuthority('saas.example')
 const source = await authority.source('spiffe://saas.example/ns/production/sa/billing')
@@ -72,7 +73,7 @@ describe('inject returns the response', () => {
     const guard = createGuard({ source, rules, log: () => undefined })
     const app = Fastify()
     app.addHook('onRequest', (request, reply, done) => {
-      const verdict = forAdapter(guard).admit(request.raw)
+      const verdict = admitNow(guard, request.raw)
       if (isDenial(verdict)) void reply.code(verdict.status).send()
       else done()
     })

@@ -13,13 +13,14 @@ import {
   staticSource,
   type X509Source,
 } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import { type Running, serve, type TestSvid } from '@countersign/testkit'
 import type { RegistrationEntry } from '@countersign/testkit/workload-api'
 import { keepCalling } from '../adapters/keep-calling.ts'
 import { isLong, scale } from '../support/long.ts'
 import { billing, coreApi, openSource, startBillingAgent } from './agent-service.ts'
 import { friend, issuer, type Partner, partners, trustDomains } from './hostile-partners.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 const friendApi = 'spiffe://friend.example/ns/production/sa/api'
 const rules = [{ path: '/**', allow: authenticated() }]
@@ -32,7 +33,7 @@ async function serveAll(
   const events: CountersignEvent[] = []
   const guard = createGuard({ source, trustDomains, rules, log: (event) => void events.push(event) })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.writeHead(isDenial(verdict) ? 403 : 200).end(isDenial(verdict) ? '' : verdict.name)
   })
   context.after(() => running.close())

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { authenticated, type CountersignEvent, createGuard, type Guard } from '@countersign/core'
-import { forAdapter, isDenial } from '@countersign/core/adapter'
+import { isDenial } from '@countersign/core/adapter'
 import type { NoticingSource } from '@countersign/spiffe'
 import { type Authority, type Running, serve } from '@countersign/testkit'
 import { coreApi } from './agent-service.ts'
+import { admitNow } from '../support/admit-now.ts'
 
 /** A guard on an agent's source, a server behind it, and everything that it reported. */
 export interface Served {
@@ -28,7 +29,7 @@ export async function serveSource(
     log: (event) => void events.push(event),
   })
   const running = await serve(guard, (request, response) => {
-    const verdict = forAdapter(guard).admit(request)
+    const verdict = admitNow(guard, request)
     response.writeHead(isDenial(verdict) ? 403 : 200).end(isDenial(verdict) ? '' : verdict.name)
   })
   context.after(() => running.close())

@@ -26,6 +26,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     '@countersign/authorization',
     '@countersign/spiffe',
     '@countersign/spiffe/internal',
+    '@countersign/spiffe/jwt',
     '@countersign/spiffe/options',
   ],
   fastify: ['@countersign/core', '@countersign/core/adapter'],

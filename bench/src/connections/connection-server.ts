@@ -16,7 +16,7 @@ answerMessages(
     const source = createReplaceableSource(createMaterial(material))
     const guard = createGuard({ source, log: () => undefined, rules: [{ path: '/**', allow: authenticated() }] })
     const server = createServer(guard.tlsOptions(), (request, response) => {
-      if (isGuarded) forAdapter(guard).admit(request)
+      if (isGuarded) void forAdapter(guard).admit(request)
       response.end('{}')
     })
     // Only the client closes a connection.

@@ -33,6 +33,7 @@ export async function openRequest(identities: Identities, rules: readonly Rule[]
   const { method, url, httpVersionMajor, socket, headers, rawHeaders } = await received
   const request = { method, url, httpVersionMajor, socket, headers, rawHeaders }
   const verdict = forAdapter(guard).admit(request)
+  if (verdict instanceof Promise || verdict === null) throw new Error('expected an authenticated caller')
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected the caller to be allowed`)
   return { guard, request, close: () => running.close() }
 }

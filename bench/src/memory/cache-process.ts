@@ -77,6 +77,7 @@ function admit(guard: Guard, svids: ManySvids, caller: number, url: string): voi
     socket: {},
   })
   const expected = svids.nameOf(caller)
+  if (verdict instanceof Promise || verdict === null) throw new Error('expected an authenticated caller')
   if (isDenial(verdict)) throw new Error(`found a denial (${verdict.detail}), expected ${expected} to be allowed`)
   if (verdict.name !== expected) throw new Error(`found ${verdict.name}, expected ${expected}`)
 }

@@ -63,5 +63,6 @@ function formatEvent(framework: Framework, event: CountersignEvent): string {
   }
   if (event.type === 'authentication')
     return `${framework}: connection closed: ${event.reason}: ${event.detail?.trim()}`
-  return `${framework}: source ${event.outcome}: ${event.detail}`
+  if (event.type === 'audit') return `${framework}: would be denied: ${event.reason}: ${event.detail}`
+  return `${framework}: ${event.type} ${event.outcome}: ${event.detail}`
 }

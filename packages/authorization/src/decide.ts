@@ -104,7 +104,7 @@ export function decideRoute(
     const decision = decideRequirement(routeAllow, request)
     if (decision.effect === 'deny') return decision
   }
-  const rule = ruling.rule === undefined ? undefined : rules.rules[ruling.rule]
+  const rule = ruling.rule === undefined ? undefined : rules.at(ruling.rule)
   if (hasEmptyParameter !== true || !missesCoveringRule(rules, rule, request)) return ruling
   const detail = 'a route parameter is empty, and the rule that covers the route does not match an empty segment'
   return createDenial('no_rule', detail)

@@ -38,6 +38,6 @@ export {
   type Requirement,
   serviceAccounts,
 } from './requirement.ts'
-export type { Rule } from './rule.ts'
+export { type CompiledRule, describeRule, type Rule } from './rule.ts'
 export { compileRules, type RuleSet } from './rules.ts'
 export { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './target.ts'

@@ -1,4 +1,11 @@
-import { findNearest, parseOptions, parseStringList } from '@countersign/spiffe/options'
+import {
+  findNearest,
+  isRecord,
+  parseDeadline,
+  parseOptions,
+  parseStringList,
+  refuseValue,
+} from '@countersign/spiffe/options'
 import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 import type { Allowed } from './denial.ts'
 import { httpMethods } from './http-methods.ts'
@@ -23,6 +30,11 @@ export interface Rule {
    * target with 400, because much code behind a router decodes the path first.
    */
   readonly allowEncodedSlash?: boolean
+  /**
+   * Until this time (ISO 8601 with a time zone, at most 366 days ahead), the rule is evaluated and reported but not
+   * enforced: the next rule that matches decides. Afterwards it is enforced without a restart.
+   */
+  readonly audit?: { readonly until: string }
 }
 
 /** A validated rule. */
@@ -37,6 +49,8 @@ export interface CompiledRule {
   readonly allow: CompiledRequirement
   /** True if it matches segments with an encoded slash. */
   readonly allowEncodedSlash: boolean
+  /** Epoch milliseconds: the rule is in audit mode until then. Undefined if it is enforced. */
+  readonly auditUntil: number | undefined
   /** The decision that allows a request by this rule. */
   readonly allowed: Allowed
   /** The decision that leaves a request to its route by this rule. */
@@ -50,8 +64,8 @@ export interface CompiledRule {
  */
 export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
-  const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash'], where)
-  const { path, methods, allow, allowEncodedSlash } = options
+  const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash', 'audit'], where)
+  const { path, methods, allow, allowEncodedSlash, audit } = options
   const pattern = parsePathPattern(path, `${where}.path`)
   return Object.freeze({
     index,
@@ -60,6 +74,7 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
     methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
     allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
     allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
+    auditUntil: audit === undefined ? undefined : parseAudit(audit, `${where}.audit`),
     allowed: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: false }),
     leftToRoute: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: true }),
   })
@@ -68,6 +83,13 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
 /** Returns the name of a rule for messages. */
 export function describeRule({ index, text, methods }: CompiledRule): string {
   return `rules[${index}] (${methods === undefined ? '' : `${[...methods].join(', ')} `}${text})`
+}
+
+function parseAudit(input: unknown, where: string): number {
+  if (!isRecord(input))
+    refuseValue(where, input, "an object such as { until: '2026-12-31T00:00:00Z' }, because audit mode has to end")
+  const { until } = parseOptions(input, ['until'], where)
+  return parseDeadline(until, `${where}.until`, Date.now())
 }
 
 function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where: string): boolean {

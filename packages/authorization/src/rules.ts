@@ -19,10 +19,30 @@ export class RuleSet {
   // One memory for all methods and semantics, so that their number does not multiply its size.
   readonly #memory = new CacheMemory()
 
-  constructor(rules: readonly CompiledRule[]) {
+  constructor(rules: readonly CompiledRule[], knownMethods?: ReadonlySet<string>) {
     this.rules = rules
-    this.knownMethods = new Set([...commonMethods, ...rules.flatMap((rule) => [...(rule.methods ?? [])])])
+    this.knownMethods =
+      knownMethods ?? new Set([...commonMethods, ...rules.flatMap((rule) => [...(rule.methods ?? [])])])
     Object.freeze(this)
+  }
+
+  /** Returns the rule with this index, which in a subset is not its position. */
+  at(index: number): CompiledRule | undefined {
+    return this.rules[index]?.index === index ? this.rules[index] : this.rules.find((rule) => rule.index === index)
+  }
+
+  /**
+   * Returns the set without some of its rules. The others keep their indexes.
+   *
+   * @throws {ConfigurationError} `option_invalid` if no rule is left
+   */
+  without(isLeftOut: (rule: CompiledRule) => boolean): RuleSet {
+    const kept = this.rules.filter((rule) => !isLeftOut(rule))
+    if (kept.length > 0) return new RuleSet(Object.freeze(kept), this.knownMethods)
+    throw new ConfigurationError(
+      'option_invalid',
+      'rules: found only rules in audit mode, expected at least one that is enforced, because a request without a rule is denied',
+    )
   }
 
   /** Returns the first rule for a request, or undefined if none covers it, in which case it is denied. */

@@ -1,4 +1,5 @@
-import type { TLSSocket } from 'node:tls'
+import type { Server as HttpServer } from 'node:http'
+import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import {
   type CompiledRequirement,
   compileRouteRequirement,
@@ -10,29 +11,27 @@ import {
 import { ConfigurationError, SourceError } from '@countersign/spiffe'
 import { isCallable } from '@countersign/spiffe/options'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
-import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
-import { Authenticator } from './authenticator.ts'
+import type { AttachOptions } from './attach-options.ts'
+import type { AuditReport } from './audit-counts.ts'
 import { describeMisuse, noRequest } from './check-request.ts'
-import { MaterialGate } from './connection/material-gate.ts'
-import { attachServer } from './connection/attach-server.ts'
-import { isInjectingSource } from './connection/injected-caller.ts'
-import { IssuedOptions } from './connection/issued-options.ts'
-import { OwnExpiry } from './connection/own-expiry.ts'
-import { PeerConnections } from './connection/peer-connections.ts'
-import { SourceFollower } from './connection/source-follower.ts'
-import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
-import { EventLog } from './event-log.ts'
-import type { CountersignEvent, Reporter } from './events.ts'
+import type { MaterialGate } from './connection/material-gate.ts'
+import type { GuardTlsOptions } from './connection/tls-options.ts'
+import type { Verdict } from './decision-outcomes.ts'
+import type { CountersignEvent } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
-import { exactRouting, followListener, type ReadRouting, type RecognizeListener } from './listener-routing.ts'
+import { createGuardParts, type GuardParts } from './guard-parts.ts'
+import { exactRouting, type RecognizeListener } from './listener-routing.ts'
+import { createMigrationListener } from './migration/migration-listener.ts'
+import type { Readiness } from './migration/readiness-table.ts'
+import { type GuardMigrationOptions, parseMigrationOptions } from './mode-options.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
-import { RequestAdmission } from './request-admission.ts'
-import { createServerGate } from './server-gate.ts'
+import type { RulesInForce } from './rules-in-force.ts'
+import { ServerAttachments } from './server-attachments.ts'
 import type { Guard } from './guard.ts'
 
 /**
@@ -40,118 +39,60 @@ import type { Guard } from './guard.ts'
  * `@countersign/core/adapter`.
  */
 export class AdapterGuard implements Guard {
-  /** The compiled rules. */
+  /** The compiled rules, including those in audit mode. */
   readonly rules: RuleSet
+  /** Every set of rules that is or will be enforced: without the rules in audit mode, until their audit ends. */
+  readonly rulesInForce: RulesInForce
   /**
    * False when no rules were configured and every route decides by `perRoute()`. The framework then has to report its
    * routes.
    */
   readonly hasOwnRules: boolean
   readonly #options: ParsedGuardOptions
-  readonly #events: EventLog
-  readonly #report: Reporter
-  readonly #material: MaterialGate
-  readonly #connections: PeerConnections
-  readonly #authenticator: Authenticator
-  readonly #follower: SourceFollower
-  readonly #requests: RequestAdmission
-  readonly #recognizers = new Set<RecognizeListener>()
-  readonly #attached = new WeakSet<object>()
-  readonly #tlsOptions: IssuedOptions
+  readonly #parts: GuardParts
+  readonly #servers: ServerAttachments
 
   constructor(options: GuardOptions) {
     const parsed = parseGuardOptions(options)
     this.#options = parsed
-    this.rules = parsed.rules
+    this.rules = parsed.rules.full
+    this.rulesInForce = parsed.rules
     this.hasOwnRules = parsed.hasOwnRules
-    this.#events = new EventLog(parsed.log)
-    this.#report = (event, wasAuthenticated) => this.#events.report(event, wasAuthenticated)
-    this.#material = new MaterialGate(parsed.source, parsed, this.#report)
-    this.#tlsOptions = new IssuedOptions(parsed.minVersion, this.#material.openssl)
-    this.#connections = new PeerConnections(this.#report, parsed)
-    this.#authenticator = new Authenticator(parsed, this.#connections)
-    this.#requests = new RequestAdmission({
-      rules: parsed.rules,
-      material: this.#material,
-      authenticator: this.#authenticator,
-      registry: this.#connections.registry,
-      report: this.#report,
-    })
-    const ownExpiry = new OwnExpiry((expiring) =>
-      this.#report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring }),
-    )
-    this.#follower = new SourceFollower({
-      source: parsed.source,
-      material: this.#material,
-      onChange: (trustState) => {
-        this.#connections.endUnproved(trustState)
-        // A log function may replace the material of the source, so read it again.
-        ownExpiry.watch(this.#material.current(Date.now()), Date.now())
-      },
-      onNotice: (notice) => this.#report({ type: 'source', ...notice }),
-      onEnd: () => {
-        ownExpiry.watch(undefined, Date.now())
-        this.#events.flush()
-      },
+    this.#parts = createGuardParts(parsed)
+    this.#servers = new ServerAttachments({
+      options: parsed,
+      parts: this.#parts,
+      answer: (denial, request) => this.answer(denial, request),
     })
     this.#requireMaterial()
   }
 
   tlsOptions(): GuardTlsOptions {
-    return this.#tlsOptions.create(this.#requireMaterial())
+    return this.#servers.createTlsOptions(this.#requireMaterial())
   }
 
   /** Attaches a server as applications do. `options` describe how the framework behind it reads and routes requests. */
   attach(server: unknown, options: AttachOptions = {}): void {
-    const attachOptions = parseAttachOptions(options)
-    const { minVersion, source } = this.#options
-    if (isObject(server) && this.#attached.has(server)) {
-      throw new ConfigurationError(
-        'registration_invalid',
-        'guard.attach: the server is already attached; attach each server once',
-      )
-    }
-    const checked = this.#tlsOptions.check(server)
-    attachServer(checked, {
-      connections: this.#connections,
-      openssl: this.#material.openssl,
-      latest: (now) => this.#material.latest(now),
-      follow: (apply) =>
-        this.#follower.add((trustState) => {
-          apply(
-            trustState === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(trustState, minVersion),
-          )
-        }),
-      admit: createServerGate({
-        admit: this.#createServerAdmission(
-          attachOptions,
-          attachOptions.routing ?? followListener(checked, this.#recognizers),
-        ),
-        answer: (denial, request) => this.answer(denial, request),
-        markUpgraded: (request) => this.#connections.expiry.markWithoutHttp(request),
-      }),
-      decidesAlone: !this.rules.rules.some(({ allow }) => allow.deferToRoute),
-      isLoopbackOnly: isInjectingSource(source),
-    })
-    this.#attached.add(checked)
+    this.#servers.attach(server, options)
   }
 
   /** Returns whether this guard is attached to a server. */
   isAttachedTo(server: object): boolean {
-    return this.#attached.has(server)
+    return this.#servers.has(server)
   }
 
   /**
-   * Decides a request in four layers: canonical target, authentication, rules, the route's own requirement. Each layer
-   * can only take access away.
+   * Decides a request in four layers: canonical target, credential, rules, the route's own requirement. Each layer can
+   * only take access away.
    *
-   * Returns the principal of an allowed request, or a denial that is already reported. A decision that an attached
-   * server made under the same routing is not made again. Never throws and never waits.
+   * Returns the principal of an allowed request, null for an anonymous caller that is allowed, or a denial that is
+   * already reported. A decision that an attached server made under the same routing is not made again. Never throws.
+   * Returns a promise only if verifying a token that was not seen before has to wait; it is never rejected.
    */
-  admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Principal | Denial {
+  admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Verdict | Promise<Verdict> {
     const misuse = describeMisuse(request)
-    if (misuse !== undefined) return this.#requests.deny(noRequest, null, 'evaluation_error', misuse)
-    return this.#requests.admit(request, routing)
+    if (misuse !== undefined) return this.#parts.requests.refuse(noRequest, createDenial('evaluation_error', misuse))
+    return this.#parts.requests.admit(request, routing)
   }
 
   /**
@@ -159,14 +100,16 @@ export class AdapterGuard implements Guard {
    * undefined if `admit` has to decide: the method or target has changed since, or no attached server saw the request.
    *
    * @param received the request as Node emitted it; `request` may be a view of it
+   * @param routeName the route as the framework names it, for `guard.readiness()`
    */
   readmit(
     received: object,
     request: GuardedRequest,
     routeAllow?: CompiledRequirement,
     hasEmptyParameter?: boolean,
-  ): Principal | Denial | undefined {
-    return this.#requests.readmit(received, request, routeAllow, hasEmptyParameter)
+    routeName?: string,
+  ): Verdict | undefined {
+    return this.#parts.requests.readmit(received, request, routeAllow, hasEmptyParameter, routeName)
   }
 
   /**
@@ -177,7 +120,7 @@ export class AdapterGuard implements Guard {
    * of its own, and adding a property to it costs about 1 µs.
    */
   keepRecord(request: object, record: unknown): boolean {
-    return this.#requests.keepRecord(request, record)
+    return this.#parts.requests.keepRecord(request, record)
   }
 
   /**
@@ -185,29 +128,48 @@ export class AdapterGuard implements Guard {
    * served by any server.
    */
   recognize(recognize: RecognizeListener): void {
-    this.#recognizers.add(recognize)
+    this.#servers.recognize(recognize)
   }
 
   authenticate(socket: TLSSocket): Principal | Denial {
     if (!isObject(socket)) return createDenial('guard_missing', 'found no socket, expected the socket of a connection')
     const now = Date.now()
-    return this.#authenticator.authenticate({ httpVersionMajor: 1, socket }, this.#material.latest(now), now)
+    const { authenticator, material } = this.#parts
+    return authenticator.authenticatePeer({ httpVersionMajor: 1, socket }, material.latest(now), now)
   }
 
   admitConnection(socket: TLSSocket): Principal | Denial {
     const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
-    this.#connections.expiry.markWithoutHttp(request)
-    return this.#requests.admitConnection(request, this.authenticate(socket))
+    this.#parts.connections.expiry.markWithoutHttp(request)
+    return this.#parts.requests.admitConnection(request, this.authenticate(socket))
   }
 
   /** Decides the route's own requirement after `admit`, for routers that choose the route later. */
-  admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
-    return this.#requests.admitRoute(request, principal, requirement)
+  admitRoute(request: GuardedRequest, principal: Principal | null, requirement: CompiledRequirement): Verdict {
+    return this.#parts.requests.admitRoute(request, principal, requirement)
   }
 
-  /** Denies a request for a reason that only the adapter can see, and reports the denial. */
-  deny(request: GuardedRequest, principal: Principal, reason: Denial['reason'], detail: string): Denial {
-    return this.#requests.deny(request, principal, reason, detail)
+  /**
+   * Denies a request that `admit` allowed, for a reason that only the adapter can see, and reports the denial. In audit
+   * mode, returns the principal instead.
+   */
+  deny(request: GuardedRequest, principal: Principal | null, reason: Denial['reason'], detail: string): Verdict {
+    return this.#parts.requests.objectTo(request, principal, createDenial(reason, detail))
+  }
+
+  /** Denies a request by its credential, which audit mode does not cover, and reports the denial. */
+  refuse(request: GuardedRequest, principal: Principal | null, denial: Denial): Denial {
+    return this.#parts.requests.refuse(request, denial, principal?.name)
+  }
+
+  /** Returns whether what proved the caller of an allowed request still does, after the adapter waited. */
+  isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
+    return this.#parts.requests.isStillAdmitted(request, principal)
+  }
+
+  /** Adds routes that anonymous callers can reach to the event at the start of permissive mode. */
+  reportAnonymousRoutes(routes: readonly string[]): void {
+    this.#parts.modes.addAnonymousRoutes(routes)
   }
 
   /**
@@ -215,7 +177,7 @@ export class AdapterGuard implements Guard {
    * connection is then closed without an answer.
    */
   answer(denial: Denial, request: GuardedRequest): DenialAnswer | undefined {
-    if (this.#connections.expiry.closeUnproved(request, denial.reason)) return undefined
+    if (this.#parts.connections.expiry.closeUnproved(request, denial.reason)) return undefined
     return formatAnswer(denial, this.#options.formatDenial)
   }
 
@@ -234,7 +196,31 @@ export class AdapterGuard implements Guard {
   }
 
   health(): Health {
-    return this.#events.health.read(this.#material, Date.now())
+    const { events, material } = this.#parts
+    return events.health.read(material, Date.now())
+  }
+
+  readiness(): Readiness | undefined {
+    return this.#parts.modes.readiness()
+  }
+
+  auditReport(): AuditReport {
+    return this.#parts.audit.report()
+  }
+
+  migrationListener(server: TlsServer, options: GuardMigrationOptions = {}): HttpServer {
+    const { connections, modes } = this.#parts
+    if (!this.#servers.has(server)) {
+      throw new ConfigurationError(
+        'server_unsuitable',
+        'guard.migrationListener: found a server that is not attached, expected one made with createServer() or attached with guard.attach()',
+      )
+    }
+    return createMigrationListener(server, {
+      ...parseMigrationOptions(options),
+      onPlaintext: (socket) => connections.registry.addPlaintext(socket),
+      isOpen: () => modes.isPermissive(Date.now()),
+    })
   }
 
   probeListener(options: ProbeOptions): Promise<ProbeListener> {
@@ -244,36 +230,16 @@ export class AdapterGuard implements Guard {
   /** Sets the framework's logger as the log, unless `createGuard` was given `log`. */
   useDefaultLog(log: (event: CountersignEvent) => void): void {
     if (!isCallable(log)) throw new ConfigurationError('option_invalid', 'guard.useDefaultLog: expected a function')
-    this.#events.useDefaultLog(log)
+    this.#parts.events.useDefaultLog(log)
   }
 
   #requireMaterial(): NonNullable<ReturnType<MaterialGate['current']>> {
-    const trustState = this.#material.current(Date.now())
+    const trustState = this.#parts.material.current(Date.now())
     if (trustState !== undefined) return trustState
     throw new SourceError(
       'source_expired',
       'the source has no valid certificate, and the guard cannot start without one',
     )
-  }
-
-  #createServerAdmission(
-    { routesUpgrade, routesRequest }: ParsedAttachOptions,
-    readRouting: ReadRouting,
-  ): (request: GuardedRequest, event: string) => Principal | Denial {
-    return (request, event) => {
-      try {
-        const routing = readRouting(request)
-        const isRouteToCome = event === 'request' ? routesRequest() : event === 'upgrade' && routesUpgrade()
-        return this.#requests.admitOnServer(request, {
-          routing,
-          isRoutingKnown: routing !== exactRouting,
-          isRouteToCome,
-        })
-      } catch (error) {
-        // An adapter reads framework data that can be anything, and an exception inside `emit` would end the process.
-        return this.#requests.deny(request, null, 'evaluation_error', `the adapter: ${String(error)}`)
-      }
-    }
   }
 }
 

@@ -19,6 +19,7 @@ export {
 } from '@countersign/spiffe/options'
 export { findRecord } from './admission.ts'
 export type { DenialAnswer } from './answer.ts'
+export type { Verdict } from './decision-outcomes.ts'
 export type { AttachOptions } from './attach-options.ts'
 export type { AdapterGuard } from './adapter-guard.ts'
 export type { GuardedRequest, RequestRouting } from './guarded-request.ts'

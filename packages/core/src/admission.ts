@@ -1,10 +1,13 @@
-import type { Allowed, DecisionRequest, PathSemantics } from '@countersign/authorization'
+import type { Allowed, DecisionRequest, Denial, PathSemantics } from '@countersign/authorization'
 import type { GuardedRequest } from './guarded-request.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** A request with a proven caller and an accepted target, as it is decided. */
 export interface DecidedRequest extends DecisionRequest {
-  readonly principal: Principal
+  /** Null for an anonymous caller. */
+  readonly principal: Principal | null
+  /** Epoch milliseconds: when the proof of the caller, or for an anonymous one permissive mode, ends. */
+  readonly expiresAt: number
   /** The generation of the material under which the principal was proven. */
   readonly generation: number
 }
@@ -21,9 +24,13 @@ export interface AdmissionFacts {
   readonly isRoutingKnown: boolean
   /** The decision of the rules. With `perRoute()`, the route still has to decide. */
   readonly ruling: Allowed
-  /** True if the decision was published. */
-  readonly isPublished: boolean
 }
+
+/**
+ * When the decision is published: it already was, or the adapter's hook does it with the route known, or it waits for
+ * the end of the response, because in audit mode a route may still object.
+ */
+export type Publication = 'done' | 'in-hook' | 'at-close'
 
 // Stored on the request itself, because a `WeakMap` costs several times as much per request. Only this file has the
 // symbol, and the object names its request, so an admission can be neither forged nor moved to another request.
@@ -36,17 +43,27 @@ interface Carrier {
 /** Stores on a request what its server decided, so that the adapter's hook can build on it. */
 export class Admission {
   readonly facts: AdmissionFacts
+  publication: Publication
+  /** In audit mode, the first denial that enforcement would have made. */
+  wouldBe: Denial | undefined
   readonly #request: object
   #record: unknown
 
-  private constructor(request: object, facts: AdmissionFacts) {
+  private constructor(request: object, facts: AdmissionFacts, publication: Publication, wouldBe: Denial | undefined) {
     this.#request = request
     this.facts = facts
+    this.publication = publication
+    this.wouldBe = wouldBe
   }
 
   /** Stores the decision on the request. */
-  static keep(request: object & Carrier, facts: AdmissionFacts): void {
-    request[admissionOf] = new Admission(request, facts)
+  static keep(
+    request: object & Carrier,
+    facts: AdmissionFacts,
+    publication: Publication = 'done',
+    wouldBe?: Denial,
+  ): void {
+    request[admissionOf] = new Admission(request, facts, publication, wouldBe)
   }
 
   /** Stores a record of the adapter with the decision. */

@@ -75,9 +75,39 @@ export type DecisionEvent = AllowedEvent | (Omit<DenialEvent, 'type'> & DeniedEf
 export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path' | 'remoteAddress'> {
   readonly type: 'decision'
   readonly effect: 'allow'
+  /** The principal's name. Null for an anonymous caller. */
+  readonly principal: string | null
+  /** The index of the rule that decided. */
+  readonly rule?: number
+  /** In audit mode, the denial that enforcement would have made. */
+  readonly wouldBe?: Pick<DenialEvent, 'id' | 'status' | 'code' | 'reason' | 'detail' | 'rule'> & {
+    readonly effect: 'deny'
+  }
+}
+
+/**
+ * A request of an authenticated caller that enforcement would have denied, and that audit mode let through. Published on
+ * `countersign:audit`. The fields are those of the denial that enforcement would have made.
+ */
+export interface AuditEvent extends Omit<DenialEvent, 'type' | 'principal'> {
+  readonly type: 'audit'
   /** The principal's name. */
   readonly principal: string
-  /** The index of the rule that decided. */
+}
+
+/** A temporary mode of a guard started or ended. Published on `countersign:mode`. */
+export interface ModeEvent {
+  readonly type: 'mode'
+  readonly mode: 'permissive' | 'audit'
+  /** `expired`: its end had already passed when the guard started, so it never began. */
+  readonly outcome: 'started' | 'ended' | 'expired'
+  readonly at: number
+  /** Epoch milliseconds: the end of the mode. */
+  readonly until: number
+  readonly detail: string
+  /** The rules and routes that anonymous callers can reach, when permissive mode starts. */
+  readonly routes?: readonly string[]
+  /** The index of the rule, if the mode is of one rule. */
   readonly rule?: number
 }
 
@@ -119,18 +149,22 @@ export interface SourceEvent {
 }
 
 /** Every event that a guard reports. Events never contain a key or a whole certificate. */
-export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent
+export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent | AuditEvent | ModeEvent
 
 /** The names of the `node:diagnostics_channel` channels on which every guard of the process publishes. */
 export const channels: {
+  readonly audit: 'countersign:audit'
   readonly authentication: 'countersign:authentication'
   readonly decision: 'countersign:decision'
   readonly denial: 'countersign:denial'
+  readonly mode: 'countersign:mode'
   readonly source: 'countersign:source'
 } = Object.freeze({
+  audit: 'countersign:audit',
   authentication: 'countersign:authentication',
   decision: 'countersign:decision',
   denial: 'countersign:denial',
+  mode: 'countersign:mode',
   source: 'countersign:source',
 })
 
@@ -154,7 +188,8 @@ export function createReporter(log: (event: CountersignEvent) => void): Reporter
 export function publish(event: CountersignEvent): boolean {
   const subject = byType[event.type]
   if (subject.hasSubscribers) subject.publish(event)
-  return event.type === 'denial' || (event.outcome !== 'accepted' && event.outcome !== 'updated')
+  if (event.type === 'denial' || event.type === 'audit') return true
+  return event.outcome !== 'accepted' && event.outcome !== 'updated'
 }
 
 /** Writes an event to a log and ignores what the log throws, because no response may depend on logging. */
@@ -182,8 +217,10 @@ export function logToStandardError(event: CountersignEvent): void {
 }
 
 const byType = {
+  audit: channel(channels.audit),
   authentication: channel(channels.authentication),
   decision: channel(channels.decision),
   denial: channel(channels.denial),
+  mode: channel(channels.mode),
   source: channel(channels.source),
 }

@@ -48,7 +48,7 @@ export function explainQuestion(question: ExplainQuestion, options: ParsedGuardO
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   const request = { principal, method, path, headers: headers ?? {}, semantics, otherSemantics, routeAllow }
-  return explainDecision({ rules, ...request })
+  return explainDecision({ rules: rules.current(), ...request })
 }
 
 function checkQuestion(question: unknown): void {

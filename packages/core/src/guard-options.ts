@@ -3,6 +3,7 @@ import {
   ConfigurationError,
   type OwnCertificate,
   parseTrustDomain,
+  type SpiffeId,
   type SubjectMaterial,
   type X509Material,
 } from '@countersign/spiffe'
@@ -17,13 +18,17 @@ import {
 } from '@countersign/spiffe/options'
 import {
   compileRules,
+  type CredentialKind,
   type Denial,
   perRoute,
   type PossibleCallers,
   readAccount,
   type Rule,
-  type RuleSet,
 } from '@countersign/authorization'
+import { type CredentialOptions, parseCredentials, type ParsedCredentials } from './credential/credential-options.ts'
+import { parseMode, parsePermissive, type PermissiveOptions } from './mode-options.ts'
+import type { ParsedPermissive } from './modes.ts'
+import { RulesInForce } from './rules-in-force.ts'
 import type { CountersignEvent } from './events.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { GuardSource } from './connection/material-gate.ts'
@@ -84,6 +89,21 @@ export interface GuardOptions {
    */
   readonly onExpiry?: 'close' | 'refuse'
   /**
+   * What may prove a caller besides the certificate of its connection: identities that proxies forward, and tokens.
+   * Default: nothing.
+   */
+  readonly credentials?: CredentialOptions
+  /**
+   * A migration with a deadline: until then, callers without a certificate are anonymous, and reach what `permitAll()`
+   * and `anonymous()` allow. An invalid certificate is refused as always. Default: every caller is authenticated.
+   */
+  readonly permissive?: PermissiveOptions
+  /**
+   * `{ audit: { until } }` reports the denials of authenticated callers and does not enforce them, until that time.
+   * Ambiguous targets, invalid credentials and anonymous callers are denied in any mode. Default: `'enforce'`.
+   */
+  readonly mode?: 'enforce' | { readonly audit: { readonly until: string } }
+  /**
    * Receives refused peers, denials and source failures. Default: Fastify's logger if there is one, otherwise one line
    * of JSON per event on standard error.
    */
@@ -104,8 +124,16 @@ export interface DenialBody {
 /** Validated options. */
 export interface ParsedGuardOptions {
   readonly source: GuardSource
-  readonly rules: RuleSet
+  readonly rules: RulesInForce
   readonly hasOwnRules: boolean
+  /** The SPIFFE ID of this service at startup. Undefined if the CA does not issue SPIFFE IDs. */
+  readonly ownId: SpiffeId | undefined
+  readonly credentials: ParsedCredentials
+  readonly permissive: ParsedPermissive | undefined
+  /** Epoch milliseconds: the end of audit mode. */
+  readonly auditUntil: number | undefined
+  /** True if peers may connect without a certificate, at least for now. */
+  readonly isCertificateOptional: boolean
   readonly scope: GuardTrustScope
   /** Undefined if the CA does not issue SPIFFE IDs. */
   readonly localTrustDomain: string | undefined
@@ -124,6 +152,7 @@ export interface ParsedGuardOptions {
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
   const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
+  const now = Date.now()
   checkSource(source, 'createGuard: source')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
@@ -136,16 +165,36 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   const scope = parseTrustScope(options, material)
   const localTrustDomain = scope.kind === 'spiffe' ? scope.localTrustDomain : undefined
   const namespaces = material.kind === 'subject' ? new Set<string>() : parseNamespaces(options.namespaces, material)
+  const credentials = parseCredentials(
+    options.credentials,
+    material.kind === 'subject' || scope.kind === 'subject'
+      ? undefined
+      : { source, own: material.svid.spiffeId, trustDomains: scope.trustDomains },
+  )
+  const permissive = options.permissive === undefined ? undefined : parsePermissive(options.permissive, now)
   const callers =
     scope.kind === 'subject'
       ? createPossibleSubjects(scope.identity)
-      : createPossibleWorkloads(scope.trustDomains, { localTrustDomain, namespaces, authorities })
+      : createPossibleWorkloads(
+          scope.trustDomains,
+          { localTrustDomain, namespaces, authorities },
+          listCredentials(credentials),
+        )
+  const compiled = compileRules(rules === undefined ? [{ path: '/**', allow: perRoute() }] : rules, {
+    localTrustDomain,
+    callers,
+  })
   return {
     source,
-    rules: compileRules(rules === undefined ? [{ path: '/**', allow: perRoute() }] : rules, {
-      localTrustDomain,
-      callers,
-    }),
+    rules: new RulesInForce(compiled),
+    ownId: material.kind === 'subject' ? undefined : material.svid.spiffeId,
+    credentials,
+    permissive,
+    auditUntil: options.mode === undefined ? undefined : parseMode(options.mode, now),
+    isCertificateOptional:
+      credentials.jwtSvid?.isWithoutCertificate === true ||
+      (credentials.forwarded !== undefined && credentials.forwarded.proxies === undefined) ||
+      (permissive !== undefined && now < permissive.until),
     hasOwnRules: rules !== undefined,
     scope,
     localTrustDomain,
@@ -170,9 +219,19 @@ const knownOptions: readonly string[] = [
   'maxCertificateLifetime',
   'tls',
   'onExpiry',
+  'credentials',
+  'permissive',
+  'mode',
   'log',
   'formatDenial',
 ]
+
+function listCredentials({ forwarded, jwtSvid }: ParsedCredentials): ReadonlySet<CredentialKind> {
+  const kinds = new Set<CredentialKind>(['x509-svid'])
+  if (forwarded !== undefined) kinds.add(forwarded.proxies === undefined ? 'asserted' : 'forwarded')
+  if (jwtSvid !== undefined) kinds.add('jwt-svid')
+  return kinds
+}
 
 function parseTrustScope(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
   const { identity } = options

@@ -1,10 +1,14 @@
-import type { TLSSocket } from 'node:tls'
+import type { Server as HttpServer } from 'node:http'
+import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import type { Denial, Explanation } from '@countersign/authorization'
 import { AdapterGuard } from './adapter-guard.ts'
+import type { AuditReport } from './audit-counts.ts'
 import type { GuardTlsOptions } from './connection/tls-options.ts'
 import type { ExplainQuestion } from './explain-question.ts'
 import type { GuardOptions } from './guard-options.ts'
 import type { Health } from './health.ts'
+import type { Readiness } from './migration/readiness-table.ts'
+import type { GuardMigrationOptions } from './mode-options.ts'
 import type { Principal } from './principal/principal.ts'
 import type { ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
@@ -40,6 +44,22 @@ export interface Guard {
   admitConnection(socket: TLSSocket): Principal | Denial
   /** Explains, layer by layer, how a hypothetical request would be decided. */
   explain(question: ExplainQuestion): Explanation
+  /**
+   * Returns which callers are ready for strict mode, by route, since the process started. Undefined if the guard started
+   * without permissive mode.
+   */
+  readiness(): Readiness | undefined
+  /** Returns what audit mode let through since the process started. */
+  auditReport(): AuditReport
+  /**
+   * Returns a server that accepts TLS and plaintext on one port, for a migration: TLS connections are those of `server`,
+   * and the callers of plaintext connections are anonymous. Plaintext is accepted only while permissive mode lasts. The
+   * server does not listen yet.
+   *
+   * @throws {ConfigurationError} `server_unsuitable` if `server` is not attached
+   * @example guard.migrationListener(createServer(guard, app)).listen(8080)
+   */
+  migrationListener(server: TlsServer, options?: GuardMigrationOptions): HttpServer
   /** Returns the state of this service's own certificate, for a health route or `probeListener`. */
   health(): Health
   /**

@@ -22,6 +22,8 @@ export interface RequestRouting {
   readonly originalUrl?: string | undefined
   /** The route's own requirement, applied in addition to the rules. */
   readonly routeAllow?: CompiledRequirement | undefined
+  /** The route as the framework names it, for reports such as `guard.readiness()`. Default: the path of the rule. */
+  readonly routeName?: string | undefined
   /** True if the last parameter of the route is empty. The rule that covers the route may not match such a path. */
   readonly hasEmptyParameter?: boolean | undefined
 }

@@ -78,14 +78,28 @@ export { CallError, type CallErrorCode, type CountersignErrorCode } from './erro
 export { channels } from './events.ts'
 export type {
   AllowedEvent,
+  AuditEvent,
   AuthenticationEvent,
   CountersignEvent,
   DecisionEvent,
   DenialEvent,
   DeniedEffect,
+  ModeEvent,
   SourceEvent,
 } from './events.ts'
 export type { ExplainQuestion } from './explain-question.ts'
+export type { AuditEntry, AuditReport } from './audit-counts.ts'
+export type {
+  AnyPeerOptions,
+  CredentialOptions,
+  ForwardedOptions,
+  JwtSvidOptions,
+  ListedProxyOptions,
+} from './credential/credential-options.ts'
+export type { AssertedFormat, ForwardedFormat } from './credential/forwarded/forwarded-format.ts'
+export type { ProxyOptions } from './credential/proxies.ts'
+export type { Readiness, ReadinessEntry } from './migration/readiness-table.ts'
+export type { GuardMigrationOptions, PermissiveOptions } from './mode-options.ts'
 export { createGuard, type Guard } from './guard.ts'
 export type { DenialBody, GuardOptions, PublicDenial } from './guard-options.ts'
 export type { Health } from './health.ts'

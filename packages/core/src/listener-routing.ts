@@ -1,4 +1,4 @@
-import type { Server } from 'node:tls'
+import type { Server } from 'node:net'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 
 /** Returns how an application's router reads the path of a request. */

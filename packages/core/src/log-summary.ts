@@ -1,11 +1,14 @@
 import { addressGroup } from './address-group.ts'
-import type { AuthenticationEvent, CountersignEvent, DenialEvent } from './events.ts'
-
-/** A refused peer, or a request denied without a principal: any client that reaches the port can cause it. */
-type AnonymousEvent = AuthenticationEvent | DenialEvent
+import type { AuditEvent, AuthenticationEvent, CountersignEvent, DenialEvent } from './events.ts'
 
 /**
- * Summarizes the log entries that unauthenticated clients cause, so that a few bytes from them do not become a line
+ * A refused peer, or a request denied without a principal: any client that reaches the port can cause it. Also a would-be
+ * denial: its caller does not notice it, and repeats it with every request.
+ */
+type FrequentEvent = AuditEvent | AuthenticationEvent | DenialEvent
+
+/**
+ * Summarizes the log entries that unauthenticated clients cause, and those of audit mode, so that a few bytes from them do not become a line
  * each. The first event of each client and reason is written, and so are those with a different detail, up to a limit.
  * The others are counted. The last of them is written with the count in `repeated`, ten seconds after the first event
  * and then once a minute while more arrive.
@@ -34,7 +37,7 @@ export class LogSummary {
 
   /** Writes an event, immediately or as part of a count. */
   note(event: CountersignEvent): void {
-    if (!isAnonymous(event)) {
+    if (!isFrequent(event)) {
       this.#write(event)
       return
     }
@@ -71,8 +74,8 @@ export class LogSummary {
     for (const each of repeats) this.#report(each)
   }
 
-  #find(event: AnonymousEvent): Repeats {
-    const client = addressGroup(event.remoteAddress)
+  #find(event: FrequentEvent): Repeats {
+    const client = event.type === 'audit' ? event.principal : addressGroup(event.remoteAddress)
     const known = this.#clients.get(client)
     const { reason = '' } = event
     const own = known?.get(reason)
@@ -131,7 +134,7 @@ interface Repeats {
   readonly isOfOneClient: boolean
   /** The number of events that were not written. */
   count: number
-  last: AnonymousEvent | undefined
+  last: FrequentEvent | undefined
   /** Turns until the count is written. */
   turns: number
   /** The size of this object with the texts that it references, and with the longest event that `last` can be. */
@@ -143,18 +146,19 @@ function createRepeats(isOfOneClient: boolean): Repeats {
 }
 
 // Events of different kinds are worth a line each: another detail, or another claimed name.
-function kindOf(event: AnonymousEvent): string {
+function kindOf(event: FrequentEvent): string {
   const claimed = event.type === 'authentication' ? (event.spiffeId ?? event.subject ?? '') : ''
   return cut(`${event.type} ${event.detail ?? ''} ${claimed}`)
 }
 
-function isAnonymous(event: CountersignEvent): event is AnonymousEvent {
+function isFrequent(event: CountersignEvent): event is FrequentEvent {
+  if (event.type === 'audit') return true
   if (event.type === 'denial') return event.principal === undefined
   return event.type === 'authentication' && event.outcome === 'refused'
 }
 
-function condense(event: AnonymousEvent): AnonymousEvent {
-  if (event.type === 'denial') {
+function condense(event: FrequentEvent): FrequentEvent {
+  if (event.type !== 'authentication') {
     return { ...event, method: cut(event.method), path: cut(event.path), detail: cut(event.detail) }
   }
   const { detail, spiffeId, subject } = event

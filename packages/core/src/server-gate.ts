@@ -3,18 +3,29 @@ import { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
 import type { Denial } from '@countersign/authorization'
 import { type DenialAnswer, formatRawAnswer } from './answer.ts'
-import type { RequestGate } from './connection/attach-server.ts'
+import type { RequestGate } from './connection/request-gate.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
+import type { Verdict } from './decision-outcomes.ts'
 
 /** What the gate needs from the guard. */
 export interface GateQuestions {
-  /** Decides a request by the rules. */
-  readonly admit: (request: GuardedRequest, event: string) => Principal | Denial
+  /** Decides a request by the rules. Returns a promise only if verifying its credential has to wait. */
+  readonly admit: (request: GuardedRequest, event: string) => Verdict | Promise<Verdict>
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
   /** Called for each upgrade that is allowed. */
   readonly markUpgraded: (request: GuardedRequest) => void
+  /** Called for each request that is allowed. Undefined if nothing depends on when the exchange ends. */
+  readonly begin: ((exchange: AdmittedExchange) => void) | undefined
+}
+
+/** A request that the gate allowed, with what answers it: a response, or the socket of an upgrade. */
+export interface AdmittedExchange {
+  readonly event: string
+  readonly request: IncomingMessage | Http2ServerRequest
+  readonly response: unknown
+  readonly principal: Principal | null
 }
 
 /**
@@ -22,22 +33,49 @@ export interface GateQuestions {
  * answers denied requests. This includes requests for which Node emits separate events (`upgrade`, `connect`,
  * `checkContinue`, `checkExpectation`), which no framework sees.
  */
-export function createServerGate({ admit, answer, markUpgraded }: GateQuestions): RequestGate {
+export function createServerGate(questions: GateQuestions): RequestGate {
   return (event, request, response) => {
     if (!(request instanceof IncomingMessage) && !(request instanceof Http2ServerRequest)) {
       // Emitted by hand, so there is no request to decide and no general means to answer it.
       destroy(response)
       return false
     }
-    const verdict = admit(request, event)
-    if (isDenial(verdict)) {
-      send(response, answer(verdict, request))
-      return false
-    }
-    if (event === 'upgrade' || event === 'connect') markUpgraded(request)
-    return true
+    const verdict = questions.admit(request, event)
+    if (verdict instanceof Promise) return waitFor(verdict, { event, request, response }, questions)
+    return settle(verdict, { event, request, response }, questions)
   }
 }
+
+type Exchange = Omit<AdmittedExchange, 'principal'>
+
+function settle(verdict: Verdict, exchange: Exchange, { answer, markUpgraded, begin }: GateQuestions): boolean {
+  const { event, request, response } = exchange
+  if (verdict !== null && isDenial(verdict)) {
+    send(response, answer(verdict, request))
+    return false
+  }
+  if (event === 'upgrade' || event === 'connect') markUpgraded(request)
+  begin?.({ ...exchange, principal: verdict })
+  return true
+}
+
+async function waitFor(verdict: Promise<Verdict>, exchange: Exchange, questions: GateQuestions): Promise<boolean> {
+  const { request, response } = exchange
+  // Node no longer manages the socket of an upgrade, and nothing else does yet.
+  const isOwned = response instanceof Duplex
+  if (isOwned) response.on('error', ignoreError)
+  const settled = await verdict
+  if (isOwned) {
+    // After an answer, `send` still needs a listener.
+    if (settled === null || !isDenial(settled)) response.off('error', ignoreError)
+    if (response.destroyed) return false
+  }
+  // The caller gave up. There is nobody left to answer, and the handler must not start.
+  if (request.destroyed) return false
+  return settle(settled, exchange, questions)
+}
+
+function ignoreError(): void {}
 
 function send(response: unknown, answer: DenialAnswer | undefined): void {
   // Without an answer, the connection is already closed.

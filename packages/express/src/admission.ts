@@ -7,12 +7,13 @@ import { findRequestPrototype } from './express-internals.ts'
 export class Admission {
   readonly #request: object
   readonly guard: AdapterGuard
-  readonly principal: Principal
+  /** Null for an anonymous caller. */
+  readonly principal: Principal | null
   readonly method: string | undefined
   /** The target that was decided. */
   readonly url: string
 
-  constructor(request: IncomingMessage, url: string, guard: AdapterGuard, principal: Principal) {
+  constructor(request: IncomingMessage, url: string, guard: AdapterGuard, principal: Principal | null) {
     this.#request = request
     this.guard = guard
     this.principal = principal

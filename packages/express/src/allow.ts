@@ -6,8 +6,9 @@ import {
   isCallable,
   isDenial,
   parseRequirement,
+  type Verdict,
 } from '@countersign/core/adapter'
-import { ConfigurationError, type Denial, type Principal, type Requirement } from '@countersign/core'
+import { ConfigurationError, type Requirement } from '@countersign/core'
 import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
@@ -66,7 +67,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
           'a middleware after countersign() changed the method or the path; mount it before countersign()',
         )
       : admitRoute(admission, view, compile)
-    if (isDenial(verdict)) sendDenial(guard, verdict, view, response)
+    if (verdict !== null && isDenial(verdict)) sendDenial(guard, verdict, view, response)
     else next()
   }
   narrowing.set(middleware, compile)
@@ -107,7 +108,7 @@ function admitRoute(
   { guard, principal }: Admission,
   view: GuardedRequest,
   compile: (guard: AdapterGuard) => CompiledRequirement,
-): Principal | Denial {
+): Verdict {
   try {
     return guard.admitRoute(view, principal, compile(guard))
   } catch (error) {

@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigurationError, type Guard } from '@countersign/core'
-import { type AdapterGuard, isDenial, sharesRecords } from '@countersign/core/adapter'
+import {
+  type AdapterGuard,
+  type GuardedRequest,
+  isDenial,
+  sharesRecords,
+  type Verdict,
+} from '@countersign/core/adapter'
 import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error } from './check-arguments.ts'
 import { isExpress4 } from './express-internals.ts'
@@ -32,6 +38,13 @@ export function countersign(guard: Guard): Middleware {
   guard.recognize(recognizerFor(guard.rules))
   const keepsRecords = sharesRecords(guard)
   let checkedPrototype: object | null = null
+  const conclude = (verdict: Verdict, read: GuardedRequest, { request, response, next, url }: Waiting): void => {
+    if (verdict !== null && isDenial(verdict)) sendDenial(guard, verdict, read, response)
+    else {
+      keepAdmission(request, new Admission(request, url, guard, verdict), keepsRecords)
+      next()
+    }
+  }
   const middleware: Middleware = (
     request: IncomingMessage & { readonly app?: { readonly request?: object } },
     response,
@@ -55,15 +68,24 @@ export function countersign(guard: Guard): Middleware {
     const verdict =
       guard.readmit(request, read) ??
       guard.admit(read, { ...readRouting(request, url, isFolding), originalUrl: readTarget(request).originalUrl })
-    if (isDenial(verdict)) {
-      sendDenial(guard, verdict, read, response)
-      return
+    if (verdict instanceof Promise) {
+      // In a tick of its own, so that what a handler throws is an uncaught exception, as it would be without waiting.
+      void verdict.then((settled) => process.nextTick(() => conclude(settled, read, { request, response, next, url })))
+    } else if (verdict !== null && isDenial(verdict)) sendDenial(guard, verdict, read, response)
+    else {
+      keepAdmission(request, new Admission(request, url, guard, verdict), keepsRecords)
+      next()
     }
-    keepAdmission(request, new Admission(request, url, guard, verdict), keepsRecords)
-    next()
   }
   guarding.set(middleware, guard)
   return middleware
+}
+
+interface Waiting {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly next: () => void
+  readonly url: string
 }
 
 /** Returns the guard of a middleware created by `countersign`, or undefined. */

@@ -37,7 +37,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
 function checkRules(guard: AdapterGuard, app: object): unknown {
   try {
     const { semantics, otherSemantics } = readAppRouting(app)
-    for (const each of [semantics, otherSemantics]) if (each !== undefined) guard.rules.checkSemantics(each)
+    for (const each of [semantics, otherSemantics]) if (each !== undefined) guard.rulesInForce.checkSemantics(each)
     return undefined
   } catch (error) {
     return error

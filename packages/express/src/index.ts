@@ -13,8 +13,8 @@ declare global {
   // Express's types offer no other place to extend the request.
   namespace Express {
     interface Request {
-      /** The authenticated caller. Absent only if `countersign()` has not run. */
-      readonly principal?: Principal
+      /** The authenticated caller, null if it is anonymous. Absent only if `countersign()` has not run. */
+      readonly principal?: Principal | null
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   parseRequirement,
 } from '@countersign/core/adapter'
 import { ConfigurationError, type Principal, type Requirement } from '@countersign/core'
+import { isAnonymous } from './anonymous-requests.ts'
 import { createConfigReader } from './fastify-internals.ts'
 import { findRoute } from './guard-route.ts'
 import { findGuard } from './guarded-instance.ts'
@@ -62,7 +63,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
   const decide = (request: AllowRequest, reply: DenyingReply): boolean => {
     const found = findGuard(request.server)
     const { principal } = request
-    if (found === undefined || principal === null) {
+    if (found === undefined || (principal === null && !isAnonymous(request.raw))) {
       sendUnavailable(reply)
       return false
     }
@@ -73,8 +74,9 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     deciding.log = request.log
     const verdict = admit(guard, raw, principal, compile)
     deciding.log = undefined
-    if (isDenial(verdict)) sendDenial(guard, verdict, raw, reply)
-    return !isDenial(verdict)
+    if (verdict === null || !isDenial(verdict)) return true
+    sendDenial(guard, verdict, raw, reply)
+    return false
   }
   const run: RunAllow = (request, reply, done) => {
     if (typeof Reflect.get(reply, 'code') !== 'function') {
@@ -96,7 +98,7 @@ function refuseSecond(found: unknown): never {
 function admit(
   guard: AdapterGuard,
   raw: GuardedRequest,
-  principal: Principal,
+  principal: Principal | null,
   compile: (guard: AdapterGuard) => CompiledRequirement,
 ): ReturnType<AdapterGuard['admitRoute']> {
   try {

@@ -23,6 +23,7 @@ export function guardRoute(guard: AdapterGuard, route: RouteOptions, semantics: 
     routeAllow: allow,
     allows,
     uncovered: findUncovered(guard, route, semantics, allow),
+    isOpen: isOpenToAnonymous(guard, route, semantics, allow),
     hasParameter: route.url.includes(':'),
     checkUnchanged: () => {
       refuseMisplacedAllow(route, `route ${describe(route)}`)
@@ -48,17 +49,36 @@ function findUncovered(
   // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
   const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
   if (known.length === 0) return 'its method is unknown; add it to the methods of a rule that covers the route'
-  for (const method of known) {
-    for (const form of parseFastifyRoute(route.url)) {
-      const rule = guard.rules.findCovering(method, form, semantics)
-      const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
-      if (rule === undefined) return `no single rule covers ${shape}, so it would be denied; add one that does`
-      if (rule.allow.deferToRoute && allow === undefined) {
-        return `rule '${rule.text}' leaves ${shape} to the route; add onRequest: allow(…) or config: { allow: … } to the route, or a rule for it`
+  for (const rules of guard.rulesInForce.all()) {
+    for (const method of known) {
+      for (const form of parseFastifyRoute(route.url)) {
+        const rule = rules.findCovering(method, form, semantics)
+        const shape = `${method} ${form.path}${form.rest ? '/**' : ''}`
+        if (rule === undefined) return `no single rule covers ${shape}, so it would be denied; add one that does`
+        if (rule.allow.deferToRoute && allow === undefined) {
+          return `rule '${rule.text}' leaves ${shape} to the route; add onRequest: allow(…) or config: { allow: … } to the route, or a rule for it`
+        }
       }
     }
   }
   return undefined
+}
+
+// A route that its rule leaves to it, and that admits callers without a credential.
+function isOpenToAnonymous(
+  guard: AdapterGuard,
+  { url, method }: RouteOptions,
+  semantics: PathSemantics,
+  allow: CompiledRequirement | undefined,
+): boolean {
+  if (allow?.admitsAnonymous !== true) return false
+  return [method]
+    .flat()
+    .some((each) =>
+      parseFastifyRoute(url).some(
+        (form) => guard.rules.findCovering(each, form, semantics)?.allow.deferToRoute === true,
+      ),
+    )
 }
 
 /**
@@ -90,6 +110,8 @@ export interface GuardedRoute {
   readonly routeAllow: CompiledRequirement | undefined
   /** The `allow()` hooks whose requirements are part of `routeAllow`. */
   readonly allows: readonly object[]
+  /** True if anonymous callers can reach it while permissive mode lasts, by its own `allow` alone. */
+  readonly isOpen: boolean
   /** True if the path may end in a parameter, which can be empty. */
   readonly hasParameter: boolean
   /** Throws if a later `onRoute` hook changed a checked property, because the change would be ignored. */

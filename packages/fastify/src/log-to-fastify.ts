@@ -1,5 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { AuthenticationEvent, CountersignEvent, SourceEvent } from '@countersign/core'
+import type {
+  AuditEvent,
+  AuthenticationEvent,
+  CountersignEvent,
+  DenialEvent,
+  ModeEvent,
+  SourceEvent,
+} from '@countersign/core'
 
 /** The request being decided, so that its own logger, with its `reqId`, logs the denial. */
 export class DecidingRequest {
@@ -17,12 +24,13 @@ export type EventLog = Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
 export function logToFastify(log: EventLog, deciding: DecidingRequest): (event: CountersignEvent) => void {
   return (event) => {
     const level = levelOf(event)
-    const target = event.type === 'denial' ? (deciding.log ?? log) : log
+    const target = event.type === 'denial' || event.type === 'audit' ? (deciding.log ?? log) : log
     target[level]({ countersign: event }, describe(event))
   }
 }
 
 function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
+  if (event.type === 'mode') return levelOfMode(event)
   if (event.type !== 'source') return 'warn'
   if (event.outcome === 'refused') return 'error'
   // Closing the source is deliberate.
@@ -32,10 +40,22 @@ function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
   return event.outcome === 'expiring' && event.remaining !== 0.5 ? 'warn' : 'info'
 }
 
+// A mode that ended before the service started is a configuration that someone forgot.
+function levelOfMode({ outcome }: ModeEvent): 'info' | 'warn' | 'error' {
+  if (outcome === 'expired') return 'error'
+  return outcome === 'started' ? 'warn' : 'info'
+}
+
 function describe(event: CountersignEvent): string {
   if (event.type === 'source') return describeSource(event)
-  const what = event.type === 'denial' ? `denied: ${event.reason}` : describePeer(event)
+  if (event.type === 'mode') return event.detail
+  const what = describeRequest(event)
   return event.repeated === undefined ? what : `${what}, ${event.repeated} more`
+}
+
+function describeRequest(event: AuditEvent | AuthenticationEvent | DenialEvent): string {
+  if (event.type === 'authentication') return describePeer(event)
+  return event.type === 'audit' ? `would be denied: ${event.reason}` : `denied: ${event.reason}`
 }
 
 function describeSource({ outcome, detail }: SourceEvent): string {

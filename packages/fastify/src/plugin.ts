@@ -1,9 +1,10 @@
-import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
+import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ConfigurationError, type Guard } from '@countersign/core'
 import {
   type AdapterGuard,
   describeValue,
+  type GuardedRequest,
   isCallable,
   isDenial,
   isGuard,
@@ -11,7 +12,9 @@ import {
   parseOptions,
   type PathSemantics,
   type RequestRouting,
+  type Verdict,
 } from '@countersign/core/adapter'
+import { markAnonymous } from './anonymous-requests.ts'
 import {
   createConfigReader,
   hasLogger,
@@ -68,7 +71,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const guard = checkOptions(options)
   checkPlace(app)
   const semantics = readRouterOptions(app.initialConfig)
-  guard.rules.checkSemantics(semantics)
+  guard.rulesInForce.checkSemantics(semantics)
   const deciding = new DecidingRequest()
   // Without a real logger, denials would be lost.
   if (hasLogger(app)) guard.useDefaultLog(logToFastify(app.log, deciding))
@@ -89,6 +92,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   app.addHook('onReady', (ready) => {
     refuseUncovered(routes)
     for (const { checkUnchanged } of routes) checkUnchanged()
+    guard.reportAnonymousRoutes(routes.filter(({ isOpen }) => isOpen).map(({ name }) => name))
     ready()
   })
   const readConfig = createConfigReader()
@@ -97,20 +101,47 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
     const { raw } = request
     const route = findRoute(readConfig(request))
     const received = readReceived(raw)
-    deciding.log = request.log
     const routeAllow = route?.routeAllow
     const hasEmptyParameter = route?.hasParameter === true && isLastParameterEmpty(request.params)
+    deciding.log = request.log
     const verdict =
-      guard.readmit(raw, received, routeAllow, hasEmptyParameter) ??
-      guard.admit(received, { ...readRouting(), originalUrl: readOriginalUrl(raw), routeAllow, hasEmptyParameter })
+      guard.readmit(raw, received, routeAllow, hasEmptyParameter, route?.name) ??
+      guard.admit(received, {
+        ...readRouting(),
+        originalUrl: readOriginalUrl(raw),
+        routeAllow,
+        hasEmptyParameter,
+        routeName: route?.name,
+      })
     deciding.log = undefined
-    if (!isDenial(verdict)) {
+    if (verdict instanceof Promise) {
+      // In a tick of its own, so that what a handler throws is an uncaught exception, as it would be without waiting.
+      void verdict.then((settled) =>
+        process.nextTick(() => conclude(guard, settled, { request, received, reply, done })),
+      )
+    } else if (verdict !== null && isDenial(verdict)) sendDenial(guard, verdict, received, reply)
+    else {
       request.principal = verdict
+      if (verdict === null) markAnonymous(raw)
       done()
-      return
     }
-    sendDenial(guard, verdict, received, reply)
   })
+}
+
+interface Waiting {
+  readonly request: FastifyRequest
+  readonly received: GuardedRequest
+  readonly reply: FastifyReply
+  readonly done: () => void
+}
+
+function conclude(guard: AdapterGuard, verdict: Verdict, { request, received, reply, done }: Waiting): void {
+  if (verdict !== null && isDenial(verdict)) sendDenial(guard, verdict, received, reply)
+  else {
+    request.principal = verdict
+    if (verdict === null) markAnonymous(request.raw)
+    done()
+  }
 }
 
 function createRoutingReader(semantics: PathSemantics, engines: Engines): () => RequestRouting {

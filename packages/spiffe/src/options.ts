@@ -186,6 +186,30 @@ function readName(find: () => object | undefined): string | undefined {
   }
 }
 
+/**
+ * Parses the end of a temporary mode: an ISO 8601 date and time with a time zone, at most 366 days after `now` (epoch
+ * milliseconds). A time in the past is accepted, because a service also has to start after it.
+ *
+ * @returns epoch milliseconds
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseDeadline(value: unknown, where: string, now: number): number {
+  const moment = typeof value === 'string' && deadlinePattern.test(value) ? Date.parse(value) : Number.NaN
+  // `Date.parse` reads 30 February as 2 March.
+  const isOfMonth =
+    new Date(Date.parse(`${String(value).slice(0, 10)}T00:00Z`)).getUTCDate() === Number(String(value).slice(8, 10))
+  if (Number.isNaN(moment) || !isOfMonth) {
+    refuseValue(where, value, "a date and time with a time zone, such as '2026-12-31T00:00:00Z'")
+  }
+  if (moment - now <= longestMode) return moment
+  return refuseValue(where, value, 'a time at most 366 days ahead, because a temporary mode has to end')
+}
+
+const deadlinePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2})$/
+
+/** Milliseconds. */
+const longestMode = 366 * 24 * 60 * 60 * 1000
+
 /** Returns the known word nearest to a misspelled one, or undefined if none is near enough. */
 export function findNearest(word: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined

@@ -8,6 +8,8 @@ import type { ConnectionRegistry } from './connection-registry.ts'
 import { rememberAddress } from './describe-handshake.ts'
 import { acceptUnverifiedPeers, ignoreClusterTicketKeys } from './node-internals.ts'
 import type { OpensslVerdict } from './openssl-verdict.ts'
+import { type Emit, emitLater, isEmit, type RequestGate } from './request-gate.ts'
+import { requireLoopback } from './require-loopback.ts'
 import type { PeerConnections } from './peer-connections.ts'
 import type { ServedTlsOptions } from './tls-options.ts'
 import { refuseUnknownProtocol } from './unknown-protocol.ts'
@@ -32,9 +34,6 @@ export interface Attachment {
   readonly isLoopbackOnly: boolean
 }
 
-/** Decides a request that Node emits as `event`, and answers it if it is denied. */
-export type RequestGate = (event: string, request: unknown, response: unknown) => boolean
-
 /** Attaches a checked server to the guard, which then controls its certificate, its connections and its requests. */
 export function attachServer(server: TlsServer, attachment: Attachment): void {
   const { connections, latest, follow, decidesAlone } = attachment
@@ -51,8 +50,7 @@ export function attachServer(server: TlsServer, attachment: Attachment): void {
     reports.reportProtocol(socket, registry.find({ httpVersionMajor: 1, socket })?.verdict, Date.now())
   })
   if (attachment.isLoopbackOnly) {
-    if (server.listening) refuseOtherAddresses(server)
-    server.prependListener('listening', () => refuseOtherAddresses(server))
+    requireLoopback(server, 'a source made for tests')
   }
   const follower = followSource(server, follow)
   prepareRequestEvents(server)
@@ -137,8 +135,11 @@ function interceptEvents(server: TlsServer, { connections, latest, admit }: Atta
     const [request, response] = values
     if (event === 'request') {
       expiry.begin(request, response)
+      const isAllowed = admit(event, request, response)
       // Does not spread `values`, because this event occurs for every request.
-      return admit(event, request, response) ? emit.call(server, event, request, response) : true
+      if (isAllowed === true) return emit.call(server, event, request, response)
+      if (isAllowed !== false) emitLater(isAllowed, () => emit.call(server, event, request, response))
+      return true
     }
     if (event === 'secureConnection' && !isAccepted(request, parts)) return true
     if (event === 'session' && isSession(request)) {
@@ -148,7 +149,12 @@ function interceptEvents(server: TlsServer, { connections, latest, admit }: Atta
     }
     if (typeof event === 'string' && otherRequests.has(event)) {
       expiry.begin(request, response)
-      if (!admit(event, request, response)) return true
+      const isAllowed = admit(event, request, response)
+      if (isAllowed === false) return true
+      if (isAllowed !== true) {
+        emitLater(isAllowed, () => emit.call(server, event, ...values))
+        return true
+      }
     }
     return emit.call(server, event, ...values)
   }
@@ -186,26 +192,8 @@ function refuseStreamListener(event: string | symbol): void {
 
 const receivesUnguarded = "would receive HTTP/2 requests that bypass the guard; listen for 'request'"
 
-type Emit = (this: unknown, event: string | symbol, ...values: readonly unknown[]) => boolean
-
-function isEmit(value: unknown): value is Emit {
-  return typeof value === 'function'
-}
-
 // Requests that Node does not emit as 'request'.
 const otherRequests: ReadonlySet<string> = new Set(['upgrade', 'connect', 'checkContinue', 'checkExpectation'])
-
-function refuseOtherAddresses(server: TlsServer): void {
-  const address = server.address()
-  const host = typeof address === 'string' ? address : address?.address
-  // An earlier listener has already closed the server.
-  if (address === null) return
-  if (host === '::1' || host?.startsWith('127.') === true || host?.startsWith('::ffff:127.') === true) return
-  // A framework's own 'listening' listener still reads the address. No connection is accepted before the next tick.
-  process.nextTick(() => server.close())
-  const found = `found the address ${host} with a source made for tests, expected 127.0.0.1 or ::1`
-  server.emit('error', new ConfigurationError('server_unsuitable', found, { value: host }))
-}
 
 function refuse(finding: string): never {
   throw new ConfigurationError('server_unsuitable', `an attached server: ${finding}`)

@@ -92,7 +92,7 @@ export class ConnectionExpiry {
    */
   closeUnproved(request: ConnectedRequest, reason: string): boolean {
     const connection = this.#registry.find(request)
-    if (connection === undefined) return false
+    if (connection === undefined || connection.isWithoutCertificate) return false
     const isExpired = reason === 'identity_expired'
     if (connection.verdict.ok && !(isExpired && this.#onExpiry === 'close')) {
       // Every further request would be refused, so make the peer reconnect with its renewed certificate.

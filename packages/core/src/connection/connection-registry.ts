@@ -12,8 +12,12 @@ export interface ConnectedRequest {
 // and a request cannot set it.
 const connectionOf: unique symbol = Symbol('countersign.connection')
 
+// Marks the socket of a connection without TLS that this registry accepted.
+const plaintextOf: unique symbol = Symbol('countersign.plaintext')
+
 interface Carrier {
   readonly [connectionOf]?: Connection
+  readonly [plaintextOf]?: ConnectionRegistry
 }
 
 /** Finds the connection of a request, and lists the open connections with a verified peer. */
@@ -44,6 +48,17 @@ export class ConnectionRegistry {
   /** Returns the connection of a request, or undefined if this registry has none for it. */
   find(request: ConnectedRequest): Connection | undefined {
     return this.#read(request.httpVersionMajor < 2 ? request.socket : request.stream?.session)
+  }
+
+  /** Marks a connection without TLS as accepted, before any HTTP is read from it. */
+  addPlaintext(socket: object): void {
+    Reflect.defineProperty(socket, plaintextOf, { value: this })
+  }
+
+  /** Returns whether a request came over an accepted connection without TLS. */
+  isPlaintext({ httpVersionMajor, socket }: ConnectedRequest): boolean {
+    const carrier: Carrier = socket
+    return httpVersionMajor < 2 && !('encrypted' in socket) && carrier[plaintextOf] === this
   }
 
   /** Iterates over the open connections with a verified peer. */

@@ -29,6 +29,8 @@ export interface ConnectionFacts {
   readonly extras: readonly Uint8Array[]
   readonly verdict: PeerVerdict
   readonly trustState: TrustState
+  /** True if the peer presented no certificate and its requests may be proven otherwise. */
+  readonly isWithoutCertificate: boolean
   /**
    * How it ends. Default: `end` destroys the socket, and `announce` sends GOAWAY on an HTTP/2 session, which names the
    * last request that will be answered; clients may retry later ones (RFC 9113 §6.8).
@@ -43,6 +45,8 @@ export class Connection implements ConnectionEnd {
   readonly extras: readonly Uint8Array[]
   verdict: PeerVerdict
   trustState: TrustState
+  /** True if the peer presented no certificate and its requests may be proven otherwise. */
+  readonly isWithoutCertificate: boolean
   /** Set if the connection uses HTTP/2. */
   streams: OpenStreams | undefined = undefined
   /** Set if the socket carries no HTTP, or no longer does. Access can then be ended only by closing it. */
@@ -58,12 +62,13 @@ export class Connection implements ConnectionEnd {
   isUnwatched = false
   readonly #ends: ConnectionEnd | undefined
 
-  constructor({ owner, socket, extras, verdict, trustState, ends }: ConnectionFacts) {
+  constructor({ owner, socket, extras, verdict, trustState, isWithoutCertificate, ends }: ConnectionFacts) {
     this.owner = owner
     this.socket = socket
     this.extras = extras
     this.verdict = verdict
     this.trustState = trustState
+    this.isWithoutCertificate = isWithoutCertificate
     this.#ends = ends
   }
 

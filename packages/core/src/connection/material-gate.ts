@@ -46,6 +46,8 @@ export interface MaterialPolicy {
   readonly scope: TrustScope
   /** Milliseconds. Our own certificate is refused if its lifetime is longer. */
   readonly maxCertificateLifetime: number | undefined
+  /** True if callers may connect without a certificate. Default: false. */
+  readonly isCertificateOptional?: boolean
 }
 
 /** Every kind of source that a guard accepts. */
@@ -73,7 +75,7 @@ export class MaterialGate {
     this.#source = source
     this.#policy = policy
     this.#report = report
-    this.openssl = chooseOpensslVerdict(policy.scope)
+    this.openssl = chooseOpensslVerdict(policy.scope, process.versions.node, policy.isCertificateOptional)
     this.#warnings = new UpdateWarnings(policy.scope, source.onNotice !== undefined)
   }
 

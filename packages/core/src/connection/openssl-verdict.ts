@@ -15,10 +15,17 @@ export type OpensslVerdict = 'required' | 'unused'
  * - On Node versions that hide a caller's intermediates it is unused on servers, because without authorities they are
  * visible.
  *
+ * - If callers may connect without a certificate it is unused, because OpenSSL would refuse them.
+ *
  * What counts is the number of accepted trust domains, not how many have authorities at the moment.
  */
-export function chooseOpensslVerdict(scope: TrustScope, nodeVersion: string = process.versions.node): OpensslVerdict {
+export function chooseOpensslVerdict(
+  scope: TrustScope,
+  nodeVersion: string = process.versions.node,
+  acceptsWithoutCertificate = false,
+): OpensslVerdict {
   if (scope.kind === 'own') return 'required'
+  if (acceptsWithoutCertificate) return 'unused'
   const hasOneAuthority = scope.kind === 'subject' || new Set(scope.trustDomains).size === 1
   const isVisible = scope.kind === 'servers' || !hidesIntermediates(nodeVersion)
   return hasOneAuthority && isVisible ? 'required' : 'unused'

@@ -9,12 +9,17 @@ import { ExpiryTimers } from './expiry-timers.ts'
 import { type PeerLocation, PeerReports } from './peer-reports.ts'
 import { PeerVerdicts, type VerdictPolicy } from './peer-verdicts.ts'
 import { Sweep } from './sweep.ts'
-import { withoutMaterial } from './verify-peer.ts'
+import { withoutCertificate, withoutMaterial } from './verify-peer.ts'
 
 /** How peers are treated. */
 export interface PeerPolicy extends ExpiryPolicy, VerdictPolicy {
   /** Returns what events report about a peer's location. Default: its address. */
   readonly describeSocket?: (socket: TLSSocket) => PeerLocation
+  /**
+   * Returns whether a caller may connect without a certificate at `now` (epoch milliseconds), so that its requests are
+   * proven otherwise or are anonymous. Default: never.
+   */
+  readonly acceptsWithoutCertificate?: ((now: number) => boolean) | undefined
 }
 
 /**
@@ -27,10 +32,12 @@ export class PeerConnections {
   readonly verdicts: PeerVerdicts
   readonly expiry: ConnectionExpiry
   readonly #sweep = new Sweep<Connection>()
+  readonly #acceptsWithoutCertificate: (now: number) => boolean
 
   constructor(report: Reporter, policy: PeerPolicy, expiry: ExpiryTimers = new ExpiryTimers()) {
     this.reports = new PeerReports(report, policy.describeSocket)
     this.verdicts = new PeerVerdicts(policy)
+    this.#acceptsWithoutCertificate = policy.acceptsWithoutCertificate ?? (() => false)
     this.expiry = new ConnectionExpiry(policy, { registry: this.registry, reports: this.reports, expiry })
   }
 
@@ -51,7 +58,11 @@ export class PeerConnections {
    */
   accept(socket: TLSSocket, trustState: TrustState | undefined, now: number, ends?: ConnectionEnd): PeerVerdict {
     const verdict = this.verdicts.verify(socket, trustState, { isCaller: ends === undefined, now })
-    if (trustState !== undefined) this.#remember(socket, verdict, trustState, ends)
+    const isCaller = ends === undefined
+    const isWithoutCertificate = isCaller && verdict === withoutCertificate && this.#acceptsWithoutCertificate(now)
+    if (trustState !== undefined) this.#remember(socket, verdict, trustState, isWithoutCertificate, ends)
+    // Decided for each request.
+    if (isWithoutCertificate) return verdict
     this.reports.reportVerdict(socket, verdict, now)
     if (verdict.ok) this.reports.warnOfLongLife(socket, verdict.proof, now)
     else if (ends === undefined) socket.destroy()
@@ -96,9 +107,16 @@ export class PeerConnections {
     }
   }
 
-  #remember(socket: TLSSocket, verdict: PeerVerdict, trustState: TrustState, ends: ConnectionEnd | undefined): void {
+  #remember(
+    socket: TLSSocket,
+    verdict: PeerVerdict,
+    trustState: TrustState,
+    isWithoutCertificate: boolean,
+    ends: ConnectionEnd | undefined,
+  ): void {
     const extras = this.verdicts.extrasOf(verdict)
-    const connection = new Connection({ owner: this.registry, socket, extras, verdict, trustState, ends })
+    const owner = this.registry
+    const connection = new Connection({ owner, socket, extras, verdict, trustState, isWithoutCertificate, ends })
     this.registry.add(connection)
     if (!verdict.ok) return
     socket.once('close', () => {

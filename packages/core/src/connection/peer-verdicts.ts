@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls'
+import type { Certificate } from '@countersign/spiffe'
 import type { TrustState } from './material-gate.ts'
 import type { Connection, PeerVerdict } from './connection.ts'
 import { validityOf, nameOf } from './describe-peer.ts'
@@ -57,6 +58,17 @@ export class PeerVerdicts {
     }
     const claim = { leafDer, readChain: () => chain, trust, additional: [], known, now }
     return this.#limit(this.#cache.verify(claim))
+  }
+
+  /** Returns the verdict on a chain that a proxy forwarded. `additional` completes it. */
+  verifyForwarded(
+    chain: readonly Uint8Array[],
+    additional: readonly Certificate[],
+    { trust, known }: TrustState,
+    now: number,
+  ): PeerVerdict {
+    const [leafDer = new Uint8Array()] = chain
+    return this.#limit(this.#cache.verify({ leafDer, readChain: () => chain, trust, additional, known, now }))
   }
 
   /** Returns the verdict on an open connection under new material. */

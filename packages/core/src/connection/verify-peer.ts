@@ -25,7 +25,7 @@ export function verifyPeer(
   // A resumed session shows what an earlier handshake proved, to any client that holds the ticket.
   if (socket.isSessionReused()) return refuse('session_resumed', 'the session was resumed, expected a full handshake')
   const shown = readPeerChain(socket)
-  if (shown === undefined) return refuse('certificate_missing', 'the peer presented no certificate')
+  if (shown === undefined) return withoutCertificate
   const verify = (): PeerVerdict => verifyShown(socket, shown, trustState, cache, now)
   // OpenSSL's verdict is a second check if it has authorities. It neither identifies the bundle that proved the peer
   // nor ensures that the certificate is an SVID.
@@ -62,6 +62,16 @@ function verifyShown(
   }
   return verdict
 }
+
+/**
+ * The verdict on a peer that presented no certificate at all. A peer with an invalid certificate never has this verdict,
+ * so that sending garbage does not make a caller anonymous.
+ */
+export const withoutCertificate: PeerRefusal = Object.freeze({
+  ok: false,
+  reason: 'certificate_missing',
+  detail: 'the peer presented no certificate',
+})
 
 /** The verdict on every peer while we have no valid certificate of our own. */
 export const withoutMaterial: PeerRefusal = Object.freeze({

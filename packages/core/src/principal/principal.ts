@@ -37,16 +37,12 @@ export class Principal implements PrincipalFacade {
   /** The proxy that forwarded the caller's identity or its token, itself proven by the certificate of its connection. */
   declare readonly proxy?: Principal
   /**
-   * The SHA-256 of the certificate that proved the caller, as base64url: `x5t#S256` of RFC 8705 §3.1. Absent if a token
-   * or only a name proved it.
-   */
-  declare readonly thumbprint?: string
-  /**
    * Epoch milliseconds: when the first certificate of the verified path expires, or when the revocation list for one of
    * them becomes stale. For a forwarded identity also when that of its proxy does; for a token, when it expires.
    */
   readonly expiresAt: number
   readonly #authorities: ReadonlySet<string>
+  readonly #thumbprint: string | undefined
 
   private constructor(facts: PrincipalFacts) {
     this.name = facts.name
@@ -60,9 +56,17 @@ export class Principal implements PrincipalFacade {
     this.authorities = Object.freeze([...this.#authorities])
     this.credential = facts.credential
     if (facts.proxy !== undefined) this.proxy = facts.proxy
-    if (facts.thumbprint !== undefined) this.thumbprint = facts.thumbprint
+    this.#thumbprint = facts.thumbprint
     this.expiresAt = facts.expiresAt
     Object.freeze(this)
+  }
+
+  /**
+   * The SHA-256 of the certificate that proved the caller, as base64url: `x5t#S256` of RFC 8705 §3.1. Undefined if a token
+   * or only a name proved it.
+   */
+  get thumbprint(): string | undefined {
+    return this.#thumbprint
   }
 
   /** Returns whether `authorities` includes this authority, compared byte for byte. */

@@ -69,15 +69,16 @@ function claimLast(text: string): ForwardedClaim {
 /**
  * Returns true if the caller may have written the last of several elements. Envoy does not quote `By`, `URI` and `DNS`,
  * so a certificate with a comma in such a name adds an element behind the proxy's own. To be believed, the added element
- * must state the proxy's `By`, which the proxy's own element then states before it. That one may be hidden in a value,
- * because the caller can also send an element with an open quote, so the search covers the whole text.
+ * must state the proxy's `By`. The proxy's own element, which begins with that `By` and a `Hash`, then comes before it.
+ * That one may be hidden in a value, because the caller can also send an element with an open quote, so the search covers
+ * the whole text before. A caller that forges such an element itself is refused.
  *
  * @see https://github.com/envoyproxy/envoy/issues/32945
  */
-function isAmbiguous(text: string, elements: readonly XfccElement[], last: XfccElement): boolean {
+function isAmbiguous(text: string, elements: readonly XfccElement[], { values, start }: XfccElement): boolean {
   if (elements.length === 1) return false
-  if (elements.some(({ values }) => (values.get('by') ?? '') === '')) return true
-  return text.indexOf(last.values.get('by') ?? '') < last.start
+  if (elements.some((element) => (element.values.get('by') ?? '') === '')) return true
+  return text.slice(0, start).includes(`By=${values.get('by')};Hash=`)
 }
 
 /** Returns an empty string for none: Envoy writes an empty URI for a certificate without one. */

@@ -1,0 +1,62 @@
+import type { TrustState } from '../connection/material-gate.ts'
+import { CarriedCredentials, type CarriedHeaders, type CarryingRequest } from './carried-credentials.ts'
+import type { CredentialRefusal } from './credential-refusal.ts'
+import type { ForwardedIdentity, ForwardedVerifier, Forwarder } from './forwarded-identity.ts'
+import type { PendingCredential } from './pending-credential.ts'
+import { type Peer, selectCredential } from './select-credential.ts'
+import type { TokenIdentity, TokenVerifier } from './token-identity.ts'
+
+/** The verifiers of a guard that accepts more than the certificates of its peers. */
+export interface CredentialVerifiers {
+  readonly headers: CarriedHeaders
+  /** Undefined if the guard accepts no forwarded identities. */
+  readonly forwarded: ForwardedVerifier | undefined
+  /** Undefined if the guard accepts no tokens. */
+  readonly tokens: TokenVerifier | undefined
+}
+
+/**
+ * What proves the caller of a request: the certificate of its peer, another credential, or nothing. A refusal means that
+ * the credential that counts is invalid.
+ */
+export type ProvenCredential =
+  | 'peer'
+  | 'nothing'
+  | ForwardedIdentity
+  | TokenIdentity
+  | CredentialRefusal
+  | PendingCredential
+
+/** Finds and verifies the credential that counts for a request. */
+export class RequestCredentials {
+  readonly #verifiers: CredentialVerifiers
+
+  constructor(verifiers: CredentialVerifiers) {
+    this.#verifiers = verifiers
+  }
+
+  /** Reads the credentials of a request, and removes the headers that no handler may see. Later calls do nothing. */
+  receive(request: CarryingRequest): void {
+    CarriedCredentials.of(request, this.#verifiers.headers)
+  }
+
+  /** Verifies the credential that counts for a request of this peer, as of `now` (epoch milliseconds). */
+  prove(request: CarryingRequest, peer: Peer, trustState: TrustState, now: number): ProvenCredential {
+    const { forwarded, tokens, headers } = this.#verifiers
+    const carried = CarriedCredentials.of(request, headers)
+    const forwarder: Forwarder | undefined = peer.kind === 'proxy' ? peer : undefined
+    const selection = selectCredential(peer, {
+      hasForwarded: () => forwarded?.isClaimed(carried, forwarder) === true,
+      hasToken: () => tokens?.isClaimed(carried) === true,
+    })
+    if (selection === 'both') return both
+    if (selection === 'token') return tokens?.verify(carried, forwarder, now) ?? 'nothing'
+    if (selection === 'peer' || selection === 'nothing') return selection
+    return forwarded?.verify(carried, forwarder, trustState, now) ?? 'nothing'
+  }
+}
+
+const both: CredentialRefusal = Object.freeze({
+  reason: 'forwarding_not_allowed',
+  detail: 'the proxy forwarded a certificate and a token at once, expected one of them',
+})

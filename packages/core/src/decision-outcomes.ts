@@ -1,0 +1,145 @@
+import { type Allowed, decide, type Decision, type Denial } from '@countersign/authorization'
+import { Admission, type DecidedRequest, type Publication } from './admission.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { DecisionReports } from './decision-reports.ts'
+import type { GuardedRequest } from './guarded-request.ts'
+import type { Modes } from './modes.ts'
+import type { Principal } from './principal/principal.ts'
+import type { RulesInForce } from './rules-in-force.ts'
+
+/** The principal of an allowed request, null for an anonymous caller that is allowed, or a denial. */
+export type Verdict = Principal | null | Denial
+
+/** What `DecisionOutcomes` uses. */
+export interface OutcomeParts {
+  readonly rules: RulesInForce
+  readonly authenticator: Authenticator
+  readonly reports: DecisionReports
+  readonly modes: Modes
+}
+
+/** How a server's decision is stored and published. */
+export interface ServerDecision {
+  /** The `RequestAdmission` that decided. */
+  readonly owner: object
+  readonly isRoutingKnown: boolean
+  /** True if a hook of the framework decides again, with the route known. */
+  readonly isRouteToCome: boolean
+  /** True if the request has a response, at whose end a decision in audit mode is published. */
+  readonly hasResponse: boolean
+}
+
+/**
+ * Turns decisions into verdicts: reports denials, publishes each decision once, and in audit mode allows what would have
+ * been denied.
+ */
+export class DecisionOutcomes {
+  readonly #parts: OutcomeParts
+
+  constructor(parts: OutcomeParts) {
+    this.#parts = parts
+  }
+
+  /** Concludes the decision of a server, and stores it for the adapter's hook. */
+  settleOnServer(request: GuardedRequest, decided: DecidedRequest, ruling: Decision, server: ServerDecision): Verdict {
+    const { owner, isRoutingKnown, isRouteToCome, hasResponse } = server
+    const { principal } = decided
+    if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal)) return this.deny(request, ruling, principal)
+    const wouldBe = ruling.effect === 'deny' ? ruling : this.#findAudited(decided)
+    const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
+    let publication: Publication = 'done'
+    if (isRouteToCome) publication = 'in-hook'
+    else if (hasResponse && this.#parts.modes.isAuditing()) publication = 'at-close'
+    const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling: allowed }
+    Admission.keep(request, facts, publication, wouldBe)
+    if (publication === 'done') this.#publish(request, principal, allowed, wouldBe)
+    if (publication !== 'in-hook') this.#parts.modes.note(request, principal, allowed.rule, undefined)
+    return principal
+  }
+
+  /** Concludes the last decision about a request, unless a route of Express has a requirement of its own. */
+  settle(
+    request: GuardedRequest,
+    kept: Admission | undefined,
+    decided: DecidedRequest,
+    decision: Decision,
+    routeName: string | undefined,
+  ): Verdict {
+    const { principal } = decided
+    if (decision.effect === 'deny' && !this.#isAudited(decision, principal)) {
+      return this.deny(request, decision, principal)
+    }
+    const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
+    const allowed = decision.effect === 'deny' ? allowedInAudit : decision
+    if (kept !== undefined) {
+      kept.wouldBe ??= wouldBe
+      return this.conclude(request, kept, principal, allowed, routeName)
+    }
+    this.#publish(request, principal, allowed, wouldBe)
+    this.#parts.modes.note(request, principal, allowed.rule, routeName)
+    return principal
+  }
+
+  /** Publishes a stored decision, unless it was published or waits for the end of the response. */
+  conclude(
+    request: GuardedRequest,
+    kept: Admission,
+    principal: Principal | null,
+    allowed: Allowed,
+    routeName: string | undefined,
+  ): Principal | null {
+    if (kept.publication !== 'in-hook') return principal
+    kept.publication = 'done'
+    this.#publish(request, principal, allowed, kept.wouldBe)
+    this.#parts.modes.note(request, principal, allowed.rule, routeName)
+    return principal
+  }
+
+  /** Publishes a stored decision at the end of the response, if it waits for that. */
+  publishAtClose(request: GuardedRequest, kept: Admission): void {
+    if (kept.publication !== 'at-close') return
+    kept.publication = 'done'
+    this.#publish(request, kept.facts.decided.principal, kept.facts.ruling, kept.wouldBe)
+  }
+
+  /** Denies a request that the rules have allowed. In audit mode, allows it. */
+  objectTo(request: GuardedRequest, kept: Admission | undefined, principal: Principal | null, denial: Denial): Verdict {
+    if (!this.#isAudited(denial, principal)) return this.deny(request, denial, principal)
+    if (kept?.publication === 'at-close') kept.wouldBe ??= denial
+    else this.#parts.reports.audited(request, principal, denial)
+    return principal
+  }
+
+  /** Denies a request of a caller that was authenticated, or of an anonymous one, which has to authenticate first. */
+  deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
+    if (principal !== null) return this.report(request, denial, principal.name)
+    return this.report(request, this.#parts.authenticator.challenge(denial), undefined)
+  }
+
+  /** Reports a denial. `principal` is the caller's name, if it is known. */
+  report(request: GuardedRequest, denial: Denial, principal: string | undefined): Denial {
+    this.#parts.reports.denied(request, denial, principal)
+    return denial
+  }
+
+  // Audit mode covers the rules and the routes, but neither ambiguous targets nor callers that are not authenticated.
+  #isAudited(denial: Denial, principal: Principal | null): principal is Principal {
+    return principal !== null && denial.status !== 400 && this.#parts.modes.isAuditing()
+  }
+
+  // The denial that the rules in audit mode would add to what the enforced ones allow.
+  #findAudited(decided: DecidedRequest): Denial | undefined {
+    const { rules } = this.#parts
+    if (!rules.hasAudited || decided.principal === null || rules.current() === rules.full) return undefined
+    const decision = decide(rules.full, decided)
+    return decision.effect === 'deny' ? decision : undefined
+  }
+
+  #publish(request: GuardedRequest, principal: Principal | null, ruling: Allowed, wouldBe: Denial | undefined): void {
+    const { reports } = this.#parts
+    if (wouldBe === undefined || principal === null) reports.allowed(request, principal, ruling)
+    else reports.audited(request, principal, wouldBe)
+  }
+}
+
+const allowedInAudit: Allowed = Object.freeze({ effect: 'allow', isLeftToRoute: false })

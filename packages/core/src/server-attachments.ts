@@ -1,0 +1,157 @@
+import { ServerResponse } from 'node:http'
+import { Http2ServerResponse } from 'node:http2'
+import type { Server as NetServer } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import { createDenial, type Denial } from '@countersign/authorization'
+import { ConfigurationError } from '@countersign/spiffe'
+import type { DenialAnswer } from './answer.ts'
+import { type AttachOptions, parseAttachOptions, type ParsedAttachOptions } from './attach-options.ts'
+import { attachPlaintextServer, isPlaintextServer } from './connection/attach-plaintext.ts'
+import { attachServer } from './connection/attach-server.ts'
+import { isInjectingSource } from './connection/injected-caller.ts'
+import { IssuedOptions } from './connection/issued-options.ts'
+import type { TrustState } from './connection/material-gate.ts'
+import type { RequestGate } from './connection/request-gate.ts'
+import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import type { Verdict } from './decision-outcomes.ts'
+import type { ParsedGuardOptions } from './guard-options.ts'
+import type { GuardParts } from './guard-parts.ts'
+import type { GuardedRequest } from './guarded-request.ts'
+import { exactRouting, followListener, type ReadRouting, type RecognizeListener } from './listener-routing.ts'
+import { type AdmittedExchange, createServerGate } from './server-gate.ts'
+
+/** What attached servers need of the guard. */
+export interface AttachmentContext {
+  readonly options: ParsedGuardOptions
+  readonly parts: GuardParts
+  /** Returns the answer to a denied request. Undefined if its connection is closed without one. */
+  readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
+}
+
+/** The servers that a guard is attached to. */
+export class ServerAttachments {
+  readonly #context: AttachmentContext
+  readonly #tlsOptions: IssuedOptions
+  readonly #recognizers = new Set<RecognizeListener>()
+  readonly #attached = new WeakSet<object>()
+
+  constructor(context: AttachmentContext) {
+    this.#context = context
+    this.#tlsOptions = new IssuedOptions(context.options.minVersion, context.parts.material.openssl)
+  }
+
+  /** Returns the TLS options for a server. */
+  createTlsOptions(trustState: TrustState): GuardTlsOptions {
+    return this.#tlsOptions.create(trustState)
+  }
+
+  /** Registers a function that reports how a request listener reads paths. */
+  recognize(recognize: RecognizeListener): void {
+    this.#recognizers.add(recognize)
+  }
+
+  /** Returns whether a server is attached. */
+  has(server: object): boolean {
+    return this.#attached.has(server)
+  }
+
+  /**
+   * Attaches a server.
+   *
+   * @throws {ConfigurationError} `registration_invalid` or `server_unsuitable`
+   */
+  attach(server: unknown, input: AttachOptions): void {
+    const options = parseAttachOptions(input)
+    if (typeof server === 'object' && server !== null && this.#attached.has(server)) {
+      throw new ConfigurationError(
+        'registration_invalid',
+        'guard.attach: the server is already attached; attach each server once',
+      )
+    }
+    const checked = this.#check(server)
+    const { parts, options: guardOptions, answer } = this.#context
+    const { connections, modes } = parts
+    const readRouting = options.routing ?? followListener(checked, this.#recognizers)
+    const admit = createServerGate({
+      admit: this.#createAdmission(options, readRouting),
+      answer,
+      markUpgraded: (request) => connections.expiry.markWithoutHttp(request),
+      begin: needsBegin(guardOptions) ? (exchange) => this.#begin(exchange) : undefined,
+    })
+    if (checked instanceof TlsServer) this.#attachTls(checked, admit)
+    else if (isPlaintextServer(checked)) attachPlaintextServer(checked, { connections, admit })
+    if (checked.listening) modes.start()
+    checked.prependListener('listening', () => modes.start())
+    this.#attached.add(checked)
+  }
+
+  // Without TLS, only a guard that trusts any peer makes sense, and only on loopback.
+  #check(server: unknown): NetServer {
+    const { forwarded } = this.#context.options.credentials
+    const trustsAnyPeer = forwarded !== undefined && forwarded.proxies === undefined
+    return trustsAnyPeer && isPlaintextServer(server) ? server : this.#tlsOptions.check(server)
+  }
+
+  #attachTls(server: TlsServer, admit: RequestGate): void {
+    const { parts, options } = this.#context
+    const { connections, material, follower } = parts
+    const { minVersion, rules, source } = options
+    attachServer(server, {
+      connections,
+      openssl: material.openssl,
+      latest: (now) => material.latest(now),
+      follow: (apply) =>
+        follower.add((trustState) => {
+          apply(
+            trustState === undefined ? createRefusingTlsOptions(minVersion) : createTlsOptions(trustState, minVersion),
+          )
+        }),
+      admit,
+      decidesAlone: !rules.full.rules.some(({ allow }) => allow.deferToRoute),
+      isLoopbackOnly: isInjectingSource(source),
+    })
+  }
+
+  #createAdmission(
+    { routesUpgrade, routesRequest }: ParsedAttachOptions,
+    readRouting: ReadRouting,
+  ): (request: GuardedRequest, event: string) => Verdict | Promise<Verdict> {
+    const { requests } = this.#context.parts
+    return (request, event) => {
+      try {
+        const routing = readRouting(request)
+        const isRouteToCome = event === 'request' ? routesRequest() : event === 'upgrade' && routesUpgrade()
+        return requests.admitOnServer(request, {
+          routing,
+          isRoutingKnown: routing !== exactRouting,
+          isRouteToCome,
+          hasResponse: event !== 'upgrade' && event !== 'connect',
+        })
+      } catch (error) {
+        // An adapter reads framework data that can be anything, and an exception inside `emit` would end the process.
+        return requests.refuse(request, createDenial('evaluation_error', `the adapter: ${String(error)}`))
+      }
+    }
+  }
+
+  // A credential other than the peer's certificate may end while the exchange runs.
+  #begin({ event, request, response, principal }: AdmittedExchange): void {
+    const { exchanges, modes, requests } = this.#context.parts
+    if (principal === null || !principal.credential.startsWith('x509-')) {
+      const expiresAt = principal?.expiresAt ?? modes.permissiveUntil
+      exchanges.watch(response, expiresAt, () => requests.isStillAdmitted(request, principal))
+    }
+    if (modes.isAuditing() && event !== 'upgrade' && event !== 'connect') {
+      onClose(response, () => requests.publishAtClose(request))
+    }
+  }
+}
+
+function needsBegin({ credentials, permissive, auditUntil }: ParsedGuardOptions): boolean {
+  const { forwarded, jwtSvid } = credentials
+  return forwarded !== undefined || jwtSvid !== undefined || permissive !== undefined || auditUntil !== undefined
+}
+
+function onClose(response: unknown, listener: () => void): void {
+  if (response instanceof ServerResponse || response instanceof Http2ServerResponse) response.once('close', listener)
+}
