@@ -2,13 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitepress'
 
 const sections = [
-  ['Start', { 'What it is': 'index', 'Get started': 'get-started', 'From Spring Security': 'spring' }],
+  ['Start', { 'What it is': 'index', 'Get started': 'get-started', 'From Spring Security': 'spring', 'From API keys': 'migration' }],
   [
     'Certificates',
     {
       'Certificates from files': 'certificates-from-files',
       SPIRE: 'spire',
       Kubernetes: 'kubernetes',
+      'Behind a proxy': 'behind-a-proxy',
       'Development without SPIRE': 'development',
       Rotation: 'rotation',
     },

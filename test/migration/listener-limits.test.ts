@@ -4,7 +4,16 @@ import { connect as connectHttp2 } from 'node:http2'
 import { createServer } from 'node:https'
 import { describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { connectTo, createEcho, createHttp2Echo, identity, readAll, send, startListener, trusting } from './start-listener.ts'
+import {
+  connectTo,
+  createEcho,
+  createHttp2Echo,
+  identity,
+  readAll,
+  send,
+  startListener,
+  trusting,
+} from './start-listener.ts'
 
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 
@@ -159,7 +168,11 @@ describe('plaintext', () => {
     tlsServer.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'))
     const { port } = await startListener(t, tlsServer, { isOpen: () => isOpen })
     Reflect.set(tlsServer, 'keepAliveTimeout', 0)
-    const requests = [get, get.replace('/', '/stream'), get.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n')]
+    const requests = [
+      get,
+      get.replace('/', '/stream'),
+      get.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n'),
+    ]
     const sockets = await Promise.all(
       requests.map(async (text) => {
         const socket = await connectTo(t, port)
@@ -297,7 +310,9 @@ describe('closing', () => {
   })
 })
 
-function count(server: { getConnections(done: (error: Error | null, count: number) => void): unknown }): Promise<number> {
+function count(server: {
+  getConnections(done: (error: Error | null, count: number) => void): unknown
+}): Promise<number> {
   return new Promise((resolve) => void server.getConnections((_error, connections) => resolve(connections)))
 }
 

@@ -27,7 +27,12 @@ describe('one port', () => {
     )
     assert.deepEqual(
       answers.map(({ kind, body }) => `${String(kind)} ${body.toString()}`),
-      ['TLS 1.1 127.0.0.1 https', 'plaintext 1.1 127.0.0.1 http', 'TLS 1.1 127.0.0.1 https', 'plaintext 1.1 127.0.0.1 http'],
+      [
+        'TLS 1.1 127.0.0.1 https',
+        'plaintext 1.1 127.0.0.1 http',
+        'TLS 1.1 127.0.0.1 https',
+        'plaintext 1.1 127.0.0.1 http',
+      ],
     )
     assert.equal(plaintext.length, 2)
   })

@@ -140,7 +140,7 @@ describe('the name of a caller', () => {
     assert.equal(nameOf('x'.repeat(256)), 'x'.repeat(256))
     assert.equal(nameOf('x'.repeat(300)), `${'x'.repeat(255)}…`)
     assert.ok((nameOf('\n'.repeat(300)) ?? '').length <= 256)
-    assert.doesNotMatch(nameOf(`x${"\u{1f600}".repeat(200)}`) ?? "", /\p{Cs}/u)
+    assert.doesNotMatch(nameOf(`x${'\u{1f600}'.repeat(200)}`) ?? '', /\p{Cs}/u)
   })
 
   test('cannot change the entry of a proven caller', () => {
