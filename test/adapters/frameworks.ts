@@ -110,7 +110,7 @@ export async function sendBehindHandshake(service: Service, variant: Variant, sv
 /** The reasons for refused peers and denied requests, oldest first. */
 export function reasonsOf(service: Service): readonly string[] {
   return service.events.flatMap((event) =>
-    event.type !== 'source' && event.type !== 'mode' && event.reason !== undefined ? [event.reason] : [],
+    'reason' in event && event.reason !== undefined ? [event.reason] : [],
   )
 }
 

@@ -64,5 +64,6 @@ function formatEvent(framework: Framework, event: CountersignEvent): string {
   if (event.type === 'authentication')
     return `${framework}: connection closed: ${event.reason}: ${event.detail?.trim()}`
   if (event.type === 'audit') return `${framework}: would be denied: ${event.reason}: ${event.detail}`
+  if (event.type === 'review') return `${framework}: ${event.severity}: ${event.detail}`
   return `${framework}: ${event.type} ${event.outcome}: ${event.detail}`
 }

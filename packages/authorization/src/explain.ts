@@ -2,7 +2,7 @@ import type { Principal } from './principal.ts'
 import type { RequestHeaders } from './requirement.ts'
 import { type DecisionRequest, decideRoute, decideRules } from './decide.ts'
 import { parsePlainTarget } from './decide-path.ts'
-import { createDenial, type Decision } from './denial.ts'
+import { createDenial, type Decision, type Denial } from './denial.ts'
 import { describeRequirement } from './describe-requirement.ts'
 import { findNearMisses, type NearMiss } from './near-miss.ts'
 import { describeRule } from './rule.ts'
@@ -15,6 +15,17 @@ export interface ExplainRequest extends Omit<DecisionRequest, 'target' | 'messag
   readonly path: string
   /** The headers, which only custom requirements read. Default: none. */
   readonly headers?: RequestHeaders
+  /** What is known about how the caller is authenticated. Default: what `principal` shows. */
+  readonly authentication?: ExplainedAuthentication
+}
+
+/** How the caller of a hypothetical request is authenticated. */
+export interface ExplainedAuthentication {
+  readonly because: string
+  /** Set if the request is denied because of its credential. */
+  readonly denial?: Denial
+  /** Sets what an anonymous caller receives: a denial with a challenge. Default: the denial as it is. */
+  readonly challenge?: (denial: Denial) => Denial
 }
 
 /** What one layer decided about a request. Layers after one that denies are skipped. */
@@ -35,21 +46,24 @@ export interface Explanation {
 }
 
 /** Decides a request with the functions that decide real requests, and explains the decision layer by layer. */
-export function explainDecision({ rules, path, headers = {}, ...rest }: ExplainRequest): Explanation {
+export function explainDecision({ rules, path, headers = {}, authentication, ...rest }: ExplainRequest): Explanation {
   const target = parsePlainTarget(rules, rest.method, path)
   if (!target.accepted) {
     const because = `${target.reason}: ${target.detail}`
     return explain(createDenial(target.reason, target.detail), [explainLayer('target', 'deny', because)])
   }
   const request: DecisionRequest = { ...rest, target, message: { headers } }
+  const passed = explainLayer('target', 'pass', `the path is ${target.path}`)
+  const { denial, because = '', challenge = (denied: Denial) => denied } = authentication ?? {}
+  if (denial !== undefined) {
+    const detail = `${because}; ${denial.reason}: ${denial.detail}`
+    return explain(denial, [passed, explainLayer('authentication', 'deny', detail)])
+  }
   const ruling = decideRules(rules, request)
-  const layers = [
-    explainLayer('target', 'pass', `the path is ${target.path}`),
-    explainAuthentication(request.principal),
-    explainRules(rules, request, ruling),
-  ]
-  if (ruling.effect === 'deny') return explain(ruling, layers)
-  const decision = decideRoute(rules, ruling, request)
+  const layers = [passed, explainAuthentication(request.principal, because), explainRules(rules, request, ruling)]
+  if (ruling.effect === 'deny') return explain(challenge(ruling), layers)
+  const routed = decideRoute(rules, ruling, request)
+  const decision = routed.effect === 'deny' ? challenge(routed) : routed
   const { routeAllow } = request
   if (routeAllow === undefined && decision.effect === 'allow') return explain(decision, layers)
   const demand = `the route requires ${routeAllow === undefined ? 'nothing' : describeRequirement(routeAllow.source)}`
@@ -77,10 +91,16 @@ function explainLayer(
   return Object.freeze({ layer, outcome, because, nearMisses })
 }
 
-function explainAuthentication(principal: Principal | null): ExplainedLayer {
-  if (principal === null) return explainLayer('authentication', 'skipped', 'the caller is not authenticated')
+function explainAuthentication(principal: Principal | null, because: string): ExplainedLayer {
+  if (principal === null) {
+    return explainLayer('authentication', 'skipped', because === '' ? 'the caller is not authenticated' : because)
+  }
   const authorities = principal.authorities.join(', ') || 'none'
-  return explainLayer('authentication', 'pass', `the caller is ${principal.name}; authorities: ${authorities}`)
+  return explainLayer(
+    'authentication',
+    'pass',
+    `the caller is ${principal.name}; authorities: ${authorities}${because === '' ? '' : `; ${because}`}`,
+  )
 }
 
 function explainRules(rules: RuleSet, request: DecisionRequest, ruling: Decision): ExplainedLayer {

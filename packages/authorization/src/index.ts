@@ -9,8 +9,14 @@ export { compileRouteRequirement, type CompiledRequirement, type RequirementCont
 export { decide, decideRequirement, decideRoute, decideRules, type DecisionRequest } from './decide.ts'
 export { decidePath, type PathRequest } from './decide-path.ts'
 export { type Allowed, createDenial, type Decision, type Denial, type DenialCode, type DenialReason } from './denial.ts'
-export { explainDecision, type ExplainedLayer, type Explanation, type ExplainRequest } from './explain.ts'
-export { parseRequirement } from './parse-requirement.ts'
+export {
+  explainDecision,
+  type ExplainedAuthentication,
+  type ExplainedLayer,
+  type Explanation,
+  type ExplainRequest,
+} from './explain.ts'
+export { isCredentialKind, parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'
 export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'
 export { type CallerSet, intersect, type PossibleCallers } from './possible-callers.ts'

@@ -125,11 +125,15 @@ function isTrustDomainName(text: string): boolean {
 function parseCredentials(value: unknown, where: string): readonly CredentialKind[] {
   const credentials: CredentialKind[] = []
   for (const entry of parseEntries(value, where, () => undefined)) {
-    const known = credentialKinds.find((kind) => kind === entry)
-    if (known === undefined) refuseRule(where, entry, `one of ${credentialKinds.join(', ')}`)
-    credentials.push(known)
+    if (!isCredentialKind(entry)) refuseRule(where, entry, `one of ${credentialKinds.join(', ')}`)
+    credentials.push(entry)
   }
   return Object.freeze(credentials)
+}
+
+/** Returns whether a value names a kind of credential. */
+export function isCredentialKind(value: unknown): value is CredentialKind {
+  return credentialKinds.some((kind) => kind === value)
 }
 
 const credentialKinds: readonly CredentialKind[] = ['x509-svid', 'x509-subject', 'forwarded', 'asserted', 'jwt-svid']

@@ -30,6 +30,7 @@ import { type GuardMigrationOptions, parseMigrationOptions } from './mode-option
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
+import { type Finding, reviewGuard } from './review.ts'
 import type { RulesInForce } from './rules-in-force.ts'
 import { ServerAttachments } from './server-attachments.ts'
 import type { Guard } from './guard.ts'
@@ -51,6 +52,7 @@ export class AdapterGuard implements Guard {
   readonly #options: ParsedGuardOptions
   readonly #parts: GuardParts
   readonly #servers: ServerAttachments
+  readonly #migrationListeners = new Set<object>()
 
   constructor(options: GuardOptions) {
     const parsed = parseGuardOptions(options)
@@ -63,6 +65,7 @@ export class AdapterGuard implements Guard {
       options: parsed,
       parts: this.#parts,
       answer: (denial, request) => this.answer(denial, request),
+      review: (server) => this.review(server),
     })
     this.#requireMaterial()
   }
@@ -192,7 +195,12 @@ export class AdapterGuard implements Guard {
   }
 
   explain(question: ExplainQuestion): Explanation {
-    return explainQuestion(question, this.#options)
+    const { authenticator, modes } = this.#parts
+    return explainQuestion(question, {
+      options: this.#options,
+      isPermissive: modes.isPermissive(Date.now()),
+      challenge: (denial) => authenticator.challenge(denial),
+    })
   }
 
   health(): Health {
@@ -202,6 +210,12 @@ export class AdapterGuard implements Guard {
 
   readiness(): Readiness | undefined {
     return this.#parts.modes.readiness()
+  }
+
+  review(server: unknown): readonly Finding[] {
+    const isAttached = isObject(server) && this.#servers.has(server)
+    const migrationListeners = this.#migrationListeners.size
+    return reviewGuard({ options: this.#options, parts: this.#parts, server, isAttached, migrationListeners })
   }
 
   auditReport(): AuditReport {
@@ -216,11 +230,14 @@ export class AdapterGuard implements Guard {
         'guard.migrationListener: found a server that is not attached, expected one made with createServer() or attached with guard.attach()',
       )
     }
-    return createMigrationListener(server, {
+    const listener = createMigrationListener(server, {
       ...parseMigrationOptions(options),
       onPlaintext: (socket) => connections.registry.addPlaintext(socket),
       isOpen: () => modes.isPermissive(Date.now()),
     })
+    listener.on('listening', () => this.#migrationListeners.add(listener))
+    listener.on('close', () => this.#migrationListeners.delete(listener))
+    return listener
   }
 
   probeListener(options: ProbeOptions): Promise<ProbeListener> {

@@ -111,6 +111,20 @@ export interface ModeEvent {
   readonly rule?: number
 }
 
+/**
+ * A finding of `guard.review` that the service starts with. Published on `countersign:review`, once for each guard, when
+ * its first server listens.
+ */
+export interface ReviewEvent {
+  readonly type: 'review'
+  readonly at: number
+  /** The `id` of the finding, suitable as a metric label. */
+  readonly id: string
+  readonly severity: 'error' | 'warning'
+  /** What was found, what is expected, and what to do. */
+  readonly detail: string
+}
+
 /** The fields that distinguish a denial on `countersign:decision` from one on `countersign:denial`. */
 export interface DeniedEffect {
   readonly type: 'decision'
@@ -149,7 +163,7 @@ export interface SourceEvent {
 }
 
 /** Every event that a guard reports. Events never contain a key or a whole certificate. */
-export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent | AuditEvent | ModeEvent
+export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent | AuditEvent | ModeEvent | ReviewEvent
 
 /** The names of the `node:diagnostics_channel` channels on which every guard of the process publishes. */
 export const channels: {
@@ -158,6 +172,7 @@ export const channels: {
   readonly decision: 'countersign:decision'
   readonly denial: 'countersign:denial'
   readonly mode: 'countersign:mode'
+  readonly review: 'countersign:review'
   readonly source: 'countersign:source'
 } = Object.freeze({
   audit: 'countersign:audit',
@@ -165,6 +180,7 @@ export const channels: {
   decision: 'countersign:decision',
   denial: 'countersign:denial',
   mode: 'countersign:mode',
+  review: 'countersign:review',
   source: 'countersign:source',
 })
 
@@ -188,7 +204,7 @@ export function createReporter(log: (event: CountersignEvent) => void): Reporter
 export function publish(event: CountersignEvent): boolean {
   const subject = byType[event.type]
   if (subject.hasSubscribers) subject.publish(event)
-  if (event.type === 'denial' || event.type === 'audit') return true
+  if (event.type === 'denial' || event.type === 'audit' || event.type === 'review') return true
   return event.outcome !== 'accepted' && event.outcome !== 'updated'
 }
 
@@ -222,5 +238,6 @@ const byType = {
   decision: channel(channels.decision),
   denial: channel(channels.denial),
   mode: channel(channels.mode),
+  review: channel(channels.review),
   source: channel(channels.source),
 }

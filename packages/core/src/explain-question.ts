@@ -2,6 +2,11 @@ import { SpiffeId } from '@countersign/spiffe'
 import { isOptions, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import {
   compileRouteRequirement,
+  createDenial,
+  type CredentialKind,
+  type Denial,
+  type ExplainedAuthentication,
+  isCredentialKind,
   exactSemantics,
   explainDecision,
   type Explanation,
@@ -20,6 +25,10 @@ export interface ExplainQuestion {
    * unauthenticated caller.
    */
   readonly caller: string | null
+  /** What proves the caller. Default: the certificate of its connection, or behind a `proxy` what that forwards. */
+  readonly credential?: CredentialKind
+  /** The SPIFFE ID of the peer of the connection, if it is a proxy that forwards the caller. */
+  readonly proxy?: string
   readonly method: string
   /** The path as it would be sent, percent-encoded. */
   readonly path: string
@@ -33,6 +42,14 @@ export interface ExplainQuestion {
   readonly otherSemantics?: PathSemantics
 }
 
+/** What explanations need of the guard. */
+export interface ExplainContext {
+  readonly options: ParsedGuardOptions
+  readonly isPermissive: boolean
+  /** Turns a denial into what an anonymous caller receives. */
+  readonly challenge: (denial: Denial) => Denial
+}
+
 /**
  * Explains what the guard would decide, using the functions that decide real requests. The principal is hypothetical
  * and is never part of the result.
@@ -40,26 +57,86 @@ export interface ExplainQuestion {
  * @throws {SpiffeIdError} if callers are identified by SPIFFE ID and `caller` is not one
  * @throws {ConfigurationError} if the question is incomplete or `allow` is not a requirement
  */
-export function explainQuestion(question: ExplainQuestion, options: ParsedGuardOptions): Explanation {
+export function explainQuestion(question: ExplainQuestion, context: ExplainContext): Explanation {
   checkQuestion(question)
-  const { caller, method, path, allow, headers, semantics = exactSemantics, otherSemantics } = question
-  const { rules, localTrustDomain } = options
-  const principal = caller === null ? null : suppose(caller, options)
+  const { method, path, allow, headers, semantics = exactSemantics, otherSemantics } = question
+  const { rules, localTrustDomain } = context.options
+  const { principal, authentication } = supposeCredential(question, context)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   const request = { principal, method, path, headers: headers ?? {}, semantics, otherSemantics, routeAllow }
-  return explainDecision({ rules: rules.current(), ...request })
+  return explainDecision({
+    rules: rules.current(),
+    ...request,
+    ...(authentication !== undefined && { authentication }),
+  })
+}
+
+interface Supposed {
+  readonly principal: Principal | null
+  readonly authentication?: ExplainedAuthentication
+}
+
+// The rows of `selectCredential`, for a hypothetical request.
+function supposeCredential({ caller, credential, proxy }: ExplainQuestion, context: ExplainContext): Supposed {
+  const { options, isPermissive, challenge } = context
+  if (proxy !== undefined) return supposeForwarded(caller, proxy, credential, context)
+  const principal = caller === null ? null : suppose(caller, options, credential)
+  if (principal !== null) return { principal }
+  if (caller === null && isPermissive) {
+    return { principal, authentication: { because: 'the caller is anonymous, while permissive mode lasts', challenge } }
+  }
+  const because = 'the caller is not authenticated'
+  const detail = 'its connection is closed before a request is read, because it has no certificate that is accepted'
+  return { principal, authentication: { because, denial: createDenial('unauthenticated', detail) } }
+}
+
+function supposeForwarded(
+  caller: string | null,
+  proxy: string,
+  credential: CredentialKind | undefined,
+  { options, isPermissive, challenge }: ExplainContext,
+): Supposed {
+  const { forwarded, jwtSvid } = options.credentials
+  const listed = forwarded?.proxies?.findById(proxy)
+  if (listed === undefined) {
+    const because = `${proxy} is not a listed proxy, so the request is its own, whatever it forwards`
+    return { principal: suppose(proxy, options), authentication: { because } }
+  }
+  if (caller === null) {
+    const because = `the listed proxy ${proxy} forwards no caller, so the request is anonymous`
+    const denial = isPermissive
+      ? {}
+      : { denial: challenge(createDenial('unauthenticated', 'permissive mode is not on')) }
+    return { principal: null, authentication: { because, challenge, ...denial } }
+  }
+  const isToken = credential === 'jwt-svid'
+  const because = `the listed proxy ${proxy} forwards ${isToken ? 'a token of the caller' : 'the caller'}`
+  const isAccepted = !isToken || (jwtSvid !== undefined && listed.acceptsTokens)
+  const refusal = isAccepted ? listed.refuse(SpiffeId.parse(caller)) : 'its entry does not have tokens: true'
+  const denial = refusal === undefined ? {} : { denial: createDenial('forwarding_not_allowed', refusal) }
+  return {
+    principal: suppose(caller, options, isToken ? credential : 'forwarded'),
+    authentication: { because, ...denial },
+  }
 }
 
 function checkQuestion(question: unknown): void {
-  const names = ['caller', 'method', 'path', 'allow', 'headers', 'semantics', 'otherSemantics']
-  const { caller, method, path, headers, semantics, otherSemantics } = parseOptions(question, names, 'explain')
+  const names = ['caller', 'credential', 'proxy', 'method', 'path', 'allow', 'headers', 'semantics', 'otherSemantics']
+  const options = parseOptions(question, names, 'explain')
+  const { caller, credential, proxy, method, path, headers, semantics, otherSemantics } = options
   if (caller !== null && typeof caller !== 'string') {
     refuseValue(
       'explain: caller',
       caller,
       'the name of the caller, such as its SPIFFE ID, or null if it is not authenticated',
     )
+  }
+  if (credential !== undefined && !isCredentialKind(credential)) {
+    refuseValue('explain: credential', credential, "a kind of credential, such as 'x509-svid' or 'jwt-svid'")
+  }
+  if (proxy !== undefined && typeof proxy !== 'string') {
+    refuseValue('explain: proxy', proxy, 'the SPIFFE ID of the proxy that forwards the caller')
   }
   if (typeof method !== 'string' || method === '')
     refuseValue('explain: method', method, "an HTTP method such as 'GET'")
@@ -82,7 +159,7 @@ function checkSemantics(semantics: unknown, where: string): void {
   }
 }
 
-function suppose(caller: string, options: ParsedGuardOptions): Principal | null {
+function suppose(caller: string, options: ParsedGuardOptions, credential?: CredentialKind): Principal | null {
   const { scope } = options
   if (scope.kind === 'subject') {
     const name = scope.identity.spell(caller)
@@ -91,5 +168,5 @@ function suppose(caller: string, options: ParsedGuardOptions): Principal | null 
   }
   const spiffeId = SpiffeId.parse(caller)
   const isAccepted = scope.trustDomains.includes(spiffeId.trustDomain) && spiffeId.path !== ''
-  return isAccepted ? createHypotheticalPrincipal(spiffeId, options) : null
+  return isAccepted ? createHypotheticalPrincipal(spiffeId, options, credential) : null
 }

@@ -12,6 +12,7 @@ import type { GuardMigrationOptions } from './mode-options.ts'
 import type { Principal } from './principal/principal.ts'
 import type { ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
+import type { Finding } from './review.ts'
 
 /** Authenticates and authorizes the requests of a service. Created by `createGuard`. */
 export interface Guard {
@@ -49,6 +50,11 @@ export interface Guard {
    * without permissive mode.
    */
   readiness(): Readiness | undefined
+  /**
+   * Answers the checklist of a security review from the running configuration, the server and its open connections.
+   * Returns no findings if there is nothing to decide.
+   */
+  review(server: unknown): readonly Finding[]
   /** Returns what audit mode let through since the process started. */
   auditReport(): AuditReport
   /**

@@ -85,6 +85,7 @@ export type {
   DenialEvent,
   DeniedEffect,
   ModeEvent,
+  ReviewEvent,
   SourceEvent,
 } from './events.ts'
 export type { ExplainQuestion } from './explain-question.ts'
@@ -108,3 +109,4 @@ export type { VerifiedPeer } from './principal/create-principal.ts'
 export type { Principal } from './principal/principal.ts'
 export type { ProbeListener } from './probe-listener.ts'
 export type { Probe, ProbeOptions } from './probe-options.ts'
+export type { Finding, FindingId } from './review.ts'

@@ -11,6 +11,7 @@ import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
 import { IssuedOptions } from './connection/issued-options.ts'
 import type { TrustState } from './connection/material-gate.ts'
+import { requireLoopback } from './connection/require-loopback.ts'
 import type { RequestGate } from './connection/request-gate.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
 import type { Verdict } from './decision-outcomes.ts'
@@ -18,6 +19,7 @@ import type { ParsedGuardOptions } from './guard-options.ts'
 import type { GuardParts } from './guard-parts.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { exactRouting, followListener, type ReadRouting, type RecognizeListener } from './listener-routing.ts'
+import { type Finding, startupFindings } from './review.ts'
 import { type AdmittedExchange, createServerGate } from './server-gate.ts'
 
 /** What attached servers need of the guard. */
@@ -26,6 +28,8 @@ export interface AttachmentContext {
   readonly parts: GuardParts
   /** Returns the answer to a denied request. Undefined if its connection is closed without one. */
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
+  /** Reviews a server that begins to listen. */
+  readonly review: (server: NetServer) => readonly Finding[]
 }
 
 /** The servers that a guard is attached to. */
@@ -34,6 +38,7 @@ export class ServerAttachments {
   readonly #tlsOptions: IssuedOptions
   readonly #recognizers = new Set<RecognizeListener>()
   readonly #attached = new WeakSet<object>()
+  #isReviewed = false
 
   constructor(context: AttachmentContext) {
     this.#context = context
@@ -70,7 +75,7 @@ export class ServerAttachments {
     }
     const checked = this.#check(server)
     const { parts, options: guardOptions, answer } = this.#context
-    const { connections, modes } = parts
+    const { connections } = parts
     const readRouting = options.routing ?? followListener(checked, this.#recognizers)
     const admit = createServerGate({
       admit: this.#createAdmission(options, readRouting),
@@ -78,11 +83,31 @@ export class ServerAttachments {
       markUpgraded: (request) => connections.expiry.markWithoutHttp(request),
       begin: needsBegin(guardOptions) ? (exchange) => this.#begin(exchange) : undefined,
     })
+    if (this.#isSidecar)
+      requireLoopback(checked, 'the format xfcc and dangerouslyTrustAnyPeer, which are for a sidecar')
     if (checked instanceof TlsServer) this.#attachTls(checked, admit)
     else if (isPlaintextServer(checked)) attachPlaintextServer(checked, { connections, admit })
-    if (checked.listening) modes.start()
-    checked.prependListener('listening', () => modes.start())
+    if (checked.listening) this.#start(checked)
+    checked.prependListener('listening', () => this.#start(checked))
     this.#attached.add(checked)
+  }
+
+  #start(server: NetServer): void {
+    const { parts, review } = this.#context
+    parts.modes.start()
+    if (this.#isReviewed) return
+    this.#isReviewed = true
+    for (const { id, severity, found, expected, remedy } of review(server)) {
+      if (!startupFindings.has(id)) continue
+      const detail = `found ${found}, expected ${expected}; ${remedy}`
+      parts.events.report({ type: 'review', at: Date.now(), id, severity, detail })
+    }
+  }
+
+  // Istio's sidecar reaches the application on loopback. From anywhere else, the header could be anyone's.
+  get #isSidecar(): boolean {
+    const { forwarded } = this.#context.options.credentials
+    return forwarded !== undefined && forwarded.proxies === undefined && forwarded.format === 'xfcc'
   }
 
   // Without TLS, only a guard that trusts any peer makes sense, and only on loopback.

@@ -48,7 +48,7 @@ function levelOfMode({ outcome }: ModeEvent): 'info' | 'warn' | 'error' {
 
 function describe(event: CountersignEvent): string {
   if (event.type === 'source') return describeSource(event)
-  if (event.type === 'mode') return event.detail
+  if (event.type === 'mode' || event.type === 'review') return event.detail
   const what = describeRequest(event)
   return event.repeated === undefined ? what : `${what}, ${event.repeated} more`
 }

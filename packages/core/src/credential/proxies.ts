@@ -32,8 +32,22 @@ export interface ListedProxy {
 export class ListedProxies {
   readonly #proxies: ReadonlyMap<string, ListedProxy>
 
-  constructor(proxies: readonly ListedProxy[]) {
+  readonly #patterns: readonly string[]
+
+  /** `patterns` are those of all proxies. */
+  constructor(proxies: readonly ListedProxy[], patterns: readonly string[]) {
     this.#proxies = new Map(proxies.map((proxy) => [proxy.id.toString(), proxy]))
+    this.#patterns = patterns
+  }
+
+  /** Returns the listed proxy with a SPIFFE ID, for explanations, or undefined. */
+  findById(spiffeId: string): ListedProxy | undefined {
+    return this.#proxies.get(spiffeId)
+  }
+
+  /** Returns the patterns that match every caller of a trust domain. */
+  listBroad(): readonly string[] {
+    return this.#patterns.filter((pattern) => /^spiffe:\/\/[^/]+\/\*\*$/.test(pattern))
   }
 
   /** Returns the listed proxy that a proof is of, or undefined. */
@@ -75,14 +89,11 @@ export function parseProxies(
         return isForwarded(caller) ? undefined : 'the SPIFFE ID matches none of the patterns in forwards of this proxy'
       },
     })),
+    parsed.flatMap(({ patterns }) => patterns),
   )
 }
 
-function parseProxy(
-  input: unknown,
-  where: string,
-  trustDomains: readonly string[],
-): Pick<ListedProxy, 'id' | 'acceptsTokens'> & { readonly isForwarded: (caller: SpiffeId) => boolean } {
+function parseProxy(input: unknown, where: string, trustDomains: readonly string[]): ParsedProxy {
   const options = parseOptions(input, ['id', 'forwards', 'tokens'], where)
   const { forwards, tokens } = options
   const id = parseId(options['id'], `${where}.id`)
@@ -101,11 +112,13 @@ function parseProxy(
     )
   }
   if (tokens !== undefined && tokens !== true) refuseValue(`${where}.tokens`, tokens, 'true, or nothing')
-  return {
-    id,
-    acceptsTokens: tokens === true,
-    isForwarded: compileCallerPatterns(parsePatterns(forwards, `${where}.forwards`)),
-  }
+  const patterns = parsePatterns(forwards, `${where}.forwards`)
+  return { id, acceptsTokens: tokens === true, patterns, isForwarded: compileCallerPatterns(patterns) }
+}
+
+interface ParsedProxy extends Pick<ListedProxy, 'id' | 'acceptsTokens'> {
+  readonly patterns: readonly string[]
+  readonly isForwarded: (caller: SpiffeId) => boolean
 }
 
 function parsePatterns(input: unknown, where: string): readonly string[] {
