@@ -7,6 +7,7 @@ import { PeerConnections } from './connection/peer-connections.ts'
 import { SourceFollower } from './connection/source-follower.ts'
 import { ForwardedVerifier } from './credential/forwarded-identity.ts'
 import { identityHeaders } from './credential/forwarded/identity-headers.ts'
+import { HeaderNames } from './credential/header-names.ts'
 import { RequestCredentials } from './credential/request-credentials.ts'
 import { TokenVerifier } from './credential/token-identity.ts'
 import { DecisionOutcomes } from './decision-outcomes.ts'
@@ -89,12 +90,10 @@ function createCredentials(
   const { forwarded, jwtSvid } = credentials
   if (forwarded === undefined && jwtSvid === undefined && !isPermissive) return undefined
   const trustDomains = scope.kind === 'spiffe' ? scope.trustDomains : []
-  const read = [...(forwarded?.reader.headers ?? []), ...(jwtSvid === undefined ? [] : ['authorization'])]
+  const identities = forwarded?.reader.headers ?? []
+  const stripped = forwarded === undefined ? [] : [...identityHeaders, ...identities]
   return new RequestCredentials({
-    headers: {
-      kept: new Set(read),
-      stripped: new Set(forwarded === undefined ? [] : [...identityHeaders, ...forwarded.reader.headers]),
-    },
+    names: new HeaderNames(identities, stripped, jwtSvid === undefined ? [] : ['authorization']),
     forwarded:
       forwarded === undefined || ownId === undefined
         ? undefined

@@ -68,35 +68,43 @@ export class ForwardedIdentity {
  */
 export class ForwardedVerifier {
   readonly #policy: ForwardedPolicy
-  readonly #kept = new BoundedMap<Kept>(keptBounds)
+  readonly #kept = new BoundedMap<StatedIdentity>(keptBounds)
 
   constructor(policy: ForwardedPolicy) {
     this.#policy = policy
   }
 
-  /** Returns whether the headers of a request state an identity, acceptable or not. */
-  isClaimed(carried: CarriedCredentials, forwarder: Forwarder | undefined): boolean {
-    return this.#read(carried, this.#keyOf(carried, forwarder)).kind !== 'none'
+  /** Returns what the headers of a request state about its caller. Nothing of it is verified. */
+  inspect(carried: CarriedCredentials): StatedIdentity {
+    const kept = this.#kept.get(carried.identityKey)
+    if (kept?.isOf(carried) === true) return kept
+    return new StatedIdentity(
+      carried,
+      this.#policy.reader.read((name) => carried.lines(name)),
+    )
   }
 
-  /** Verifies the identity that the headers of a request state, as of `now` (epoch milliseconds). */
+  /** Verifies the identity that a request states, as of `now` (epoch milliseconds). */
   verify(
-    carried: CarriedCredentials,
+    stated: StatedIdentity,
     forwarder: Forwarder | undefined,
     trustState: TrustState,
     now: number,
   ): ForwardedIdentity | CredentialRefusal {
-    const key = this.#keyOf(carried, forwarder)
-    const kept = this.#kept.get(key)
-    if (kept !== undefined && isStillProven(kept, forwarder, trustState, now)) {
-      this.#kept.refresh(key)
-      return kept.identity
+    const proven = stated.proven.get(forwarder?.proof)
+    if (proven !== undefined && isStillProven(proven, trustState, now)) {
+      this.#kept.refresh(stated.key)
+      return proven.identity
     }
-    const claim = this.#read(carried, key)
-    const identity = this.#prove(claim, forwarder, trustState, now)
-    if (identity instanceof ForwardedIdentity) {
-      this.#kept.set(key, { claim, identity, trust: trustState.trust }, 2 * key.length + sizeOf(claim))
-    } else this.#kept.delete(key)
+    const identity = this.#prove(stated.claim, forwarder, trustState, now)
+    if (!(identity instanceof ForwardedIdentity)) {
+      this.#kept.delete(stated.key)
+      return identity
+    }
+    // The same caller may come through several proxies, whose certificates are renewed.
+    if (stated.proven.size >= mostForwarders) stated.proven.clear()
+    stated.proven.set(forwarder?.proof, { identity, trust: trustState.trust })
+    this.#kept.set(stated.key, stated, stated.bytes)
     return identity
   }
 
@@ -176,47 +184,53 @@ export class ForwardedVerifier {
     if (detail !== undefined) return { reason: 'forwarding_not_allowed', detail, claimed }
     return mint({ ...facts, expiresAt: Math.min(expiresAt, proof.expiresAt) })
   }
+}
 
-  #read(carried: CarriedCredentials, key: string): ForwardedClaim {
-    return this.#kept.get(key)?.claim ?? this.#policy.reader.read((name) => carried.lines(name))
+/** What the headers of a request state about its caller, and what was proven of it. */
+export class StatedIdentity {
+  readonly key: string
+  readonly claim: ForwardedClaim
+  /** By the proof of the proxy. */
+  readonly proven: Map<Proof | undefined, Proven> = new Map()
+  readonly #lines: readonly (readonly string[])[]
+
+  constructor(carried: CarriedCredentials, claim: ForwardedClaim) {
+    this.key = carried.identityKey
+    this.claim = claim
+    this.#lines = carried.identityLines
   }
 
-  // Lines are joined by characters that no header can contain, so that no two requests have the same key.
-  #keyOf(carried: CarriedCredentials, forwarder: Forwarder | undefined): string {
-    let key = forwarder === undefined ? '' : forwarder.proxy.id.toString()
-    for (const name of this.#policy.reader.headers) key += `\0${carried.lines(name).join('\n')}`
-    return key
+  /** Returns whether another request states the same. */
+  isOf(carried: CarriedCredentials): boolean {
+    return carried.hasIdentity(this.#lines)
+  }
+
+  /** The approximate size, in bytes. */
+  get bytes(): number {
+    const ofLines = this.#lines.flat().reduce((sum, { length }) => sum + 2 * length, ofClaim)
+    if (this.claim.kind !== 'certificate') return ofLines
+    return this.claim.chain.reduce((sum, { length }) => sum + length, ofLines + this.claim.leaf.length)
   }
 }
 
-interface Kept {
-  readonly claim: ForwardedClaim
+interface Proven {
   readonly identity: ForwardedIdentity
   readonly trust: TrustState['trust']
 }
 
 const keptBounds: MapBounds = { entries: 4096, bytes: 16 * 1024 * 1024 }
+const mostForwarders = 8
 
 // After other material was accepted, or if the clock was set back, it is verified again.
-function isStillProven(
-  { identity, trust }: Kept,
-  forwarder: Forwarder | undefined,
-  trustState: TrustState,
-  now: number,
-): boolean {
+function isStillProven({ identity, trust }: Proven, trustState: TrustState, now: number): boolean {
   const { expiresAt, path } = identity
-  if (trust !== trustState.trust || identity.forwarder?.proof !== forwarder?.proof || now >= expiresAt) return false
+  if (trust !== trustState.trust || now >= expiresAt) return false
   for (const { notBefore } of path) if (now < notBefore) return false
   return true
 }
 
 function refuse(detail: string, claimed?: string): CredentialRefusal {
   return { reason: 'forwarded_invalid', detail, claimed }
-}
-
-function sizeOf(claim: ForwardedClaim): number {
-  if (claim.kind !== 'certificate') return ofClaim
-  return claim.chain.reduce((sum, { length }) => sum + length, ofClaim + claim.leaf.length)
 }
 
 /** The size of an entry without its header lines and certificates, in bytes. */

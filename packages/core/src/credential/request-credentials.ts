@@ -1,14 +1,15 @@
 import type { TrustState } from '../connection/material-gate.ts'
-import { CarriedCredentials, type CarriedHeaders, type CarryingRequest } from './carried-credentials.ts'
+import { CarriedCredentials, type CarryingRequest } from './carried-credentials.ts'
 import type { CredentialRefusal } from './credential-refusal.ts'
-import type { ForwardedIdentity, ForwardedVerifier, Forwarder } from './forwarded-identity.ts'
+import type { ForwardedIdentity, ForwardedVerifier, Forwarder, StatedIdentity } from './forwarded-identity.ts'
 import type { PendingCredential } from './pending-credential.ts'
+import type { HeaderNames } from './header-names.ts'
 import { type Peer, selectCredential } from './select-credential.ts'
 import type { TokenIdentity, TokenVerifier } from './token-identity.ts'
 
 /** The verifiers of a guard that accepts more than the certificates of its peers. */
 export interface CredentialVerifiers {
-  readonly headers: CarriedHeaders
+  readonly names: HeaderNames
   /** Undefined if the guard accepts no forwarded identities. */
   readonly forwarded: ForwardedVerifier | undefined
   /** Undefined if the guard accepts no tokens. */
@@ -37,22 +38,27 @@ export class RequestCredentials {
 
   /** Reads the credentials of a request, and removes the headers that no handler may see. Later calls do nothing. */
   receive(request: CarryingRequest): void {
-    CarriedCredentials.of(request, this.#verifiers.headers)
+    CarriedCredentials.of(request, this.#verifiers.names)
   }
 
   /** Verifies the credential that counts for a request of this peer, as of `now` (epoch milliseconds). */
   prove(request: CarryingRequest, peer: Peer, trustState: TrustState, now: number): ProvenCredential {
-    const { forwarded, tokens, headers } = this.#verifiers
-    const carried = CarriedCredentials.of(request, headers)
+    const { forwarded, tokens, names } = this.#verifiers
+    const carried = CarriedCredentials.of(request, names)
     const forwarder: Forwarder | undefined = peer.kind === 'proxy' ? peer : undefined
+    let stated: StatedIdentity | undefined
     const selection = selectCredential(peer, {
-      hasForwarded: () => forwarded?.isClaimed(carried, forwarder) === true,
+      hasForwarded: () => {
+        stated = forwarded?.inspect(carried)
+        return stated !== undefined && stated.claim.kind !== 'none'
+      },
       hasToken: () => tokens?.isClaimed(carried) === true,
     })
     if (selection === 'both') return both
     if (selection === 'token') return tokens?.verify(carried, forwarder, now) ?? 'nothing'
     if (selection === 'peer' || selection === 'nothing') return selection
-    return forwarded?.verify(carried, forwarder, trustState, now) ?? 'nothing'
+    if (forwarded === undefined || stated === undefined) return 'nothing'
+    return forwarded.verify(stated, forwarder, trustState, now)
   }
 }
 

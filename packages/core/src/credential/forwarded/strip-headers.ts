@@ -10,18 +10,58 @@ export function readHeaderLines(rawHeaders: readonly string[]): HeaderLines {
   return (name) => rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
 }
 
+/** A field line to remove. */
+export interface StrippedLine {
+  /** In lower case. */
+  readonly name: string
+  /** The position of the name in the list of names and values. */
+  readonly index: number
+}
+
+/** What reading the headers of a request has shown. */
+export interface ReceivedHeaders {
+  /** The lines to remove, in order. */
+  readonly stripped: readonly StrippedLine[]
+  /** True if an HTTP/1 request may have trailers. */
+  readonly mayHaveTrailers: boolean
+}
+
 /**
  * Removes headers from a request of an HTTP/1 or HTTP/2 server, before a handler sees it: from every view of its headers
  * and, when they arrive, of its trailers. Call it where the server emits the request.
  *
  * @param names in lower case
+ * @param received what the caller found while it read the headers
  */
-export function stripHeaders(request: object, names: ReadonlySet<string>): void {
-  stripViews(request, headerViews, names)
+export function stripReceived(
+  request: object,
+  names: ReadonlySet<string>,
+  { stripped, mayHaveTrailers }: ReceivedHeaders,
+): void {
+  if (stripped.length > 0) cutHeaders(request, stripped)
   stripViews(request, trailerViews, names)
   const stream: unknown = Reflect.get(request, 'stream')
   if (stream instanceof Readable) stripHttp2Trailers(stream, names)
-  else if (request instanceof Readable && mayHaveTrailers(request)) stripHttp1Trailers(request, names)
+  else if (mayHaveTrailers && request instanceof Readable) stripHttp1Trailers(request, names)
+}
+
+/**
+ * Removes headers from a request, as `stripReceived` does, and finds out itself which of them the request has.
+ *
+ * @param names in lower case
+ */
+export function stripHeaders(request: object, names: ReadonlySet<string>): void {
+  const rawHeaders: unknown = Reflect.get(request, 'rawHeaders')
+  const lines: readonly unknown[] = Array.isArray(rawHeaders) ? rawHeaders : []
+  const mayHaveTrailers = lines.some((name, at) => at % 2 === 0 && lowerCase(name) === 'transfer-encoding')
+  stripReceived(request, names, { stripped: findLines(lines, names), mayHaveTrailers })
+}
+
+function cutHeaders(request: object, stripped: readonly StrippedLine[]): void {
+  // Node.js builds the objects from the list when they are first read, by a count of its own. So read them first.
+  for (const property of ['headers', 'headersDistinct']) deleteKeys(Reflect.get(request, property), stripped)
+  const lines: unknown = Reflect.get(request, 'rawHeaders')
+  if (Array.isArray(lines)) cutLines(lines, stripped)
 }
 
 /** The properties of a request that hold the same fields: the names and values as received, and objects by name. */
@@ -30,25 +70,24 @@ interface Views {
   readonly objects: readonly string[]
 }
 
-const headerViews: Views = { raw: 'rawHeaders', objects: ['headers', 'headersDistinct'] }
 const trailerViews: Views = { raw: 'rawTrailers', objects: ['trailers', 'trailersDistinct'] }
 
 function stripViews(message: object, { raw, objects }: Views, names: ReadonlySet<string>): void {
   const lines: unknown = Reflect.get(message, raw)
   if (!Array.isArray(lines)) return
-  const found = findNames(lines, names)
+  const found = findLines(lines, names)
   if (found.length === 0) return
-  // Node.js builds the objects from the list when they are first read, by a count of its own. So read them first.
+  // Read before the list is cut, for the same reason.
   const views = objects.map((property): unknown => Reflect.get(message, property))
   for (const view of views) deleteKeys(view, found)
-  cutLines(lines, names)
+  cutLines(lines, found)
 }
 
-function findNames(lines: readonly unknown[], names: ReadonlySet<string>): readonly string[] {
-  const found: string[] = []
-  for (let at = 0; at < lines.length; at += 2) {
-    const name = lowerCase(lines[at])
-    if (names.has(name)) found.push(name)
+function findLines(lines: readonly unknown[], names: ReadonlySet<string>): readonly StrippedLine[] {
+  const found: StrippedLine[] = []
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lowerCase(lines[index])
+    if (names.has(name)) found.push({ name, index })
   }
   return found
 }
@@ -57,25 +96,25 @@ function lowerCase(name: unknown): string {
   return typeof name === 'string' ? name.toLowerCase() : ''
 }
 
-function deleteKeys(fields: unknown, found: readonly string[]): void {
+function deleteKeys(fields: unknown, found: readonly StrippedLine[]): void {
   if (typeof fields !== 'object' || fields === null) return
-  for (const name of found) Reflect.deleteProperty(fields, name)
+  for (const { name } of found) Reflect.deleteProperty(fields, name)
 }
 
-function cutLines(lines: unknown[], names: ReadonlySet<string>): void {
+// Moves the lines that stay, which is faster than to cut each one.
+function cutLines(lines: unknown[], found: readonly StrippedLine[]): void {
+  let next = 0
   let kept = 0
-  for (let at = 0; at < lines.length; at += 2) {
-    if (names.has(lowerCase(lines[at]))) continue
-    lines.copyWithin(kept, at, at + 2)
+  for (let index = 0; index < lines.length; index += 2) {
+    if (found[next]?.index === index) {
+      next += 1
+      continue
+    }
+    lines[kept] = lines[index]
+    lines[kept + 1] = lines[index + 1]
     kept += 2
   }
-  lines.splice(kept)
-}
-
-/** HTTP/1 has trailers only in a chunked body. */
-function mayHaveTrailers(request: Readable): boolean {
-  const headers: unknown = Reflect.get(request, 'headers')
-  return typeof headers === 'object' && headers !== null && 'transfer-encoding' in headers
+  lines.length = kept
 }
 
 /**
@@ -98,7 +137,8 @@ function stripHttp2Trailers(stream: Readable, names: ReadonlySet<string>): void 
   if (Reflect.get(stream, 'endAfterHeaders') === true) return
   stream.prependListener('trailers', (trailers: unknown, _flags: unknown, rawTrailers: unknown) => {
     if (!Array.isArray(rawTrailers)) return
-    deleteKeys(trailers, findNames(rawTrailers, names))
-    cutLines(rawTrailers, names)
+    const found = findLines(rawTrailers, names)
+    deleteKeys(trailers, found)
+    cutLines(rawTrailers, found)
   })
 }
