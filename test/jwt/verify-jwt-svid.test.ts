@@ -46,7 +46,10 @@ test('the class of the proof is not exported as a value', async () => {
 
   assert.deepEqual(Object.keys(exported).toSorted(), [
     'JwtBundle',
+    'createReplaceableJwtBundles',
+    'fileJwtBundles',
     'readAudiences',
+    'readJwtBundles',
     'staticJwtBundles',
     'verifyJwtSvid',
   ])

@@ -32,7 +32,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   fastify: ['@countersign/core', '@countersign/core/adapter'],
   express: ['@countersign/core', '@countersign/core/adapter'],
   client: ['@countersign/core', '@countersign/core/adapter'],
-  'workload-api': ['@countersign/spiffe', '@countersign/spiffe/internal', '@countersign/spiffe/options'],
+  'workload-api': [
+    '@countersign/spiffe',
+    '@countersign/spiffe/internal',
+    '@countersign/spiffe/jwt',
+    '@countersign/spiffe/options',
+  ],
   testkit: [
     '@countersign/core',
     '@countersign/core/testing',

@@ -4,6 +4,7 @@
  * @module @countersign/workload-api
  */
 export { type EndpointAddress, formatEndpoint, parseEndpointAddress } from './endpoint/endpoint-address.ts'
+export { jwtBundleSource, type JwtBundleSourceOptions } from './jwt/jwt-bundle-source.ts'
 export type { JwtSvid } from './jwt/jwt-svid.ts'
 export { AgentError } from './wire/agent-error.ts'
 export {

@@ -21,7 +21,7 @@ export type OwnPlan =
   | { readonly kind: 'store'; readonly keyStore: PlannedFile }
 
 /** The files of the authorities: by trust domain, in a folder, or of a CA. */
-type TrustPlan =
+export type TrustPlan =
   | { readonly kind: 'bundles'; readonly files: ReadonlyMap<string, PlannedFile> }
   | { readonly kind: 'folder'; readonly path: string }
   | { readonly kind: 'ca'; readonly files: readonly PlannedFile[] }
@@ -86,7 +86,12 @@ function parseCa(ca: unknown): readonly PlannedFile[] {
   return ca.map((location: unknown, index) => parseLocation(`ca[${index}]`, location))
 }
 
-function checkTrustDomain(name: string): void {
+/**
+ * Checks a key of `bundles`.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkTrustDomain(name: string): void {
   const expected = `bundles: found the name ${describeValue(name)}, expected the bare name of a trust domain in lower case, such as 'saas.example'`
   try {
     if (parseTrustDomain(name) !== name) refuse(expected)
@@ -112,25 +117,36 @@ function parseLocation(option: string, input: unknown): PlannedFile {
   return { ...file, passphrase }
 }
 
-function parsePath(option: string, input: unknown): string {
+/**
+ * Returns an absolute path.
+ *
+ * @param inMemory what to use instead for content that is not in a file, for messages
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parsePath(option: string, input: unknown, inMemory = 'staticSource()'): string {
   // A key passed instead of its path must not appear in a log.
   if (typeof input === 'string' && input.includes('-----BEGIN')) {
     return refuse(
-      `${option}: found PEM text, expected the path of a file; for content that is not in a file, use staticSource()`,
+      `${option}: found PEM text, expected the path of a file; for content that is not in a file, use ${inMemory}`,
     )
   }
   // For NUL, `fs` would throw its own error. No path can contain it.
   if (typeof input === 'string' && input !== '' && !input.includes('\0')) return resolve(input)
-  return refuse(`${option}: found ${describeValue(input)}, expected the path of a file${adviseFor(input)}`)
+  return refuse(`${option}: found ${describeValue(input)}, expected the path of a file${adviseFor(input, inMemory)}`)
 }
 
 // A caller that already has the content does not need this source.
-function adviseFor(input: unknown): string {
-  if (isUint8Array(input)) return '; for content that is not in a file, use staticSource()'
+function adviseFor(input: unknown, inMemory = 'staticSource()'): string {
+  if (isUint8Array(input)) return `; for content that is not in a file, use ${inMemory}`
   return input instanceof URL ? '; convert it with fileURLToPath()' : ''
 }
 
-function parsePollMs(input: unknown): number {
+/**
+ * Returns the interval in milliseconds at which files are read without a notification.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parsePollMs(input: unknown): number {
   if (input === undefined) return 30_000
   if (typeof input === 'number' && Number.isInteger(input) && input >= 1000 && input <= longestTimeout) return input
   return refuse(`pollMs: found ${describeValue(input)}, expected whole milliseconds from 1000 to ${longestTimeout}`)

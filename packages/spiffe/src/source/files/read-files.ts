@@ -4,8 +4,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { SourceError } from '../../errors.ts'
 import { listBundles } from './bundle-folder.ts'
 import { describeIdentity } from './file-identity.ts'
-import type { FilePlan, OwnPlan, PlannedFile } from './file-plan.ts'
+import type { OwnPlan, PlannedFile, TrustPlan } from './file-plan.ts'
 import { type FileContent, readFile } from './read-file.ts'
+
+/** The files to read. A source of bundles has none of its own. */
+export interface FileSet {
+  readonly own?: OwnPlan
+  readonly trust: TrustPlan
+}
 
 /** The content of all files of a plan at one time. */
 export interface ReadFiles {
@@ -31,7 +37,7 @@ type TrustFiles =
  * @throws {SourceError} `file_missing`, `file_forbidden` or `file_unsuitable`, naming one of our own files or a file of
  * a CA without SPIFFE; `files_unstable` if the files change faster than they can be read
  */
-export async function readFiles(plan: FilePlan): Promise<ReadFiles> {
+export async function readFiles(plan: FileSet): Promise<ReadFiles> {
   for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
     const isLast = attempt === mostAttempts
     const resolved = await resolveTrust(plan)
@@ -59,7 +65,8 @@ function describeUnstable(what: string): SourceError {
 }
 
 /** Returns the files of our own key and chain. */
-export function listOwn(own: OwnPlan): readonly PlannedFile[] {
+export function listOwn(own: OwnPlan | undefined): readonly PlannedFile[] {
+  if (own === undefined) return []
   return own.kind === 'pair' ? [own.key, own.cert] : [own.keyStore]
 }
 
@@ -68,7 +75,7 @@ interface ResolvedTrust {
   readonly failures: ReadonlyMap<string, SourceError>
 }
 
-async function resolveTrust({ trust }: FilePlan): Promise<ResolvedTrust> {
+async function resolveTrust({ trust }: FileSet): Promise<ResolvedTrust> {
   if (trust.kind !== 'folder') return { trust, failures: new Map() }
   const { files, failures } = await listBundles(trust.path)
   return { trust: { kind: 'bundles', files }, failures }
@@ -89,7 +96,7 @@ const mostOwnBytes = 2 ** 20
 const mostBundleBytes = 4 * 2 ** 20
 
 /** Lists each path once, so that a key and a chain in one file come from the same read. */
-function listPaths(own: OwnPlan, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
+function listPaths(own: OwnPlan | undefined, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
   const paths = new Map<string, ListedPath>()
   const add = (files: Iterable<PlannedFile>, isNeeded: boolean, mostBytes: number): void => {
     for (const { option, path, passphraseFile } of files) {

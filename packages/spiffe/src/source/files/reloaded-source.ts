@@ -1,10 +1,10 @@
-import { CertificateError, type SpiffeErrorCode, SourceError } from '../../errors.ts'
+import { CertificateError, SourceError } from '../../errors.ts'
 import type { NoticingSource, SourceNotice } from '../../trust/x509-source.ts'
-import type { RefusedBundle } from './file-bundles.ts'
 import type { FilePlan } from './file-plan.ts'
 import { FolderWatch } from './folder-watch.ts'
 import { findOpenMode } from './key-permission.ts'
 import type { MaterialLoader } from './material-loader.ts'
+import { causeOf, createRefusal, describeRefusal, describeWatchFailure, fastPollMs } from './reload-failure.ts'
 import { ReloadSchedule } from './reload-schedule.ts'
 import type { ReplaceableSource } from '../replaceable-source.ts'
 import { advanceSourceState, isReported, type SourceStateEvent, startSourceState } from '../source-state.ts'
@@ -110,14 +110,11 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
     if (isNew) this.#schedule.change()
     this.#schedule.pollEvery(failure === undefined ? this.#plan.pollMs : fastPollMs)
     if (failure !== undefined && this.#watchFailure === undefined) {
-      const detail = `${failure}; until this is fixed, the files are read every second`
-      this.#held.notify({ outcome: 'warning', code: 'watching_failed', detail })
+      this.#held.notify(describeWatchFailure(failure))
     }
     this.#watchFailure = failure
   }
 }
-
-const fastPollMs = 1000
 
 type FailureEvent = Extract<SourceStateEvent, { readonly type: 'failed' | 'withdrawn' }>
 
@@ -129,32 +126,4 @@ function describeFailure(error: unknown): FailureEvent {
   }
   if (error instanceof SourceError || error instanceof CertificateError) return createRefusal(error)
   return createRefusal({ code: 'update_refused', message: `the files could not be loaded: ${String(error)}` })
-}
-
-function describeRefusal({ trustDomain, error, lastGoodAt }: RefusedBundle): FailureEvent {
-  const seconds = Math.max(0, Math.round((Date.now() - lastGoodAt) / 1000))
-  const age =
-    seconds < 120
-      ? `${seconds} s`
-      : seconds < 7200
-        ? `${Math.round(seconds / 60)} min`
-        : `${Math.round(seconds / 3600)} h`
-  const moment = new Date(lastGoodAt).toISOString()
-  const { detail, ...refusal } = createRefusal(error)
-  // The age is not part of `cause`: an older bundle is not a new failure.
-  return { ...refusal, trustDomain, detail: `${detail}; the content that was read ${age} ago (${moment}) stays in use` }
-}
-
-function createRefusal({
-  code,
-  message,
-}: {
-  readonly code: SpiffeErrorCode
-  readonly message: string
-}): Extract<SourceStateEvent, { readonly type: 'failed' }> {
-  return { type: 'failed', outcome: 'refused', code, detail: message, cause: causeOf(code, message) }
-}
-
-function causeOf(code: SpiffeErrorCode, message: string): string {
-  return `${code}\n${message}`
 }

@@ -1,16 +1,15 @@
 import { readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBundleFile } from './bundle-folder.ts'
-import type { FilePlan } from './file-plan.ts'
 import type { Interests } from './folder-watch.ts'
-import { listOwn } from './read-files.ts'
+import { type FileSet, listOwn } from './read-files.ts'
 import { traceLinks } from './trace-links.ts'
 
 /**
  * Returns every folder where a change can affect the files of a plan, with the relevant names. Valid only for the
  * current symbolic links.
  */
-export async function findInterests({ own, trust }: FilePlan): Promise<Interests> {
+export async function findInterests({ own, trust }: FileSet): Promise<Interests> {
   const interests = new Map<string, ((name: string) => boolean)[]>()
   const add = (folder: string, isWorthALook: (name: string) => boolean): void => {
     interests.set(folder, [...(interests.get(folder) ?? []), isWorthALook])
