@@ -47,9 +47,10 @@ test('issues JWT-SVIDs for every entry, or for the requested one', async (contex
 })
 
 test('the agent validates its own JWT-SVIDs, across a rotation and across its trust domains', async (context) => {
-  const [own, partner, next] = await Promise.all([
+  const [own, partner, next, last] = await Promise.all([
     createAuthority('saas.example'),
     createAuthority('partner.example'),
+    createAuthority('saas.example'),
     createAuthority('saas.example'),
   ])
   const entries = [{ spiffeId: billing }, { spiffeId: 'spiffe://partner.example/client' }]
@@ -65,7 +66,7 @@ test('the agent validates its own JWT-SVIDs, across a rotation and across its tr
   const [token = ''] = tokens
   await agent.setAuthority(next)
   await client.validate('core-api', token)
-  await agent.restart({ authority: own })
+  await agent.restart({ authority: last })
   const again = new RawClient(context, agent)
   await assert.rejects(again.validate('core-api', token), { code: 'INVALID_ARGUMENT' })
 })
@@ -87,6 +88,24 @@ test('the agent rejects a token that is not a JWT-SVID for this audience', async
   await assert.rejects(client.validate('core-api', forged?.svid ?? ''), refused)
   await assert.rejects(client.validate('core-api', expired?.svid ?? ''), refused)
   await client.validate('core-api', token)
+})
+
+test('the agent and its authority sign with the same key', async (context) => {
+  const authority = await createAuthority('saas.example')
+  const client = new RawClient(context, await openAgent(context, { authority }))
+  const { token } = authority.issueJwt('spiffe://saas.example/ns/production/sa/mailer', { audience: 'core-api' })
+
+  const { spiffe_id } = await client.validate('core-api', token)
+  assert.equal(spiffe_id, 'spiffe://saas.example/ns/production/sa/mailer')
+})
+
+test('the agent issues JWT-SVIDs with the faults of their entry', async (context) => {
+  const entries = [{ spiffeId: billing, jwtFaults: ['wrong_audience'] }] as const
+  const client = new RawClient(context, await openAgent(context, { entries }))
+  const [svid] = (await client.jwtSvids(['core-api'])).svids
+
+  assert.deepEqual(parseToken(svid?.svid ?? '').payload['aud'], ['another-service'])
+  await assert.rejects(client.validate('core-api', svid?.svid ?? ''), { code: 'INVALID_ARGUMENT' })
 })
 
 interface ParsedToken {

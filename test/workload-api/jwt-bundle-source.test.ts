@@ -5,6 +5,7 @@ import { type NoticingJwtBundleSource, verifyJwtSvid } from '@countersign/spiffe
 import { createAuthority } from '@countersign/testkit'
 import type { Agent } from '@countersign/testkit/workload-api'
 import { createWorkloadApiClient, jwtBundleSource, type JwtBundleSourceOptions } from '@countersign/workload-api'
+import { status } from '@grpc/grpc-js'
 import { createSigner, toDocument } from '../jwt/tokens.ts'
 import { billing, startBillingAgent } from './agent-service.ts'
 import { type Script, startScriptedAgent } from './scripted-agent.ts'
@@ -153,9 +154,9 @@ test('does not drop the bundles after a denial that the agent reverts', async (c
 })
 
 const hopeless: readonly (readonly [Script['last'], string])[] = [
-  [{ code: 7, details: 'no identity issued' }, 'agent_denied'],
-  [{ code: 12, details: 'not offered' }, 'agent_unsupported'],
-  [{ code: 3, details: 'not this endpoint' }, 'agent_refused'],
+  [{ code: status.PERMISSION_DENIED, details: 'no identity issued' }, 'agent_denied'],
+  [{ code: status.UNIMPLEMENTED, details: 'not offered' }, 'agent_unsupported'],
+  [{ code: status.INVALID_ARGUMENT, details: 'not this endpoint' }, 'agent_refused'],
 ]
 
 for (const [last, code] of hopeless) {

@@ -42,6 +42,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     '@countersign/core',
     '@countersign/core/testing',
     '@countersign/spiffe',
+    '@countersign/spiffe/jwt',
     '@countersign/spiffe/options',
     '@countersign/workload-api',
     '@countersign/workload-api/wire',
@@ -71,7 +72,6 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   testkit: {
     '@peculiar/x509': 'sign-certificate.ts',
-    jose: 'workload-api/jwt-authority.ts',
     'reflect-metadata': 'sign-certificate.ts',
   },
   'workload-api': { '@bufbuild/protobuf': 'wire/message-codec.ts' },

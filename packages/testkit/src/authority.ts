@@ -4,6 +4,8 @@ import type { TestKey } from './key.ts'
 import { type AuthorityOptions, draftAuthority } from './authority-options.ts'
 import { Caller } from './caller.ts'
 import type { DistinguishedNames } from './blueprint.ts'
+import { createJwtAuthority, type JwtAuthority, type JwtAuthorityKey } from './jwt-authority.ts'
+import { type IssueJwtOptions, issueJwtSvid, type TestJwtSvid } from './jwt-svid.ts'
 import { toPem } from './pem.ts'
 import { signCertificate } from './sign-certificate.ts'
 import { aTestSvid, type IssueOptions, issueSvid, isTestSvid, type TestSvid } from './svid.ts'
@@ -23,7 +25,8 @@ export async function createAuthority(trustDomain: string, options: AuthorityOpt
   const name = parseTrustDomain(trustDomain)
   const blueprint = draftAuthority(name, `${name} X.509 authority`, options, 'createAuthority')
   const { der, key } = await signCertificate(blueprint)
-  return new Authority({ trustDomain: name, subject: blueprint.subject, key, der, root: der, intermediates: [] })
+  const jwt = createJwtAuthority()
+  return new Authority({ trustDomain: name, subject: blueprint.subject, key, der, root: der, intermediates: [], jwt })
 }
 
 /** An X.509 authority of a trust domain. Issues valid and faulty SVIDs, and intermediate authorities. */
@@ -38,6 +41,10 @@ export class Authority {
   readonly key: TestKey
   /** The certificate for the bundle of this trust domain. For an intermediate, this is its root. */
   readonly bundlePem: string
+  /** The public key that verifies the JWT-SVIDs of this authority. A root and its intermediates share one. */
+  readonly jwtAuthority: JwtAuthorityKey
+  /** The JWT authority of this trust domain as a SPIFFE bundle document, for `staticJwtBundles`. */
+  readonly jwtBundle: string
   readonly #parts: AuthorityParts
 
   /** Called by `createAuthority` and by the parent authority. */
@@ -49,13 +56,15 @@ export class Authority {
     this.key = parts.key
     this.keyPem = parts.key.pem
     this.bundlePem = toPem(parts.root)
+    this.jwtAuthority = parts.jwt.jwk
+    this.jwtBundle = JSON.stringify({ keys: [{ ...parts.jwt.jwk, use: 'jwt-svid' }] })
   }
 
   /** Creates an authority below this one. The SVIDs it issues include the chain up to, but not including, the root. */
   async intermediate(options: AuthorityOptions = {}): Promise<Authority> {
     const blueprint = draftAuthority(this.trustDomain, `${this.trustDomain} intermediate`, options, 'intermediate')
     const { der, key } = await signCertificate(blueprint, this.#parts)
-    const { root, intermediates, trustDomain } = this.#parts
+    const { root, intermediates, trustDomain, jwt } = this.#parts
     return new Authority({
       trustDomain,
       subject: blueprint.subject,
@@ -63,6 +72,7 @@ export class Authority {
       der,
       root,
       intermediates: [der, ...intermediates],
+      jwt,
     })
   }
 
@@ -73,11 +83,11 @@ export class Authority {
    */
   async crossSign(other: Authority, options: AuthorityOptions = {}): Promise<Authority> {
     checkArgument(other, 'crossSign', anAuthority)
-    const { subject, key, trustDomain } = other.#parts
+    const { subject, key, trustDomain, jwt } = other.#parts
     const blueprint = { ...draftAuthority(trustDomain, '', options, 'crossSign'), subject, key }
     const { der } = await signCertificate(blueprint, this.#parts)
     const { root, intermediates } = this.#parts
-    return new Authority({ trustDomain, subject, key, der, root, intermediates: [der, ...intermediates] })
+    return new Authority({ trustDomain, subject, key, der, root, intermediates: [der, ...intermediates], jwt })
   }
 
   /**
@@ -89,6 +99,18 @@ export class Authority {
    */
   issue(spiffeId: string, options: IssueOptions = {}): Promise<TestSvid> {
     return issueSvid(spiffeId, options, this.#parts)
+  }
+
+  /**
+   * Issues a JWT-SVID, by default a valid one for five minutes, like SPIRE's. An embedded agent with this authority
+   * signs with the same key.
+   *
+   * @throws {SpiffeIdError} if the text is not a SPIFFE ID
+   * @throws {ConfigurationError} `option_invalid` without an audience, for an ID without a path, an ID of another trust
+   * domain without the fault `foreign_trust_domain`, or an unknown fault
+   */
+  issueJwt(spiffeId: string, options: IssueJwtOptions): TestJwtSvid {
+    return issueJwtSvid(spiffeId, options, this.#parts)
   }
 
   /**
@@ -135,4 +157,6 @@ export interface AuthorityParts {
   readonly root: Buffer
   /** The DER of this certificate and all above it except the root. Empty for a root. */
   readonly intermediates: readonly Buffer[]
+  /** Shared by a root and its intermediates. */
+  readonly jwt: JwtAuthority
 }

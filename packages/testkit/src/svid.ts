@@ -134,7 +134,13 @@ export const certificateKinds: Readonly<Record<string, OptionKind>> = {
 
 const issueKinds = { ...certificateKinds, uris: texts, dnsNames: texts, ipAddresses: texts }
 
-function checkSpiffeId(text: string, trustDomain: string, faults: readonly SvidFault[]): void {
+/**
+ * Checks the SPIFFE ID that an SVID is requested for.
+ *
+ * @throws {SpiffeIdError} if the text is not a SPIFFE ID
+ * @throws {ConfigurationError} `option_invalid` without a path, or for another trust domain without the fault for it
+ */
+export function checkSpiffeId(text: string, trustDomain: string, faults: readonly string[]): void {
   const id = SpiffeId.parse(text)
   if (id.path === '') {
     throw new ConfigurationError(

@@ -2,7 +2,7 @@ import { ConfigurationError, SpiffeId } from '@countersign/spiffe'
 import type { Authority } from '../authority.ts'
 import { type HeldSvid, issueHeldSvid, ttlOf } from './held-svid.ts'
 import { parseEntries, type RegistrationEntry } from './registration-entry.ts'
-import { foundKeys, type TrustDomainKeys } from './trust-domain-keys.ts'
+import type { TrustDomainKeys } from './trust-domain-keys.ts'
 
 /** What an answer depends on. */
 export interface AgentContent {
@@ -78,10 +78,9 @@ export class AgentState implements AgentContent {
     }
     const isOwn = ({ svid }: HeldSvid): boolean => SpiffeId.parse(svid.spiffeId).trustDomain === trustDomain
     const longest = Math.max(0, ...this.#held.filter(isOwn).map(({ entry }) => ttlOf(entry) + 1))
-    const { x509, jwt } = keys
-    const retiring = { x509, jwt, retireAt: Date.now() + (overlapSeconds ?? longest) * 1000 }
+    const retiring = { authority: keys.issuer, retireAt: Date.now() + (overlapSeconds ?? longest) * 1000 }
     const former = overlapSeconds === 0 ? [] : [retiring, ...keys.former]
-    this.#keys.set(trustDomain, { ...(await foundKeys(next)), former })
+    this.#keys.set(trustDomain, { issuer: next, former })
     await this.renew(isOwn)
   }
 
@@ -103,6 +102,6 @@ export class AgentState implements AgentContent {
   #authorityOf({ spiffeId }: RegistrationEntry): Authority {
     const keys = this.#keys.get(SpiffeId.parse(spiffeId).trustDomain)
     if (keys === undefined) throw new TypeError(`found '${spiffeId}', expected an ID of a trust domain of the agent`)
-    return keys.x509
+    return keys.issuer
   }
 }

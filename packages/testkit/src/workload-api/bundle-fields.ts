@@ -35,7 +35,7 @@ export function encodeJwtBundles(content: AgentContent): BundleFields {
   const bundles = [...listOwnTrustDomains(content), ...names].flatMap((name) => {
     const keys = content.keys.get(name)
     if (keys === undefined) return []
-    const set = { keys: listJwtAuthorities(keys).map(({ jwk }) => jwk) }
+    const set = { keys: listJwtAuthorities(keys) }
     return [[`spiffe://${name}`, Buffer.from(JSON.stringify(set))] as const]
   })
   return Object.fromEntries(bundles)

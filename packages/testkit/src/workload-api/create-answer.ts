@@ -1,11 +1,11 @@
 import { SpiffeId } from '@countersign/spiffe'
+import { JwtBundle, verifyJwtSvid } from '@countersign/spiffe/jwt'
 import type { AgentContent } from './agent-state.ts'
 import { type Answer, refuse, type X509SvidFields } from './answer.ts'
 import { encodeFederatedBundles, encodeJwtBundles, encodeX509Bundle, encodeX509Bundles } from './bundle-fields.ts'
 import { toStruct } from './claims-struct.ts'
 import { encodePrivateKey } from './encode-private-key.ts'
 import { type HeldSvid, ttlOf } from './held-svid.ts'
-import { verifyJwtSvid } from './jwt-authority.ts'
 import type { CallFacts, WorkloadRequest } from './open-call.ts'
 import { listJwtAuthorities } from './trust-domain-keys.ts'
 
@@ -31,29 +31,24 @@ function createX509Svids(content: AgentContent): Extract<Answer, { kind: 'FetchX
   return { svids, crl: content.crls, federated_bundles: encodeFederatedBundles(content) }
 }
 
-async function issueJwtSvids(request: WorkloadRequest, content: AgentContent): Promise<Answer> {
+function issueJwtSvids(request: WorkloadRequest, content: AgentContent): Answer {
   const { audience = [], spiffe_id: wanted = '' } = request
   const audiences = typeof audience === 'string' ? [audience] : audience
   if (audiences.every((one) => one === '')) return refuse('INVALID_ARGUMENT', 'audience must be specified')
   const entitled = content.held.filter(({ svid }) => wanted === '' || svid.spiffeId === wanted)
   if (entitled.length === 0) return refuse('PERMISSION_DENIED', 'no identity issued')
-  const svids = await Promise.all(
-    entitled.map(async (held) => ({
-      spiffe_id: held.svid.spiffeId,
-      svid: await signJwtSvid(held, audiences, content),
-      hint: held.entry.hint ?? '',
-    })),
-  )
+  const svids = entitled.map((held) => ({
+    spiffe_id: held.svid.spiffeId,
+    svid: issueJwtSvid(held, audiences, content),
+    hint: held.entry.hint ?? '',
+  }))
   return { kind: 'FetchJWTSVID', message: { svids } }
 }
 
-async function signJwtSvid(
-  { svid, entry }: HeldSvid,
-  audience: readonly string[],
-  content: AgentContent,
-): Promise<string> {
-  const jwt = content.keys.get(SpiffeId.parse(svid.spiffeId).trustDomain)?.jwt
-  return (await jwt?.sign(svid.spiffeId, audience, Math.min(ttlOf(entry), longestJwtSeconds))) ?? ''
+function issueJwtSvid({ svid, entry }: HeldSvid, audience: readonly string[], { keys }: AgentContent): string {
+  const issuer = keys.get(SpiffeId.parse(svid.spiffeId).trustDomain)?.issuer
+  const ttlSeconds = Math.min(ttlOf(entry), longestJwtSeconds)
+  return issuer?.issueJwt(svid.spiffeId, { audience, ttlSeconds, faults: entry.jwtFaults ?? [] }).token ?? ''
 }
 
 // SPIRE's default, because a stolen token can be replayed (JWT-SVID §7).
@@ -62,13 +57,21 @@ const longestJwtSeconds = 300
 async function validateJwtSvid({ audience = '', svid = '' }: WorkloadRequest, content: AgentContent): Promise<Answer> {
   if (typeof audience !== 'string' || audience === '') return refuse('INVALID_ARGUMENT', 'audience must be specified')
   if (svid === '') return refuse('INVALID_ARGUMENT', 'svid must be specified')
-  try {
-    const claims = await verifyJwtSvid(svid, audience, (spiffeId) => {
-      const keys = content.keys.get(SpiffeId.parse(spiffeId).trustDomain)
-      return keys === undefined ? [] : listJwtAuthorities(keys)
-    })
-    return { kind: 'ValidateJWTSVID', message: { spiffe_id: claims.sub ?? '', claims: toStruct(claims) } }
-  } catch (error) {
-    return refuse('INVALID_ARGUMENT', error instanceof Error ? error.message : String(error))
-  }
+  const verdict = await verifyJwtSvid(svid, {
+    bundles: createJwtBundles(content),
+    audiences: [audience],
+    now: Date.now(),
+  })
+  if (!verdict.ok) return refuse('INVALID_ARGUMENT', `${verdict.reason}: ${verdict.detail}`)
+  const { spiffeId, claims } = verdict.svid
+  return { kind: 'ValidateJWTSVID', message: { spiffe_id: spiffeId.toString(), claims: toStruct(claims) } }
+}
+
+function createJwtBundles({ keys }: AgentContent): ReadonlyMap<string, JwtBundle> {
+  return new Map(
+    [...keys].map(([name, own]) => {
+      const document = JSON.stringify({ keys: listJwtAuthorities(own) })
+      return [name, JwtBundle.fromWorkloadApi(name, document)]
+    }),
+  )
 }

@@ -10,6 +10,7 @@ import {
   texts,
 } from '../check-options.ts'
 import { aKeyType, type KeyType } from '../key.ts'
+import type { JwtFault } from '../jwt-faults.ts'
 import type { SvidFault } from '../svid-faults.ts'
 import { type BundleAuthority, bundleAuthorities } from '../test-source.ts'
 
@@ -36,6 +37,8 @@ export interface RegistrationEntry {
   readonly keyType?: KeyType
   /** Named defects of its certificates. Default: none. */
   readonly faults?: readonly SvidFault[]
+  /** Named defects of its JWT-SVIDs. Default: none. */
+  readonly jwtFaults?: readonly JwtFault[]
 }
 
 /**
@@ -75,6 +78,7 @@ const entryKinds: Readonly<Record<string, OptionKind>> = {
   federatesWith: [isListOf(isPartner), 'a list of trust domains of the agent, or of authorities'],
   keyType: aKeyType,
   faults: texts,
+  jwtFaults: texts,
 }
 
 function isPartner(value: unknown): boolean {

@@ -26,7 +26,7 @@ import { createKeys } from './trust-domain-keys.ts'
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   checkOptions(options, 'startAgent', agentKinds)
   const { entries = [], endpoint, crls = [], faults = [] } = options
-  const state = new AgentState(await createKeys(await findAuthorities(options)))
+  const state = new AgentState(createKeys(await findAuthorities(options)))
   state.crls = [...crls]
   await state.replaceEntries(entries)
   const isLate = faults.some(({ name }) => name === 'no_socket')
