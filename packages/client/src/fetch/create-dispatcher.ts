@@ -43,14 +43,17 @@ export function createDispatcher(source: X509Source | SubjectSource, options: Di
   return createDialingDispatcher(source, options, 'createDispatcher')
 }
 
-/** Creates the dispatcher; error messages start with `where`. */
+/** Creates the dispatcher; error messages start with `where`. Ignores the options that `further` names. */
 export function createDialingDispatcher(
   source: X509Source | SubjectSource,
   options: DispatcherOptions,
   where: string,
+  further: readonly string[] = [],
 ): Dispatcher {
-  const { dialer, timeoutMs, rest } = parseClientOptions(source, options, [...agentOptionNames, 'allowH2'], where)
-  const { allowH2 = false, ...limits } = rest
+  const known = [...agentOptionNames, 'allowH2', ...further]
+  const { dialer, timeoutMs, rest } = parseClientOptions(source, options, known, where)
+  const { allowH2 = false, ...others } = rest
+  const limits = Object.fromEntries(Object.entries(others).filter(([name]) => !further.includes(name)))
   return new DialingDispatcher(createDialer(source, dialer, where), {
     timeoutMs,
     protocols: allowH2 === true ? ['h2', 'http/1.1'] : ['http/1.1'],
@@ -183,8 +186,8 @@ function refuse(reason: string, origin: string, found: string, expected: string)
   throw new CallError('call_unsuitable', message, { reason, server })
 }
 
-// Returns host and port, as in every other error.
-function serverOf(origin: string): string {
+/** Returns host and port, as in every other error. */
+export function serverOf(origin: string): string {
   if (!URL.canParse(origin)) return origin
   const { protocol, hostname, port } = new URL(origin)
   return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`

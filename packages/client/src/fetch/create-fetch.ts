@@ -1,7 +1,18 @@
 import { CallError, ConfigurationError, type SubjectSource, type X509Source } from '@countersign/core'
-import { type Dispatcher, fetch, type Request, type Response } from 'undici'
-import { adoptRequest, type FetchInit } from './adopt-request.ts'
-import { createDialingDispatcher, type DispatcherOptions } from './create-dispatcher.ts'
+import { type Dispatcher, fetch, Headers, Request, type RequestInit, type Response } from 'undici'
+import { adoptRequest, type AdoptedRequest, type FetchInit } from './adopt-request.ts'
+import { createDialingDispatcher, type DispatcherOptions, serverOf } from './create-dispatcher.ts'
+import { createTokens, type JwtSvidOptions, type JwtSvidTokens, refuseOwnAuthorization } from './jwt-svid-tokens.ts'
+
+/** Options of `createFetch`. */
+export interface FetchOptions extends DispatcherOptions {
+  /**
+   * Sends a JWT-SVID of this workload with each call, as `Authorization: Bearer`, for services behind a proxy that
+   * terminates TLS. A redirect to another origin does not carry it. Default: none, because a service that sees our
+   * certificate needs no token, and whoever receives a token can use it until it expires.
+   */
+  readonly jwtSvid?: JwtSvidOptions
+}
 
 /** The result of `createFetch`: `fetch`, and a method to close it. */
 export interface Fetch {
@@ -26,21 +37,36 @@ export interface Fetch {
  * const fetch = createFetch(source, { servers: ['spiffe://saas.example/ns/production/sa/billing'] })
  * const invoices = await (await fetch('https://billing:8443/internal/billing/invoices')).json()
  */
-export function createFetch(source: X509Source | SubjectSource, options: DispatcherOptions): Fetch {
-  const dispatcher = createDialingDispatcher(source, options, 'createFetch')
+export function createFetch(source: X509Source | SubjectSource, options: FetchOptions): Fetch {
+  const dispatcher = createDialingDispatcher(source, options, 'createFetch', ['jwtSvid'])
+  const { jwtSvid } = options
+  const tokens = jwtSvid === undefined ? undefined : createTokens(source, jwtSvid, 'createFetch: jwtSvid')
   const isByHost = !Array.isArray(options.servers)
   const call = async (input: string | URL | Request | globalThis.Request, init?: FetchInit): Promise<Response> => {
     if (init?.dispatcher !== undefined) refuseDispatcher()
     const adopted = adoptRequest(input, init)
     const carrier = isByHost ? bindToOrigin(dispatcher, adopted.input) : dispatcher
     try {
-      return await fetch(adopted.input, { ...adopted.init, dispatcher: carrier })
+      return await fetch(adopted.input, { ...adopted.init, ...(await authorize(adopted, tokens)), dispatcher: carrier })
     } catch (error) {
       throw findCallError(error) ?? error
     }
   }
   const close = (): Promise<void> => dispatcher.close()
   return Object.assign(call, { close, [Symbol.asyncDispose]: close })
+}
+
+/** Returns the headers of a request with our token, which `fetch` removes when it is redirected to another origin. */
+async function authorize(
+  { input, init }: AdoptedRequest,
+  tokens: JwtSvidTokens | undefined,
+): Promise<Pick<RequestInit, 'headers'>> {
+  if (tokens === undefined) return {}
+  const isRequest = input instanceof Request
+  const headers = new Headers(init.headers ?? (isRequest ? input.headers : undefined))
+  if (headers.has('authorization')) refuseOwnAuthorization(serverOf(isRequest ? input.url : String(input)))
+  headers.set('authorization', `Bearer ${await tokens.find()}`)
+  return { headers }
 }
 
 // The host name is the only evidence of which server was meant, so the responding server must not choose another.
