@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { CountersignError, type X509Source } from '@countersign/core'
+import { type JwtBundleSource, verifyJwtSvid } from '@countersign/spiffe/jwt'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import { dial } from './dial.ts'
 
 /** Answers the suite's requests over HTTP in JSON: `ok`, `rejected`, `error` or `unsupported`, each with its status. */
-export function createControl(source: X509Source): Server {
-  const offers = createOffers(source)
+export function createControl(source: X509Source, jwtBundles: JwtBundleSource): Server {
+  const offers = createOffers(source, jwtBundles)
   return createServer((request, response) => {
     answer(offers, request).then(
       (body) => {
@@ -37,7 +38,7 @@ async function answer(offers: Offers, request: IncomingMessage): Promise<Answer>
   }
 }
 
-function createOffers(source: X509Source): Offers {
+function createOffers(source: X509Source, jwtBundles: JwtBundleSource): Offers {
   return new Map<string, (request: IncomingMessage) => object | Promise<object>>([
     ['GET /v1/info', () => ({ sdk: 'countersign', language: 'typescript' })],
     ['POST /v1/x509/dial', async (request) => dial(source, readText(await readBody(request), 'address'))],
@@ -54,15 +55,34 @@ function createOffers(source: X509Source): Offers {
       'POST /v1/jwt/validate',
       async (request) => {
         const body = await readBody(request)
-        const asked = { token: readText(body, 'token'), audience: readText(body, 'audience') }
-        const { spiffeId, claims } = await createWorkloadApiClient().validateJwtSvid(asked)
+        await firstOf(jwtBundles)
+        const verdict = await verifyJwtSvid(readText(body, 'token'), {
+          bundles: jwtBundles.current(),
+          audiences: [readText(body, 'audience')],
+          now: Date.now(),
+        })
+        if (!verdict.ok) throw new Rejected(`${verdict.reason}: ${verdict.detail}`)
+        const { spiffeId, claims } = verdict.svid
         return { spiffe_id: spiffeId.toString(), claims }
       },
     ],
   ])
 }
 
+/** Waits for the first JWT bundles, at most two seconds, because the agent may have none. */
+async function firstOf(jwtBundles: JwtBundleSource): Promise<void> {
+  if (jwtBundles.current().size > 0) return
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, 2000)
+    jwtBundles.onChange(resolve)
+  })
+}
+
+/** Thrown for a token that is not a JWT-SVID. */
+class Rejected extends Error {}
+
 function judge(error: unknown): Answer['status'] {
+  if (error instanceof Rejected) return 'rejected'
   if (!(error instanceof CountersignError)) return 'error'
   if (error.code === 'agent_unsupported') return 'unsupported'
   return rejections.has(String(error.code)) ? 'rejected' : 'error'
