@@ -15,7 +15,7 @@ const sections = [
     },
   ],
   ['Authorization', { Rules: 'rules', Refusals: 'refusals', Testing: 'testing' }],
-  ['Calls', { 'Call other services': 'calling-others', 'Java callers': 'java' }],
+  ['Calls', { 'Call other services': 'calling-others', 'JWT-SVIDs': 'jwt-svids', 'Java callers': 'java' }],
   [
     'Operation',
     {

@@ -37,6 +37,7 @@ const certificate = {
 
 function authorityParameters(): readonly Parameter[] {
   const issue = (options: unknown): unknown => callMethod(authority, 'issue', coreApi, options)
+  const issueJwt = (options: unknown): unknown => callMethod(authority, 'issueJwt', coreApi, options)
   const open = async (options: unknown): Promise<void> => {
     const source: unknown = await callMethod(authority, 'source', coreApi, options)
     await closeIt(source)
@@ -59,6 +60,17 @@ function authorityParameters(): readonly Parameter[] {
       uris: 'undefined list',
       dnsNames: 'undefined list',
       ipAddresses: 'undefined list',
+    }),
+    parameter('Authority.issueJwt', 'none', (value) =>
+      callMethod(authority, 'issueJwt', value, { audience: 'billing' }),
+    ),
+    parameter('Authority.issueJwt options', 'none', issueJwt),
+    ...optionsOf('Authority.issueJwt', { audience: 'billing' }, issueJwt, {
+      audience: 'text',
+      ttlSeconds: 'undefined number',
+      now: 'undefined number',
+      claims: 'undefined object instance svid',
+      faults: 'undefined list',
     }),
     parameter('Authority.source options', optional, open),
     ...optionsOf('Authority.source', {}, open, {

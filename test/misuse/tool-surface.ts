@@ -55,6 +55,9 @@ function clientParameters(): readonly Parameter[] {
       maxHeaderSize: 'undefined number',
       maxResponseSize: 'undefined number',
     }),
+    ...optionsOf('createFetch', servers, (options) => call(client.createFetch, source, options), {
+      jwtSvid: 'undefined',
+    }),
     parameter('connectTls source', 'none', (value) => call(client.connectTls, value, { ...connect, port: 0 })),
     parameter('connectTls options', 'none', (value) => call(client.connectTls, source, value)),
     ...optionsOf('connectTls', connect, (options) => call(client.connectTls, source, options), {
@@ -112,6 +115,16 @@ function workloadApiParameters(): readonly Parameter[] {
       {
         endpoint: 'none',
         hint: 'none',
+        maxRetryMs: 'none',
+      },
+    ),
+    parameter('jwtBundleSource', 'none', (value) => call(workloadApi.jwtBundleSource, value)),
+    ...optionsOf(
+      'jwtBundleSource',
+      { endpoint, timeoutMs: 1 },
+      (options) => call(workloadApi.jwtBundleSource, options),
+      {
+        endpoint: 'none',
         maxRetryMs: 'none',
       },
     ),
