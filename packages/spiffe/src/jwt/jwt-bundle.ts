@@ -81,7 +81,7 @@ export class JwtBundle {
  *
  * @throws {CertificateError} `bundle_malformed` or `bundle_too_large`
  */
-export function readJwtBundle(
+function readJwtBundle(
   name: string,
   content: string | Uint8Array,
   uses: readonly ('jwt-svid' | undefined)[],
