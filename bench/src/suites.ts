@@ -1,4 +1,5 @@
 import { measureAttribution } from './attribution/measure-attribution.ts'
+import { measureCredentials } from './credential/measure-credentials.ts'
 import { measureFewFunctions, measureFunctions } from './function/measure-functions.ts'
 import { measureFewHandshakes, measureHandshakes } from './handshake/measure-handshakes.ts'
 import type { Progress } from './measure/progress.ts'
@@ -44,6 +45,12 @@ export const suites: readonly Suite[] = [
     intro: 'Repeated calls in a separate process, for a request that has arrived over mTLS.',
     measure: measureFunctions,
     measureQuickly: measureFewFunctions,
+  },
+  {
+    name: 'credential',
+    intro: 'The same calls, by what proves the caller.',
+    measure: measureCredentials,
+    measureQuickly: measureCredentials,
   },
   {
     name: 'handshake',

@@ -10,13 +10,13 @@ export interface BaselineRow {
   readonly most: number
 }
 
-/** Returns the ratios that have a budget. */
+/** Returns the ratios that have a budget, and those that are checked without one. */
 export function listRatios(tables: readonly Table[]): readonly BaselineRow[] {
   return tables.flatMap(({ title, rows }) =>
     rows
-      .filter(({ budget }) => budget?.of === 'ratio')
+      .filter(({ budget, isChecked }) => budget?.of === 'ratio' || isChecked === true)
       .map((row) => {
-        const { median, least, most } = budgetedFigure(row).spread
+        const { median, least, most } = row.ratio ?? budgetedFigure(row).spread
         return { row: `${title}: ${row.what}`, median, least, most }
       }),
   )

@@ -86,7 +86,8 @@ function deny({ guard: opened, request }: OpenRequest): Call {
   const { httpVersionMajor, socket, headers, rawHeaders } = request
   const denied = { method: 'GET', url: '/elsewhere', httpVersionMajor, socket, headers, rawHeaders }
   const verdict = guard.admit(denied)
-  if (verdict instanceof Promise || verdict === null || !isDenial(verdict)) throw new Error('a request was allowed, expected a denial')
+  if (verdict instanceof Promise || verdict === null || !isDenial(verdict))
+    throw new Error('a request was allowed, expected a denial')
   return () => guard.admit(denied)
 }
 

@@ -15,6 +15,8 @@ export interface Row extends Figure {
   /** The ratio to the row that the table names, round by round; absent for that row itself. */
   readonly ratio?: Spread
   readonly budget?: Budget
+  /** True if `npm run bench:check` compares the ratio with the baseline, whatever the budget is of. */
+  readonly isChecked?: true
 }
 
 /** The budget of a row; `line` is its line in the budget table. */
@@ -33,6 +35,7 @@ export const budgetLines = [
   'authenticate and decide, one call',
   'an allowed decision allocates',
   'decision at 10,000 rules against 10',
+  'a forwarded certificate, seen before',
   'new connection, certificate seen before',
   'new connection, certificate never seen',
   'memory per open connection',

@@ -5,7 +5,7 @@ import type { ForwardedIdentity, ForwardedVerifier, Forwarder, StatedIdentity } 
 import type { PendingCredential } from './pending-credential.ts'
 import type { HeaderNames } from './header-names.ts'
 import { type Peer, selectCredential } from './select-credential.ts'
-import type { TokenIdentity, TokenVerifier } from './token-identity.ts'
+import type { StatedToken, TokenIdentity, TokenVerifier } from './token-identity.ts'
 
 /** The verifiers of a guard that accepts more than the certificates of its peers. */
 export interface CredentialVerifiers {
@@ -47,16 +47,20 @@ export class RequestCredentials {
     const carried = CarriedCredentials.of(request, names)
     const forwarder: Forwarder | undefined = peer.kind === 'proxy' ? peer : undefined
     let stated: StatedIdentity | undefined
+    let token: StatedToken | undefined
     const selection = selectCredential(peer, {
       hasForwarded: () => {
         stated = forwarded?.inspect(carried)
         return stated !== undefined && stated.claim.kind !== 'none'
       },
-      hasToken: () => tokens?.isClaimed(carried) === true,
+      hasToken: () => (token = tokens?.inspect(carried)) !== undefined,
     })
     if (selection === 'both') return both
-    if (selection === 'token') return tokens?.verify(carried, forwarder, now) ?? 'nothing'
     if (selection === 'peer' || selection === 'nothing') return selection
+    if (selection === 'token') {
+      if (tokens === undefined || token === undefined) return 'nothing'
+      return tokens.verify(token, carried, forwarder, now)
+    }
     if (forwarded === undefined || stated === undefined) return 'nothing'
     return forwarded.verify(stated, forwarder, trustState, now)
   }

@@ -77,11 +77,19 @@ export class TokenVerifier {
   }
 
   /**
-   * Returns whether a request carries a token that is meant for this service. Other content of `Authorization` is left
-   * to the application. Before the module is loaded, every bearer token may be ours.
+   * Returns the token of a request that is meant for this service, or undefined. Other content of `Authorization` is
+   * left to the application. Before the module is loaded, every bearer token may be ours.
    */
-  isClaimed(carried: CarriedCredentials): boolean {
-    return carried.lines('authorization').some((line) => this.#isOurs(line))
+  inspect(carried: CarriedCredentials): StatedToken | undefined {
+    const lines = carried.lines('authorization')
+    const [line = '', ...others] = lines
+    if (others.length > 0) return lines.some((each) => this.#isOurs(readBearer(each))) ? repeated : undefined
+    const token = readBearer(line)
+    if (token === undefined) return undefined
+    const sha256 = hash('sha256', token)
+    // A token that was verified needs no second look at its audiences.
+    if (!this.#kept.has(sha256) && !this.#isOurs(token)) return undefined
+    return { token, sha256 }
   }
 
   /**
@@ -89,17 +97,17 @@ export class TokenVerifier {
    * then call again once it has settled.
    */
   verify(
+    stated: StatedToken,
     carried: CarriedCredentials,
     forwarder: Forwarder | undefined,
     now: number,
   ): TokenIdentity | CredentialRefusal | PendingCredential {
-    const token = this.#findToken(carried)
+    const { token, sha256 } = stated
     if (token === undefined) return refuse('the Authorization header is repeated')
     if (this.#module === undefined) {
       if (this.#failure === undefined) return new PendingCredential(this.#loading)
       return { reason: 'evaluation_error', detail: `the verifier of tokens could not be loaded: ${this.#failure}` }
     }
-    const sha256 = hash('sha256', token)
     const verdict = this.#findVerdict(carried, sha256)
     if (verdict === undefined) return new PendingCredential(this.#settle(token, sha256, carried, now))
     if (!verdict.ok) return refuse(`${verdict.reason}: ${verdict.detail}`, verdict.spiffeId)
@@ -167,20 +175,22 @@ export class TokenVerifier {
     return accepted
   }
 
-  /** Returns the token, or undefined if there are several lines of which one is for this service. */
-  #findToken(carried: CarriedCredentials): string | undefined {
-    const [line = '', ...others] = carried.lines('authorization')
-    return others.length > 0 ? undefined : readBearer(line)
-  }
-
-  #isOurs(line: string): boolean {
-    const token = readBearer(line)
+  #isOurs(token: string | undefined): boolean {
     if (token === undefined) return false
     if (this.#module === undefined) return true
     const { audiences } = this.#policy
     return this.#module.readAudiences(token)?.some((audience) => audiences.includes(audience)) === true
   }
 }
+
+/** A token for this service. Nothing of it is verified. */
+export interface StatedToken {
+  /** Undefined if the header is repeated. */
+  readonly token: string | undefined
+  readonly sha256: string
+}
+
+const repeated: StatedToken = Object.freeze({ token: undefined, sha256: '' })
 
 /** The verdict on a token, or the reason why there is none. */
 type TokenVerdict =
