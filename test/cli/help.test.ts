@@ -4,7 +4,7 @@ import test from 'node:test'
 import { runCommand } from './run-command.ts'
 import { runInProcess } from './run-in-process.ts'
 
-for (const command of ['dev', 'fetch']) {
+for (const command of ['dev', 'fetch', 'readiness']) {
   test(`the help of ${command} shows examples, the exit codes, and only options that it lists`, async () => {
     const { exitCode, output, errors } = await runInProcess([command, '--help'])
 
@@ -20,11 +20,11 @@ for (const command of ['dev', 'fetch']) {
   })
 }
 
-test('the main help names both commands', async () => {
+test('the main help names every command', async () => {
   const { exitCode, output } = await runInProcess(['--help'])
 
   assert.equal(exitCode, 0)
-  assert.match(output, /^ {2}dev .*\n(?:.*\n)*? {2}fetch /m)
+  assert.match(output, /^ {2}dev .*\n(?:.*\n)*? {2}fetch .*\n(?:.*\n)*? {2}readiness /m)
 })
 
 test('without a command prints the help to stderr and exits with 2', async () => {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { runCommandLine } from '../../packages/cli/src/command-line.ts'
 import { Screen } from '../../packages/cli/src/output/screen.ts'
 import type { Finished, Variables } from './run-command.ts'
@@ -12,11 +13,13 @@ export async function runInProcess(
   args: readonly string[],
   environment: Variables = {},
   ended: AbortSignal = AbortSignal.abort(),
+  input = '',
 ): Promise<Finished> {
   const [output, errors]: [string[], string[]] = [[], []]
   const exitCode = await runCommandLine(args, {
     output: new Screen({ write: (text) => output.push(text) }, environment),
     errors: new Screen({ write: (text) => errors.push(text) }, environment),
+    input: Readable.from([input]),
     environment,
     now: Date.now,
     stayUntilEnded: () => ended,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'node:test'
 import { startAgent } from '@countersign/testkit/workload-api'
@@ -16,6 +17,7 @@ test('on a terminal each update is a block above a countdown, which is removed a
   const exitCode = watchSvids(createWorkloadApiClient({ endpoint: agent.endpoint }), false, {
     output: new Screen(stream, { NO_COLOR: '1' }),
     errors: new Screen(stream, { NO_COLOR: '1' }),
+    input: Readable.from([]),
     environment: {},
     now: Date.now,
     stayUntilEnded: () => ending.signal,

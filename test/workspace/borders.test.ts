@@ -48,6 +48,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     '@countersign/workload-api/wire',
   ],
   cli: [
+    '@countersign/client',
     '@countersign/spiffe',
     '@countersign/spiffe/options',
     '@countersign/testkit',

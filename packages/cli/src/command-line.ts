@@ -4,7 +4,8 @@ import type { Context } from './context.ts'
 import type { DevFlags } from './dev/dev-options.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { FetchOptions } from './fetch/run-fetch.ts'
-import { commandHelp, devHelp, fetchHelp } from './help.ts'
+import { commandHelp, devHelp, fetchHelp, readinessHelp } from './help.ts'
+import type { ReadinessFlags } from './readiness/readiness-options.ts'
 
 /** Runs the command that the arguments name, and returns its exit code (see `exitCodes`). */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<number> {
@@ -66,6 +67,21 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
     .action(async (options: FetchOptions) => {
       const { runFetch } = await import('./fetch/run-fetch.ts')
       end(await runFetch(options, context))
+    })
+
+  program
+    .command('readiness')
+    .description('Show whether a service is ready for strict mode, and which callers are not.')
+    .argument('<report>', 'an http(s):// URL that returns the report, a log file, or - for the standard input')
+    .option('--server <id>', 'the SPIFFE ID of the service; calls it over mTLS with the SVID of the agent')
+    .option('--socket <uri>', 'the address of the agent for --server (default: $SPIFFE_ENDPOINT_SOCKET)')
+    .option('--max-age <time>', 'how old the report may be: 30m, 24h, 7d', '24h')
+    .option('--min-period <time>', 'how long it has to cover: 24h, 7d, 31d (default: any)')
+    .option('--format <format>', 'text or json', 'text')
+    .addHelpText('after', readinessHelp)
+    .action(async (place: string, flags: ReadinessFlags) => {
+      const { runReadiness } = await import('./readiness/run-readiness.ts')
+      end(await runReadiness(place, flags, context))
     })
 
   return program

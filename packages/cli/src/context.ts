@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Screen } from './output/screen.ts'
 
 /** What a command uses of its process. */
@@ -6,6 +7,8 @@ export interface Context {
   readonly output: Screen
   /** Errors and other messages for people, separate from the output that programs read. */
   readonly errors: Screen
+  /** The standard input. */
+  readonly input: Readable
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Epoch milliseconds. */
   readonly now: () => number

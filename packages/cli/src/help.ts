@@ -3,6 +3,7 @@ export const commandHelp: string = `
 Examples:
   $ countersign dev --service production/core-api
   $ countersign fetch --watch
+  $ countersign readiness billing.log
   $ countersign dev --help
 
 Exit codes: 0 success, 1 failure, 2 the command line is
@@ -48,3 +49,20 @@ agent is unavailable.
 
 Exit codes: 0 there is an SVID, or --watch was stopped; 1 the agent returns
 nothing usable; 2 the command line is wrong, or the endpoint is missing.`
+
+/** The text after the options of `countersign readiness --help`. */
+export const readinessHelp: string = `
+Examples:
+  $ countersign readiness https://billing:8443/internal/readiness \\
+      --server spiffe://saas.example/ns/production/sa/billing
+  $ countersign readiness http://127.0.0.1:9000/readiness --format json
+  $ kubectl logs billing-0 | countersign readiness - --min-period 7d
+
+The report is what guard.readiness() returns, as JSON. From a log, the last
+line counts that is such an object or has one as a property. Each instance of
+a service has a report of its own, which begins with its process.
+
+Without --server, an https:// URL is verified like a website.
+
+Exit codes: 0 ready; 1 not ready, or there is no report, or it is older than
+--max-age or covers less than --min-period; 2 the command line is wrong.`

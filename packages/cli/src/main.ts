@@ -9,6 +9,7 @@ const ending = createEnding(process)
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   output: new Screen(process.stdout, process.env),
   errors: new Screen(process.stderr, process.env),
+  input: process.stdin,
   environment: process.env,
   now: Date.now,
   stayUntilEnded: ending.stayUntilEnded,

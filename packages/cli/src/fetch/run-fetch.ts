@@ -1,8 +1,8 @@
-import { ConfigurationError } from '@countersign/spiffe'
 import { createWorkloadApiClient } from '@countersign/workload-api'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { reportFailure } from '../failure.ts'
+import { findEndpoint } from '../find-endpoint.ts'
 import { formatSvidBlock } from '../output/format-svid.ts'
 import { readSvidFacts } from '../output/svid-facts.ts'
 import { watchSvids } from './watch-svids.ts'
@@ -39,13 +39,4 @@ export async function runFetch(options: FetchOptions, context: Context): Promise
     for (const line of formatSvidBlock(svid, now(), output.colors)) output.line(line)
   }
   return exitCodes.ok
-}
-
-// The client reports this in terms of its API; here the command line has to be fixed.
-function findEndpoint(socket: string | undefined, environment: Context['environment']): { readonly endpoint?: string } {
-  if (socket !== undefined) return { endpoint: socket }
-  if ((environment['SPIFFE_ENDPOINT_SOCKET'] ?? '') !== '') return {}
-  const expected = 'one such as unix:///run/spire/agent.sock; `countersign dev` starts an agent and prints its own'
-  const message = `found neither --socket nor SPIFFE_ENDPOINT_SOCKET in the environment, expected ${expected}`
-  throw new ConfigurationError('option_invalid', message)
 }

@@ -11,6 +11,11 @@ export function formatRemaining(expiresAt: number, now: number): string {
   return `expired ${formatSeconds(Math.floor(-milliseconds / 1000))} ago`
 }
 
+/** Formats a period in its two largest units, such as `36 h` as `1 d 12 h`; `0 s` if it is negative. */
+export function formatSpan(milliseconds: number): string {
+  return formatSeconds(Math.max(0, Math.floor(milliseconds / 1000)))
+}
+
 function formatSeconds(seconds: number): string {
   const parts = units.map(([unit, size, above]) => [Math.floor((seconds % above) / size), unit] as const)
   const first = parts.findIndex(([count]) => count > 0)
