@@ -149,6 +149,14 @@ test('a node:http2 session exposes the properties of its socket', async (context
   assert.equal(Reflect.get(socket, mark), 'found', message)
 })
 
+test('an HTTPS server stores maxHeaderSize and joinDuplicateHeaders as properties', () => {
+  const server = createServer({ ...identity, maxHeaderSize: 2048, joinDuplicateHeaders: true })
+  for (const [name, value] of Object.entries({ maxHeaderSize: 2048, joinDuplicateHeaders: true })) {
+    const message = changed(`Server#${name}`, 'core/src/migration/migration-listener.ts')
+    assert.equal(readServerOption(server, name), value, message)
+  }
+})
+
 /** The server side of one connection, which closes with the test. */
 async function accept(
   context: TestContext,

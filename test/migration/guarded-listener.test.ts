@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { test } from 'node:test'
 import { authenticated, createGuard, type Guard } from '@countersign/core'
@@ -41,8 +42,9 @@ test('the gate of the TLS server decides plaintext requests of every kind', asyn
   }
   const tls = { key: caller.keyPem, cert: caller.certificatePem, ca: authority.bundlePem, ...unnamed }
   const proven = request({ host: '127.0.0.1', port, path: '/invoices', agent: false, ...tls }).end()
-  const [response] = await once(proven, 'response')
-  assert.equal(Buffer.concat(await response.toArray()).toString(), 'served')
+  const response = await new Promise<IncomingMessage>((resolve) => proven.once('response', resolve))
+  assert.equal(response.statusCode, 200)
+  response.resume()
 })
 
 for (const [what, address, code, order] of [
@@ -56,13 +58,13 @@ for (const [what, address, code, order] of [
     app.get('/invoices', (_request, response) => void response.end('served'))
     if (order === 'late') app.use(countersign(guard))
     const tlsServer = createServer(guard, app)
-    const failed = once(tlsServer, 'error')
+    const failed = new Promise<Error>((resolve) => tlsServer.once('error', resolve))
     const listener = createMigrationListener(tlsServer, { onPlaintext: () => undefined, isOpen: () => true })
     t.after(() => listener.close())
     const closed = once(listener, 'close')
     listener.listen(0, address)
 
-    assert.equal((await failed)[0].code, code)
+    assert.equal(Reflect.get(await failed, 'code'), code)
     await closed
   })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { Agent, createServer } from 'node:https'
 import type { Socket } from 'node:net'
@@ -144,7 +145,7 @@ describe('one port', () => {
     assert.equal((await send('http', port, { headers: { expect: '100-continue' }, body: 'x' })).status, 200)
     assert.equal((await send('http', port, { headers: { expect: 'cookies' } })).status, 417)
     for (const event of ['checkContinue', 'checkExpectation']) {
-      tlsServer.on(event, (_request, response) => response.writeHead(418).end(event))
+      tlsServer.on(event, (_request, response: ServerResponse) => void response.writeHead(418).end(event))
     }
     assert.equal((await send('http', port, { headers: { expect: '100-continue' } })).body.toString(), 'checkContinue')
     assert.equal((await send('http', port, { headers: { expect: 'cookies' } })).body.toString(), 'checkExpectation')
@@ -225,9 +226,13 @@ describe('a connection that is neither TLS nor HTTP', () => {
     session.on('error', () => undefined)
     t.after(() => session.destroy())
 
-    const [code, , data] = await once(session, 'goaway')
+    const answered = new Promise<readonly [number, unknown]>((resolve) => {
+      session.once('goaway', (code, _last, data) => resolve([code, data]))
+    })
+
+    const [code, reason] = await answered
     assert.equal(code, 0xd)
-    assert.match(String(data), /TLS/)
+    assert.match(String(reason), /TLS/)
   })
 })
 

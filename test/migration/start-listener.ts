@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as requestPlain, type IncomingMessage, type RequestOptions, type Server } from 'node:http'
 import { createSecureServer, type SecureServerOptions } from 'node:http2'
-import { createServer, request as requestTls, type ServerOptions } from 'node:https'
+import { createServer, type Server as HttpsServer, request as requestTls, type ServerOptions } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Server as TlsServer } from 'node:tls'
@@ -53,7 +53,7 @@ export function portOf(server: Pick<Server, 'address'>): number {
 }
 
 /** A server that answers with the kind of connection, the version and the body. */
-export function createEcho(options: ServerOptions = {}): TlsServer {
+export function createEcho(options: ServerOptions = {}): HttpsServer {
   return createServer({ ...identity, ...options }, (request, response) => {
     const kind = 'encrypted' in request.socket ? 'TLS' : 'plaintext'
     response.setHeader('x-kind', `${kind} ${request.httpVersion} ${request.socket.remoteAddress}`)

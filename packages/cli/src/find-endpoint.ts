@@ -7,7 +7,10 @@ import type { Context } from './context.ts'
  *
  * @throws {ConfigurationError} `option_invalid` if there is none
  */
-export function findEndpoint(socket: string | undefined, environment: Context['environment']): { readonly endpoint: string } {
+export function findEndpoint(
+  socket: string | undefined,
+  environment: Context['environment'],
+): { readonly endpoint: string } {
   if (socket !== undefined) return { endpoint: socket }
   const endpoint = environment['SPIFFE_ENDPOINT_SOCKET'] ?? ''
   if (endpoint !== '') return { endpoint }

@@ -17,7 +17,10 @@ export function formatReport(
     isReady ? bold(green('ready')) : `${bold(red('not ready'))}: ${reasons.join('; ')}`,
     `  ${dim('covers')}    ${formatSpan(period)}, from ${formatMoment(since)} to ${formatMoment(at)}`,
     ...(period < shortPeriod
-      ? ['            This is short: the period restarts with the service, and callers that', `            call less often are missing.`]
+      ? [
+          '            This is short: the period restarts with the service, and callers that',
+          `            call less often are missing.`,
+        ]
       : []),
     `  ${dim('deadline')}  ${formatMoment(deadline)}, ${remaining}`,
     ...(entries.length === 0 ? [] : ['', ...formatTable(entries)]),

@@ -45,7 +45,8 @@ export function parseReadinessFlags(place: string, flags: ReadinessFlags): Readi
 
 function parsePlace(text: string, { server, socket }: ReadinessFlags): ReportPlace {
   const isUrl = /^https?:\/\//i.test(text)
-  if (isUrl && !URL.canParse(text)) refuse('the place of the report', text, 'a URL such as https://billing:8443/readiness')
+  if (isUrl && !URL.canParse(text))
+    refuse('the place of the report', text, 'a URL such as https://billing:8443/readiness')
   if (server === undefined) {
     if (socket !== undefined) refuse('--socket', socket, 'it together with --server, the SPIFFE ID of the service')
     if (text === '-') return { kind: 'input' }

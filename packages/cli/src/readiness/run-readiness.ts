@@ -17,7 +17,8 @@ export async function runReadiness(place: string, flags: ReadinessFlags, context
   const { output, errors, now } = context
   const found = await findReport(readLines(options.place, context))
   if (found === undefined || found === 'unreadable') {
-    const what = found === undefined ? 'no readiness report' : 'a readiness report that is cut or not in the expected form'
+    const what =
+      found === undefined ? 'no readiness report' : 'a readiness report that is cut or not in the expected form'
     errors.line(`${errors.colors.red('countersign:')} found ${what}, expected a JSON object whose type is 'readiness'`)
     return exitCodes.failed
   }

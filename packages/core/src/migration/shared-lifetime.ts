@@ -1,6 +1,6 @@
 import type { Http2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
-import { type Server as TlsServer, TLSSocket } from 'node:tls'
+import { Server as TlsServer, TLSSocket } from 'node:tls'
 import { findSocketBelow } from '../connection/node-internals.ts'
 
 /**
@@ -33,14 +33,13 @@ export class SharedLifetime {
   }
 
   #start(): void {
-    const { address } = this.#tlsServer
     this.#tlsServer.on('session', this.#trackSession)
     this.#tlsServer.on('close', this.#closeListener)
     if (this.#tlsServer.listening) return
     this.#isStartedHere = true
     this.#isTlsClosed = false
     Reflect.defineProperty(this.#tlsServer, 'address', {
-      value: () => Reflect.apply(address, this.#tlsServer, []) ?? this.#listener.address(),
+      value: () => TlsServer.prototype.address.call(this.#tlsServer) ?? this.#listener.address(),
       configurable: true,
     })
     this.#tlsServer.emit('listening')
