@@ -188,11 +188,11 @@ describe('plaintext', () => {
   })
 
   for (const [what, isOpenAfter] of Object.entries({
-    'the deadline': () => false,
-    'the deadline cannot be read': () => assert.fail('no deadline'),
+    'the deadline': (): boolean => false,
+    'the deadline cannot be read': (): boolean => assert.fail('no deadline'),
   })) {
     test(`serves no further request of an open connection after ${what}`, async (t) => {
-      let isOpen = () => true
+      let isOpen = (): boolean => true
       let requests = 0
       const tlsServer = createServer(identity, (_request, response) => {
         requests += 1
