@@ -15,8 +15,8 @@ export const preface: Buffer = Buffer.concat([
 ])
 
 /** A GET without a body, in one HEADERS frame with indexed or literal fields (RFC 7541 §6). */
-export function writeRequest(stream: number, path: string): Buffer {
-  const block = Buffer.concat([Buffer.from([0x82, 0x87]), writeField(4, path), writeField(1, 'a')])
+export function writeRequest(stream: number, path: string, fields: readonly Buffer[] = []): Buffer {
+  const block = Buffer.concat([Buffer.from([0x82, 0x87]), writeField(4, path), writeField(1, 'a'), ...fields])
   return writeFrame({ type: frameTypes.headers, stream, payload: block }, endStream | endHeaders)
 }
 

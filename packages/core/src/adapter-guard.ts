@@ -16,6 +16,7 @@ import type { AuditReport } from './audit-counts.ts'
 import { describeMisuse, noRequest } from './check-request.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
 import type { GuardTlsOptions } from './connection/tls-options.ts'
+import type { TokenRefusal } from './credential/bound-token.ts'
 import type { Verdict } from './decision-outcomes.ts'
 import type { CountersignEvent } from './events.ts'
 import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
@@ -165,6 +166,20 @@ export class AdapterGuard implements Guard {
     return this.#parts.requests.refuse(request, denial, principal?.name)
   }
 
+  /**
+   * Decides about an allowed request after the adapter has waited for the check of its token: denies it for the refusal,
+   * or if its caller is no longer proven. A denial is already reported. Audit mode does not cover it.
+   */
+  admitToken(
+    request: GuardedRequest,
+    principal: Principal | null,
+    refusal: TokenRefusal | undefined,
+  ): Principal | Denial {
+    if (principal !== null && refusal === undefined) return this.#parts.requests.confirm(request, principal)
+    const { reason, detail, challenge } = refusal ?? unproven
+    return this.refuse(request, principal, createDenial(reason, detail, challenge === undefined ? {} : { challenge }))
+  }
+
   /** Returns whether what proved the caller of an allowed request still does, after the adapter waited. */
   isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
     return this.#parts.requests.isStillAdmitted(request, principal)
@@ -262,4 +277,9 @@ export class AdapterGuard implements Guard {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
+}
+
+const unproven: TokenRefusal = {
+  reason: 'token_unbound',
+  detail: 'found an anonymous caller, expected one that is proven by a certificate',
 }

@@ -22,6 +22,13 @@ export type { DenialAnswer } from './answer.ts'
 export type { Verdict } from './decision-outcomes.ts'
 export type { AttachOptions } from './attach-options.ts'
 export type { AdapterGuard } from './adapter-guard.ts'
+export {
+  type BoundCaller,
+  BoundTokenCheck,
+  type BoundTokenOptions,
+  isAbandoned,
+  type TokenRefusal,
+} from './credential/bound-token.ts'
 export type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 export { isDenial } from './is-denial.ts'
 export type { ReadRouting, RecognizeListener } from './listener-routing.ts'

@@ -72,6 +72,12 @@ export class Authenticator {
     return createDenial('unauthenticated', 'the peer is a proxy, and the connection does not name the caller behind it')
   }
 
+  /** Returns whether a request came without a network, in a test. Its caller can be read only once. */
+  isInjected(request: ConnectedRequest): boolean {
+    const { connections, options } = this.#parts
+    return isInjectingSource(options.source) && connections.registry.find(request) === undefined
+  }
+
   /** Returns the denial that an anonymous caller receives: it has to authenticate first (RFC 9110 §15.5.2). */
   challenge(denial: Denial): Denial {
     if (denial.status !== 403) return denial

@@ -20,7 +20,8 @@ import type { DecisionOutcomes, Verdict } from './decision-outcomes.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Modes } from './modes.ts'
-import type { Principal } from './principal/principal.ts'
+import { isSameCaller } from './principal/is-same-caller.ts'
+import { Principal } from './principal/principal.ts'
 import type { RulesInForce } from './rules-in-force.ts'
 
 /** What `RequestAdmission` uses to decide. */
@@ -172,6 +173,20 @@ export class RequestAdmission {
   /** Returns whether what proved the caller of a request still does. */
   isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
     return this.#authenticate(request, Date.now()) === principal
+  }
+
+  /**
+   * Decides, after an admitted request has waited in its framework, whether its caller is still proven by the same
+   * certificate and has the same authorities.
+   */
+  confirm(request: GuardedRequest, principal: Principal): Principal | Denial {
+    const now = Date.now()
+    const isReadOnce = this.#parts.authenticator.isInjected(request)
+    const again = isReadOnce && now < principal.expiresAt ? principal : this.#authenticate(request, now)
+    if (again === principal || (again instanceof Principal && isSameCaller(again, principal))) return principal
+    if (again !== null && 'effect' in again) return this.refuse(request, again, principal.name)
+    const detail = 'what proved the caller, or its authorities, changed while its request waited'
+    return this.refuse(request, createDenial('evaluation_error', detail), principal.name)
   }
 
   /** Publishes the decision about a request at the end of its response, if it waits for that. */

@@ -13,7 +13,7 @@ import { type Admission, findAdmission } from './admission.ts'
 import type { Middleware } from './countersign.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
 import { readTarget, viewRequest } from './read-target.ts'
-import { sendDenial } from './send-denial.ts'
+import { sendDenial, sendUnavailable } from './send-denial.ts'
 
 /**
  * Creates a route middleware that narrows what the rules allow. Takes a requirement or a list of caller patterns. If
@@ -43,16 +43,7 @@ export function allow(requirement: Requirement | readonly string[], ...more: rea
     }
     const admission = findAdmission(request)
     if (admission === undefined) {
-      // Without a guard, there is no log and no `formatDenial`, and the caller receives no further details.
-      response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-      response.end(
-        JSON.stringify({
-          type: 'about:blank',
-          title: 'Service Unavailable',
-          status: 503,
-          code: 'authorization_unavailable',
-        }),
-      )
+      sendUnavailable(response)
       return
     }
     const { guard, principal } = admission

@@ -2,6 +2,7 @@ import type { AdapterGuard } from '@countersign/core/adapter'
 import { allow, isAllow } from './allow.ts'
 import { countersign, findGuard } from './countersign.ts'
 import type { RouterLayer } from './express-internals.ts'
+import { requireBoundToken } from './require-bound-token.ts'
 
 /** Describes a use of our middleware that cannot work, or returns undefined. */
 export function findMisuse(layers: readonly RouterLayer[], guard: AdapterGuard, mountPath = ''): string | undefined {
@@ -29,6 +30,9 @@ function join(mountPath: string, path: string): string {
 
 function describeHandle(handle: object, guard: AdapterGuard, place: string): string | undefined {
   if (handle === allow) return `found allow at ${place}, which was not called; write allow(…)`
+  if (handle === requireBoundToken) {
+    return `found requireBoundToken at ${place}, which was not called; write requireBoundToken(…)`
+  }
   if (handle === countersign) return `found countersign at ${place}, which was not called; write countersign(guard)`
   const other = findGuard(handle)
   if (other === undefined || other === guard) return undefined

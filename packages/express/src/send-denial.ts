@@ -18,3 +18,19 @@ export function sendDenial(
   }
   response.writeHead(answer.status, { ...answer.headers }).end(answer.body)
 }
+
+/**
+ * Answers a request that no guard has decided. Without a guard, there is no log and no `formatDenial`, and the caller
+ * receives no further details.
+ */
+export function sendUnavailable(response: ServerResponse): void {
+  response.writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+  response.end(
+    JSON.stringify({
+      type: 'about:blank',
+      title: 'Service Unavailable',
+      status: 503,
+      code: 'authorization_unavailable',
+    }),
+  )
+}

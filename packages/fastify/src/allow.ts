@@ -30,7 +30,7 @@ export type RunAllow = (request: AllowRequest, reply: DenyingReply, done: (error
 /** What the hook reads of a Fastify request, whatever the server type. */
 export interface AllowRequest extends Pick<FastifyRequest, 'routeOptions'> {
   readonly principal: Principal | null
-  readonly raw: FastifyRequest['raw']
+  readonly raw: GuardedRequest
   readonly server: object
   readonly log: EventLog
 }
@@ -116,7 +116,7 @@ function failUncalled(done: (...given: never) => unknown): AllowHook {
   return allow({ denyAll: true })
 }
 
-registerUncalled(allow)
+registerUncalled(allow, 'allow')
 
 const foreign =
   'allow: called by another framework, expected Fastify; for Express import allow from @countersign/express'

@@ -2,6 +2,7 @@
  * Contains everything undocumented that this package reads of Fastify and its plugins. ARCHITECTURE.md lists these
  * members, and `test/adapters/private-members.test.ts` fails when one of them changes.
  */
+import type { GuardedRequest } from '@countersign/core/adapter'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 
 /** Returns the list of servers that an instance opens besides its own, or undefined if Fastify keeps it elsewhere. */
@@ -31,7 +32,7 @@ export function createConfigReader(): (request: Pick<FastifyRequest, 'routeOptio
 }
 
 /** Returns the target as received, if `rewriteUrl` or `@fastify/express` has replaced it. */
-export function readOriginalUrl(raw: FastifyRequest['raw'] & { readonly originalUrl?: string }): string | undefined {
+export function readOriginalUrl(raw: GuardedRequest & { readonly originalUrl?: string }): string | undefined {
   return raw.originalUrl
 }
 

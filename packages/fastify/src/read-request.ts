@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import type { GuardedRequest } from '@countersign/core/adapter'
 import { readOriginalUrl } from './fastify-internals.ts'
 
@@ -6,7 +5,7 @@ import { readOriginalUrl } from './fastify-internals.ts'
  * Returns the request as the guard reads it. `@fastify/express` replaces the target with the result of `decodeURI`, a
  * form that was never sent. In that case the received target is used.
  */
-export function readReceived(raw: FastifyRequest['raw']): GuardedRequest {
+export function readReceived(raw: GuardedRequest): GuardedRequest {
   const { url } = raw
   const originalUrl = readOriginalUrl(raw)
   if (originalUrl === undefined || originalUrl === url || decode(originalUrl) !== url) return raw
@@ -33,9 +32,9 @@ function decode(target: string): string | undefined {
 // Only for HTTP/1, because Express cannot serve HTTP/2 requests.
 class ReceivedRequest implements GuardedRequest {
   readonly url: string
-  readonly #raw: FastifyRequest['raw']
+  readonly #raw: GuardedRequest
 
-  constructor(raw: FastifyRequest['raw'], url: string) {
+  constructor(raw: GuardedRequest, url: string) {
     this.url = url
     this.#raw = raw
   }

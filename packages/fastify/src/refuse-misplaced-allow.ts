@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import { ConfigurationError } from '@countersign/core'
 import { isRecord, parseRequirement } from '@countersign/core/adapter'
-import { findAllowHook } from './route-allows.ts'
+import { findOwnHook } from './route-allows.ts'
 
 /**
  * Refuses a route that restricts its callers in a place that is not read. Fastify accepts any key, so a misspelled
@@ -40,7 +40,7 @@ export function refuseRestrictingOptions(options: object, prefix: string): void 
     remedy: "to set a requirement for all routes of a plugin, call child.addHook('onRequest', allow(…)) in it",
   }
   for (const [key, value] of Object.entries(options)) {
-    const found = findAllowHook(value)
+    const found = findOwnHook(value)
     if (found !== undefined) refuse(subject, `found ${found} as ${key}, which Fastify does not add as a hook`, key)
   }
   const { config }: { readonly config?: unknown } = options
