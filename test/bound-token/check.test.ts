@@ -121,8 +121,20 @@ describe('the function verify', () => {
     ['throws', () => assert.fail(secret), /AssertionError ERR_ASSERTION$/],
     ['rejects', () => Promise.reject(coded), /JWTExpired ERR_JWT_EXPIRED$/],
     ['rejects with text', () => Promise.reject(secret), /non-Error/],
-    ['has an error named like a token', () => Promise.reject(Object.assign(new Error(), { name: secret })), /an error$/],
-    ['returns claims that throw', () => ({ get cnf() { throw coded } }), /JWTExpired/],
+    [
+      'has an error named like a token',
+      () => Promise.reject(Object.assign(new Error(), { name: secret })),
+      /an error$/,
+    ],
+    [
+      'returns claims that throw',
+      () => ({
+        get cnf() {
+          throw coded
+        },
+      }),
+      /JWTExpired/,
+    ],
   ] as const) {
     test(`refuses the token if it ${what}, and the reason does not contain it`, async () => {
       const refusal = await check(verify)
@@ -164,9 +176,13 @@ for (const [what, options] of Object.entries({
 
 test('a response is abandoned if it or its stream is destroyed', () => {
   assert.deepEqual(
-    [{ destroyed: true }, { destroyed: false }, {}, { stream: { destroyed: true } }, { stream: { destroyed: false } }].map(
-      isAbandoned,
-    ),
+    [
+      { destroyed: true },
+      { destroyed: false },
+      {},
+      { stream: { destroyed: true } },
+      { stream: { destroyed: false } },
+    ].map(isAbandoned),
     [true, false, false, true, false],
   )
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, X509Certificate } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
 import { describe, test } from 'node:test'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { preface, writeRequest } from '../connection/http2-frames.ts'
@@ -32,7 +33,13 @@ for (const name of names) {
 
     for (const [what, verify, headers, challenge, reason] of [
       ['no token', () => bindTo(caller), {}, 'Bearer', 'token_unbound'],
-      ['a token of another certificate of the same caller', () => bindTo(renewed), { authorization }, invalid, 'token_unbound'],
+      [
+        'a token of another certificate of the same caller',
+        () => bindTo(renewed),
+        { authorization },
+        invalid,
+        'token_unbound',
+      ],
       ['a token that is not bound', () => ({}), { authorization }, invalid, 'token_unbound'],
       ['a token that verify refuses', () => assert.fail('token'), { authorization }, invalid, 'token_invalid'],
     ] as const) {
@@ -126,7 +133,10 @@ for (const name of names) {
       await using service = await startService(name, await authority.source(ours), { verify })
       const peer = service.as(caller)
       const closed = new Promise((resolve) => {
-        service.running.server.on('request', (_request, response) => response.once('close', resolve))
+        service.running.server.on(
+          'request',
+          (_request: unknown, response: EventEmitter) => void response.once('close', resolve),
+        )
       })
       const failed = assert.rejects(peer.fetch('/payments', { headers: { authorization } }))
       await begun.promise
@@ -166,7 +176,6 @@ for (const name of ['Fastify, HTTP/1.1', 'Express, HTTP/1.1'] as const) {
     assert.equal(service.handled(), 0)
   })
 }
-
 
 function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve = (): void => undefined

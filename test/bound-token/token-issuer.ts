@@ -5,17 +5,17 @@ import { createServer, request } from 'node:https'
 import { TLSSocket } from 'node:tls'
 import type { Authority, TestSvid } from '@countersign/testkit'
 import { createLocalJWKSet, exportJWK, type JSONWebKeySet, jwtVerify, type JWTPayload } from 'jose'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 
 /** The audience of the tokens. */
-export const audience = 'https://payments.saas.example'
+const audience = 'https://payments.saas.example'
 
 /** A real authorization server that issues tokens bound to the certificate of the client (RFC 8705). */
 export interface TokenIssuer extends AsyncDisposable {
   /** Requests a token over mTLS with client credentials. Without a certificate, the request fails. */
-  issue(svid: TestSvid): Promise<string>
+  readonly issue: (svid: TestSvid) => Promise<string>
   /** Verifies signature, issuer, audience and expiry, as an application would. */
-  verify(token: string): Promise<JWTPayload>
+  readonly verify: (token: string) => Promise<JWTPayload>
 }
 
 /** Starts `oidc-provider` on 127.0.0.1 with one client for each SPIFFE ID. */

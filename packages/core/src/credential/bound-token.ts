@@ -43,7 +43,8 @@ export class BoundTokenCheck {
   /** @throws {ConfigurationError} `option_unknown` or `option_invalid` */
   constructor(options: BoundTokenOptions) {
     const { verify, timeoutMs = 5000 } = parseOptions(options, ['verify', 'timeoutMs'], 'requireBoundToken')
-    if (!isVerify(verify)) refuseValue('requireBoundToken: verify', verify, 'a function that returns the claims of a token')
+    if (!isVerify(verify))
+      refuseValue('requireBoundToken: verify', verify, 'a function that returns the claims of a token')
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 1 && timeoutMs <= longestTimeout)) {
       refuseValue('requireBoundToken: timeoutMs', timeoutMs, `milliseconds from 1 to ${longestTimeout}`)
     }
@@ -124,7 +125,8 @@ const provingCredentials: ReadonlySet<string> = new Set(['x509-svid', 'x509-subj
 
 function compareBinding(claims: unknown, thumbprint: string): TokenRefusal | undefined {
   const bound = readMember(readMember(claims, 'cnf'), 'x5t#S256')
-  if (bound === undefined) return unbound("found a token without cnf['x5t#S256'], expected one that is bound to a certificate")
+  if (bound === undefined)
+    return unbound("found a token without cnf['x5t#S256'], expected one that is bound to a certificate")
   if (typeof bound !== 'string' || !isCanonicalDigest(bound)) {
     return unbound("found a cnf['x5t#S256'] that is not a SHA-256 as base64url, expected 43 characters")
   }
