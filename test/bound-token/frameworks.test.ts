@@ -122,6 +122,22 @@ for (const name of names) {
       assert.equal((await peer.fetch('/payments', { headers: { authorization } })).status, 200)
     })
 
+    test('does not run the handler if an update changes the authorities of its caller', async () => {
+      const source = await authority.source(ours)
+      const other = await createAuthority('saas.example')
+      let given = ['before']
+      const verify = async (): Promise<unknown> => {
+        given = []
+        source.replace({ svid: await authority.issue(ours), bundles: { 'saas.example': [authority, other] } })
+        return bindTo(caller)
+      }
+      await using service = await startService(name, source, { verify }, { authorities: () => given })
+      await using peer = service.as(caller)
+
+      assert.equal((await peer.fetch('/payments', { headers: { authorization } })).status, 503)
+      assert.equal(service.handled(), 0)
+    })
+
     test('does not run the handler for a caller that has gone', async () => {
       const waiting = withResolvers()
       const begun = withResolvers()

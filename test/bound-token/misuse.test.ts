@@ -74,7 +74,9 @@ describe('Fastify', () => {
     app.addHook('onRequest', asHook(requireBoundToken))
     app.get('/payments', () => assert.fail('handled'))
 
-    assert.equal((await app.inject('/payments')).statusCode, 500)
+    const response = await app.inject('/payments')
+    assert.equal(response.statusCode, 500)
+    assert.match(response.body, /registration_invalid/)
   })
 
   test('does not start with the hook among the options of a plugin', async () => {

@@ -4,6 +4,7 @@ import {
   createGuard,
   type DenialEvent,
   type Guard,
+  type GuardOptions,
   type X509Source,
 } from '@countersign/core'
 import { countersign as countersignExpress, requireBoundToken as requireInExpress } from '@countersign/express'
@@ -30,7 +31,12 @@ export interface Service extends AsyncDisposable {
 const rules = [{ path: '/**', allow: authenticated() }]
 
 /** Starts the service in one of its variants. */
-export async function startService(name: Name, source: X509Source, options: BoundTokenOptions): Promise<Service> {
+export async function startService(
+  name: Name,
+  source: X509Source,
+  options: BoundTokenOptions,
+  more: Pick<GuardOptions, 'authorities'> = {},
+): Promise<Service> {
   const denials: DenialEvent[] = []
   let notify: (denial: DenialEvent) => void = () => undefined
   const denied = new Promise<DenialEvent>((resolve) => (notify = resolve))
@@ -39,7 +45,7 @@ export async function startService(name: Name, source: X509Source, options: Boun
     denials.push(event)
     notify(event)
   }
-  const guard = createGuard({ source, rules, log })
+  const guard = createGuard({ source, rules, log, ...more })
   let handled = 0
   const handle = (): string => {
     handled += 1
