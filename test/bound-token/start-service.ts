@@ -35,7 +35,7 @@ export async function startService(
   name: Name,
   source: X509Source,
   options: BoundTokenOptions,
-  more: Pick<GuardOptions, 'authorities'> = {},
+  more: Partial<GuardOptions> = {},
 ): Promise<Service> {
   const denials: DenialEvent[] = []
   let notify: (denial: DenialEvent) => void = () => undefined

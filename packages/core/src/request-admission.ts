@@ -1,5 +1,4 @@
 import {
-  type Allowed,
   type CanonicalTarget,
   type CompiledRequirement,
   createDenial,
@@ -11,26 +10,27 @@ import {
   type Denial,
   exactSemantics,
   parsePath,
-  type RuleSet,
   type TargetRefusal,
 } from '@countersign/authorization'
-import { Admission, type AdmissionFacts, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
-import type { Authenticator } from './authenticator.ts'
+import { Admission, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
+import type { Authentication, Authenticator } from './authenticator.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
-import type { ConnectionRegistry } from './connection/connection-registry.ts'
-import { hasSubscribers, publishDecision, type Reporter } from './events.ts'
+import { PendingCredential } from './credential/pending-credential.ts'
+import type { DecisionOutcomes, Verdict } from './decision-outcomes.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
+import type { Modes } from './modes.ts'
 import { isSameCaller } from './principal/is-same-caller.ts'
-import type { Principal } from './principal/principal.ts'
+import { Principal } from './principal/principal.ts'
+import type { RulesInForce } from './rules-in-force.ts'
 
 /** What `RequestAdmission` uses to decide. */
 export interface AdmissionParts {
-  readonly rules: RuleSet
+  readonly rules: RulesInForce
   readonly material: MaterialGate
   readonly authenticator: Authenticator
-  readonly registry: ConnectionRegistry
-  readonly report: Reporter
+  readonly outcomes: DecisionOutcomes
+  readonly modes: Modes
 }
 
 /** What a server's gate receives about the application behind it. */
@@ -40,11 +40,14 @@ export interface ServerRouting {
   readonly isRoutingKnown: boolean
   /** True if a hook of the framework decides again, with the route known. */
   readonly isRouteToCome: boolean
+  /** True if the request has a response, at whose end a decision in audit mode is published. */
+  readonly hasResponse: boolean
 }
 
 /**
- * Decides requests in four layers: canonical target, authentication, rules, the route's own requirement. Each layer can
- * only take access away. Nothing here throws or waits. A denial is reported where it is made.
+ * Decides requests in four layers: canonical target, credential, rules, the route's own requirement. Each layer can only
+ * take access away. Nothing here throws. A decision waits only for the verification of a credential that was not seen
+ * before, and is then made from the start, so that a change in the meantime counts.
  */
 export class RequestAdmission {
   readonly #parts: AdmissionParts
@@ -52,58 +55,60 @@ export class RequestAdmission {
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
-    this.#parseTarget = createTargetParser(parts.rules.knownMethods)
+    this.#parseTarget = createTargetParser(parts.rules.full.knownMethods)
   }
 
   /** Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. */
-  admitOnServer(
-    request: GuardedRequest,
-    { routing, isRoutingKnown, isRouteToCome }: ServerRouting,
-  ): Principal | Denial {
+  admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | Promise<Verdict> {
+    const { routing, isRoutingKnown, isRouteToCome, hasResponse } = server
     const kept = Admission.find(request, this)?.facts
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
-      if (this.#authenticate(request, Date.now()) === principal) return principal
+      if (this.isStillAdmitted(request, principal)) return principal
     }
     const decided = this.#read(request, routing, isRouteToCome)
+    if (decided instanceof PendingCredential) return decided.settled.then(() => this.admitOnServer(request, server))
     if ('effect' in decided) return decided
-    const ruling = decideRules(this.#parts.rules, decided)
-    const { principal } = decided
-    if (ruling.effect === 'deny') return this.#deny(request, ruling, principal.name)
-    if (!isRouteToCome) this.#publishAllowed(request, principal, ruling)
-    const admission: AdmissionFacts = {
+    const { rules, outcomes } = this.#parts
+    const ruling = decideRules(rules.current(), decided)
+    return outcomes.settleOnServer(request, decided, ruling, {
       owner: this,
-      decided,
-      url: request.url ?? '',
       isRoutingKnown,
-      ruling,
-      isPublished: !isRouteToCome,
-    }
-    Admission.keep(request, admission)
-    return principal
+      isRouteToCome,
+      hasResponse,
+    })
   }
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
-  admit(request: GuardedRequest, routing: RequestRouting): Principal | Denial {
-    const { semantics = exactSemantics, otherSemantics, originalUrl, routeAllow, hasEmptyParameter } = routing
-    const kept = Admission.find(request, this)?.facts
-    if (kept !== undefined && isUnchanged(kept, request) && hasSameSemantics(kept, semantics, otherSemantics)) {
-      const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter)
+  admit(request: GuardedRequest, routing: RequestRouting): Verdict | Promise<Verdict> {
+    const {
+      semantics = exactSemantics,
+      otherSemantics,
+      originalUrl,
+      routeAllow,
+      hasEmptyParameter,
+      routeName,
+    } = routing
+    const kept = Admission.find(request, this)
+    const facts = kept?.facts
+    if (
+      kept !== undefined &&
+      isUnchanged(kept.facts, request) &&
+      hasSameSemantics(kept.facts, semantics, otherSemantics)
+    ) {
+      const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter, routeName)
       if (resumed !== undefined) return resumed
     }
-    const facts = this.#read(request, routing, false)
-    if ('effect' in facts) return facts
+    const decided = this.#read(request, routing, false)
+    if (decided instanceof PendingCredential) return decided.settled.then(() => this.admit(request, routing))
+    if ('effect' in decided) return decided
     // Not repeated if the server read the path as the framework does.
-    const decidedUrl = kept?.isRoutingKnown === true ? kept.url : undefined
-    if (originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl) {
-      const denial = this.#decideOriginal(originalUrl, facts)
-      if (denial !== undefined) return this.#deny(request, denial, facts.principal.name)
-    }
-    const decision = decide(this.#parts.rules, facts)
-    if (decision.effect === 'deny') return this.#deny(request, decision, facts.principal.name)
-    this.#publishAllowed(request, facts.principal, decision)
-    return facts.principal
+    const decidedUrl = facts?.isRoutingKnown === true ? facts.url : undefined
+    const isRewritten = originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl
+    const denial = isRewritten ? this.#decideOriginal(originalUrl, decided) : undefined
+    const decision = denial ?? decide(this.#parts.rules.current(), decided)
+    return this.#parts.outcomes.settle(request, kept, decided, decision, routeName)
   }
 
   /**
@@ -117,60 +122,77 @@ export class RequestAdmission {
     request: GuardedRequest,
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
-  ): Principal | Denial | undefined {
-    const kept = Admission.find(received, this)?.facts
-    if (kept?.isRoutingKnown !== true || !isUnchanged(kept, request)) return undefined
-    return this.#resume(kept, request, routeAllow, hasEmptyParameter)
+    routeName: string | undefined,
+  ): Verdict | undefined {
+    const kept = Admission.find(received, this)
+    if (kept?.facts.isRoutingKnown !== true || !isUnchanged(kept.facts, request)) return undefined
+    return this.#resume(kept, request, routeAllow, hasEmptyParameter, routeName)
   }
 
   /** Decides an authenticated connection by the rules, for the path `/` and an empty method. */
   admitConnection(request: GuardedRequest, principal: Principal | Denial): Principal | Denial {
-    if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
+    const { outcomes, material, rules } = this.#parts
+    if (isDenial(principal)) return outcomes.report(request, principal, principal.principal)
     const target: CanonicalTarget = { accepted: true, path: '/', isFoldable: false }
-    const facts = { principal, method: '', target, message: request, semantics: exactSemantics }
-    const decision = decide(this.#parts.rules, facts)
-    if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
-    this.#publishAllowed(request, principal, decision)
-    return principal
+    const { expiresAt } = principal
+    const { generation } = material
+    const decided = {
+      principal,
+      expiresAt,
+      generation,
+      method: '',
+      target,
+      message: request,
+      semantics: exactSemantics,
+    }
+    const verdict = outcomes.settle(request, undefined, decided, decide(rules.current(), decided), undefined)
+    return verdict ?? principal
   }
 
   /** Decides the route's own requirement for a request that `admit` allowed. */
-  admitRoute(request: GuardedRequest, principal: Principal, requirement: CompiledRequirement): Principal | Denial {
+  admitRoute(request: GuardedRequest, principal: Principal | null, requirement: CompiledRequirement): Verdict {
     const { method = '', url = '' } = request
-    const kept = Admission.find(request, this)?.facts
-    const target = kept !== undefined && isUnchanged(kept, request) ? kept.decided.target : parsePath(url)
+    const kept = Admission.find(request, this)
+    const isKept = kept !== undefined && isUnchanged(kept.facts, request)
+    const target = isKept ? kept.facts.decided.target : parsePath(url)
     if (!target.accepted) return this.#refuse(request, target, principal)
     const decision = decideRequirement(requirement, { principal, method, target, message: request })
-    return decision.effect === 'allow' ? principal : this.#deny(request, decision, principal.name)
+    return decision.effect === 'allow' ? principal : this.objectTo(request, principal, decision)
+  }
+
+  /** Denies a request that `admit` allowed, for a reason that only the adapter can detect. In audit mode, allows it. */
+  objectTo(request: GuardedRequest, principal: Principal | null, denial: Denial): Verdict {
+    return this.#parts.outcomes.objectTo(request, Admission.find(request, this), principal, denial)
+  }
+
+  /** Denies a request before its caller is known, or for a reason that audit mode does not cover. */
+  refuse(request: GuardedRequest, denial: Denial, principal?: string): Denial {
+    return this.#parts.outcomes.report(request, denial, principal)
+  }
+
+  /** Returns whether what proved the caller of a request still does. */
+  isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
+    return this.#authenticate(request, Date.now()) === principal
   }
 
   /**
-   * Decides, after an admitted request has waited, whether its caller is still proven by the same certificate and has the
-   * same authorities.
+   * Decides, after an admitted request has waited in its framework, whether its caller is still proven by the same
+   * certificate and has the same authorities.
    */
   confirm(request: GuardedRequest, principal: Principal): Principal | Denial {
     const now = Date.now()
-    // The caller of a request without a connection, in tests, can only be read once.
-    const isInjected = this.#parts.registry.find(request) === undefined
-    const verdict = isInjected && now < principal.expiresAt ? principal : this.#authenticate(request, now)
-    if (isDenial(verdict)) return this.#deny(request, verdict, principal.name)
-    if (verdict === principal || isSameCaller(verdict, principal)) return principal
-    const detail = 'the authorities of the caller changed while its request waited'
-    return this.#deny(request, createDenial('evaluation_error', detail), principal.name)
+    const isReadOnce = this.#parts.authenticator.isInjected(request)
+    const again = isReadOnce && now < principal.expiresAt ? principal : this.#authenticate(request, now)
+    if (again === principal || (again instanceof Principal && isSameCaller(again, principal))) return principal
+    if (again !== null && 'effect' in again) return this.refuse(request, again, principal.name)
+    const detail = 'what proved the caller, or its authorities, changed while its request waited'
+    return this.refuse(request, createDenial('evaluation_error', detail), principal.name)
   }
 
-  /**
-   * Denies a request for a reason that only the caller of this method can detect. With a `challenge`, the status is 401.
-   */
-  deny(
-    request: GuardedRequest,
-    principal: Principal | null,
-    reason: Denial['reason'],
-    detail: string,
-    challenge?: string,
-  ): Denial {
-    const denial = createDenial(reason, detail, challenge === undefined ? {} : { challenge })
-    return this.#deny(request, denial, principal?.name)
+  /** Publishes the decision about a request at the end of its response, if it waits for that. */
+  publishAtClose(request: GuardedRequest): void {
+    const kept = Admission.find(request, this)
+    if (kept !== undefined) this.#parts.outcomes.publishAtClose(request, kept)
   }
 
   /**
@@ -184,22 +206,28 @@ export class RequestAdmission {
   }
 
   // Authenticates even if the target is refused, so that the log can name the caller.
-  #read(request: GuardedRequest, routing: RequestRouting, isRouteToCome: boolean): DecidedRequest | Denial {
+  #read(
+    request: GuardedRequest,
+    routing: RequestRouting,
+    isRouteToCome: boolean,
+  ): DecidedRequest | Denial | PendingCredential {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
-    const { authenticator, material } = this.#parts
+    const { authenticator, material, modes, outcomes } = this.#parts
     const now = Date.now()
     const trustState = material.latest(now)
     // Read before the application's `authorities` runs, which may replace the material.
     const { generation } = material
     const principal = authenticator.authenticate(request, trustState, now)
-    const target = this.#parseTarget(request, !isDenial(principal))
+    if (principal instanceof PendingCredential) return principal
+    const target = this.#parseTarget(request, principal === null || !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
-    if (isDenial(principal)) return this.#deny(request, principal, principal.principal)
+    if (principal !== null && isDenial(principal)) return outcomes.report(request, principal, principal.principal)
     const method = request.method ?? ''
     // One literal with every property, and never a spread copy of it: V8 gives copies another hidden class, and the
     // decision then takes 4 µs instead of 0.2.
     return {
       principal,
+      expiresAt: principal === null ? modes.permissiveUntil : principal.expiresAt,
       generation,
       method,
       target,
@@ -213,27 +241,28 @@ export class RequestAdmission {
   }
 
   #resume(
-    kept: AdmissionFacts,
+    kept: Admission,
     request: GuardedRequest,
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
-  ): Principal | Denial | undefined {
-    const { decided, ruling } = kept
-    const { principal } = decided
+    routeName: string | undefined,
+  ): Verdict | undefined {
+    const { rules, outcomes } = this.#parts
+    const { decided, ruling } = kept.facts
     if (ruling.isLeftToRoute || !this.#isStillProven(decided, request)) return undefined
     if (routeAllow !== undefined || hasEmptyParameter === true) {
-      const decision = decideRoute(this.#parts.rules, ruling, decided, routeAllow, hasEmptyParameter)
-      if (decision.effect === 'deny') return this.#deny(request, decision, principal.name)
+      const decision = decideRoute(rules.current(), ruling, decided, routeAllow, hasEmptyParameter)
+      if (decision.effect === 'deny') return outcomes.settle(request, kept, decided, decision, routeName)
     }
-    if (!kept.isPublished) this.#publishAllowed(request, principal, ruling)
-    return principal
+    return outcomes.conclude(request, kept, decided.principal, ruling, routeName)
   }
 
   // An earlier hook may have waited for a long time. Under the same material, only time can end a proof, so the
-  // connection is not looked up again.
-  #isStillProven({ principal, generation }: DecidedRequest, request: GuardedRequest): boolean {
+  // connection is not looked up again. The bundle of a token is not part of the material.
+  #isStillProven({ principal, expiresAt, generation }: DecidedRequest, request: GuardedRequest): boolean {
     const now = Date.now()
-    if (this.#parts.material.isCurrent(generation, now) && now < principal.expiresAt) return true
+    const isOfMaterial = principal?.credential !== 'jwt-svid'
+    if (isOfMaterial && this.#parts.material.isCurrent(generation, now) && now < expiresAt) return true
     return this.#authenticate(request, now) === principal
   }
 
@@ -242,54 +271,18 @@ export class RequestAdmission {
     const target = parsePath(originalUrl)
     if (!target.accepted) return createDenial(target.reason, target.detail)
     const isRouteToCome = facts.routeAllow !== undefined
-    const decision = decideRules(this.#parts.rules, { ...facts, target, routeAllow: undefined, isRouteToCome })
+    const request = { ...facts, target, routeAllow: undefined, isRouteToCome }
+    const decision = decideRules(this.#parts.rules.current(), request)
     return decision.effect === 'deny' ? decision : undefined
   }
 
-  #authenticate(request: GuardedRequest, now: number): Principal | Denial {
+  #authenticate(request: GuardedRequest, now: number): Authentication {
     const { authenticator, material } = this.#parts
     return authenticator.authenticate(request, material.latest(now), now)
   }
 
-  #refuse(request: GuardedRequest, { reason, detail }: TargetRefusal, principal: Principal | Denial): Denial {
-    return this.#deny(request, createDenial(reason, detail), isDenial(principal) ? principal.principal : principal.name)
+  #refuse(request: GuardedRequest, { reason, detail }: TargetRefusal, principal: Verdict): Denial {
+    const name = principal === null || !isDenial(principal) ? principal?.name : principal.principal
+    return this.#parts.outcomes.report(request, createDenial(reason, detail), name)
   }
-
-  #deny(request: GuardedRequest, denial: Denial, principal: string | undefined): Denial {
-    const { effect, ...why } = denial
-    const about = { at: Date.now(), ...why, ...this.#describe(request), ...(principal !== undefined && { principal }) }
-    const wasAuthenticated = this.#parts.registry.find(request)?.verdict.ok
-    this.#parts.report({ type: 'denial', ...about }, wasAuthenticated)
-    if (hasSubscribers('decision')) publishDecision({ type: 'decision', effect, ...about })
-    return denial
-  }
-
-  // Building the event costs more than the decision, so it is built for subscribers only.
-  #publishAllowed(request: GuardedRequest, principal: Principal, { rule }: Allowed): void {
-    if (!hasSubscribers('decision')) return
-    publishDecision({
-      type: 'decision',
-      effect: 'allow',
-      at: Date.now(),
-      ...this.#describe(request),
-      principal: principal.name,
-      ...(rule !== undefined && { rule }),
-    })
-  }
-
-  #describe(request: GuardedRequest): Described {
-    const { method = '', url = '' } = request
-    const remoteAddress = this.#parts.registry.find(request)?.socket.remoteAddress
-    return {
-      method: method.slice(0, 32),
-      path: (url.split('?', 1)[0] ?? '').slice(0, 256),
-      ...(remoteAddress !== undefined && { remoteAddress }),
-    }
-  }
-}
-
-interface Described {
-  readonly method: string
-  readonly path: string
-  readonly remoteAddress?: string
 }
