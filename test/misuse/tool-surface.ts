@@ -27,6 +27,16 @@ function adapterParameters(): readonly Parameter[] {
     parameter('allow of Fastify, second', 'undefined', (value) =>
       call(fastifyAdapter.allow, core.authenticated(), value),
     ),
+    ...[expressAdapter.requireBoundToken, fastifyAdapter.requireBoundToken].flatMap((requireBoundToken) => [
+      parameter('requireBoundToken', 'none', (value) => call(requireBoundToken, value)),
+      parameter('requireBoundToken second', 'undefined', (value) =>
+        call(requireBoundToken, { verify: () => undefined }, value),
+      ),
+      ...optionsOf('requireBoundToken', { verify: () => undefined }, (options) => call(requireBoundToken, options), {
+        verify: 'function express',
+        timeoutMs: 'undefined number',
+      }),
+    ]),
     parameter('countersign of Fastify', 'none', (value) => call(fastifyAdapter.countersign, value)),
     parameter('countersign of Fastify, options', 'guard', async (value) => {
       const app = Fastify({ https: guard.tlsOptions() })

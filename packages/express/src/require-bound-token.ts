@@ -5,6 +5,7 @@ import {
   isAbandoned,
   isCallable,
   isDenial,
+  refuseValue,
   type TokenRefusal,
 } from '@countersign/core/adapter'
 import { ConfigurationError } from '@countersign/core'
@@ -27,10 +28,13 @@ import { sendDenial, sendUnavailable } from './send-denial.ts'
  */
 export function requireBoundToken(options: BoundTokenOptions): Middleware
 export function requireBoundToken(options: BoundTokenOptions, ...more: readonly unknown[]): Middleware {
-  if (isCallable(more[1])) {
+  const [second, next] = more
+  if (isCallable(next)) {
     const message = 'requireBoundToken was passed to a route without being called; write requireBoundToken(…)'
     throw new ConfigurationError('option_invalid', message)
   }
+  if (second !== undefined)
+    refuseValue('requireBoundToken: the second argument', second, 'none; all options are in the first')
   const check = new BoundTokenCheck(options)
   return (request, response, next) => {
     if (typeof Reflect.get(response, 'writeHead') !== 'function') {

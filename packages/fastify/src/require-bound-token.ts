@@ -4,6 +4,7 @@ import {
   isAbandoned,
   isCallable,
   isDenial,
+  refuseValue,
   type TokenRefusal,
 } from '@countersign/core/adapter'
 import { ConfigurationError } from '@countersign/core'
@@ -41,8 +42,10 @@ export type RunBoundToken = (
  */
 export function requireBoundToken(options: BoundTokenOptions): BoundTokenHook
 export function requireBoundToken(options: BoundTokenOptions, ...more: readonly unknown[]): BoundTokenHook {
-  const [, done] = more
+  const [second, done] = more
   if (isCallable(done)) return failUncalled(done)
+  if (second !== undefined)
+    refuseValue('requireBoundToken: the second argument', second, 'none; all options are in the first')
   const check = new BoundTokenCheck(options)
   const run: RunBoundToken = (request, reply, done) => {
     if (typeof Reflect.get(reply, 'code') !== 'function') {
