@@ -22,7 +22,7 @@ import {
 
 /** Tests for every proxy in front of a guarded service. */
 export function testAcceptance(proxy: Proxy): void {
-  describe(`${proxy.name} in front of a guarded service`, () => testCallers(proxy))
+  describe(`${proxy.name} in front of a guarded service`, { timeout: 180_000 }, () => testCallers(proxy))
 }
 
 function testCallers(proxy: Proxy): void {
@@ -103,14 +103,17 @@ function testCallers(proxy: Proxy): void {
       [shared.call(t, reports), reports],
       [shared.connect(t, neighbour), neighbour],
     ] as const) {
-      const { status, text } = await caller.post('/', { ...forge(orders), ...own })
+      // One at a time, because Go refuses more than 4 KiB of trailers.
+      for (const [name, value] of Object.entries(forge(orders))) {
+        const { status, text } = await caller.post('/', { [name]: value, ...own })
 
-      assert.equal(status, 200, text)
-      const seen = readSeen(text)
-      assert.equal(seen.caller, svid.spiffeId)
-      assert.deepEqual(readForwarded({ headers: seen.trailers }), [])
-      // Proxies may drop trailers.
-      if (svid === neighbour) assert.deepEqual(seen.trailers, Object.entries(own).flat())
+        assert.equal(status, 200, text)
+        const seen = readSeen(text)
+        assert.equal(seen.caller, svid.spiffeId)
+        assert.deepEqual(readForwarded({ headers: seen.trailers }), [])
+        // Proxies may drop trailers.
+        if (svid === neighbour) assert.deepEqual(seen.trailers, Object.entries(own).flat())
+      }
     }
   })
 
@@ -160,10 +163,9 @@ function testCallers(proxy: Proxy): void {
     await waitForExpiry(svid)
 
     assert.equal((await short.call('/orders/1')).status, 403)
-    const answer = await long.call('/')
+    assert.equal((await long.call('/')).status, 200)
 
-    assert.equal(answer.status, 200)
-    assert.equal(readSeen(answer.text).connection, before.connection)
+    assert.ok(!shared.service.closed.has(before.connection))
   })
 
   test('a response in progress ends when the forwarded certificate expires, and others go on', async (t) => {
@@ -218,6 +220,7 @@ function testCallers(proxy: Proxy): void {
 
 interface Setup {
   readonly workloads: Workloads
+  readonly service: Service
   readonly folder: string
   readonly running: RunningProxy
   readonly proxySvid: TestSvid
@@ -246,6 +249,7 @@ async function setUp(proxy: Proxy, proxyTtlSeconds = 3600): Promise<Setup> {
     keep(t, createCaller({ port, svid, ca: workloads.publicAuthority.bundlePem }))
   return {
     workloads,
+    service,
     folder,
     running,
     proxySvid,

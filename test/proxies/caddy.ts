@@ -23,7 +23,10 @@ async function start({ folder, port, servicePort }: Place): Promise<RunningProxy
     'billing.production.svc:8443': `127.0.0.1:${servicePort}`,
   })
   writeFileSync(file, text)
-  const program = await startProgram('caddy', ['run', '--config', file], port)
+  const program = await startProgram('caddy', ['run', '--config', file], port, {
+    XDG_CONFIG_HOME: folder,
+    XDG_DATA_HOME: folder,
+  })
   return {
     ...program,
     reload: async () => {

@@ -12,8 +12,13 @@ export interface Program {
 }
 
 /** Starts a program and waits until it accepts connections on this port of loopback. */
-export async function startProgram(command: string, args: readonly string[], port: number): Promise<Program> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+export async function startProgram(
+  command: string,
+  args: readonly string[],
+  port: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Program> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
   const program = { pid: child.pid ?? 0, output: () => output, stop: () => end(child) }

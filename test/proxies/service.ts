@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { EventEmitter } from 'node:events'
 import { Readable } from 'node:stream'
 import { setInterval } from 'node:timers/promises'
 import { authenticated, createGuard, type CountersignEvent, type GuardOptions, hasAuthority } from '@countersign/core'
@@ -11,6 +12,8 @@ import { internalName, serviceId, type Workloads } from './workloads.ts'
 export interface Service {
   readonly port: number
   readonly events: readonly CountersignEvent[]
+  /** The numbers of the connections that have closed. */
+  readonly closed: ReadonlySet<number>
   readonly close: () => Promise<void>
 }
 
@@ -44,21 +47,28 @@ export async function startService(workloads: Workloads, options: Partial<GuardO
   const app = Fastify({ http2: true, https: { allowHTTP1: true, ...guard.tlsOptions() } })
   await app.register(countersign, { guard })
   const connections: unknown[] = []
-  app.get('/stream', (_request, reply) => reply.send(Readable.from(createTicks())))
+  const closed = new Set<number>()
+  // Over HTTP/2, the requests of a connection share its session.
+  const number = (connection: EventEmitter | undefined): number => {
+    const known = connections.indexOf(connection)
+    if (known !== -1) return known
+    const added = connections.push(connection) - 1
+    connection?.once('close', () => closed.add(added))
+    return added
+  }
+  // The header makes nginx pass the response on as it arrives.
+  app.get('/stream', (_request, reply) => reply.header('x-accel-buffering', 'no').send(Readable.from(createTicks())))
   app.route({
     method: ['GET', 'POST'],
     url: '/*',
     handler: ({ raw, principal }): Seen => {
-      // Over HTTP/2, the requests of a connection share its session.
-      const connection: unknown = raw.httpVersionMajor === 2 ? raw.stream.session : raw.socket
-      if (!connections.includes(connection)) connections.push(connection)
       return {
         caller: principal?.spiffeId?.toString() ?? null,
         proxy: principal?.proxy?.spiffeId?.toString() ?? null,
         credential: principal?.credential ?? null,
         headers: raw.rawHeaders,
         trailers: raw.rawTrailers,
-        connection: connections.indexOf(connection),
+        connection: number(raw.httpVersionMajor === 2 ? raw.stream.session : raw.socket),
         httpVersion: raw.httpVersion,
       }
     },
@@ -67,6 +77,7 @@ export async function startService(workloads: Workloads, options: Partial<GuardO
   return {
     port: running.port,
     events,
+    closed,
     close: async () => {
       await running.close()
       await source.close()

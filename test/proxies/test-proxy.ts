@@ -19,7 +19,7 @@ import {
 
 /** Tests for every proxy: its configuration sends and removes exactly what the page says. */
 export function testProxy(proxy: Proxy): void {
-  describe(`${proxy.name}, as the page configures it,`, () => testSent(proxy))
+  describe(`${proxy.name}, as the page configures it,`, { timeout: 180_000 }, () => testSent(proxy))
 }
 
 function testSent(proxy: Proxy): void {
