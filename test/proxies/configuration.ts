@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { readPage } from '../documents/page.ts'
 
 /** The page whose blocks are the configurations that the tests run. */
@@ -17,4 +18,9 @@ export function fillIn(configuration: string, values: Readonly<Record<string, st
     assert.ok(text.includes(from), `the configuration contains ${from}`)
     return text.replaceAll(from, to)
   }, configuration)
+}
+
+/** Returns whether the page tells to use this format of the guard. */
+export function isStated(format: unknown): boolean {
+  return page.text.includes(`\`format: ${inspect(format)}\``)
 }

@@ -6,6 +6,7 @@ import { startProgram } from './program.ts'
 import { escapePem, type Place, type Proxy, type RunningProxy } from './proxy.ts'
 import { testAcceptance } from './acceptance.ts'
 import { proxyId } from './workloads.ts'
+import { testSidecar } from './sidecar.ts'
 import { testProxy } from './test-proxy.ts'
 
 /** The program, which `npm run test:proxies` installs if it is not on the PATH. */
@@ -27,28 +28,40 @@ const envoy: Proxy = {
   sendsChain: true,
 }
 
+/** What the page adds to the header. */
+const details = '{ cert: true, chain: true }'
+
 /** The same with everything that Envoy can add to the header, text of the caller's certificate included. */
 const talkative: Proxy = {
   ...envoy,
   name: 'Envoy with all details',
   start: (place) =>
-    start(place, {
-      '{ cert: true, chain: true }': '{ cert: true, chain: true, uri: true, subject: true, dns: true }',
-    }),
+    start(place, (text) =>
+      fillIn(text, { [details]: '{ cert: true, chain: true, uri: true, subject: true, dns: true }' }),
+    ),
   // Becomes `By`.
   serverUris: [proxyId],
 }
 
+/** Names without a certificate, and plaintext to the service. */
+function startSidecar(place: Place): Promise<RunningProxy> {
+  return start(place, (text) =>
+    fillIn(text.slice(0, text.indexOf('\n      transport_socket:') + 1), {
+      [details]: '{ uri: true, subject: true, dns: true }',
+      http2_protocol_options: 'http_protocol_options',
+    }),
+  )
+}
+
 async function start(
   { folder, port, servicePort }: Place,
-  changes: Readonly<Record<string, string>> = {},
+  change: (text: string) => string = (text) => text,
 ): Promise<RunningProxy> {
   const file = join(folder, 'envoy.yaml')
-  const text = fillIn(readConfiguration('envoy.yaml'), {
+  const text = fillIn(change(readConfiguration('envoy.yaml')), {
     '/run/proxy': folder,
     'address: 0.0.0.0, port_value: 443': `address: 127.0.0.1, port_value: ${port}`,
     'address: billing.production.svc, port_value: 8443': `address: 127.0.0.1, port_value: ${servicePort}`,
-    ...changes,
   })
   writeFileSync(file, text)
   writeFileSync(join(folder, 'svid.yaml'), fillIn(readConfiguration('svid.yaml'), { '/run/proxy': folder }))
@@ -61,3 +74,4 @@ async function start(
 testProxy(envoy)
 testAcceptance(envoy)
 testAcceptance(talkative)
+testSidecar('Envoy as a sidecar', startSidecar)

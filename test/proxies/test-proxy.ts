@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import test, { after, before, describe } from 'node:test'
 import { createAuthority, type TestSvid } from '@countersign/testkit'
 import { createCaller, type Answer, type SentHeaders } from './caller.ts'
+import { isStated } from './configuration.ts'
 import { findPort, until } from './program.ts'
 import { forge, forwardingHeaders, type Proxy, type RunningProxy } from './proxy.ts'
 import { type Recorded, type Recorder, startRecorder } from './recorder.ts'
@@ -58,6 +59,8 @@ function testSent(proxy: Proxy): void {
     assert.ok(recorded !== undefined)
     return recorded
   }
+
+  test('needs the format that the page states', () => assert.ok(isStated(proxy.format)))
 
   const names: readonly CallerName[] = ['orders', 'reports', 'evil', 'utf', 'staging', 'neighbour']
   for (const name of names) {
