@@ -8,9 +8,10 @@ import { PeerPort } from './peer-port.ts'
 // presents the received SVIDs to peers, verifies tokens with the received JWT bundles, and exits on SIGTERM. It uses only
 // the public API.
 
+// First, because nothing may be awaited between the source and its listeners: they would miss its first SVID.
+const jwtBundles = await jwtBundleSource({ startWithoutBundles: true, maxRetryMs: 1000 })
 // The suite waits ten seconds for READY, even if the agent starts late.
 const source = await workloadApiSource({ startWithoutSvid: true, maxRetryMs: 1000 })
-const jwtBundles = await jwtBundleSource({ startWithoutBundles: true, maxRetryMs: 1000 })
 const peers = new PeerPort(source)
 const front = createServer((socket) => peers.take(socket))
 const control = createControl(source, jwtBundles)
