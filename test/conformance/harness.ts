@@ -13,6 +13,9 @@ const jwtBundles = await jwtBundleSource({ startWithoutBundles: true, maxRetryMs
 // The suite waits ten seconds for READY, even if the agent starts late.
 const source = await workloadApiSource({ startWithoutSvid: true, maxRetryMs: 1000 })
 const peers = new PeerPort(source)
+const hasSvid = new Promise<void>((resolve) => {
+  source.onUpdate(() => resolve())
+})
 const front = createServer((socket) => peers.take(socket))
 const control = createControl(source, jwtBundles)
 
@@ -22,10 +25,7 @@ say('SPIFFE_HARNESS_VERSION=1', `SPIFFE_X509_PORT=${x509Port}`, `SPIFFE_CONTROL_
 
 source.onNotice(({ outcome, detail }) => void process.stderr.write(`${outcome}: ${detail}\n`))
 jwtBundles.onNotice(({ outcome, detail }) => void process.stderr.write(`${outcome}: ${detail}\n`))
-const stopWaiting = source.onUpdate(() => {
-  stopWaiting()
-  say('READY')
-})
+void hasSvid.then(() => say('READY'))
 
 process.once('SIGTERM', () => {
   front.close()
