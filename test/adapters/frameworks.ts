@@ -109,9 +109,7 @@ export async function sendBehindHandshake(service: Service, variant: Variant, sv
 
 /** The reasons for refused peers and denied requests, oldest first. */
 export function reasonsOf(service: Service): readonly string[] {
-  return service.events.flatMap((event) =>
-    'reason' in event && event.reason !== undefined ? [event.reason] : [],
-  )
+  return service.events.flatMap((event) => ('reason' in event && event.reason !== undefined ? [event.reason] : []))
 }
 
 /** The members of a JSON object. */

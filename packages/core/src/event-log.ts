@@ -21,7 +21,8 @@ export class EventLog {
 
   /** Reports an event to every destination; see `Reporter`. */
   report(event: CountersignEvent, wasAuthenticated: boolean = false): void {
-    if (event.type === 'source') this.health.note(event)
+    // Whether tokens can be verified says nothing about our own certificate.
+    if (event.type === 'source' && event.of !== 'jwt-bundle') this.health.note(event)
     if (!publish(event)) return
     if (wasAuthenticated) writeSafely(this.#log, event)
     else this.#summary.note(event)

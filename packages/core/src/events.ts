@@ -156,8 +156,11 @@ export interface SourceEvent {
   readonly serialNumber?: string
   /** Epoch milliseconds: the expiry of our own certificate, or of the one that is expiring. */
   readonly expiresAt?: number
-  /** What is expiring: our own certificate, or an authority that no younger authority of its trust domain succeeds. */
-  readonly of?: 'own' | 'authority'
+  /**
+   * What the event is about, if not X.509 material as a whole: our own certificate or an authority that is expiring and
+   * that no younger authority of its trust domain succeeds, or the JWT bundles with which tokens are verified.
+   */
+  readonly of?: 'own' | 'authority' | 'jwt-bundle'
   /** The fraction of an expiring certificate's lifetime that remains: 0.5, 0.2 or 0.05. */
   readonly remaining?: number
 }

@@ -1,3 +1,4 @@
+import type { JwtBundleSource, NoticingJwtBundleSource } from '@countersign/spiffe/jwt'
 import { AuditCounts } from './audit-counts.ts'
 import { Authenticator } from './authenticator.ts'
 import { ExchangeExpiry } from './connection/exchange-expiry.ts'
@@ -39,7 +40,8 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
   const material = new MaterialGate(source, options, report)
   const exchanges = new ExchangeExpiry()
   const onStrict = (): void => exchanges.endUnproved()
-  const modes = new Modes({ permissive, auditUntil, rules, report, onStrict })
+  const onStart = (): (() => void) => followTokens(credentials.jwtSvid?.bundles, report, () => exchanges.endUnproved())
+  const modes = new Modes({ permissive, auditUntil, rules, report, onStart, onStrict })
   const isPermissive = (now: number): boolean => modes.isPermissive(now)
   const isAlwaysOptional =
     credentials.jwtSvid?.isWithoutCertificate === true ||
@@ -77,8 +79,24 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
       events.flush()
     },
   })
-  credentials.jwtSvid?.bundles.onChange(() => exchanges.endUnproved())
   return { events, material, connections, authenticator, modes, audit, requests, exchanges, follower }
+}
+
+// A token counts no longer than its bundle, and an operator has to learn when there is none.
+function followTokens(bundles: JwtBundleSource | undefined, report: Reporter, onChange: () => void): () => void {
+  if (bundles === undefined) return () => undefined
+  const stopChanges = bundles.onChange(onChange)
+  const stopNotices = isNoticing(bundles)
+    ? bundles.onNotice((notice) => report({ type: 'source', ...notice, of: 'jwt-bundle' }))
+    : undefined
+  return () => {
+    stopChanges()
+    stopNotices?.()
+  }
+}
+
+function isNoticing(bundles: object): bundles is Pick<NoticingJwtBundleSource, 'onNotice'> {
+  return 'onNotice' in bundles
 }
 
 // Undefined if only the certificates of peers count, so that nothing is read from a request.

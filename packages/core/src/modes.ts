@@ -20,6 +20,8 @@ export interface ModeParts {
   readonly auditUntil: number | undefined
   readonly rules: RulesInForce
   readonly report: Reporter
+  /** Called when the guard begins to serve. Returns a function that stops what it started. */
+  readonly onStart: () => () => void
   /** Called when permissive mode ends. */
   readonly onStrict: () => void
 }
@@ -34,6 +36,7 @@ export class Modes {
   readonly #parts: ModeParts
   readonly #auditUntil: number
   readonly #readiness: ReadinessTable | undefined
+  // What to cancel when the last server closes.
   readonly #timers = new Set<() => void>()
   readonly #routes = new Set<string>()
   #isStarted = false
@@ -85,7 +88,9 @@ export class Modes {
 
   /** Reports the modes once, and from then on their ends. Call it when a server begins to listen. */
   start(): void {
-    const { permissive, auditUntil, rules } = this.#parts
+    const { permissive, auditUntil, rules, onStart } = this.#parts
+    this.stop()
+    this.#timers.add(onStart())
     const isFirst = !this.#isStarted
     this.#isStarted = true
     if (permissive !== undefined) this.#follow('permissive', permissive.until, isFirst)

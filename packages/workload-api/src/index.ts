@@ -19,4 +19,4 @@ export {
 } from './workload-api-client.ts'
 export type { AgentSvid } from './x509/read-update.ts'
 export type { WorkloadApiSourceOptions } from './x509/source-options.ts'
-export { workloadApiSource } from './x509/workload-api-source.ts'
+export { type WorkloadApiSource, workloadApiSource } from './x509/workload-api-source.ts'

@@ -9,6 +9,9 @@ import {
 } from '@countersign/spiffe'
 import { advanceSourceState, type SourceStateEvent, startSourceState } from '@countersign/spiffe/internal'
 import { findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
+import type { JwtBundleSource } from '@countersign/spiffe/jwt'
+import { jwtBundleSource } from '../jwt/jwt-bundle-source.ts'
+import { LazyJwtBundles } from '../jwt/lazy-jwt-bundles.ts'
 import type { AgentError } from '../wire/agent-error.ts'
 import { parseX509Svids, type X509SvidsMessage } from '../wire/messages.ts'
 import { loadWorkloadService } from '../wire/service.ts'
@@ -16,6 +19,15 @@ import { StreamFollower } from '../wire/stream-follower.ts'
 import { parseSourceOptions, type WorkloadApiSourceOptions } from './source-options.ts'
 import { PreparedMessages } from './prepared-messages.ts'
 import { UpdateReader } from './read-update.ts'
+
+/** A source of X.509 material from an agent, which also has the JWT bundles of that agent. */
+export interface WorkloadApiSource extends NoticingSource {
+  /**
+   * The JWT bundles, for a guard with `credentials.jwtSvid`. They are fetched only if something asks for them, and
+   * until the agent has answered, no token is accepted. Closed with the source.
+   */
+  readonly jwtBundles: JwtBundleSource
+}
 
 /**
  * Creates a source that the agent on this machine keeps up to date. X.509-SVID, key and bundles arrive over the SPIFFE
@@ -33,7 +45,7 @@ import { UpdateReader } from './read-update.ts'
  * {CertificateError} or `message_malformed` if everything that arrived was unusable
  * @see https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Workload_API.md#5-x509-svid-profile
  */
-export async function workloadApiSource(options: WorkloadApiSourceOptions = {}): Promise<NoticingSource> {
+export async function workloadApiSource(options: WorkloadApiSourceOptions = {}): Promise<WorkloadApiSource> {
   const { endpoint, startWithoutSvid, timeoutMs, ...rest } = parseSourceOptions(options)
   const address = findEndpoint(endpoint)
   const source = new AgentSource({ ...rest, address })
@@ -51,7 +63,8 @@ type AgentSourceOptions = Pick<ConstructorParameters<typeof StreamFollower>[0], 
   readonly hint: string | undefined
 }
 
-class AgentSource implements NoticingSource {
+class AgentSource implements WorkloadApiSource {
+  readonly jwtBundles: LazyJwtBundles
   readonly #held: ReplaceableSource = createReplaceableSource()
   readonly #follower: StreamFollower
   readonly #hint: string | undefined
@@ -65,7 +78,11 @@ class AgentSource implements NoticingSource {
   #settleFirst: (error?: CountersignError) => void = () => undefined
 
   constructor({ hint, ...following }: AgentSourceOptions) {
+    const { address, maxRetryMs } = following
     this.#hint = hint
+    this.jwtBundles = new LazyJwtBundles(() =>
+      jwtBundleSource({ endpoint: formatEndpoint(address), startWithoutBundles: true, maxRetryMs }),
+    )
     this.#follower = new StreamFollower({
       ...following,
       service: loadWorkloadService(),
@@ -103,9 +120,10 @@ class AgentSource implements NoticingSource {
       : error
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#follower.close()
-    return this.#held.close()
+    await this.jwtBundles.close()
+    await this.#held.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
