@@ -129,7 +129,13 @@ async function findEvent(
 }
 
 function describe(seen: string, event: CountersignEvent | undefined): Finding {
-  if (event === undefined || event.type === 'source' || event.type === 'mode' || event.type === 'review' || event.reason === undefined)
+  if (
+    event === undefined ||
+    event.type === 'source' ||
+    event.type === 'mode' ||
+    event.type === 'review' ||
+    event.reason === undefined
+  )
     return { found: { seen }, detail: '' }
   return { found: { seen, reason: event.reason }, detail: event.detail?.trim() ?? '' }
 }

@@ -180,11 +180,6 @@ export class AdapterGuard implements Guard {
     return this.refuse(request, principal, createDenial(reason, detail, challenge === undefined ? {} : { challenge }))
   }
 
-  /** Returns whether what proved the caller of an allowed request still does, after the adapter waited. */
-  isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
-    return this.#parts.requests.isStillAdmitted(request, principal)
-  }
-
   /** Adds routes that anonymous callers can reach to the event at the start of permissive mode. */
   reportAnonymousRoutes(routes: readonly string[]): void {
     this.#parts.modes.addAnonymousRoutes(routes)

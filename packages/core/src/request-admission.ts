@@ -189,6 +189,17 @@ export class RequestAdmission {
     return this.refuse(request, createDenial('evaluation_error', detail), principal.name)
   }
 
+  /**
+   * Returns whether a request that is running may go on under new material: whether its caller is proven again, or still
+   * anonymous. Returns a promise if a token has to be verified again.
+   */
+  mayContinue(request: GuardedRequest, principal: Principal | null): boolean | Promise<boolean> {
+    const again = this.#authenticate(request, Date.now())
+    if (again instanceof PendingCredential) return again.settled.then(() => this.mayContinue(request, principal))
+    if (again === principal) return true
+    return again instanceof Principal && principal !== null && isSameCaller(again, principal)
+  }
+
   /** Publishes the decision about a request at the end of its response, if it waits for that. */
   publishAtClose(request: GuardedRequest): void {
     const kept = Admission.find(request, this)

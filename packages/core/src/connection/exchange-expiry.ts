@@ -5,7 +5,7 @@ import { SharedTimer } from './shared-timer.ts'
 
 /** An exchange whose caller is not proven by the certificate of the connection. */
 interface Exchange {
-  readonly isStillProven: () => boolean
+  readonly mayContinue: () => boolean | Promise<boolean>
   readonly end: () => void
   readonly cancel: () => void
 }
@@ -23,11 +23,11 @@ export class ExchangeExpiry {
    * Watches an exchange until it closes. Ends it at `expiresAt` (epoch milliseconds), or when `endUnproved` finds that
    * its credential no longer counts.
    */
-  watch(response: unknown, expiresAt: number, isStillProven: () => boolean): void {
+  watch(response: unknown, expiresAt: number, mayContinue: () => boolean | Promise<boolean>): void {
     const stream = streamOf(response)
     if (stream === undefined || stream.destroyed) return
     const exchange: Exchange = {
-      isStillProven,
+      mayContinue,
       end: () => {
         this.#forget(exchange)
         endExchange(response)
@@ -40,7 +40,18 @@ export class ExchangeExpiry {
 
   /** Ends the exchanges whose credential no longer counts. Call it after a change of material. */
   endUnproved(): void {
-    for (const exchange of this.#running) if (!exchange.isStillProven()) exchange.end()
+    for (const exchange of this.#running) this.#check(exchange)
+  }
+
+  #check(exchange: Exchange): void {
+    const verdict = exchange.mayContinue()
+    if (verdict === false) exchange.end()
+    else if (verdict !== true) {
+      void verdict.then((mayContinue) => {
+        // It may have ended in the meantime.
+        if (!mayContinue && this.#running.has(exchange)) exchange.end()
+      })
+    }
   }
 
   #forget(exchange: Exchange): void {

@@ -78,7 +78,7 @@ export interface ParsedCredentials {
 }
 
 /** Validated options. */
-export interface ParsedForwarded {
+interface ParsedForwarded {
   /** Undefined if any peer is trusted. */
   readonly proxies: ListedProxies | undefined
   readonly reader: ForwardedReader
@@ -88,7 +88,7 @@ export interface ParsedForwarded {
 }
 
 /** Validated options. */
-export interface ParsedJwtSvid {
+interface ParsedJwtSvid {
   readonly audiences: readonly string[]
   readonly bundles: JwtBundleSource
   readonly isWithoutCertificate: boolean
