@@ -57,7 +57,7 @@ export interface RequirementContext {
 export function compileRequirement(input: unknown, context: RequirementContext): CompiledRequirement {
   const source = parseRequirement(input, context.where)
   refuseLoneAnonymous(source, context.where)
-  const test = compileTest(source, { ...context, named: none })
+  const test = compileTest(source, { ...context, named: hasWeakCallers(context) ? none : undefined })
   if (context.callers !== undefined) refuseUnmeetable(source, context.callers, context.where)
   return Object.freeze({ source, deferToRoute: 'perRoute' in source, admitsAnonymous: admitsAnonymous(source), test })
 }
@@ -81,8 +81,11 @@ export function compileRouteRequirement(input: unknown, context: RequirementCont
 
 /** Where a part of a requirement is compiled. */
 interface PartContext extends RequirementContext {
-  /** The credentials that `provenBy()` names beside this part, or around it. */
-  readonly named: ReadonlySet<CredentialKind>
+  /**
+   * The credentials that `provenBy()` names beside this part, or around it. Undefined if no caller has a weak one, so that
+   * there is nothing to compare.
+   */
+  readonly named: ReadonlySet<CredentialKind> | undefined
 }
 
 const none: ReadonlySet<CredentialKind> = new Set()
@@ -100,12 +103,17 @@ function compileTest(source: Requirement, context: PartContext): RequirementTest
   if ('anonymous' in source) return checkAnonymous
   if ('provenBy' in source) return checkCredential(source.provenBy)
   if ('allOf' in source) {
-    return checkAllOf(compileAll(source.allOf, { ...context, named: new Set([...named, ...listNamed(source)]) }))
+    const within = named === undefined ? undefined : new Set([...named, ...listNamed(source)])
+    return checkAllOf(compileAll(source.allOf, { ...context, named: within }))
   }
   if ('anyOf' in source) return checkAnyOf(compileAll(source.anyOf, context))
   if ('custom' in source) return checkCustom(source.custom.name, source.custom.test, named)
   if ('perRoute' in source) return passNoRoute
   return compileSpiffeTest(source, context)
+}
+
+function hasWeakCallers({ callers }: RequirementContext): boolean {
+  return callers === undefined || callers.credentials.has('asserted') || callers.credentials.has('jwt-svid')
 }
 
 // All parts of `allOf()` have to be met, so a credential that one of them names is named for the others.

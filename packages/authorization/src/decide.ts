@@ -104,8 +104,9 @@ export function decideRoute(
     const decision = decideRequirement(routeAllow, request)
     if (decision.effect === 'deny') return decision
   }
+  if (hasEmptyParameter !== true) return ruling
   const rule = ruling.rule === undefined ? undefined : rules.at(ruling.rule)
-  if (hasEmptyParameter !== true || !missesCoveringRule(rules, rule, request)) return ruling
+  if (!missesCoveringRule(rules, rule, request)) return ruling
   const detail = 'a route parameter is empty, and the rule that covers the route does not match an empty segment'
   return createDenial('no_rule', detail)
 }

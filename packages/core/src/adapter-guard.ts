@@ -32,6 +32,7 @@ import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
 import { type Finding, reviewGuard } from './review.ts'
+import type { RequestAdmission } from './request-admission.ts'
 import type { RulesInForce } from './rules-in-force.ts'
 import { ServerAttachments } from './server-attachments.ts'
 import type { Guard } from './guard.ts'
@@ -52,6 +53,7 @@ export class AdapterGuard implements Guard {
   readonly hasOwnRules: boolean
   readonly #options: ParsedGuardOptions
   readonly #parts: GuardParts
+  readonly #requests: RequestAdmission
   readonly #servers: ServerAttachments
   readonly #migrationListeners = new Set<object>()
 
@@ -62,6 +64,7 @@ export class AdapterGuard implements Guard {
     this.rulesInForce = parsed.rules
     this.hasOwnRules = parsed.hasOwnRules
     this.#parts = createGuardParts(parsed)
+    this.#requests = this.#parts.requests
     this.#servers = new ServerAttachments({
       options: parsed,
       parts: this.#parts,
@@ -95,8 +98,8 @@ export class AdapterGuard implements Guard {
    */
   admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Verdict | Promise<Verdict> {
     const misuse = describeMisuse(request)
-    if (misuse !== undefined) return this.#parts.requests.refuse(noRequest, createDenial('evaluation_error', misuse))
-    return this.#parts.requests.admit(request, routing)
+    if (misuse !== undefined) return this.#requests.refuse(noRequest, createDenial('evaluation_error', misuse))
+    return this.#requests.admit(request, routing)
   }
 
   /**
@@ -113,7 +116,7 @@ export class AdapterGuard implements Guard {
     hasEmptyParameter?: boolean,
     routeName?: string,
   ): Verdict | undefined {
-    return this.#parts.requests.readmit(received, request, routeAllow, hasEmptyParameter, routeName)
+    return this.#requests.readmit(received, request, routeAllow, hasEmptyParameter, routeName)
   }
 
   /**
@@ -124,7 +127,7 @@ export class AdapterGuard implements Guard {
    * of its own, and adding a property to it costs about 1 µs.
    */
   keepRecord(request: object, record: unknown): boolean {
-    return this.#parts.requests.keepRecord(request, record)
+    return this.#requests.keepRecord(request, record)
   }
 
   /**
@@ -145,12 +148,12 @@ export class AdapterGuard implements Guard {
   admitConnection(socket: TLSSocket): Principal | Denial {
     const request = { httpVersionMajor: 1, socket, headers: {}, rawHeaders: [] }
     this.#parts.connections.expiry.markWithoutHttp(request)
-    return this.#parts.requests.admitConnection(request, this.authenticate(socket))
+    return this.#requests.admitConnection(request, this.authenticate(socket))
   }
 
   /** Decides the route's own requirement after `admit`, for routers that choose the route later. */
   admitRoute(request: GuardedRequest, principal: Principal | null, requirement: CompiledRequirement): Verdict {
-    return this.#parts.requests.admitRoute(request, principal, requirement)
+    return this.#requests.admitRoute(request, principal, requirement)
   }
 
   /**
@@ -158,12 +161,12 @@ export class AdapterGuard implements Guard {
    * mode, returns the principal instead.
    */
   deny(request: GuardedRequest, principal: Principal | null, reason: Denial['reason'], detail: string): Verdict {
-    return this.#parts.requests.objectTo(request, principal, createDenial(reason, detail))
+    return this.#requests.objectTo(request, principal, createDenial(reason, detail))
   }
 
   /** Denies a request by its credential, which audit mode does not cover, and reports the denial. */
   refuse(request: GuardedRequest, principal: Principal | null, denial: Denial): Denial {
-    return this.#parts.requests.refuse(request, denial, principal?.name)
+    return this.#requests.refuse(request, denial, principal?.name)
   }
 
   /**
@@ -175,7 +178,7 @@ export class AdapterGuard implements Guard {
     principal: Principal | null,
     refusal: TokenRefusal | undefined,
   ): Principal | Denial {
-    if (principal !== null && refusal === undefined) return this.#parts.requests.confirm(request, principal)
+    if (principal !== null && refusal === undefined) return this.#requests.confirm(request, principal)
     const { reason, detail, challenge } = refusal ?? unproven
     return this.refuse(request, principal, createDenial(reason, detail, challenge === undefined ? {} : { challenge }))
   }

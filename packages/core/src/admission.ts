@@ -6,8 +6,6 @@ import type { Principal } from './principal/principal.ts'
 export interface DecidedRequest extends DecisionRequest {
   /** Null for an anonymous caller. */
   readonly principal: Principal | null
-  /** Epoch milliseconds: when the proof of the caller, or for an anonymous one permissive mode, ends. */
-  readonly expiresAt: number
   /** The generation of the material under which the principal was proven. */
   readonly generation: number
 }

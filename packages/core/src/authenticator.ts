@@ -3,7 +3,7 @@ import { isX509Svid } from '@countersign/spiffe/internal'
 import { describeThrown } from '@countersign/spiffe/options'
 import type { TrustState } from './connection/material-gate.ts'
 import type { Connection, PeerVerdict } from './connection/connection.ts'
-import type { ConnectedRequest } from './connection/connection-registry.ts'
+import type { ConnectedRequest, ConnectionRegistry } from './connection/connection-registry.ts'
 import { describeEnd } from './connection/describe-end.ts'
 import { callerOf } from './connection/describe-peer.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
@@ -35,6 +35,10 @@ export interface AuthenticatorParts {
 /** Authenticates requests: finds what proves the caller of a request and returns its principal, or a denial. */
 export class Authenticator {
   readonly #parts: AuthenticatorParts
+  // Read for every request.
+  readonly #connections: PeerConnections
+  readonly #registry: ConnectionRegistry
+  readonly #credentials: RequestCredentials | undefined
   readonly #challenge: string
   // One principal per proof, so that `authorities` is called once per certificate. A dropped proof drops its principal
   // too.
@@ -45,17 +49,19 @@ export class Authenticator {
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts
+    this.#connections = parts.connections
+    this.#registry = parts.connections.registry
+    this.#credentials = parts.credentials
     this.#challenge = parts.options.credentials.jwtSvid === undefined ? 'ClientCertificate' : 'Bearer'
   }
 
   /** Returns the principal that sent this request, or a denial, as of `now` (epoch milliseconds). */
   authenticate(request: GuardedRequest, trustState: TrustState | undefined, now: number): Authentication {
     if (trustState === undefined) return sourceUnavailable()
-    const { connections, credentials } = this.#parts
-    const connection = connections.registry.find(request)
-    if (credentials !== undefined) return this.#authenticateByCredential(request, connection, trustState, now)
+    const connection = this.#registry.find(request)
+    if (this.#credentials !== undefined) return this.#authenticateByCredential(request, connection, trustState, now)
     if (connection === undefined) return this.#authenticateInjected(request, trustState, now)
-    return this.#judge(connections.verdictOf(connection, trustState, now), now)
+    return this.#judge(this.#connections.verdictOf(connection, trustState, now), now)
   }
 
   /** Returns the principal of a connection's peer, or a denial: nothing but its certificate counts. */

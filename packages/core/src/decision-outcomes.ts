@@ -35,9 +35,14 @@ export interface ServerDecision {
  */
 export class DecisionOutcomes {
   readonly #parts: OutcomeParts
+  readonly #reports: DecisionReports
+  // False for most guards: then an allowed request only has to be published, which is skipped without subscribers.
+  readonly #isExtended: boolean
 
   constructor(parts: OutcomeParts) {
     this.#parts = parts
+    this.#reports = parts.reports
+    this.#isExtended = parts.rules.hasAudited || parts.modes.isTemporary
   }
 
   /** Concludes the decision of a server, and stores it for the adapter's hook. */
@@ -59,6 +64,21 @@ export class DecisionOutcomes {
 
   /** Concludes the last decision about a request, unless a route of Express has a requirement of its own. */
   settle(
+    request: GuardedRequest,
+    kept: Admission | undefined,
+    decided: DecidedRequest,
+    decision: Decision,
+    routeName: string | undefined,
+  ): Verdict {
+    if (decision.effect === 'deny' || this.#isExtended || kept !== undefined) {
+      return this.#settleFurther(request, kept, decided, decision, routeName)
+    }
+    this.#reports.allowed(request, decided.principal, decision)
+    return decided.principal
+  }
+
+  // A function of its own, because V8 inlines only short ones.
+  #settleFurther(
     request: GuardedRequest,
     kept: Admission | undefined,
     decided: DecidedRequest,
@@ -90,6 +110,10 @@ export class DecisionOutcomes {
   ): Principal | null {
     if (kept.publication !== 'in-hook') return principal
     kept.publication = 'done'
+    if (!this.#isExtended) {
+      this.#reports.allowed(request, principal, allowed)
+      return principal
+    }
     this.#publish(request, principal, allowed, kept.wouldBe)
     this.#parts.modes.note(request, principal, allowed.rule, routeName)
     return principal

@@ -81,6 +81,10 @@ interface Supposed {
 function supposeCredential({ caller, credential, proxy }: ExplainQuestion, context: ExplainContext): Supposed {
   const { options, isPermissive, challenge } = context
   if (proxy !== undefined) return supposeForwarded(caller, proxy, credential, context)
+  if (credential !== undefined && !options.callers.credentials.has(credential)) {
+    const denial = createDenial('credential_not_accepted', `no caller of this guard is proven by '${credential}'`)
+    return { principal: null, authentication: { because: 'the credential does not count here', denial } }
+  }
   const principal = caller === null ? null : suppose(caller, options, credential)
   if (principal !== null) return { principal }
   if (caller === null && isPermissive) {

@@ -50,6 +50,11 @@ export class Modes {
     if (this.isPermissive(now)) this.#readiness = new ReadinessTable(now, this.permissiveUntil)
   }
 
+  /** True if the guard has, or had, a mode that changes what is reported about allowed requests. */
+  get isTemporary(): boolean {
+    return this.#readiness !== undefined || this.#auditUntil > 0
+  }
+
   /** Returns whether callers may be anonymous at `now` (epoch milliseconds). */
   isPermissive(now: number): boolean {
     return now < this.permissiveUntil
