@@ -43,6 +43,8 @@ export interface CompiledRule {
   readonly index: number
   /** The path as written. */
   readonly text: string
+  /** The methods and the path, such as `GET, HEAD /invoices/**`; only the path without `methods`. */
+  readonly route: string
   readonly pattern: SegmentPattern
   /** Undefined means every method. GET includes HEAD. */
   readonly methods: ReadonlySet<string> | undefined
@@ -67,11 +69,14 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
   const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash', 'audit'], where)
   const { path, methods, allow, allowEncodedSlash, audit } = options
   const pattern = parsePathPattern(path, `${where}.path`)
+  const text = pattern.rest ? `${pattern.path}/**` : pattern.path
+  const parsedMethods = methods === undefined ? undefined : parseMethods(methods, `${where}.methods`)
   return Object.freeze({
     index,
-    text: pattern.rest ? `${pattern.path}/**` : pattern.path,
+    text,
+    route: parsedMethods === undefined ? text : `${[...parsedMethods].join(', ')} ${text}`,
     pattern,
-    methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
+    methods: parsedMethods,
     allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
     allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
     auditUntil: audit === undefined ? undefined : parseAudit(audit, `${where}.audit`),
@@ -81,8 +86,8 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
 }
 
 /** Returns the name of a rule for messages. */
-export function describeRule({ index, text, methods }: CompiledRule): string {
-  return `rules[${index}] (${methods === undefined ? '' : `${[...methods].join(', ')} `}${text})`
+export function describeRule({ index, route }: CompiledRule): string {
+  return `rules[${index}] (${route})`
 }
 
 function parseAudit(input: unknown, where: string): number {

@@ -75,7 +75,7 @@ export class Modes {
     if (this.#readiness === undefined) return
     const now = Date.now()
     if (!this.isPermissive(now)) return
-    const route = routeName ?? (rule === undefined ? 'no rule' : (this.#parts.rules.full.at(rule)?.text ?? ''))
+    const route = routeName ?? (rule === undefined ? 'no rule' : (this.#parts.rules.full.at(rule)?.route ?? ''))
     const credential = principal?.credential ?? 'anonymous'
     const caller = principal?.name ?? this.#nameOf(request)
     this.#readiness.note({ route, caller, credential, strict: principal === null ? 'deny' : 'allow' }, now)
