@@ -126,6 +126,24 @@ test('a review finds audit mode, TLS 1.2 and the listener for plaintext', async 
   assert.deepEqual(idsOf(guard, server), ['plaintext_port', 'tls_version', 'permissive_mode', 'audit_mode'])
 })
 
+for (const [order, listensFirst] of [
+  ['beside its server', true],
+  ['alone', false],
+] as const) {
+  test(`a migration listener that listens ${order} is logged once as a plaintext port`, async (context) => {
+    const { guard, events } = create({ permissive: { until: new Date(Date.now() + 86_400_000).toISOString() } })
+    const server = createServer(guard.tlsOptions(), answer)
+    guard.attach(server)
+    const listeners = [guard.migrationListener(server), guard.migrationListener(server)]
+    if (listensFirst) listeners.unshift(server)
+    for (const listener of listeners) {
+      context.after(() => listener.close())
+      await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+    }
+    assert.deepEqual(loggedOf(events), ['plaintext_port'])
+  })
+}
+
 test('a server without TLS is reviewed as a plaintext port, and refused where it needs TLS', () => {
   const { guard } = create({})
   const plain = createHttpServer()

@@ -248,7 +248,11 @@ export class AdapterGuard implements Guard {
       onPlaintext: (socket) => connections.registry.addPlaintext(socket),
       isOpen: () => modes.isPermissive(Date.now()),
     })
-    listener.on('listening', () => this.#migrationListeners.add(listener))
+    // Before the listener of `createMigrationListener`, which starts the TLS server.
+    listener.prependListener('listening', () => {
+      this.#migrationListeners.add(listener)
+      this.#servers.reportFindings(server)
+    })
     listener.on('close', () => this.#migrationListeners.delete(listener))
     return listener
   }

@@ -113,7 +113,7 @@ export interface ModeEvent {
 
 /**
  * A finding of `guard.review` that the service starts with. Published on `countersign:review`, once for each guard, when
- * its first server listens.
+ * a server or a migration listener begins to listen.
  */
 export interface ReviewEvent {
   readonly type: 'review'

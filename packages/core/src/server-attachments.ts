@@ -38,7 +38,7 @@ export class ServerAttachments {
   readonly #tlsOptions: IssuedOptions
   readonly #recognizers = new Set<RecognizeListener>()
   readonly #attached = new WeakSet<object>()
-  #isReviewed = false
+  readonly #reported = new Set<string>()
 
   constructor(context: AttachmentContext) {
     this.#context = context
@@ -93,13 +93,17 @@ export class ServerAttachments {
   }
 
   #start(server: NetServer): void {
+    this.#context.parts.modes.start()
+    this.reportFindings(server)
+  }
+
+  /** Reports the findings of a review that concern the start of a server, each of them once. */
+  reportFindings(server: NetServer): void {
     const { parts, review } = this.#context
-    parts.modes.start()
-    if (this.#isReviewed) return
-    this.#isReviewed = true
     for (const { id, severity, found, expected, remedy } of review(server)) {
-      if (!startupFindings.has(id)) continue
       const detail = `found ${found}, expected ${expected}; ${remedy}`
+      if (!startupFindings.has(id) || this.#reported.has(detail)) continue
+      this.#reported.add(detail)
       parts.events.report({ type: 'review', at: Date.now(), id, severity, detail })
     }
   }
