@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttpsServer } from 'node:https'
-import { createServer, Server } from 'node:http'
+import { Server } from 'node:http'
 import { join } from 'node:path'
-import { after, before, mock, test } from 'node:test'
+import { after, before, mock, test, type TestContext } from 'node:test'
+import { channels } from '@countersign/core'
+import { serve } from '@countersign/testkit'
 import { type Agent, startAgent } from '@countersign/testkit/workload-api'
 import { readPrinted } from './blocks.ts'
 import { listen } from '../conformance/listen.ts'
 import { readPage, root } from './page.ts'
-import { read, readFunction } from './read.ts'
+import { isGuard, read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
@@ -19,14 +23,19 @@ let bench: Workbench
 let agent: Agent
 before(async () => {
   bench = await createWorkbench(page)
+  bench.borrow(readPage('docs/operating.md'), 'source.ts')
   bench.write('bundle.json', bench.authority.jwtBundle)
   agent = await startAgent({ authority: bench.authority, entries: [{ spiffeId: `${production}/core-api` }] })
   process.env['SPIFFE_ENDPOINT_SOCKET'] = agent.endpoint
 })
 after(async () => {
-  for (const name of ['verify.ts', 'bundle-files.ts']) {
-    const bundles = read(await bench.load(name), 'bundles')
-    await readFunction(bundles, 'close').call(bundles)
+  for (const [file, name] of [
+    ['verify.ts', 'bundles'],
+    ['bundle-files.ts', 'bundles'],
+    ['source.ts', 'source'],
+  ] as const) {
+    const source = read(await bench.load(file), name)
+    await readFunction(source, 'close').call(source)
   }
   delete process.env['SPIFFE_ENDPOINT_SOCKET']
   await agent.close()
@@ -36,10 +45,28 @@ after(async () => {
 testBlocks(page, () => bench)
 testPrinted(page, () => bench, ['bundle-files.ts', 'tokens.test.ts'])
 
+/** Starts server.ts on a free port, and stops it after the test. */
+async function startService(context: TestContext): Promise<number> {
+  const code = page.runnable.get('server.ts')?.code ?? ''
+  assert.ok(code.includes('8080'))
+  started += 1
+  bench.write(`server-${started}.ts`, code.replace('8080', '0'))
+  const server = read(await bench.load(`server-${started}.ts`), 'server')
+  assert.ok(server instanceof Server)
+  context.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  if (!server.listening) await once(server, 'listening')
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return address.port
+}
+
+let started = 0
+
 test('call.ts reaches the service behind a proxy that terminates TLS, with a token that the service verifies', async (context) => {
-  const service = read(await bench.load('server.ts'), 'server')
-  assert.ok(service instanceof Server)
-  const port = await listen(service)
+  const port = await startService(context)
   const gateway = await bench.authority.issue(`${production}/gateway`)
   const proxy = createHttpsServer(
     { key: gateway.keyPem, cert: gateway.certificatePem, requestCert: true, rejectUnauthorized: false },
@@ -51,8 +78,6 @@ test('call.ts reaches the service behind a proxy that terminates TLS, with a tok
   )
   context.after(() => {
     proxy.close()
-    service.close()
-    service.closeAllConnections()
   })
   const block = page.runnable.get('call.ts')
   assert.ok(block !== undefined && block.code.includes('https://gateway:8443'))
@@ -62,12 +87,8 @@ test('call.ts reaches the service behind a proxy that terminates TLS, with a tok
 })
 
 test('server.ts answers 401 without a valid token, and logs only the reason', async (context) => {
-  const handle = read(await bench.load('server.ts'), 'server')
-  assert.ok(handle instanceof Server)
-  const server = createServer((request, response) => handle.emit('request', request, response))
-  context.after(() => server.close())
   const log = mock.method(console, 'log', () => undefined)
-  const url = `http://127.0.0.1:${await listen(server)}`
+  const url = `http://127.0.0.1:${await startService(context)}`
   const { token } = bench.authority.issueJwt(`${production}/core-api`, { audience: 'ledger' })
   const statuses = [await fetch(url), await fetch(url, { headers: { authorization: `Bearer ${token}` } })]
   log.mock.restore()
@@ -80,6 +101,37 @@ test('server.ts answers 401 without a valid token, and logs only the reason', as
     log.mock.calls.map((call) => call.arguments),
     [['token_malformed'], ['audience_unexpected']],
   )
+})
+
+test('guard.ts answers each request as the table shows', async (context) => {
+  const { authority } = bench
+  const guard = read(await bench.load('guard.ts'), 'guard')
+  assert.ok(isGuard(guard))
+  const running = await serve(guard, (_request, response) => void response.end())
+  context.after(() => running.close())
+  const reasons: unknown[] = []
+  const note = (event: unknown): void => void reasons.push(read(event, 'reason'))
+  subscribe(channels.denial, note)
+  context.after(() => unsubscribe(channels.denial, note))
+  const id = `${production}/core-api`
+  const tokens = new Map([
+    ['of core-api', authority.issueJwt(id, { audience: 'billing' }).token],
+    ['of core-api, expired', authority.issueJwt(id, { audience: 'billing', faults: ['expired'] }).token],
+    ['of core-api, for another service', authority.issueJwt(id, { audience: 'ledger' }).token],
+  ])
+
+  const rows = readTable(page.text, '| certificate of the caller |')
+  assert.equal(rows.length, 7)
+  for (const [caller = '', kind = '', path = '', answer = ''] of rows) {
+    const token = tokens.get(kind)
+    assert.ok(token !== undefined || kind === 'none', kind)
+    const peer = running.as(caller === 'none' ? null : await authority.issue(`${production}/${caller}`))
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const { status } = await peer.fetch(path.replaceAll('`', ''), { headers })
+    assert.equal(String(status), answer.slice(0, 3), `${caller}, ${kind}, ${path}`)
+    const [, reason] = /`(\w+)`$/.exec(answer) ?? []
+    if (status === 401) assert.equal(reasons.at(-1), reason)
+  }
 })
 
 test('the table of faults lists every fault of a JWT-SVID', () => {
