@@ -145,13 +145,13 @@ describe('the function verify', () => {
     })
   }
 
-  test('is not waited for without end', async () => {
+  test('is only awaited for a limited time', async () => {
     const refusal = await check(() => new Promise(() => undefined), { timeoutMs: 20 })
 
     assert.equal(refusal?.reason, 'evaluation_error')
   })
 
-  test('may fail after its time', async () => {
+  test('may fail after the timeout', async () => {
     let fail: (error: Error) => void = () => undefined
     const verified = new Promise((_resolve, reject) => (fail = reject))
     await check(() => verified, { timeoutMs: 20 })

@@ -138,7 +138,7 @@ for (const name of names) {
       assert.equal(service.handled(), 0)
     })
 
-    test('does not run the handler for a caller that has gone', async () => {
+    test('does not run the handler for a caller that has disconnected', async () => {
       const waiting = withResolvers()
       const begun = withResolvers()
       const verify = async (): Promise<unknown> => {

@@ -65,7 +65,7 @@ describe('the verdict', () => {
     assert.match(output, /^deny +GET \/refunds +partner-42 +anonymous +1 /m)
   })
 
-  test('says beside it that a short period was covered', async () => {
+  test('warns that the report covers a short period', async () => {
     const { exitCode, output } = await run(createReport({ days: 1 / 24 }))
 
     assert.equal(exitCode, 0)
@@ -73,7 +73,7 @@ describe('the verdict', () => {
   })
 
   for (const [what, seen, options, reason] of [
-    ['the period is shorter than asked for', { days: 6 }, ['--min-period', '7d'], /it covers only 6 d/],
+    ['the period is shorter than asked for', { days: 6 }, ['--min-period', '7d'], /the report covers only 6 d/],
     ['the report is too old', { age: 25 * 3_600_000 }, [], /1 d 1 h old/],
     ['the report is older than asked for', { age: 120_000 }, ['--max-age', '1m'], /2 m.* old/],
     ['no request was seen', { notes: [] }, [], /no request/],
@@ -124,7 +124,7 @@ describe('the verdict', () => {
 })
 
 describe('a log', () => {
-  test('counts with its last report, also if that is a property', async () => {
+  test('is judged by its last report, even if that is a property', async () => {
     const lines = [
       'starting "readiness"',
       createReport({ notes: [partner] }),

@@ -15,7 +15,7 @@ import { until } from './until.ts'
 
 const workload = 'spiffe://test.example.org/workload'
 
-test('JV: gives the verdict of the standard on every token, with an agent that validates none', async (context) => {
+test('JV: returns the verdict of the standard on every token, with an agent that validates none', async (context) => {
   const harness = await open(context, { 'spiffe://test.example.org': documents['test.example.org'] })
   const rows = readRows(Date.now()).filter(({ source }) => source.includes('conformance suite JV-'))
   const named = new Set(

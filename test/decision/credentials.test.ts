@@ -87,7 +87,7 @@ test('knows which requirements an anonymous caller can meet', () => {
   }
 })
 
-test('refuses anonymous() where nothing is planned for such callers', () => {
+test('refuses anonymous() outside anyOf() and without an alternative', () => {
   const lone = [
     spell.anonymous(),
     spell.anyOf(spell.anonymous()),

@@ -80,7 +80,7 @@ test('the table has every recorded request', () => {
   assert.equal(new Set(rows.map((row) => `${row.proxy} ${describe(row)}`)).size, rows.length)
 })
 
-test('HAProxy without del-header hands over the certificate that a caller without one forged', () => {
+test('HAProxy without del-header passes on the certificate that a caller without one forged', () => {
   const reader = parseForwardedFormat(formats['haproxy'], 'format')
 
   const claim = reader.read(readHeaderLines(['client-cert', sfBytesOf(orders), 'x-ssl-client-verify', '0']))

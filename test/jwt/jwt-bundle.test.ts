@@ -25,7 +25,7 @@ test('JB-4: the key is chosen by kid among three', async () => {
 })
 
 for (const use of ['x509-svid', 'wit-svid', 'sig', 'JWT-SVID', 'jwt-svid ', '', 1, null]) {
-  test(`JB-5: a key for ${JSON.stringify(use)} is no JWT authority, and the others stay in use`, async () => {
+  test(`JB-5: a key for ${JSON.stringify(use)} is not a JWT authority, and the others stay in use`, async () => {
     const document = { keys: [{ ...first.jwk, use }, second.jwk] }
     const bundles = [
       JwtBundle.parse('saas.example', document),

@@ -75,7 +75,7 @@ test('a listener that throws does not keep the others on the old bundles', async
   assert.equal(stdout, 'told\nof the listener\n')
 })
 
-test('has no bundles after it is closed, and takes none', async () => {
+test('has no bundles after it is closed, and accepts none', async () => {
   const source = createReplaceableJwtBundles(mapOf(bundle('saas.example', first)))
   let changes = 0
   source.onChange(() => (changes += 1))

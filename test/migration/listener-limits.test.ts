@@ -17,7 +17,7 @@ import {
 const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 
 describe('a connection that sends nothing', () => {
-  test('is closed after its time, and a thousand of them keep nobody else waiting', async (t) => {
+  test('is closed in time, and a thousand of them do not delay other connections', async (t) => {
     const { port } = await startListener(t, createEcho(), { firstByteTimeout: 2000 })
     const silent = await Promise.all(Array.from({ length: 1000 }, () => connectTo(t, port)))
     const closed = Promise.all(silent.map((socket) => readAll(socket)))
@@ -36,7 +36,7 @@ describe('a connection that sends nothing', () => {
     assert.equal(plaintext.length, 0)
   })
 
-  test('may end or be reset before it sends anything', async (t) => {
+  test('may close or be reset before it sends anything', async (t) => {
     const { listener, port } = await startListener(t, createEcho())
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
       const socket = await connectTo(t, port)

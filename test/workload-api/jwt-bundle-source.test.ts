@@ -124,7 +124,7 @@ test('keeps the bundles while the agent is unreachable, and follows it again', a
   assert.equal(await verify(source, await fetchToken(agent)), 'ok')
 })
 
-test('drops the bundles after a confirmed denial, and takes them again', async (context) => {
+test('drops the bundles after a confirmed denial, and accepts them again', async (context) => {
   const agent = await startBillingAgent(context)
   const source = await open(context, agent)
   const notices = listen(source)

@@ -170,7 +170,7 @@ export class Authenticator {
     return connections.verdicts.verifyChain(chain, trustState, now)
   }
 
-  // On the path of every request, so it makes no intermediate values.
+  // On the path of every request, so it allocates nothing for a known proof.
   #judge(verdict: PeerVerdict, now: number): Principal | Denial {
     if (!verdict.ok || now >= verdict.proof.expiresAt) return refusePeer(verdict)
     return this.#findPrincipal(verdict.proof)

@@ -8,7 +8,7 @@ import type { AuditEvent, AuthenticationEvent, CountersignEvent, DenialEvent } f
 type FrequentEvent = AuditEvent | AuthenticationEvent | DenialEvent
 
 /**
- * Summarizes the log entries that unauthenticated clients cause, and those of audit mode, so that a few bytes from them do not become a line
+ * Summarizes the log entries that unauthenticated clients cause, and those of audit mode, so that a few bytes do not become a line
  * each. The first event of each client and reason is written, and so are those with a different detail, up to a limit.
  * The others are counted. The last of them is written with the count in `repeated`, ten seconds after the first event
  * and then once a minute while more arrive.

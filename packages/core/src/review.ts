@@ -121,7 +121,7 @@ function reviewModes({ options, parts }: ReviewedGuard, now: number): readonly F
   if (credentials.jwtSvid?.isWithoutCertificate === true) {
     const found = 'connections without a certificate, whose requests need a token'
     const remedy =
-      'remove withoutCertificate once all callers have certificates; a token can be replayed by whoever sees it'
+      'remove withoutCertificate once all callers have certificates; any recipient of a token can replay it'
     findings.push(createWarning('certificate_optional', found, 'a certificate from every peer', remedy))
   }
   const audited = rules.full.rules.filter(({ auditUntil: end = 0 }) => now < end).map(({ index }) => `rules[${index}]`)

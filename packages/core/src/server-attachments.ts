@@ -108,7 +108,7 @@ export class ServerAttachments {
     }
   }
 
-  // Istio's sidecar reaches the application on loopback. From anywhere else, the header could be anyone's.
+  // Istio's sidecar reaches the application on loopback. From any other address, any peer could have sent the header.
   get #isSidecar(): boolean {
     const { forwarded } = this.#context.options.credentials
     return forwarded !== undefined && forwarded.proxies === undefined && forwarded.format === 'xfcc'

@@ -70,7 +70,7 @@ async function waitFor(verdict: Promise<Verdict>, exchange: Exchange, questions:
     if (settled === null || !isDenial(settled)) response.off('error', ignoreError)
     if (response.destroyed) return false
   }
-  // The caller gave up. There is nobody left to answer, and the handler must not start.
+  // The caller has disconnected, so the handler must not start.
   if (request.destroyed) return false
   return settle(settled, exchange, questions)
 }

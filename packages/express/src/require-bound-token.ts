@@ -61,7 +61,7 @@ interface Waiting {
 }
 
 function conclude(refusal: TokenRefusal | undefined, { admission, request, response, next }: Waiting): void {
-  // The handler must not run for a caller that is gone.
+  // The handler must not run for a caller that has disconnected.
   if (isAbandoned(response)) return
   const { guard, principal } = admission
   const view = viewRequest(request, readTarget(request).url)

@@ -64,7 +64,7 @@ function findUncovered(
   return undefined
 }
 
-// A route that its rule leaves to it, and that admits callers without a credential.
+// A rule leaves the decision to this route, and its `allow` admits callers without a credential.
 function isOpenToAnonymous(
   guard: AdapterGuard,
   { url, method }: RouteOptions,

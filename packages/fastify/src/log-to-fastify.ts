@@ -40,7 +40,7 @@ function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
   return event.outcome === 'expiring' && event.remaining !== 0.5 ? 'warn' : 'info'
 }
 
-// A mode that ended before the service started is a configuration that someone forgot.
+// A mode that ended before the service started is a configuration that was forgotten.
 function levelOfMode({ outcome }: ModeEvent): 'info' | 'warn' | 'error' {
   if (outcome === 'expired') return 'error'
   return outcome === 'started' ? 'warn' : 'info'

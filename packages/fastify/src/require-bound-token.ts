@@ -75,7 +75,7 @@ interface Waiting extends InstanceGuard {
 
 function conclude(refusal: TokenRefusal | undefined, { guard, deciding, request, reply, done }: Waiting): void {
   if (isAbandoned(reply.raw)) {
-    // The handler must not run for a caller that is gone, and there is nothing left to send.
+    // The handler must not run for a caller that has disconnected.
     reply.hijack()
     return
   }

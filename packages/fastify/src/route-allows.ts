@@ -34,7 +34,8 @@ export function findOwnHook(hooks: unknown): string | undefined {
 /**
  * Returns the hooks of a route that `allow()` created.
  *
- * @throws {ConfigurationError} `registration_invalid` if one of our hooks is in a place where it runs too late or not as a hook
+ * @throws {ConfigurationError} `registration_invalid` if one of our hooks is in a place where it runs too late, or does
+ * not run as a hook
  */
 export function findAllows(route: RouteOptions, where: string): readonly object[] {
   for (const [place, value] of Object.entries(route)) {

@@ -24,7 +24,7 @@ export function judgeReport(
   // The service may know a reason that this version does not.
   if (!isReady && reasons.length === 0) reasons.push('the service reports so')
   if (now - at > maxAge) reasons.push(`the report is ${formatSpan(now - at)} old`)
-  if (at - since < minPeriod) reasons.push(`it covers only ${formatSpan(at - since)}`)
+  if (at - since < minPeriod) reasons.push(`the report covers only ${formatSpan(at - since)}`)
   return { isReady: reasons.length === 0, reasons }
 }
 

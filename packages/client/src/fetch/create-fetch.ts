@@ -9,7 +9,7 @@ export interface FetchOptions extends DispatcherOptions {
   /**
    * Sends a JWT-SVID of this workload with each call, as `Authorization: Bearer`, for services behind a proxy that
    * terminates TLS. A redirect to another origin does not carry it. Default: none, because a service that sees our
-   * certificate needs no token, and whoever receives a token can use it until it expires.
+   * certificate needs no token, and any recipient of a token can use it until it expires.
    */
   readonly jwtSvid?: JwtSvidOptions
 }

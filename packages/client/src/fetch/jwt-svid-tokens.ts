@@ -53,7 +53,7 @@ export class JwtSvidTokens {
    * background. Waits only if there is none that is still valid; concurrent calls share one fetch.
    *
    * @throws {SourceError} of our own source, or what the provider throws
-   * @throws {ConfigurationError} `option_invalid` if the provider returns something else than a token
+   * @throws {ConfigurationError} `option_invalid` if the provider returns something other than a token
    */
   async find(): Promise<string> {
     const now = Date.now()

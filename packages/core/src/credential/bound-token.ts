@@ -53,8 +53,8 @@ export class BoundTokenCheck {
   }
 
   /**
-   * Returns undefined if the token of a request is bound to the certificate that proved `caller`, null for an anonymous one, and otherwise why not.
-   * Never rejects. The proof of the caller may end while it waits.
+   * Returns undefined if the token of a request is bound to the certificate that proved `caller` (null: the caller is
+   * anonymous), and otherwise why not. Never rejects. The proof of the caller may end while this waits.
    *
    * @param rawHeaders as received: Node drops all but the first of several `Authorization` lines elsewhere
    */
@@ -157,7 +157,7 @@ function nameError(error: unknown): string {
   return words.filter((word) => typeof word === 'string' && /^[\w.-]{1,64}$/.test(word)).join(' ') || 'an error'
 }
 
-/** Returns whether nobody waits for a response any more: its connection or its HTTP/2 stream is closed. */
+/** Returns whether a response can no longer reach its caller: its connection or its HTTP/2 stream is closed. */
 export function isAbandoned(response: object): boolean {
   const stream: unknown = Reflect.get(response, 'stream')
   return Reflect.get(typeof stream === 'object' && stream !== null ? stream : response, 'destroyed') === true

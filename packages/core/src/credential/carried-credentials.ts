@@ -20,7 +20,7 @@ interface Carrier {
  * they may be. Read once, before anything else sees the request, and with forwarded identities removed from it.
  */
 export class CarriedCredentials {
-  /** What waiting for a verification resulted in, so that no request waits twice for the same. */
+  /** The result of a verification that had to wait, so that no request waits twice for it. */
   settled: unknown = undefined
   readonly #rawHeaders: readonly string[]
   readonly #names: HeaderNames
@@ -52,7 +52,7 @@ export class CarriedCredentials {
 
   /**
    * Returns a short text that is the same for requests with the same lines of the identity headers. Others may share it:
-   * compare with `hasIdentity`. The end of a certificate is its signature, so they hardly ever do.
+   * compare with `hasIdentity`. This is rare, because the end of a certificate is its signature.
    */
   get identityKey(): string {
     return (this.#key ??= this.#createKey())

@@ -148,7 +148,7 @@ export class ForwardedVerifier {
     const { spiffeId, path, expiresAt } = proof
     const name = spiffeId.toString()
     if (stated !== undefined && stated !== name) {
-      return refuse('the headers state another SPIFFE ID than the forwarded certificate', name)
+      return refuse('the headers and the forwarded certificate state different SPIFFE IDs', name)
     }
     if (now >= expiresAt) {
       return {
@@ -176,7 +176,7 @@ export class ForwardedVerifier {
     if (by !== undefined && by !== proxy.id.toString()) {
       return {
         reason: 'forwarding_not_allowed',
-        detail: 'the header was written by another proxy than the peer (By)',
+        detail: 'the header was written by a proxy that is not the peer (By)',
         claimed,
       }
     }

@@ -32,7 +32,7 @@ export class HeaderNames {
     const known = this.#roles.get(received)
     if (known !== undefined) return known
     const role = this.#findRole(received.toLowerCase())
-    // Clients choose the names that they send. Of the known ones, there are only so many spellings.
+    // Clients choose the names that they send, so only the spellings of known names are kept, which are limited.
     if (this.#roles.size < mostNames && received.length <= longestName) this.#roles.set(received, role)
     return role
   }

@@ -74,7 +74,8 @@ export function parseProxies(
   const ids = parsed.map(({ id }) => id.toString())
   for (const [index, id] of ids.entries()) {
     if (ids.indexOf(id) < index) refuseValue(`${where}[${index}].id`, id, 'each proxy once')
-    if (id === own.toString()) refuseValue(`${where}[${index}].id`, id, 'another SPIFFE ID than that of this service')
+    if (id === own.toString())
+      refuseValue(`${where}[${index}].id`, id, 'the SPIFFE ID of the proxy, which is not that of this service')
   }
   const never = new Set([...ids, own.toString()])
   return new ListedProxies(

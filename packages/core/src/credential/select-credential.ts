@@ -1,7 +1,7 @@
 import type { Proof } from '../connection/proof.ts'
 import type { ListedProxy } from './proxies.ts'
 
-/** Who is at the other end of a connection. */
+/** The peer of a connection. */
 export type Peer =
   /** Its certificate was verified, and it is not a listed proxy. */
   | { readonly kind: 'workload'; readonly proof: Proof }

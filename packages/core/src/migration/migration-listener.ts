@@ -108,7 +108,7 @@ class MigrationServer extends HttpServer {
       this.#open.delete(socket)
       this.#plaintext.delete(socket)
     })
-    // Whoever owns the socket later may have no listener, and a reset connection would end the process.
+    // A later owner of the socket may have no listener, and a reset connection would then end the process.
     socket.on('error', ignoreError)
     this.#firstByte.read(socket, (byte) => {
       if (byte === handshakeByte) this.#acceptTls(socket)

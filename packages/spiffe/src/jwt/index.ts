@@ -1,5 +1,5 @@
 /**
- * JWT-SVIDs: bundles of JWT authorities, and the verification of tokens. Loaded only by those who import it.
+ * JWT-SVIDs: bundles of JWT authorities, and the verification of tokens. Loaded only by programs that import it.
  *
  * @module @countersign/spiffe/jwt
  */

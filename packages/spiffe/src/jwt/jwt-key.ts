@@ -27,7 +27,7 @@ export function createJwtKey(jwk: JsonObject): JwtKey {
   if (algorithm !== undefined && keyKindOf(algorithm) === undefined) {
     refuse('key_unsupported', 'found a key for another algorithm, expected RS, ES or PS with 256, 384 or 512')
   }
-  // Anyone who reads the bundle could sign with it.
+  // Any reader of the bundle could sign with it.
   if (privateMembers.some((name) => jwk.has(name)))
     refuse('key_malformed', 'found a private key, expected a public one')
   const publicKey = importKey(jwk)

@@ -53,7 +53,7 @@ export interface JwtBundleSourceOptions {
 export async function jwtBundleSource(options: JwtBundleSourceOptions = {}): Promise<NoticingJwtBundleSource> {
   const { endpoint, timeoutMs, startWithoutBundles, maxRetryMs } = parseSourceOptions(options)
   const address = findEndpoint(endpoint)
-  // Loaded here, so that the code for tokens is loaded only by those who use it.
+  // Loaded here, so that the code for tokens is loaded only by programs that use it.
   const jwt = await import('@countersign/spiffe/jwt')
   const source = new AgentBundles(jwt, { address, maxRetryMs })
   if (startWithoutBundles) return source

@@ -33,7 +33,7 @@ export function readClientCert(lines: HeaderLines, header: string, chainHeader: 
   const others = chainHeader === undefined ? [] : readChain(lines(chainHeader), chainHeader)
   if ('kind' in others) return others
   if (value === '') {
-    // §2.3: the chain must not be there without the leaf.
+    // §2.3: there must not be a chain without a leaf.
     return others.length === 0 ? noClaim : malformed(`${header}: found none beside ${chainHeader}`)
   }
   const leaf = readItem(value, header)

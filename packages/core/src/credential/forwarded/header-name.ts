@@ -19,7 +19,7 @@ export function parseHeaderNames<Key extends string>(
   for (const key of optional) {
     if (options[key] === undefined) continue
     const name = parseHeaderName(options[key], `${where}.${key}`)
-    if (taken.has(name)) refuseValue(`${where}.${key}`, options[key], 'another header than the others')
+    if (taken.has(name)) refuseValue(`${where}.${key}`, options[key], 'a header of its own')
     taken.add(name)
     others[key] = name
   }

@@ -1,5 +1,5 @@
 /**
- * The headers, in lower case, in which known proxies state who their caller is. Each proxy passes the headers of the
+ * The headers, in lower case, in which known proxies identify their caller. Each proxy passes the headers of the
  * others through, so a header that the configured format does not use can only come from the caller. Handlers never see
  * any of them.
  */

@@ -46,7 +46,7 @@ export function stripReceived(
 }
 
 /**
- * Removes headers from a request, as `stripReceived` does, and finds out itself which of them the request has.
+ * Removes headers from a request, as `stripReceived` does, after searching the request for them.
  *
  * @param names in lower case
  */
@@ -101,7 +101,7 @@ function deleteKeys(fields: unknown, found: readonly StrippedLine[]): void {
   for (const { name } of found) Reflect.deleteProperty(fields, name)
 }
 
-// Moves the lines that stay, which is faster than to cut each one.
+// Moves the remaining lines, which is faster than removing each line separately.
 function cutLines(lines: unknown[], found: readonly StrippedLine[]): void {
   let next = 0
   let kept = 0

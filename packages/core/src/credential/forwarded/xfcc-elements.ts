@@ -20,7 +20,7 @@ type XfccKey = 'by' | 'hash' | 'cert' | 'chain' | 'subject' | 'uri' | 'dns'
  *     quoted  = DQUOTE *( any character except \ and DQUOTE / "\" any character ) DQUOTE
  *
  * Envoy separates without blanks. An unknown key, a second value for a key other than DNS, and an empty element are
- * refused: a proxy that writes them means something that this code does not know.
+ * refused: their meaning is unknown here.
  *
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
  */
@@ -44,7 +44,7 @@ export function splitXfcc(name: string, text: string): readonly XfccElement[] | 
   }
 }
 
-/** One for each proxy on the way. */
+/** One for each proxy on the path. */
 const maxElements = 16
 
 /** The certificates have the limits of a chain; names are limited to 8 KiB. */

@@ -24,7 +24,7 @@ export function createXfccReader(): ForwardedReader {
 }
 
 /**
- * Reads the `X-Forwarded-Client-Cert` of Azure Container Apps, which names nobody: `Hash=…;Cert="…";Chain="…"`.
+ * Reads the `X-Forwarded-Client-Cert` of Azure Container Apps, which contains no name: `Hash=…;Cert="…";Chain="…"`.
  *
  * @see https://learn.microsoft.com/azure/container-apps/client-certificate-authorization
  */
