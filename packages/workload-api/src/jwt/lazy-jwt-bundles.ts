@@ -3,8 +3,8 @@ import { describeThrown } from '@countersign/spiffe/options'
 import type { JwtBundles, NoticingJwtBundleSource } from '@countersign/spiffe/jwt'
 
 /**
- * JWT bundles that are fetched from the moment somebody asks for them, so that a service that accepts no tokens does not
- * fetch them. Until the agent has answered there are none, and no token is accepted.
+ * JWT bundles that are fetched from the first access on, so that a service that accepts no tokens does not fetch
+ * them. Until the agent has answered there are none, and no token is accepted.
  */
 export class LazyJwtBundles {
   readonly #open: () => Promise<NoticingJwtBundleSource>
