@@ -53,6 +53,8 @@ export function createCaller({ port, svid, ca, servername = publicName, session 
       if (socket instanceof TLSSocket && !sent.reusedSocket)
         socket.on('session', (ticket: Buffer) => (offered = ticket))
     })
+    // Nothing that is called here takes longer, except streams, which send something all the time.
+    sent.setTimeout(20_000, () => sent.destroy(new Error(`no response to ${method} ${path} within 20 seconds`)))
     for (const [name, value] of Object.entries(headers)) sent.setHeader(name, value)
     return sent
   }

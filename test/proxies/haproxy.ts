@@ -22,6 +22,8 @@ async function start({ folder, port, servicePort }: Place): Promise<RunningProxy
   const file = join(folder, 'haproxy.cfg')
   const text = fillIn(readConfiguration('haproxy.cfg'), {
     '/run/proxy': folder,
+    // Threads do not always share connections to the service.
+    'tune.ssl.cachesize 0': 'tune.ssl.cachesize 0\n    nbthread 1',
     'bind :443': `bind 127.0.0.1:${port}`,
     'billing.production.svc:8443': `127.0.0.1:${servicePort}`,
   })

@@ -19,6 +19,11 @@ export async function startProgram(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Program> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } })
+  // If the tests are interrupted, nothing else stops it.
+  const kill = (): void => void child.kill('SIGKILL')
+  const terminate = (): void => process.exit(143)
+  process.once('exit', kill).once('SIGTERM', terminate)
+  child.once('exit', () => process.removeListener('exit', kill).removeListener('SIGTERM', terminate))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
   const program = { pid: child.pid ?? 0, output: () => output, stop: () => end(child) }

@@ -32,7 +32,7 @@ export function testSidecar(name: string, start: (place: Place) => Promise<Runni
     const folder = mkdtempSync(join(tmpdir(), 'countersign-proxy-'))
     await writeProxyFiles(folder, workloads, [serviceId])
     const address = app.server.address()
-    assert.ok(typeof address === 'object' && address !== null)
+    assert.ok(typeof address === 'object' && address !== null, 'the service has a port')
     const port = await findPort()
     const running = await start({ folder, port, servicePort: address.port })
     t.after(async () => {

@@ -56,11 +56,11 @@ function testSent(proxy: Proxy): void {
     const answer = await call(svid, headers, path)
     assert.equal(answer.status, 200, `${answer.text}\n${running.output()}`)
     const recorded = recorder.requests.pop()
-    assert.ok(recorded !== undefined)
+    assert.ok(recorded !== undefined, 'a request was recorded')
     return recorded
   }
 
-  test('needs the format that the page states', () => assert.ok(isStated(proxy.format)))
+  test('needs the format that the page states', () => assert.equal(isStated(proxy.format), true))
 
   const names: readonly CallerName[] = ['orders', 'reports', 'evil', 'utf', 'staging', 'neighbour']
   for (const name of names) {
