@@ -78,7 +78,7 @@ export function checkCredential(accepted: readonly CredentialKind[]): Requiremen
 export function checkAnyAuthority(authorities: readonly string[], named: Named): RequirementTest {
   const failure = describeMissing(authorities)
   return ({ principal }) => {
-    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
+    if (principal === null || (named && isUnnamed(principal, named))) return refuseCaller(principal, named)
     for (const authority of authorities) {
       if (principal.hasAuthority(authority)) return undefined
     }
@@ -89,7 +89,7 @@ export function checkAnyAuthority(authorities: readonly string[], named: Named):
 /** Creates the test of `hasAllAuthorities`. */
 export function checkAllAuthorities(authorities: readonly string[], named: Named): RequirementTest {
   return ({ principal }) => {
-    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
+    if (principal === null || (named && isUnnamed(principal, named))) return refuseCaller(principal, named)
     for (const authority of authorities) {
       if (principal.hasAuthority(authority)) continue
       return describeMissing(authorities.filter((needed) => !principal.hasAuthority(needed)))
@@ -195,7 +195,7 @@ export function checkCustom(name: string, test: CustomTest, named: Named): Requi
   })
   return ({ principal, method, target, message }) => {
     // The author of the function expects an authenticated caller, so it is not called for an anonymous one.
-    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
+    if (principal === null || (named && isUnnamed(principal, named))) return refuseCaller(principal, named)
     try {
       const facts: RequestFacts = Object.freeze({ principal, method, path: target.path, headers: message.headers })
       const answer: unknown = test(facts)
@@ -231,8 +231,8 @@ const unnamed: Readonly<Record<'asserted' | 'jwt-svid', RequirementFailure>> = O
 
 // An unauthenticated proxy may claim any identity, and a bearer token can be replayed. Such callers therefore satisfy
 // only requirements whose author named their credential.
-function isUnnamed({ credential }: Principal, named: Named): boolean {
-  return named !== undefined && (credential === 'asserted' || credential === 'jwt-svid') && !named.has(credential)
+function isUnnamed({ credential }: Principal, named: ReadonlySet<CredentialKind>): boolean {
+  return (credential === 'asserted' || credential === 'jwt-svid') && !named.has(credential)
 }
 
 function refuseCaller(principal: Principal | null, named: Named): RequirementFailure | undefined {
@@ -257,7 +257,7 @@ function checkPrincipal(
 ): RequirementTest {
   const failure: RequirementFailure = Object.freeze({ reason, detail })
   return ({ principal }) => {
-    if (principal === null || isUnnamed(principal, named)) return refuseCaller(principal, named)
+    if (principal === null || (named && isUnnamed(principal, named))) return refuseCaller(principal, named)
     return passes(principal) ? undefined : failure
   }
 }

@@ -36,13 +36,13 @@ export interface ServerDecision {
 export class DecisionOutcomes {
   readonly #parts: OutcomeParts
   readonly #reports: DecisionReports
-  // False for most guards: then an allowed request only has to be published, which is skipped without subscribers.
-  readonly #isExtended: boolean
+  /** False for most guards: then an allowed request only has to be published, and only for subscribers. */
+  readonly isExtended: boolean
 
   constructor(parts: OutcomeParts) {
     this.#parts = parts
     this.#reports = parts.reports
-    this.#isExtended = parts.rules.hasAudited || parts.modes.isTemporary
+    this.isExtended = parts.rules.hasAudited || parts.modes.isTemporary
   }
 
   /** Concludes the decision of a server, and stores it for the adapter's hook. */
@@ -64,21 +64,6 @@ export class DecisionOutcomes {
 
   /** Concludes the last decision about a request, unless a route of Express has a requirement of its own. */
   settle(
-    request: GuardedRequest,
-    kept: Admission | undefined,
-    decided: DecidedRequest,
-    decision: Decision,
-    routeName: string | undefined,
-  ): Verdict {
-    if (decision.effect === 'deny' || this.#isExtended || kept !== undefined) {
-      return this.#settleFurther(request, kept, decided, decision, routeName)
-    }
-    this.#reports.allowed(request, decided.principal, decision)
-    return decided.principal
-  }
-
-  // A function of its own, because V8 inlines only short ones.
-  #settleFurther(
     request: GuardedRequest,
     kept: Admission | undefined,
     decided: DecidedRequest,
@@ -110,7 +95,7 @@ export class DecisionOutcomes {
   ): Principal | null {
     if (kept.publication !== 'in-hook') return principal
     kept.publication = 'done'
-    if (!this.#isExtended) {
+    if (!this.isExtended) {
       this.#reports.allowed(request, principal, allowed)
       return principal
     }

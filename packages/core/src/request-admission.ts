@@ -16,6 +16,7 @@ import { Admission, type DecidedRequest, hasSameSemantics, isUnchanged } from '.
 import type { Authentication, Authenticator } from './authenticator.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
+import { hasSubscribers } from './events.ts'
 import type { DecisionOutcomes, Verdict } from './decision-outcomes.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
@@ -83,14 +84,7 @@ export class RequestAdmission {
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
   admit(request: GuardedRequest, routing: RequestRouting): Verdict | Promise<Verdict> {
-    const {
-      semantics = exactSemantics,
-      otherSemantics,
-      originalUrl,
-      routeAllow,
-      hasEmptyParameter,
-      routeName,
-    } = routing
+    const { semantics = exactSemantics, otherSemantics, originalUrl, routeName } = routing
     const kept = Admission.find(request, this)
     const facts = kept?.facts
     if (
@@ -98,7 +92,7 @@ export class RequestAdmission {
       isUnchanged(kept.facts, request) &&
       hasSameSemantics(kept.facts, semantics, otherSemantics)
     ) {
-      const resumed = this.#resume(kept, request, routeAllow, hasEmptyParameter, routeName)
+      const resumed = this.#resume(kept, request, routing.routeAllow, routing.hasEmptyParameter, routeName)
       if (resumed !== undefined) return resumed
     }
     const decided = this.#read(request, routing, false)
@@ -110,7 +104,11 @@ export class RequestAdmission {
     const isRewritten = originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl
     const denial = isRewritten ? this.#decideOriginal(originalUrl, decided) : undefined
     const decision = denial ?? decide(this.#parts.rules.current(), decided)
-    return this.#parts.outcomes.settle(request, kept, decided, decision, routeName)
+    const { outcomes } = this.#parts
+    // Written out here, because most requests end here, and V8 inlines only short functions.
+    const isSettled = decision.effect === 'allow' && kept === undefined && !outcomes.isExtended
+    if (isSettled && !hasSubscribers('decision')) return decided.principal
+    return outcomes.settle(request, kept, decided, decision, routeName)
   }
 
   /**
