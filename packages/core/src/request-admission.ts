@@ -14,6 +14,7 @@ import {
 } from '@countersign/authorization'
 import { Admission, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
 import type { Authentication, Authenticator } from './authenticator.ts'
+import type { ProvenUntil } from './connection/exchange-expiry.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
 import { hasSubscribers } from './events.ts'
@@ -188,14 +189,15 @@ export class RequestAdmission {
   }
 
   /**
-   * Returns whether a request that is running may go on under new material: whether its caller is proven again, or still
-   * anonymous. Returns a promise if a token has to be verified again.
+   * Returns until when the caller of a running request is proven under the current material, or may be anonymous, in
+   * epoch milliseconds. Undefined if no longer. Returns a promise if a token has to be verified again.
    */
-  mayContinue(request: GuardedRequest, principal: Principal | null): boolean | Promise<boolean> {
+  findEnd(request: GuardedRequest, principal: Principal | null): ProvenUntil {
     const again = this.#authenticate(request, Date.now())
-    if (again instanceof PendingCredential) return again.settled.then(() => this.mayContinue(request, principal))
-    if (again === principal) return true
-    return again instanceof Principal && principal !== null && isSameCaller(again, principal)
+    if (again instanceof PendingCredential) return again.settled.then(() => this.findEnd(request, principal))
+    if (again === null) return principal === null ? this.#parts.modes.permissiveUntil : undefined
+    if (!(again instanceof Principal) || principal === null) return undefined
+    return again === principal || isSameCaller(again, principal) ? again.expiresAt : undefined
   }
 
   /** Publishes the decision about a request at the end of its response, if it waits for that. */

@@ -168,7 +168,7 @@ export class ServerAttachments {
     const { exchanges, modes, requests } = this.#context.parts
     if (principal === null || !principal.credential.startsWith('x509-')) {
       const expiresAt = principal?.expiresAt ?? modes.permissiveUntil
-      exchanges.watch(response, expiresAt, () => requests.mayContinue(request, principal))
+      exchanges.watch(response, expiresAt, () => requests.findEnd(request, principal))
     }
     if (modes.isAuditing() && event !== 'upgrade' && event !== 'connect') {
       onClose(response, () => requests.publishAtClose(request))

@@ -3,11 +3,17 @@ import { constants, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { SharedTimer } from './shared-timer.ts'
 
+/**
+ * Until when the credential of a running exchange counts, in epoch milliseconds, or undefined if it no longer does. A
+ * promise if that has to be verified first.
+ */
+export type ProvenUntil = number | undefined | Promise<number | undefined>
+
 /** An exchange whose caller is not proven by the certificate of the connection. */
 interface Exchange {
-  readonly mayContinue: () => boolean | Promise<boolean>
-  readonly end: () => void
-  readonly cancel: () => void
+  readonly response: unknown
+  readonly findEnd: () => ProvenUntil
+  cancel: () => void
 }
 
 /**
@@ -21,37 +27,40 @@ export class ExchangeExpiry {
 
   /**
    * Watches an exchange until it closes. Ends it at `expiresAt` (epoch milliseconds), or when `endUnproved` finds that
-   * its credential no longer counts.
+   * its credential no longer counts. `findEnd` returns until when it does under the current material.
    */
-  watch(response: unknown, expiresAt: number, mayContinue: () => boolean | Promise<boolean>): void {
+  watch(response: unknown, expiresAt: number, findEnd: () => ProvenUntil): void {
     const stream = streamOf(response)
     if (stream === undefined || stream.destroyed) return
-    const exchange: Exchange = {
-      mayContinue,
-      end: () => {
-        this.#forget(exchange)
-        endExchange(response)
-      },
-      cancel: this.#timer.callAt(expiresAt, () => exchange.end()),
-    }
+    const exchange: Exchange = { response, findEnd, cancel: () => undefined }
     this.#running.add(exchange)
+    this.#endAt(exchange, expiresAt)
     stream.once('close', () => this.#forget(exchange))
   }
 
-  /** Ends the exchanges whose credential no longer counts. Call it after a change of material. */
+  /**
+   * Ends the exchanges whose credential no longer counts, and gives the others the end that they have now. Call it after
+   * a change of material.
+   */
   endUnproved(): void {
-    for (const exchange of this.#running) this.#check(exchange)
+    for (const exchange of this.#running) {
+      const end = exchange.findEnd()
+      if (end instanceof Promise) void end.then((settled) => this.#endAt(exchange, settled))
+      else this.#endAt(exchange, end)
+    }
   }
 
-  #check(exchange: Exchange): void {
-    const verdict = exchange.mayContinue()
-    if (verdict === false) exchange.end()
-    else if (verdict !== true) {
-      void verdict.then((mayContinue) => {
-        // It may have ended in the meantime.
-        if (!mayContinue && this.#running.has(exchange)) exchange.end()
-      })
-    }
+  #endAt(exchange: Exchange, end: number | undefined): void {
+    // It may have closed while its credential was verified.
+    if (!this.#running.has(exchange)) return
+    exchange.cancel()
+    if (end === undefined || Date.now() >= end) this.#end(exchange)
+    else exchange.cancel = this.#timer.callAt(end, () => this.#end(exchange))
+  }
+
+  #end(exchange: Exchange): void {
+    this.#forget(exchange)
+    endExchange(exchange.response)
   }
 
   #forget(exchange: Exchange): void {

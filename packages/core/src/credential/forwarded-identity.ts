@@ -150,12 +150,9 @@ export class ForwardedVerifier {
     if (stated !== undefined && stated !== name) {
       return refuse('the headers and the forwarded certificate state different SPIFFE IDs', name)
     }
+    // Not `identity_expired`, which is about the peer and closes its connection.
     if (now >= expiresAt) {
-      return {
-        reason: 'identity_expired',
-        detail: `the forwarded certificate expired at ${new Date(expiresAt).toISOString()}`,
-        claimed: name,
-      }
+      return refuse(`expired: the forwarded certificate expired at ${new Date(expiresAt).toISOString()}`, name)
     }
     return this.#limit({ spiffeId, path, expiresAt, forwarder }, by)
   }
