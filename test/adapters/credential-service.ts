@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders } from 'node:http'
 import { connect as connectHttp2, type Http2ServerRequest } from 'node:http2'
 import type { TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
@@ -251,7 +251,7 @@ export async function upgrade(
 }
 
 /** Writes a request without a body, and returns everything that arrives until the connection closes. */
-export async function sendRaw(socket: TLSSocket, line: string, headers: OutgoingHttpHeaders): Promise<string> {
+export async function sendRaw(socket: TLSSocket, line: string, headers: Fields): Promise<string> {
   let received = ''
   socket.on('data', (data: Buffer) => (received += data.toString('latin1')))
   socket.write(writeHead(line, headers))
@@ -275,7 +275,10 @@ async function beginOverHttp1(
   return { ended, isOpen: () => !socket.destroyed && !socket.readableEnded }
 }
 
-function writeHead(line: string, headers: OutgoingHttpHeaders): string {
+/** Any fields, with a list for several lines. */
+type Fields = Readonly<Record<string, OutgoingHttpHeader | undefined>>
+
+function writeHead(line: string, headers: Fields): string {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((each) => `${name}: ${each}`),
   )
