@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { JwtBundle, type JwtBundles, type JwtBundleSource } from '@countersign/spiffe/jwt'
 import { craft, createSigner, type Members, type Signer, toDocument } from '../jwt/tokens.ts'
 import { idOf } from './credential-service.ts'
@@ -44,26 +46,26 @@ export function createBundles(): ReplaceableBundles {
 
 /** Signature checks that wait until they are released. */
 export interface HeldSignatures {
-  /** Fulfilled when a check has begun to wait. */
-  readonly waiting: Promise<void>
+  /** Waits until this many checks have begun. */
+  readonly reached: (count: number) => Promise<void>
   readonly release: () => void
-  readonly count: () => number
 }
 
 /** Makes Node wait with every check of a signature. What it then returns is not changed. */
 export function holdSignatures(context: TestContext): HeldSignatures {
   const { subtle } = globalThis.crypto
   const verify = subtle.verify.bind(subtle)
-  let count = 0
+  const begun: unknown[] = []
   let release: () => void = () => undefined
   const released = new Promise<void>((resolve) => (release = resolve))
-  let begin: () => void = () => undefined
-  const waiting = new Promise<void>((resolve) => (begin = resolve))
   context.mock.method(subtle, 'verify', async (...given: Parameters<typeof verify>) => {
-    count += 1
-    begin()
+    begun.push(given)
     await released
     return verify(...given)
   })
-  return { waiting, release: () => release(), count: () => count }
+  const reached = async (count: number): Promise<void> => {
+    while (begun.length < count) await setImmediate()
+    assert.equal(begun.length, count)
+  }
+  return { reached, release: () => release() }
 }

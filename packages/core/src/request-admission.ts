@@ -60,8 +60,11 @@ export class RequestAdmission {
     this.#parseTarget = createTargetParser(parts.rules.full.knownMethods)
   }
 
-  /** Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. */
-  admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | Promise<Verdict> {
+  /**
+   * Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. Returns
+   * a pending credential if verifying it has to wait; then call again once it has settled.
+   */
+  admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | PendingCredential {
     const { routing, isRoutingKnown, isRouteToCome, hasResponse } = server
     const kept = Admission.find(request, this)?.facts
     // A listener of `checkContinue` emits the same request again.
@@ -70,9 +73,7 @@ export class RequestAdmission {
       if (this.isStillAdmitted(request, principal)) return principal
     }
     const decided = this.#read(request, routing, isRouteToCome)
-    if (!('target' in decided)) {
-      return 'effect' in decided ? decided : decided.settled.then(() => this.admitOnServer(request, server))
-    }
+    if (!('target' in decided)) return decided
     const { rules, outcomes } = this.#parts
     const ruling = decideRules(rules.current(), decided)
     return outcomes.settleOnServer(request, decided, ruling, {

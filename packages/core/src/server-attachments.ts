@@ -14,6 +14,7 @@ import type { TrustState } from './connection/material-gate.ts'
 import { requireLoopback } from './connection/require-loopback.ts'
 import type { RequestGate } from './connection/request-gate.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import type { PendingCredential } from './credential/pending-credential.ts'
 import type { Verdict } from './decision-outcomes.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
 import type { GuardParts } from './guard-parts.ts'
@@ -144,7 +145,7 @@ export class ServerAttachments {
   #createAdmission(
     { routesUpgrade, routesRequest }: ParsedAttachOptions,
     readRouting: ReadRouting,
-  ): (request: GuardedRequest, event: string) => Verdict | Promise<Verdict> {
+  ): (request: GuardedRequest, event: string) => Verdict | PendingCredential {
     const { requests } = this.#context.parts
     return (request, event) => {
       try {

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import type { Denial } from '@countersign/authorization'
 import { type DenialAnswer, formatRawAnswer } from './answer.ts'
 import type { RequestGate } from './connection/request-gate.ts'
+import { PendingCredential } from './credential/pending-credential.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Principal } from './principal/principal.ts'
@@ -11,8 +12,8 @@ import type { Verdict } from './decision-outcomes.ts'
 
 /** What the gate needs from the guard. */
 export interface GateQuestions {
-  /** Decides a request by the rules. Returns a promise only if verifying its credential has to wait. */
-  readonly admit: (request: GuardedRequest, event: string) => Verdict | Promise<Verdict>
+  /** Decides a request by the rules. If verifying its credential has to wait, ask again afterwards. */
+  readonly admit: (request: GuardedRequest, event: string) => Verdict | PendingCredential
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
   /** Called for each upgrade that is allowed. */
   readonly markUpgraded: (request: GuardedRequest) => void
@@ -41,7 +42,7 @@ export function createServerGate(questions: GateQuestions): RequestGate {
       return false
     }
     const verdict = questions.admit(request, event)
-    if (verdict instanceof Promise) return waitFor(verdict, { event, request, response }, questions)
+    if (verdict instanceof PendingCredential) return waitFor(verdict, { event, request, response }, questions)
     return settle(verdict, { event, request, response }, questions)
   }
 }
@@ -59,20 +60,27 @@ function settle(verdict: Verdict, exchange: Exchange, { answer, markUpgraded, be
   return true
 }
 
-async function waitFor(verdict: Promise<Verdict>, exchange: Exchange, questions: GateQuestions): Promise<boolean> {
-  const { request, response } = exchange
+async function waitFor(pending: PendingCredential, exchange: Exchange, questions: GateQuestions): Promise<boolean> {
+  const { event, request, response } = exchange
   // Node no longer manages the socket of an upgrade, and nothing else does yet.
   const isOwned = response instanceof Duplex
   if (isOwned) response.on('error', ignoreError)
-  const settled = await verdict
-  if (isOwned) {
-    // After an answer, `send` still needs a listener.
-    if (settled === null || !isDenial(settled)) response.off('error', ignoreError)
-    if (response.destroyed) return false
+  let verdict: Verdict | PendingCredential = pending
+  while (verdict instanceof PendingCredential) {
+    await verdict.settled
+    // The caller gave up. There is nobody left to answer, and the handler must not start.
+    if (hasClosed(exchange)) return false
+    verdict = questions.admit(request, event)
   }
-  // The caller has disconnected, so the handler must not start.
-  if (request.destroyed) return false
-  return settle(settled, exchange, questions)
+  // After an answer, `send` still needs a listener.
+  if (isOwned && (verdict === null || !isDenial(verdict))) response.off('error', ignoreError)
+  return settle(verdict, exchange, questions)
+}
+
+function hasClosed({ request, response }: Exchange): boolean {
+  if (request.destroyed) return true
+  if (response instanceof Http2ServerResponse) return response.stream.destroyed
+  return (response instanceof ServerResponse || response instanceof Duplex) && response.destroyed
 }
 
 function ignoreError(): void {}

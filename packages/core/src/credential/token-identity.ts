@@ -58,7 +58,7 @@ export class TokenIdentity {
 export class TokenVerifier {
   readonly #policy: TokenPolicy
   readonly #kept = new BoundedMap<JwtSvid>(keptBounds)
-  readonly #running = new Map<string, Promise<TokenVerdict>>()
+  readonly #running = new Map<string, { readonly bundles: JwtBundles; readonly verdict: Promise<TokenVerdict> }>()
   readonly #loading: Promise<void>
   #module: JwtModule | undefined
   #failure: string | undefined
@@ -127,32 +127,38 @@ export class TokenVerifier {
   // A verdict counts only under the bundle that it was reached under.
   #findVerdict(carried: CarriedCredentials, sha256: string): TokenVerdict | undefined {
     const bundles = this.#accepted()
+    const isCurrent = (svid: JwtSvid): boolean => bundles.get(svid.spiffeId.trustDomain) === svid.bundle
     const kept = this.#kept.get(sha256)
-    if (kept !== undefined && bundles.get(kept.spiffeId.trustDomain) === kept.bundle) {
+    const settled = readSettled(carried, sha256)
+    if (kept !== undefined && isCurrent(kept)) {
       this.#kept.refresh(sha256)
+      // A later change of the bundle is a reason to verify it again.
+      carried.settled = undefined
       return { ok: true, svid: kept }
     }
-    const { settled } = carried
-    if (!(settled instanceof SettledToken) || settled.sha256 !== sha256) return undefined
-    const { verdict } = settled
-    // A bundle may have changed while the request waited. Verifying again could go on forever, so it is denied.
-    if (verdict.ok && bundles.get(verdict.svid.spiffeId.trustDomain) !== verdict.svid.bundle) return bundleChanged
-    return verdict
+    if (settled === undefined || !settled.verdict.ok) return settled?.verdict
+    if (isCurrent(settled.verdict.svid)) return settled.verdict
+    // The bundle changed while the request waited.
+    return settled.attempts < mostAttempts ? undefined : bundleChanged
   }
 
   async #settle(token: string, sha256: string, carried: CarriedCredentials, now: number): Promise<void> {
     const verdict = await this.#judge(token, now)
-    carried.settled = new SettledToken(sha256, verdict)
+    const attempts = (readSettled(carried, sha256)?.attempts ?? 0) + 1
+    carried.settled = new SettledToken(sha256, verdict, attempts)
     if (verdict.ok) this.#kept.set(sha256, verdict.svid, ofToken + 2 * token.length)
   }
 
   // Requests that arrive at the same time with the same token share one verification.
   #judge(token: string, now: number): Promise<TokenVerdict> {
+    const bundles = this.#accepted()
     const running = this.#running.get(token)
-    if (running !== undefined) return running
-    const judged = this.#verify(token, now).finally(() => this.#running.delete(token))
-    this.#running.set(token, judged)
-    return judged
+    if (running?.bundles === bundles) return running.verdict
+    const verdict = this.#verify(token, now).finally(() => {
+      if (this.#running.get(token)?.verdict === verdict) this.#running.delete(token)
+    })
+    this.#running.set(token, { bundles, verdict })
+    return verdict
   }
 
   async #verify(token: string, now: number): Promise<TokenVerdict> {
@@ -201,12 +207,22 @@ type TokenVerdict =
 class SettledToken {
   readonly sha256: string
   readonly verdict: TokenVerdict
+  /** How often the request has waited for one. */
+  readonly attempts: number
 
-  constructor(sha256: string, verdict: TokenVerdict) {
+  constructor(sha256: string, verdict: TokenVerdict, attempts: number) {
     this.sha256 = sha256
     this.verdict = verdict
+    this.attempts = attempts
   }
 }
+
+function readSettled({ settled }: CarriedCredentials, sha256: string): SettledToken | undefined {
+  return settled instanceof SettledToken && settled.sha256 === sha256 ? settled : undefined
+}
+
+/** How often a request waits if its bundle keeps changing. Without a limit, it could wait forever. */
+const mostAttempts = 3
 
 // One identity per token and proxy, so that one principal is created for all of its requests.
 const identities = new WeakMap<JwtSvid, TokenIdentity>()
