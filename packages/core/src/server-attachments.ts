@@ -84,10 +84,14 @@ export class ServerAttachments {
       markUpgraded: (request) => connections.expiry.markWithoutHttp(request),
       begin: needsBegin(guardOptions) ? (exchange) => this.#begin(exchange) : undefined,
     })
-    if (this.#isSidecar)
-      requireLoopback(checked, 'the format xfcc and dangerouslyTrustAnyPeer, which are for a sidecar')
-    if (checked instanceof TlsServer) this.#attachTls(checked, admit)
-    else if (isPlaintextServer(checked)) attachPlaintextServer(checked, { connections, admit })
+    if (checked instanceof TlsServer) {
+      if (this.#isSidecar)
+        requireLoopback(checked, 'the format xfcc and dangerouslyTrustAnyPeer, which are for a sidecar')
+      this.#attachTls(checked, admit)
+    } else if (isPlaintextServer(checked)) {
+      const follow = (): (() => void) => parts.follower.add(() => undefined)
+      attachPlaintextServer(checked, { connections, admit, follow })
+    }
     if (checked.listening) this.#start(checked)
     checked.prependListener('listening', () => this.#start(checked))
     this.#attached.add(checked)
