@@ -39,6 +39,8 @@ export class Modes {
   // What to cancel when the last server closes.
   readonly #timers = new Set<() => void>()
   readonly #routes = new Set<string>()
+  /** The modes whose end was reported. */
+  readonly #ended = new Set<string>()
   #isStarted = false
 
   constructor(parts: ModeParts) {
@@ -118,7 +120,9 @@ export class Modes {
     const at = Date.now()
     const end = new Date(until).toISOString()
     if (at >= until) {
-      if (!isFirst) return
+      // It ended while no server listened.
+      if (!isFirst) return this.#end(mode, until, about.rule)
+      this.#ended.add(nameMode(mode, about.rule))
       const detail = `${mode} mode was configured until ${end}, which has passed; the guard is ${strictness[mode]}`
       this.#parts.report({ type: 'mode', mode, outcome: 'expired', at, until, ...about, detail })
       return
@@ -132,6 +136,8 @@ export class Modes {
   }
 
   #end(mode: ModeEvent['mode'], until: number, rule: number | undefined): void {
+    if (this.#ended.has(nameMode(mode, rule))) return
+    this.#ended.add(nameMode(mode, rule))
     const detail = `${mode} mode has ended; the guard is ${strictness[mode]}`
     this.#parts.report({
       type: 'mode',
@@ -159,6 +165,10 @@ export class Modes {
       return 'anonymous'
     }
   }
+}
+
+function nameMode(mode: ModeEvent['mode'], rule: number | undefined): string {
+  return `${mode} ${rule ?? ''}`
 }
 
 const strictness = { permissive: 'strict', audit: 'enforcing' } as const
