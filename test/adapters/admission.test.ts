@@ -34,7 +34,7 @@ describe('the decision of the server', () => {
       generation: 1,
       expiresAt: 1,
     }
-    Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true })
+    Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true, hasResponse: true })
     assert.equal(Admission.find(request, owner)?.facts.url, '/x')
     assert.equal(Admission.find(request, otherGuard), undefined)
     Object.assign(another, request)

@@ -215,14 +215,16 @@ export interface KeptConnection {
   /** Begins `/long`, and waits until the response has begun. */
   begin(headers?: OutgoingHttpHeaders): Promise<Lasting>
   readonly isOpen: () => boolean
+  close(): void
 }
 
 export async function keepConnection(service: Service, svid: TestSvid | null): Promise<KeptConnection> {
   const { http2 } = service.setup
   const socket = await service.running.as(svid).connect(http2 ? { ALPNProtocols: ['h2'] } : {})
   const isOpen = (): boolean => !socket.destroyed && !socket.readableEnded
+  const close = (): void => void socket.destroy()
   if (!http2) {
-    return { begin: (headers = {}) => beginOverHttp1(socket, `GET /long HTTP/1.1`, headers, 200), isOpen }
+    return { begin: (headers = {}) => beginOverHttp1(socket, `GET /long HTTP/1.1`, headers, 200), isOpen, close }
   }
   const session = connectHttp2(service.running.url, { createConnection: () => socket })
   session.on('error', () => undefined)
@@ -237,6 +239,7 @@ export async function keepConnection(service: Service, svid: TestSvid | null): P
       return { ended, isOpen: () => !stream.closed }
     },
     isOpen,
+    close,
   }
 }
 
@@ -245,9 +248,10 @@ export async function upgrade(
   service: Service,
   svid: TestSvid | null,
   headers: OutgoingHttpHeaders = {},
+  path = '/open',
 ): Promise<Lasting> {
   const socket = await service.running.as(svid).connect()
-  return beginOverHttp1(socket, 'GET /open HTTP/1.1', { ...headers, connection: 'Upgrade', upgrade: 'echo' }, 101)
+  return beginOverHttp1(socket, `GET ${path} HTTP/1.1`, { ...headers, connection: 'Upgrade', upgrade: 'echo' }, 101)
 }
 
 /** Writes a request without a body, and returns everything that arrives until the connection closes. */

@@ -22,6 +22,21 @@ export interface AdmissionFacts {
   readonly isRoutingKnown: boolean
   /** The decision of the rules. With `perRoute()`, the route still has to decide. */
   readonly ruling: Allowed
+  /** True if the request has a response, at whose end a decision in audit mode is published. */
+  readonly hasResponse: boolean
+}
+
+/** A request as reports describe it. */
+export interface DescribedRequest {
+  readonly method: string
+  readonly path: string
+  readonly remoteAddress?: string
+}
+
+/** What is published at the end of a response, described while the request was still as it was decided. */
+export interface DecisionAtClose {
+  readonly allowed: Allowed
+  readonly described: DescribedRequest
 }
 
 /**
@@ -44,6 +59,8 @@ export class Admission {
   publication: Publication
   /** In audit mode, the first denial that enforcement would have made. */
   wouldBe: Denial | undefined
+  /** What is published at the end of the response, if the decision waits for that. */
+  atClose: DecisionAtClose | undefined
   readonly #request: object
   #record: unknown
 
@@ -52,6 +69,7 @@ export class Admission {
     this.facts = facts
     this.publication = publication
     this.wouldBe = wouldBe
+    this.atClose = undefined
   }
 
   /** Stores the decision on the request. */
@@ -60,8 +78,10 @@ export class Admission {
     facts: AdmissionFacts,
     publication: Publication = 'done',
     wouldBe?: Denial,
-  ): void {
-    request[admissionOf] = new Admission(request, facts, publication, wouldBe)
+  ): Admission {
+    const admission = new Admission(request, facts, publication, wouldBe)
+    request[admissionOf] = admission
+    return admission
   }
 
   /** Stores a record of the adapter with the decision. */
@@ -69,8 +89,9 @@ export class Admission {
     this.#record = record
   }
 
-  /** Returns the decision that `owner` made about this request, or undefined. */
-  static find(request: object & Carrier, owner: object): Admission | undefined {
+  /** Returns the decision that `owner` made about this request, or the one that it is a view of, or undefined. */
+  static find(view: object & Carrier & Pick<GuardedRequest, 'received'>, owner: object): Admission | undefined {
+    const request: object & Carrier = view.received ?? view
     const found = request[admissionOf]
     if (found === undefined || found.#request !== request) return undefined
     return found.facts.owner === owner ? found : undefined

@@ -1,5 +1,5 @@
 import { type Allowed, decide, type Decision, type Denial } from '@countersign/authorization'
-import { Admission, type DecidedRequest, type Publication } from './admission.ts'
+import { Admission, type DecidedRequest, type DescribedRequest, type Publication } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { DecisionReports } from './decision-reports.ts'
 import type { GuardedRequest } from './guarded-request.ts'
@@ -55,8 +55,9 @@ export class DecisionOutcomes {
     let publication: Publication = 'done'
     if (isRouteToCome) publication = 'in-hook'
     else if (hasResponse && this.#parts.modes.isAuditing()) publication = 'at-close'
-    const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling: allowed }
-    Admission.keep(request, facts, publication, wouldBe)
+    const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling: allowed, hasResponse }
+    const kept = Admission.keep(request, facts, publication, wouldBe)
+    if (publication === 'at-close') this.#publishLater(request, kept, allowed)
     if (publication === 'done') this.#publish(request, principal, allowed, wouldBe)
     if (publication !== 'in-hook') this.#parts.modes.note(request, principal, allowed.rule, undefined)
     return principal
@@ -72,12 +73,12 @@ export class DecisionOutcomes {
   ): Verdict {
     const { principal } = decided
     if (decision.effect === 'deny' && !this.#isAudited(decision, principal)) {
-      return this.deny(request, decision, principal)
+      return this.deny(request, decision, principal, kept)
     }
     const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
     const allowed = decision.effect === 'deny' ? allowedInAudit : decision
     if (kept !== undefined) {
-      kept.wouldBe ??= wouldBe
+      this.#noteWouldBe(request, kept, wouldBe)
       return this.conclude(request, kept, principal, allowed, routeName)
     }
     this.#publish(request, principal, allowed, wouldBe)
@@ -94,39 +95,47 @@ export class DecisionOutcomes {
     routeName: string | undefined,
   ): Principal | null {
     if (kept.publication !== 'in-hook') return principal
-    kept.publication = 'done'
     if (!this.isExtended) {
+      kept.publication = 'done'
       this.#reports.allowed(request, principal, allowed)
       return principal
     }
-    this.#publish(request, principal, allowed, kept.wouldBe)
+    // In audit mode, a hook that runs later may still object.
+    if (kept.facts.hasResponse && this.#parts.modes.isAuditing()) this.#publishLater(request, kept, allowed)
+    else {
+      kept.publication = 'done'
+      this.#publish(request, principal, allowed, kept.wouldBe)
+    }
     this.#parts.modes.note(request, principal, allowed.rule, routeName)
     return principal
   }
 
   /** Publishes a stored decision at the end of the response, if it waits for that. */
   publishAtClose(request: GuardedRequest, kept: Admission): void {
-    if (kept.publication !== 'at-close') return
+    const { publication, atClose, facts, wouldBe } = kept
+    if (publication !== 'at-close' || atClose === undefined) return
     kept.publication = 'done'
-    this.#publish(request, kept.facts.decided.principal, kept.facts.ruling, kept.wouldBe)
+    this.#publish(request, facts.decided.principal, atClose.allowed, wouldBe, atClose.described)
   }
 
   /** Denies a request that the rules have allowed. In audit mode, allows it. */
   objectTo(request: GuardedRequest, kept: Admission | undefined, principal: Principal | null, denial: Denial): Verdict {
-    if (!this.#isAudited(denial, principal)) return this.deny(request, denial, principal)
-    if (kept?.publication === 'at-close') kept.wouldBe ??= denial
+    if (!this.#isAudited(denial, principal)) return this.deny(request, denial, principal, kept)
+    if (kept?.publication === 'at-close') this.#noteWouldBe(request, kept, denial)
     else this.#parts.reports.audited(request, principal, denial)
     return principal
   }
 
   /** Denies a request of a caller that was authenticated, or of an anonymous one, which has to authenticate first. */
-  deny(request: GuardedRequest, denial: Denial, principal: Principal | null): Denial {
-    if (principal !== null) return this.report(request, denial, principal.name)
-    return this.report(request, this.#parts.authenticator.challenge(denial), undefined)
+  deny(request: GuardedRequest, denial: Denial, principal: Principal | null, kept?: Admission): Denial {
+    if (principal !== null) return this.report(request, denial, principal.name, kept)
+    return this.report(request, this.#parts.authenticator.challenge(denial), undefined, kept)
   }
 
-  /** Reports a denial. `principal` is the caller's name, if it is known. */
-  report(request: GuardedRequest, denial: Denial, principal: string | undefined): Denial {
+  /** Reports a denial. `principal` is the caller's name, if it is known; `kept` is an earlier decision. */
+  report(request: GuardedRequest, denial: Denial, principal: string | undefined, kept?: Admission): Denial {
+    // What waits for the end of the response would say that the request was allowed.
+    if (kept !== undefined) kept.publication = 'done'
     this.#parts.reports.denied(request, denial, principal)
     return denial
   }
@@ -144,10 +153,28 @@ export class DecisionOutcomes {
     return decision.effect === 'deny' ? decision : undefined
   }
 
-  #publish(request: GuardedRequest, principal: Principal | null, ruling: Allowed, wouldBe: Denial | undefined): void {
+  #publishLater(request: GuardedRequest, kept: Admission, allowed: Allowed): void {
+    kept.publication = 'at-close'
+    kept.atClose = { allowed, described: this.#parts.reports.describe(request) }
+  }
+
+  // The first denial counts, with the target that it is about.
+  #noteWouldBe(request: GuardedRequest, kept: Admission, wouldBe: Denial | undefined): void {
+    if (wouldBe === undefined || kept.wouldBe !== undefined) return
+    kept.wouldBe = wouldBe
+    if (kept.atClose !== undefined) kept.atClose = { ...kept.atClose, described: this.#parts.reports.describe(request) }
+  }
+
+  #publish(
+    request: GuardedRequest,
+    principal: Principal | null,
+    ruling: Allowed,
+    wouldBe: Denial | undefined,
+    described?: DescribedRequest,
+  ): void {
     const { reports } = this.#parts
-    if (wouldBe === undefined || principal === null) reports.allowed(request, principal, ruling)
-    else reports.audited(request, principal, wouldBe)
+    if (wouldBe === undefined || principal === null) reports.allowed(request, principal, ruling, described)
+    else reports.audited(request, principal, wouldBe, described)
   }
 }
 

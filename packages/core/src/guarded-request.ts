@@ -7,6 +7,8 @@ export interface GuardedRequest extends ConnectedRequest {
   readonly url?: string | undefined
   readonly headers: RequestHeaders
   readonly rawHeaders: readonly string[]
+  /** The request as Node emitted it, if this is a view of it with another target. */
+  readonly received?: object | undefined
 }
 
 /** What an adapter reports about how its framework routes a request. */

@@ -175,7 +175,8 @@ export class ServerAttachments {
       const expiresAt = principal?.expiresAt ?? modes.permissiveUntil
       exchanges.watch(response, expiresAt, () => requests.findEnd(request, principal))
     }
-    if (modes.isAuditing() && event !== 'upgrade' && event !== 'connect') {
+    // Whether anything was left to publish is decided then, because the mode may end at any moment.
+    if (this.#context.options.auditUntil !== undefined && event !== 'upgrade' && event !== 'connect') {
       onClose(response, () => requests.publishAtClose(request))
     }
   }

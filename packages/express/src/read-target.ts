@@ -45,6 +45,10 @@ class MountedRequest implements GuardedRequest {
     this.#request = request
   }
 
+  get received(): object {
+    return this.#request
+  }
+
   get method(): string | undefined {
     return this.#request.method
   }

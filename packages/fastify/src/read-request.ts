@@ -39,6 +39,10 @@ class ReceivedRequest implements GuardedRequest {
     this.#raw = raw
   }
 
+  get received(): object {
+    return this.#raw
+  }
+
   get method(): string | undefined {
     return this.#raw.method
   }
