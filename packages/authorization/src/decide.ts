@@ -42,7 +42,7 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
   const { method, target, semantics, otherSemantics } = request
   const rule = rules.find(method, target, semantics)
   const decision = decideRule(rule, request)
-  if (target.reparsing !== undefined && otherSemantics !== undefined && isCutElsewhere(target, otherSemantics)) {
+  if (isSplitElsewhere(request)) {
     if (decision.effect === 'deny') return decision
     return createDenial(
       'ambiguous_path',
@@ -60,6 +60,14 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
     if (second.effect === 'allow' && second.isLeftToRoute && rule !== undefined) agreed = rule.leftToRoute
   }
   return agreed
+}
+
+/**
+ * Returns whether Express, behind a middleware engine, would split the path in the wrong place. Such a request is denied
+ * whatever the rules are.
+ */
+export function isSplitElsewhere({ target, otherSemantics }: DecisionRequest): boolean {
+  return target.reparsing !== undefined && otherSemantics !== undefined && isCutElsewhere(target, otherSemantics)
 }
 
 type OtherRules = ReadonlyMap<CompiledRule | undefined, typeof decideRule>

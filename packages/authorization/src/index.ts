@@ -6,7 +6,14 @@
 export { type Account, readAccount } from './account.ts'
 export { assumePrincipal } from './assume-principal.ts'
 export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
-export { decide, decideRequirement, decideRoute, decideRules, type DecisionRequest } from './decide.ts'
+export {
+  decide,
+  decideRequirement,
+  decideRoute,
+  decideRules,
+  isSplitElsewhere,
+  type DecisionRequest,
+} from './decide.ts'
 export { decidePath, type PathRequest } from './decide-path.ts'
 export { type Allowed, createDenial, type Decision, type Denial, type DenialCode, type DenialReason } from './denial.ts'
 export {

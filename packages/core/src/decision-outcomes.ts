@@ -1,4 +1,4 @@
-import { type Allowed, decide, type Decision, type Denial } from '@countersign/authorization'
+import { type Allowed, decide, type Decision, type Denial, isSplitElsewhere } from '@countersign/authorization'
 import { Admission, type DecidedRequest, type DescribedRequest, type Publication } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { DecisionReports } from './decision-reports.ts'
@@ -49,7 +49,9 @@ export class DecisionOutcomes {
   settleOnServer(request: GuardedRequest, decided: DecidedRequest, ruling: Decision, server: ServerDecision): Verdict {
     const { owner, isRoutingKnown, isRouteToCome, hasResponse } = server
     const { principal } = decided
-    if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal)) return this.deny(request, ruling, principal)
+    if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal, decided)) {
+      return this.deny(request, ruling, principal)
+    }
     const wouldBe = ruling.effect === 'deny' ? ruling : this.#findAudited(decided)
     const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
     let publication: Publication = 'done'
@@ -72,7 +74,7 @@ export class DecisionOutcomes {
     routeName: string | undefined,
   ): Verdict {
     const { principal } = decided
-    if (decision.effect === 'deny' && !this.#isAudited(decision, principal)) {
+    if (decision.effect === 'deny' && !this.#isAudited(decision, principal, decided)) {
       return this.deny(request, decision, principal, kept)
     }
     const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
@@ -141,8 +143,9 @@ export class DecisionOutcomes {
   }
 
   // Audit mode covers the rules and the routes, but neither ambiguous targets nor callers that are not authenticated.
-  #isAudited(denial: Denial, principal: Principal | null): principal is Principal {
-    return principal !== null && denial.status !== 400 && this.#parts.modes.isAuditing()
+  #isAudited(denial: Denial, principal: Principal | null, decided?: DecidedRequest): principal is Principal {
+    if (principal === null || !this.#parts.modes.isAuditing()) return false
+    return denial.status !== 400 && (decided === undefined || !isSplitElsewhere(decided))
   }
 
   // The denial that the rules in audit mode would add to what the enforced ones allow.
