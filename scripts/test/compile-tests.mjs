@@ -66,8 +66,8 @@ function rewriteImports(build) {
 
 function rewritten(path) {
   if (path === 'node:test') return '../../../scripts/test/inside/node-test.mjs'
-  const inside = /^\.\.\/\.\.\/packages\/([^/]+)\/src\/(.+)\.ts$/.exec(path)
-  if (inside !== null) return `../../../packages/${inside[1]}/dist/${inside[2]}.js`
+  const inside = /^\.\.\/\.\.\/(packages|examples)\/([^/]+)\/src\/(.+)\.ts$/.exec(path)
+  if (inside !== null) return `../../../${inside[1]}/${inside[2]}/dist/${inside[3]}.js`
   return path.startsWith('.') ? path.replace(/\.ts$/, '.js') : path
 }
 
