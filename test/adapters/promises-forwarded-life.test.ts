@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
+import { TLSSocket } from 'node:tls'
 import { applyCrls } from '@countersign/spiffe'
 import {
   authenticated,
@@ -92,6 +93,33 @@ describe('promise 11: what a proxy forwards counts as long as it is proven, and 
       assert.equal(await countConnections(service), open)
       assert.deepEqual(await ask(peer, '/open', write(orders)), [orders.spiffeId, proxyId])
       assert.ok(connection.isOpen())
+    })
+
+    test(`${setup.name}: a certificate that is not valid yet is refused, also if the clock was set back`, async (context) => {
+      const now = Date.now()
+      const source = createReplaceableSource(materialWith())
+      const service = await startService(context, setup, { source, rules, credentials })
+      const young = await authority.issue(idOf('young'), { notBefore: now - 2000 })
+      const peer = service.as(await authority.issue(proxyId, { notBefore: now - 60_000 }))
+      assert.deepEqual(await ask(peer, '/open', write(young)), [young.spiffeId, proxyId])
+      context.mock.method(Date, 'now', () => now - 5000)
+      assert.equal(await ask(peer, '/open', write(young)), 403)
+      assert.equal(service.seen.length, 1)
+    })
+
+    test(`${setup.name}: the connection of a proxy is from nobody`, async (context) => {
+      const source = createReplaceableSource(materialWith())
+      const service = await startService(context, setup, { source, rules, credentials })
+      const found: unknown[] = []
+      for (const svid of [proxy, orders]) {
+        const accepted = new Promise<unknown>((resolve) => service.running.server.once('secureConnection', resolve))
+        await service.running.as(svid).connect(setup.http2 ? { ALPNProtocols: ['h2'] } : {})
+        const socket = await accepted
+        assert.ok(socket instanceof TLSSocket)
+        const verdict = service.guard.authenticate(socket)
+        found.push('name' in verdict ? verdict.name : verdict.reason)
+      }
+      assert.deepEqual(found, ['unauthenticated', orders.spiffeId])
     })
 
     test(`${setup.name}: an update of the material leaves the responses of callers that it still proves alone`, async (context) => {

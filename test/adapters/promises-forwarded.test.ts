@@ -55,6 +55,11 @@ describe('promise 11: a request through a listed proxy is attributed only to the
           assert.deepEqual(await ask(peer, `/open/${index}`, write(svid)), [svid.spiffeId, proxyId])
         })
         await Promise.all(answers)
+        if (!setup.http2) {
+          const inCapitals: OutgoingHttpHeaders = {}
+          for (const [key, value] of Object.entries(write(orders))) inCapitals[key.toUpperCase()] = value
+          assert.deepEqual(await ask(peer, '/open', inCapitals), [orders.spiffeId, proxyId])
+        }
         assert.equal(await ask(peer, '/admin', write(orders)), 403)
         assert.ok(service.seen.every(({ credential }) => credential === 'forwarded'))
       })
@@ -170,6 +175,14 @@ describe('promise 11: a request through a listed proxy is attributed only to the
       assert.ok(xfcc !== undefined)
       const peer = service.as(proxy)
       assert.equal(await ask(peer, '/open', xfcc.write(orders, idOf('orders'))), 403)
+      // An element whose parts name different callers.
+      const element = String(xfcc.write(orders)['x-forwarded-client-cert'])
+      assert.equal(await ask(peer, '/admin', xfcc.garble(`${element};URI=${admin.spiffeId}`)), 403)
+      // A name without a certificate is what the proxy says, within what it may say.
+      const named = (id: string): OutgoingHttpHeaders => xfcc.garble(`By=${proxyId};Hash=ab;URI=${id}`)
+      assert.equal(await ask(peer, '/open', named('spiffe://saas.example')), 403)
+      assert.equal(await ask(peer, '/open', named('spiffe://partner.example/ns/production/sa/orders')), 403)
+      assert.equal(await ask(peer, '/open', named(idOf('billing'))), 403)
       const appended = [xfcc.write(admin), xfcc.write(orders)].map((each) => each['x-forwarded-client-cert']).join(',')
       // The first element could have been written by the caller, or the second one by it inside of a name.
       assert.equal(await ask(peer, '/admin', xfcc.garble(appended)), 403)

@@ -164,6 +164,16 @@ describe('promise 11: a token counts only where no certificate does, and only if
       })
     }
 
+    test(`${setup.name}: a bundle alone does not make a trust domain accepted`, async (context) => {
+      const bundles = createBundles()
+      bundles.replace('partner.example', nextSigner)
+      const token = issueToken('orders', { sub: 'spiffe://partner.example/ns/production/sa/orders' }, {}, nextSigner)
+      const credentials = { jwtSvid: { ...jwtSvid, bundles, withoutCertificate: true as const } }
+      const service = await startService(context, setup, { source, rules, credentials })
+      assert.equal(await ask(service.as(null), '/open', bearer(token)), 401)
+      assert.deepEqual(service.seen, [])
+    })
+
     test(`${setup.name}: without the option, a peer without a certificate is refused`, async (context) => {
       const service = await startService(context, setup, { source, rules, credentials: behindProxy })
       await assert.rejects(service.as(null).fetch('/open', { headers: valid }))
