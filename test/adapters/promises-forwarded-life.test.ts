@@ -196,6 +196,23 @@ describe('promise 11: what a proxy forwards counts as long as it is proven, and 
       assert.ok(staying.isOpen())
     })
 
+    test(`${setup.name}: an update of a partner's bundle counts, although that of the proxy is the same`, async (context) => {
+      const partner = await createAuthority('partner.example')
+      const other = await createAuthority('partner.example')
+      const source = await authority.source(idOf('billing'), { federated: [partner] })
+      const forwards = ['spiffe://partner.example/**']
+      const options = { source, rules, trustDomains: ['saas.example', 'partner.example'] }
+      const forwarded = { proxies: [listProxy({ forwards })], format }
+      const service = await startService(context, setup, { ...options, credentials: { forwarded } })
+      const theirs = await partner.issue('spiffe://partner.example/orders')
+      const response = await (await keepConnection(service, proxy)).begin(write(theirs))
+      const peer = service.as(proxy)
+      assert.deepEqual(await ask(peer, '/open', write(theirs)), [theirs.spiffeId, proxyId])
+      source.replace({ bundles: { 'saas.example': authority, 'partner.example': other } })
+      await response.ended
+      assert.equal(await ask(peer, '/open', write(theirs)), 403)
+    })
+
     test(`${setup.name}: a proxy whose certificate expires ends all that it forwards`, async (context) => {
       const pass = takeClock(context)
       const brief = await authority.issue(proxyId, { ttlSeconds: 120, now: Date.now() })

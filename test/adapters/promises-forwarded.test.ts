@@ -177,7 +177,7 @@ describe('promise 11: a request through a listed proxy is attributed only to the
       assert.equal(await ask(peer, '/open', xfcc.write(orders, idOf('orders'))), 403)
       // An element whose parts name different callers.
       const element = String(xfcc.write(orders)['x-forwarded-client-cert'])
-      assert.equal(await ask(peer, '/admin', xfcc.garble(`${element};URI=${admin.spiffeId}`)), 403)
+      assert.equal(await ask(peer, '/open', xfcc.garble(`${element};URI=${admin.spiffeId}`)), 403)
       // A name without a certificate is what the proxy says, within what it may say.
       const named = (id: string): OutgoingHttpHeaders => xfcc.garble(`By=${proxyId};Hash=ab;URI=${id}`)
       assert.equal(await ask(peer, '/open', named('spiffe://saas.example')), 403)

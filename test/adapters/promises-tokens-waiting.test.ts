@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import { anyOf, authenticated, provenBy } from '@countersign/core'
 import { createAuthority, type TestSource } from '@countersign/testkit'
 import {
@@ -208,16 +209,21 @@ describe('promise 11: nothing that changes while a token is verified is missed',
       const held = holdSignatures(context)
       let begun = 0
       for (const by of [signer, nextSigner]) {
-        for (const end of ['reset', 'destroy', 'end'] as const) {
+        for (const end of ['reset', 'destroy', 'error', 'end'] as const) {
+          const accepted = new Promise<TLSSocket>((resolve) => service.running.server.once('secureConnection', resolve))
           const transport = connectTcp(service.running.port, '127.0.0.1')
           const socket = await service.running.as(null).connect({ socket: transport })
           socket.write(writeUpgrade(issueToken(`${end}-${by.jwk.kid}`, {}, { kid: 'first' }, by)))
           begun += 1
           await held.reached(begun)
+          const served = await accepted
+          const closed = new Promise((resolve) => served.once('close', resolve))
           if (end === 'reset') transport.resetAndDestroy()
+          // As Node does when it reads from a connection that was reset.
+          else if (end === 'error') served.destroy(new Error('read ECONNRESET'))
           else socket[end]()
-          // The server closes a connection whose client has closed its half once it has answered.
-          if (end !== 'end') await waitForConnections(service, begun <= 3 ? 1 : 2)
+          // A connection of which the client has closed its half may stay open until it is answered.
+          if (end !== 'end') await closed
         }
       }
       held.release()
@@ -289,6 +295,6 @@ async function waitForConnections({ running }: Service, expected: number): Promi
       running.server.getConnections((_error, count) => resolve(count))
     })
     if (found === expected) return
-    await turn()
+    await wait(5)
   }
 }

@@ -77,8 +77,7 @@ async function waitFor(pending: PendingCredential, exchange: Exchange, questions
   return settle(verdict, exchange, questions)
 }
 
-function hasClosed({ request, response }: Exchange): boolean {
-  if (request.destroyed) return true
+function hasClosed({ response }: Exchange): boolean {
   if (response instanceof Http2ServerResponse) return response.stream.destroyed
   return (response instanceof ServerResponse || response instanceof Duplex) && response.destroyed
 }
