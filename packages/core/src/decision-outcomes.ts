@@ -53,6 +53,7 @@ export class DecisionOutcomes {
       return this.deny(request, ruling, principal)
     }
     const wouldBe = ruling.effect === 'deny' ? ruling : this.#findAudited(decided)
+    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal)
     const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
     let publication: Publication = 'done'
     if (isRouteToCome) publication = 'in-hook'
@@ -78,6 +79,7 @@ export class DecisionOutcomes {
       return this.deny(request, decision, principal, kept)
     }
     const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
+    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal)
     const allowed = decision.effect === 'deny' ? allowedInAudit : decision
     if (kept !== undefined) {
       this.#noteWouldBe(request, kept, wouldBe)
@@ -148,10 +150,11 @@ export class DecisionOutcomes {
     return denial.status !== 400 && (decided === undefined || !isSplitElsewhere(decided))
   }
 
-  // The denial that the rules in audit mode would add to what the enforced ones allow.
+  // The denial that the rules in audit mode would add to what the enforced ones allow. It is enforced for anonymous
+  // callers, so that an audit opens nothing to them.
   #findAudited(decided: DecidedRequest): Denial | undefined {
     const { rules } = this.#parts
-    if (!rules.hasAudited || decided.principal === null || rules.current() === rules.full) return undefined
+    if (!rules.hasAudited || rules.current() === rules.full) return undefined
     const decision = decide(rules.full, decided)
     return decision.effect === 'deny' ? decision : undefined
   }
