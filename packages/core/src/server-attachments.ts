@@ -10,6 +10,7 @@ import { attachPlaintextServer, isPlaintextServer } from './connection/attach-pl
 import { attachServer } from './connection/attach-server.ts'
 import { isInjectingSource } from './connection/injected-caller.ts'
 import { IssuedOptions } from './connection/issued-options.ts'
+import { keepHeaders } from './connection/keep-headers.ts'
 import type { TrustState } from './connection/material-gate.ts'
 import { requireLoopback } from './connection/require-loopback.ts'
 import type { RequestGate } from './connection/request-gate.ts'
@@ -92,6 +93,7 @@ export class ServerAttachments {
       const follow = (): (() => void) => parts.follower.add(() => undefined)
       attachPlaintextServer(checked, { connections, admit, follow })
     }
+    if (readsHeaders(guardOptions)) keepHeaders(checked)
     if (checked.listening) this.#start(checked)
     checked.prependListener('listening', () => this.#start(checked))
     this.#attached.add(checked)
@@ -180,6 +182,10 @@ export class ServerAttachments {
       onClose(response, () => requests.publishAtClose(request))
     }
   }
+}
+
+function readsHeaders({ credentials }: ParsedGuardOptions): boolean {
+  return credentials.forwarded !== undefined || credentials.jwtSvid !== undefined
 }
 
 function needsBegin({ credentials, permissive, auditUntil }: ParsedGuardOptions): boolean {
