@@ -237,12 +237,9 @@ export class AdapterGuard implements Guard {
 
   migrationListener(server: TlsServer, options: GuardMigrationOptions = {}): HttpServer {
     const { connections, modes } = this.#parts
-    if (!this.#servers.has(server)) {
-      throw new ConfigurationError(
-        'server_unsuitable',
-        'guard.migrationListener: found a server that is not attached, expected one made with createServer() or attached with guard.attach()',
-      )
-    }
+    const unsuitable = this.#servers.describeUnsuitable(server)
+    if (unsuitable !== undefined)
+      throw new ConfigurationError('server_unsuitable', `guard.migrationListener: ${unsuitable}`)
     const listener = createMigrationListener(server, {
       ...parseMigrationOptions(options),
       onPlaintext: (socket) => connections.registry.addPlaintext(socket),

@@ -62,7 +62,7 @@ export interface Guard {
    * and the callers of plaintext connections are anonymous. Plaintext is accepted only while permissive mode lasts. The
    * server does not listen yet.
    *
-   * @throws {ConfigurationError} `server_unsuitable` if `server` is not attached
+   * @throws {ConfigurationError} `server_unsuitable` if `server` is not attached, or with `dangerouslyTrustAnyPeer`
    * @example guard.migrationListener(createServer(guard, app)).listen(8080)
    */
   migrationListener(server: TlsServer, options?: GuardMigrationOptions): HttpServer

@@ -63,6 +63,27 @@ export class ServerAttachments {
   }
 
   /**
+   * Returns whether the peers of every server have to be on loopback, because each of them may claim to be any caller or
+   * because the source was made for tests.
+   */
+  get isLoopbackOnly(): boolean {
+    const { credentials, source } = this.#context.options
+    const { forwarded } = credentials
+    return isInjectingSource(source) || (forwarded !== undefined && forwarded.proxies === undefined)
+  }
+
+  /** Describes why a server cannot be behind a migration listener, or returns undefined. */
+  describeUnsuitable(server: object): string | undefined {
+    if (!this.#attached.has(server)) {
+      return 'found a server that is not attached, expected one made with createServer() or attached with guard.attach()'
+    }
+    const { forwarded } = this.#context.options.credentials
+    if (forwarded === undefined || forwarded.proxies !== undefined) return undefined
+    // It listens for the network, and the callers of plaintext connections would be such peers.
+    return 'found a guard with dangerouslyTrustAnyPeer, with which every plaintext caller could claim to be any caller; use another guard and listener for the proxy'
+  }
+
+  /**
    * Attaches a server.
    *
    * @throws {ConfigurationError} `registration_invalid` or `server_unsuitable`
