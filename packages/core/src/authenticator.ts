@@ -116,7 +116,8 @@ export class Authenticator {
     if (proven instanceof ForwardedIdentity) return this.#findForwarded(proven)
     if (proven instanceof TokenIdentity) return this.#findTokenPrincipal(proven)
     const { reason, detail, claimed } = proven
-    return createDenial(reason, detail, claimed === undefined ? {} : { principal: claimed })
+    // Not as `principal`: any client can claim a name, and denials with a principal are logged one by one.
+    return createDenial(reason, claimed === undefined ? detail : `${detail}; the claimed name is ${claimed}`)
   }
 
   #findPeer(

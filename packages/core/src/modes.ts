@@ -1,4 +1,5 @@
 import { describeRule } from '@countersign/authorization'
+import { ignoreRejection } from '@countersign/spiffe/options'
 import { callAt } from './connection/long-timer.ts'
 import type { ModeEvent, Reporter } from './events.ts'
 import type { GuardedRequest } from './guarded-request.ts'
@@ -160,6 +161,7 @@ export class Modes {
   #nameOf(request: GuardedRequest): string {
     try {
       const name: unknown = this.#parts.permissive?.name?.(request)
+      ignoreRejection(name)
       return typeof name === 'string' && name !== '' ? name : 'anonymous'
     } catch {
       return 'anonymous'
