@@ -141,6 +141,6 @@ async function send(t: TestContext, port: number, text: string, tls?: Connection
   const socket = tls === undefined ? connectTcp(to) : connect({ ...to, ...tls, rejectUnauthorized: false })
   t.after(() => socket.destroy())
   socket.write(text)
-  const [data] = await once(socket, 'data')
+  const data: unknown = await new Promise((resolve) => socket.once('data', resolve))
   return Number(/^HTTP\/1\.1 (\d+)/.exec(String(data))?.[1])
 }

@@ -1,4 +1,4 @@
-import { ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { SharedTimer } from './shared-timer.ts'
@@ -35,7 +35,12 @@ export class ExchangeExpiry {
     const exchange: Exchange = { response, findEnd, cancel: () => undefined }
     this.#running.add(exchange)
     this.#endAt(exchange, expiresAt)
-    stream.once('close', () => this.#forget(exchange))
+    stream.once('close', () => {
+      this.#forget(exchange)
+      // A handler may answer early and keep reading.
+      const request: unknown = response instanceof ServerResponse ? response.req : undefined
+      if (request instanceof IncomingMessage && !request.complete) this.watch(request, expiresAt, findEnd)
+    })
   }
 
   /**
@@ -69,13 +74,20 @@ export class ExchangeExpiry {
   }
 }
 
-function streamOf(response: unknown): ServerResponse | Http2ServerResponse['stream'] | Duplex | undefined {
+function streamOf(
+  response: unknown,
+): IncomingMessage | ServerResponse | Http2ServerResponse['stream'] | Duplex | undefined {
   if (response instanceof Http2ServerResponse) return response.stream
-  return response instanceof ServerResponse || response instanceof Duplex ? response : undefined
+  return isHttp1(response) ? response : undefined
+}
+
+// The socket of an upgrade is a `Duplex`. A request is watched once its response has ended.
+function isHttp1(exchange: unknown): exchange is IncomingMessage | ServerResponse | Duplex {
+  return exchange instanceof ServerResponse || exchange instanceof Duplex || exchange instanceof IncomingMessage
 }
 
 function endExchange(response: unknown): void {
   // On HTTP/2, `destroy` would signal success, and a truncated response would look complete.
   if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else if (response instanceof ServerResponse || response instanceof Duplex) response.destroy()
+  else if (isHttp1(response)) response.destroy()
 }
