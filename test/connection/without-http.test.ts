@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
 import { test, type TestContext } from 'node:test'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
-import { authenticated, createGuard, type Guard } from '@countersign/core'
+import { authenticated, createGuard, type Guard, permitAll } from '@countersign/core'
 import { createAuthority, Running } from '@countersign/testkit'
 import { type Life, withLife } from '../support/with-life.ts'
 
@@ -63,4 +63,34 @@ async function listen(context: TestContext, guard: Guard, server: Server): Promi
   })
   context.after(() => running.close())
   return running
+}
+
+for (const [name, options] of [
+  ['permissive mode', { permissive: { until: new Date(Date.now() + 86_400_000).toISOString() } }],
+  ['an untrusted proxy', { credentials: { forwarded: { dangerouslyTrustAnyPeer: true, format: 'client-cert' } } }],
+] as const) {
+  test(`with ${name}, a TLS server without HTTP receives no peer without a certificate`, async (context) => {
+    const reasons: unknown[] = []
+    const guard = createGuard({
+      source,
+      rules: [{ path: '/**', allow: permitAll() }],
+      ...options,
+      log: (event) => event.type === 'authentication' && reasons.push(event.reason),
+    })
+    const names: unknown[] = []
+    const server = createServer(guard.tlsOptions(), (socket) => {
+      const admitted = guard.admitConnection(socket)
+      names.push('name' in admitted ? admitted.name : admitted.reason)
+      socket.end('hello')
+    })
+    const running = await listen(context, guard, server)
+    const stranger = await running.as(null).connect()
+    await once(stranger.resume(), 'close')
+    assert.deepEqual([names, reasons], [[], ['certificate_missing']])
+
+    if (name !== 'permissive mode') return
+    const known = await running.as(await authority.issue('spiffe://saas.example/ns/production/sa/core-api')).connect()
+    await once(known.resume(), 'close')
+    assert.deepEqual(names, ['spiffe://saas.example/ns/production/sa/core-api'])
+  })
 }

@@ -166,7 +166,7 @@ function interceptEvents(server: TlsServer, { connections, latest, admit }: Atta
 function isAccepted(socket: unknown, { connections, latest, isHttp }: AcceptParts): boolean {
   if (!(socket instanceof TLSSocket)) return false
   const now = Date.now()
-  connections.acceptCaller(socket, latest(now), now)
+  connections.acceptCaller(socket, latest(now), now, isHttp)
   if (!isHttp) connections.expiry.markWithoutHttp({ httpVersionMajor: 1, socket })
   return !socket.destroyed
 }

@@ -41,10 +41,19 @@ export class PeerConnections {
     this.expiry = new ConnectionExpiry(policy, { registry: this.registry, reports: this.reports, expiry })
   }
 
-  /** Verifies the caller of a new connection, or closes it. Never throws. */
-  acceptCaller(socket: TLSSocket, trustState: TrustState | undefined, now: number): void {
+  /**
+   * Verifies the caller of a new connection, or closes it. Never throws.
+   *
+   * @param hasRequests whether the connection carries HTTP. Only then can something else than the certificate of the peer
+   * prove a caller, or a rule allow an anonymous one.
+   */
+  acceptCaller(socket: TLSSocket, trustState: TrustState | undefined, now: number, hasRequests: boolean): void {
     try {
-      this.accept(socket, trustState, now)
+      const verdict = this.accept(socket, trustState, now)
+      if (verdict === withoutCertificate && !hasRequests && !socket.destroyed) {
+        this.reports.reportVerdict(socket, verdict, now)
+        socket.destroy()
+      }
     } catch (error) {
       // An exception here would end the process, and a hostile certificate must not be able to do that.
       socket.destroy()
