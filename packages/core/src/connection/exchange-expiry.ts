@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { constants, Http2ServerResponse } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { SharedTimer } from './shared-timer.ts'
+import { Sweep } from './sweep.ts'
 
 /**
  * Until when the credential of a running exchange counts, in epoch milliseconds, or undefined if it no longer does. A
@@ -24,6 +25,7 @@ interface Exchange {
 export class ExchangeExpiry {
   readonly #timer = new SharedTimer()
   readonly #running = new Set<Exchange>()
+  readonly #sweep = new Sweep<Exchange>()
 
   /**
    * Watches an exchange until it closes. Ends it at `expiresAt` (epoch milliseconds), or when `endUnproved` finds that
@@ -45,14 +47,13 @@ export class ExchangeExpiry {
 
   /**
    * Ends the exchanges whose credential no longer counts, and gives the others the end that they have now. Call it after
-   * a change of material.
+   * a change of material. Many are visited in turns, so that requests are answered in between: each forwarded
+   * certificate is verified again.
    */
   endUnproved(): void {
-    for (const exchange of this.#running) {
-      const end = exchange.findEnd()
-      if (end instanceof Promise) void end.then((settled) => this.#endAt(exchange, settled))
-      else this.#endAt(exchange, end)
-    }
+    this.#sweep.start(this.#running.values(), (exchange) => {
+      void askEnd(exchange).then((end) => this.#endAt(exchange, end))
+    })
   }
 
   #endAt(exchange: Exchange, end: number | undefined): void {
@@ -71,6 +72,15 @@ export class ExchangeExpiry {
   #forget(exchange: Exchange): void {
     exchange.cancel()
     this.#running.delete(exchange)
+  }
+}
+
+// Nothing above a sweep catches exceptions, so one would end the process.
+async function askEnd(exchange: Exchange): Promise<number | undefined> {
+  try {
+    return await exchange.findEnd()
+  } catch {
+    return undefined
   }
 }
 
