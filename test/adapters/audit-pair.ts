@@ -15,7 +15,7 @@ export interface Decision {
   readonly denial: Denied | undefined
 }
 
-export interface Denied {
+interface Denied {
   readonly status: unknown
   readonly code: unknown
   readonly reason: unknown
@@ -31,7 +31,7 @@ export interface Published {
   readonly audits: readonly Fields[]
 }
 
-export type Fields = Readonly<Record<string, unknown>>
+type Fields = Readonly<Record<string, unknown>>
 
 export function followDecisions(context: TestContext): Published {
   const decisions: Fields[] = []
@@ -70,7 +70,7 @@ function pick({ status, code, reason, detail, rule }: Fields): Denied {
   return { status, code, reason, detail, rule }
 }
 
-export function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null
 }
 

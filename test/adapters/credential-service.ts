@@ -33,7 +33,7 @@ export const setups: readonly Setup[] = [
 ]
 
 /** What a handler knew about a request. */
-export interface Seen {
+interface Seen {
   readonly path: string
   /** Null for an anonymous caller. */
   readonly caller: string | null

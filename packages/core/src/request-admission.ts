@@ -70,7 +70,7 @@ export class RequestAdmission {
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
-      if (this.isStillAdmitted(request, principal)) return principal
+      if (this.#authenticate(request, Date.now()) === principal) return principal
     }
     const decided = this.#read(request, routing, isRouteToCome)
     if (!('target' in decided)) return decided
@@ -168,11 +168,6 @@ export class RequestAdmission {
   /** Denies a request before its caller is known, or for a reason that audit mode does not cover. */
   refuse(request: GuardedRequest, denial: Denial, principal?: string): Denial {
     return this.#report(request, denial, principal)
-  }
-
-  /** Returns whether what proved the caller of a request still does. */
-  isStillAdmitted(request: GuardedRequest, principal: Principal | null): boolean {
-    return this.#authenticate(request, Date.now()) === principal
   }
 
   /**
