@@ -58,6 +58,9 @@ describe('the six ways in which reviewed services failed', () => {
     const everyone = create({ rules: [{ path: '/**', allow: authenticated() }] })
     await using open = await serve(everyone.guard, answer)
     assert.deepEqual(idsOf(everyone.guard, open.server), ['rule_for_everyone'])
+    const onePath = create({ rules: [{ path: '/health', allow: authenticated() }] })
+    await using narrow = await serve(onePath.guard, answer)
+    assert.deepEqual(idsOf(onePath.guard, narrow.server), [])
   })
 
   test('identity in a header that is not verified: ignored, and a review finds what would believe it', async () => {

@@ -150,8 +150,9 @@ function reviewForwarding({ credentials }: ParsedGuardOptions): readonly Finding
 }
 
 function reviewRules({ rules, scope }: ParsedGuardOptions): readonly Finding[] {
-  const { allow, index } = rules.full.rules.at(-1) ?? {}
+  const { allow, index, pattern } = rules.full.rules.at(-1) ?? {}
   if (allow === undefined || rules.full.rules.length > 1) return []
+  if (pattern?.path !== '' || !pattern.rest) return []
   const isOpen = 'authenticated' in allow.source || 'permitAll' in allow.source
   if (!isOpen) return []
   const who = scope.kind === 'spiffe' ? scope.trustDomains.join(', ') : 'the CA'

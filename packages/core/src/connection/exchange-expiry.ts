@@ -12,7 +12,8 @@ export type ProvenUntil = number | undefined | Promise<number | undefined>
 
 /** An exchange whose caller is not proven by the certificate of the connection. */
 interface Exchange {
-  readonly response: unknown
+  /** What closes when it ends: the response, then a request that is still being received, or the socket of an upgrade. */
+  part: unknown
   readonly findEnd: () => ProvenUntil
   cancel: () => void
 }
@@ -34,15 +35,22 @@ export class ExchangeExpiry {
   watch(response: unknown, expiresAt: number, findEnd: () => ProvenUntil): void {
     const stream = streamOf(response)
     if (stream === undefined || stream.destroyed) return
-    const exchange: Exchange = { response, findEnd, cancel: () => undefined }
+    const exchange: Exchange = { part: response, findEnd, cancel: () => undefined }
     this.#running.add(exchange)
     this.#endAt(exchange, expiresAt)
-    stream.once('close', () => {
-      this.#forget(exchange)
-      // A handler may answer early and keep reading.
-      const request: unknown = response instanceof ServerResponse ? response.req : undefined
-      if (request instanceof IncomingMessage && !request.complete) this.watch(request, expiresAt, findEnd)
-    })
+    stream.once('close', () => this.#watchRest(exchange))
+  }
+
+  // A handler of HTTP/1 may answer early and keep reading.
+  #watchRest(exchange: Exchange): void {
+    const request: unknown = exchange.part instanceof ServerResponse ? exchange.part.req : undefined
+    if (!(request instanceof IncomingMessage) || request.complete || request.destroyed) this.#forget(exchange)
+    // It ended when the response was complete and no longer had the socket.
+    else if (!this.#running.has(exchange)) request.destroy()
+    else {
+      exchange.part = request
+      request.once('close', () => this.#forget(exchange))
+    }
   }
 
   /**
@@ -66,7 +74,7 @@ export class ExchangeExpiry {
 
   #end(exchange: Exchange): void {
     this.#forget(exchange)
-    endExchange(exchange.response)
+    endExchange(exchange.part)
   }
 
   #forget(exchange: Exchange): void {
@@ -84,20 +92,13 @@ async function askEnd(exchange: Exchange): Promise<number | undefined> {
   }
 }
 
-function streamOf(
-  response: unknown,
-): IncomingMessage | ServerResponse | Http2ServerResponse['stream'] | Duplex | undefined {
+function streamOf(response: unknown): ServerResponse | Http2ServerResponse['stream'] | Duplex | undefined {
   if (response instanceof Http2ServerResponse) return response.stream
-  return isHttp1(response) ? response : undefined
+  return response instanceof ServerResponse || response instanceof Duplex ? response : undefined
 }
 
-// The socket of an upgrade is a `Duplex`. A request is watched once its response has ended.
-function isHttp1(exchange: unknown): exchange is IncomingMessage | ServerResponse | Duplex {
-  return exchange instanceof ServerResponse || exchange instanceof Duplex || exchange instanceof IncomingMessage
-}
-
-function endExchange(response: unknown): void {
+function endExchange(part: unknown): void {
   // On HTTP/2, `destroy` would signal success, and a truncated response would look complete.
-  if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else if (isHttp1(response)) response.destroy()
+  if (part instanceof Http2ServerResponse) part.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else if (part instanceof ServerResponse || part instanceof Duplex || part instanceof IncomingMessage) part.destroy()
 }
