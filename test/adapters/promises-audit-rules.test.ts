@@ -120,10 +120,10 @@ describe('promise 13: a rule in audit mode is not enforced, and reports what it 
         ...everywhere(authenticated()),
       ]
       const service = await startService(context, setup, { source, rules, permissive: { until } })
-      // The rule that would allow it is not in force, and the one that would deny it is not either.
+      // Of an anonymous caller, the rules in audit mode are required as well as those in force.
       for (const [path, status] of [
         ['/admin', 401],
-        ['/open/x', 200],
+        ['/open/x', 401],
         ['/open', 200],
       ] as const) {
         assert.equal((await service.as(null).fetch(path)).status, status, path)

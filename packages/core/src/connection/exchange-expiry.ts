@@ -60,7 +60,9 @@ export class ExchangeExpiry {
    */
   endUnproved(): void {
     this.#sweep.start(this.#running.values(), (exchange) => {
-      void askEnd(exchange).then((end) => this.#endAt(exchange, end))
+      const end = askEnd(exchange)
+      if (end instanceof Promise) void end.catch(() => undefined).then((settled) => this.#endAt(exchange, settled))
+      else this.#endAt(exchange, end)
     })
   }
 
@@ -84,9 +86,9 @@ export class ExchangeExpiry {
 }
 
 // Nothing above a sweep catches exceptions, so one would end the process.
-async function askEnd(exchange: Exchange): Promise<number | undefined> {
+function askEnd(exchange: Exchange): ProvenUntil {
   try {
-    return await exchange.findEnd()
+    return exchange.findEnd()
   } catch {
     return undefined
   }
