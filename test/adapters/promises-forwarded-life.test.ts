@@ -213,6 +213,18 @@ describe('promise 11: what a proxy forwards counts as long as it is proven, and 
       assert.equal(await ask(peer, '/open', write(theirs)), 403)
     })
 
+    test(`${setup.name}: a caller that one proxy may forward is not one that each may`, async (context) => {
+      const second = { id: 'spiffe://saas.example/ns/edge/sa/second', forwards: ['spiffe://saas.example/ns/other/**'] }
+      const forwarded = { proxies: [listProxy(), second], format: 'client-cert' } as const
+      const source = createReplaceableSource(materialWith())
+      const service = await startService(context, setup, { source, rules, credentials: { forwarded } })
+      const other = service.as(await authority.issue(second.id))
+      for (let times = 0; times < 2; times += 1) {
+        assert.deepEqual(await ask(service.as(proxy), '/open', write(orders)), [orders.spiffeId, proxyId])
+        assert.equal(await ask(other, '/open', write(orders)), 403)
+      }
+    })
+
     test(`${setup.name}: a proxy whose certificate expires ends all that it forwards`, async (context) => {
       const pass = takeClock(context)
       const brief = await authority.issue(proxyId, { ttlSeconds: 120, now: Date.now() })
