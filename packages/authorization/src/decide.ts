@@ -42,7 +42,7 @@ export function decideRules(rules: RuleSet, request: DecisionRequest): Decision 
   const { method, target, semantics, otherSemantics } = request
   const rule = rules.find(method, target, semantics)
   const decision = decideRule(rule, request)
-  if (isSplitElsewhere(request)) {
+  if (target.reparsing !== undefined && isSplitElsewhere(request)) {
     if (decision.effect === 'deny') return decision
     return createDenial(
       'ambiguous_path',
