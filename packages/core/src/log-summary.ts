@@ -75,7 +75,7 @@ export class LogSummary {
   }
 
   #find(event: FrequentEvent): Repeats {
-    const client = event.type === 'audit' ? event.principal : addressGroup(event.remoteAddress)
+    const client = event.type === 'audit' ? cut(event.principal) : addressGroup(event.remoteAddress)
     const known = this.#clients.get(client)
     const { reason = '' } = event
     const own = known?.get(reason)

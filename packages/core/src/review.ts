@@ -20,7 +20,7 @@ export type FindingId =
   | 'audit_mode'
   /** Every peer that can connect may claim to be any caller. */
   | 'forwarded_by_any_peer'
-  /** A proxy forwards names without certificates, or every caller of a trust domain. */
+  /** A proxy may forward every caller of a trust domain. */
   | 'forwarded_too_much'
   /** A rule for every path allows every workload that an accepted authority has certified. */
   | 'rule_for_everyone'
