@@ -20,8 +20,6 @@ export interface OutcomeParts {
 
 /** How a server's decision is stored and published. */
 export interface ServerDecision {
-  /** The `RequestAdmission` that decided. */
-  readonly owner: object
   readonly isRoutingKnown: boolean
   /** True if a hook of the framework decides again, with the route known. */
   readonly isRouteToCome: boolean
@@ -46,8 +44,20 @@ export class DecisionOutcomes {
   }
 
   /** Concludes the decision of a server, and stores it for the adapter's hook. */
-  settleOnServer(request: GuardedRequest, decided: DecidedRequest, ruling: Decision, server: ServerDecision): Verdict {
-    const { owner, isRoutingKnown, isRouteToCome, hasResponse } = server
+  settleOnServer(
+    request: GuardedRequest,
+    decided: DecidedRequest,
+    ruling: Decision,
+    server: ServerDecision,
+    owner: object,
+  ): Verdict {
+    const { isRoutingKnown, isRouteToCome, hasResponse } = server
+    if (ruling.effect === 'allow' && !this.isExtended) {
+      const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling, hasResponse }
+      Admission.keep(request, facts, isRouteToCome ? 'in-hook' : 'done', undefined)
+      if (!isRouteToCome) this.#reports.allowed(request, decided.principal, ruling)
+      return decided.principal
+    }
     const { principal } = decided
     if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal, decided)) {
       return this.deny(request, ruling, principal)

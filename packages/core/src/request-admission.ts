@@ -65,23 +65,17 @@ export class RequestAdmission {
    * a pending credential if verifying it has to wait; then call again once it has settled.
    */
   admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | PendingCredential {
-    const { routing, isRoutingKnown, isRouteToCome, hasResponse } = server
     const kept = Admission.find(request, this)?.facts
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
       if (this.#authenticate(request, Date.now()) === principal) return principal
     }
-    const decided = this.#read(request, routing, isRouteToCome)
+    const decided = this.#read(request, server.routing, server.isRouteToCome)
     if (!('target' in decided)) return decided
     const { rules, outcomes } = this.#parts
     const ruling = decideRules(rules.current(), decided)
-    return outcomes.settleOnServer(request, decided, ruling, {
-      owner: this,
-      isRoutingKnown,
-      isRouteToCome,
-      hasResponse,
-    })
+    return outcomes.settleOnServer(request, decided, ruling, server, this)
   }
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */

@@ -43,6 +43,9 @@ export function createServerGate(questions: GateQuestions): RequestGate {
     }
     const verdict = questions.admit(request, event)
     if (verdict instanceof PendingCredential) return waitFor(verdict, { event, request, response }, questions)
+    // Nearly every request is allowed here, without any allocation.
+    const isPlain = questions.begin === undefined && event === 'request'
+    if (isPlain && verdict !== null && !isDenial(verdict)) return true
     return settle(verdict, { event, request, response }, questions)
   }
 }
