@@ -6,6 +6,7 @@ import { parseOptions } from '@countersign/spiffe/options'
 import { checkMilliseconds, refuseOption } from '../check-options.ts'
 import { type EndpointAddress, findEndpoint, formatEndpoint } from '../endpoint/endpoint-address.ts'
 import type { AgentError } from '../wire/agent-error.ts'
+import { FirstAnswer } from '../wire/first-answer.ts'
 import { parseJwtBundles } from '../wire/messages.ts'
 import { loadWorkloadService } from '../wire/service.ts'
 import { StreamFollower } from '../wire/stream-follower.ts'
@@ -58,7 +59,7 @@ export async function jwtBundleSource(options: JwtBundleSourceOptions = {}): Pro
   const source = new AgentBundles(jwt, { address, maxRetryMs })
   if (startWithoutBundles) return source
   try {
-    await source.waitForFirst(timeoutMs, formatEndpoint(address))
+    await source.first.wait('no JWT bundles', timeoutMs, formatEndpoint(address))
     return source
   } catch (error) {
     await source.close()
@@ -86,13 +87,12 @@ function parseSourceOptions(options: JwtBundleSourceOptions): Required<Omit<JwtB
 type JwtModule = Pick<typeof Jwt, 'createReplaceableJwtBundles' | 'readJwtBundles'>
 
 class AgentBundles implements NoticingJwtBundleSource {
+  readonly first = new FirstAnswer()
   readonly #read: JwtModule['readJwtBundles']
   readonly #held: ReplaceableJwtBundles
   readonly #follower: StreamFollower
   #state = startSourceState('empty')
-  #last: CountersignError | undefined
   #groupFaults = ''
-  #settleFirst: (error?: CountersignError) => void = () => undefined
 
   constructor(
     { createReplaceableJwtBundles, readJwtBundles }: JwtModule,
@@ -121,20 +121,6 @@ class AgentBundles implements NoticingJwtBundleSource {
     return this.#held.onNotice(listener)
   }
 
-  /** Waits for the first bundles, or throws why there are none. */
-  async waitForFirst(timeoutMs: number, endpoint: string): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const error = await new Promise<CountersignError | undefined>((resolve) => {
-      this.#settleFirst = resolve
-      timer = setTimeout(() => resolve(this.#last ?? nothingHeard(endpoint)), timeoutMs)
-    })
-    clearTimeout(timer)
-    this.#settleFirst = () => undefined
-    if (!(error instanceof SourceError)) return
-    const message = `found no JWT bundles within ${timeoutMs} ms: ${error.message}`
-    throw new SourceError(error.code, message, { value: error.value, cause: error })
-  }
-
   close(): Promise<void> {
     this.#follower.close()
     return this.#held.close()
@@ -151,19 +137,18 @@ class AgentBundles implements NoticingJwtBundleSource {
       this.#held.replace(this.#read(encoded))
       this.#apply({ type: 'available', detail: 'the agent provides JWT bundles' })
       this.#reportGroups(faults.map(({ detail }) => detail))
-      this.#settleFirst()
+      this.first.arrived()
       return true
     } catch (error) {
       if (!(error instanceof SourceError)) throw error
-      this.#last = error
+      this.first.failed(error, false)
       this.#report('refused', error)
       return false
     }
   }
 
   #fail(error: AgentError): void {
-    this.#last = error
-    if (error.isFinal) this.#settleFirst(error)
+    this.first.failed(error, error.isFinal)
     // This workload no longer has an identity, and the follower has confirmed it.
     if (error.code === 'agent_denied') this.#apply({ type: 'withdrawn', error, cause: error.code })
     else this.#report(error.isFinal ? 'refused' : 'warning', error)
@@ -194,8 +179,4 @@ class AgentBundles implements NoticingJwtBundleSource {
       this.#held.notify(notice)
     }
   }
-}
-
-function nothingHeard(endpoint: string): SourceError {
-  return new SourceError('agent_unreachable', `there was no answer from ${endpoint}; is an agent running there?`)
 }

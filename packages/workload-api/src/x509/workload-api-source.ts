@@ -13,6 +13,7 @@ import type { JwtBundleSource } from '@countersign/spiffe/jwt'
 import { jwtBundleSource } from '../jwt/jwt-bundle-source.ts'
 import { LazyJwtBundles } from '../jwt/lazy-jwt-bundles.ts'
 import type { AgentError } from '../wire/agent-error.ts'
+import { FirstAnswer } from '../wire/first-answer.ts'
 import { parseX509Svids, type X509SvidsMessage } from '../wire/messages.ts'
 import { loadWorkloadService } from '../wire/service.ts'
 import { StreamFollower } from '../wire/stream-follower.ts'
@@ -51,7 +52,7 @@ export async function workloadApiSource(options: WorkloadApiSourceOptions = {}):
   const source = new AgentSource({ ...rest, address })
   if (startWithoutSvid) return source
   try {
-    await source.waitForFirst(timeoutMs, formatEndpoint(address))
+    await source.first.wait('no SVID', timeoutMs, formatEndpoint(address))
     return source
   } catch (error) {
     await source.close()
@@ -64,6 +65,7 @@ type AgentSourceOptions = Pick<ConstructorParameters<typeof StreamFollower>[0], 
 }
 
 class AgentSource implements WorkloadApiSource {
+  readonly first = new FirstAnswer()
   readonly jwtBundles: LazyJwtBundles
   readonly #held: ReplaceableSource = createReplaceableSource()
   readonly #follower: StreamFollower
@@ -74,8 +76,6 @@ class AgentSource implements WorkloadApiSource {
     take: (message) => this.#take(message),
   })
   #state = startSourceState('empty')
-  #last: CountersignError | undefined
-  #settleFirst: (error?: CountersignError) => void = () => undefined
 
   constructor({ hint, ...following }: AgentSourceOptions) {
     const { address, maxRetryMs } = following
@@ -104,22 +104,6 @@ class AgentSource implements WorkloadApiSource {
     return this.#held.onNotice(listener)
   }
 
-  /** Waits for the first SVID, or throws why there is none. */
-  async waitForFirst(timeoutMs: number, endpoint: string): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const error = await new Promise<CountersignError | undefined>((resolve) => {
-      this.#settleFirst = resolve
-      timer = setTimeout(() => resolve(this.#last ?? nothingHeard(endpoint)), timeoutMs)
-    })
-    clearTimeout(timer)
-    this.#settleFirst = () => undefined
-    if (error === undefined) return
-    const message = `found no SVID within ${timeoutMs} ms: ${error.message}`
-    throw error instanceof SourceError
-      ? new SourceError(error.code, message, { value: error.value, cause: error })
-      : error
-  }
-
   async close(): Promise<void> {
     this.#follower.close()
     await this.jwtBundles.close()
@@ -146,7 +130,7 @@ class AgentSource implements WorkloadApiSource {
     try {
       this.#held.replace(this.#reader.readSvid(message, this.#hint))
       this.#apply({ type: 'available', detail: 'the agent provides a usable SVID' })
-      this.#settleFirst()
+      this.first.arrived()
       return true
     } catch (error) {
       return this.#refuse(error)
@@ -155,7 +139,7 @@ class AgentSource implements WorkloadApiSource {
 
   #refuse(error: unknown): boolean {
     if (!isCountersignError(error)) throw error
-    this.#last = error
+    this.first.failed(error, false)
     // An SVID that a message omits is withdrawn (SPIFFE Workload API §4.4).
     if (error instanceof SourceError && error.code === 'svid_withdrawn') {
       this.#withdraw(error)
@@ -166,8 +150,7 @@ class AgentSource implements WorkloadApiSource {
   }
 
   #fail(error: AgentError): void {
-    this.#last = error
-    if (error.isFinal) this.#settleFirst(error)
+    this.first.failed(error, error.isFinal)
     // §5.2.1: this workload no longer has an identity, and the follower has confirmed it. With other failures the SVID
     // stays in use.
     if (error.code === 'agent_denied') this.#withdraw(error)
@@ -192,10 +175,6 @@ class AgentSource implements WorkloadApiSource {
       else this.#held.notify(notice)
     }
   }
-}
-
-function nothingHeard(endpoint: string): SourceError {
-  return new SourceError('agent_unreachable', `there was no answer from ${endpoint}; is an agent running there?`)
 }
 
 function isCountersignError(error: unknown): error is CountersignError {
