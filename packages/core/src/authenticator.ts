@@ -9,6 +9,7 @@ import { callerOf } from './connection/describe-peer.ts'
 import { injectedCaller, isInjectingSource } from './connection/injected-caller.ts'
 import type { PeerConnections } from './connection/peer-connections.ts'
 import type { Proof } from './connection/proof.ts'
+import { trustsAnyPeer } from './credential/credential-options.ts'
 import { ForwardedIdentity } from './credential/forwarded-identity.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
 import type { RequestCredentials } from './credential/request-credentials.ts'
@@ -127,8 +128,7 @@ export class Authenticator {
     now: number,
   ): Peer | Denial {
     const { connections, options } = this.#parts
-    const { forwarded } = options.credentials
-    const isAny = forwarded !== undefined && forwarded.proxies === undefined
+    const isAny = trustsAnyPeer(options.credentials)
     if (connection === undefined && connections.registry.isPlaintext(request)) return isAny ? anyPeer : plaintext
     if (connection?.isWithoutCertificate === true) return isAny ? anyPeer : withoutCertificate
     const verdict =
@@ -139,7 +139,7 @@ export class Authenticator {
     if (!verdict.ok || now >= verdict.proof.expiresAt) return refusePeer(verdict)
     if (isAny) return anyPeer
     const { proof } = verdict
-    const proxy = forwarded?.proxies?.find(proof)
+    const proxy = options.credentials.forwarded?.proxies?.find(proof)
     return proxy === undefined ? { kind: 'workload', proof } : { kind: 'proxy', proof, proxy }
   }
 

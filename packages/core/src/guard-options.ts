@@ -25,7 +25,13 @@ import {
   readAccount,
   type Rule,
 } from '@countersign/authorization'
-import { type CredentialOptions, parseCredentials, type ParsedCredentials } from './credential/credential-options.ts'
+import {
+  type CredentialOptions,
+  needsNoCertificate,
+  parseCredentials,
+  type ParsedCredentials,
+  trustsAnyPeer,
+} from './credential/credential-options.ts'
 import { parseMode, parsePermissive, type PermissiveOptions } from './mode-options.ts'
 import type { ParsedPermissive } from './modes.ts'
 import { RulesInForce } from './rules-in-force.ts'
@@ -191,10 +197,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     credentials,
     permissive,
     auditUntil: options.mode === undefined ? undefined : parseMode(options.mode, now),
-    isCertificateOptional:
-      credentials.jwtSvid?.isWithoutCertificate === true ||
-      (credentials.forwarded !== undefined && credentials.forwarded.proxies === undefined) ||
-      (permissive !== undefined && now < permissive.until),
+    isCertificateOptional: needsNoCertificate(credentials) || (permissive !== undefined && now < permissive.until),
     hasOwnRules: rules !== undefined,
     scope,
     localTrustDomain,
@@ -226,10 +229,10 @@ const knownOptions: readonly string[] = [
   'formatDenial',
 ]
 
-function listCredentials({ forwarded, jwtSvid }: ParsedCredentials): ReadonlySet<CredentialKind> {
+function listCredentials(credentials: ParsedCredentials): ReadonlySet<CredentialKind> {
   const kinds = new Set<CredentialKind>(['x509-svid'])
-  if (forwarded !== undefined) kinds.add(forwarded.proxies === undefined ? 'asserted' : 'forwarded')
-  if (jwtSvid !== undefined) kinds.add('jwt-svid')
+  if (credentials.forwarded !== undefined) kinds.add(trustsAnyPeer(credentials) ? 'asserted' : 'forwarded')
+  if (credentials.jwtSvid !== undefined) kinds.add('jwt-svid')
   return kinds
 }
 

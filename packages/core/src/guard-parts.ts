@@ -6,6 +6,7 @@ import { MaterialGate } from './connection/material-gate.ts'
 import { OwnExpiry } from './connection/own-expiry.ts'
 import { PeerConnections } from './connection/peer-connections.ts'
 import { SourceFollower } from './connection/source-follower.ts'
+import { needsNoCertificate } from './credential/credential-options.ts'
 import { ForwardedVerifier } from './credential/forwarded-identity.ts'
 import { identityHeaders } from './credential/forwarded/identity-headers.ts'
 import { HeaderNames } from './credential/header-names.ts'
@@ -43,9 +44,7 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
   const onStart = (): (() => void) => followTokens(credentials.jwtSvid?.bundles, report, () => exchanges.endUnproved())
   const modes = new Modes({ permissive, auditUntil, rules, report, onStart, onStrict })
   const isPermissive = (now: number): boolean => modes.isPermissive(now)
-  const isAlwaysOptional =
-    credentials.jwtSvid?.isWithoutCertificate === true ||
-    (credentials.forwarded !== undefined && credentials.forwarded.proxies === undefined)
+  const isAlwaysOptional = needsNoCertificate(credentials)
   const connections = new PeerConnections(report, {
     ...options,
     acceptsWithoutCertificate: isCertificateOptional ? (now) => isAlwaysOptional || isPermissive(now) : undefined,

@@ -15,6 +15,7 @@ import type { TrustState } from './connection/material-gate.ts'
 import { requireLoopback } from './connection/require-loopback.ts'
 import type { RequestGate } from './connection/request-gate.ts'
 import { createRefusingTlsOptions, createTlsOptions, type GuardTlsOptions } from './connection/tls-options.ts'
+import { trustsAnyPeer } from './credential/credential-options.ts'
 import type { PendingCredential } from './credential/pending-credential.ts'
 import type { Verdict } from './decision-outcomes.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
@@ -68,8 +69,7 @@ export class ServerAttachments {
    */
   get isLoopbackOnly(): boolean {
     const { credentials, source } = this.#context.options
-    const { forwarded } = credentials
-    return isInjectingSource(source) || (forwarded !== undefined && forwarded.proxies === undefined)
+    return isInjectingSource(source) || trustsAnyPeer(credentials)
   }
 
   /** Describes why a server cannot be behind a migration listener, or returns undefined. */
@@ -138,15 +138,14 @@ export class ServerAttachments {
 
   // Istio's sidecar reaches the application on loopback. From any other address, any peer could have sent the header.
   get #isSidecar(): boolean {
-    const { forwarded } = this.#context.options.credentials
-    return forwarded !== undefined && forwarded.proxies === undefined && forwarded.format === 'xfcc'
+    const { credentials } = this.#context.options
+    return trustsAnyPeer(credentials) && credentials.forwarded?.format === 'xfcc'
   }
 
   // Without TLS, only a guard that trusts any peer makes sense, and only on loopback.
   #check(server: unknown): NetServer {
-    const { forwarded } = this.#context.options.credentials
-    const trustsAnyPeer = forwarded !== undefined && forwarded.proxies === undefined
-    return trustsAnyPeer && isPlaintextServer(server) ? server : this.#tlsOptions.check(server)
+    const isAny = trustsAnyPeer(this.#context.options.credentials)
+    return isAny && isPlaintextServer(server) ? server : this.#tlsOptions.check(server)
   }
 
   #attachTls(server: TlsServer, admit: RequestGate): void {

@@ -117,7 +117,7 @@ export function parseCredentials(input: unknown, context: CredentialContext | un
     forwarded: forwarded === undefined ? undefined : parseForwarded(forwarded, `${where}.forwarded`, context),
     jwtSvid: jwtSvid === undefined ? undefined : parseJwtSvid(jwtSvid, `${where}.jwtSvid`, context),
   }
-  if (parsed.jwtSvid !== undefined && parsed.forwarded !== undefined && parsed.forwarded.proxies === undefined) {
+  if (parsed.jwtSvid !== undefined && trustsAnyPeer(parsed)) {
     refuseValue(
       `${where}.jwtSvid`,
       jwtSvid,
@@ -125,6 +125,16 @@ export function parseCredentials(input: unknown, context: CredentialContext | un
     )
   }
   return parsed
+}
+
+/** Returns whether every peer may forward callers (`dangerouslyTrustAnyPeer`). */
+export function trustsAnyPeer({ forwarded }: ParsedCredentials): boolean {
+  return forwarded !== undefined && forwarded.proxies === undefined
+}
+
+/** Returns whether requests on connections without a certificate can have a credential that counts. */
+export function needsNoCertificate(credentials: ParsedCredentials): boolean {
+  return credentials.jwtSvid?.isWithoutCertificate === true || trustsAnyPeer(credentials)
 }
 
 function parseForwarded(input: unknown, where: string, context: CredentialContext): ParsedForwarded {
