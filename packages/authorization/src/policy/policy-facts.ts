@@ -1,0 +1,16 @@
+/**
+ * What policies read of a request besides its caller, method and path. Undefined means that the value is not known: a
+ * DENY policy then matches, and an ALLOW policy does not.
+ */
+export interface PolicyFacts {
+  /** The lines of a header, in the order received. Empty if it is absent; undefined if headers are not known. */
+  headerLines(name: string): readonly string[] | undefined
+  /** The host of `:authority` or `Host`, without the port, in lower case. */
+  readonly host: string | undefined
+  /** The local port of the connection. */
+  readonly port: number | undefined
+  /** The address of the connection's peer. */
+  readonly socketAddress: string | undefined
+  /** The address that a listed proxy appended, or that of the connection's peer if there is no proxy. */
+  readonly remoteAddress: string | undefined
+}
