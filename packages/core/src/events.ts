@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { ignoreRejection } from '@countersign/spiffe/options'
-import type { DenialCode, DenialReason } from '@countersign/authorization'
+import type { CredentialKind, DenialCode, DenialReason } from '@countersign/authorization'
 import type { CountersignErrorCode } from './errors.ts'
 
 /**
@@ -37,8 +37,20 @@ export interface AuthenticationEvent {
   readonly server?: string
 }
 
+/** What proved the caller of a decided request, and which policies decided. */
+export interface DecisionContext {
+  /** What proved the caller. Absent if the caller is anonymous or was not authenticated. */
+  readonly credential?: CredentialKind
+  /** The name of the proxy that forwarded the caller, if one did. */
+  readonly proxy?: string
+  /** The revision of the policies with which the request was decided. Absent without policies. */
+  readonly revision?: string
+  /** The name of the policy that decided: the DENY policy of a denial, or an ALLOW policy that matches. */
+  readonly policy?: string
+}
+
 /** A request was denied. Published on `countersign:denial`. The caller receives the same `id`. */
-export interface DenialEvent {
+export interface DenialEvent extends DecisionContext {
   readonly type: 'denial'
   readonly at: number
   readonly id: string
@@ -72,7 +84,7 @@ export type DecisionEvent = AllowedEvent | (Omit<DenialEvent, 'type'> & DeniedEf
  * A request was allowed: by the rules, and also by its route if the framework makes the route known before the handler
  * runs.
  */
-export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path' | 'remoteAddress'> {
+export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path' | 'remoteAddress'>, DecisionContext {
   readonly type: 'decision'
   readonly effect: 'allow'
   /** The principal's name. Null for an anonymous caller. */
@@ -80,7 +92,7 @@ export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path'
   /** The index of the rule that decided. */
   readonly rule?: number
   /** In audit mode, the denial that enforcement would have made. */
-  readonly wouldBe?: Pick<DenialEvent, 'id' | 'status' | 'code' | 'reason' | 'detail' | 'rule'> & {
+  readonly wouldBe?: Pick<DenialEvent, 'id' | 'status' | 'code' | 'reason' | 'detail' | 'rule' | 'policy'> & {
     readonly effect: 'deny'
   }
 }
@@ -109,6 +121,35 @@ export interface ModeEvent {
   readonly routes?: readonly string[]
   /** The index of the rule, if the mode is of one rule. */
   readonly rule?: number
+  /** The name of the policy, if the mode is of one policy. */
+  readonly policy?: string
+}
+
+/** The policies of a guard changed or failed, or one for emergencies is in use. Published on `countersign:policy`. */
+export interface PolicyEvent {
+  readonly type: 'policy'
+  /**
+   * What happened:
+   *
+   * - `loaded`: this revision decides from now on.
+   * - `refused`: an update was invalid and the previous revision stays in use.
+   * - `recovered`: a `refused` state is over.
+   * - `warning`: the policies are valid, but an operator should look at them or at their files.
+   * - `break-glass`: a policy with `breakGlass` allowed a request. Reported for the first request of a caller, and then
+   *   once a minute while it is in use.
+   */
+  readonly outcome: 'loaded' | 'refused' | 'recovered' | 'warning' | 'break-glass'
+  readonly at: number
+  readonly detail: string
+  /** The revision in use. */
+  readonly revision?: string
+  readonly code?: string
+  /** The name of the policy in use. */
+  readonly policy?: string
+  /** The principal's name. */
+  readonly principal?: string
+  /** How many requests of this caller the policy has allowed since the last such event. */
+  readonly requests?: number
 }
 
 /**
@@ -166,7 +207,14 @@ export interface SourceEvent {
 }
 
 /** Every event that a guard reports. Events never contain a key or a whole certificate. */
-export type CountersignEvent = AuthenticationEvent | DenialEvent | SourceEvent | AuditEvent | ModeEvent | ReviewEvent
+export type CountersignEvent =
+  | AuthenticationEvent
+  | DenialEvent
+  | SourceEvent
+  | AuditEvent
+  | ModeEvent
+  | PolicyEvent
+  | ReviewEvent
 
 /** The names of the `node:diagnostics_channel` channels on which every guard of the process publishes. */
 export const channels: {
@@ -175,6 +223,7 @@ export const channels: {
   readonly decision: 'countersign:decision'
   readonly denial: 'countersign:denial'
   readonly mode: 'countersign:mode'
+  readonly policy: 'countersign:policy'
   readonly review: 'countersign:review'
   readonly source: 'countersign:source'
 } = Object.freeze({
@@ -183,6 +232,7 @@ export const channels: {
   decision: 'countersign:decision',
   denial: 'countersign:denial',
   mode: 'countersign:mode',
+  policy: 'countersign:policy',
   review: 'countersign:review',
   source: 'countersign:source',
 })
@@ -203,7 +253,7 @@ export function createReporter(log: (event: CountersignEvent) => void): Reporter
   }
 }
 
-/** Publishes an event and returns whether to log it too. Accepted peers and updates are published only. */
+/** Publishes an event and returns whether to log it too. Accepted peers and updates of the source are published only. */
 export function publish(event: CountersignEvent): boolean {
   const subject = byType[event.type]
   if (subject.hasSubscribers) subject.publish(event)
@@ -241,6 +291,7 @@ const byType = {
   decision: channel(channels.decision),
   denial: channel(channels.denial),
   mode: channel(channels.mode),
+  policy: channel(channels.policy),
   review: channel(channels.review),
   source: channel(channels.source),
 }

@@ -81,10 +81,12 @@ export type {
   AuditEvent,
   AuthenticationEvent,
   CountersignEvent,
+  DecisionContext,
   DecisionEvent,
   DenialEvent,
   DeniedEffect,
   ModeEvent,
+  PolicyEvent,
   ReviewEvent,
   SourceEvent,
 } from './events.ts'
