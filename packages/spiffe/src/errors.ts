@@ -70,11 +70,12 @@ export type ConfigurationErrorCode =
 export type SpiffeErrorCode = SpiffeIdErrorCode | CertificateErrorCode | SourceErrorCode | ConfigurationErrorCode
 
 /**
- * The properties of an error besides its message: the offending value (never a key or a whole certificate) and the
- * cause.
+ * The properties of an error besides its message: the offending value (never a key or a whole certificate), its place in
+ * the configuration, and the cause.
  */
 export interface ErrorDetails {
   readonly value?: unknown
+  readonly where?: string
   readonly cause?: unknown
 }
 
@@ -112,4 +113,11 @@ export class SourceError extends CountersignError<SourceErrorCode> {
 /** Thrown at startup if a configuration is invalid. The message names the option, the value and the fix. */
 export class ConfigurationError extends CountersignError<ConfigurationErrorCode> {
   override readonly name: string = 'ConfigurationError'
+  /** The place that the message begins with, such as `rules[3].path`, if it is known. */
+  readonly where: string | undefined
+
+  constructor(code: ConfigurationErrorCode, message: string, details: ErrorDetails = {}) {
+    super(code, message, details)
+    this.where = details.where
+  }
 }

@@ -20,7 +20,10 @@ export function parseOptions(
     if (known.includes(key)) continue
     const nearest = findNearest(key, known)
     const remedy = nearest === undefined ? `known are ${known.join(', ')}` : `did you mean '${nearest}'?`
-    throw new ConfigurationError('option_unknown', `${where}: unknown option '${key}'; ${remedy}`, { value: key })
+    throw new ConfigurationError('option_unknown', `${where}: unknown option '${key}'; ${remedy}`, {
+      value: key,
+      where,
+    })
   }
   return { ...input }
 }
@@ -113,7 +116,10 @@ export function refuseValue(
   expected: string,
   code: ConfigurationErrorCode = 'option_invalid',
 ): never {
-  throw new ConfigurationError(code, `${where}: found ${describeValue(found)}, expected ${expected}`, { value: found })
+  throw new ConfigurationError(code, `${where}: found ${describeValue(found)}, expected ${expected}`, {
+    value: found,
+    where,
+  })
 }
 
 /** Returns the message of a thrown value, which may not be an Error. */

@@ -69,6 +69,7 @@ export function createPrincipal(proven: ProvenWorkload, policy: PrincipalPolicy)
     credential,
     proxy,
     thumbprint: leaf && thumbprintOf(leaf),
+    lifetime: leaf && lifetimeOf(leaf),
     expiresAt,
   })
 }
@@ -79,7 +80,14 @@ export function createPrincipal(proven: ProvenWorkload, policy: PrincipalPolicy)
  */
 export function createSubjectPrincipal({ name, leaf, expiresAt }: X509Subject, identity: SubjectIdentity): Principal {
   const authorities = identity.find(name) ?? []
-  return mintPrincipal({ name, authorities, credential: 'x509-subject', thumbprint: thumbprintOf(leaf), expiresAt })
+  return mintPrincipal({
+    name,
+    authorities,
+    credential: 'x509-subject',
+    thumbprint: thumbprintOf(leaf),
+    lifetime: lifetimeOf(leaf),
+    expiresAt,
+  })
 }
 
 /** Creates the principal for an unproved name. Use it for explanations only; it must never reach a request. */
@@ -99,6 +107,10 @@ export function createHypotheticalPrincipal(
 // RFC 8705 §3.1: the digest of the DER, as base64url without padding.
 function thumbprintOf({ sha256 }: Certificate): string {
   return Buffer.from(sha256, 'hex').toString('base64url')
+}
+
+function lifetimeOf({ notBefore, notAfter }: Certificate): number {
+  return notAfter - notBefore
 }
 
 /** Returns the authorities derived from an account of the local trust domain. */

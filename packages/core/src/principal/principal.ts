@@ -11,6 +11,7 @@ export interface PrincipalFacts {
   readonly credential: CredentialKind
   readonly proxy?: Principal | undefined
   readonly thumbprint?: string | undefined
+  readonly lifetime?: number | undefined
   readonly expiresAt: number
 }
 
@@ -43,6 +44,7 @@ export class Principal implements PrincipalFacade {
   readonly expiresAt: number
   readonly #authorities: ReadonlySet<string>
   readonly #thumbprint: string | undefined
+  readonly #lifetime: number | undefined
 
   private constructor(facts: PrincipalFacts) {
     this.name = facts.name
@@ -57,6 +59,7 @@ export class Principal implements PrincipalFacade {
     this.credential = facts.credential
     if (facts.proxy !== undefined) this.proxy = facts.proxy
     this.#thumbprint = facts.thumbprint
+    this.#lifetime = facts.lifetime
     this.expiresAt = facts.expiresAt
     Object.freeze(this)
   }
@@ -67,6 +70,14 @@ export class Principal implements PrincipalFacade {
    */
   get thumbprint(): string | undefined {
     return this.#thumbprint
+  }
+
+  /**
+   * Milliseconds from notBefore to notAfter of the certificate that proved the caller. Undefined if a token or only a name
+   * proved it.
+   */
+  get lifetime(): number | undefined {
+    return this.#lifetime
   }
 
   /** Returns whether `authorities` includes this authority, compared byte for byte. */
