@@ -51,6 +51,14 @@ test("has the peer's identity and expiry", async () => {
   )
 })
 
+test('has the lifetime of its certificate, and none without a certificate', async () => {
+  const svid = prove(await local.issue('spiffe://saas.example/x'))
+  const { notBefore, notAfter } = svid.leaf
+  assert.equal(createPrincipal(svid, policy).lifetime, notAfter - notBefore)
+  const { spiffeId, expiresAt } = svid
+  assert.equal(createPrincipal({ spiffeId, credential: 'jwt-svid', expiresAt }, policy).lifetime, undefined)
+})
+
 test('derives the authorities of namespace and service account, and the short one for a listed namespace', async () => {
   const principal = await createFrom('spiffe://saas.example/ns/production/sa/core-api')
   assert.deepEqual(principal.authorities, ['NAMESPACE_production', 'SERVICE_production/core-api', 'SERVICE_core-api'])

@@ -1,6 +1,7 @@
 import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
 import type { CredentialKind, Principal } from './principal.ts'
 import { compileCallerPatterns } from './pattern.ts'
+import type { PolicyFacts } from './policy/policy-facts.ts'
 import type { CustomTest, RequestFacts, RequestHeaders } from './requirement.ts'
 import type { CanonicalTarget } from './target.ts'
 
@@ -11,6 +12,8 @@ export interface CheckedRequest {
   readonly target: CanonicalTarget
   /** The source of the headers for custom requirements. Node builds the headers object only when it is read. */
   readonly message: { readonly headers: RequestHeaders }
+  /** What policies read besides. Default: nothing is known, so that DENY policies match and ALLOW policies do not. */
+  readonly facts?: PolicyFacts | undefined
 }
 
 /** Why a requirement was not met. */

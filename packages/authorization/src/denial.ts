@@ -16,6 +16,10 @@ export type DenialReason =
   | RequirementReason
   /** No rule covers the method and path. */
   | 'no_rule'
+  /** A DENY policy matches. */
+  | 'policy_denied'
+  /** No ALLOW policy matches. */
+  | 'no_policy'
   /** Routers that read the path differently would reach rules that decide differently. */
   | 'ambiguous_path'
   /** The connection presented a certificate that does not authenticate a caller. */
@@ -49,6 +53,8 @@ export interface Denial {
   readonly id: string
   /** The index of the rule that decided, if one did. */
   readonly rule?: number
+  /** The name of the DENY policy that decided, if one did. */
+  readonly policy?: string
   /** The authorities that the caller lacks, if that is the reason. */
   readonly missing?: readonly string[]
   /** The value of `WWW-Authenticate`, which belongs to a response with status 401 (RFC 9110 §11.6.1). */
@@ -79,7 +85,7 @@ export const allowedByRoute: Allowed = Object.freeze({ effect: 'allow', isLeftTo
 export function createDenial(
   reason: DenialReason,
   detail: string,
-  about: Pick<Denial, 'rule' | 'missing' | 'principal' | 'challenge'> = {},
+  about: Pick<Denial, 'rule' | 'policy' | 'missing' | 'principal' | 'challenge'> = {},
 ): Denial {
   return Object.freeze({
     effect: 'deny',
@@ -133,6 +139,8 @@ const answers: Readonly<Record<DenialReason, Answer>> = {
   custom_refused: accessDenied,
   no_route_requirement: accessDenied,
   no_rule: accessDenied,
+  policy_denied: accessDenied,
+  no_policy: accessDenied,
   ambiguous_path: accessDenied,
   request_rewritten: accessDenied,
   identity_invalid: identityInvalid,

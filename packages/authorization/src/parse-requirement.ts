@@ -60,7 +60,12 @@ function parseTrue(value: unknown, where: string): true {
   return true
 }
 
-function parseAuthority(value: unknown, where: string): string {
+/**
+ * Parses an authority.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `rule_invalid`
+ */
+export function parseAuthority(value: unknown, where: string): string {
   if (typeof value !== 'string' || value === '') refuseValue(where, value, 'a non-empty string')
   if (value.trim() !== value || /\p{Cc}/u.test(value)) {
     refuseRule(where, value, 'no leading or trailing space and no control characters, because every byte is compared')
@@ -100,7 +105,8 @@ function checkNamespace(entry: string, where: string): void {
   refuseRule(where, entry, "a namespace such as 'production'; for a pair use serviceAccounts()")
 }
 
-function countSegments(path: string): number {
+/** Returns the number of segments that text has as the path of a SPIFFE ID, or 0 if it cannot be one. */
+export function countSegments(path: string): number {
   try {
     return SpiffeId.parse(`spiffe://any/${path}`).segments.length
   } catch {
@@ -114,7 +120,8 @@ function checkTrustDomain(entry: string, where: string): void {
   refuseRule(where, entry, 'the name of a trust domain; for SPIFFE IDs use callers()')
 }
 
-function isTrustDomainName(text: string): boolean {
+/** Returns whether text is exactly the name of a trust domain. */
+export function isTrustDomainName(text: string): boolean {
   try {
     return parseTrustDomain(text) === text
   } catch {
@@ -136,7 +143,14 @@ export function isCredentialKind(value: unknown): value is CredentialKind {
   return credentialKinds.some((kind) => kind === value)
 }
 
-const credentialKinds: readonly CredentialKind[] = ['x509-svid', 'x509-subject', 'forwarded', 'asserted', 'jwt-svid']
+/** Every kind of credential. */
+export const credentialKinds: readonly CredentialKind[] = [
+  'x509-svid',
+  'x509-subject',
+  'forwarded',
+  'asserted',
+  'jwt-svid',
+]
 
 /**
  * Refuses `anonymous()` where it would admit callers for which nothing else is planned: outside `anyOf()`, and inside one

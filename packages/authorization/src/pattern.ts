@@ -11,25 +11,40 @@ export interface CallerPattern {
   readonly isLiteral: boolean
 }
 
+/** What to write for callers that a pattern cannot express. */
+export interface CallerSuggestions {
+  readonly authority: (authority: string) => string
+  readonly trustDomain: (trustDomain: string) => string
+}
+
+const suggestRequirements: CallerSuggestions = {
+  authority: (authority) => `hasAuthority('${authority}')`,
+  trustDomain: (trustDomain) => `inTrustDomain('${trustDomain}')`,
+}
+
 /**
  * Parses a SPIFFE ID in which a whole path segment may be `*` and the last may be `**`.
  *
  * @throws {ConfigurationError} `rule_invalid` for a wildcard in the trust domain or in part of a segment, for `**`
  * before the end, and for text that is not a SPIFFE ID, where the message suggests `hasAuthority`
  */
-export function parseCallerPattern(text: string, where: string): CallerPattern {
+export function parseCallerPattern(
+  text: string,
+  where: string,
+  suggest: CallerSuggestions = suggestRequirements,
+): CallerPattern {
   if (!text.startsWith(scheme)) {
     refuseRule(
       where,
       text,
-      `a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y'; did you mean hasAuthority('${text}')?`,
+      `a SPIFFE ID such as 'spiffe://saas.example/ns/x/sa/y'; did you mean ${suggest.authority(text)}?`,
     )
   }
   const [trustDomain = '', ...segments] = text.slice(scheme.length).split('/')
   if (trustDomain.includes('*'))
     refuseRule(where, text, 'no wildcard in the trust domain; list each trust domain by name')
   if (segments.length === 0)
-    refuseRule(where, text, `a path; for every caller of the trust domain use inTrustDomain('${trustDomain}')`)
+    refuseRule(where, text, `a path; for every caller of the trust domain use ${suggest.trustDomain(trustDomain)}`)
   for (const [index, segment] of segments.entries()) {
     if (!segment.includes('*') || segment === '*') continue
     if (segment !== '**') refuseRule(where, text, "'*' to be a whole path segment")
@@ -86,6 +101,7 @@ function checkSpiffeId(text: string, pattern: string, where: string): void {
       `${where}: found ${describeValue(pattern)}, which is not a SPIFFE ID`,
       {
         value: pattern,
+        where,
         cause,
       },
     )

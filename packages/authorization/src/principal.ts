@@ -29,6 +29,11 @@ export interface Principal {
   readonly credential: CredentialKind
   /** Epoch milliseconds: when the proof expires. */
   readonly expiresAt: number
+  /**
+   * Milliseconds from notBefore to notAfter of the certificate that proved the caller. Undefined for a token and for a
+   * name without a certificate.
+   */
+  readonly lifetime?: number | undefined
   /** Returns whether `authorities` includes this authority, compared byte for byte. */
   hasAuthority(name: string): boolean
 }

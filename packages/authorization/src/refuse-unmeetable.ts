@@ -16,6 +16,31 @@ export function refuseUnmeetable(requirement: Requirement, callers: PossibleCall
   findMeeting(requirement, { callers, where })
 }
 
+/**
+ * Refuses a single value of a policy that no caller of a guard has.
+ *
+ * @throws {ConfigurationError} `rule_invalid`
+ */
+export function refuseImpossible(kind: CallerKind, value: string, callers: PossibleCallers, where: string): void {
+  finders[kind](value, { callers, where })
+}
+
+/**
+ * Refuses a list of credentials by none of which a caller can be proven.
+ *
+ * @throws {ConfigurationError} `rule_invalid`
+ */
+export function refuseImpossibleCredentials(
+  kinds: readonly CredentialKind[],
+  callers: PossibleCallers,
+  where: string,
+): void {
+  findProven(kinds, { callers, where })
+}
+
+/** A field of a policy that names callers. */
+export type CallerKind = 'callers' | 'serviceAccounts' | 'namespaces' | 'trustDomains' | 'authorities'
+
 interface Place {
   readonly callers: PossibleCallers
   readonly where: string
@@ -81,6 +106,14 @@ function findLocal(account: string, place: Place): readonly CallerSet[] {
   return [{ trustDomain: localTrustDomain, segments: ['ns', namespace, 'sa', serviceAccount], rest: false }]
 }
 
+const finders: Readonly<Record<CallerKind, Find<string>>> = {
+  callers: findFitting,
+  serviceAccounts: findLocal,
+  namespaces: findLocal,
+  trustDomains: findMembers,
+  authorities: findHolders,
+}
+
 function checkAccepted(found: string, trustDomain: string, { callers, where }: Place): void {
   const { trustDomains } = callers
   if (trustDomains.includes(trustDomain)) return
@@ -103,5 +136,5 @@ function findCommon(sets: readonly (readonly CallerSet[])[], { callers, where }:
 }
 
 function refuse(where: string, finding: string, expected: string): never {
-  throw new ConfigurationError('rule_invalid', `${where}: ${finding}; expected ${expected}`)
+  throw new ConfigurationError('rule_invalid', `${where}: ${finding}; expected ${expected}`, { where })
 }

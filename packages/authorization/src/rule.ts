@@ -106,8 +106,12 @@ function parseEncodedSlash(input: unknown, { path, rest }: SegmentPattern, where
   return input
 }
 
-// Both frameworks answer HEAD with the handler of GET.
-function parseMethods(input: unknown, where: string): ReadonlySet<string> {
+/**
+ * Parses a list of methods into a set. GET includes HEAD, because both frameworks answer HEAD with the handler of GET.
+ *
+ * @throws {ConfigurationError} `option_invalid` or `rule_invalid`
+ */
+export function parseMethods(input: unknown, where: string): ReadonlySet<string> {
   const methods = parseStringList(input, where)
   for (const [index, method] of methods.entries()) {
     if (!httpMethods.includes(method)) refuseRule(`${where}[${index}]`, method, suggestMethod(method))

@@ -5,7 +5,10 @@ import type { CredentialKind } from '../principal.ts'
  * The order of policies does not matter.
  *
  * Within a field the values are alternatives, all fields of an entry have to match, and the entries of `from` and of
- * `to` are alternatives. Every entry of `when` has to match. A field that is absent matches everything.
+ * `to` are alternatives. Every entry of `when` has to match. A field that is absent matches everything, and so does an
+ * entry `{}`, within the limits of `from` for callers with a weak credential or none.
+ *
+ * What is not known about a request makes a DENY policy match and an ALLOW policy not.
  */
 export interface Policy {
   /** Unique within its set. Reported with each decision that the policy makes. */
@@ -38,7 +41,8 @@ export interface Policy {
 
 /**
  * A group of callers. An anonymous caller matches an entry of an ALLOW policy only if the entry has `anonymous: true`,
- * and weaker credentials (`'asserted'`, `'jwt-svid'`) only if `credentials` names them.
+ * and weaker credentials (`'asserted'`, `'jwt-svid'`) only if `credentials` names them. In a DENY policy, an anonymous
+ * caller matches every negative field and no positive one, and every credential counts.
  */
 export interface PolicyFrom {
   /** SPIFFE ID patterns, as for `callers()`. */
@@ -57,9 +61,12 @@ export interface PolicyFrom {
   readonly notAuthorities?: readonly string[]
   readonly credentials?: readonly CredentialKind[]
   readonly notCredentials?: readonly CredentialKind[]
-  /** Matches callers without a credential, in permissive mode. Only together with `ipBlocks` and `remoteIpBlocks`. */
+  /** Matches callers without a credential, in permissive mode. Only together with the fields for addresses. */
   readonly anonymous?: true
-  /** The address of the connection's peer: an address, or a block such as `10.0.0.0/8`. */
+  /**
+   * The address of the connection's peer: an address, or a block such as `10.0.0.0/8`. An IPv4 address equals its
+   * IPv4-mapped IPv6 address.
+   */
   readonly ipBlocks?: readonly string[]
   readonly notIpBlocks?: readonly string[]
   /** The address that a listed proxy appended to `X-Forwarded-For`; without a proxy, that of the connection's peer. */
@@ -72,7 +79,11 @@ export interface PolicyTo {
   /** In upper case; GET includes HEAD. */
   readonly methods?: readonly string[]
   readonly notMethods?: readonly string[]
-  /** Path patterns, as in rules: `*` is one segment, `**` at the end is everything below. */
+  /**
+   * Path patterns, as in rules: `*` is one segment, `**` at the end is everything below. Where a path restricts, in
+   * `paths` of a DENY policy and in `notPaths` of an ALLOW policy, `*` also matches an empty last segment, because some
+   * routers accept an empty parameter, and an encoded slash is also read decoded.
+   */
   readonly paths?: readonly string[]
   readonly notPaths?: readonly string[]
   /** Host names without a port, compared without case: `api.example`, or `*.api.example` for every name below it. */
@@ -87,7 +98,8 @@ export interface PolicyTo {
  * A condition on one request header. `values` are compared byte for byte; a value may begin or end with `*`, and `*`
  * alone matches any value. A missing header never matches `values`, and always matches `notValues`.
  *
- * If a header has several values, a DENY policy matches if any of them does, and an ALLOW policy needs exactly one.
+ * If a header has several values, a DENY policy matches if any line or any element of a comma-separated line does. An
+ * ALLOW policy needs exactly one line, which is compared whole; no element of it may be in `notValues`.
  */
 export interface PolicyHeader {
   /** The name, without regard to case. Headers that identify a caller or carry a credential are refused. */

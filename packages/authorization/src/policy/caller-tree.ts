@@ -1,0 +1,94 @@
+import type { SpiffeId } from '@countersign/spiffe/id'
+import { parseCallerPattern } from '../pattern.ts'
+
+/** The callers of one trust domain that a pattern names. A `*` segment matches any one segment. */
+export interface CallerKey {
+  readonly trustDomain: string
+  readonly segments: readonly string[]
+  /** True if it includes every caller below. */
+  readonly rest: boolean
+}
+
+/** Returns the key of a caller pattern that was parsed before. */
+export function createCallerKey(pattern: string): CallerKey {
+  const { trustDomain, path } = parseCallerPattern(pattern, 'callers')
+  const segments = path.slice(1).split('/')
+  const rest = segments.at(-1) === '**'
+  return { trustDomain, segments: rest ? segments.slice(0, -1) : segments, rest }
+}
+
+/** A value for each caller pattern, compared segment by segment. The cost does not depend on the number of patterns. */
+export class CallerTree<Value> {
+  readonly #domains = new Map<string, Node<Value>>()
+
+  /** Returns the value of a pattern, and creates it if there is none yet. */
+  add({ trustDomain, segments, rest }: CallerKey, create: () => Value): Value {
+    let node = this.#domains.get(trustDomain)
+    if (node === undefined) this.#domains.set(trustDomain, (node = {}))
+    for (const segment of segments) node = descend(node, segment)
+    return rest ? (node.below ??= create()) : (node.here ??= create())
+  }
+
+  /**
+   * Passes the value of each pattern that matches a caller to `visit`, with what that returned for the previous one, and
+   * returns the last result. `visit` also receives the further arguments, so that it needs no closure.
+   */
+  fold<Result, One, Two, Three>(
+    { trustDomain, segments }: SpiffeId,
+    visit: Visit<Value, Result, One, Two, Three>,
+    initial: Result,
+    one: One,
+    two: Two,
+    three: Three,
+  ): Result {
+    const root = this.#domains.get(trustDomain)
+    return root === undefined ? initial : walk(root, segments, 0, visit, initial, one, two, three)
+  }
+
+  /** Returns whether a pattern matches a caller. */
+  has(caller: SpiffeId): boolean {
+    return this.fold(caller, alwaysTrue, false, undefined, undefined, undefined)
+  }
+}
+
+type Visit<Value, Result, One, Two, Three> = (result: Result, value: Value, one: One, two: Two, three: Three) => Result
+
+const alwaysTrue = (): boolean => true
+
+interface Node<Value> {
+  literals?: Map<string, Node<Value>>
+  any?: Node<Value>
+  /** For a caller whose path ends here. */
+  here?: Value
+  /** For every caller from here on. */
+  below?: Value
+}
+
+function descend<Value>(node: Node<Value>, segment: string): Node<Value> {
+  if (segment === '*') return (node.any ??= {})
+  node.literals ??= new Map()
+  const known = node.literals.get(segment)
+  if (known !== undefined) return known
+  const created: Node<Value> = {}
+  node.literals.set(segment, created)
+  return created
+}
+
+function walk<Value, Result, One, Two, Three>(
+  node: Node<Value>,
+  segments: readonly string[],
+  depth: number,
+  visit: Visit<Value, Result, One, Two, Three>,
+  initial: Result,
+  one: One,
+  two: Two,
+  three: Three,
+): Result {
+  let result = node.below === undefined ? initial : visit(initial, node.below, one, two, three)
+  const segment = segments[depth]
+  if (segment === undefined) return node.here === undefined ? result : visit(result, node.here, one, two, three)
+  const literal = node.literals?.get(segment)
+  if (literal !== undefined) result = walk(literal, segments, depth + 1, visit, result, one, two, three)
+  if (node.any !== undefined) result = walk(node.any, segments, depth + 1, visit, result, one, two, three)
+  return result
+}

@@ -1,0 +1,91 @@
+import { CacheMemory } from '../bounded-cache.ts'
+import type { DecisionRequest } from '../decide.ts'
+import type { PathSpelling } from '../escaped-path.ts'
+import { foldTarget, type PathSemantics, semanticsKey } from '../path-semantics.ts'
+import { type CompiledPolicy, readsFacts } from './compile-policy.ts'
+import { PolicyIndex } from './policy-index.ts'
+
+/** What a policy has to be, for a search: a DENY policy, an ordinary ALLOW policy, or one for emergencies. */
+export type PolicyKind = 'deny' | 'allow' | 'breakGlass'
+
+/** Validated and indexed policies. Immutable from outside. */
+export class CompiledPolicySet {
+  /** The policies in the order in which they were written, which does not matter for decisions. */
+  readonly policies: readonly CompiledPolicy[]
+  /** True if a request has to match an ALLOW policy: the set has one, or no rules were given. */
+  readonly isAllowRequired: boolean
+  /** True if a policy reads more of a request than its caller, method and path. */
+  readonly readsFacts: boolean
+  /** The methods that policies name, which a parser of targets has to accept. */
+  readonly methods: ReadonlySet<string>
+  readonly #isWithoutRules: boolean
+  readonly #kinds: ReadonlySet<PolicyKind>
+  readonly #indexes: (Indexes | undefined)[] = []
+  // One memory for all kinds and semantics, so that their number does not multiply its size.
+  readonly #memory = new CacheMemory()
+
+  /** `isWithoutRules`: no rules were given, so that a request has to match an ALLOW policy even if the set has none. */
+  constructor(policies: readonly CompiledPolicy[], isWithoutRules: boolean) {
+    this.policies = policies
+    this.#isWithoutRules = isWithoutRules
+    this.isAllowRequired = isWithoutRules || policies.some(({ action }) => action === 'ALLOW')
+    this.readsFacts = policies.some(({ source }) => readsFacts(source))
+    this.methods = new Set(policies.flatMap(({ source }) => source.to?.flatMap(({ methods = [] }) => methods) ?? []))
+    this.#kinds = new Set(policies.map(kindOf))
+    Object.freeze(this)
+  }
+
+  /** Returns the set without some of its policies. The others keep their indexes. */
+  without(isLeftOut: (policy: CompiledPolicy) => boolean): CompiledPolicySet {
+    const kept = this.policies.filter((policy) => !isLeftOut(policy))
+    return new CompiledPolicySet(Object.freeze(kept), this.#isWithoutRules)
+  }
+
+  /** Returns the first policy of this kind that matches a request in one spelling of its path. */
+  find(
+    kind: PolicyKind,
+    request: DecisionRequest,
+    spelling: PathSpelling,
+    semantics: PathSemantics,
+  ): CompiledPolicy | undefined {
+    if (!this.#kinds.has(kind)) return undefined
+    return this.#indexesFor(semantics)[kind].find(request, foldTarget(spelling, semantics))
+  }
+
+  /** Builds the indexes for these semantics in steps. Without it, the first request builds them at once. */
+  *prepare(semantics: PathSemantics): Generator<undefined, void> {
+    const key = semanticsKey(semantics)
+    if (this.#indexes[key] !== undefined) return
+    const indexes = this.#createIndexes(semantics)
+    for (const policy of this.policies) {
+      indexes[kindOf(policy)].add(policy)
+      yield
+    }
+    this.#indexes[key] ??= indexes
+  }
+
+  #indexesFor(semantics: PathSemantics): Indexes {
+    const key = semanticsKey(semantics)
+    const known = this.#indexes[key]
+    if (known !== undefined) return known
+    const indexes = this.#createIndexes(semantics)
+    for (const policy of this.policies) indexes[kindOf(policy)].add(policy)
+    this.#indexes[key] = indexes
+    return indexes
+  }
+
+  #createIndexes(semantics: PathSemantics): Indexes {
+    return {
+      deny: new PolicyIndex('DENY', semantics, this.#memory),
+      allow: new PolicyIndex('ALLOW', semantics, this.#memory),
+      breakGlass: new PolicyIndex('ALLOW', semantics, this.#memory),
+    }
+  }
+}
+
+type Indexes = Readonly<Record<PolicyKind, PolicyIndex>>
+
+function kindOf({ action, isBreakGlass }: CompiledPolicy): PolicyKind {
+  if (action === 'DENY') return 'deny'
+  return isBreakGlass ? 'breakGlass' : 'allow'
+}
