@@ -9,9 +9,11 @@ import { countersign } from '@countersign/fastify'
 import { serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
+import { compileRules } from '../../packages/authorization/src/rules.ts'
 import { exactSemantics } from '../../packages/authorization/src/path-semantics.ts'
 import { createHypotheticalPrincipal } from '../../packages/core/src/principal/create-principal.ts'
 import { Admission } from '../../packages/core/src/admission.ts'
+import { LayersInForce } from '../../packages/core/src/layers-in-force.ts'
 import { attacker, authority, create, createCounting, entitled, idOf, listen, peerOf } from './guarded-by-rules.ts'
 import { admitNow } from '../support/admit-now.ts'
 
@@ -25,6 +27,8 @@ describe('the decision of the server', () => {
     const target = { accepted: true, path: '/x', isFoldable: false } as const
     const ruling = { effect: 'allow', rule: 0, isLeftToRoute: false } as const
     const message = { headers: {} }
+    const rules = compileRules([{ path: '/**', allow: authenticated() }], { localTrustDomain: 'saas.example' })
+    const revision = new LayersInForce({ rules, policies: undefined, revision: undefined })
     const decided = {
       principal,
       method: 'GET',
@@ -32,6 +36,7 @@ describe('the decision of the server', () => {
       message,
       semantics: exactSemantics,
       generation: 1,
+      revision,
       expiresAt: 1,
     }
     Admission.keep(request, { owner, decided, ruling, url: '/x', isRoutingKnown: true, hasResponse: true })

@@ -58,6 +58,7 @@ for (const framework of ['Fastify', 'Express'] as const) {
         method: 'POST',
         path: '/open',
         principal: idOf('mailer'),
+        credential: 'x509-svid',
         rule: 1,
       })
       assert.ok(typeof at === 'number' && Math.abs(Date.now() - at) < 60_000)

@@ -73,6 +73,7 @@ test('the table of options lists every option of createGuard', () => {
   const options: Record<keyof GuardOptions, true> = {
     source: true,
     rules: true,
+    policies: true,
     trustDomains: true,
     namespaces: true,
     authorities: true,

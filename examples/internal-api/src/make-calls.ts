@@ -133,6 +133,7 @@ function describe(seen: string, event: CountersignEvent | undefined): Finding {
     event === undefined ||
     event.type === 'source' ||
     event.type === 'mode' ||
+    event.type === 'policy' ||
     event.type === 'review' ||
     event.reason === undefined
   )

@@ -6,6 +6,7 @@ import {
   createDenial,
   type Denial,
   type Explanation,
+  type PathSemantics,
   type RuleSet,
 } from '@countersign/authorization'
 import { ConfigurationError, SourceError } from '@countersign/spiffe'
@@ -25,15 +26,14 @@ import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
 import { createGuardParts, type GuardParts } from './guard-parts.ts'
 import { exactRouting, type RecognizeListener } from './listener-routing.ts'
-import { createMigrationListener } from './migration/migration-listener.ts'
 import type { Readiness } from './migration/readiness-table.ts'
-import { type GuardMigrationOptions, parseMigrationOptions } from './mode-options.ts'
+import type { GuardMigrationOptions } from './mode-options.ts'
 import type { Principal } from './principal/principal.ts'
 import { probeListener, type ProbeListener } from './probe-listener.ts'
 import type { ProbeOptions } from './probe-options.ts'
 import { type Finding, reviewGuard } from './review.ts'
 import type { RequestAdmission } from './request-admission.ts'
-import type { RulesInForce } from './rules-in-force.ts'
+import type { LayersInForce } from './layers-in-force.ts'
 import { ServerAttachments } from './server-attachments.ts'
 import type { Guard } from './guard.ts'
 
@@ -42,10 +42,6 @@ import type { Guard } from './guard.ts'
  * `@countersign/core/adapter`.
  */
 export class AdapterGuard implements Guard {
-  /** The compiled rules, including those in audit mode. */
-  readonly rules: RuleSet
-  /** Every set of rules that is or will be enforced: without the rules in audit mode, until their audit ends. */
-  readonly rulesInForce: RulesInForce
   /**
    * False when no rules were configured and every route decides by `perRoute()`. The framework then has to report its
    * routes.
@@ -55,13 +51,10 @@ export class AdapterGuard implements Guard {
   readonly #parts: GuardParts
   readonly #requests: RequestAdmission
   readonly #servers: ServerAttachments
-  readonly #migrationListeners = new Set<object>()
 
   constructor(options: GuardOptions) {
     const parsed = parseGuardOptions(options)
     this.#options = parsed
-    this.rules = parsed.rules.full
-    this.rulesInForce = parsed.rules
     this.hasOwnRules = parsed.hasOwnRules
     this.#parts = createGuardParts(parsed)
     this.#requests = this.#parts.requests
@@ -72,6 +65,30 @@ export class AdapterGuard implements Guard {
       review: (server) => this.review(server),
     })
     this.#requireMaterial()
+  }
+
+  /** The compiled rules in use, including those in audit mode. */
+  get rules(): RuleSet {
+    return this.layersInForce.full.rules
+  }
+
+  /** The rules and policies in use, and those that are enforced once their audit ends. */
+  get layersInForce(): LayersInForce {
+    return this.#options.revisions.latest
+  }
+
+  /** True if the guard has policies, so that its rules may be replaced while it runs. */
+  get hasPolicies(): boolean {
+    return this.#options.revisions.hasPolicies
+  }
+
+  /**
+   * Checks the rules, and those of later revisions, for the semantics of a router.
+   *
+   * @throws {ConfigurationError} `rule_unreachable` if a rule can never decide under them
+   */
+  checkSemantics(semantics: PathSemantics): void {
+    this.#options.revisions.checkSemantics(semantics)
   }
 
   tlsOptions(): GuardTlsOptions {
@@ -227,7 +244,7 @@ export class AdapterGuard implements Guard {
 
   review(server: unknown): readonly Finding[] {
     const isAttached = isObject(server) && this.#servers.has(server)
-    const migrationListeners = this.#migrationListeners.size
+    const { migrationListeners } = this.#servers
     return reviewGuard({ options: this.#options, parts: this.#parts, server, isAttached, migrationListeners })
   }
 
@@ -236,22 +253,7 @@ export class AdapterGuard implements Guard {
   }
 
   migrationListener(server: TlsServer, options: GuardMigrationOptions = {}): HttpServer {
-    const { connections, modes } = this.#parts
-    const unsuitable = this.#servers.describeUnsuitable(server)
-    if (unsuitable !== undefined)
-      throw new ConfigurationError('server_unsuitable', `guard.migrationListener: ${unsuitable}`)
-    const listener = createMigrationListener(server, {
-      ...parseMigrationOptions(options),
-      onPlaintext: (socket) => connections.registry.addPlaintext(socket),
-      isOpen: () => modes.isPermissive(Date.now()),
-    })
-    // Before the listener of `createMigrationListener`, which starts the TLS server.
-    listener.prependListener('listening', () => {
-      this.#migrationListeners.add(listener)
-      this.#servers.reportFindings(server)
-    })
-    listener.on('close', () => this.#migrationListeners.delete(listener))
-    return listener
+    return this.#servers.createMigrationListener(server, options)
   }
 
   probeListener(options: ProbeOptions): Promise<ProbeListener> {

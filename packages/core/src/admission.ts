@@ -1,5 +1,6 @@
 import type { Allowed, DecisionRequest, Denial, PathSemantics } from '@countersign/authorization'
 import type { GuardedRequest } from './guarded-request.ts'
+import type { LayersInForce } from './layers-in-force.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** A request with a proven caller and an accepted target, as it is decided. */
@@ -8,6 +9,8 @@ export interface DecidedRequest extends DecisionRequest {
   readonly principal: Principal | null
   /** The generation of the material under which the principal was proven. */
   readonly generation: number
+  /** The rules and policies that decide. They stay the same for the whole request. */
+  readonly revision: LayersInForce
 }
 
 /** The decision that a server made when it emitted a request. */

@@ -7,6 +7,8 @@ export interface AuditEntry {
   readonly reason: Denial['reason']
   /** The index of the rule that would have denied. Absent if the route's own requirement, or no rule, would have. */
   readonly rule?: number
+  /** The name of the DENY policy that would have denied. */
+  readonly policy?: string
   readonly requests: number
   /** Epoch milliseconds. */
   readonly firstSeenAt: number
@@ -26,23 +28,23 @@ export interface AuditReport {
   readonly others: number
 }
 
-/** Counts would-be denials, by caller, rule and reason. Uses at most about 1 MiB. */
+/** Counts would-be denials, by caller, rule, policy and reason. Uses at most about 1 MiB. */
 export class AuditCounts {
   readonly #entries = new Map<string, Mutable<AuditEntry>>()
   #requests = 0
   #others = 0
 
   /** Counts one would-be denial, at `now` (epoch milliseconds). */
-  note({ reason, rule, id }: Denial, principal: string, now: number): void {
+  note({ reason, rule, policy, id }: Denial, principal: string, now: number): void {
     this.#requests += 1
-    const key = `${reason} ${rule ?? ''} ${principal}`
+    const key = `${reason} ${rule ?? ''} ${policy ?? ''}\n${principal}`
     const entry = this.#entries.get(key)
     if (entry !== undefined) {
       entry.requests += 1
       entry.lastSeenAt = now
       entry.lastId = id
     } else if (this.#entries.size < mostEntries) {
-      const added = { principal, reason, ...(rule !== undefined && { rule }) }
+      const added = { principal, reason, ...(rule !== undefined && { rule }), ...(policy !== undefined && { policy }) }
       this.#entries.set(key, { ...added, requests: 1, firstSeenAt: now, lastSeenAt: now, lastId: id })
     } else this.#others += 1
   }

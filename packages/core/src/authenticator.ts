@@ -17,6 +17,7 @@ import type { Peer } from './credential/select-credential.ts'
 import { TokenIdentity } from './credential/token-identity.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
+import type { PolicyPeer } from './request-policy-facts.ts'
 import { createPrincipal, createSubjectPrincipal, type ProvenWorkload } from './principal/create-principal.ts'
 import { Principal } from './principal/principal.ts'
 
@@ -77,6 +78,19 @@ export class Authenticator {
     if (forwarded === undefined || !verdict.ok) return principal
     if (forwarded.proxies !== undefined && forwarded.proxies.find(verdict.proof) === undefined) return principal
     return createDenial('unauthenticated', 'the peer is a proxy, and the connection does not name the caller behind it')
+  }
+
+  /** Returns the peer of a request, for policies that compare addresses. */
+  findPolicyPeer(request: GuardedRequest, principal: Principal | null): PolicyPeer {
+    const { connections, options } = this.#parts
+    const connection = connections.registry.find(request)
+    const socket = connection?.socket ?? request.socket
+    if (trustsAnyPeer(options.credentials)) return { socket, kind: 'any' }
+    if (principal?.proxy !== undefined) return { socket, kind: 'listed' }
+    // A listed proxy that forwarded no caller.
+    const verdict = connection?.verdict
+    const isListed = verdict?.ok === true && options.credentials.forwarded?.proxies?.find(verdict.proof) !== undefined
+    return { socket, kind: isListed ? 'listed' : 'direct' }
   }
 
   /** Returns whether a request came without a network, in a test. Its caller can be read only once. */

@@ -1,18 +1,26 @@
-import { type Allowed, decide, type Decision, type Denial, isSplitElsewhere } from '@countersign/authorization'
+import {
+  type Allowed,
+  decideLayers,
+  decideRoute,
+  type Decision,
+  type Denial,
+  isSplitElsewhere,
+} from '@countersign/authorization'
 import { Admission, type DecidedRequest, type DescribedRequest, type Publication } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { DecisionReports } from './decision-reports.ts'
+import type { DecisionReports, ReportedDecision } from './decision-reports.ts'
 import type { GuardedRequest } from './guarded-request.ts'
+import type { LayersInForce } from './layers-in-force.ts'
 import type { Modes } from './modes.ts'
 import type { Principal } from './principal/principal.ts'
-import type { RulesInForce } from './rules-in-force.ts'
+import type { PolicyRevisions } from './policy-revisions.ts'
 
 /** The principal of an allowed request, null for an anonymous caller that is allowed, or a denial. */
 export type Verdict = Principal | null | Denial
 
 /** What `DecisionOutcomes` uses. */
 export interface OutcomeParts {
-  readonly rules: RulesInForce
+  readonly revisions: PolicyRevisions
   readonly authenticator: Authenticator
   readonly reports: DecisionReports
   readonly modes: Modes
@@ -35,12 +43,17 @@ export class DecisionOutcomes {
   readonly #parts: OutcomeParts
   readonly #reports: DecisionReports
   /** False for most guards: then an allowed request only has to be published, and only for subscribers. */
-  readonly isExtended: boolean
+  isExtended: boolean
 
   constructor(parts: OutcomeParts) {
     this.#parts = parts
     this.#reports = parts.reports
-    this.isExtended = parts.rules.hasAudited || parts.modes.isTemporary
+    this.isExtended = this.#findExtended()
+  }
+
+  /** Call it when another revision decides. */
+  refresh(): void {
+    this.isExtended = this.#findExtended()
   }
 
   /** Concludes the decision of a server, and stores it for the adapter's hook. */
@@ -55,15 +68,15 @@ export class DecisionOutcomes {
     if (ruling.effect === 'allow' && !this.isExtended) {
       const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling, hasResponse }
       Admission.keep(request, facts, isRouteToCome ? 'in-hook' : 'done', undefined)
-      if (!isRouteToCome) this.#reports.allowed(request, decided.principal, ruling)
+      if (!isRouteToCome) this.#reports.allowed(request, decided, ruling)
       return decided.principal
     }
     const { principal } = decided
     if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal, decided)) {
-      return this.deny(request, ruling, principal)
+      return this.deny(request, ruling, principal, decided)
     }
     const wouldBe = ruling.effect === 'deny' ? ruling : this.#findAudited(decided)
-    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal)
+    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
     let publication: Publication = 'done'
     if (isRouteToCome) publication = 'in-hook'
@@ -71,7 +84,7 @@ export class DecisionOutcomes {
     const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling: allowed, hasResponse }
     const kept = Admission.keep(request, facts, publication, wouldBe)
     if (publication === 'at-close') this.#publishLater(request, kept, allowed)
-    if (publication === 'done') this.#publish(request, principal, allowed, wouldBe)
+    if (publication === 'done') this.#publish(request, decided, allowed, wouldBe)
     if (publication !== 'in-hook') this.#parts.modes.note(request, principal, allowed.rule, undefined)
     return principal
   }
@@ -86,16 +99,16 @@ export class DecisionOutcomes {
   ): Verdict {
     const { principal } = decided
     if (decision.effect === 'deny' && !this.#isAudited(decision, principal, decided)) {
-      return this.deny(request, decision, principal, kept)
+      return this.deny(request, decision, principal, decided, kept)
     }
     const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
-    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal)
+    if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = decision.effect === 'deny' ? allowedInAudit : decision
     if (kept !== undefined) {
       this.#noteWouldBe(request, kept, wouldBe)
-      return this.conclude(request, kept, principal, allowed, routeName)
+      return this.conclude(request, kept, allowed, routeName)
     }
-    this.#publish(request, principal, allowed, wouldBe)
+    this.#publish(request, decided, allowed, wouldBe)
     this.#parts.modes.note(request, principal, allowed.rule, routeName)
     return principal
   }
@@ -104,21 +117,22 @@ export class DecisionOutcomes {
   conclude(
     request: GuardedRequest,
     kept: Admission,
-    principal: Principal | null,
     allowed: Allowed,
     routeName: string | undefined,
   ): Principal | null {
+    const { decided } = kept.facts
+    const { principal } = decided
     if (kept.publication !== 'in-hook') return principal
     if (!this.isExtended) {
       kept.publication = 'done'
-      this.#reports.allowed(request, principal, allowed)
+      this.#reports.allowed(request, decided, allowed)
       return principal
     }
     // In audit mode, a hook that runs later may still object.
     if (kept.facts.hasResponse && this.#parts.modes.isAuditing()) this.#publishLater(request, kept, allowed)
     else {
       kept.publication = 'done'
-      this.#publish(request, principal, allowed, kept.wouldBe)
+      this.#publish(request, decided, allowed, kept.wouldBe)
     }
     this.#parts.modes.note(request, principal, allowed.rule, routeName)
     return principal
@@ -129,29 +143,34 @@ export class DecisionOutcomes {
     const { publication, atClose, facts, wouldBe } = kept
     if (publication !== 'at-close' || atClose === undefined) return
     kept.publication = 'done'
-    this.#publish(request, facts.decided.principal, atClose.allowed, wouldBe, atClose.described)
+    this.#publish(request, facts.decided, atClose.allowed, wouldBe, atClose.described)
   }
 
   /** Denies a request that the rules have allowed. In audit mode, allows it. */
   objectTo(request: GuardedRequest, kept: Admission | undefined, principal: Principal | null, denial: Denial): Verdict {
-    if (!this.#isAudited(denial, principal)) return this.deny(request, denial, principal, kept)
+    if (!this.#isAudited(denial, principal)) return this.deny(request, denial, principal, undefined, kept)
     if (kept?.publication === 'at-close') this.#noteWouldBe(request, kept, denial)
-    else this.#parts.reports.audited(request, principal, denial)
+    else this.#parts.reports.audited(request, { principal, revision: this.#revisionOf(kept) }, denial)
     return principal
   }
 
   /** Denies a request of a caller that was authenticated, or of an anonymous one, which has to authenticate first. */
-  deny(request: GuardedRequest, denial: Denial, principal: Principal | null, kept?: Admission): Denial {
-    if (principal !== null) return this.report(request, denial, principal.name, kept)
-    return this.report(request, this.#parts.authenticator.challenge(denial), undefined, kept)
+  deny(
+    request: GuardedRequest,
+    denial: Denial,
+    principal: Principal | null,
+    decided?: Pick<DecidedRequest, 'revision'>,
+    kept?: Admission,
+  ): Denial {
+    const revision = decided?.revision ?? this.#revisionOf(kept)
+    const answered = principal === null ? this.#parts.authenticator.challenge(denial) : denial
+    return this.#report(request, answered, { principal, revision }, kept)
   }
 
   /** Reports a denial. `principal` is the caller's name, if it is known; `kept` is an earlier decision. */
   report(request: GuardedRequest, denial: Denial, principal: string | undefined, kept?: Admission): Denial {
-    // What waits for the end of the response would say that the request was allowed.
-    if (kept !== undefined) kept.publication = 'done'
-    this.#parts.reports.denied(request, denial, principal)
-    return denial
+    const about = { principal: null, name: principal, revision: this.#revisionOf(kept) }
+    return this.#report(request, denial, about, kept)
   }
 
   // Audit mode covers the rules and the routes, but neither ambiguous targets nor callers that are not authenticated.
@@ -160,13 +179,31 @@ export class DecisionOutcomes {
     return denial.status !== 400 && (decided === undefined || !isSplitElsewhere(decided))
   }
 
-  // The denial that the rules in audit mode would add to what the enforced ones allow. It is enforced for anonymous
-  // callers, so that an audit opens nothing to them.
+  // The denial that the rules and policies in audit mode would add to what the enforced ones allow. It is enforced for
+  // anonymous callers, so that an audit opens nothing to them.
   #findAudited(decided: DecidedRequest): Denial | undefined {
-    const { rules } = this.#parts
-    if (!rules.hasAudited || rules.current() === rules.full) return undefined
-    const decision = decide(rules.full, decided)
+    const { revision } = decided
+    if (!revision.hasAudited || revision.current() === revision.full) return undefined
+    const ruling = decideLayers(revision.full, decided)
+    const decision = ruling.effect === 'deny' ? ruling : decideRoute(revision.full.rules, ruling, decided)
     return decision.effect === 'deny' ? decision : undefined
+  }
+
+  #report(request: GuardedRequest, denial: Denial, about: ReportedDecision, kept: Admission | undefined): Denial {
+    // What waits for the end of the response would say that the request was allowed.
+    if (kept !== undefined) kept.publication = 'done'
+    this.#parts.reports.denied(request, denial, about)
+    return denial
+  }
+
+  #revisionOf(kept: Admission | undefined): LayersInForce {
+    return kept?.facts.decided.revision ?? this.#parts.revisions.latest
+  }
+
+  #findExtended(): boolean {
+    const { revisions, modes } = this.#parts
+    const { hasAudited, full } = revisions.latest
+    return hasAudited || modes.isTemporary || full.policies?.hasBreakGlass === true
   }
 
   #publishLater(request: GuardedRequest, kept: Admission, allowed: Allowed): void {
@@ -183,14 +220,16 @@ export class DecisionOutcomes {
 
   #publish(
     request: GuardedRequest,
-    principal: Principal | null,
+    decided: DecidedRequest,
     ruling: Allowed,
     wouldBe: Denial | undefined,
     described?: DescribedRequest,
   ): void {
     const { reports } = this.#parts
-    if (wouldBe === undefined || principal === null) reports.allowed(request, principal, ruling, described)
-    else reports.audited(request, principal, wouldBe, described)
+    const { principal, revision } = decided
+    if (wouldBe !== undefined && principal !== null)
+      reports.audited(request, { principal, revision }, wouldBe, described)
+    else reports.allowed(request, decided, ruling, described)
   }
 }
 

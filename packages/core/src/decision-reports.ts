@@ -1,9 +1,11 @@
-import type { Allowed, Denial } from '@countersign/authorization'
-import type { DescribedRequest } from './admission.ts'
+import { type Allowed, decidePolicies, type Denial, findAllowingPolicy } from '@countersign/authorization'
+import type { DecidedRequest, DescribedRequest } from './admission.ts'
 import type { AuditCounts } from './audit-counts.ts'
+import type { BreakGlassReports } from './break-glass.ts'
 import type { ConnectionRegistry } from './connection/connection-registry.ts'
-import { type DecisionEvent, hasSubscribers, publishDecision, type Reporter } from './events.ts'
+import { type DecisionContext, type DecisionEvent, hasSubscribers, publishDecision, type Reporter } from './events.ts'
 import type { GuardedRequest } from './guarded-request.ts'
+import type { LayersInForce } from './layers-in-force.ts'
 import type { Principal } from './principal/principal.ts'
 
 /** Where decisions are reported. */
@@ -11,6 +13,16 @@ export interface ReportParts {
   readonly registry: ConnectionRegistry
   readonly report: Reporter
   readonly audit: AuditCounts
+  readonly breakGlass: BreakGlassReports
+}
+
+/** Who was decided about, and with which rules and policies. */
+export interface ReportedDecision {
+  /** Null for an anonymous caller, and for one that was not authenticated. */
+  readonly principal: Principal | null
+  /** The name of a caller that was authenticated but for which no valid principal exists. */
+  readonly name?: string | undefined
+  readonly revision: LayersInForce
 }
 
 /** Reports the decisions about requests: to the log, to the channels, and in audit mode to the counts. */
@@ -21,27 +33,42 @@ export class DecisionReports {
     this.#parts = parts
   }
 
-  /** Reports a denied request. `principal` is the caller's name, if one was authenticated. */
-  denied(request: GuardedRequest, denial: Denial, principal: string | undefined): void {
-    const { effect, ...about } = describeDenial(this.describe(request), denial, principal)
+  /** Reports a denied request. */
+  denied(request: GuardedRequest, denial: Denial, decision: ReportedDecision): void {
+    const { principal, name = principal?.name } = decision
+    const { effect, ...about } = describeDenial(this.describe(request), denial, decision, name)
     const wasAuthenticated = this.#parts.registry.find(request)?.verdict.ok
     this.#parts.report({ type: 'denial', ...about }, wasAuthenticated)
     if (hasSubscribers('decision')) publishDecision({ type: 'decision', effect, ...about })
   }
 
   /**
-   * Publishes an allowed request. Building the event costs more than the decision, so it is built for subscribers only.
+   * Publishes an allowed request, and reports if only a policy for emergencies allowed it. Building the event costs more
+   * than the decision, so it is built for subscribers only.
    *
    * @param described the request as it was when it was decided, if that was earlier
    */
   allowed(
     request: GuardedRequest,
-    principal: Principal | null,
+    decided: DecidedRequest,
     { rule }: Pick<Allowed, 'rule'>,
     described?: DescribedRequest,
   ): void {
+    const { principal, revision } = decided
+    if (revision.full.policies?.hasBreakGlass === true) this.#noteBreakGlass(decided)
     if (!hasSubscribers('decision')) return
-    publishDecision(describeAllowed(described ?? this.describe(request), principal, rule))
+    const { policies } = revision.current()
+    const policy = policies === undefined ? undefined : findAllowingPolicy(policies, decided)
+    publishDecision({
+      type: 'decision',
+      effect: 'allow',
+      at: Date.now(),
+      ...(described ?? this.describe(request)),
+      principal: principal?.name ?? null,
+      ...describeContext({ principal, revision }),
+      ...(rule !== undefined && { rule }),
+      ...(policy !== undefined && { policy: policy.name }),
+    })
   }
 
   /**
@@ -51,17 +78,33 @@ export class DecisionReports {
    */
   audited(
     request: GuardedRequest,
-    principal: Principal,
+    { principal, revision }: { readonly principal: Principal; readonly revision: LayersInForce },
     wouldBe: Denial,
     described: DescribedRequest = this.describe(request),
   ): void {
-    const { effect: _, ...about } = describeDenial(described, wouldBe, principal.name)
+    const { effect: _, ...about } = describeDenial(described, wouldBe, { principal, revision }, principal.name)
     this.#parts.audit.note(wouldBe, principal.name, about.at)
     this.#parts.report({ type: 'audit', ...about, principal: principal.name })
     if (!hasSubscribers('decision')) return
-    const { id, status, code, reason, detail, rule } = wouldBe
-    const denial = { effect: 'deny', id, status, code, reason, detail, ...(rule !== undefined && { rule }) } as const
-    publishDecision({ ...describeAllowed(described, principal, undefined), wouldBe: denial })
+    const { id, status, code, reason, detail, rule, policy } = wouldBe
+    publishDecision({
+      type: 'decision',
+      effect: 'allow',
+      at: Date.now(),
+      ...described,
+      principal: principal.name,
+      ...describeContext({ principal, revision }),
+      wouldBe: {
+        effect: 'deny',
+        id,
+        status,
+        code,
+        reason,
+        detail,
+        ...(rule !== undefined && { rule }),
+        ...(policy !== undefined && { policy }),
+      },
+    })
   }
 
   /** Describes a request as it is now. */
@@ -74,26 +117,34 @@ export class DecisionReports {
       ...(remoteAddress !== undefined && { remoteAddress }),
     }
   }
-}
 
-function describeAllowed(
-  described: DescribedRequest,
-  principal: Principal | null,
-  rule: number | undefined,
-): Extract<DecisionEvent, { readonly effect: 'allow' }> {
-  return {
-    type: 'decision',
-    effect: 'allow',
-    at: Date.now(),
-    ...described,
-    principal: principal?.name ?? null,
-    ...(rule !== undefined && { rule }),
+  #noteBreakGlass(decided: DecidedRequest): void {
+    const { principal, revision } = decided
+    const { policies } = revision.current()
+    if (policies === undefined || principal === null) return
+    const used = decidePolicies(policies, decided)
+    if (used === undefined || 'effect' in used) return
+    this.#parts.breakGlass.note(used, principal, revision.revision, Date.now())
   }
 }
 
-function describeDenial(described: DescribedRequest, denial: Denial, principal: string | undefined): DescribedDenial {
+function describeDenial(
+  described: DescribedRequest,
+  denial: Denial,
+  decision: ReportedDecision,
+  name: string | undefined,
+): DescribedDenial {
   const { challenge: _, ...why } = denial
-  return { at: Date.now(), ...why, ...described, ...(principal !== undefined && { principal }) }
+  const caller = name === undefined ? {} : { principal: name }
+  return { at: Date.now(), ...why, ...described, ...caller, ...describeContext(decision) }
 }
 
-type DescribedDenial = DescribedRequest & Omit<Denial, 'challenge'> & { readonly at: number }
+function describeContext({ principal, revision }: ReportedDecision): DecisionContext {
+  return {
+    ...(principal !== null && { credential: principal.credential }),
+    ...(principal?.proxy !== undefined && { proxy: principal.proxy.name }),
+    ...(revision.revision !== undefined && { revision: revision.revision }),
+  }
+}
+
+type DescribedDenial = DescribedRequest & DecisionContext & Omit<Denial, 'challenge'> & { readonly at: number }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { SpiffeId } from '@countersign/spiffe'
 import { isOptions, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import {
@@ -15,6 +16,7 @@ import {
   type Requirement,
 } from '@countersign/authorization'
 import type { ParsedGuardOptions } from './guard-options.ts'
+import { createHypotheticalFacts } from './hypothetical-facts.ts'
 import { createHypotheticalPrincipal, createHypotheticalSubject } from './principal/create-principal.ts'
 import type { Principal } from './principal/principal.ts'
 
@@ -34,8 +36,16 @@ export interface ExplainQuestion {
   readonly path: string
   /** The route's own requirement, if it has one. */
   readonly allow?: Requirement | readonly string[]
-  /** Headers for custom requirements. Default: none. */
+  /** Headers for custom requirements and policies. Default: none. */
   readonly headers?: RequestHeaders
+  /** The `Host`, for policies that compare it. Default: not known. */
+  readonly host?: string
+  /** The port on which the service received the connection, for policies that compare it. Default: not known. */
+  readonly port?: number
+  /** The address of the connection's peer, for policies that compare it. Default: not known. */
+  readonly socketAddress?: string
+  /** The address that a listed proxy appended. Default: without a `proxy`, that of the connection's peer. */
+  readonly remoteAddress?: string
   /** How the router reads paths. Default: exact matching. */
   readonly semantics?: PathSemantics
   /** How another router in front of the handler reads paths. If the two would decide differently, the request is denied. Default: there is none. */
@@ -60,14 +70,15 @@ export interface ExplainContext {
 export function explainQuestion(question: ExplainQuestion, context: ExplainContext): Explanation {
   checkQuestion(question)
   const { method, path, allow, headers, semantics = exactSemantics, otherSemantics } = question
-  const { rules, localTrustDomain } = context.options
+  const { revisions, localTrustDomain } = context.options
   const { principal, authentication } = supposeCredential(question, context)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   const request = { principal, method, path, headers: headers ?? {}, semantics, otherSemantics, routeAllow }
   return explainDecision({
-    rules: rules.current(),
+    rules: revisions.latest.current().rules,
     ...request,
+    facts: createHypotheticalFacts({ ...question, isProxied: question.proxy !== undefined }),
     ...(authentication !== undefined && { authentication }),
   })
 }
@@ -126,7 +137,21 @@ function supposeForwarded(
 }
 
 function checkQuestion(question: unknown): void {
-  const names = ['caller', 'credential', 'proxy', 'method', 'path', 'allow', 'headers', 'semantics', 'otherSemantics']
+  const names = [
+    'caller',
+    'credential',
+    'proxy',
+    'method',
+    'path',
+    'allow',
+    'headers',
+    'host',
+    'port',
+    'socketAddress',
+    'remoteAddress',
+    'semantics',
+    'otherSemantics',
+  ]
   const options = parseOptions(question, names, 'explain')
   const { caller, credential, proxy, method, path, headers, semantics, otherSemantics } = options
   if (caller !== null && typeof caller !== 'string') {
@@ -146,8 +171,20 @@ function checkQuestion(question: unknown): void {
     refuseValue('explain: method', method, "an HTTP method such as 'GET'")
   if (typeof path !== 'string') refuseValue('explain: path', path, "the path of a request, such as '/internal/billing'")
   if (headers !== undefined && !isOptions(headers)) refuseValue('explain: headers', headers, 'an object of headers')
+  checkConnection(options)
   checkSemantics(semantics, 'explain: semantics')
   checkSemantics(otherSemantics, 'explain: otherSemantics')
+}
+
+function checkConnection(options: Readonly<Record<string, unknown>>): void {
+  const { host, port } = options
+  if (host !== undefined && typeof host !== 'string') refuseValue('explain: host', host, "a host such as 'api.example'")
+  if (port !== undefined && !Number.isInteger(port)) refuseValue('explain: port', port, 'a port such as 8443')
+  for (const name of ['socketAddress', 'remoteAddress']) {
+    const address = options[name]
+    if (address === undefined || (typeof address === 'string' && isIP(address) !== 0)) continue
+    refuseValue(`explain: ${name}`, address, "an IP address such as '10.1.2.3'")
+  }
 }
 
 function checkSemantics(semantics: unknown, where: string): void {

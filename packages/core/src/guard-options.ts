@@ -21,6 +21,8 @@ import {
   type CredentialKind,
   type Denial,
   perRoute,
+  type PolicySet,
+  type PolicySource,
   type PossibleCallers,
   readAccount,
   type Rule,
@@ -34,13 +36,14 @@ import {
 } from './credential/credential-options.ts'
 import { parseMode, parsePermissive, type PermissiveOptions } from './mode-options.ts'
 import type { ParsedPermissive } from './modes.ts'
-import { RulesInForce } from './rules-in-force.ts'
+import { PolicyRevisions } from './policy-revisions.ts'
 import type { CountersignEvent } from './events.ts'
 import type { MinVersion } from './connection/tls-options.ts'
 import type { GuardSource } from './connection/material-gate.ts'
 import type { GuardTrustScope } from './connection/trust-scope.ts'
 import { checkSource, parseTlsVersion } from './connection/source-options.ts'
-import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
+import { refuseOption } from './refuse-option.ts'
+import { parseLifetime, parseNamespaces, parseTrustScope } from './trust-options.ts'
 import type { VerifiedPeer } from './principal/create-principal.ts'
 import { createPossibleSubjects, createPossibleWorkloads } from './principal/possible-callers.ts'
 
@@ -53,6 +56,12 @@ export interface GuardOptions {
    * by its own `allow`. That default works with Fastify only; Express needs rules.
    */
   readonly rules?: readonly Rule[]
+  /**
+   * DENY and ALLOW policies beside the rules, as a set or from a source such as `policyFiles()` of
+   * `@countersign/policy`. A set may also contain the rules. Without any rules, a request needs an authenticated caller
+   * and an ALLOW policy that matches. Default: none.
+   */
+  readonly policies?: PolicySet | PolicySource
   /**
    * The trust domains whose callers are authenticated. While the source has no bundle for one of them, its callers are
    * refused and a `bundle_empty` warning is reported. Default: only the trust domain of our own SVID at startup,
@@ -130,7 +139,8 @@ export interface DenialBody {
 /** Validated options. */
 export interface ParsedGuardOptions {
   readonly source: GuardSource
-  readonly rules: RulesInForce
+  readonly revisions: PolicyRevisions
+  /** False if every route decides by its own `allow`. */
   readonly hasOwnRules: boolean
   /** The SPIFFE ID of this service at startup. Undefined if the CA does not issue SPIFFE IDs. */
   readonly ownId: SpiffeId | undefined
@@ -157,15 +167,15 @@ export interface ParsedGuardOptions {
 /** Validates every option and applies the defaults. */
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
-  const { source, rules, onExpiry = 'close', authorities, log, formatDenial } = options
+  const { source, rules, policies, onExpiry = 'close', authorities, log, formatDenial } = options
   const now = Date.now()
   checkSource(source, 'createGuard: source')
-  if (onExpiry !== 'close' && onExpiry !== 'refuse') refuse('onExpiry', onExpiry, "'close' or 'refuse'")
+  if (onExpiry !== 'close' && onExpiry !== 'refuse') refuseOption('onExpiry', onExpiry, "'close' or 'refuse'")
   for (const [name, value] of Object.entries({ authorities, log, formatDenial })) {
-    if (value !== undefined && !isCallable(value)) refuse(name, value, 'a function')
+    if (value !== undefined && !isCallable(value)) refuseOption(name, value, 'a function')
   }
   for (const [name, value] of Object.entries({ authorities, formatDenial })) {
-    if (isAsyncFunction(value)) refuse(name, value, 'a synchronous function, because a decision never waits')
+    if (isAsyncFunction(value)) refuseOption(name, value, 'a synchronous function, because a decision never waits')
   }
   const material = source.current
   const scope = parseTrustScope(options, material)
@@ -186,19 +196,18 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
           { localTrustDomain, namespaces, authorities },
           listCredentials(credentials),
         )
-  const compiled = compileRules(rules === undefined ? [{ path: '/**', allow: perRoute() }] : rules, {
-    localTrustDomain,
-    callers,
-  })
+  const given = rules === undefined && policies === undefined ? [{ path: '/**', allow: perRoute() }] : rules
+  const context = { localTrustDomain, callers }
+  const compiled = given === undefined ? undefined : compileRules(given, context)
   return {
     source,
-    rules: new RulesInForce(compiled),
+    revisions: new PolicyRevisions(policies, { ...context, rules: compiled }),
     ownId: material.kind === 'subject' ? undefined : material.svid.spiffeId,
     credentials,
     permissive,
     auditUntil: options.mode === undefined ? undefined : parseMode(options.mode, now),
     isCertificateOptional: needsNoCertificate(credentials) || (permissive !== undefined && now < permissive.until),
-    hasOwnRules: rules !== undefined,
+    hasOwnRules: rules !== undefined || policies !== undefined,
     scope,
     localTrustDomain,
     callers,
@@ -215,6 +224,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
 const knownOptions: readonly string[] = [
   'source',
   'rules',
+  'policies',
   'trustDomains',
   'namespaces',
   'authorities',
@@ -234,59 +244,4 @@ function listCredentials(credentials: ParsedCredentials): ReadonlySet<Credential
   if (credentials.forwarded !== undefined) kinds.add(trustsAnyPeer(credentials) ? 'asserted' : 'forwarded')
   if (credentials.jwtSvid !== undefined) kinds.add('jwt-svid')
   return kinds
-}
-
-function parseTrustScope(options: GuardOptions, material: X509Material | SubjectMaterial): GuardTrustScope {
-  const { identity } = options
-  if (material.kind !== 'subject') {
-    if (identity !== undefined)
-      refuse('identity', identity, 'none with SPIFFE bundles; create the source with ca instead')
-    const localTrustDomain = material.svid.spiffeId.trustDomain
-    const { trustDomains = [localTrustDomain] } = options
-    return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains) }
-  }
-  if (!(identity instanceof SubjectIdentity)) {
-    const ofCopy = isRecord(identity) && 'kind' in identity ? ' of the same copy of @countersign/core' : ''
-    return refuse('identity', identity, `commonName() or dnsName()${ofCopy}, because the source was created with ca`)
-  }
-  for (const name of ['trustDomains', 'namespaces', 'authorities'] as const) {
-    if (options[name] === undefined) continue
-    refuse(name, options[name], `none with a source created with ca; assign authorities in ${identity.kind}()`)
-  }
-  const clientOnly = describeClientOnly(material.certificate)
-  if (clientOnly !== undefined) throw new ConfigurationError('option_invalid', `createGuard: source: ${clientOnly}`)
-  return { kind: 'subject', identity }
-}
-
-function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: OwnCertificate): number | undefined {
-  if (maxCertificateLifetime === undefined) return undefined
-  const limit = parseDuration(maxCertificateLifetime, 'createGuard: maxCertificateLifetime')
-  const tooLong = describeLongLife(own, limit)
-  if (tooLong === undefined) return limit
-  throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
-}
-
-// Bundles can appear and disappear while the service runs, so a missing one is not an error here; `UpdateWarnings`
-// reports it.
-function parseTrustDomains(input: unknown): readonly string[] {
-  return [...new Set(parseStringList(input, 'createGuard: trustDomains').map(parseTrustDomain))]
-}
-
-function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<string> {
-  if (input !== undefined) {
-    const namespaces = parseStringList(input, 'createGuard: namespaces')
-    const bad = namespaces.find((namespace) => !/^[A-Za-z0-9._-]+$/.test(namespace))
-    if (bad !== undefined) refuse('namespaces', bad, 'a namespace without wildcards')
-    return new Set(namespaces)
-  }
-  const { namespace } = readAccount(svid.spiffeId)
-  return new Set(namespace === undefined ? [] : [namespace])
-}
-
-function refuse(option: string, found: unknown, expected: string): never {
-  throw new ConfigurationError(
-    'option_invalid',
-    `createGuard: ${option}: found ${describeValue(found)}, expected ${expected}`,
-    { value: typeof found === 'object' ? option : found },
-  )
 }

@@ -1,6 +1,7 @@
 import type { JwtBundleSource, NoticingJwtBundleSource } from '@countersign/spiffe/jwt'
 import { AuditCounts } from './audit-counts.ts'
 import { Authenticator } from './authenticator.ts'
+import { BreakGlassReports } from './break-glass.ts'
 import { ExchangeExpiry } from './connection/exchange-expiry.ts'
 import { MaterialGate } from './connection/material-gate.ts'
 import { OwnExpiry } from './connection/own-expiry.ts'
@@ -35,14 +36,14 @@ export interface GuardParts {
 
 /** Creates the parts of a guard and connects them. */
 export function createGuardParts(options: ParsedGuardOptions): GuardParts {
-  const { source, rules, permissive, auditUntil, isCertificateOptional, credentials } = options
+  const { source, revisions, permissive, auditUntil, isCertificateOptional, credentials } = options
   const events = new EventLog(options.log)
   const report: Reporter = (event, wasAuthenticated) => events.report(event, wasAuthenticated)
   const material = new MaterialGate(source, options, report)
   const exchanges = new ExchangeExpiry()
   const onStrict = (): void => exchanges.endUnproved()
   const onStart = (): (() => void) => followTokens(credentials.jwtSvid?.bundles, report, () => exchanges.endUnproved())
-  const modes = new Modes({ permissive, auditUntil, rules, report, onStart, onStrict })
+  const modes = new Modes({ permissive, auditUntil, revisions, report, onStart, onStrict })
   const isPermissive = (now: number): boolean => modes.isPermissive(now)
   const isAlwaysOptional = needsNoCertificate(credentials)
   const connections = new PeerConnections(report, {
@@ -56,9 +57,16 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
     isPermissive,
   })
   const audit = new AuditCounts()
-  const reports = new DecisionReports({ registry: connections.registry, report, audit })
-  const outcomes = new DecisionOutcomes({ rules, authenticator, reports, modes })
-  const requests = new RequestAdmission({ rules, material, authenticator, outcomes, modes })
+  const breakGlass = new BreakGlassReports(report)
+  const reports = new DecisionReports({ registry: connections.registry, report, audit, breakGlass })
+  const outcomes = new DecisionOutcomes({ revisions, authenticator, reports, modes })
+  const requests = new RequestAdmission({ revisions, material, authenticator, outcomes, modes })
+  revisions.follow((change) => {
+    report({ type: 'policy', at: Date.now(), ...change })
+    if (change.outcome !== 'loaded') return
+    outcomes.refresh()
+    modes.restartAudits()
+  })
   const ownExpiry = new OwnExpiry((expiring) => {
     report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring })
   })

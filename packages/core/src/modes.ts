@@ -5,7 +5,7 @@ import type { ModeEvent, Reporter } from './events.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { type Readiness, ReadinessTable } from './migration/readiness-table.ts'
 import type { Principal } from './principal/principal.ts'
-import type { RulesInForce } from './rules-in-force.ts'
+import type { PolicyRevisions } from './policy-revisions.ts'
 
 /** Validated options of permissive mode. */
 export interface ParsedPermissive {
@@ -19,7 +19,7 @@ export interface ModeParts {
   readonly permissive: ParsedPermissive | undefined
   /** Epoch milliseconds: the end of audit mode. Undefined if the guard enforces. */
   readonly auditUntil: number | undefined
-  readonly rules: RulesInForce
+  readonly revisions: PolicyRevisions
   readonly report: Reporter
   /** Called when the guard begins to serve. Returns a function that stops what it started. */
   readonly onStart: () => () => void
@@ -39,6 +39,8 @@ export class Modes {
   readonly #readiness: ReadinessTable | undefined
   // What to cancel when the last server closes.
   readonly #timers = new Set<() => void>()
+  // The same for the audits of rules and policies, which another revision replaces.
+  readonly #auditTimers = new Set<() => void>()
   readonly #routes = new Set<string>()
   /** The modes whose end was reported. */
   readonly #ended = new Set<string>()
@@ -78,7 +80,8 @@ export class Modes {
     if (this.#readiness === undefined) return
     const now = Date.now()
     if (!this.isPermissive(now)) return
-    const route = routeName ?? (rule === undefined ? 'no rule' : (this.#parts.rules.full.at(rule)?.route ?? ''))
+    const { rules } = this.#parts.revisions.latest.full
+    const route = routeName ?? (rule === undefined ? 'no rule' : (rules.at(rule)?.route ?? ''))
     const credential = principal?.credential ?? 'anonymous'
     const caller = principal?.name ?? this.#nameOf(request)
     this.#readiness.note({ route, caller, credential, strict: principal === null ? 'deny' : 'allow' }, now)
@@ -96,64 +99,90 @@ export class Modes {
 
   /** Reports the modes once, and from then on their ends. Call it when a server begins to listen. */
   start(): void {
-    const { permissive, auditUntil, rules, onStart } = this.#parts
+    const { permissive, auditUntil, onStart } = this.#parts
     this.stop()
     this.#timers.add(onStart())
     const isFirst = !this.#isStarted
     this.#isStarted = true
-    if (permissive !== undefined) this.#follow('permissive', permissive.until, isFirst)
-    if (auditUntil !== undefined) this.#follow('audit', auditUntil, isFirst)
-    for (const rule of rules.full.rules) {
-      if (rule.auditUntil === undefined) continue
-      const next = rules.describeNext(rule)
-      const about = { rule: rule.index, detail: `${describeRule(rule)} is not enforced; its requests fall to ${next}` }
-      this.#follow('audit', rule.auditUntil, isFirst, about)
-    }
+    if (permissive !== undefined) this.#follow({ mode: 'permissive', until: permissive.until }, isFirst)
+    if (auditUntil !== undefined) this.#follow({ mode: 'audit', until: auditUntil }, isFirst)
+    this.#followAudits(isFirst)
+  }
+
+  /** Reports the audits of rules and policies of another revision. Call it when that revision decides. */
+  restartAudits(): void {
+    for (const cancel of this.#auditTimers) cancel()
+    this.#auditTimers.clear()
+    if (this.#isStarted) this.#followAudits(true)
   }
 
   /** Cancels the timers. Call it when the last server has closed. */
   stop(): void {
-    for (const cancel of this.#timers) cancel()
+    for (const cancel of [...this.#timers, ...this.#auditTimers]) cancel()
     this.#timers.clear()
+    this.#auditTimers.clear()
   }
 
-  #follow(mode: ModeEvent['mode'], until: number, isFirst: boolean, about: Partial<ModeEvent> = {}): void {
+  #followAudits(isFirst: boolean): void {
+    const { latest } = this.#parts.revisions
+    const about = { mode: 'audit', timers: this.#auditTimers, revision: latest.revision } as const
+    for (const rule of latest.full.rules.rules) {
+      if (rule.auditUntil === undefined) continue
+      const detail = `${describeRule(rule)} is not enforced; its requests fall to ${latest.describeNextRule(rule)}`
+      this.#follow({ ...about, until: rule.auditUntil, rule: rule.index, detail }, isFirst)
+    }
+    for (const policy of latest.full.policies?.policies ?? []) {
+      if (policy.auditUntil === undefined) continue
+      const detail = `the policy '${policy.name}' is not enforced; ${latest.describeWithoutPolicy(policy)}`
+      this.#follow({ ...about, until: policy.auditUntil, policy: policy.name, detail }, isFirst)
+    }
+  }
+
+  #follow(temporary: Temporary, isFirst: boolean): void {
+    const { mode, until, timers = this.#timers, detail, ...about } = temporary
     const at = Date.now()
     const end = new Date(until).toISOString()
     if (at >= until) {
       // It ended while no server listened.
-      if (!isFirst) return this.#end(mode, until, about.rule)
-      this.#ended.add(nameMode(mode, about.rule))
-      const detail = `${mode} mode was configured until ${end}, which has passed; the guard is ${strictness[mode]}`
-      this.#parts.report({ type: 'mode', mode, outcome: 'expired', at, until, ...about, detail })
+      if (!isFirst) return this.#end(temporary)
+      this.#ended.add(nameMode(temporary))
+      const found = `${mode} mode was configured until ${end}, which has passed; the guard is ${strictness[mode]}`
+      const outcome = 'expired'
+      this.#parts.report({ type: 'mode', mode, outcome, at, until, ...namesOf(about), detail: detail ?? found })
       return
     }
     if (isFirst) {
       const routes = mode === 'permissive' ? { routes: this.#listAnonymous() } : {}
-      const detail = `${mode} mode lasts until ${end}; ${warnings[mode]}`
-      this.#parts.report({ type: 'mode', mode, outcome: 'started', at, until, detail, ...routes, ...about })
+      const found = `${mode} mode lasts until ${end}; ${warnings[mode]}`
+      const outcome = 'started'
+      this.#parts.report({
+        type: 'mode',
+        mode,
+        outcome,
+        at,
+        until,
+        ...routes,
+        ...namesOf(about),
+        detail: detail ?? found,
+      })
     }
-    this.#timers.add(callAt(until, () => this.#end(mode, until, about.rule)))
+    timers.add(callAt(until, () => this.#end(temporary)))
   }
 
-  #end(mode: ModeEvent['mode'], until: number, rule: number | undefined): void {
-    if (this.#ended.has(nameMode(mode, rule))) return
-    this.#ended.add(nameMode(mode, rule))
+  #end(temporary: Temporary): void {
+    const { mode, until } = temporary
+    if (this.#ended.has(nameMode(temporary))) return
+    this.#ended.add(nameMode(temporary))
     const detail = `${mode} mode has ended; the guard is ${strictness[mode]}`
-    this.#parts.report({
-      type: 'mode',
-      mode,
-      outcome: 'ended',
-      at: Date.now(),
-      until,
-      detail,
-      ...(rule !== undefined && { rule }),
-    })
+    const outcome = 'ended'
+    this.#parts.report({ type: 'mode', mode, outcome, at: Date.now(), until, detail, ...namesOf(temporary) })
     if (mode === 'permissive') this.#parts.onStrict()
   }
 
   #listAnonymous(): readonly string[] {
-    const rules = this.#parts.rules.full.rules.filter(({ allow }) => allow.admitsAnonymous).map(describeRule)
+    const rules = this.#parts.revisions.latest.full.rules.rules
+      .filter(({ allow }) => allow.admitsAnonymous)
+      .map(describeRule)
     return [...rules, ...this.#routes]
   }
 
@@ -169,8 +198,25 @@ export class Modes {
   }
 }
 
-function nameMode(mode: ModeEvent['mode'], rule: number | undefined): string {
-  return `${mode} ${rule ?? ''}`
+/** A mode of the guard, of one rule or of one policy. */
+interface Temporary {
+  readonly mode: ModeEvent['mode']
+  /** Epoch milliseconds. */
+  readonly until: number
+  readonly rule?: number
+  readonly policy?: string
+  readonly revision?: string | undefined
+  /** Default: what the mode of the whole guard means. */
+  readonly detail?: string
+  readonly timers?: Set<() => void>
+}
+
+function nameMode({ mode, rule, policy, revision }: Temporary): string {
+  return `${mode} ${rule ?? ''} ${policy ?? ''} ${revision ?? ''}`
+}
+
+function namesOf({ rule, policy }: Pick<Temporary, 'rule' | 'policy'>): Pick<ModeEvent, 'rule' | 'policy'> {
+  return { ...(rule !== undefined && { rule }), ...(policy !== undefined && { policy }) }
 }
 
 const strictness = { permissive: 'strict', audit: 'enforcing' } as const

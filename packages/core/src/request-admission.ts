@@ -2,18 +2,17 @@ import {
   type CanonicalTarget,
   type CompiledRequirement,
   createDenial,
-  createTargetParser,
-  decide,
+  type Decision,
+  decideLayers,
   decideRequirement,
   decideRoute,
-  decideRules,
   type Denial,
   exactSemantics,
   parsePath,
   type TargetRefusal,
 } from '@countersign/authorization'
 import { Admission, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
-import type { Authentication, Authenticator } from './authenticator.ts'
+import type { Authenticator } from './authenticator.ts'
 import type { ProvenUntil } from './connection/exchange-expiry.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
@@ -22,13 +21,15 @@ import type { DecisionOutcomes, Verdict } from './decision-outcomes.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Modes } from './modes.ts'
-import { isSameCaller } from './principal/is-same-caller.ts'
-import { Principal } from './principal/principal.ts'
-import type { RulesInForce } from './rules-in-force.ts'
+import type { Principal } from './principal/principal.ts'
+import { RequestProofs } from './request-proofs.ts'
+import type { LayersInForce } from './layers-in-force.ts'
+import type { PolicyRevisions } from './policy-revisions.ts'
+import { RequestPolicyFacts } from './request-policy-facts.ts'
 
 /** What `RequestAdmission` uses to decide. */
 export interface AdmissionParts {
-  readonly rules: RulesInForce
+  readonly revisions: PolicyRevisions
   readonly material: MaterialGate
   readonly authenticator: Authenticator
   readonly outcomes: DecisionOutcomes
@@ -47,17 +48,17 @@ export interface ServerRouting {
 }
 
 /**
- * Decides requests in four layers: canonical target, credential, rules, the route's own requirement. Each layer can only
- * take access away. Nothing here throws. A decision waits only for the verification of a credential that was not seen
+ * Decides requests in layers: canonical target, credential, policies, rules, the route's own requirement. Each layer can
+ * only take access away. Nothing here throws. A decision waits only for the verification of a credential that was not seen
  * before, and is then made from the start, so that a change in the meantime counts.
  */
 export class RequestAdmission {
   readonly #parts: AdmissionParts
-  readonly #parseTarget: ReturnType<typeof createTargetParser>
+  readonly #proofs: RequestProofs
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
-    this.#parseTarget = createTargetParser(parts.rules.full.knownMethods)
+    this.#proofs = new RequestProofs(parts)
   }
 
   /**
@@ -69,12 +70,12 @@ export class RequestAdmission {
     // A listener of `checkContinue` emits the same request again.
     if (kept !== undefined && isUnchanged(kept, request)) {
       const { principal } = kept.decided
-      if (this.#authenticate(request, Date.now()) === principal) return principal
+      if (this.#proofs.authenticate(request, Date.now()) === principal) return principal
     }
-    const decided = this.#read(request, server.routing, server.isRouteToCome)
+    const { revisions, outcomes } = this.#parts
+    const decided = this.#read(request, server.routing, server.isRouteToCome, revisions.latest)
     if (!('target' in decided)) return decided
-    const { rules, outcomes } = this.#parts
-    const ruling = decideRules(rules.current(), decided)
+    const ruling = decideLayers(decided.revision.current(), decided)
     return outcomes.settleOnServer(request, decided, ruling, server, this)
   }
 
@@ -91,7 +92,8 @@ export class RequestAdmission {
       const resumed = this.#resume(kept, request, routing.routeAllow, routing.hasEmptyParameter, routeName)
       if (resumed !== undefined) return resumed
     }
-    const decided = this.#read(request, routing, false)
+    const revision = facts?.decided.revision ?? this.#parts.revisions.latest
+    const decided = this.#read(request, routing, false, revision)
     if (!('target' in decided)) {
       return 'effect' in decided ? decided : decided.settled.then(() => this.admit(request, routing))
     }
@@ -99,7 +101,7 @@ export class RequestAdmission {
     const decidedUrl = facts?.isRoutingKnown === true ? facts.url : undefined
     const isRewritten = originalUrl !== undefined && originalUrl !== request.url && originalUrl !== decidedUrl
     const denial = isRewritten ? this.#decideOriginal(originalUrl, decided) : undefined
-    const decision = denial ?? decide(this.#parts.rules.current(), decided)
+    const decision = denial ?? this.#decide(decided)
     const { outcomes } = this.#parts
     // Written out here, because most requests end here, and V8 inlines only short functions.
     const isSettled = decision.effect === 'allow' && kept === undefined && !outcomes.isExtended
@@ -127,19 +129,22 @@ export class RequestAdmission {
 
   /** Decides an authenticated connection by the rules, for the path `/` and an empty method. */
   admitConnection(request: GuardedRequest, principal: Principal | Denial): Principal | Denial {
-    const { outcomes, material, rules } = this.#parts
+    const { outcomes, material, revisions } = this.#parts
     if (isDenial(principal)) return outcomes.report(request, principal, principal.principal)
     const target: CanonicalTarget = { accepted: true, path: '/', isFoldable: false }
     const { generation } = material
+    const revision = revisions.latest
     const decided = {
       principal,
       generation,
+      revision,
       method: '',
       target,
       message: request,
       semantics: exactSemantics,
+      facts: this.#findFacts(request, principal, revision),
     }
-    const verdict = outcomes.settle(request, undefined, decided, decide(rules.current(), decided), undefined)
+    const verdict = outcomes.settle(request, undefined, decided, this.#decide(decided), undefined)
     return verdict ?? principal
   }
 
@@ -169,13 +174,8 @@ export class RequestAdmission {
    * certificate and has the same authorities.
    */
   confirm(request: GuardedRequest, principal: Principal): Principal | Denial {
-    const now = Date.now()
-    const isReadOnce = this.#parts.authenticator.isInjected(request)
-    const again = isReadOnce && now < principal.expiresAt ? principal : this.#authenticate(request, now)
-    if (again === principal || (again instanceof Principal && isSameCaller(again, principal))) return principal
-    if (again !== null && 'effect' in again) return this.refuse(request, again, principal.name)
-    const detail = 'what proved the caller, or its authorities, changed while its request waited'
-    return this.refuse(request, createDenial('evaluation_error', detail), principal.name)
+    const denial = this.#proofs.refuseChanged(request, principal)
+    return denial === undefined ? principal : this.refuse(request, denial, principal.name)
   }
 
   /**
@@ -183,11 +183,7 @@ export class RequestAdmission {
    * epoch milliseconds. Undefined if no longer. Returns a promise if a token has to be verified again.
    */
   findEnd(request: GuardedRequest, principal: Principal | null): ProvenUntil {
-    const again = this.#authenticate(request, Date.now())
-    if (again instanceof PendingCredential) return again.settled.then(() => this.findEnd(request, principal))
-    if (again === null) return principal === null ? this.#parts.modes.permissiveUntil : undefined
-    if (!(again instanceof Principal) || principal === null) return undefined
-    return again === principal || isSameCaller(again, principal) ? again.expiresAt : undefined
+    return this.#proofs.findEnd(request, principal)
   }
 
   /** Publishes the decision about a request at the end of its response, if it waits for that. */
@@ -211,6 +207,7 @@ export class RequestAdmission {
     request: GuardedRequest,
     routing: RequestRouting,
     isRouteToCome: boolean,
+    revision: LayersInForce,
   ): DecidedRequest | Denial | PendingCredential {
     const { semantics = exactSemantics, otherSemantics, routeAllow, hasEmptyParameter } = routing
     const { authenticator, material } = this.#parts
@@ -220,7 +217,7 @@ export class RequestAdmission {
     const { generation } = material
     const principal = authenticator.authenticate(request, trustState, now)
     if (principal instanceof PendingCredential) return principal
-    const target = this.#parseTarget(request, principal === null || !isDenial(principal))
+    const target = revision.parseTarget(request, principal === null || !isDenial(principal))
     if (!target.accepted) return this.#refuse(request, target, principal)
     if (principal !== null && isDenial(principal)) return this.refuse(request, principal, principal.principal)
     const method = request.method ?? ''
@@ -237,7 +234,25 @@ export class RequestAdmission {
       routeAllow,
       hasEmptyParameter,
       isRouteToCome,
+      revision,
+      facts: revision.readsFacts ? this.#findFacts(request, principal, revision) : undefined,
     }
+  }
+
+  #decide(decided: DecidedRequest): Decision {
+    const layers = decided.revision.current()
+    const ruling = decideLayers(layers, decided)
+    return ruling.effect === 'deny' ? ruling : decideRoute(layers.rules, ruling, decided)
+  }
+
+  // Policies may read more of a request than its caller and its target.
+  #findFacts(
+    request: GuardedRequest,
+    principal: Principal | null,
+    { readsFacts }: LayersInForce,
+  ): RequestPolicyFacts | undefined {
+    if (!readsFacts) return undefined
+    return new RequestPolicyFacts(request, () => this.#parts.authenticator.findPolicyPeer(request, principal))
   }
 
   #resume(
@@ -247,24 +262,14 @@ export class RequestAdmission {
     hasEmptyParameter: boolean | undefined,
     routeName: string | undefined,
   ): Verdict | undefined {
-    const { rules, outcomes } = this.#parts
+    const { outcomes } = this.#parts
     const { decided, ruling } = kept.facts
-    if (ruling.isLeftToRoute || !this.#isStillProven(decided, request)) return undefined
+    if (ruling.isLeftToRoute || !this.#proofs.isStillProven(request, decided)) return undefined
     if (routeAllow !== undefined || hasEmptyParameter === true) {
-      const decision = decideRoute(rules.current(), ruling, decided, routeAllow, hasEmptyParameter)
+      const decision = decideRoute(decided.revision.current().rules, ruling, decided, routeAllow, hasEmptyParameter)
       if (decision.effect === 'deny') return outcomes.settle(request, kept, decided, decision, routeName)
     }
-    return outcomes.conclude(request, kept, decided.principal, ruling, routeName)
-  }
-
-  // An earlier hook may have waited for a long time. Under the same material, only time can end a proof, so the
-  // connection is not looked up again. The bundle of a token is not part of the material.
-  #isStillProven({ principal, generation }: DecidedRequest, request: GuardedRequest): boolean {
-    const now = Date.now()
-    const expiresAt = principal === null ? this.#parts.modes.permissiveUntil : principal.expiresAt
-    const isOfMaterial = principal?.credential !== 'jwt-svid'
-    if (isOfMaterial && this.#parts.material.isCurrent(generation, now) && now < expiresAt) return true
-    return this.#authenticate(request, now) === principal
+    return outcomes.conclude(request, kept, ruling, routeName)
   }
 
   // The received target must be allowed too: without a framework, the server would have decided that one.
@@ -273,13 +278,8 @@ export class RequestAdmission {
     if (!target.accepted) return createDenial(target.reason, target.detail)
     const isRouteToCome = facts.routeAllow !== undefined
     const request = { ...facts, target, routeAllow: undefined, isRouteToCome }
-    const decision = decideRules(this.#parts.rules.current(), request)
+    const decision = decideLayers(facts.revision.current(), request)
     return decision.effect === 'deny' ? decision : undefined
-  }
-
-  #authenticate(request: GuardedRequest, now: number): Authentication {
-    const { authenticator, material } = this.#parts
-    return authenticator.authenticate(request, material.latest(now), now)
   }
 
   #refuse(request: GuardedRequest, { reason, detail }: TargetRefusal, principal: Verdict): Denial {

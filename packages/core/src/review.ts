@@ -22,6 +22,8 @@ export type FindingId =
   | 'forwarded_by_any_peer'
   /** A proxy may forward every caller of a trust domain. */
   | 'forwarded_too_much'
+  /** A policy for emergencies is in force. */
+  | 'break_glass'
   /** A rule for every path allows every workload that an accepted authority has certified. */
   | 'rule_for_everyone'
   /** Our own certificate, or that of a connected caller, is valid for a long time. */
@@ -107,7 +109,8 @@ function reviewServer({ server, isAttached, migrationListeners, options }: Revie
 }
 
 function reviewModes({ options, parts }: ReviewedGuard, now: number): readonly Finding[] {
-  const { permissive, auditUntil, credentials, rules } = options
+  const { permissive, auditUntil, credentials, revisions } = options
+  const { rules, policies } = revisions.latest.full
   const findings: Finding[] = []
   if (permissive !== undefined) {
     const end = new Date(permissive.until).toISOString()
@@ -124,7 +127,18 @@ function reviewModes({ options, parts }: ReviewedGuard, now: number): readonly F
       'remove withoutCertificate once all callers have certificates; any recipient of a token can replay it'
     findings.push(createWarning('certificate_optional', found, 'a certificate from every peer', remedy))
   }
-  const audited = rules.full.rules.filter(({ auditUntil: end = 0 }) => now < end).map(({ index }) => `rules[${index}]`)
+  const emergency = (policies?.policies ?? []).filter(({ isBreakGlass }) => isBreakGlass)
+  for (const { name } of emergency) {
+    const found = `the policy '${name}', which is for emergencies`
+    const remedy = 'remove it, or issue its SVIDs only while there is an emergency'
+    findings.push(createWarning('break_glass', found, 'policies that are always in use', remedy))
+  }
+  const audited = [
+    ...rules.rules.filter(({ auditUntil: end = 0 }) => now < end).map(({ index }) => `rules[${index}]`),
+    ...(policies?.policies ?? [])
+      .filter(({ auditUntil: end = 0 }) => now < end)
+      .map(({ name }) => `the policy '${name}'`),
+  ]
   if (auditUntil !== undefined && now < auditUntil) audited.unshift('mode')
   if (audited.length > 0) {
     const remedy = 'see guard.auditReport() for what enforcement would deny, and remove the option'
@@ -149,9 +163,11 @@ function reviewForwarding({ credentials }: ParsedGuardOptions): readonly Finding
   })
 }
 
-function reviewRules({ rules, scope }: ParsedGuardOptions): readonly Finding[] {
-  const { allow, index, pattern } = rules.full.rules.at(-1) ?? {}
-  if (allow === undefined || rules.full.rules.length > 1) return []
+function reviewRules({ revisions, scope }: ParsedGuardOptions): readonly Finding[] {
+  const { rules, policies } = revisions.latest.full
+  const { allow, index, pattern } = rules.rules.at(-1) ?? {}
+  // With ALLOW policies, such a rule only says that callers have to be authenticated.
+  if (allow === undefined || rules.rules.length > 1 || policies?.isAllowRequired === true) return []
   if (pattern?.path !== '' || !pattern.rest) return []
   const isOpen = 'authenticated' in allow.source || 'permitAll' in allow.source
   if (!isOpen) return []

@@ -1,4 +1,4 @@
-import { ServerResponse } from 'node:http'
+import { type Server as HttpServer, ServerResponse } from 'node:http'
 import { Http2ServerResponse } from 'node:http2'
 import type { Server as NetServer } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
@@ -22,6 +22,8 @@ import type { ParsedGuardOptions } from './guard-options.ts'
 import type { GuardParts } from './guard-parts.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { exactRouting, followListener, type ReadRouting, type RecognizeListener } from './listener-routing.ts'
+import { createMigrationListener } from './migration/migration-listener.ts'
+import { type GuardMigrationOptions, parseMigrationOptions } from './mode-options.ts'
 import { type Finding, startupFindings } from './review.ts'
 import { type AdmittedExchange, createServerGate } from './server-gate.ts'
 
@@ -40,8 +42,10 @@ export class ServerAttachments {
   readonly #context: AttachmentContext
   readonly #tlsOptions: IssuedOptions
   readonly #recognizers = new Set<RecognizeListener>()
+  readonly #migrationListeners = new Set<object>()
   readonly #attached = new WeakSet<object>()
   readonly #reported = new Set<string>()
+  #hasStarted = false
 
   constructor(context: AttachmentContext) {
     this.#context = context
@@ -73,7 +77,7 @@ export class ServerAttachments {
   }
 
   /** Describes why a server cannot be behind a migration listener, or returns undefined. */
-  describeUnsuitable(server: object): string | undefined {
+  #describeUnsuitable(server: object): string | undefined {
     if (!this.#attached.has(server)) {
       return 'found a server that is not attached, expected one made with createServer() or attached with guard.attach()'
     }
@@ -120,8 +124,38 @@ export class ServerAttachments {
     this.#attached.add(checked)
   }
 
+  /** The number of listeners that accept TLS and plaintext on one port. */
+  get migrationListeners(): number {
+    return this.#migrationListeners.size
+  }
+
+  /** Creates such a listener; see `Guard.migrationListener`. */
+  createMigrationListener(server: TlsServer, options: GuardMigrationOptions): HttpServer {
+    const { connections, modes } = this.#context.parts
+    const unsuitable = this.#describeUnsuitable(server)
+    if (unsuitable !== undefined)
+      throw new ConfigurationError('server_unsuitable', `guard.migrationListener: ${unsuitable}`)
+    const listener = createMigrationListener(server, {
+      ...parseMigrationOptions(options),
+      onPlaintext: (socket) => connections.registry.addPlaintext(socket),
+      isOpen: () => modes.isPermissive(Date.now()),
+    })
+    // Before the listener of `createMigrationListener`, which starts the TLS server.
+    listener.prependListener('listening', () => {
+      this.#migrationListeners.add(listener)
+      this.reportFindings(server)
+    })
+    listener.on('close', () => this.#migrationListeners.delete(listener))
+    return listener
+  }
+
   #start(server: NetServer): void {
-    this.#context.parts.modes.start()
+    const { parts, options } = this.#context
+    if (options.revisions.hasPolicies && !this.#hasStarted) {
+      parts.events.report({ type: 'policy', at: Date.now(), ...options.revisions.describe() })
+    }
+    this.#hasStarted = true
+    parts.modes.start()
     this.reportFindings(server)
   }
 
@@ -151,7 +185,7 @@ export class ServerAttachments {
   #attachTls(server: TlsServer, admit: RequestGate): void {
     const { parts, options } = this.#context
     const { connections, material, follower } = parts
-    const { minVersion, rules, source } = options
+    const { minVersion, revisions, source } = options
     attachServer(server, {
       connections,
       openssl: material.openssl,
@@ -163,7 +197,7 @@ export class ServerAttachments {
           )
         }),
       admit,
-      decidesAlone: !rules.full.rules.some(({ allow }) => allow.deferToRoute),
+      decidesAlone: !revisions.latest.full.rules.rules.some(({ allow }) => allow.deferToRoute),
       isLoopbackOnly: isInjectingSource(source),
     })
   }

@@ -11,7 +11,7 @@ import { Admission, keepAdmission } from './admission.ts'
 import { checkGuard, createExpress4Error } from './check-arguments.ts'
 import { isExpress4 } from './express-internals.ts'
 import { MiddlewareMark } from './middleware-mark.ts'
-import { haveFoldableRules, readRouting, recognizerFor } from './read-routing.ts'
+import { mayFold, readRouting, recognizerFor } from './read-routing.ts'
 import { readTarget, readUrl, viewRequest } from './read-target.ts'
 import { sendDenial } from './send-denial.ts'
 
@@ -34,8 +34,8 @@ export function countersign(guard: Guard): Middleware {
       'countersign: found a guard without rules, expected createGuard({ rules })',
     )
   }
-  const isFolding = haveFoldableRules(guard.rules)
-  guard.recognize(recognizerFor(guard.rules))
+  const isFolding = mayFold(guard)
+  guard.recognize(recognizerFor(guard))
   const keepsRecords = sharesRecords(guard)
   let checkedPrototype: object | null = null
   const conclude = (verdict: Verdict, read: GuardedRequest, { request, response, next, url }: Waiting): void => {

@@ -22,7 +22,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
   checkGuard(guard, 'createServer', usage)
   checkApp(app, 'createServer', usage)
   const server = createHttpsServer({ ...guard.tlsOptions() }, app)
-  guard.attach(server, { routing: recognizerFor(guard.rules)(app) ?? readUnknown })
+  guard.attach(server, { routing: recognizerFor(guard)(app) ?? readUnknown })
   server.prependListener('listening', () => {
     const error = checkMounting(app, guard) ?? checkRules(guard, app) ?? checkAllows(app, guard)
     if (error === undefined) return
@@ -37,7 +37,7 @@ export function createServer(guard: Guard, app: RequestListener): Server {
 function checkRules(guard: AdapterGuard, app: object): unknown {
   try {
     const { semantics, otherSemantics } = readAppRouting(app)
-    for (const each of [semantics, otherSemantics]) if (each !== undefined) guard.rulesInForce.checkSemantics(each)
+    for (const each of [semantics, otherSemantics]) if (each !== undefined) guard.checkSemantics(each)
     return undefined
   } catch (error) {
     return error

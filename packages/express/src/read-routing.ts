@@ -33,8 +33,8 @@ export function readRouting(
  * Returns the recognizer with which an attached server decides as `countersign()` would. All guards whose rules may
  * fold share one function, and all others share another.
  */
-export function recognizerFor(rules: AdapterGuard['rules']): RecognizeListener {
-  return haveFoldableRules(rules) ? recognizeFolding : recognizePlain
+export function recognizerFor(guard: AdapterGuard): RecognizeListener {
+  return mayFold(guard) ? recognizeFolding : recognizePlain
 }
 
 const recognizeFolding: RecognizeListener = (listener) => recognize(listener, true)
@@ -53,9 +53,9 @@ function readRootRouting(app: object, url: string, isFolding: boolean): RequestR
   return isFolding || isFoldable(url) ? readAppRouting(app) : looseRouting
 }
 
-/** Returns whether different semantics can change how these rules match. */
-export function haveFoldableRules(rules: AdapterGuard['rules']): boolean {
-  return rules.rules.some(({ text }) => isFoldable(text))
+/** Returns whether different semantics can change how the rules match. Policies may be replaced by others that fold. */
+export function mayFold({ rules, hasPolicies }: AdapterGuard): boolean {
+  return hasPolicies || rules.rules.some(({ text }) => isFoldable(text))
 }
 
 // Checks the path only: queries often have capitals, but no router reads them. An escape can stand for a capital.

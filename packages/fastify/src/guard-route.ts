@@ -49,7 +49,7 @@ function findUncovered(
   // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
   const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
   if (known.length === 0) return 'its method is unknown; add it to the methods of a rule that covers the route'
-  for (const rules of guard.rulesInForce.all()) {
+  for (const { rules } of guard.layersInForce.all()) {
     for (const method of known) {
       for (const form of parseFastifyRoute(route.url)) {
         const rule = rules.findCovering(method, form, semantics)

@@ -5,6 +5,7 @@ import type {
   CountersignEvent,
   DenialEvent,
   ModeEvent,
+  PolicyEvent,
   SourceEvent,
 } from '@countersign/core'
 
@@ -31,6 +32,7 @@ export function logToFastify(log: EventLog, deciding: DecidingRequest): (event: 
 
 function levelOf(event: CountersignEvent): 'info' | 'warn' | 'error' {
   if (event.type === 'mode') return levelOfMode(event)
+  if (event.type === 'policy') return levelOfPolicy(event)
   if (event.type !== 'source') return 'warn'
   if (event.outcome === 'refused') return 'error'
   // Closing the source is deliberate.
@@ -46,8 +48,14 @@ function levelOfMode({ outcome }: ModeEvent): 'info' | 'warn' | 'error' {
   return outcome === 'started' ? 'warn' : 'info'
 }
 
+function levelOfPolicy({ outcome }: PolicyEvent): 'info' | 'warn' | 'error' {
+  if (outcome === 'refused') return 'error'
+  return outcome === 'warning' || outcome === 'break-glass' ? 'warn' : 'info'
+}
+
 function describe(event: CountersignEvent): string {
   if (event.type === 'source') return describeSource(event)
+  if (event.type === 'policy') return `policies ${event.outcome}: ${event.detail}`
   if (event.type === 'mode' || event.type === 'review') return event.detail
   const what = describeRequest(event)
   return event.repeated === undefined ? what : `${what}, ${event.repeated} more`

@@ -71,7 +71,7 @@ function register(app: FastifyInstance, options: CountersignPluginOptions): void
   const guard = checkOptions(options)
   checkPlace(app)
   const semantics = readRouterOptions(app.initialConfig)
-  guard.rulesInForce.checkSemantics(semantics)
+  guard.checkSemantics(semantics)
   const deciding = new DecidingRequest()
   // Without a real logger, denials would be lost.
   if (hasLogger(app)) guard.useDefaultLog(logToFastify(app.log, deciding))

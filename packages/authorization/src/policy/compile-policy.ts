@@ -1,4 +1,3 @@
-import { parseDeadline } from '@countersign/spiffe/options'
 import { compileFrom, type FromContext, type FromTests } from './from-tests.ts'
 import { createHeaderTests } from './facts-tests.ts'
 import { type FieldTest, outcomeOf } from './field-test.ts'
@@ -34,7 +33,7 @@ export function compilePolicy(source: Policy, index: number, context: FromContex
     index,
     name,
     action,
-    auditUntil: audit === undefined ? undefined : parseDeadline(audit.until, name, Number.NEGATIVE_INFINITY),
+    auditUntil: audit === undefined ? undefined : Date.parse(audit.until),
     isBreakGlass: breakGlass === true,
     source,
     tests: {

@@ -16,6 +16,8 @@ export class CompiledPolicySet {
   readonly isAllowRequired: boolean
   /** True if a policy reads more of a request than its caller, method and path. */
   readonly readsFacts: boolean
+  /** True if a policy is for emergencies. */
+  readonly hasBreakGlass: boolean
   /** The methods that policies name, which a parser of targets has to accept. */
   readonly methods: ReadonlySet<string>
   readonly #isWithoutRules: boolean
@@ -29,6 +31,7 @@ export class CompiledPolicySet {
     this.policies = policies
     this.#isWithoutRules = isWithoutRules
     this.isAllowRequired = isWithoutRules || policies.some(({ action }) => action === 'ALLOW')
+    this.hasBreakGlass = policies.some(({ isBreakGlass }) => isBreakGlass)
     this.readsFacts = policies.some(({ source }) => readsFacts(source))
     this.methods = new Set(policies.flatMap(({ source }) => source.to?.flatMap(({ methods = [] }) => methods) ?? []))
     this.#kinds = new Set(policies.map(kindOf))

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto'
+import {
+  authenticated,
+  compilePolicies,
+  compileRules,
+  describeRule,
+  type PathSemantics,
+  type PolicySet,
+  type PolicySource,
+  type RequirementContext,
+  type RuleSet,
+} from '@countersign/authorization'
+import { ConfigurationError, CountersignError } from '@countersign/spiffe'
+import { describeThrown, isCallable, isRecord, parseOptions, refuseValue } from '@countersign/spiffe/options'
+import type { PolicyEvent } from './events.ts'
+import { LayersInForce } from './layers-in-force.ts'
+
+/** What policies are compiled with. */
+export interface PolicyContext extends Omit<RequirementContext, 'where'> {
+  /** The rules of `createGuard`. Undefined if it was given none. */
+  readonly rules: RuleSet | undefined
+}
+
+/** What a `PolicyRevisions` reports, without time and type. */
+export type PolicyReport = Omit<PolicyEvent, 'type' | 'at'>
+
+/**
+ * Holds the rules and policies of a guard. A source replaces them as a whole: a request that has begun keeps the revision
+ * it began with, and an invalid update changes nothing.
+ */
+export class PolicyRevisions {
+  /** Replaced at each update, so read it once for each request. */
+  latest: LayersInForce
+  readonly #context: PolicyContext
+  readonly #source: PolicySource | undefined
+  readonly #semantics = new Set<PathSemantics>()
+  #onChange: (report: PolicyReport) => void = () => undefined
+  #compiling: PolicySet | undefined
+  #refusal: string | undefined
+
+  /**
+   * @param policies a set, a source of sets, or undefined
+   * @throws {ConfigurationError} if the first set is invalid
+   */
+  constructor(policies: unknown, context: PolicyContext) {
+    this.#context = context
+    if (policies === undefined) {
+      const rules = context.rules ?? refuseValue('createGuard: rules', undefined, 'rules or policies')
+      this.latest = new LayersInForce({ rules, policies: undefined, revision: undefined })
+      return
+    }
+    this.#source = isSource(policies) ? policies : undefined
+    this.latest = compileSet(isSource(policies) ? policies.current : policies, context)
+  }
+
+  /** True if a policy set is configured, so that rules and policies may change. */
+  get hasPolicies(): boolean {
+    return this.latest.revision !== undefined
+  }
+
+  /** Follows the source, and calls `onChange` after each update and for what the source reports. */
+  follow(onChange: (report: PolicyReport) => void): void {
+    this.#onChange = onChange
+    this.#source?.onUpdate(() => void this.#update())
+    this.#source?.onNotice(({ outcome, detail, code }) => {
+      onChange({ outcome, detail, ...this.#about(), ...(code !== undefined && { code }) })
+    })
+  }
+
+  /** Describes the revision in use. */
+  describe(): PolicyReport {
+    const { rules, policies } = this.latest.full
+    const detail = `${policies?.policies.length ?? 0} policies and ${rules.rules.length} rules decide`
+    return { outcome: 'loaded', detail, ...this.#about() }
+  }
+
+  /**
+   * Checks the rules for the semantics of a router, and those of each later update.
+   *
+   * @throws {ConfigurationError} `rule_unreachable`
+   */
+  checkSemantics(semantics: PathSemantics): void {
+    this.latest.checkSemantics(semantics)
+    this.#semantics.add(semantics)
+  }
+
+  async #update(): Promise<void> {
+    const { current } = this.#source ?? {}
+    // A newer set is compiled once the running compilation ends.
+    if (current === undefined || this.#compiling !== undefined) return
+    this.#compiling = current
+    try {
+      const compiled = compileSet(current, this.#context)
+      for (const semantics of this.#semantics) compiled.checkSemantics(semantics)
+      this.#replace(compiled)
+    } catch (error) {
+      this.#refuse(error)
+    }
+    this.#compiling = undefined
+    if (this.#source?.current !== current) await this.#update()
+  }
+
+  #replace(compiled: LayersInForce): void {
+    const wasRefused = this.#refusal !== undefined
+    this.#refusal = undefined
+    this.latest = compiled
+    if (wasRefused) this.#onChange({ outcome: 'recovered', detail: 'the policies are valid again', ...this.#about() })
+    this.#onChange(this.describe())
+  }
+
+  #refuse(error: unknown): void {
+    const detail = describeThrown(error)
+    if (this.#refusal === detail) return
+    this.#refusal = detail
+    const code = error instanceof CountersignError ? { code: error.code } : {}
+    const remedy = 'the last valid revision stays in use'
+    this.#onChange({ outcome: 'refused', detail: `${detail}; ${remedy}`, ...this.#about(), ...code })
+  }
+
+  #about(): Pick<PolicyReport, 'revision'> {
+    const { revision } = this.latest
+    return revision === undefined ? {} : { revision }
+  }
+}
+
+/**
+ * Compiles a policy set at once, for the start of a service.
+ *
+ * @throws {ConfigurationError} if it is invalid
+ */
+export function compileSet(input: unknown, context: PolicyContext): LayersInForce {
+  const { rules, policies, revision, isAllowRequired } = parseSet(input, context)
+  const compiled = rules === undefined ? outsideSet(context) : refuseRoutes(compileRules(rules, context))
+  const compiledPolicies = compilePolicies(policies, { ...context, isAllowRequired })
+  return new LayersInForce({ rules: compiled, policies: compiledPolicies, revision })
+}
+
+// The rules that decide if the set has none. Documents never loosen authentication.
+function outsideSet(context: PolicyContext): RuleSet {
+  return context.rules ?? compileRules([{ path: '/**', allow: authenticated() }], context)
+}
+
+// Which rules defer to routes is known when the application starts, and must not change later.
+function refuseRoutes(rules: RuleSet): RuleSet {
+  const deferring = rules.rules.find(({ allow }) => allow.deferToRoute)
+  if (deferring === undefined) return rules
+  const message = `policies: found perRoute() in ${describeRule(deferring)}, expected it only in the rules of createGuard, because routes belong to the application`
+  throw new ConfigurationError('rule_invalid', message, { value: deferring.text })
+}
+
+interface ParsedSet {
+  readonly rules: unknown
+  readonly policies: unknown
+  readonly revision: string
+  /** True if only an ALLOW policy can allow a request, because no rules were given. */
+  readonly isAllowRequired: boolean
+}
+
+function parseSet(input: unknown, { rules: ofGuard }: PolicyContext): ParsedSet {
+  const { rules, policies = [], revision } = parseOptions(input, ['rules', 'policies', 'revision'], 'policies')
+  if (rules !== undefined && ofGuard !== undefined) {
+    throw new ConfigurationError(
+      'option_invalid',
+      'policies: found rules in the policy set and in createGuard({ rules }), expected them in one place, because their order decides',
+    )
+  }
+  if (revision !== undefined && (typeof revision !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(revision))) {
+    refuseValue('policies.revision', revision, 'text of at most 128 visible ASCII characters')
+  }
+  const isAllowRequired = rules === undefined && ofGuard === undefined
+  return { rules, policies, revision: revision ?? hashContent({ rules, policies }), isAllowRequired }
+}
+
+function hashContent(content: unknown): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(content, sortKeys)).digest('hex')}`
+}
+
+// The order in which keys were written does not matter.
+function sortKeys(_key: string, value: unknown): unknown {
+  if (!isRecord(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+}
+
+function isSource(value: unknown): value is PolicySource {
+  return isRecord(value) && isCallable(value['onUpdate']) && isCallable(value['onNotice']) && 'current' in value
+}

@@ -1,0 +1,81 @@
+import { isIP } from 'node:net'
+import type { PolicyFacts } from '@countersign/authorization'
+import { readHeaderLines } from './credential/forwarded/strip-headers.ts'
+import type { GuardedRequest } from './guarded-request.ts'
+
+/** The peer of a request's connection, as far as policies depend on it. */
+export interface PolicyPeer {
+  readonly socket: object
+  /**
+   * `direct`: the peer is the caller itself. `listed`: it is a listed proxy. `any`: an unauthenticated proxy, whose word
+   * about addresses is not taken.
+   */
+  readonly kind: 'direct' | 'listed' | 'any'
+}
+
+/** Reads from a request what policies compare. Everything is read when it is first needed. */
+export class RequestPolicyFacts implements PolicyFacts {
+  readonly #request: GuardedRequest
+  readonly #findPeer: () => PolicyPeer
+  readonly #readLines: (name: string) => readonly string[]
+  #peer: PolicyPeer | undefined
+
+  constructor(request: GuardedRequest, findPeer: () => PolicyPeer) {
+    this.#request = request
+    this.#findPeer = findPeer
+    this.#readLines = readHeaderLines(request.rawHeaders)
+  }
+
+  headerLines(name: string): readonly string[] {
+    return this.#readLines(name)
+  }
+
+  get host(): string | undefined {
+    const { httpVersionMajor } = this.#request
+    const [authority] = httpVersionMajor >= 2 ? this.#readLines(':authority') : []
+    return parseHost(authority ?? this.#readLines('host')[0])
+  }
+
+  get port(): number | undefined {
+    const port: unknown = Reflect.get(this.#connected().socket, 'localPort')
+    return typeof port === 'number' ? port : undefined
+  }
+
+  get socketAddress(): string | undefined {
+    const address: unknown = Reflect.get(this.#connected().socket, 'remoteAddress')
+    return typeof address === 'string' ? parseAddress(address) : undefined
+  }
+
+  get remoteAddress(): string | undefined {
+    const { kind } = this.#connected()
+    if (kind === 'direct') return this.socketAddress
+    return kind === 'listed' ? readAppended(this.#readLines('x-forwarded-for')) : undefined
+  }
+
+  #connected(): PolicyPeer {
+    return (this.#peer ??= this.#findPeer())
+  }
+}
+
+// The target parser has checked the syntax. One trailing dot names the same host.
+function parseHost(authority: string | undefined): string | undefined {
+  if (authority === undefined) return undefined
+  const host = authority.startsWith('[') ? authority.slice(0, authority.indexOf(']') + 1) : authority.split(':', 1)[0]
+  return host?.toLowerCase().replace(/\.$/, '')
+}
+
+// A proxy appends the address of its peer to what the caller sent, so only the last element is its own.
+function readAppended(lines: readonly string[]): string | undefined {
+  const last = lines.at(-1)?.split(',').at(-1)?.trim()
+  if (last === undefined) return undefined
+  const [, bracketed] = /^\[([^\]]+)\](?::\d+)?$/.exec(last) ?? []
+  if (bracketed !== undefined) return parseAddress(bracketed)
+  const [, withPort] = /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(last) ?? []
+  return parseAddress(withPort ?? last)
+}
+
+function parseAddress(text: string): string | undefined {
+  // The zone of a link-local address is a name of an interface on this machine.
+  const [address = ''] = text.split('%', 1)
+  return isIP(address) === 0 ? undefined : address
+}
