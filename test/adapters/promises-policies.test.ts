@@ -15,7 +15,18 @@ import { allow as allowExpress, countersign as countersignExpress, createServer 
 import countersign from '@countersign/fastify'
 import { createAuthority, type Peer, Running, serve } from '@countersign/testkit'
 import express from 'express'
-import fc from 'fast-check'
+import {
+  type Arbitrary,
+  array,
+  assert as checkProperty,
+  asyncProperty,
+  constant,
+  constantFrom,
+  option,
+  record,
+  subarray,
+  tuple,
+} from 'fast-check'
 import Fastify from 'fastify'
 import { scale } from '../support/long.ts'
 
@@ -39,36 +50,36 @@ const requests: readonly { readonly method: string; readonly path: string; reado
   { method: 'DELETE', path: '/' },
 ]
 
-const from: fc.Arbitrary<PolicyFrom> = pickFew({
-  callers: fc.constantFrom(['spiffe://saas.example/ns/production/**'], [id('orders')], ['spiffe://partner.example/**']),
-  notServiceAccounts: fc.constantFrom(['production/orders'], ['production/admin-ui']),
-  namespaces: fc.constant(['production', 'testing']),
-  notNamespaces: fc.constantFrom(['staging'], ['staging', 'default']),
-  trustDomains: fc.constantFrom(['saas.example'], ['partner.example']),
-  authorities: fc.constantFrom(['SERVICE_orders'], ['NAMESPACE_staging']),
-  ipBlocks: fc.constantFrom(['127.0.0.0/8'], ['10.0.0.0/8']),
-  notRemoteIpBlocks: fc.constantFrom(['127.0.0.1'], ['10.0.0.0/8']),
+const from: Arbitrary<PolicyFrom> = pickFew({
+  callers: constantFrom(['spiffe://saas.example/ns/production/**'], [id('orders')], ['spiffe://partner.example/**']),
+  notServiceAccounts: constantFrom(['production/orders'], ['production/admin-ui']),
+  namespaces: constant(['production', 'testing']),
+  notNamespaces: constantFrom(['staging'], ['staging', 'default']),
+  trustDomains: constantFrom(['saas.example'], ['partner.example']),
+  authorities: constantFrom(['SERVICE_orders'], ['NAMESPACE_staging']),
+  ipBlocks: constantFrom(['127.0.0.0/8'], ['10.0.0.0/8']),
+  notRemoteIpBlocks: constantFrom(['127.0.0.1'], ['10.0.0.0/8']),
 })
 
-const to: fc.Arbitrary<PolicyTo> = pickFew({
-  methods: fc.constantFrom(['GET'], ['POST', 'DELETE']),
-  paths: fc.constantFrom(['/**'], ['/invoices/*'], ['/admin/users', '/'], ['/café/x']),
-  notPaths: fc.constantFrom(['/admin/**'], ['/invoices/1']),
-  notHosts: fc.constantFrom(['127.0.0.1'], ['api.example']),
+const to: Arbitrary<PolicyTo> = pickFew({
+  methods: constantFrom(['GET'], ['POST', 'DELETE']),
+  paths: constantFrom(['/**'], ['/invoices/*'], ['/admin/users', '/'], ['/café/x']),
+  notPaths: constantFrom(['/admin/**'], ['/invoices/1']),
+  notHosts: constantFrom(['127.0.0.1'], ['api.example']),
 })
 
 const shape = pickFew({
-  from: fc.array(from, { minLength: 1, maxLength: 2 }),
-  to: fc.array(to, { minLength: 1, maxLength: 2 }),
-  when: fc.constantFrom([{ header: 'x-tenant', values: ['a'] }], [{ header: 'x-tenant', notValues: ['b'] }]),
+  from: array(from, { minLength: 1, maxLength: 2 }),
+  to: array(to, { minLength: 1, maxLength: 2 }),
+  when: constantFrom([{ header: 'x-tenant', values: ['a'] }], [{ header: 'x-tenant', notValues: ['b'] }]),
 })
 
-const policies: fc.Arbitrary<readonly Policy[]> = fc
-  .array(fc.tuple(fc.constantFrom('ALLOW', 'DENY'), shape), { maxLength: 3 })
-  .map((entries) => entries.map(([action, each], index) => ({ name: `policy-${index}`, action, ...each })))
+const policies: Arbitrary<readonly Policy[]> = array(tuple(constantFrom('ALLOW', 'DENY'), shape), { maxLength: 3 }).map(
+  (entries) => entries.map(([action, each], index) => ({ name: `policy-${index}`, action, ...each })),
+)
 
-const rules: fc.Arbitrary<readonly Rule[] | undefined> = fc.option(
-  fc.constantFrom<readonly Rule[]>(
+const rules: Arbitrary<readonly Rule[] | undefined> = option(
+  constantFrom<readonly Rule[]>(
     [{ path: '/**', allow: { authenticated: true } }],
     [
       { path: '/admin/**', allow: { hasAuthority: 'SERVICE_admin-ui' } },
@@ -82,8 +93,8 @@ for (const framework of ['Fastify', 'Express'] as const) {
   test(`promise 14: neither a DENY policy nor a route's allow turns a denial into an allow (${framework})`, async (context) => {
     const service = await start(context, framework)
     const seen = { narrowed: 0, denied: 0, allowed: 0 }
-    await fc.assert(
-      fc.asyncProperty(policies, shape, rules, async (base, denied, ruleList) => {
+    await checkProperty(
+      asyncProperty(policies, shape, rules, async (base, denied, ruleList) => {
         const set = ruleList === undefined ? {} : { rules: ruleList }
         await service.replace({ ...set, policies: base })
         const plain = await service.ask('open')
@@ -105,9 +116,9 @@ for (const framework of ['Fastify', 'Express'] as const) {
 }
 
 // With more fields, hardly any request would match.
-function pickFew<Fields extends object>(fields: { readonly [Key in keyof Fields]: fc.Arbitrary<Fields[Key]> }) {
+function pickFew<Fields extends object>(fields: { readonly [Key in keyof Fields]: Arbitrary<Fields[Key]> }) {
   const names = Object.keys(fields)
-  return fc.tuple(fc.subarray(names, { maxLength: 2 }), fc.record(fields)).map(([kept, all]): Partial<Fields> => {
+  return tuple(subarray(names, { maxLength: 2 }), record(fields)).map(([kept, all]): Partial<Fields> => {
     const picked: Partial<Fields> = {}
     for (const name of kept) Reflect.set(picked, name, Reflect.get(all, name))
     return picked

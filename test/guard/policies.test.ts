@@ -15,6 +15,7 @@ import {
   type Policy,
   type PolicyEvent,
 } from '@countersign/core'
+import { forAdapter } from '@countersign/core/adapter'
 import { createAuthority, type Running, serve } from '@countersign/testkit'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 
@@ -177,8 +178,7 @@ test('a replaced set decides from then on; a broken one changes nothing and is r
 test('rules of a replaced set that a router could never reach are refused', async (context) => {
   const policies = createReplaceablePolicies({ rules: [{ path: '/a', allow: authenticated() }] })
   const { guard, events } = await start(context, { policies })
-  // What an adapter does for a router that ignores case.
-  Reflect.apply(Reflect.get(guard, 'checkSemantics'), guard, [{ foldCase: 'ascii', foldTrailingSlash: false }])
+  forAdapter(guard).checkSemantics({ foldCase: 'ascii', foldTrailingSlash: false })
   policies.replace({
     rules: [
       { path: '/a', allow: authenticated() },
@@ -269,10 +269,16 @@ function policyEvents(events: readonly CountersignEvent[]): readonly PolicyEvent
 
 function followDecisions(context: TestContext): readonly DecisionEvent[] {
   const decisions: DecisionEvent[] = []
-  const listener = (event: unknown): void => void decisions.push(event as DecisionEvent)
+  const listener = (event: unknown): void => {
+    if (isDecision(event)) decisions.push(event)
+  }
   subscribe(channels.decision, listener)
   context.after(() => unsubscribe(channels.decision, listener))
   return decisions
+}
+
+function isDecision(event: unknown): event is DecisionEvent {
+  return typeof event === 'object' && event !== null && 'effect' in event
 }
 
 async function until(isDone: () => boolean): Promise<void> {

@@ -1,21 +1,7 @@
 import { isAsyncFunction } from 'node:util/types'
-import {
-  ConfigurationError,
-  type OwnCertificate,
-  parseTrustDomain,
-  type SpiffeId,
-  type SubjectMaterial,
-  type X509Material,
-} from '@countersign/spiffe'
-import { ownCertificateOf, SubjectIdentity } from '@countersign/spiffe/internal'
-import {
-  describeValue,
-  isCallable,
-  isRecord,
-  parseDuration,
-  parseOptions,
-  parseStringList,
-} from '@countersign/spiffe/options'
+import type { SpiffeId } from '@countersign/spiffe'
+import { ownCertificateOf, type SubjectIdentity } from '@countersign/spiffe/internal'
+import { isCallable, parseOptions } from '@countersign/spiffe/options'
 import {
   compileRules,
   type CredentialKind,
@@ -24,7 +10,6 @@ import {
   type PolicySet,
   type PolicySource,
   type PossibleCallers,
-  readAccount,
   type Rule,
 } from '@countersign/authorization'
 import {

@@ -114,10 +114,13 @@ function leaveOut({ rules, policies }: Layers, until: number): Layers {
 
 // Without rules, only ALLOW policies can allow a request.
 function requireAllow(full: CompiledPolicySet, enforced: CompiledPolicySet): void {
-  const hasAllow = ({ policies }: CompiledPolicySet): boolean => policies.some(({ action }) => action === 'ALLOW')
   if (!hasAllow(full) || hasAllow(enforced)) return
   throw new ConfigurationError(
     'option_invalid',
     "policies: found only ALLOW policies in audit mode, expected at least one that is enforced, because without rules a request needs one; to try all of them, use createGuard({ mode: { audit: { until: '…' } } })",
   )
+}
+
+function hasAllow({ policies }: CompiledPolicySet): boolean {
+  return policies.some(({ action }) => action === 'ALLOW')
 }

@@ -112,7 +112,7 @@ export class PolicyRevisions {
     const detail = describeThrown(error)
     if (this.#refusal === detail) return
     this.#refusal = detail
-    const code = error instanceof CountersignError ? { code: error.code } : {}
+    const code: Pick<PolicyReport, 'code'> = error instanceof CountersignError ? { code: String(error.code) } : {}
     const remedy = 'the last valid revision stays in use'
     this.#onChange({ outcome: 'refused', detail: `${detail}; ${remedy}`, ...this.#about(), ...code })
   }
