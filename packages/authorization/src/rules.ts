@@ -107,6 +107,6 @@ function refuseUnreachable(rule: CompiledRule, earlier: readonly CompiledRule[])
   throw new ConfigurationError(
     'rule_unreachable',
     `${describeRule(rule)} is unreachable, because its requests are already decided by ${[...names].join(' and ')}; move it up or remove it`,
-    { value: rule.text },
+    { value: rule.text, where: `rules[${rule.index}]` },
   )
 }
