@@ -14,7 +14,7 @@ import {
   inNamespace,
   permitAll,
 } from '../../packages/authorization/src/requirement.ts'
-import { compileRules } from '../../packages/authorization/src/rules.ts'
+import { compileRules, type RuleSet } from '../../packages/authorization/src/rules.ts'
 import { createCaller } from './caller.ts'
 import { targetOf } from './target-of.ts'
 
@@ -132,7 +132,7 @@ test('is readable as text', () => {
   assert.match(String(explain({})), /^allowed\n/)
 })
 
-function explain(about: Partial<ExplainRequest>): Explanation {
+function explain(about: Partial<ExplainRequest & { readonly rules: RuleSet }>): Explanation {
   return explainDecision({ rules, principal: coreApi, method: 'GET', path: '/', semantics: exactSemantics, ...about })
 }
 

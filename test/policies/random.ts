@@ -6,6 +6,8 @@ import type { CredentialKind, Principal } from '../../packages/authorization/src
 import { createNamedCaller } from '../decision/caller.ts'
 import { factsOf, requestOf, workload } from './request-of.ts'
 
+type Fields = Readonly<Record<string, unknown>>
+
 // Small vocabularies, so that policies and requests meet often.
 const ids = [
   'spiffe://saas.example/ns/production/sa/core-api',
@@ -51,7 +53,7 @@ const authorities = ['READ', 'WRITE', 'ADMIN']
 const methods = ['GET', 'POST', 'PUT']
 
 /** A field and its negative form, of which a value is in at most one. */
-function pair<Value>(field: string, all: readonly Value[], weight: number = 1): fc.Arbitrary<object> {
+function pair<Value>(field: string, all: readonly Value[], weight: number = 1): fc.Arbitrary<Fields> {
   const split = fc
     .tuple(fc.subarray([...all], { minLength: 1, maxLength: Math.min(3, all.length) }), fc.nat({ max: 3 }))
     .map(([chosen, kind]) => {
@@ -63,11 +65,11 @@ function pair<Value>(field: string, all: readonly Value[], weight: number = 1): 
   return fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight, arbitrary: split })
 }
 
-function merge(...parts: readonly fc.Arbitrary<object>[]): fc.Arbitrary<object> {
-  return fc.tuple(...parts).map((found) => Object.assign({}, ...found))
+function merge(...parts: readonly fc.Arbitrary<Fields>[]): fc.Arbitrary<Fields> {
+  return fc.tuple(...parts).map((found) => Object.fromEntries(found.flatMap((part) => Object.entries<unknown>(part))))
 }
 
-const from: fc.Arbitrary<object> = fc.oneof(
+const from: fc.Arbitrary<Fields> = fc.oneof(
   {
     weight: 5,
     arbitrary: merge(
@@ -83,7 +85,7 @@ const from: fc.Arbitrary<object> = fc.oneof(
   },
   { weight: 1, arbitrary: pair('ipBlocks', blocks).map((found) => ({ anonymous: true, ...found })) },
 )
-const to: fc.Arbitrary<object> = merge(
+const to: fc.Arbitrary<Fields> = merge(
   pair('methods', methods),
   pair('paths', pathPatterns, 3),
   pair('hosts', hostPatterns),
@@ -96,9 +98,9 @@ const optionalList = <Entry>(entry: fc.Arbitrary<Entry>): fc.Arbitrary<readonly 
   fc.option(fc.array(entry, { minLength: 1, maxLength: 2 }), { nil: undefined, freq: 2 })
 
 interface Draft {
-  readonly from: readonly object[] | undefined
-  readonly to: readonly object[] | undefined
-  readonly when: readonly object[] | undefined
+  readonly from: readonly Fields[] | undefined
+  readonly to: readonly Fields[] | undefined
+  readonly when: readonly Fields[] | undefined
   readonly kind: string
 }
 
@@ -110,7 +112,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
 })
 
 /** Policies as an application writes them. */
-export const policySet: fc.Arbitrary<readonly object[]> = fc.array(draft, { maxLength: 6 }).map((drafts) =>
+export const policySet: fc.Arbitrary<readonly Fields[]> = fc.array(draft, { maxLength: 6 }).map((drafts) =>
   drafts.map(({ kind, ...fields }, index) => ({
     name: `p${index}`,
     action: kind === 'deny' ? 'DENY' : 'ALLOW',

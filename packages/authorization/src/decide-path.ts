@@ -23,14 +23,18 @@ export interface PathRequest extends Omit<DecisionRequest, 'target' | 'message' 
  */
 export function decidePath(rules: RuleSet, request: PathRequest): Decision {
   const { path, headers = {}, semantics = exactSemantics, ...rest } = request
-  const target = parsePlainTarget(rules, rest.method, path)
+  const target = parsePlainTarget(rules.knownMethods, rest.method, path)
   if (!target.accepted) return createDenial(target.reason, target.detail)
   return decide(rules, { ...rest, target, semantics, message: { headers } })
 }
 
 /** Parses the method and path of a hypothetical request. */
-export function parsePlainTarget(rules: RuleSet, method: string, path: string): CanonicalTarget | TargetRefusal {
+export function parsePlainTarget(
+  knownMethods: ReadonlySet<string>,
+  method: string,
+  path: string,
+): CanonicalTarget | TargetRefusal {
   // A real request also has a Host header.
   const host = { httpVersionMajor: 1, rawHeaders: ['Host', 'localhost'] }
-  return createTargetParser(rules.knownMethods)({ method, url: path, ...host })
+  return createTargetParser(knownMethods)({ method, url: path, ...host })
 }

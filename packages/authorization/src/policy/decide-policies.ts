@@ -1,8 +1,10 @@
 import { decideRules, type DecisionRequest } from '../decide.ts'
 import { createDenial, type Decision, type Denial } from '../denial.ts'
-import { otherSpellings, type PathSemantics } from '../path-semantics.ts'
+import { otherSpellings } from '../path-semantics.ts'
 import type { RuleSet } from '../rules.ts'
 import { type CompiledPolicy, describePolicy } from './compile-policy.ts'
+import { listSemantics } from './list-semantics.ts'
+import { matchPolicy } from './match-policy.ts'
 import type { CompiledPolicySet, PolicyKind } from './policy-set.ts'
 
 /** What decides about a request, apart from its route and an authorizer. */
@@ -29,7 +31,7 @@ export function decideLayers({ policies, rules }: Layers, request: DecisionReque
 export function decidePolicies(set: CompiledPolicySet, request: DecisionRequest): Denial | CompiledPolicy | undefined {
   const denying = findDenying(set, request)
   if (denying !== undefined) {
-    return createDenial('policy_denied', `${describePolicy(denying)} denies this request`, { policy: denying.name })
+    return createDenial('policy_denied', describeDenying(denying, request), { policy: denying.name })
   }
   if (!set.isAllowRequired) return undefined
   const { target, semantics, otherSemantics } = request
@@ -76,10 +78,8 @@ function isReadOnce({ target, semantics, otherSemantics }: DecisionRequest): boo
   return target.decoded === undefined && (otherSemantics === undefined || otherSemantics === semantics)
 }
 
-/** Returns the ways in which routers read the path of a request. */
-export function listSemantics(
-  semantics: PathSemantics,
-  otherSemantics: PathSemantics | undefined,
-): readonly PathSemantics[] {
-  return otherSemantics === undefined || otherSemantics === semantics ? [semantics] : [semantics, otherSemantics]
+function describeDenying(policy: CompiledPolicy, request: DecisionRequest): string {
+  const { outcome, field, because } = matchPolicy(policy, request)
+  const denies = `${describePolicy(policy)} denies this request`
+  return outcome === 'unknown' ? `${denies}, because ${field ?? 'a field'} cannot be compared: ${because}` : denies
 }
