@@ -247,6 +247,39 @@ test('a policy does not open a route to anonymous callers that the rules do not'
   assert.equal((await open.running.as(orders).fetch('/')).status, 200)
 })
 
+test('explain shows every layer, and the first field of a policy that did not match', async (context) => {
+  const { guard } = await start(context, { policies: { policies: [invoices, noExports] } })
+  const caller = id('orders')
+  const allowed = guard.explain({ caller, method: 'GET', path: '/invoices/1' })
+  assert.deepEqual(
+    allowed.layers.map(({ layer, outcome, policy }) => [layer, outcome, policy]),
+    [
+      ['target', 'pass', undefined],
+      ['authentication', 'pass', undefined],
+      ['deny-policies', 'pass', undefined],
+      ['allow-policies', 'pass', 'invoices'],
+      ['rules', 'pass', undefined],
+      ['route', 'skipped', undefined],
+    ],
+  )
+  const denied = guard.explain({ caller, method: 'POST', path: '/invoices/1' })
+  const layer = denied.layers.find((each) => each.layer === 'allow-policies')
+  assert.deepEqual(
+    layer?.policyMisses.map(({ policy, field }) => [policy, field]),
+    [['invoices', 'to[0].methods']],
+  )
+  const address: Policy = { name: 'inside', action: 'DENY', from: [{ notIpBlocks: ['10.0.0.0/8'] }] }
+  const inside = await start(context, { policies: { policies: [invoices, address] } })
+  const ask = (socketAddress?: string): string =>
+    inside.guard.explain({
+      caller,
+      method: 'GET',
+      path: '/invoices/1',
+      ...(socketAddress !== undefined && { socketAddress }),
+    }).decision.effect
+  assert.deepEqual([ask('10.1.2.3'), ask('192.0.2.1'), ask()], ['allow', 'deny', 'deny'])
+})
+
 interface Started {
   readonly guard: Guard
   readonly running: Running

@@ -76,7 +76,7 @@ export function explainQuestion(question: ExplainQuestion, context: ExplainConte
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
   const request = { principal, method, path, headers: headers ?? {}, semantics, otherSemantics, routeAllow }
   return explainDecision({
-    rules: revisions.latest.current().rules,
+    layers: revisions.latest.current(),
     ...request,
     facts: createHypotheticalFacts({ ...question, isProxied: question.proxy !== undefined }),
     ...(authentication !== undefined && { authentication }),
