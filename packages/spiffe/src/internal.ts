@@ -12,6 +12,11 @@ export type { ErrorDetails } from './errors.ts'
 export { SubjectIdentity } from './subject/subject-identity.ts'
 export { createSubjectTrust } from './subject/subject-trust.ts'
 export type { X509Subject } from './subject/x509-subject.ts'
+export { FileFollower } from './source/files/file-follower.ts'
+export { parsePath, parsePollMs } from './source/files/file-plan.ts'
+export { explainFailure } from './source/files/read-file.ts'
+export { type FileListing, type ListedFile, readTogether } from './source/files/read-together.ts'
+export { findPathInterests } from './source/files/watch-interests.ts'
 export { ownCertificateOf } from './source/own-certificate.ts'
 export {
   advanceSourceState,

@@ -1,8 +1,7 @@
 import { SourceError } from '../errors.ts'
-import { FolderWatch } from '../source/files/folder-watch.ts'
+import { FileFollower } from '../source/files/file-follower.ts'
 import type { FileSet } from '../source/files/read-files.ts'
-import { createRefusal, describeRefusal, describeWatchFailure, fastPollMs } from '../source/files/reload-failure.ts'
-import { ReloadSchedule } from '../source/files/reload-schedule.ts'
+import { createRefusal, describeRefusal } from '../source/files/reload-failure.ts'
 import { findInterests } from '../source/files/watch-interests.ts'
 import { advanceSourceState, isReported, type SourceStateEvent, startSourceState } from '../source/source-state.ts'
 import type { SourceNotice } from '../trust/x509-source.ts'
@@ -25,22 +24,20 @@ interface Start {
 
 /** Holds the bundles of files and replaces them when they change. */
 export class ReloadedJwtBundles implements NoticingJwtBundleSource {
-  readonly #set: FileSet
-  readonly #pollMs: number
   readonly #loader: JwtBundleLoader
   readonly #held: ReplaceableJwtBundles
-  readonly #watch: FolderWatch
-  readonly #schedule: ReloadSchedule
+  readonly #follower: FileFollower
   #state = startSourceState('valid')
-  #watchFailure: string | undefined
 
   constructor({ set, pollMs, loader, bundles }: Start) {
-    this.#set = set
-    this.#pollMs = pollMs
     this.#loader = loader
     this.#held = createReplaceableJwtBundles(bundles)
-    this.#schedule = new ReloadSchedule(pollMs, (isRepetition) => this.#reload(isRepetition))
-    this.#watch = new FolderWatch(() => this.#schedule.change())
+    this.#follower = new FileFollower({
+      pollMs,
+      findInterests: () => findInterests(set),
+      load: (isRepetition) => this.#reload(isRepetition),
+      warn: (notice) => this.#held.notify(notice),
+    })
   }
 
   current(): JwtBundles {
@@ -57,12 +54,11 @@ export class ReloadedJwtBundles implements NoticingJwtBundleSource {
 
   /** Starts watching the loaded files. */
   async start(): Promise<void> {
-    await this.#follow()
+    await this.#follower.start()
   }
 
   async close(): Promise<void> {
-    this.#watch.close()
-    await Promise.all([this.#held.close(), this.#schedule.close()])
+    await Promise.all([this.#held.close(), this.#follower.close()])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -86,7 +82,6 @@ export class ReloadedJwtBundles implements NoticingJwtBundleSource {
       if (!(error instanceof SourceError)) throw error
       fail(createRefusal(error))
     }
-    await this.#follow()
     return isSuspect
   }
 
@@ -94,13 +89,5 @@ export class ReloadedJwtBundles implements NoticingJwtBundleSource {
     const { state, notices } = advanceSourceState(this.#state, event)
     this.#state = state
     for (const notice of notices) this.#held.notify(notice)
-  }
-
-  async #follow(): Promise<void> {
-    const { isNew, failure } = await this.#watch.follow(await findInterests(this.#set))
-    if (isNew) this.#schedule.change()
-    this.#schedule.pollEvery(failure === undefined ? this.#pollMs : fastPollMs)
-    if (failure !== undefined && this.#watchFailure === undefined) this.#held.notify(describeWatchFailure(failure))
-    this.#watchFailure = failure
   }
 }

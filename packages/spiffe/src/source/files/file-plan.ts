@@ -144,12 +144,13 @@ function adviseFor(input: unknown, inMemory = 'staticSource()'): string {
 /**
  * Returns the interval in milliseconds at which files are read without a notification.
  *
+ * @param option the name of the option, for messages
  * @throws {ConfigurationError} `option_invalid`
  */
-export function parsePollMs(input: unknown): number {
+export function parsePollMs(input: unknown, option: string = 'pollMs'): number {
   if (input === undefined) return 30_000
   if (typeof input === 'number' && Number.isInteger(input) && input >= 1000 && input <= longestTimeout) return input
-  return refuse(`pollMs: found ${describeValue(input)}, expected whole milliseconds from 1000 to ${longestTimeout}`)
+  return refuse(`${option}: found ${describeValue(input)}, expected whole milliseconds from 1000 to ${longestTimeout}`)
 }
 
 /** `setTimeout` fires immediately for longer delays. */

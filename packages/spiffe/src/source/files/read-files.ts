@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { setTimeout as wait } from 'node:timers/promises'
-import { SourceError } from '../../errors.ts'
+import type { SourceError } from '../../errors.ts'
 import { listBundles } from './bundle-folder.ts'
-import { describeIdentity } from './file-identity.ts'
 import type { OwnPlan, PlannedFile, TrustPlan } from './file-plan.ts'
-import { type FileContent, readFile } from './read-file.ts'
+import type { FileContent } from './read-file.ts'
+import { type ListedFile, readTogether } from './read-together.ts'
 
 /** The files to read. A source of bundles has none of its own. */
 export interface FileSet {
@@ -38,30 +36,11 @@ type TrustFiles =
  * a CA without SPIFFE; `files_unstable` if the files change faster than they can be read
  */
 export async function readFiles(plan: FileSet): Promise<ReadFiles> {
-  for (let attempt = 1; attempt <= mostAttempts; attempt += 1) {
-    const isLast = attempt === mostAttempts
+  const { listing, contents, failed } = await readTogether(async () => {
     const resolved = await resolveTrust(plan)
-    const paths = listPaths(plan.own, resolved.trust)
-    const { contents, failed } = await readAll(paths)
-    const changed = await findChanged(contents)
-    const isSame = isSameList(paths, listPaths(plan.own, (await resolveTrust(plan)).trust))
-    // A file that changes constantly is left out, unless it is required.
-    const isGoodEnough = isLast && [...changed].every((path) => paths.get(path)?.isNeeded === false)
-    if (isSame && (changed.size === 0 || isGoodEnough)) {
-      for (const path of changed) failed.set(path, describeUnstable(`${paths.get(path)?.option} '${path}'`))
-      return collect(resolved, contents, failed)
-    }
-    await wait(pauseMs)
-  }
-  throw describeUnstable('files')
-}
-
-const mostAttempts = 5
-const pauseMs = 50
-
-function describeUnstable(what: string): SourceError {
-  const message = `found ${what} that changed during each of ${mostAttempts} attempts to read, expected a complete set that does not change`
-  return new SourceError('files_unstable', message)
+    return { ...resolved, paths: listPaths(plan.own, resolved.trust) }
+  })
+  return collect(listing, contents, failed)
 }
 
 /** Returns the files of our own key and chain. */
@@ -81,14 +60,6 @@ async function resolveTrust({ trust }: FileSet): Promise<ResolvedTrust> {
   return { trust: { kind: 'bundles', files }, failures }
 }
 
-interface ListedPath {
-  /** For messages. */
-  readonly option: string
-  /** Whether there is no material without this file. */
-  readonly isNeeded: boolean
-  readonly mostBytes: number
-}
-
 /** For a key or a chain. */
 const mostOwnBytes = 2 ** 20
 
@@ -96,8 +67,8 @@ const mostOwnBytes = 2 ** 20
 const mostBundleBytes = 4 * 2 ** 20
 
 /** Lists each path once, so that a key and a chain in one file come from the same read. */
-function listPaths(own: OwnPlan | undefined, trust: TrustFiles): ReadonlyMap<string, ListedPath> {
-  const paths = new Map<string, ListedPath>()
+function listPaths(own: OwnPlan | undefined, trust: TrustFiles): ReadonlyMap<string, ListedFile> {
+  const paths = new Map<string, ListedFile>()
   const add = (files: Iterable<PlannedFile>, isNeeded: boolean, mostBytes: number): void => {
     for (const { option, path, passphraseFile } of files) {
       if (!paths.has(path)) paths.set(path, { option, isNeeded, mostBytes })
@@ -109,39 +80,6 @@ function listPaths(own: OwnPlan | undefined, trust: TrustFiles): ReadonlyMap<str
   add(listOwn(own), true, mostOwnBytes)
   add(trust.files.values(), trust.kind === 'ca', mostBundleBytes)
   return paths
-}
-
-interface ReadContents {
-  readonly contents: ReadonlyMap<string, FileContent>
-  /** By path. */
-  readonly failed: Map<string, SourceError>
-}
-
-async function readAll(paths: ReadonlyMap<string, ListedPath>): Promise<ReadContents> {
-  const contents = new Map<string, FileContent>()
-  const failed = new Map<string, SourceError>()
-  for (const [path, { option, isNeeded, mostBytes }] of paths) {
-    try {
-      contents.set(path, await readFile(option, path, mostBytes))
-    } catch (error) {
-      if (isNeeded || !(error instanceof SourceError)) throw error
-      failed.set(path, error)
-    }
-  }
-  return { contents, failed }
-}
-
-async function findChanged(contents: ReadonlyMap<string, FileContent>): Promise<ReadonlySet<string>> {
-  const changed = new Set<string>()
-  for (const [path, { identity }] of contents) {
-    const now = await stat(path, { bigint: true }).then(describeIdentity, () => undefined)
-    if (now !== identity) changed.add(path)
-  }
-  return changed
-}
-
-function isSameList(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>): boolean {
-  return [...before.keys()].join('\0') === [...after.keys()].join('\0')
 }
 
 function collect(

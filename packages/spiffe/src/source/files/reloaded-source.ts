@@ -1,11 +1,10 @@
 import { CertificateError, SourceError } from '../../errors.ts'
 import type { NoticingSource, SourceNotice } from '../../trust/x509-source.ts'
 import type { FilePlan } from './file-plan.ts'
-import { FolderWatch } from './folder-watch.ts'
+import { FileFollower } from './file-follower.ts'
 import { findOpenMode } from './key-permission.ts'
 import type { MaterialLoader } from './material-loader.ts'
-import { causeOf, createRefusal, describeRefusal, describeWatchFailure, fastPollMs } from './reload-failure.ts'
-import { ReloadSchedule } from './reload-schedule.ts'
+import { causeOf, createRefusal, describeRefusal } from './reload-failure.ts'
 import type { ReplaceableSource } from '../replaceable-source.ts'
 import { advanceSourceState, isReported, type SourceStateEvent, startSourceState } from '../source-state.ts'
 import { findInterests } from './watch-interests.ts'
@@ -15,18 +14,20 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
   readonly #plan: FilePlan
   readonly #loader: MaterialLoader<Material>
   readonly #held: ReplaceableSource<Material>
-  readonly #watch: FolderWatch
-  readonly #schedule: ReloadSchedule
+  readonly #follower: FileFollower
   #state = startSourceState('valid')
   #openMode: string | undefined
-  #watchFailure: string | undefined
 
   constructor(plan: FilePlan, loader: MaterialLoader<Material>, held: ReplaceableSource<Material>) {
     this.#plan = plan
     this.#loader = loader
     this.#held = held
-    this.#schedule = new ReloadSchedule(plan.pollMs, (isRepetition) => this.#reload(isRepetition))
-    this.#watch = new FolderWatch(() => this.#schedule.change())
+    this.#follower = new FileFollower({
+      pollMs: plan.pollMs,
+      findInterests: () => findInterests(plan),
+      load: (isRepetition) => this.#reload(isRepetition),
+      warn: (notice) => held.notify(notice),
+    })
   }
 
   get current(): Material {
@@ -44,12 +45,11 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
   /** Starts watching the loaded files, and reports the faults of their bundles. */
   async start(): Promise<void> {
     await this.#warnOfOpenKey()
-    await this.#follow()
+    await this.#follower.start()
   }
 
   async close(): Promise<void> {
-    this.#watch.close()
-    await Promise.all([this.#held.close(), this.#schedule.close()])
+    await Promise.all([this.#held.close(), this.#follower.close()])
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -71,7 +71,6 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
       isSuspect = !this.#fail(describeFailure(error), isRepetition)
     }
     await this.#warnOfOpenKey()
-    await this.#follow()
     return isSuspect
   }
 
@@ -103,16 +102,6 @@ export class ReloadedSource<Material> implements NoticingSource<Material> {
       this.#held.notify({ outcome: 'warning', code: 'key_readable_by_all', detail })
     }
     this.#openMode = detail
-  }
-
-  async #follow(): Promise<void> {
-    const { isNew, failure } = await this.#watch.follow(await findInterests(this.#plan))
-    if (isNew) this.#schedule.change()
-    this.#schedule.pollEvery(failure === undefined ? this.#plan.pollMs : fastPollMs)
-    if (failure !== undefined && this.#watchFailure === undefined) {
-      this.#held.notify(describeWatchFailure(failure))
-    }
-    this.#watchFailure = failure
   }
 }
 
