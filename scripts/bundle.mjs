@@ -19,7 +19,8 @@ async function bundle(folder) {
   const { exports, bin = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { outputFiles } = await build({
     absWorkingDir: folder,
-    entryPoints: [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)],
+    // An entry that is a file of data is published as it is.
+    entryPoints: [...Object.values(exports).flatMap((entry) => entry.default ?? []), ...Object.values(bin)],
     outbase: 'dist',
     outdir: 'bundle',
     bundle: true,

@@ -5,9 +5,10 @@
 import { basename, join } from 'node:path'
 import { createConsumer } from './check/consumer.mjs'
 import { listTarballs, packPackages, tarballChecks } from './check/tarballs.mjs'
-import { cache, install, runNode } from './setup.mjs'
+import { cache, generate, install, runNode } from './setup.mjs'
 
 install()
+generate()
 run('types (tsc -b)', () => runNode(['node_modules/typescript/bin/tsc', '-b']))
 run('lint (oxlint)', () => runNode(['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings']))
 run('format (oxfmt)', () => runNode(['node_modules/oxfmt/bin/oxfmt', '--check']))

@@ -60,8 +60,15 @@ function installFrom(folder, more) {
   writeFileSync(stamp, wanted)
 }
 
+/** Writes the code that the compiler cannot produce, if its sources have changed. */
+export function generate() {
+  const { status, output } = runNode(['scripts/generate.mjs'])
+  if (status !== 0) fail(`Generating code for @countersign/policy failed:\n${output}`)
+}
+
 /** Compiles the given projects and their references, or the whole workspace by default. */
 export function build(...projects) {
+  generate()
   const args = ['node_modules/typescript/bin/tsc', '-b', ...projects]
   if (runShown('compiling', process.execPath, args) === 0) return
   fail(

@@ -11,7 +11,9 @@ export function createConsumer() {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-consumer-'))
   const write = (name, text) => writeFileSync(join(folder, name), text)
   const manifests = readdirSync(join(root, 'packages')).map((name) => readJson(join(root, 'packages', name)))
-  const entries = manifests.flatMap(({ name, exports }) => Object.keys(exports).map((path) => name + path.slice(1)))
+  const entries = manifests.flatMap(({ name, exports }) =>
+    Object.keys(exports).flatMap((path) => (path.endsWith('.json') ? [] : [name + path.slice(1)])),
+  )
 
   write('package.json', '{ "private": true, "type": "module" }')
   // The output prevents a bundler from removing unused exports.

@@ -15,7 +15,7 @@ import { createWorkbench, production, type Workbench } from './workbench.ts'
 import { admitNow } from '../support/admit-now.ts'
 
 // Those of spiffe and authorization have tests of their own.
-const names = ['core', 'fastify', 'express', 'client', 'workload-api', 'testkit']
+const names = ['core', 'fastify', 'express', 'client', 'workload-api', 'policy', 'testkit']
 const pages = names.map((name) => readPage(`packages/${name}/README.md`))
 const page: Page = {
   name: 'packages/*/README.md',
@@ -46,7 +46,7 @@ after(async () => {
 })
 
 testBlocks(page, () => bench)
-testPrinted(page, () => bench, ['testkit.ts'])
+testPrinted(page, () => bench, ['testkit.ts', 'load.ts'])
 
 for (const name of readdirSync(join(root, 'packages'))) {
   test(`the README of ${name} starts with a sentence, the install command and an example`, () => {

@@ -10,12 +10,14 @@ const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 const folders: Readonly<Record<string, readonly string[]>> = {
   spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source', 'jwt'],
   core: ['connection', 'credential', 'principal', 'migration', 'outgoing'],
+  policy: ['yaml', 'schema', 'document', 'worker', 'files'],
 }
 
 // The root files of a package that all its folders may import; they need no folder at run time themselves.
 const shared: Readonly<Record<string, readonly string[]>> = {
   spiffe: ['errors.ts', 'options.ts'],
   core: ['errors.ts', 'events.ts'],
+  policy: ['policy-document.ts'],
 }
 
 // The packages of Countersign that each package imports.
@@ -27,6 +29,13 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     '@countersign/spiffe',
     '@countersign/spiffe/internal',
     '@countersign/spiffe/jwt',
+    '@countersign/spiffe/options',
+  ],
+  policy: [
+    '@countersign/authorization',
+    '@countersign/spiffe',
+    '@countersign/spiffe/id',
+    '@countersign/spiffe/internal',
     '@countersign/spiffe/options',
   ],
   fastify: ['@countersign/core', '@countersign/core/adapter'],
@@ -66,6 +75,7 @@ const doors: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: { 'structured-headers': 'credential/forwarded/client-cert.ts' },
   express: {},
   fastify: { 'fastify-plugin': 'plugin.ts' },
+  policy: { '#validator': 'schema/find-faults.ts', '#worker': 'worker/run-worker.ts', 'js-yaml': 'yaml/' },
   spiffe: {
     '#lazy': 'certificate/decode.ts',
     jose: 'jwt/verify-signature.ts',

@@ -19,6 +19,7 @@ for (const name of names) {
       'bundle',
       ...(name === 'cli' ? [] : ['dist/**/*.d.ts']),
       ...(name === 'workload-api' ? ['proto'] : []),
+      ...(name === 'policy' ? ['schema.json'] : []),
       ...(name === 'spiffe' || name === 'authorization' ? ['lazy'] : []),
       'README.md',
       'LICENSE',

@@ -1,0 +1,96 @@
+import type { Policy, Rule } from '@countersign/authorization'
+import { findFaults, isDocument } from '../schema/find-faults.ts'
+import { LineIndex } from '../yaml/line-index.ts'
+import { readYaml, type PathStep } from '../yaml/read-yaml.ts'
+import { checkEntries } from './check-entries.ts'
+import type { DocumentProblem, ParsedDocument, PolicyDocument } from '../policy-document.ts'
+
+/** Options of `parsePolicyDocument`. */
+export interface ParseDocumentOptions {
+  /** The name of the document in problems and in `declaredAt`, such as `billing.yaml`. */
+  readonly name: string
+}
+
+/**
+ * Parses a document in YAML or JSON, and reports all its problems. For tools: a service uses `policyFiles`, which
+ * parses outside of the event loop.
+ *
+ * @example
+ * const { problems, policies } = parsePolicyDocument(text, { name: 'billing.yaml' })
+ * for (const problem of problems) console.error(describeProblem(problem))
+ */
+export function parsePolicyDocument(text: string, { name }: ParseDocumentOptions): ParsedDocument {
+  if (text.length > mostLength) {
+    return refuse(name, [{ ...start(name), found: `${text.length} characters`, expected: `at most ${mostLength}` }])
+  }
+  const { value, faults, locate } = readYaml(text)
+  const lines = new LineIndex(text)
+  const place = (offset: number): Pick<DocumentProblem, 'file' | 'line' | 'column'> => ({
+    file: name,
+    ...lines.placeOf(offset),
+  })
+  if (faults.length > 0) {
+    const problems = faults.map(({ offset, path, ...fault }) => ({
+      ...place(offset),
+      path: describePath(path),
+      ...fault,
+    }))
+    return refuse(name, problems)
+  }
+  const differences = findFaults(value)
+  const found = [...differences, ...checkEntries(value, differences)]
+  if (found.length > 0 || !isDocument(value)) {
+    const problems = found.slice(0, mostProblems).map(({ path, part, ...fault }) => ({
+      ...place(locate(path, part)),
+      path: describePath(path),
+      ...fault,
+    }))
+    return refuse(name, problems)
+  }
+  const declare = (list: string, index: number): string => {
+    const { line, column } = lines.placeOf(locate([list, index]))
+    return `${name}:${line}:${column}`
+  }
+  return accept(name, value, declare)
+}
+
+/** As the limit of a file: a document is UTF-8, so it has no more characters than bytes. */
+const mostLength = 16 * 2 ** 20
+
+/** A document with more problems is usually not one of ours. */
+const mostProblems = 100
+
+/** Gives every rule and policy the place where it was written, and the audit mode of the document. */
+function accept(
+  name: string,
+  { audit, rules, policies = [] }: PolicyDocument,
+  declare: (list: string, index: number) => string,
+): ParsedDocument {
+  const inherited = audit === undefined ? {} : { audit }
+  return {
+    name,
+    problems: [],
+    rules: rules?.map((rule, index): Rule => ({ ...inherited, ...rule, declaredAt: declare('rules', index) })),
+    policies: policies.map((policy, index): Policy => ({
+      ...inherited,
+      ...policy,
+      declaredAt: declare('policies', index),
+    })),
+  }
+}
+
+function refuse(name: string, problems: readonly DocumentProblem[]): ParsedDocument {
+  const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column)
+  return { name, problems: sorted, rules: undefined, policies: [] }
+}
+
+function start(name: string): Pick<DocumentProblem, 'file' | 'line' | 'column' | 'path'> {
+  return { file: name, line: 1, column: 1, path: '' }
+}
+
+/** Returns a path as errors of rules in code write it: `rules[3].allow.callers[0]`. */
+function describePath(path: readonly PathStep[]): string {
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${step}`))
+    .join('')
+}

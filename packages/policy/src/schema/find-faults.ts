@@ -1,0 +1,120 @@
+import { type SchemaFault, validateDocument } from '#validator'
+import { describeValue, findNearest } from '@countersign/spiffe/options'
+import type { PolicyDocument } from '../policy-document.ts'
+import type { PathStep } from '../yaml/read-yaml.ts'
+
+/** A difference between a value and the schema. */
+export interface FieldFault {
+  readonly path: readonly PathStep[]
+  /** Whether the name of the field is at fault, or its value. */
+  readonly part: 'key' | 'value'
+  readonly found: string
+  readonly expected: string
+  readonly nearest?: string
+}
+
+/** Returns true if a value is a document of the schema; whether its values are meaningful is checked elsewhere. */
+export function isDocument(value: unknown): value is PolicyDocument {
+  return validateDocument(value)
+}
+
+/** Returns all differences between a value and the schema. */
+export function findFaults(value: unknown): readonly FieldFault[] {
+  if (validateDocument(value)) return []
+  return (validateDocument.errors ?? []).flatMap((fault) => describeFault(fault, value) ?? [])
+}
+
+function describeFault(fault: SchemaFault, document: unknown): FieldFault | undefined {
+  const { keyword, params, instancePath, data } = fault
+  // The fault inside `then` or `else` is reported.
+  if (keyword === 'if') return undefined
+  const path = parsePointer(instancePath, document)
+  if (keyword === 'additionalProperties') return describeUnknown(path, String(params['additionalProperty']), fault)
+  const at = { path, part: 'value' as const }
+  if (keyword === 'required') {
+    return { ...at, found: `no ${String(params['missingProperty'])}`, expected: 'that field, which is required' }
+  }
+  if (keyword === 'minProperties' || keyword === 'maxProperties') return { ...at, ...describeCount(fault) }
+  if (keyword === 'minItems' || keyword === 'minLength') {
+    return { ...at, found: describeValue(data), expected: keyword === 'minItems' ? 'at least one entry' : 'text' }
+  }
+  return { ...at, found: describeValue(data), ...describeExpected(fault) }
+}
+
+// Known names with the same beginning or a similar spelling.
+function describeUnknown(path: readonly PathStep[], name: string, { parentSchema }: SchemaFault): FieldFault {
+  const known = Object.keys(Object(parentSchema?.['properties'] ?? {}))
+  const nearest = findNearest(name, known)
+  const reason = onlyInCode.get(name)
+  const allowed = reason ?? `one of ${known.filter((each) => each !== '$schema').join(', ')}`
+  return {
+    path: [...path, name],
+    part: 'key',
+    found: `the unknown field ${describeValue(name)}`,
+    expected: allowed,
+    ...(nearest !== undefined && reason === undefined && { nearest }),
+  }
+}
+
+const onlyInCode: ReadonlyMap<string, string> = new Map([
+  ['custom', 'a requirement that is data; a function exists only in code'],
+  ['perRoute', "another requirement; perRoute() belongs to the application's routes and exists only in code"],
+  ['declaredAt', 'no such field; it is added when the document is parsed'],
+])
+
+function describeCount({ data, keyword, parentSchema }: SchemaFault): Pick<FieldFault, 'found' | 'expected'> {
+  const names = Object.keys(Object(data))
+  const found = names.length === 0 ? 'an empty mapping' : `only ${names.join(', ')}`
+  if (keyword === 'maxProperties') {
+    return { found: names.join(' and '), expected: 'exactly one field; combine several with allOf or anyOf' }
+  }
+  const known = Object.keys(Object(parentSchema?.['properties'] ?? {}))
+  return { found, expected: `${names.length === 0 ? 'at least one' : 'also one'} of ${known.join(', ')}` }
+}
+
+function describeExpected({ keyword, schema, data }: SchemaFault): Pick<FieldFault, 'expected' | 'nearest'> {
+  switch (keyword) {
+    case 'const':
+      return { expected: String(schema) }
+    case 'enum': {
+      const known = Array.isArray(schema) ? schema.map(String) : []
+      const nearest = typeof data === 'string' ? findNearest(data, known) : undefined
+      return { expected: `one of ${known.join(', ')}`, ...(nearest !== undefined && { nearest }) }
+    }
+    case 'minimum':
+    case 'maximum':
+      return { expected: `a number of ${keyword === 'minimum' ? 'at least' : 'at most'} ${String(schema)}` }
+    case 'type':
+      return { expected: describeType(schema, data) }
+    default:
+      return { expected: `a value that satisfies '${keyword}'` }
+  }
+}
+
+function describeType(type: unknown, data: unknown): string {
+  const names = (Array.isArray(type) ? type : [type]).map((name) => types.get(String(name)) ?? String(name))
+  const isUnquoted = type === 'string' && (typeof data === 'number' || typeof data === 'boolean')
+  return `${names.join(' or ')}${isUnquoted ? ', in quotes' : ''}`
+}
+
+const types: ReadonlyMap<string, string> = new Map([
+  ['string', 'text'],
+  ['integer', 'a whole number'],
+  ['boolean', 'true or false'],
+  ['array', 'a list'],
+  ['object', 'a mapping'],
+])
+
+/** A pointer does not distinguish the index of a list from the name of a field, but the value does. */
+function parsePointer(pointer: string, document: unknown): readonly PathStep[] {
+  let value = document
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((escaped) => {
+      const name = escaped.replaceAll('~1', '/').replaceAll('~0', '~')
+      const step = Array.isArray(value) ? Number(name) : name
+      value = Reflect.get(Object(value), name)
+      return step
+    })
+}
