@@ -63,6 +63,6 @@ export {
   type Requirement,
   serviceAccounts,
 } from './requirement.ts'
-export { type CompiledRule, describeRule, type Rule } from './rule.ts'
+export { checkRule, type CompiledRule, describeRule, type Rule } from './rule.ts'
 export { compileRules, type RuleSet } from './rules.ts'
 export { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './target.ts'

@@ -9,6 +9,7 @@ import {
 import { compileRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 import type { Allowed } from './denial.ts'
 import { httpMethods } from './http-methods.ts'
+import { parseRequirement, refuseLoneAnonymous } from './parse-requirement.ts'
 import { parsePathPattern, type SegmentPattern } from './path-pattern.ts'
 import { refuseRule } from './refuse-rule.ts'
 import type { Requirement } from './requirement.ts'
@@ -35,6 +36,8 @@ export interface Rule {
    * enforced: the next rule that matches decides. Afterwards it is enforced without a restart.
    */
   readonly audit?: { readonly until: string }
+  /** Where the rule was written, such as `billing.yaml:12:5`. For messages only. */
+  readonly declaredAt?: string
 }
 
 /** A validated rule. */
@@ -66,23 +69,48 @@ export interface CompiledRule {
  */
 export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
-  const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash', 'audit'], where)
-  const { path, methods, allow, allowEncodedSlash, audit } = options
-  const pattern = parsePathPattern(path, `${where}.path`)
+  const { allow, pattern, methods, allowEncodedSlash, auditUntil } = parseFields(input, where)
   const text = pattern.rest ? `${pattern.path}/**` : pattern.path
-  const parsedMethods = methods === undefined ? undefined : parseMethods(methods, `${where}.methods`)
   return Object.freeze({
     index,
     text,
-    route: parsedMethods === undefined ? text : `${[...parsedMethods].join(', ')} ${text}`,
+    route: methods === undefined ? text : `${[...methods].join(', ')} ${text}`,
     pattern,
-    methods: parsedMethods,
+    methods,
     allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
-    allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
-    auditUntil: audit === undefined ? undefined : parseAudit(audit, `${where}.audit`),
+    allowEncodedSlash,
+    auditUntil,
     allowed: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: false }),
     leftToRoute: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: true }),
   })
+}
+
+/**
+ * Checks one rule as far as that is possible without knowing the guard: whether callers can meet it, or it can be
+ * reached, is not checked.
+ *
+ * @throws {ConfigurationError} as `parseRule` does
+ */
+export function checkRule(input: unknown, where: string): void {
+  const { allow } = parseFields(input, where)
+  refuseLoneAnonymous(parseRequirement(allow, `${where}.allow`), `${where}.allow`)
+}
+
+type ParsedFields = Pick<CompiledRule, 'pattern' | 'methods' | 'allowEncodedSlash' | 'auditUntil'> & {
+  readonly allow: unknown
+}
+
+function parseFields(input: unknown, where: string): ParsedFields {
+  const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash', 'audit', 'declaredAt'], where)
+  const { path, methods, allow, allowEncodedSlash, audit } = options
+  const pattern = parsePathPattern(path, `${where}.path`)
+  return {
+    allow,
+    pattern,
+    methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
+    allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
+    auditUntil: audit === undefined ? undefined : parseAudit(audit, `${where}.audit`),
+  }
 }
 
 /** Returns the name of a rule for messages. */

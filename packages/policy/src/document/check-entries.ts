@@ -1,4 +1,5 @@
-import { parseRequirement } from '@countersign/authorization'
+import { checkRule, parsePolicies } from '@countersign/authorization'
+import { ConfigurationError } from '@countersign/spiffe/id'
 import { describeThrown, isRecord } from '@countersign/spiffe/options'
 import type { FieldFault } from '../schema/find-faults.ts'
 import type { PathStep } from '../yaml/read-yaml.ts'
@@ -14,31 +15,41 @@ export function checkEntries(document: unknown, known: readonly FieldFault[]): r
     return [{ path: [], part: 'value', found: 'neither rules nor policies', expected: 'one of them, or both' }]
   }
   const faulty = new Set(known.map(({ path: [list, index] }) => `${list}[${index}]`))
-  const check = (list: string, entries: unknown, parse: (entry: unknown, where: string) => unknown): FieldFault[] => {
+  const check = (list: string, entries: unknown, parse: (entry: unknown) => void): FieldFault[] => {
     if (!Array.isArray(entries)) return []
     return entries.flatMap((entry: unknown, index) => {
-      const where = `${list}[${index}]`
-      return faulty.has(where) ? [] : findFault(() => parse(entry, where), [list, index])
+      return faulty.has(`${list}[${index}]`) ? [] : findFault(() => parse(entry), [list, index])
     })
   }
-  return check('rules', rules, (rule, where) => parseRequirement(isRecord(rule) && rule['allow'], `${where}.allow`))
+  return [
+    ...check('rules', rules, (rule) => checkRule(rule, entryPlace)),
+    ...check('policies', policies, (policy) => void parsePolicies([policy], 'policies')),
+  ]
 }
 
-function findFault(parse: () => unknown, entry: readonly PathStep[]): readonly FieldFault[] {
+/** In messages of one rule, which are corrected to its own place. */
+const entryPlace = 'rules[0]'
+
+function findFault(parse: () => void, entry: readonly PathStep[]): readonly FieldFault[] {
   try {
     parse()
     return []
   } catch (error) {
-    return [describeRefusal(describeThrown(error), entry)]
+    return [describeRefusal(error, entry)]
   }
 }
 
-/** Splits a message of the form `<place>: found <value>, expected <what>`, which all these functions use. */
-function describeRefusal(message: string, entry: readonly PathStep[]): FieldFault {
-  const [, where, found, expected] = /^([^\s:]+): found (.*?), expected (.*)$/s.exec(message) ?? []
-  if (where === undefined || found === undefined || expected === undefined) {
-    return { path: entry, part: 'value', found: message, expected: 'a valid entry' }
-  }
-  const steps = [...where.matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, name, index]) => name ?? Number(index))
-  return { path: steps, part: 'value', found, expected }
+/**
+ * Splits a message of the form `<place>: found <value>, expected <what>`. Its place begins with the first entry of the
+ * list, because each entry is checked alone.
+ */
+function describeRefusal(error: unknown, entry: readonly PathStep[]): FieldFault {
+  const message = describeThrown(error)
+  const where = error instanceof ConfigurationError ? error.where : undefined
+  const [, found = message, expected = 'a valid entry'] =
+    where !== undefined && message.startsWith(`${where}: found `)
+      ? (/^found (.*?)(?:, expected |, which )(.*)$/s.exec(message.slice(where.length + 2)) ?? [])
+      : []
+  const steps = [...(where ?? '').matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, name, index]) => name ?? Number(index))
+  return { path: [...entry, ...steps.slice(2)], part: 'value', found, expected }
 }

@@ -8,6 +8,7 @@ export type PolicyWarningCode =
   | 'allow_negative_callers'
   | 'audit_over'
   | 'deny_everything'
+  | 'empty_entry'
   | 'path_without_subtree'
   | 'split_entry'
 
@@ -53,6 +54,8 @@ function findAuditOver({ audit }: Rule | Policy, now: number): readonly Finding[
 function findInPolicy({ action, from, to, when }: Policy): readonly Finding[] {
   return [
     ...(from === undefined && to === undefined && when === undefined ? [describeUnlimited(action)] : []),
+    ...findEmpty('from', from),
+    ...findEmpty('to', to),
     ...findSplit('from', from),
     ...findSplit('to', to),
     ...(action === 'ALLOW' ? (from ?? []).flatMap(findWeakCallers) : []),
@@ -66,6 +69,17 @@ function describeUnlimited(action: Policy['action']): Finding {
     : { code: 'deny_everything', message: 'it denies every request; add from, to or when' }
 }
 
+/** An entry without fields makes the other entries meaningless. */
+function findEmpty(field: 'from' | 'to', entries: readonly object[] = []): readonly Finding[] {
+  if (entries.every((entry) => Object.keys(entry).length > 0)) return []
+  return [
+    {
+      code: 'empty_entry',
+      message: `an entry of ${field} is empty and matches everything; leave out ${field} instead`,
+    },
+  ]
+}
+
 /** Entries are alternatives. Entries with one field each, all different, were probably meant as one entry. */
 function findSplit(field: 'from' | 'to', entries: readonly object[] = []): readonly Finding[] {
   const names = entries.map((entry) => Object.keys(entry))
@@ -77,6 +91,7 @@ function findSplit(field: 'from' | 'to', entries: readonly object[] = []): reado
 
 function findWeakCallers(entry: PolicyFrom): readonly Finding[] {
   const names = Object.keys(entry)
+  if (names.length === 0) return []
   if (names.every((name) => addresses.includes(name))) {
     const message =
       'every authenticated caller with one of these addresses matches, because an address identifies no caller; add callers'
