@@ -18,7 +18,13 @@ test('a language server flags an unknown field of a rule, and accepts a valid do
     [3, 4],
   )
   assert.match(unknown.map(({ message }) => message).join('\n'), /"allow"[^]*alow is not allowed/)
-  const valid = write('rules:', '  - path: /a', '    allow: { hasAuthority: SERVICE_core-api }', '  - path: /b', '    allow: [spiffe://a.example/b]')
+  const valid = write(
+    'rules:',
+    '  - path: /a',
+    '    allow: { hasAuthority: SERVICE_core-api }',
+    '  - path: /b',
+    '    allow: [spiffe://a.example/b]',
+  )
   assert.deepEqual(await server.open('file:///project/valid.yaml', valid), [])
 })
 
