@@ -70,6 +70,10 @@ for (const setup of setups) {
         { name: 'no-loopback', action: 'DENY', from: [{ remoteIpBlocks: ['127.0.0.0/8'] }] },
       ])
       assert.equal(await ask(denying, orders, headers), 403)
+      const local = await start(context, setup, [
+        { name: 'local', action: 'ALLOW', from: [{ remoteIpBlocks: ['127.0.0.0/8'] }] },
+      ])
+      assert.equal(await ask(local, orders, headers), 200)
       const bySocket = await start(context, setup, [
         { name: 'loopback', action: 'ALLOW', from: [{ ipBlocks: ['127.0.0.1'] }] },
       ])

@@ -245,6 +245,18 @@ test('a policy does not open a route to anonymous callers that the rules do not'
   })
   assert.equal((await open.running.as(null).fetch('/')).status, 401)
   assert.equal((await open.running.as(orders).fetch('/')).status, 200)
+  const named = await start(context, {
+    permissive,
+    rules: [{ path: '/**', allow: permitAll() }],
+    policies: { policies: [{ name: 'no-anonymous', action: 'DENY', from: [{ anonymous: true }] }] },
+  })
+  assert.equal((await named.running.as(null).fetch('/')).status, 401)
+  assert.equal((await named.running.as(orders).fetch('/')).status, 200)
+  const denials = named.events.filter((event) => event.type === 'denial')
+  assert.deepEqual(
+    denials.map(({ policy }) => policy),
+    ['no-anonymous'],
+  )
 })
 
 test('explain shows every layer, and the first field of a policy that did not match', async (context) => {

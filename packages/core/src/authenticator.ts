@@ -102,10 +102,11 @@ export class Authenticator {
   /** Returns the denial that an anonymous caller receives: it has to authenticate first (RFC 9110 §15.5.2). */
   challenge(denial: Denial): Denial {
     if (denial.status !== 403) return denial
-    const { reason, detail, rule, missing } = denial
+    const { reason, detail, rule, policy, missing } = denial
     const about = {
       challenge: this.#challenge,
       ...(rule !== undefined && { rule }),
+      ...(policy !== undefined && { policy }),
       ...(missing !== undefined && { missing }),
     }
     return createDenial(reason, detail, about)

@@ -16,7 +16,7 @@ export function createHypotheticalFacts(stated: StatedFacts): PolicyFacts {
   const { headers, host, port, socketAddress, remoteAddress, isProxied } = stated
   return {
     headerLines: (name) => (headers === undefined ? undefined : findLines(headers, name)),
-    host: host?.toLowerCase().replace(/\.$/, ''),
+    host,
     port,
     socketAddress,
     remoteAddress: remoteAddress ?? (isProxied ? undefined : socketAddress),

@@ -33,7 +33,7 @@ export class RequestPolicyFacts implements PolicyFacts {
   get host(): string | undefined {
     const { httpVersionMajor } = this.#request
     const [authority] = httpVersionMajor >= 2 ? this.#readLines(':authority') : []
-    return parseHost(authority ?? this.#readLines('host')[0])
+    return authority ?? this.#readLines('host')[0]
   }
 
   get port(): number | undefined {
@@ -55,13 +55,6 @@ export class RequestPolicyFacts implements PolicyFacts {
   #connected(): PolicyPeer {
     return (this.#peer ??= this.#findPeer())
   }
-}
-
-// The target parser has checked the syntax. One trailing dot names the same host.
-function parseHost(authority: string | undefined): string | undefined {
-  if (authority === undefined) return undefined
-  const host = authority.startsWith('[') ? authority.slice(0, authority.indexOf(']') + 1) : authority.split(':', 1)[0]
-  return host?.toLowerCase().replace(/\.$/, '')
 }
 
 // A proxy appends the address of its peer to what the caller sent, so only the last element is its own.

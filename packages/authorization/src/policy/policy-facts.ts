@@ -5,7 +5,7 @@
 export interface PolicyFacts {
   /** The lines of a header, in the order received. Empty if it is absent; undefined if headers are not known. */
   headerLines(name: string): readonly string[] | undefined
-  /** The host of `:authority` or `Host`, without the port, in lower case. */
+  /** `:authority` or `Host` as received. It is compared without its port and without case. */
   readonly host: string | undefined
   /** The local port of the connection. */
   readonly port: number | undefined
