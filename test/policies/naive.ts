@@ -174,6 +174,8 @@ function matchSegments(pattern: string, text: string): boolean {
   const wanted = pattern.split('/')
   const found = text.split('/')
   const isSubtree = wanted.at(-1) === '**'
+  // The ID of a trust domain is not below it.
+  if (isSubtree && wanted.length === 2) return found.length > 1 && found[0] === wanted[0]
   if (isSubtree) wanted.pop()
   if (isSubtree ? found.length < wanted.length : found.length !== wanted.length) return false
   return wanted.every((segment, index) => segment === '*' || segment === found[index])

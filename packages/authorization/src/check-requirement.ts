@@ -1,3 +1,4 @@
+import type { SpiffeId } from '@countersign/spiffe/id'
 import { describeValue, ignoreRejection } from '@countersign/spiffe/options'
 import type { CredentialKind, Principal } from './principal.ts'
 import { compileCallerPatterns } from './pattern.ts'
@@ -102,8 +103,11 @@ export function checkAllAuthorities(authorities: readonly string[], named: Named
 }
 
 /** Creates the test of `callers`. A principal without a SPIFFE ID never matches. */
-export function checkCallers(patterns: readonly string[], named: Named): RequirementTest {
-  const isListed = compileCallerPatterns(patterns)
+export function checkCallers(
+  patterns: readonly string[],
+  named: Named,
+  isListed: (caller: SpiffeId) => boolean = compileCallerPatterns(patterns),
+): RequirementTest {
   return checkPrincipal(
     ({ spiffeId }) => spiffeId !== undefined && isListed(spiffeId),
     'caller_not_listed',

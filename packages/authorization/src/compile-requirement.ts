@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
 import type { PossibleCallers } from './possible-callers.ts'
 import { parseRequirement, refuseLoneAnonymous } from './parse-requirement.ts'
+import { createSegmentTest } from './policy/caller-tree.ts'
 import type { CredentialKind } from './principal.ts'
 import { refuseUnmeetable } from './refuse-unmeetable.ts'
 import type { Requirement } from './requirement.ts'
@@ -46,6 +47,11 @@ export interface RequirementContext {
   readonly localTrustDomain: string | undefined
   /** The callers that can exist. A requirement that none of them can meet is refused. Default: not checked. */
   readonly callers?: PossibleCallers | undefined
+  /**
+   * Compares caller patterns segment by segment, without regular expressions: for rules from documents. The verdicts are
+   * the same. Default: false.
+   */
+  readonly comparesSegments?: boolean | undefined
 }
 
 /**
@@ -138,14 +144,17 @@ type SpiffeRequirement = Extract<
 
 function compileSpiffeTest(
   source: SpiffeRequirement,
-  { where, localTrustDomain, named }: PartContext,
+  { where, localTrustDomain, named, comparesSegments }: PartContext,
 ): RequirementTest {
   if (localTrustDomain === undefined) {
     const [kind = ''] = Object.keys(source)
     const message = `${where}: found ${kind}, expected a requirement that does not use SPIFFE IDs, such as hasAuthority(), because callers of a CA without SPIFFE have none`
     throw new ConfigurationError('rule_invalid', message, { value: kind })
   }
-  if ('callers' in source) return checkCallers(source.callers, named)
+  if ('callers' in source) {
+    const { callers } = source
+    return checkCallers(callers, named, comparesSegments === true ? createSegmentTest(callers) : undefined)
+  }
   if ('serviceAccounts' in source) return checkServiceAccounts(source.serviceAccounts, localTrustDomain, named)
   if ('inNamespace' in source) return checkNamespaces(source.inNamespace, localTrustDomain, named)
   return checkTrustDomains(source.inTrustDomain, named)

@@ -23,11 +23,12 @@ export {
   type Explanation,
   type ExplainRequest,
 } from './explain.ts'
+export { runInTurns, type Turns } from './in-turns.ts'
 export { isCredentialKind, parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'
 export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'
 export { type CompiledPolicy, describePolicy } from './policy/compile-policy.ts'
-export { compilePolicies, type PolicyContext } from './policy/compile-policies.ts'
+export { compilePolicies, compilePoliciesInTurns, type PolicyContext } from './policy/compile-policies.ts'
 export { decideLayers, decidePolicies, findAllowingPolicy, type Layers } from './policy/decide-policies.ts'
 export type { PolicyMiss } from './policy/explain-policies.ts'
 export type { MatchOutcome } from './policy/field-test.ts'
@@ -64,5 +65,5 @@ export {
   serviceAccounts,
 } from './requirement.ts'
 export { checkRule, type CompiledRule, describeRule, type Rule } from './rule.ts'
-export { compileRules, type RuleSet } from './rules.ts'
+export { compileRules, compileRulesInTurns, type RuleSet } from './rules.ts'
 export { type CanonicalTarget, createTargetParser, parsePath, type TargetRefusal } from './target.ts'

@@ -36,8 +36,13 @@ export function parsePathPattern(input: unknown, where: string): SegmentPattern 
       refuseRule(where, input, `'*' or '**' as a whole segment instead of '${segment}'`)
     }
   }
-  const rest = input.endsWith('/**')
-  return Object.freeze({ path: rest ? input.slice(0, -'/**'.length) : input, rest })
+  return readPathPattern(input)
+}
+
+/** Returns the pattern of a path that was parsed before. */
+export function readPathPattern(text: string): SegmentPattern {
+  const rest = text.endsWith('/**')
+  return Object.freeze({ path: rest ? text.slice(0, -'/**'.length) : text, rest })
 }
 
 function refuseCharacters(text: string, where: string): void {

@@ -1,5 +1,6 @@
 import type { SegmentPattern } from './path-pattern.ts'
 import { BoundedCache, CacheMemory } from './bounded-cache.ts'
+import { runAtOnce } from './in-turns.ts'
 
 /** What an index needs of a rule. */
 export interface IndexedRule {
@@ -30,8 +31,20 @@ export function createRuleIndex<Rule extends IndexedRule>(
   patternOf: (rule: Rule) => SegmentPattern,
   memory: CacheMemory = new CacheMemory(),
 ): RuleIndex<Rule> {
+  return runAtOnce(buildRuleIndex(rules, patternOf, memory))
+}
+
+/** Builds the same index in steps, one for each rule. */
+export function* buildRuleIndex<Rule extends IndexedRule>(
+  rules: readonly Rule[],
+  patternOf: (rule: Rule) => SegmentPattern,
+  memory: CacheMemory,
+): Generator<undefined, RuleIndex<Rule>> {
   const root = createNode<Rule>()
-  for (const rule of rules) insert(root, rule, patternOf(rule))
+  for (const rule of rules) {
+    insert(root, rule, patternOf(rule))
+    yield
+  }
   const found = new Map<string, BoundedCache<Rule | typeof nothing>>()
   return {
     find: (path, method) => {

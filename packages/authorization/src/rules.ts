@@ -2,7 +2,8 @@ import { ConfigurationError } from '@countersign/spiffe/id'
 import { refuseValue } from '@countersign/spiffe/options'
 import type { RequirementContext } from './compile-requirement.ts'
 import { type CompiledRule, describeRule, parseRule } from './rule.ts'
-import { createRuleIndex, type RuleIndex } from './rule-index.ts'
+import { runAtOnce, runInTurns, type Turns } from './in-turns.ts'
+import { buildRuleIndex, type RuleIndex } from './rule-index.ts'
 import { exactSemantics, foldPattern, foldTarget, semanticsKey, type PathSemantics } from './path-semantics.ts'
 import type { SegmentPattern } from './path-pattern.ts'
 import type { PathSpelling } from './escaped-path.ts'
@@ -66,7 +67,18 @@ export class RuleSet {
    * ones
    */
   checkSemantics(semantics: PathSemantics): void {
-    const index = this.#index(semantics)
+    runAtOnce(this.prepare(semantics))
+  }
+
+  /**
+   * Does the same in steps, one for each rule.
+   *
+   * @throws {ConfigurationError} as `checkSemantics` does
+   */
+  *prepare(semantics: PathSemantics): Generator<undefined, void> {
+    const key = semanticsKey(semantics)
+    const built = this.#indexes[key] ?? (yield* this.#build(semantics))
+    const index = (this.#indexes[key] ??= built)
     for (const rule of this.rules) {
       const pattern = foldPattern(rule.pattern, semantics)
       const methods = rule.methods === undefined ? [undefined] : [...rule.methods]
@@ -75,15 +87,16 @@ export class RuleSet {
         return first !== undefined && first.index < rule.index ? [first] : []
       })
       if (earlier.length === methods.length) refuseUnreachable(rule, earlier)
+      yield
     }
   }
 
   #index(semantics: PathSemantics): RuleIndex<CompiledRule> {
-    return (this.#indexes[semanticsKey(semantics)] ??= createRuleIndex(
-      this.rules,
-      (rule) => foldPattern(rule.pattern, semantics),
-      this.#memory,
-    ))
+    return (this.#indexes[semanticsKey(semantics)] ??= runAtOnce(this.#build(semantics)))
+  }
+
+  #build(semantics: PathSemantics): Generator<undefined, RuleIndex<CompiledRule>> {
+    return buildRuleIndex(this.rules, (rule) => foldPattern(rule.pattern, semantics), this.#memory)
   }
 }
 
@@ -94,11 +107,39 @@ export class RuleSet {
  * `rule_unreachable` for a rule that can never decide
  */
 export function compileRules(input: unknown, context: Omit<RequirementContext, 'where'>): RuleSet {
+  return runAtOnce(compileInSteps(input, context, [exactSemantics]))
+}
+
+/**
+ * Compiles rules as `compileRules` does, in turns, so that many rules do not delay requests. The rules are also indexed and
+ * checked for these semantics.
+ *
+ * @throws {ConfigurationError} as `compileRules` does
+ */
+export async function compileRulesInTurns(
+  input: unknown,
+  context: Omit<RequirementContext, 'where'>,
+  turns: Turns,
+  semantics: readonly PathSemantics[] = [],
+): Promise<RuleSet> {
+  return runInTurns(compileInSteps(input, context, [exactSemantics, ...semantics]), turns)
+}
+
+function* compileInSteps(
+  input: unknown,
+  context: Omit<RequirementContext, 'where'>,
+  semantics: readonly PathSemantics[],
+): Generator<undefined, RuleSet> {
   if (!Array.isArray(input)) refuseValue('rules', input, 'a list of rules')
   if (input.length === 0) refuseValue('rules', input, 'at least one rule')
-  const parsed = Array.from(input, (rule: unknown, index) => parseRule(rule, index, context))
+  const given: readonly unknown[] = Array.from<unknown>(input)
+  const parsed: CompiledRule[] = []
+  for (const [index, rule] of given.entries()) {
+    parsed.push(parseRule(rule, index, context))
+    yield
+  }
   const rules = new RuleSet(Object.freeze(parsed))
-  rules.checkSemantics(exactSemantics)
+  for (const each of semantics) yield* rules.prepare(each)
   return rules
 }
 

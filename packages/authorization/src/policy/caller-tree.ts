@@ -1,5 +1,4 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
-import { parseCallerPattern } from '../pattern.ts'
 
 /** The callers of one trust domain that a pattern names. A `*` segment matches any one segment. */
 export interface CallerKey {
@@ -9,12 +8,32 @@ export interface CallerKey {
   readonly rest: boolean
 }
 
+/** Returns the SPIFFE ID of the only caller that a key names, or undefined if it names several. */
+export function findOnlyCaller({ trustDomain, segments, rest }: CallerKey): string | undefined {
+  return rest || segments.includes('*') ? undefined : `spiffe://${trustDomain}/${segments.join('/')}`
+}
+
 /** Returns the key of a caller pattern that was parsed before. */
 export function createCallerKey(pattern: string): CallerKey {
-  const { trustDomain, path } = parseCallerPattern(pattern, 'callers')
-  const segments = path.slice(1).split('/')
-  const rest = segments.at(-1) === '**'
-  return { trustDomain, segments: rest ? segments.slice(0, -1) : segments, rest }
+  const [trustDomain = '', ...segments] = pattern.slice('spiffe://'.length).split('/')
+  if (segments.at(-1) !== '**') return { trustDomain, segments, rest: false }
+  // `spiffe://a.example/**` does not match the ID of the trust domain itself, as with micromatch.
+  return { trustDomain, segments: segments.length === 1 ? ['*'] : segments.slice(0, -1), rest: true }
+}
+
+/** Creates the test whether a caller matches one of these patterns, which were parsed before. */
+export function createSegmentTest(patterns: readonly string[]): (caller: SpiffeId) => boolean {
+  return createKeyTest(patterns.map(createCallerKey))
+}
+
+/** Creates the test whether a caller matches one of these keys. Workloads named in full are looked up. */
+export function createKeyTest(keys: readonly CallerKey[]): (caller: SpiffeId) => boolean {
+  const ids = keys.map(findOnlyCaller)
+  const names = new Set(ids)
+  if (!names.has(undefined)) return (caller) => names.has(caller.toString())
+  const tree = new CallerTree<true>()
+  for (const [index, key] of keys.entries()) if (ids[index] === undefined) tree.add(key, () => true)
+  return (caller) => names.has(caller.toString()) || tree.has(caller)
 }
 
 /** A value for each caller pattern, compared segment by segment. The cost does not depend on the number of patterns. */

@@ -1,3 +1,5 @@
+import { runAtOnce, runInTurns, type Turns } from '../in-turns.ts'
+import { exactSemantics, type PathSemantics } from '../path-semantics.ts'
 import { refuseRule } from '../refuse-rule.ts'
 import type { PossibleCallers } from '../possible-callers.ts'
 import { type CallerKind, refuseImpossible, refuseImpossibleCredentials } from '../refuse-unmeetable.ts'
@@ -27,23 +29,44 @@ export interface PolicyContext {
  * `rule_invalid` also if a policy names callers that cannot exist
  */
 export function compilePolicies(policies: unknown, context: PolicyContext): CompiledPolicySet {
-  const compiled: CompiledPolicy[] = []
-  for (const policy of compileEach(policies, context)) compiled.push(policy)
-  return new CompiledPolicySet(Object.freeze(compiled), context.isAllowRequired)
+  return runAtOnce(compileInSteps(policies, context, []))
 }
 
-/** Compiles policies one after the other. */
-export function* compileEach(policies: unknown, context: PolicyContext): Generator<CompiledPolicy, void> {
+/**
+ * Compiles policies as `compilePolicies` does, in turns, so that many policies do not delay requests. The policies are also
+ * indexed for exact matching and for these semantics.
+ *
+ * @throws {ConfigurationError} as `compilePolicies` does
+ */
+export async function compilePoliciesInTurns(
+  policies: unknown,
+  context: PolicyContext,
+  turns: Turns,
+  semantics: readonly PathSemantics[] = [],
+): Promise<CompiledPolicySet> {
+  return runInTurns(compileInSteps(policies, context, [exactSemantics, ...semantics]), turns)
+}
+
+function* compileInSteps(
+  policies: unknown,
+  context: PolicyContext,
+  semantics: readonly PathSemantics[],
+): Generator<undefined, CompiledPolicySet> {
   const where = 'policies'
   const parse = createPolicyParser(where)
   const shared = { localTrustDomain: context.localTrustDomain, readAddress: createAddressReader() }
+  const compiled: CompiledPolicy[] = []
   for (const [index, input] of checkPolicyList(policies, where).entries()) {
     const policy = parse(input, index)
     for (const [place, from] of (policy.from ?? []).entries()) {
       checkCallers(from, policy.action, `${where}[${index}].from[${place}]`, context)
     }
-    yield compilePolicy(policy, index, shared)
+    compiled.push(compilePolicy(policy, index, shared))
+    yield
   }
+  const set = new CompiledPolicySet(Object.freeze(compiled), context.isAllowRequired)
+  for (const each of semantics) yield* set.prepare(each)
+  return set
 }
 
 function checkCallers(

@@ -13,6 +13,8 @@ export interface CompiledPolicy {
   /** Epoch milliseconds: the policy is in audit mode until then. Undefined if it is enforced. */
   readonly auditUntil: number | undefined
   readonly isBreakGlass: boolean
+  /** True if it reads more of a request than its caller, method and path. */
+  readonly readsFacts: boolean
   readonly source: Policy
   readonly tests: PolicyTests
 }
@@ -35,6 +37,7 @@ export function compilePolicy(source: Policy, index: number, context: FromContex
     action,
     auditUntil: audit === undefined ? undefined : Date.parse(audit.until),
     isBreakGlass: breakGlass === true,
+    readsFacts: readsFacts(source),
     source,
     tests: {
       from: from?.map((entry, place) => compileFrom(entry, `from[${place}]`, action, context)),
@@ -49,8 +52,7 @@ export function describePolicy({ name, source: { declaredAt } }: CompiledPolicy)
   return declaredAt === undefined ? `policy '${name}'` : `policy '${name}' (${declaredAt})`
 }
 
-/** Returns whether a policy reads more of a request than its caller, method and path. */
-export function readsFacts({ from, to, when }: Policy): boolean {
+function readsFacts({ from, to, when }: Policy): boolean {
   return (
     when !== undefined ||
     from?.some((entry) => factsOfFrom.some((field) => entry[field] !== undefined)) === true ||

@@ -1,6 +1,7 @@
+import type { SpiffeId } from '@countersign/spiffe/id'
 import type { DecisionRequest } from '../decide.ts'
 import type { CredentialKind, Principal } from '../principal.ts'
-import { type CallerKey, CallerTree, createCallerKey } from './caller-tree.ts'
+import { type CallerKey, createCallerKey, createKeyTest } from './caller-tree.ts'
 import { type AddressReader, createAddressTest } from './facts-tests.ts'
 import { type FieldTest, listValues, outcomeOf } from './field-test.ts'
 import type { Policy, PolicyFrom } from './policy.ts'
@@ -65,20 +66,20 @@ function createAdmission(from: PolicyFrom, field: string, action: Policy['action
       describe: describeCaller('a caller without a credential'),
     }
   }
-  const named: ReadonlySet<CredentialKind> = new Set(from.credentials)
+  const { credentials = [] } = from
   return {
     field: action === 'ALLOW' ? `${field}.credentials` : field,
-    test: ({ principal }) => outcomeOf(action === 'DENY' || isAdmitted(principal, named)),
+    test: ({ principal }) => outcomeOf(action === 'DENY' || isAdmitted(principal, credentials)),
     describe: describeCaller(
       "a caller with a strong credential, because anonymous: true, or 'asserted' or 'jwt-svid' in credentials, is not there",
     ),
   }
 }
 
-function isAdmitted(principal: Principal | null, named: ReadonlySet<CredentialKind>): boolean {
+function isAdmitted(principal: Principal | null, named: readonly CredentialKind[]): boolean {
   if (principal === null) return false
   const { credential } = principal
-  return (credential !== 'asserted' && credential !== 'jwt-svid') || named.has(credential)
+  return (credential !== 'asserted' && credential !== 'jwt-svid') || named.includes(credential)
 }
 
 interface PrincipalField {
@@ -135,9 +136,9 @@ function compileTrustDomains(trustDomains: readonly string[]): PrincipalField {
 }
 
 function matchKeys(keys: readonly CallerKey[]): PrincipalField {
-  const tree = new CallerTree<true>()
-  for (const key of keys) tree.add(key, () => true)
-  return { keys, isMatch: ({ spiffeId }) => spiffeId !== undefined && tree.has(spiffeId) }
+  // Built at first use, because an index looks up the keys itself.
+  let test: ((caller: SpiffeId) => boolean) | undefined
+  return { keys, isMatch: ({ spiffeId }) => spiffeId !== undefined && (test ??= createKeyTest(keys))(spiffeId) }
 }
 
 function compileAuthorities(authorities: readonly string[]): PrincipalField {
@@ -161,7 +162,7 @@ function createTest(
   return {
     field,
     test: ({ principal }) => outcomeOf((principal !== null && isMatch(principal)) !== isNegative),
-    describe: describeCaller(`${isNegative ? 'none' : 'one'} of ${listValues(values)}`),
+    describe: (request) => describeCaller(`${isNegative ? 'none' : 'one'} of ${listValues(values)}`)(request),
   }
 }
 

@@ -6,7 +6,7 @@ import {
   isTrustDomainName,
   parseAuthority,
 } from '../parse-requirement.ts'
-import { parseCallerPattern } from '../pattern.ts'
+import { type CallerSuggestions, parseCallerPattern } from '../pattern.ts'
 import type { CredentialKind } from '../principal.ts'
 import { refuseRule } from '../refuse-rule.ts'
 import { parseAddressBlock } from './address-block.ts'
@@ -23,57 +23,49 @@ export function parsePolicyFrom(input: unknown, where: string): PolicyFrom {
   if (!isRecord(input)) refuseValue(where, input, 'an entry with fields such as callers')
   const options = parseOptions(input, fields, where)
   const from: Writable = {}
-  for (const [field, parse] of Object.entries(parsers)) {
-    for (const key of [field, negate(field)]) {
-      if (options[key] === undefined || !isListField(key)) continue
-      from[key] = parseTexts(options[key], `${where}.${key}`, parse)
-    }
+  for (const [field, not, parse] of listFields) {
+    if (options[field] !== undefined) from[field] = parseTexts(options[field], `${where}.${field}`, parse)
+    if (options[not] !== undefined) from[not] = parseTexts(options[not], `${where}.${not}`, parse)
+    refuseContradiction(from[field], from[not], `${where}.${not}`)
   }
   for (const key of ['credentials', 'notCredentials'] as const) {
     if (options[key] !== undefined) from[key] = parseCredentials(options[key], `${where}.${key}`)
   }
-  for (const field of positiveFields) {
-    const not = negate(field)
-    if (isField(field) && isField(not)) refuseContradiction(from[field], from[not], `${where}.${not}`)
-  }
+  refuseContradiction(from.credentials, from.notCredentials, `${where}.notCredentials`)
   if (options['anonymous'] !== undefined) from.anonymous = parseAnonymous(options, where)
   return Object.freeze(from)
 }
 
 type Writable = { -readonly [Field in keyof PolicyFrom]: PolicyFrom[Field] }
 type ListField = Exclude<keyof PolicyFrom, 'anonymous' | 'credentials' | 'notCredentials'>
+type ParseText = (text: string, where: string) => string
 
-const parsers: Readonly<Record<Exclude<ListField, `not${string}`>, (text: string, where: string) => string>> = {
-  callers: parseCaller,
-  serviceAccounts: parseServiceAccount,
-  namespaces: parseNamespace,
-  trustDomains: parseTrustDomainName,
-  authorities: parseAuthority,
-  ipBlocks: parseBlock,
-  remoteIpBlocks: parseBlock,
-}
+/** Each field with its negative form and the parser of its values. */
+const listFields: readonly (readonly [ListField, ListField, ParseText])[] = [
+  ['callers', 'notCallers', parseCaller],
+  ['serviceAccounts', 'notServiceAccounts', parseServiceAccount],
+  ['namespaces', 'notNamespaces', parseNamespace],
+  ['trustDomains', 'notTrustDomains', parseTrustDomainName],
+  ['authorities', 'notAuthorities', parseAuthority],
+  ['ipBlocks', 'notIpBlocks', parseBlock],
+  ['remoteIpBlocks', 'notRemoteIpBlocks', parseBlock],
+]
 
-const positiveFields: readonly string[] = [...Object.keys(parsers), 'credentials']
-const fields: readonly string[] = [...positiveFields.flatMap((field) => [field, negate(field)]), 'anonymous']
-
-function negate(field: string): string {
-  return `not${field.slice(0, 1).toUpperCase()}${field.slice(1)}`
-}
-
-function isField(key: string): key is Exclude<keyof PolicyFrom, 'anonymous'> {
-  return key !== 'anonymous' && fields.includes(key)
-}
-
-function isListField(key: string): key is ListField {
-  return isField(key) && key !== 'credentials' && key !== 'notCredentials'
-}
+const fields: readonly string[] = [
+  ...listFields.flatMap(([field, not]) => [field, not]),
+  'credentials',
+  'notCredentials',
+  'anonymous',
+]
 
 function parseCaller(text: string, where: string): string {
-  parseCallerPattern(text, where, {
-    authority: (authority) => `authorities: ['${authority}']`,
-    trustDomain: (trustDomain) => `trustDomains: ['${trustDomain}']`,
-  })
+  parseCallerPattern(text, where, suggestFields)
   return text
+}
+
+const suggestFields: CallerSuggestions = {
+  authority: (authority) => `authorities: ['${authority}']`,
+  trustDomain: (trustDomain) => `trustDomains: ['${trustDomain}']`,
 }
 
 function parseServiceAccount(text: string, where: string): string {

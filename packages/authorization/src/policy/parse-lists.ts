@@ -12,7 +12,7 @@ export function parseTexts(
   parse: (text: string, where: string) => string,
 ): readonly string[] {
   const texts = parseStringList(input, where).map((text, index) => parse(text, `${where}[${index}]`))
-  refuseRepeated(texts, where)
+  if (texts.length > 1) refuseRepeated(texts, where)
   return Object.freeze(texts)
 }
 

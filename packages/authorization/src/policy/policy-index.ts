@@ -2,7 +2,7 @@ import { BoundedCache, type CacheMemory } from '../bounded-cache.ts'
 import type { DecisionRequest } from '../decide.ts'
 import type { SegmentPattern } from '../path-pattern.ts'
 import { foldPattern, type PathSemantics } from '../path-semantics.ts'
-import { CallerTree } from './caller-tree.ts'
+import { CallerTree, findOnlyCaller } from './caller-tree.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
 import { type FieldTest, type MatchOutcome, outcomeOf } from './field-test.ts'
 import type { PrincipalKey } from './from-tests.ts'
@@ -67,27 +67,35 @@ interface Candidate {
 interface Candidates {
   /** For every caller. */
   readonly anyone: Candidate[]
+  /** For callers named in full, by SPIFFE ID. */
+  named: Map<string, Candidate[]> | undefined
+  /** For callers that a pattern matches. */
   callers: CallerTree<Candidate[]> | undefined
+  /** For callers that have an authority. */
   holders: Map<string, Candidate[]> | undefined
 }
 
 function createCandidates(): Candidates {
-  return { anyone: [], callers: undefined, holders: undefined }
+  return { anyone: [], named: undefined, callers: undefined, holders: undefined }
 }
 
 function addKey(candidates: Candidates, key: PrincipalKey, candidate: Candidate): void {
-  if (!('authority' in key)) {
-    candidates.callers ??= new CallerTree()
-    candidates.callers.add(key, createList).push(candidate)
+  if ('authority' in key) {
+    addTo((candidates.holders ??= new Map<string, Candidate[]>()), key.authority, candidate)
     return
   }
-  candidates.holders ??= new Map()
-  const holders = candidates.holders.get(key.authority)
-  if (holders === undefined) candidates.holders.set(key.authority, [candidate])
-  else holders.push(candidate)
+  const only = findOnlyCaller(key)
+  if (only === undefined) (candidates.callers ??= new CallerTree()).add(key, createList).push(candidate)
+  else addTo((candidates.named ??= new Map<string, Candidate[]>()), only, candidate)
 }
 
 const createList = (): Candidate[] => []
+
+function addTo(lists: Map<string, Candidate[]>, text: string, candidate: Candidate): void {
+  const list = lists.get(text)
+  if (list === undefined) lists.set(text, [candidate])
+  else list.push(candidate)
+}
 
 type Pick = (
   best: CompiledPolicy | undefined,
@@ -98,7 +106,7 @@ type Pick = (
 ) => CompiledPolicy | undefined
 
 function findFirst(
-  { anyone, callers, holders }: Candidates,
+  { anyone, named, callers, holders }: Candidates,
   pick: Pick,
   best: CompiledPolicy | undefined,
   request: DecisionRequest,
@@ -108,8 +116,11 @@ function findFirst(
   const { principal } = request
   let first = pick(best, anyone, request, path, semantics)
   if (principal === null) return first
-  if (callers !== undefined && principal.spiffeId !== undefined) {
-    first = callers.fold(principal.spiffeId, pick, first, request, path, semantics)
+  const { spiffeId } = principal
+  if (spiffeId !== undefined) {
+    const list = named?.get(spiffeId.toString())
+    if (list !== undefined) first = pick(first, list, request, path, semantics)
+    if (callers !== undefined) first = callers.fold(spiffeId, pick, first, request, path, semantics)
   }
   if (holders === undefined) return first
   for (const authority of principal.authorities) {

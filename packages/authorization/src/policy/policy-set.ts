@@ -1,8 +1,9 @@
 import { CacheMemory } from '../bounded-cache.ts'
 import type { DecisionRequest } from '../decide.ts'
 import type { PathSpelling } from '../escaped-path.ts'
+import { runAtOnce } from '../in-turns.ts'
 import { foldTarget, type PathSemantics, semanticsKey } from '../path-semantics.ts'
-import { type CompiledPolicy, readsFacts } from './compile-policy.ts'
+import type { CompiledPolicy } from './compile-policy.ts'
 import { PolicyIndex } from './policy-index.ts'
 
 /** What a policy has to be, for a search: a DENY policy, an ordinary ALLOW policy, or one for emergencies. */
@@ -32,9 +33,13 @@ export class CompiledPolicySet {
     this.#isWithoutRules = isWithoutRules
     this.isAllowRequired = isWithoutRules || policies.some(({ action }) => action === 'ALLOW')
     this.hasBreakGlass = policies.some(({ isBreakGlass }) => isBreakGlass)
-    this.readsFacts = policies.some(({ source }) => readsFacts(source))
-    this.methods = new Set(policies.flatMap(({ source }) => source.to?.flatMap(({ methods = [] }) => methods) ?? []))
+    this.readsFacts = policies.some((policy) => policy.readsFacts)
     this.#kinds = new Set(policies.map(kindOf))
+    const methods = new Set<string>()
+    for (const { source } of policies) {
+      for (const operation of source.to ?? []) for (const method of operation.methods ?? []) methods.add(method)
+    }
+    this.methods = methods
     Object.freeze(this)
   }
 
@@ -57,32 +62,26 @@ export class CompiledPolicySet {
 
   /** Builds the indexes for these semantics in steps. Without it, the first request builds them at once. */
   *prepare(semantics: PathSemantics): Generator<undefined, void> {
-    const key = semanticsKey(semantics)
-    if (this.#indexes[key] !== undefined) return
-    const indexes = this.#createIndexes(semantics)
-    for (const policy of this.policies) {
-      indexes[kindOf(policy)].add(policy)
-      yield
-    }
-    this.#indexes[key] ??= indexes
+    if (this.#indexes[semanticsKey(semantics)] !== undefined) return
+    const built = yield* this.#build(semantics)
+    this.#indexes[semanticsKey(semantics)] ??= built
   }
 
   #indexesFor(semantics: PathSemantics): Indexes {
-    const key = semanticsKey(semantics)
-    const known = this.#indexes[key]
-    if (known !== undefined) return known
-    const indexes = this.#createIndexes(semantics)
-    for (const policy of this.policies) indexes[kindOf(policy)].add(policy)
-    this.#indexes[key] = indexes
-    return indexes
+    return (this.#indexes[semanticsKey(semantics)] ??= runAtOnce(this.#build(semantics)))
   }
 
-  #createIndexes(semantics: PathSemantics): Indexes {
-    return {
+  *#build(semantics: PathSemantics): Generator<undefined, Indexes> {
+    const indexes = {
       deny: new PolicyIndex('DENY', semantics, this.#memory),
       allow: new PolicyIndex('ALLOW', semantics, this.#memory),
       breakGlass: new PolicyIndex('ALLOW', semantics, this.#memory),
     }
+    for (const policy of this.policies) {
+      indexes[kindOf(policy)].add(policy)
+      yield
+    }
+    return indexes
   }
 }
 

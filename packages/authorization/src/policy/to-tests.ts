@@ -1,7 +1,6 @@
 import type { DecisionRequest } from '../decide.ts'
-import { parsePathPattern, type SegmentPattern } from '../path-pattern.ts'
+import { readPathPattern, type SegmentPattern } from '../path-pattern.ts'
 import { foldPattern, foldTarget, type PathSemantics, semanticsKey } from '../path-semantics.ts'
-import { parseMethods } from '../rule.ts'
 import { createHostsTest, createPortsTest } from './facts-tests.ts'
 import { type FieldTest, listValues, outcomeOf } from './field-test.ts'
 import { PathTree } from './path-tree.ts'
@@ -19,19 +18,17 @@ export interface ToTests {
 /** Compiles an entry of `to`. `place` is its position within the policy. */
 export function compileTo(to: PolicyTo, place: string, action: Policy['action']): ToTests {
   const { methods, notMethods, paths, notPaths, hosts, notHosts, ports, notPorts } = to
-  const patterns = paths?.map((path) => parsePathPattern(path, place))
+  const patterns = paths?.map(readPathPattern)
   const isDeny = action === 'DENY'
   // What restricts matches an empty last segment too; what grants does not.
   const path =
     paths && patterns && createPathTest(`${place}.paths`, paths, patterns, { isNegative: false, isLenient: isDeny })
   const notPath =
     notPaths &&
-    createPathTest(
-      `${place}.notPaths`,
-      notPaths,
-      notPaths.map((each) => parsePathPattern(each, place)),
-      { isNegative: true, isLenient: !isDeny },
-    )
+    createPathTest(`${place}.notPaths`, notPaths, notPaths.map(readPathPattern), {
+      isNegative: true,
+      isLenient: !isDeny,
+    })
   const furtherTests = [
     methods && createMethodTest(`${place}.methods`, methods, false),
     notMethods && createMethodTest(`${place}.notMethods`, notMethods, true),
@@ -45,7 +42,7 @@ export function compileTo(to: PolicyTo, place: string, action: Policy['action'])
 }
 
 function createMethodTest(field: string, listed: readonly string[], isNegative: boolean): FieldTest {
-  const methods = parseMethods(listed, field)
+  const methods = new Set(listed.includes('GET') ? [...listed, 'HEAD'] : listed)
   return {
     field,
     test: ({ method }) => outcomeOf(methods.has(method) !== isNegative),
