@@ -13,5 +13,6 @@ export {
   type PolicyWarningOptions,
   policyWarnings,
 } from './document/policy-warnings.ts'
+export type { DocumentSource } from './files/followed-documents.ts'
 export type { PolicyFilesOptions } from './files/file-options.ts'
 export { policyFiles } from './files/policy-files.ts'

@@ -1,6 +1,6 @@
 import { checkRule, parsePolicies } from '@countersign/authorization'
 import { ConfigurationError } from '@countersign/spiffe/id'
-import { describeThrown, isRecord } from '@countersign/spiffe/options'
+import { describeThrown, isRecord, parseDeadline } from '@countersign/spiffe/options'
 import type { FieldFault } from '../schema/find-faults.ts'
 import type { PathStep } from '../yaml/read-yaml.ts'
 
@@ -10,27 +10,29 @@ import type { PathStep } from '../yaml/read-yaml.ts'
  */
 export function checkEntries(document: unknown, known: readonly FieldFault[]): readonly FieldFault[] {
   if (!isRecord(document)) return []
-  const { rules, policies } = document
+  const { audit, rules, policies } = document
   if (rules === undefined && policies === undefined) {
     return [{ path: [], part: 'value', found: 'neither rules nor policies', expected: 'one of them, or both' }]
   }
-  const faulty = new Set(known.map(({ path: [list, index] }) => `${list}[${index}]`))
-  const check = (list: string, entries: unknown, parse: (entry: unknown) => void): FieldFault[] => {
+  const faulty = new Set(known.map(({ path: [field, index] }) => (field === 'audit' ? field : `${field}[${index}]`)))
+  const check = (list: string, entries: unknown, parse: (entry: unknown) => unknown): FieldFault[] => {
     if (!Array.isArray(entries)) return []
     return entries.flatMap((entry: unknown, index) => {
       return faulty.has(`${list}[${index}]`) ? [] : findFault(() => parse(entry), [list, index])
     })
   }
+  const until = isRecord(audit) && !faulty.has('audit') ? audit['until'] : undefined
   return [
+    ...(until === undefined ? [] : findFault(() => parseDeadline(until, 'audit.until', Date.now()), ['audit'])),
     ...check('rules', rules, (rule) => checkRule(rule, entryPlace)),
-    ...check('policies', policies, (policy) => void parsePolicies([policy], 'policies')),
+    ...check('policies', policies, (policy) => parsePolicies([policy], 'policies')),
   ]
 }
 
 /** In messages of one rule, which are corrected to its own place. */
 const entryPlace = 'rules[0]'
 
-function findFault(parse: () => void, entry: readonly PathStep[]): readonly FieldFault[] {
+function findFault(parse: () => unknown, entry: readonly PathStep[]): readonly FieldFault[] {
   try {
     parse()
     return []
@@ -40,8 +42,8 @@ function findFault(parse: () => void, entry: readonly PathStep[]): readonly Fiel
 }
 
 /**
- * Splits a message of the form `<place>: found <value>, expected <what>`. Its place begins with the first entry of the
- * list, because each entry is checked alone.
+ * Splits a message of the form `<place>: found <value>, expected <what>`. Its place begins with the entry, under the index
+ * 0, because each is checked alone.
  */
 function describeRefusal(error: unknown, entry: readonly PathStep[]): FieldFault {
   const message = describeThrown(error)
@@ -51,5 +53,5 @@ function describeRefusal(error: unknown, entry: readonly PathStep[]): FieldFault
       ? (/^found (.*?)(?:, expected |, which )(.*)$/s.exec(message.slice(where.length + 2)) ?? [])
       : []
   const steps = [...(where ?? '').matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, name, index]) => name ?? Number(index))
-  return { path: [...entry, ...steps.slice(2)], part: 'value', found, expected }
+  return { path: [...entry, ...steps.slice(entry.length)], part: 'value', found, expected }
 }

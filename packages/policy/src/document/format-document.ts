@@ -1,5 +1,6 @@
 import type { Policy, PolicySet, Requirement, Rule } from '@countersign/authorization'
 import { ConfigurationError } from '@countersign/spiffe/id'
+import { refuseValue } from '@countersign/spiffe/options'
 import { writeYaml } from '../yaml/write-yaml.ts'
 import { parsePolicyDocument } from './parse-document.ts'
 import { createDocumentError } from './policy-document-error.ts'
@@ -28,6 +29,7 @@ export function formatPolicyDocument(
     ...(rules !== undefined && { rules: rules.map(withoutPlace) }),
     ...(policies !== undefined && { policies: policies.map(withoutPlace) }),
   }
+  if (schema !== undefined && /[\p{Cc}\s]/u.test(schema)) refuseValue('schema', schema, 'a path or URL without spaces')
   const heading = schema === undefined ? '' : `# yaml-language-server: $schema=${schema}\n`
   const text = heading + writeYaml(document)
   const { problems } = parsePolicyDocument(text, { name: 'document' })

@@ -7,8 +7,14 @@ import { loadInWorker } from '../worker/run-worker.ts'
 import type { DocumentPlan } from './file-options.ts'
 import { isDocumentName, readDocuments, type ReadDocuments } from './read-documents.ts'
 
+/** A source of policies that follows documents. */
+export interface DocumentSource extends PolicySource {
+  /** Calls `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
 /** Holds the set that documents contain, and replaces it when they change. */
-export class FollowedDocuments implements PolicySource {
+export class FollowedDocuments implements DocumentSource {
   readonly #plan: DocumentPlan
   readonly #follower: FileFollower
   readonly #end = new AbortController()

@@ -1,6 +1,5 @@
-import type { PolicySource } from '@countersign/authorization'
 import { type PolicyFilesOptions, parsePolicyFiles } from './file-options.ts'
-import { FollowedDocuments } from './followed-documents.ts'
+import { type DocumentSource, FollowedDocuments } from './followed-documents.ts'
 
 /**
  * Loads rules and policies from documents, and follows their changes: a write, a rename, or the swap of a symbolic link
@@ -19,6 +18,6 @@ import { FollowedDocuments } from './followed-documents.ts'
  * be read
  * @throws {PolicyDocumentError} `document_invalid` with all problems of all documents; `load_failed`
  */
-export async function policyFiles(location: string | readonly string[] | PolicyFilesOptions): Promise<PolicySource> {
+export async function policyFiles(location: string | readonly string[] | PolicyFilesOptions): Promise<DocumentSource> {
   return FollowedDocuments.open(parsePolicyFiles(location))
 }

@@ -21,6 +21,11 @@ interface WorkerOptions {
   readonly source?: string
   /** Milliseconds. Default 60,000: far longer than the largest documents take on a busy machine. */
   readonly timeoutMs?: number
+  /**
+   * Of the worker's heap, in MiB. Default 2048: the largest set needs less than half of it. Beyond that, only the load
+   * fails, not the process.
+   */
+  readonly mostMemory?: number
 }
 
 /**
@@ -32,9 +37,9 @@ interface WorkerOptions {
  */
 export async function loadInWorker(
   files: readonly WorkerFile[],
-  { signal, source = workerSource, timeoutMs = 60_000 }: WorkerOptions = {},
+  { signal, source = workerSource, timeoutMs = 60_000, mostMemory = 2048 }: WorkerOptions = {},
 ): Promise<LoadedDocuments> {
-  const worker = startWorker(source, { files })
+  const worker = startWorker(source, { files }, mostMemory)
   try {
     return await receiveAll(worker, signal, timeoutMs)
   } finally {
@@ -43,7 +48,7 @@ export async function loadInWorker(
 }
 
 // Neither the options of the process nor its environment, which may load code or a debugger into each thread.
-function startWorker(source: string, workerData: WorkerInput): Worker {
+function startWorker(source: string, workerData: WorkerInput, mostMemory: number): Worker {
   const transferList = workerData.files.map(({ bytes }) => bytes.buffer).filter((each) => each instanceof ArrayBuffer)
   try {
     return new Worker(source, {
@@ -59,9 +64,6 @@ function startWorker(source: string, workerData: WorkerInput): Worker {
     throw describeFailure(describeThrown(error), error)
   }
 }
-
-/** In MiB. A document of 16 MiB needs less than half of it; more is a fault that must not end the whole process. */
-const mostMemory = 2048
 
 function receiveAll(worker: Worker, signal: AbortSignal | undefined, timeoutMs: number): Promise<LoadedDocuments> {
   return new Promise((resolve, reject) => {

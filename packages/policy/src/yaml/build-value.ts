@@ -9,6 +9,7 @@ import {
   nullCoreTag,
   SCALAR_STYLE,
 } from 'js-yaml'
+import { startOf } from './locate-path.ts'
 import type { PathStep, TextFault } from './read-yaml.ts'
 
 /** What the events of one document describe. */
@@ -60,14 +61,14 @@ class ValueBuilder {
         this.#place(null, false)
         return
       case EVENT_ID.MAPPING: {
-        this.#begin(event, event.start)
+        this.#begin(event)
         const value: Record<string, unknown> = {}
         this.#place(value, true)
         this.#open.push({ kind: 'mapping', value, key: undefined })
         return
       }
       case EVENT_ID.SEQUENCE: {
-        this.#begin(event, event.start)
+        this.#begin(event)
         const value: unknown[] = []
         const entries = this.#startEntries()
         this.#place(value, true)
@@ -75,7 +76,7 @@ class ValueBuilder {
         return
       }
       case EVENT_ID.SCALAR: {
-        this.#begin(event, event.valueStart)
+        this.#begin(event)
         const content = event.valueStart < 0 ? '' : getScalarValue(this.#text, event)
         if (parent?.kind === 'mapping' && parent.key === undefined) {
           this.#startField(parent, content, event.style === SCALAR_STYLE.PLAIN)
@@ -91,8 +92,9 @@ class ValueBuilder {
     return { value: isFaulty ? undefined : this.#root, faults: this.#faults, entries: this.#entries }
   }
 
-  #begin({ anchorStart, tagStart }: { readonly anchorStart: number; readonly tagStart: number }, start: number): void {
-    if (start >= 0) this.#offset = start
+  #begin(event: Extract<Event, { readonly tagStart: number }>): void {
+    const { anchorStart, tagStart } = event
+    this.#offset = startOf(event) ?? this.#offset
     if (anchorStart >= 0) this.#refuse(anchorStart - 1, 'an anchor', 'none, because aliases are not supported')
     if (tagStart >= 0) this.#refuse(tagStart, 'a tag', 'none; the schema determines the type of each field')
   }

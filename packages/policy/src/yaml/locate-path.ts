@@ -1,4 +1,4 @@
-import { EVENT_ID, type Event, getScalarValue } from 'js-yaml'
+import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE } from 'js-yaml'
 import type { PathStep } from './read-yaml.ts'
 
 /**
@@ -65,7 +65,10 @@ function endOf(events: readonly Event[], start: number): number {
   return events.length
 }
 
-function startOf(event: Event | undefined): number | undefined {
+/** Returns where a value begins, including the quote of a scalar; undefined for an empty value, which has no place. */
+export function startOf(event: Event | undefined): number | undefined {
   if (event?.type === EVENT_ID.MAPPING || event?.type === EVENT_ID.SEQUENCE) return event.start
-  return event?.type === EVENT_ID.SCALAR && event.valueStart >= 0 ? event.valueStart : undefined
+  if (event?.type !== EVENT_ID.SCALAR || event.valueStart < 0) return undefined
+  const isQuoted = event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED
+  return event.valueStart - (isQuoted ? 1 : 0)
 }

@@ -1,6 +1,6 @@
 import { EVENT_ID, type Event, parseEvents, YAMLException } from 'js-yaml'
 import { buildValue } from './build-value.ts'
-import { locatePath } from './locate-path.ts'
+import { locatePath, startOf } from './locate-path.ts'
 
 /** A step of the path to a value: the key of a mapping, or the index of a list. */
 export type PathStep = string | number
@@ -51,7 +51,7 @@ export function readYaml(text: string): ReadYaml {
 const deepest = 100
 
 function describeReason(reason: string): string {
-  return reason.includes('depth') ? `more than ${deepest} levels` : `invalid syntax (${reason})`
+  return reason.includes('maxDepth') ? `more than ${deepest} levels` : `invalid syntax (${reason})`
 }
 
 function refuse(offset: number, found: string, expected: string): ReadYaml {
@@ -61,8 +61,8 @@ function refuse(offset: number, found: string, expected: string): ReadYaml {
 function findSecond(events: readonly Event[]): number {
   const from = events.findLastIndex(({ type }) => type === EVENT_ID.DOCUMENT)
   for (const event of events.slice(from)) {
-    if ('start' in event) return event.start
-    if ('valueStart' in event && event.valueStart >= 0) return event.valueStart
+    const start = startOf(event)
+    if (start !== undefined) return start
   }
   return 0
 }
