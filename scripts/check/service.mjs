@@ -1,6 +1,7 @@
 /**
  * A service for each framework, installed from the tarballs: starts with a certificate from files, answers one caller,
- * denies another, and presents a new certificate after the files were replaced.
+ * denies another, and presents a new certificate after the files were replaced. Its rules come from a document, which a
+ * worker thread parses.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { createGuard, fileSource, hasAuthority } from '@countersign/core'
 import { countersign as middleware } from '@countersign/express'
 import { countersign as plugin } from '@countersign/fastify'
+import { formatPolicyDocument, policyFiles } from '@countersign/policy'
 import { createAuthority, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
@@ -40,11 +42,11 @@ async function runService(authority, make, folder) {
   writeFileSync(bundle, authority.bundlePem)
   await issueFiles()
   const source = await fileSource({ key, cert, bundles: { 'saas.example': bundle } })
-  const guard = createGuard({
-    source,
-    rules: [{ path: '/invoices', allow: hasAuthority('SERVICE_core-api') }],
-    log: () => undefined,
-  })
+  const document = join(folder, 'rules.yaml')
+  const rules = [{ path: '/invoices', allow: hasAuthority('SERVICE_core-api') }]
+  writeFileSync(document, formatPolicyDocument({ rules }))
+  const policies = await policyFiles(document)
+  const guard = createGuard({ source, rules: policies.current.rules, log: () => undefined })
   const running = await serve(guard, await make(guard))
   const statuses = []
   for (const caller of callers) {
@@ -60,6 +62,7 @@ async function runService(authority, make, folder) {
   const isRotated = certificatePem.startsWith(socket.getPeerX509Certificate().toString())
   await running.close()
   await source.close()
+  await policies.close()
   return { statuses, isRotated }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -24,6 +24,7 @@ plain: 200
 Workload API: spiffe://saas.example/ns/production/sa/billing
 no agent: SourceError < AgentError
 PKCS#12: spiffe://saas.example/ns/production/sa/core-api
+documents: policies.yaml:3:5
 no rules: ConfigurationError
 `
 
@@ -49,9 +50,10 @@ for (const format of ['cjs', 'esm'] as const) {
         warnings.map(({ text: warning }) => warning),
         [],
       )
+      writeFileSync(join(folder, 'policies.yaml'), 'version: 1\npolicies:\n  - { name: a, action: DENY }\n')
       const child = spawn(process.execPath, [outfile], {
         cwd: folder,
-        env: { ...process.env, KEY_STORES: here('../vectors/key-stores') },
+        env: { ...process.env, KEY_STORES: here('../vectors/key-stores'), POLICIES: join(folder, 'policies.yaml') },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       context.after(() => child.kill('SIGKILL'))

@@ -2,6 +2,7 @@ import { authenticated, createGuard, fileSource, hasAuthority } from '@countersi
 import { createFetch } from '@countersign/client'
 import { countersign, createServer } from '@countersign/express'
 import fastifyCountersign from '@countersign/fastify'
+import { policyFiles } from '@countersign/policy'
 import { createAuthority, serve } from '@countersign/testkit'
 import { startAgent } from '@countersign/testkit/workload-api'
 import { workloadApiSource } from '@countersign/workload-api'
@@ -82,6 +83,9 @@ async function main(): Promise<void> {
     bundles: { 'saas.example': `${stores}/root.pem` },
   })
   print('PKCS#12', files.current.svid.spiffeId)
+
+  await using documents = await policyFiles(process.env['POLICIES'] ?? '')
+  print('documents', documents.current.policies?.[0]?.declaredAt)
   try {
     createGuard({ source, rules: [] })
   } catch (error) {
