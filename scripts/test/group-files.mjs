@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../setup.mjs'
 
-/** Folders whose files run programs or change the current folder: each file has its own process. */
-const apart = ['cli', 'conformance', 'documents', 'examples']
+/** Folders whose files run programs, change the current folder or log every decision: each file has its own process. */
+const apart = ['cli', 'conformance', 'decision-log', 'documents', 'examples']
 
 /** Also for a file that changes or watches global state of the process. */
 const common = /\bprocess\.(?:env|chdir|on|once)\b|\bmock\b|\bDate\.now = |\bmemoryUsage\b|'node:diagnostics_channel'/

@@ -18,6 +18,7 @@ for (const name of names) {
     assert.deepEqual(manifest['files'], [
       'bundle',
       ...(name === 'cli' ? [] : ['dist/**/*.d.ts']),
+      ...(name === 'core' ? ['decision-log.schema.json'] : []),
       ...(name === 'workload-api' ? ['proto'] : []),
       ...(name === 'policy' ? ['schema.json'] : []),
       ...(name === 'spiffe' || name === 'authorization' ? ['lazy'] : []),

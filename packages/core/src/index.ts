@@ -82,6 +82,9 @@ export {
   type X509Material,
   type X509Source,
 } from '@countersign/spiffe'
+export type { DecisionLine, DroppedCounts, DroppedLine, WouldBeLine } from './decision-log/decision-line.ts'
+export { type DecisionLog, decisionLog } from './decision-log/decision-log.ts'
+export type { DecisionLogOptions } from './decision-log/decision-log-options.ts'
 export type { GuardTlsOptions, MinVersion } from './connection/tls-options.ts'
 export { CallError, type CallErrorCode, type CountersignErrorCode } from './errors.ts'
 export { channels } from './events.ts'
