@@ -141,13 +141,18 @@ export class LineWriter {
   }
 
   async #writeAll(): Promise<void> {
-    while (this.#lines.length > 0 || (this.#isReportDue && hasAny(this.#unreported))) {
+    while (this.#hasWork()) {
       if (!(await this.#writeChunk())) break
     }
     const { failure } = this.#destination
     if (failure === undefined) return
     this.#note(failure)
     this.#giveUp()
+  }
+
+  #hasWork(): boolean {
+    if (this.#destination.failure !== undefined) return false
+    return this.#lines.length > 0 || (this.#isReportDue && hasAny(this.#unreported))
   }
 
   /** Writes some lines. Returns false if the rest has to wait. */
