@@ -20,6 +20,7 @@ const sections = [
     'Operation',
     {
       'Operate a service': 'operating',
+      'Decision log': 'decision-log',
       'Troubleshooting by symptom': 'troubleshooting',
       'Errors and reasons': 'errors',
       Performance: 'performance',

@@ -175,10 +175,13 @@ test('writes what is queued when the process exits', (context) => {
   assert.equal(readLines(path).length, 6000)
 })
 
-test('keeps lines while they cannot be written, and writes each of them once when they can', { skip: process.platform !== 'linux' }, (context) => {
-  // A limit on the size of files, as a full disk: a write is cut short and then fails.
-  const path = join(createFolder(context), 'decisions.jsonl')
-  const program = `
+test(
+  'keeps lines while they cannot be written, and writes each of them once when they can',
+  { skip: process.platform !== 'linux' },
+  (context) => {
+    // A limit on the size of files, as a full disk: a write is cut short and then fails.
+    const path = join(createFolder(context), 'decisions.jsonl')
+    const program = `
     import { channel } from 'node:diagnostics_channel'
     import { renameSync } from 'node:fs'
     import { decisionLog } from '@countersign/core'
@@ -196,19 +199,20 @@ test('keeps lines while they cannot be written, and writes each of them once whe
     await log.close()
     console.log(JSON.stringify([errors, log.dropped]))
   `
-  const { status, stdout, stderr } = spawnSync(
-    'bash',
-    ['-c', `ulimit -f 40; exec "$0" --input-type=module -e "$1"`, process.execPath, program],
-    { cwd: import.meta.dirname, encoding: 'utf8' },
-  )
-  assert.deepEqual([status, stderr], [0, ''])
-  assert.deepEqual(JSON.parse(stdout), [1, { rate: 0, queue: 0, failed: 0 }])
-  const text = readFileSync(`${path}.1`, 'latin1')
-  assert.doesNotMatch(text, /\n$/, 'the write was cut within a line')
-  const before = text.split('\n').slice(0, -1)
-  const paths = [...before.map((line) => JSON.parse(line)), ...readLines(path)].map((line) => line.path)
-  assert.deepEqual(
-    paths,
-    Array.from({ length: 200 }, (_, index) => `/${index}`),
-  )
-})
+    const { status, stdout, stderr } = spawnSync(
+      'bash',
+      ['-c', `ulimit -f 40; exec "$0" --input-type=module -e "$1"`, process.execPath, program],
+      { cwd: import.meta.dirname, encoding: 'utf8' },
+    )
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.deepEqual(JSON.parse(stdout), [1, { rate: 0, queue: 0, failed: 0 }])
+    const text = readFileSync(`${path}.1`, 'latin1')
+    assert.doesNotMatch(text, /\n$/, 'the write was cut within a line')
+    const before = text.split('\n').slice(0, -1)
+    const paths = [...before.map((line) => JSON.parse(line)), ...readLines(path)].map((line) => line.path)
+    assert.deepEqual(
+      paths,
+      Array.from({ length: 200 }, (_, index) => `/${index}`),
+    )
+  },
+)

@@ -13,7 +13,14 @@ import {
   hasAuthority,
   permitAll,
 } from '@countersign/core'
-import { type Authority, createAuthority, type Running, serve, type TestSource, type TestSvid } from '@countersign/testkit'
+import {
+  type Authority,
+  createAuthority,
+  type Running,
+  serve,
+  type TestSource,
+  type TestSvid,
+} from '@countersign/testkit'
 import { countersign } from '@countersign/fastify'
 import Fastify from 'fastify'
 import { createFolder, idOf, type Line, readLines } from './lines.ts'
@@ -102,10 +109,12 @@ test('a flood of denials of strangers is bounded, and the callers of the service
   const stranger = running.as(null)
   const began = Date.now()
   for (let round = 0; round < 20; round += 1) {
-    await Promise.all(Array.from({ length: 20 }, async () => {
-      const { status } = await stranger.fetch(`/${'a'.repeat(200)}`)
-      assert.equal(status, 401)
-    }))
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const { status } = await stranger.fetch(`/${'a'.repeat(200)}`)
+        assert.equal(status, 401)
+      }),
+    )
     assert.equal((await running.as(caller).fetch('/mine')).status, 200)
   }
   const seconds = Math.ceil((Date.now() - began) / 1000) + 1
@@ -144,6 +153,9 @@ test('covers every guard of the process, and none after it is closed', async (co
   await one.as(caller).fetch('/one')
   await other.as(caller).fetch('/other')
   const lines = await close()
-  assert.deepEqual(lines.map(({ path }) => path), ['/one', '/other'])
+  assert.deepEqual(
+    lines.map(({ path }) => path),
+    ['/one', '/other'],
+  )
   assert.equal((await one.as(caller).fetch('/admin/x')).status, 403)
 })

@@ -3,7 +3,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
-import { type DecisionLine, decisionLog, type LogEntry, parseDecisionLine, readDecisionLog } from '@countersign/core/decision-log'
+import {
+  type DecisionLine,
+  decisionLog,
+  type LogEntry,
+  parseDecisionLine,
+  readDecisionLog,
+} from '@countersign/core/decision-log'
 import fc from 'fast-check'
 import { allowed, createFolder, denied, idOf, publish, readLines } from './lines.ts'
 
@@ -105,9 +111,16 @@ describe('refuses', () => {
 
 test('never throws, whatever a line is', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json(), fc.jsonValue().map((value) => JSON.stringify({ ...line, wouldBe: value }))), (text) => {
-      parseDecisionLine(text)
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map((value) => JSON.stringify({ ...line, wouldBe: value })),
+      ),
+      (text) => {
+        parseDecisionLine(text)
+      },
+    ),
   )
 })
 
@@ -120,8 +133,14 @@ test('reads what was written', async (context) => {
   publish({ ...allowed, wouldBe: denied })
   await log.close()
   const entries = await collect(readDecisionLog(path))
-  assert.deepEqual(entries.map(({ line: read }) => read), readLines(path))
-  assert.deepEqual(entries.map(({ number }) => number), [1, 2, 3, 4])
+  assert.deepEqual(
+    entries.map(({ line: read }) => read),
+    readLines(path),
+  )
+  assert.deepEqual(
+    entries.map(({ number }) => number),
+    [1, 2, 3, 4],
+  )
 })
 
 test('reports each line that it cannot read, with its number', async (context) => {
@@ -131,7 +150,14 @@ test('reports each line that it cannot read, with its number', async (context) =
   const entries = await collect(readDecisionLog(path))
   assert.deepEqual(
     entries.map(({ number, line: read }) => [number, read?.type]),
-    [[1, 'decision'], [2, undefined], [5, 'decision'], [6, 'dropped'], [7, undefined], [8, 'decision']],
+    [
+      [1, 'decision'],
+      [2, undefined],
+      [5, 'decision'],
+      [6, 'dropped'],
+      [7, undefined],
+      [8, 'decision'],
+    ],
   )
 })
 
@@ -156,7 +182,10 @@ test('reads bytes that are split anywhere', async () => {
       bytes.subarray(index * size, (index + 1) * size),
     )
     const entries = await collect(readDecisionLog(Readable.from(parts)))
-    assert.deepEqual(entries.map(({ line: read }) => read?.type === 'decision' && read.path), ['/é😀', '/é😀'])
+    assert.deepEqual(
+      entries.map(({ line: read }) => read?.type === 'decision' && read.path),
+      ['/é😀', '/é😀'],
+    )
   }
 })
 

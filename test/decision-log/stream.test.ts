@@ -58,7 +58,10 @@ test('a stream that never drains holds one chunk, and further decisions are coun
   assert.ok(chunks.every((chunk) => chunk.length <= 64 * 1024 + 200))
   const lines = parseLines(chunks.join(''))
   const dropped = lines.filter(({ type }) => type === 'dropped')
-  assert.deepEqual(dropped.map((line) => line['queue']), [queue])
+  assert.deepEqual(
+    dropped.map((line) => line['queue']),
+    [queue],
+  )
   assert.equal(lines.length - 1 + queue, 1100)
 })
 

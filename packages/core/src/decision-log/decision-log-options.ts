@@ -103,7 +103,9 @@ function parseDestination({ path, stream }: Readonly<Record<string, unknown>>): 
     return refuseValue('decisionLog', path, "either 'path' or 'stream'")
   }
   if (stream !== undefined) {
-    return isWritable(stream) ? { kind: 'stream', stream } : refuseValue('decisionLog: stream', stream, 'a writable stream')
+    return isWritable(stream)
+      ? { kind: 'stream', stream }
+      : refuseValue('decisionLog: stream', stream, 'a writable stream')
   }
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return { kind: 'file', path }
   return refuseValue('decisionLog: path', path, 'the path of a file')

@@ -102,8 +102,7 @@ class OpenDecisionLog implements DecisionLog {
     if (sampled === 'over-limit') this.#writer.drop('rate')
     if (sampled === 'over-limit' || sampled === 0) return
     const isQueued =
-      this.#writer.hasRoom() &&
-      this.#writer.add(formatLine(describeDecision(event, sampled, this.#options.redaction)))
+      this.#writer.hasRoom() && this.#writer.add(formatLine(describeDecision(event, sampled, this.#options.redaction)))
     // The first decision of its kind is then the next one.
     if (!isQueued && event.effect === 'allow') this.#sample.forget(event)
   }

@@ -79,7 +79,8 @@ export class LogFile implements Destination {
     this.#checkedAt = now
     try {
       const found = await stat(this.#path, { bigint: true }).catch(ignoreMissing)
-      if (found === undefined || found.ino !== this.#file.inode || found.dev !== this.#file.device) await this.#replace()
+      if (found === undefined || found.ino !== this.#file.inode || found.dev !== this.#file.device)
+        await this.#replace()
       this.#problem = undefined
     } catch (error) {
       this.#problem = toError(error)
@@ -121,8 +122,7 @@ interface OpenFile {
 }
 
 // Neither follows a link nor waits for the reader of a pipe: others may be able to write to the folder.
-const flags =
-  constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 function openFile(path: string): OpenFile {
   const descriptor = openSync(path, flags, 0o600)
