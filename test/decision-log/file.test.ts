@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, decisionLog } from '@countersign/core'
-import { createFolder, denied, idOf, publish, readLines } from './lines.ts'
+import { createFolder, denied, idOf, parseLines, publish, readLines } from './lines.ts'
 
 const denial = { ...denied, principal: idOf('mailer') }
 
@@ -74,7 +74,7 @@ test('a line that was cut when the process before died does not join the next on
   const [cut, ...lines] = readFileSync(path, 'latin1').split('\n')
   assert.equal(cut, '{"version":1,"ty')
   assert.equal(lines.length, 2)
-  assert.equal(JSON.parse(lines[0] ?? '').effect, 'deny')
+  assert.equal(parseLines(lines.join('\n'))[0]?.['effect'], 'deny')
 })
 
 describe('after a rotation', () => {
@@ -209,9 +209,9 @@ test(
     const text = readFileSync(`${path}.1`, 'latin1')
     assert.doesNotMatch(text, /\n$/, 'the write was cut within a line')
     const before = text.split('\n').slice(0, -1)
-    const paths = [...before.map((line) => JSON.parse(line)), ...readLines(path)].map((line) => line.path)
+    const lines = [...parseLines(before.map((line) => `${line}\n`).join('')), ...readLines(path)]
     assert.deepEqual(
-      paths,
+      lines.map((line) => line['path']),
       Array.from({ length: 200 }, (_, index) => `/${index}`),
     )
   },

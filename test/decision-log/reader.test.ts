@@ -10,7 +10,7 @@ import {
   parseDecisionLine,
   readDecisionLog,
 } from '@countersign/core/decision-log'
-import fc from 'fast-check'
+import { assert as check, json, jsonValue, oneof, property, string } from 'fast-check'
 import { allowed, createFolder, denied, idOf, publish, readLines } from './lines.ts'
 
 const line: DecisionLine = {
@@ -110,12 +110,12 @@ describe('refuses', () => {
 })
 
 test('never throws, whatever a line is', () => {
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        fc.string(),
-        fc.json(),
-        fc.jsonValue().map((value) => JSON.stringify({ ...line, wouldBe: value })),
+  check(
+    property(
+      oneof(
+        string(),
+        json(),
+        jsonValue().map((value) => JSON.stringify({ ...line, wouldBe: value })),
       ),
       (text) => {
         parseDecisionLine(text)

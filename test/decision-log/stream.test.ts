@@ -101,6 +101,7 @@ describe('a broken stream does not end the process, and lines are counted:', () 
     'its write throws a value': () =>
       Object.assign(new PassThrough(), {
         write: () => {
+          // oxlint-disable-next-line typescript/only-throw-error
           throw 'disk full'
         },
       }),

@@ -71,10 +71,10 @@ export function parseLogOptions(input: unknown): ParsedLogOptions {
   if (typeof sampleAllowed !== 'number' || !(sampleAllowed >= 0 && sampleAllowed <= 1)) {
     return refuseValue('decisionLog: sampleAllowed', sampleAllowed, 'a number from 0 to 1')
   }
-  if (redactPath !== undefined && !isFunctionOf<(path: string) => string>(redactPath)) {
+  if (redactPath !== undefined && !isRedactPath(redactPath)) {
     return refuseValue('decisionLog: redactPath', redactPath, 'a function from a path to a path')
   }
-  if (onError !== undefined && !isFunctionOf<(error: Error) => void>(onError)) {
+  if (onError !== undefined && !isOnError(onError)) {
     return refuseValue('decisionLog: onError', onError, 'a function')
   }
   return {
@@ -129,7 +129,12 @@ function parseInclude(value: unknown): boolean {
   return value.length > 0
 }
 
-function isFunctionOf<Type>(value: unknown): value is Type {
+// What it returns is checked at each call.
+function isRedactPath(value: unknown): value is (path: string) => string {
+  return isCallable(value)
+}
+
+function isOnError(value: unknown): value is (error: Error) => void {
   return isCallable(value)
 }
 

@@ -35,7 +35,7 @@ export class LineWriter {
   /** True if the unreported counts are to be written. */
   #isReportDue = false
   #reportTimer: NodeJS.Timeout | undefined
-  #lines: string[] = []
+  readonly #lines: string[] = []
   #bytes = 0
   #isFull = false
   /** How many of the first lines are being written. */

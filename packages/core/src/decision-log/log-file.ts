@@ -66,10 +66,10 @@ export class LogFile implements Destination {
     await this.#inOrder(() => closeQuietly(this.#file.descriptor))
   }
 
-  async #inOrder<Result>(operation: () => Promise<Result>): Promise<Result> {
+  #inOrder<Result>(operation: () => Promise<Result>): Promise<Result> {
     const result = this.#last.then(operation)
     this.#last = result.catch(() => undefined)
-    return await result
+    return result
   }
 
   /** Opens another file if the path no longer leads to ours. If that fails, our file is still written. */
