@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
+  closeSync,
   existsSync,
+  fstatSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -150,6 +153,19 @@ describe('after a rotation', () => {
     assert.equal(readFileSync(join(folder, 'target'), 'latin1'), '')
     assert.deepEqual(log.dropped, { rate: 0, queue: 0, failed: 0 })
   })
+})
+
+test('after close, neither opens the file again nor writes to what has its descriptor now', async (context) => {
+  const path = join(createFolder(context), 'decisions.jsonl')
+  const log = decisionLog({ path })
+  await log.close()
+  const other = `${path}.other`
+  const descriptor = openSync(other, 'w')
+  await log.reopen()
+  publish(denial)
+  assert.equal(fstatSync(descriptor).size, 0)
+  closeSync(descriptor)
+  assert.equal(readLines(path).length, 0)
 })
 
 test('writes what is queued when the process exits', (context) => {

@@ -146,6 +146,24 @@ describe('a broken stream does not end the process, and lines are counted:', () 
   }
 })
 
+test('a stream that breaks while nothing is written is reported with the next decision', async () => {
+  const errors: Error[] = []
+  const stream = new PassThrough()
+  const log = decisionLog({ stream, onError: (error) => void errors.push(error) })
+  stream.destroy(new Error('gone'))
+  await new Promise(setImmediate)
+  assert.deepEqual(errors, [])
+  publish(denial)
+  publish(denial)
+  await new Promise(setImmediate)
+  assert.deepEqual(
+    errors.map(({ message }) => message),
+    ['gone'],
+  )
+  await log.close()
+  assert.equal(log.dropped.failed, 2)
+})
+
 test('a closed pipe neither ends the process nor fails it', async () => {
   const program = `
     import { channel } from 'node:diagnostics_channel'

@@ -8,7 +8,10 @@ export interface DecisionLogOptions {
    * pipe or device is refused. When the file is renamed or removed, a new one is created within a second.
    */
   readonly path?: string
-  /** The stream to write to, such as `process.stdout`. `close()` does not end it, because it may have other users. */
+  /**
+   * The stream to write to. `close()` does not end it, because it may have other users. On Linux, Node.js writes to
+   * `process.stdout` synchronously: a reader that stops would stop the service.
+   */
   readonly stream?: Writable
   /**
    * Which share of allowed decisions is written, from 0 to 1. Default: 0.01. The first allowed decision of each caller,

@@ -16,7 +16,7 @@ export interface DecisionLog extends AsyncDisposable {
   readonly dropped: DroppedCounts
   /**
    * Opens the file again under its path, after it was renamed. The log detects that itself within a second. With a
-   * `stream`, nothing happens.
+   * `stream`, and after `close()`, nothing happens.
    *
    * @throws {Error} that of Node.js, if it cannot be opened; the open file stays in use
    */

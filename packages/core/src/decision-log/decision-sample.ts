@@ -69,10 +69,8 @@ export class DecisionSample {
     // When full, all are written once more. Otherwise a caller that is seen late might never be in the log.
     if (this.#bytes + sizeOf(principal, kind) > mostBytes) this.restart()
     const kinds = this.#seen.get(principal)
-    // A copy, because V8 keeps the parts of a text that was put together.
-    const copy = Buffer.from(kind).toString()
-    if (kinds === undefined) this.#seen.set(principal, new Set([copy]))
-    else kinds.add(copy)
+    if (kinds === undefined) this.#seen.set(copyOf(principal), new Set([copyOf(kind)]))
+    else kinds.add(copyOf(kind))
     this.#bytes += sizeOf(kinds === undefined ? principal : undefined, kind)
     return true
   }
@@ -91,6 +89,11 @@ interface LaterFields {
   readonly credential?: string
   readonly policy?: string
   readonly revision?: string
+}
+
+// A part of a text, such as a header, keeps the whole text in memory, and a text that was put together keeps its parts.
+function copyOf(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le')
 }
 
 function sizeOf(principal: string | undefined, kind: string): number {

@@ -59,9 +59,10 @@ export class LineWriter {
 
   /** Returns whether a line can be queued, and otherwise counts one as dropped. */
   hasRoom(): boolean {
-    if (!this.#isOpen()) this.drop('failed')
-    else if (this.#isFull) this.drop('queue')
-    else return true
+    if (this.#isOpen() && !this.#isFull) return true
+    this.drop(this.#isOpen() ? 'queue' : 'failed')
+    // A stream may have failed while there was nothing to write.
+    if (!this.#isOpen() && !this.#isFailing) this.#wake()
     return false
   }
 
@@ -105,6 +106,8 @@ export class LineWriter {
 
   /** Writes the queue at once, because the process is about to exit. */
   writeAtExit(): void {
+    // The descriptor of a closed file may belong to something else now.
+    if (this.#state === 'closed') return
     // Node.js completes a write in progress before it exits.
     const { text } = this.#compose(this.#lines.slice(this.#inFlight), hasAny(this.#unreported))
     this.#lines.length = this.#inFlight

@@ -15,6 +15,7 @@ export class LogFile implements Destination {
   #checkedAt = performance.now()
   /** Why the file at the path is not ours, if it could not be opened. */
   #problem: Error | undefined
+  #isClosed = false
   /** The last operation; each waits for the one before it, so that no descriptor is closed while it is written to. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -63,7 +64,10 @@ export class LogFile implements Destination {
   }
 
   async close(): Promise<void> {
-    await this.#inOrder(() => closeQuietly(this.#file.descriptor))
+    await this.#inOrder(() => {
+      this.#isClosed = true
+      return closeQuietly(this.#file.descriptor)
+    })
   }
 
   #inOrder<Result>(operation: () => Promise<Result>): Promise<Result> {
@@ -88,6 +92,7 @@ export class LogFile implements Destination {
   }
 
   async #replace(): Promise<void> {
+    if (this.#isClosed) return
     const previous = this.#file
     // Waits for the disk, but only on rotation and after `stat` has just answered.
     this.#file = openFile(this.#path)
