@@ -72,12 +72,32 @@ test('writes the decisions of a guard over TLS', async (context) => {
   const [allowed, denial, ambiguous, ...more] = lines
   assert.deepEqual(more, [])
   assert.deepEqual([allowed?.['effect'], allowed?.['path'], allowed?.['rule']], ['allow', '/a', 1])
+  assert.equal(allowed?.['credential'], 'x509-svid')
   assert.equal(allowed?.['principal'], idOf('mailer'))
   assert.deepEqual([denial?.['reason'], denial?.['path'], denial?.['rule']], ['authority_missing', '/admin/x', 0])
   assert.deepEqual(denial?.['missing'], ['SERVICE_admin-ui'])
   assert.match(await denied.text(), new RegExp(String(denial?.['id'])))
   assert.equal(ambiguous?.['status'], 400)
   assert.doesNotMatch(JSON.stringify(lines), /secret|127\.0\.0\.1/)
+})
+
+test('names the policy and the revision that decided', async (context) => {
+  const close = open(context)
+  const running = await start(context, {
+    policies: [
+      { name: 'mailers', action: 'ALLOW', to: [{ paths: ['/**'] }] },
+      { name: 'no-secrets', action: 'DENY', to: [{ paths: ['/secrets/**'] }] },
+    ],
+  })
+  const peer = running.as(caller)
+  assert.equal((await peer.fetch('/a')).status, 200)
+  assert.equal((await peer.fetch('/secrets/a')).status, 403)
+  const [allowed, denied, ...more] = await close()
+  assert.deepEqual(more, [])
+  assert.deepEqual([allowed?.['effect'], allowed?.['policy'], allowed?.['rule']], ['allow', 'mailers', 1])
+  assert.deepEqual([denied?.['reason'], denied?.['policy']], ['policy_denied', 'no-secrets'])
+  assert.match(String(allowed?.['revision']), /^sha256:[0-9a-f]{64}$/)
+  assert.equal(denied?.['revision'], allowed?.['revision'])
 })
 
 test('writes what audit mode let through, with the denial that enforcement would have made', async (context) => {
@@ -93,6 +113,7 @@ test('writes what audit mode let through, with the denial that enforcement would
     assert.deepEqual([effect, sampled], ['allow', 1])
     assert.ok(isRecord(wouldBe))
     assert.deepEqual([wouldBe['reason'], wouldBe['rule']], ['authority_missing', 0])
+    assert.deepEqual(wouldBe['missing'], ['SERVICE_admin-ui'])
   }
 })
 

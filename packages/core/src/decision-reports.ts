@@ -86,7 +86,7 @@ export class DecisionReports {
     this.#parts.audit.note(wouldBe, principal.name, about.at)
     this.#parts.report({ type: 'audit', ...about, principal: principal.name })
     if (!hasSubscribers('decision')) return
-    const { id, status, code, reason, detail, rule, policy } = wouldBe
+    const { id, status, code, reason, detail, rule, policy, missing } = wouldBe
     publishDecision({
       type: 'decision',
       effect: 'allow',
@@ -103,6 +103,7 @@ export class DecisionReports {
         detail,
         ...(rule !== undefined && { rule }),
         ...(policy !== undefined && { policy }),
+        ...(missing !== undefined && { missing }),
       },
     })
   }

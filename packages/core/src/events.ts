@@ -92,9 +92,10 @@ export interface AllowedEvent extends Pick<DenialEvent, 'at' | 'method' | 'path'
   /** The index of the rule that decided. */
   readonly rule?: number
   /** In audit mode, the denial that enforcement would have made. */
-  readonly wouldBe?: Pick<DenialEvent, 'id' | 'status' | 'code' | 'reason' | 'detail' | 'rule' | 'policy'> & {
-    readonly effect: 'deny'
-  }
+  readonly wouldBe?: Pick<
+    DenialEvent,
+    'id' | 'status' | 'code' | 'reason' | 'detail' | 'rule' | 'policy' | 'missing'
+  > & { readonly effect: 'deny' }
 }
 
 /**

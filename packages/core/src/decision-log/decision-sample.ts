@@ -79,16 +79,8 @@ export class DecisionSample {
 type Allowed = Extract<DecisionEvent, { readonly effect: 'allow' }>
 
 // After an update of the policies, the same index may be another rule.
-function kindOf(event: Allowed): string {
-  const { method, rule, policy, revision, credential }: Allowed & LaterFields = event
+function kindOf({ method, rule, policy, revision, credential }: Allowed): string {
   return `${method} ${rule ?? ''} ${credential ?? ''} ${revision ?? ''} ${policy ?? ''}`
-}
-
-interface LaterFields {
-  readonly at: number
-  readonly credential?: string
-  readonly policy?: string
-  readonly revision?: string
 }
 
 // A part of a text, such as a header, keeps the whole text in memory, and a text that was put together keeps its parts.

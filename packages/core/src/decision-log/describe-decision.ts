@@ -5,7 +5,7 @@ import type { Redaction } from './decision-log-options.ts'
 
 /** Describes a decision as a line of the log: only the fields that are listed here, each of a bounded size. */
 export function describeDecision(event: DecisionEvent, sampled: number, redaction: Redaction): DecisionLine {
-  const { principal, credential, proxy, rule, policy, revision, remoteAddress }: DecisionEvent & LaterFields = event
+  const { principal, credential, proxy, rule, policy, revision, remoteAddress } = event
   return {
     version: 1,
     type: 'decision',
@@ -29,16 +29,6 @@ export function describeDecision(event: DecisionEvent, sampled: number, redactio
 type Denied = Extract<DecisionEvent, { readonly effect: 'deny' }>
 type WouldBe = NonNullable<Extract<DecisionEvent, { readonly effect: 'allow' }>['wouldBe']>
 
-/** Fields that an event has only if the guard uses what they describe. */
-interface LaterFields {
-  readonly at: number
-  readonly credential?: string
-  readonly proxy?: string
-  readonly policy?: string
-  readonly revision?: string
-  readonly missing?: readonly string[]
-}
-
 // `detail` is left out: it may quote the request, and the service's log has it under the same id.
 function describeReason({
   id,
@@ -50,8 +40,7 @@ function describeReason({
   return { id: cut(id), status, code, reason, ...(missing !== undefined && { missing: cutList(missing) }) }
 }
 
-function describeWouldBe(wouldBe: WouldBe): WouldBeLine {
-  const { id, status, code, reason, rule, policy, missing }: WouldBe & Omit<LaterFields, 'at'> = wouldBe
+function describeWouldBe({ id, status, code, reason, rule, policy, missing }: WouldBe): WouldBeLine {
   return {
     effect: 'deny',
     id: cut(id),
