@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, decisionLog } from '@countersign/core'
-import { createFolder, denied, idOf, parseLines, publish, readLines } from './lines.ts'
+import { createFolder, denied, idOf, type Line, parseLines, publish, readLines } from './lines.ts'
 
 const denial = { ...denied, principal: idOf('mailer') }
 
@@ -199,19 +199,20 @@ test(
     const path = join(createFolder(context), 'decisions.jsonl')
     const program = `
     import { channel } from 'node:diagnostics_channel'
-    import { renameSync } from 'node:fs'
+    import { renameSync, statSync } from 'node:fs'
     import { decisionLog } from '@countersign/core'
     process.on('SIGXFSZ', () => undefined)
     let errors = 0
     const path = ${JSON.stringify(path)}
-    const log = decisionLog({ path, maxPerSecond: 1_000_000, onError: () => (errors += 1) })
-    for (let index = 0; index < 200; index += 1) {
+    const log = decisionLog({ path, maxPerSecond: 200, onError: () => (errors += 1) })
+    for (let index = 0; index < 250; index += 1) {
       channel('countersign:decision').publish({ ...${JSON.stringify({ type: 'decision', at: 0, method: 'GET', ...denied })}, path: '/' + index })
     }
-    while (errors === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    // The counts of dropped decisions are to be written meanwhile, too.
+    await new Promise((resolve) => setTimeout(resolve, 2500))
     renameSync(path, path + '.1')
     await log.reopen()
-    await new Promise((resolve) => setTimeout(resolve, 2500))
+    while (statSync(path).size === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     await log.close()
     console.log(JSON.stringify([errors, log.dropped]))
   `
@@ -221,13 +222,18 @@ test(
       { cwd: import.meta.dirname, encoding: 'utf8' },
     )
     assert.deepEqual([status, stderr], [0, ''])
-    assert.deepEqual(JSON.parse(stdout), [1, { rate: 0, queue: 0, failed: 0 }])
+    assert.deepEqual(JSON.parse(stdout), [1, { rate: 50, queue: 0, failed: 0 }])
     const text = readFileSync(`${path}.1`, 'latin1')
     assert.doesNotMatch(text, /\n$/, 'the write was cut within a line')
     const before = text.split('\n').slice(0, -1)
     const lines = [...parseLines(before.map((line) => `${line}\n`).join('')), ...readLines(path)]
+    const isCount = ({ type }: Line): boolean => type === 'dropped'
     assert.deepEqual(
-      lines.map((line) => line['path']),
+      lines.filter(isCount).map(({ rate }) => rate),
+      [50],
+    )
+    assert.deepEqual(
+      lines.filter((line) => !isCount(line)).map((line) => line['path']),
       Array.from({ length: 200 }, (_, index) => `/${index}`),
     )
   },

@@ -84,10 +84,12 @@ test('writes the decisions of a guard over TLS', async (context) => {
 test('names the policy and the revision that decided', async (context) => {
   const close = open(context)
   const running = await start(context, {
-    policies: [
-      { name: 'mailers', action: 'ALLOW', to: [{ paths: ['/**'] }] },
-      { name: 'no-secrets', action: 'DENY', to: [{ paths: ['/secrets/**'] }] },
-    ],
+    policies: {
+      policies: [
+        { name: 'mailers', action: 'ALLOW', to: [{ paths: ['/**'] }] },
+        { name: 'no-secrets', action: 'DENY', to: [{ paths: ['/secrets/**'] }] },
+      ],
+    },
   })
   const peer = running.as(caller)
   assert.equal((await peer.fetch('/a')).status, 200)

@@ -175,6 +175,14 @@ test('a line that is too long is one line, and its end is not read as another', 
   ])
 })
 
+test('a line without an end is not kept in memory', async () => {
+  async function* chunks(): AsyncGenerator<string> {
+    // Together longer than a string can be.
+    for (let index = 0; index < 600; index += 1) yield 'x'.repeat(1024 * 1024)
+  }
+  assert.deepEqual(await collect(readDecisionLog(chunks())), [{ number: 1, line: undefined }])
+})
+
 test('reads bytes that are split anywhere', async () => {
   const bytes = Buffer.from(`${JSON.stringify({ ...line, path: '/é😀' })}\n`.repeat(2))
   for (let size = 1; size < 8; size += 1) {
