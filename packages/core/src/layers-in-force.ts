@@ -59,7 +59,7 @@ export class LayersInForce {
     this.#stages = [...ends]
       .toSorted((one, other) => one - other)
       .map((until) => ({ until, layers: leaveOut(this.full, until) }))
-    this.checkSemantics(exactSemantics)
+    this.checkAudited(exactSemantics)
   }
 
   /** True if a rule or a policy has, or had, an audit. */
@@ -101,7 +101,17 @@ export class LayersInForce {
    * @throws {ConfigurationError} `rule_unreachable`
    */
   checkSemantics(semantics: PathSemantics): void {
-    for (const { rules } of this.all()) rules.checkSemantics(semantics)
+    this.full.rules.checkSemantics(semantics)
+    this.checkAudited(semantics)
+  }
+
+  /**
+   * Checks only the sets without rules in audit mode, for rules that were checked when they were compiled.
+   *
+   * @throws {ConfigurationError} `rule_unreachable`
+   */
+  checkAudited(semantics: PathSemantics): void {
+    for (const { layers } of this.#stages) layers.rules.checkSemantics(semantics)
   }
 }
 

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as pause } from 'node:timers/promises'
 import {
   authenticated,
   compilePolicies,
+  compilePoliciesInTurns,
   compileRules,
+  compileRulesInTurns,
   describeRule,
   type PathSemantics,
   type PolicySet,
   type PolicySource,
   type RequirementContext,
   type RuleSet,
+  type Turns,
 } from '@countersign/authorization'
 import { ConfigurationError, CountersignError } from '@countersign/spiffe'
 import { describeThrown, isCallable, isRecord, parseOptions, refuseValue } from '@countersign/spiffe/options'
@@ -90,8 +94,7 @@ export class PolicyRevisions {
     if (current === undefined || this.#compiling !== undefined) return
     this.#compiling = current
     try {
-      const compiled = compileSet(current, this.#context)
-      for (const semantics of this.#semantics) compiled.checkSemantics(semantics)
+      const compiled = await compileSetInTurns(current, this.#context, [...this.#semantics])
       this.#replace(compiled)
     } catch (error) {
       this.#refuse(error)
@@ -130,10 +133,32 @@ export class PolicyRevisions {
  */
 export function compileSet(input: unknown, context: PolicyContext): LayersInForce {
   const { rules, policies, revision, isAllowRequired } = parseSet(input, context)
-  const compiled = rules === undefined ? outsideSet(context) : refuseRoutes(compileRules(rules, context))
+  const compiled =
+    rules === undefined
+      ? outsideSet(context)
+      : refuseRoutes(compileRules(rules, { ...context, comparesSegments: true }))
   const compiledPolicies = compilePolicies(policies, { ...context, isAllowRequired })
   return new LayersInForce({ rules: compiled, policies: compiledPolicies, revision })
 }
+
+// Takes turns with requests, and checks the semantics of routers that are already known.
+async function compileSetInTurns(
+  input: unknown,
+  context: PolicyContext,
+  semantics: readonly PathSemantics[],
+): Promise<LayersInForce> {
+  const { rules, policies, revision, isAllowRequired } = parseSet(input, context)
+  const ofSet = { ...context, comparesSegments: true }
+  const compiled =
+    rules === undefined ? outsideSet(context) : refuseRoutes(await compileRulesInTurns(rules, ofSet, turns, semantics))
+  const inPolicies = { ...context, isAllowRequired }
+  const compiledPolicies = await compilePoliciesInTurns(policies, inPolicies, turns, semantics)
+  const layers = new LayersInForce({ rules: compiled, policies: compiledPolicies, revision })
+  for (const each of semantics) layers.checkAudited(each)
+  return layers
+}
+
+const turns: Turns = { now: () => performance.now(), pause }
 
 // The rules that decide if the set has none. Documents never loosen authentication.
 function outsideSet(context: PolicyContext): RuleSet {
