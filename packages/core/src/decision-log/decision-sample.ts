@@ -9,6 +9,8 @@ export class DecisionSample {
   readonly #seen = new Map<string, Set<string>>()
   #bytes = 0
   #day = 0
+  /** When the kinds were last dropped because they were too many. */
+  #filledAt = 0
   #second = 0
   #strangers = 0
 
@@ -66,8 +68,13 @@ export class DecisionSample {
     const kind = kindOf(event)
     const known = this.#seen.get(principal)
     if (known?.has(kind) === true) return false
-    // When full, all are written once more. Otherwise a caller that is seen late might never be in the log.
-    if (this.#bytes + sizeOf(principal, kind) > mostBytes) this.restart()
+    if (this.#bytes + sizeOf(principal, kind) > mostBytes) {
+      // When full, all are written once more. Otherwise a caller that is seen late might never be in the log. Not more
+      // often, because callers whose names are only asserted can have any number of them.
+      if (Math.abs(event.at - this.#filledAt) < restartInterval) return false
+      this.#filledAt = event.at
+      this.restart()
+    }
     const kinds = this.#seen.get(principal)
     if (kinds === undefined) this.#seen.set(copyOf(principal), new Set([copyOf(kind)]))
     else kinds.add(copyOf(kind))
@@ -92,7 +99,9 @@ function sizeOf(principal: string | undefined, kind: string): number {
   return ofKind + 2 * kind.length + (principal === undefined ? 0 : ofPrincipal + 2 * principal.length)
 }
 
+/** Milliseconds. */
 const millisecondsOfDay = 86_400_000
+const restartInterval = 60_000
 
 /** Bytes. */
 const mostBytes = 2 * 1024 * 1024
