@@ -29,9 +29,9 @@ function hashSources() {
   const hash = createHash('sha256')
   const folders = ['policy', 'authorization', 'spiffe'].map((name) => join(packages, name, 'src'))
   const sources = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true }).map((name) => join(folder, name)),
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   )
-  const files = [...sources.filter((file) => file.endsWith('.ts')).toSorted(), join(policy, 'schema.json')]
+  const files = [...sources.filter((file) => file.endsWith('.ts')), join(policy, 'schema.json')]
   for (const file of [...files, import.meta.filename, join(root, 'pnpm-lock.yaml')]) hash.update(readFileSync(file))
   return hash.digest('hex')
 }

@@ -37,8 +37,8 @@ export function formatPolicyDocument(
   return text
 }
 
-function withoutPlace({ declaredAt, ...entry }: Rule | Policy): object {
-  return entry
+function withoutPlace(entry: Rule | Policy): object {
+  return Object.fromEntries(Object.entries(entry).filter(([name]) => name !== 'declaredAt'))
 }
 
 function refuseCode(requirement: Requirement | readonly string[], where: string): void {

@@ -41,7 +41,7 @@ export function isDocumentName(name: string): boolean {
 
 /** A document of this size has over 100,000 rules. */
 const mostBytes = 16 * 2 ** 20
-const mostTotalBytes = 64 * 2 ** 20
+const mostTotalBytes = 32 * 2 ** 20
 const mostFiles = 1024
 
 async function listFiles(locations: readonly DocumentLocation[]): Promise<FileListing> {

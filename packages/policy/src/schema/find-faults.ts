@@ -1,5 +1,5 @@
 import { type SchemaFault, validateDocument } from '#validator'
-import { describeValue, findNearest } from '@countersign/spiffe/options'
+import { describeValue, findNearest, isRecord } from '@countersign/spiffe/options'
 import type { PolicyDocument } from '../policy-document.ts'
 import type { PathStep } from '../yaml/read-yaml.ts'
 
@@ -43,7 +43,7 @@ function describeFault(fault: SchemaFault, document: unknown): FieldFault | unde
 
 // Known names with the same beginning or a similar spelling.
 function describeUnknown(path: readonly PathStep[], name: string, { parentSchema }: SchemaFault): FieldFault {
-  const known = Object.keys(Object(parentSchema?.['properties'] ?? {}))
+  const known = listFields(parentSchema?.['properties'])
   const nearest = findNearest(name, known)
   const reason = onlyInCode.get(name)
   const allowed = reason ?? `one of ${known.filter((each) => each !== '$schema').join(', ')}`
@@ -63,13 +63,17 @@ const onlyInCode: ReadonlyMap<string, string> = new Map([
 ])
 
 function describeCount({ data, keyword, parentSchema }: SchemaFault): Pick<FieldFault, 'found' | 'expected'> {
-  const names = Object.keys(Object(data))
+  const names = listFields(data)
   const found = names.length === 0 ? 'an empty mapping' : `only ${names.join(', ')}`
   if (keyword === 'maxProperties') {
     return { found: names.join(' and '), expected: 'exactly one field; combine several with allOf or anyOf' }
   }
-  const known = Object.keys(Object(parentSchema?.['properties'] ?? {}))
+  const known = listFields(parentSchema?.['properties'])
   return { found, expected: `${names.length === 0 ? 'at least one' : 'also one'} of ${known.join(', ')}` }
+}
+
+function listFields(value: unknown): readonly string[] {
+  return isRecord(value) ? Object.keys(value) : []
 }
 
 function describeExpected({ keyword, schema, data }: SchemaFault): Pick<FieldFault, 'expected' | 'nearest'> {
@@ -114,7 +118,7 @@ function parsePointer(pointer: string, document: unknown): readonly PathStep[] {
     .map((escaped) => {
       const name = escaped.replaceAll('~1', '/').replaceAll('~0', '~')
       const step = Array.isArray(value) ? Number(name) : name
-      value = Reflect.get(Object(value), name)
+      value = isRecord(value) || Array.isArray(value) ? Reflect.get(value, name) : undefined
       return step
     })
 }

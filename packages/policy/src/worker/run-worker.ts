@@ -22,8 +22,8 @@ interface WorkerOptions {
   /** Milliseconds. Default 60,000: far longer than the largest documents take on a busy machine. */
   readonly timeoutMs?: number
   /**
-   * Of the worker's heap, in MiB. Default 2048: the largest set needs less than half of it. Beyond that, only the load
-   * fails, not the process.
+   * Of the worker's heap, in MiB. Default 2048: the largest set of rules needs about half of it. Beyond that, only the
+   * load fails, not the process.
    */
   readonly mostMemory?: number
 }

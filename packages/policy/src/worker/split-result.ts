@@ -26,7 +26,7 @@ function* cut<Entry>(entries: readonly Entry[]): Generator<readonly Entry[], voi
   if (part.length > 0) yield part
 }
 
-const mostValues = 4000
+const mostValues = 2000
 
 function countValues(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 1

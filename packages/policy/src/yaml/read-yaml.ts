@@ -23,7 +23,7 @@ export interface ReadYaml {
    * Returns the index into the text of the value at this path, or of its key; of the nearest value around it if there
    * is none.
    */
-  locate(path: readonly PathStep[], part?: 'key' | 'value'): number
+  readonly locate: (path: readonly PathStep[], part?: 'key' | 'value') => number
 }
 
 /**
