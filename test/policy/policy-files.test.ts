@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { compilePolicies, compileRules } from '@countersign/authorization'
 import { ConfigurationError } from '@countersign/core'
 import { PolicyDocumentError, policyFiles } from '@countersign/policy'
 import { createFolder, denying, namesOf, open } from './write-documents.ts'
@@ -51,6 +52,21 @@ test('documents of the same name are told apart by their paths', async (context)
     policies.map(({ declaredAt }) => declaredAt),
     paths.map((path) => `${path}:1:26`),
   )
+})
+
+test('rules and policies of a document are accepted by the compiler, which names their place', async (context) => {
+  const folder = createFolder(context)
+  const name = `${'a'.repeat(240)}\n.yaml`
+  const rules = 'rules: [{ path: /a, allow: { denyAll: true } }, { path: /a, allow: { permitAll: true } }]'
+  writeFileSync(join(folder, name), `version: 1\npolicies: [{ name: a, action: DENY }]\n${rules}\n`)
+  const { current } = await open(context, folder)
+  assert.equal(current.policies?.[0]?.declaredAt, `…${'a'.repeat(193)}\uFFFD.yaml:2:12`)
+  const compiled = compilePolicies(current.policies, { localTrustDomain: 'a.example', isAllowRequired: false })
+  assert.equal(compiled.policies[0]?.source.declaredAt, current.policies?.[0]?.declaredAt)
+  assert.throws(() => compileRules(current.rules, { localTrustDomain: 'a.example' }), {
+    code: 'rule_unreachable',
+    message: /^rules\[1\] \(\/a, …a+\uFFFD\.yaml:3:49\) is unreachable/,
+  })
 })
 
 test('refuses a name that two documents use, and rules in two documents', async (context) => {

@@ -135,7 +135,9 @@ test('gives each rule and policy the place where it is declared', () => {
 
 test('gives the audit mode of the document to every entry without its own', () => {
   const [document, own] = ['2027-01-01T00:00:00Z', '2027-02-01T00:00:00Z']
-  const text = `audit: { until: '${document}' }\n${withPolicy()}  - { name: second, action: DENY, audit: { until: '${own}' } }\nrules: [{ path: /a, allow: { denyAll: true } }]`
+  const policy = `  - { name: second, action: DENY, audit: { until: '${own}' } }\n`
+  const rule = `  - { path: /a, allow: { denyAll: true }, audit: { until: '${own}' } }\n  - { path: /b, allow: { denyAll: true } }`
+  const text = `audit: { until: '${document}' }\n${withPolicy()}${policy}rules:\n${rule}`
   const { rules, policies, problems } = parse(text)
   assert.deepEqual(problems, [])
   assert.deepEqual(
@@ -144,6 +146,6 @@ test('gives the audit mode of the document to every entry without its own', () =
   )
   assert.deepEqual(
     rules?.map(({ audit }) => audit?.until),
-    [document],
+    [own, document],
   )
 })

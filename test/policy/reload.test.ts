@@ -100,6 +100,18 @@ test('refuses an emptied folder, a missing document and one that is cut off to n
   }
 })
 
+test('does not report a document that is missing for a moment', async (context) => {
+  const file = join(createFolder(context), 'a.yaml')
+  writeFileSync(file, denying('a'))
+  const source = await open(context, file)
+  source.onNotice(({ detail }) => assert.fail(detail))
+  rmSync(file)
+  await wait(120)
+  const updated = nextSet(source)
+  writeFileSync(file, denying('b'))
+  assert.deepEqual(namesOf(await updated), ['b'])
+})
+
 test('never uses a document that is still being written', async (context) => {
   const file = join(createFolder(context), 'a.yaml')
   const lines = [

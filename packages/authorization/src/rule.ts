@@ -56,6 +56,8 @@ export interface CompiledRule {
   readonly allowEncodedSlash: boolean
   /** Epoch milliseconds: the rule is in audit mode until then. Undefined if it is enforced. */
   readonly auditUntil: number | undefined
+  /** Where the rule was written, if it is from a document. */
+  readonly declaredAt: string | undefined
   /** The decision that allows a request by this rule. */
   readonly allowed: Allowed
   /** The decision that leaves a request to its route by this rule. */
@@ -69,7 +71,7 @@ export interface CompiledRule {
  */
 export function parseRule(input: unknown, index: number, context: Omit<RequirementContext, 'where'>): CompiledRule {
   const where = `rules[${index}]`
-  const { allow, pattern, methods, allowEncodedSlash, auditUntil } = parseFields(input, where)
+  const { allow, pattern, methods, allowEncodedSlash, auditUntil, declaredAt } = parseFields(input, where)
   const text = pattern.rest ? `${pattern.path}/**` : pattern.path
   return Object.freeze({
     index,
@@ -80,6 +82,7 @@ export function parseRule(input: unknown, index: number, context: Omit<Requireme
     allow: compileRequirement(allow, { ...context, where: `${where}.allow` }),
     allowEncodedSlash,
     auditUntil,
+    declaredAt,
     allowed: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: false }),
     leftToRoute: Object.freeze({ effect: 'allow', rule: index, isLeftToRoute: true }),
   })
@@ -96,13 +99,13 @@ export function checkRule(input: unknown, where: string): void {
   refuseLoneAnonymous(parseRequirement(allow, `${where}.allow`), `${where}.allow`)
 }
 
-type ParsedFields = Pick<CompiledRule, 'pattern' | 'methods' | 'allowEncodedSlash' | 'auditUntil'> & {
+type ParsedFields = Pick<CompiledRule, 'pattern' | 'methods' | 'allowEncodedSlash' | 'auditUntil' | 'declaredAt'> & {
   readonly allow: unknown
 }
 
 function parseFields(input: unknown, where: string): ParsedFields {
   const options = parseOptions(input, ['path', 'methods', 'allow', 'allowEncodedSlash', 'audit', 'declaredAt'], where)
-  const { path, methods, allow, allowEncodedSlash, audit } = options
+  const { path, methods, allow, allowEncodedSlash, audit, declaredAt } = options
   const pattern = parsePathPattern(path, `${where}.path`)
   return {
     allow,
@@ -110,12 +113,19 @@ function parseFields(input: unknown, where: string): ParsedFields {
     methods: methods === undefined ? undefined : parseMethods(methods, `${where}.methods`),
     allowEncodedSlash: parseEncodedSlash(allowEncodedSlash, pattern, `${where}.allowEncodedSlash`),
     auditUntil: audit === undefined ? undefined : parseAudit(audit, `${where}.audit`),
+    declaredAt: declaredAt === undefined ? undefined : parseDeclaredAt(declaredAt, `${where}.declaredAt`),
   }
 }
 
-/** Returns the name of a rule for messages. */
-export function describeRule({ index, route }: CompiledRule): string {
-  return `rules[${index}] (${route})`
+// It becomes part of events.
+function parseDeclaredAt(input: unknown, where: string): string {
+  if (typeof input === 'string' && input.length <= 256 && !/[\p{Cc}\p{Cs}]/u.test(input)) return input
+  return refuseValue(where, input, "at most 256 characters such as 'billing.yaml:12:5'")
+}
+
+/** Returns the name of a rule for messages, and where it was written if that is known. */
+export function describeRule({ index, route, declaredAt }: CompiledRule): string {
+  return `rules[${index}] (${route}${declaredAt === undefined ? '' : `, ${declaredAt}`})`
 }
 
 function parseAudit(input: unknown, where: string): number {

@@ -127,7 +127,6 @@ export class FollowedDocuments implements DocumentSource {
   }
 
   #notify(report: { readonly outcome: string; readonly code?: string; readonly detail: string }): void {
-    if (this.#end.signal.aborted) return
     const { detail, code } = report
     const outcome = report.outcome === 'refused' || report.outcome === 'recovered' ? report.outcome : 'warning'
     const notice: PolicyNotice = Object.freeze({ outcome, at: Date.now(), detail, ...(code !== undefined && { code }) })

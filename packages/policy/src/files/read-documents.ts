@@ -75,11 +75,18 @@ function refuse(location: DocumentLocation | undefined, found: string, expected:
   throw new SourceError('file_unsuitable', `${option} '${path}': found ${found}, expected ${expected}`, { value: path })
 }
 
-/** The base name, as people know a document; the path if there are two of that name. */
+/**
+ * The base name, as people know a document; the path if there are two of that name. It becomes part of events, so it is
+ * short and printable.
+ */
 function nameOf(path: string, paths: readonly string[]): string {
-  const name = basename(path)
-  return paths.filter((other) => basename(other) === name).length === 1 ? name : path
+  const base = basename(path)
+  const name = paths.filter((other) => basename(other) === base).length === 1 ? base : path
+  const printable = name.replaceAll(/[\p{Cc}\p{Cs}]/gu, '\uFFFD')
+  return printable.length > mostNameLength ? `…${printable.slice(1 - mostNameLength)}` : printable
 }
+
+const mostNameLength = 200
 
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0
