@@ -5,6 +5,8 @@ import {
   hasAuthority,
   inNamespace,
   type MaterialInput,
+  type Policy,
+  type PolicyFrom,
   type Rule,
 } from '@countersign/core'
 import { type TestSvid, createAuthority } from '@countersign/testkit'
@@ -103,3 +105,41 @@ function writeRule(index: number): { readonly path: string; readonly rule: Rule 
       }
   }
 }
+
+/** Policies of the given number, and the paths that one of them allows. */
+export interface PolicyTable {
+  readonly policies: readonly Policy[]
+  /** One path per ALLOW policy, in an order that does not benefit from processor caches. */
+  readonly paths: readonly string[]
+}
+
+/**
+ * Creates `count` policies: nine of ten are ALLOW policies for the paths of `writeRules`, by all kinds of callers; the
+ * others are DENY policies for one path, each for another pattern of callers.
+ */
+export function writePolicies(count: number): PolicyTable {
+  const { rules: written, paths } = writeRules(count)
+  const table = written.slice(0, -1)
+  const policies = table.map(({ path: pattern, methods = [] }, index): Policy => {
+    const name = `policy-${index}`
+    if (isDeny(index)) {
+      const from = [{ callers: [`spiffe://saas.example/ns/team-${index}/**`] }]
+      return { name, action: 'DENY', from, to: [{ paths: ['/internal/**'] }] }
+    }
+    const from = [froms[index % froms.length] ?? {}]
+    return { name, action: 'ALLOW', from, to: [{ paths: [pattern], ...(methods.length > 0 && { methods }) }] }
+  })
+  return { policies, paths: paths.filter((_, index) => !isDeny((index * stride) % table.length)) }
+}
+
+function isDeny(index: number): boolean {
+  return index % 10 === 9
+}
+
+const froms: readonly PolicyFrom[] = [
+  { callers: [callerId] },
+  { authorities: ['SERVICE_production/core-api'] },
+  { namespaces: ['production'] },
+  { callers: ['spiffe://saas.example/ns/*/sa/core-api'] },
+  { serviceAccounts: ['production/core-api'] },
+]

@@ -64,3 +64,22 @@ test('a path cut out of a long string does not keep that string in memory', asyn
   // 2000 times 64 KiB would be 125 MiB.
   assert.ok(growth < 16, `${growth} MiB`)
 })
+
+test('the caches of policies stay within their bound', async () => {
+  const growth = await measureGrowth(`
+    const { compilePolicies } = await import('./policy/compile-policies.js')
+    const { decidePolicies } = await import('./policy/decide-policies.js')
+    const paths = ['/**', '/*', '/*/**']
+    const policies = ['DENY', 'ALLOW'].flatMap((action) => paths.map((path, index) =>
+      ({ name: action + index, action, to: [{ paths: [path], hosts: ['a'] }], from: [{ ipBlocks: ['10.0.0.1'] }] })))
+    const set = compilePolicies(policies, { localTrustDomain: 'saas.example', isAllowRequired: true })
+    const before = used()
+    for (let index = 0; index < 60_000; index += 1) {
+      const facts = { host: 'b', port: 1, socketAddress: '::' + index.toString(16), headerLines: () => [] }
+      const request = { principal: null, method: 'GET', message: { headers: {} }, facts, semantics: exact }
+      decidePolicies(set, { ...request, target: read('/' + index + 'a'.repeat(20)) })
+    }
+  `)
+  // 4 MiB for the targets, as much for the policies, and the same again for V8's overhead.
+  assert.ok(growth < 16, `${growth} MiB`)
+})

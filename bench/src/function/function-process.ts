@@ -4,7 +4,7 @@ import { isListed } from '../handwritten-check.ts'
 import { answerMessages, hasNames } from '../measure/child-process.ts'
 import { countBytes } from '../measure/count-bytes.ts'
 import { type Call, timeCalls } from '../measure/time-calls.ts'
-import { callerId, issueIdentities, path, rules, writeRules } from '../workload.ts'
+import { callerId, issueIdentities, path, rules, writePolicies, writeRules } from '../workload.ts'
 import { createEngine } from './engines.ts'
 import type { FunctionTask, Rounds } from './function-task.ts'
 import { type OpenRequest, openRequest } from './open-request.ts'
@@ -16,7 +16,7 @@ answerMessages(hasNames<FunctionTask>('kind', 'rounds'), async (task) => ({
 
 function measure(task: FunctionTask): Promise<Rounds> {
   if (task.kind === 'engine') return measureEngine(task)
-  if ('counts' in task) return measureRules(task, task.kind === 'again' ? admitAgain : admitInTurn)
+  if ('counts' in task) return measureCounts(task, task.kind === 'again' ? admitAgain : admitInTurn)
   return task.kind === 'call' ? measureCall(task.rounds) : measureBytes(task.rounds)
 }
 
@@ -53,16 +53,16 @@ async function measureBytes(rounds: number): Promise<Rounds> {
   return bytes
 }
 
-async function measureRules(
-  { rounds, counts }: { readonly rounds: number; readonly counts: readonly number[] },
+async function measureCounts(
+  { rounds, counts, what }: Extract<FunctionTask, { kind: 'again' | 'in turn' }>,
   admit: (open: OpenRequest, paths: readonly string[]) => Call,
 ): Promise<Rounds> {
   const identities = await issueIdentities()
   const calls: Record<string, Call> = {}
   const opened: OpenRequest[] = []
   for (const count of counts) {
-    const { rules: table, paths } = writeRules(count)
-    const open = await openRequest(identities, table)
+    const { rules: table, policies, paths } = { rules: undefined, policies: undefined, ...write[what](count) }
+    const open = await openRequest(identities, table, policies)
     calls[count] = admit(open, paths)
     opened.push(open)
   }
@@ -70,6 +70,8 @@ async function measureRules(
   for (const { close } of opened) await close()
   return times
 }
+
+const write = { rules: writeRules, policies: writePolicies }
 
 // Alone in its process, because an engine that fills the memory makes every other call slower.
 async function measureEngine({ rounds, count, engine }: Extract<FunctionTask, { kind: 'engine' }>): Promise<Rounds> {

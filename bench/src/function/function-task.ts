@@ -6,7 +6,12 @@ type AnyEngine = 'Countersign' | Engine
 /** A measurement task for a process of the function suite. */
 export type FunctionTask =
   | { readonly kind: 'call' | 'bytes'; readonly rounds: number }
-  | { readonly kind: 'again' | 'in turn'; readonly rounds: number; readonly counts: readonly number[] }
+  | {
+      readonly kind: 'again' | 'in turn'
+      readonly rounds: number
+      readonly counts: readonly number[]
+      readonly what: 'rules' | 'policies'
+    }
   | { readonly kind: 'engine'; readonly rounds: number; readonly count: number; readonly engine: AnyEngine }
 
 /** One value per round, by subject. */

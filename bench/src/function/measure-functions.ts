@@ -16,6 +16,10 @@ export async function* measureFunctions(progress: Progress): AsyncGenerator<Tabl
   yield await measureRules()
   progress.note('every rule in turn')
   yield await measureRulesInTurn()
+  progress.note('number of policies')
+  yield await measurePolicies()
+  progress.note('every policy in turn')
+  yield await measurePoliciesInTurn()
   progress.note('other engines')
   yield* await measureEngines()
 }
@@ -26,6 +30,10 @@ export async function* measureFewFunctions(progress: Progress): AsyncGenerator<T
   yield await measureRules()
   progress.note('every rule in turn')
   yield await measureRulesInTurn()
+  progress.note('number of policies')
+  yield await measurePolicies()
+  progress.note('every policy in turn')
+  yield await measurePoliciesInTurn()
 }
 
 async function measureCall(): Promise<Table> {
@@ -72,46 +80,42 @@ async function measureBytes(): Promise<Table> {
 
 const counts = [10, 100, 1000, 10_000]
 
-async function measureRules(): Promise<Table> {
-  const times = await run([{ kind: 'again', rounds: 20, counts }])
+const measureRules = (): Promise<Table> =>
+  measureCounts('rules', 'again', 'Authenticate and decide by number of rules, one path')
+
+const measureRulesInTurn = (): Promise<Table> => measureCounts('rules', 'in turn', 'The same for each rule in turn')
+
+const measurePolicies = (): Promise<Table> =>
+  measureCounts('policies', 'again', 'Authenticate and decide by number of policies, one path')
+
+const measurePoliciesInTurn = (): Promise<Table> =>
+  measureCounts('policies', 'in turn', 'The same for each ALLOW policy in turn')
+
+const lines = {
+  rules: 'decision at 10,000 rules against 10',
+  policies: 'decision at 10,000 policies against 10',
+} as const
+
+async function measureCounts(what: 'rules' | 'policies', kind: 'again' | 'in turn', title: string): Promise<Table> {
+  const times = await run([{ kind, what, rounds: 20, counts }])
+  const one = what === 'rules' ? 'rule' : 'policy'
   return {
-    title: 'Authenticate and decide by number of rules, one path',
-    against: '10 rules',
+    title,
+    against: `10 ${what}`,
+    ...(kind === 'in turn' && {
+      note: `Every ${one} is used once before any is used again, so what grows is the time to load a large table from memory.`,
+    }),
     rows: counts.map((count): Row => {
-      const row = describe(count, times)
-      if (count !== 10_000) return row
-      return {
-        ...row,
-        budget: {
-          line: 'decision at 10,000 rules against 10',
-          what: 'one path, with authentication',
-          most: 1.5,
-          of: 'ratio',
-        },
-      }
+      const own = times(String(count))
+      const row: Row = { what: `${count.toLocaleString('en')} ${what}`, unit: 'ns', spread: spreadOf(own) }
+      if (count === 10) return row
+      const compared = { ...row, ratio: ratioOf(own, times('10')) }
+      if (count !== 10_000) return compared
+      const line = lines[what]
+      const budgeted = kind === 'again' ? 'one path, with authentication' : `each ${one} in turn, with authentication`
+      return { ...compared, budget: { line, what: budgeted, most: kind === 'again' ? 1.5 : 3, of: 'ratio' } }
     }),
   }
-}
-
-async function measureRulesInTurn(): Promise<Table> {
-  const times = await run([{ kind: 'in turn', rounds: 20, counts }])
-  return {
-    title: 'The same for each rule in turn',
-    against: '10 rules',
-    note: 'Every rule is used once before any is used again, so what grows is the time to load a large table from memory.',
-    rows: counts.map((count): Row => {
-      const row = describe(count, times)
-      if (count !== 10_000) return row
-      const line = 'decision at 10,000 rules against 10'
-      return { ...row, budget: { line, what: 'each rule in turn, with authentication', most: 3, of: 'ratio' } }
-    }),
-  }
-}
-
-function describe(count: number, times: (name: string) => Generations): Row {
-  const own = times(String(count))
-  const row: Row = { what: `${count.toLocaleString('en')} rules`, unit: 'ns', spread: spreadOf(own) }
-  return count === 10 ? row : { ...row, ratio: ratioOf(own, times('10')) }
 }
 
 const all = ['Countersign', ...engines] as const

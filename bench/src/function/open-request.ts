@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { createGuard, type Guard, type Rule, staticSource } from '@countersign/core'
+import { createGuard, type Guard, type Policy, type Rule, staticSource } from '@countersign/core'
 import { forAdapter, type GuardedRequest, isDenial } from '@countersign/core/adapter'
 import { serve } from '@countersign/testkit'
 import { type Identities, path } from '../workload.ts'
@@ -12,9 +12,18 @@ export interface OpenRequest {
   readonly close: () => Promise<void>
 }
 
-/** Starts a server with these rules, sends it a request as the caller, and holds the request. */
-export async function openRequest(identities: Identities, rules: readonly Rule[]): Promise<OpenRequest> {
-  const guard = createGuard({ source: staticSource(identities.server), log: () => undefined, rules })
+/** Starts a server with these rules or policies, sends it a request as the caller, and holds the request. */
+export async function openRequest(
+  identities: Identities,
+  rules: readonly Rule[] | undefined,
+  policies?: readonly Policy[],
+): Promise<OpenRequest> {
+  const guard = createGuard({
+    source: staticSource(identities.server),
+    log: () => undefined,
+    ...(rules !== undefined && { rules }),
+    ...(policies !== undefined && { policies: { policies } }),
+  })
   let receive: ((request: IncomingMessage) => void) | undefined
   let fail: ((error: unknown) => void) | undefined
   const received = new Promise<IncomingMessage>((resolve, reject) => {

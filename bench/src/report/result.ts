@@ -35,6 +35,7 @@ export const budgetLines = [
   'authenticate and decide, one call',
   'an allowed decision allocates',
   'decision at 10,000 rules against 10',
+  'decision at 10,000 policies against 10',
   'a forwarded certificate, seen before',
   'new connection, certificate seen before',
   'new connection, certificate never seen',

@@ -50,17 +50,20 @@ export class BoundedCache<Value> {
 
   /**
    * Computes the value of a text that is not cached, caches it unless the text is long, and returns it. `compute`
-   * receives a copy of a short text, because a slice keeps the whole original string in memory.
+   * receives a copy of a short text, because a slice keeps the whole original string in memory. `measure` returns the size
+   * of what belongs to the value alone, in bytes.
    */
-  keep(text: string, compute: (text: string) => Value): Value {
+  keep(text: string, compute: (text: string) => Value, measure: (value: Value) => number = nothing): Value {
     if (text.length > longestText) return compute(text)
     const copy = decoder.decode(encoder.encode(text))
     const value = compute(copy)
-    this.#memory.take(ofEntry + copy.length * (unescaped.test(copy) ? 1 : 4))
+    this.#memory.take(ofEntry + copy.length * (unescaped.test(copy) ? 1 : 4) + measure(value))
     this.#values.set(copy, value)
     return value
   }
 }
+
+const nothing = (): number => 0
 
 const longestText = 256
 const encoder = new TextEncoder()

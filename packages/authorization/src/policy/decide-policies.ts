@@ -5,7 +5,8 @@ import type { RuleSet } from '../rules.ts'
 import { type CompiledPolicy, describePolicy } from './compile-policy.ts'
 import { listSemantics } from './list-semantics.ts'
 import { matchPolicy } from './match-policy.ts'
-import type { CompiledPolicySet, PolicyKind } from './policy-set.ts'
+import type { PolicyKind } from './policy-index.ts'
+import type { CompiledPolicySet } from './policy-set.ts'
 
 /** What decides about a request, apart from its route and an authorizer. */
 export interface Layers {

@@ -66,14 +66,21 @@ function createAdmission(from: PolicyFrom, field: string, action: Policy['action
       describe: describeCaller('a caller without a credential'),
     }
   }
-  const { credentials = [] } = from
   return {
     field: action === 'ALLOW' ? `${field}.credentials` : field,
-    test: ({ principal }) => outcomeOf(action === 'DENY' || isAdmitted(principal, credentials)),
+    test: action === 'DENY' ? admitAll : admitNamed(from.credentials),
     describe: describeCaller(
       "a caller with a strong credential, because anonymous: true, or 'asserted' or 'jwt-svid' in credentials, is not there",
     ),
   }
+}
+
+const none: readonly CredentialKind[] = []
+const admitAll: FieldTest['test'] = () => 'match'
+const admitStrong: FieldTest['test'] = ({ principal }) => outcomeOf(isAdmitted(principal, none))
+
+function admitNamed(named: readonly CredentialKind[] | undefined): FieldTest['test'] {
+  return named === undefined ? admitStrong : ({ principal }) => outcomeOf(isAdmitted(principal, named))
 }
 
 function isAdmitted(principal: Principal | null, named: readonly CredentialKind[]): boolean {

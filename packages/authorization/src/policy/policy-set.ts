@@ -4,10 +4,7 @@ import type { PathSpelling } from '../escaped-path.ts'
 import { runAtOnce } from '../in-turns.ts'
 import { foldTarget, type PathSemantics, semanticsKey } from '../path-semantics.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
-import { PolicyIndex } from './policy-index.ts'
-
-/** What a policy has to be, for a search: a DENY policy, an ordinary ALLOW policy, or one for emergencies. */
-export type PolicyKind = 'deny' | 'allow' | 'breakGlass'
+import { kindOf, PolicyIndex, type PolicyKind } from './policy-index.ts'
 
 /** Validated and indexed policies. Immutable from outside. */
 export class CompiledPolicySet {
@@ -23,7 +20,7 @@ export class CompiledPolicySet {
   readonly methods: ReadonlySet<string>
   readonly #isWithoutRules: boolean
   readonly #kinds: ReadonlySet<PolicyKind>
-  readonly #indexes: (Indexes | undefined)[] = []
+  readonly #indexes: (PolicyIndex | undefined)[] = []
   // One memory for all kinds and semantics, so that their number does not multiply its size.
   readonly #memory = new CacheMemory()
 
@@ -57,37 +54,26 @@ export class CompiledPolicySet {
     semantics: PathSemantics,
   ): CompiledPolicy | undefined {
     if (!this.#kinds.has(kind)) return undefined
-    return this.#indexesFor(semantics)[kind].find(request, foldTarget(spelling, semantics))
+    return this.#indexFor(semantics).find(kind, request, foldTarget(spelling, semantics))
   }
 
-  /** Builds the indexes for these semantics in steps. Without it, the first request builds them at once. */
+  /** Builds the index for these semantics in steps. Without it, the first request builds it at once. */
   *prepare(semantics: PathSemantics): Generator<undefined, void> {
     if (this.#indexes[semanticsKey(semantics)] !== undefined) return
     const built = yield* this.#build(semantics)
     this.#indexes[semanticsKey(semantics)] ??= built
   }
 
-  #indexesFor(semantics: PathSemantics): Indexes {
+  #indexFor(semantics: PathSemantics): PolicyIndex {
     return (this.#indexes[semanticsKey(semantics)] ??= runAtOnce(this.#build(semantics)))
   }
 
-  *#build(semantics: PathSemantics): Generator<undefined, Indexes> {
-    const indexes = {
-      deny: new PolicyIndex('DENY', semantics, this.#memory),
-      allow: new PolicyIndex('ALLOW', semantics, this.#memory),
-      breakGlass: new PolicyIndex('ALLOW', semantics, this.#memory),
-    }
+  *#build(semantics: PathSemantics): Generator<undefined, PolicyIndex> {
+    const index = new PolicyIndex(semantics, this.#memory)
     for (const policy of this.policies) {
-      indexes[kindOf(policy)].add(policy)
+      index.add(policy)
       yield
     }
-    return indexes
+    return index
   }
-}
-
-type Indexes = Readonly<Record<PolicyKind, PolicyIndex>>
-
-function kindOf({ action, isBreakGlass }: CompiledPolicy): PolicyKind {
-  if (action === 'DENY') return 'deny'
-  return isBreakGlass ? 'breakGlass' : 'allow'
 }

@@ -1,0 +1,121 @@
+import type { DecisionRequest } from '../decide.ts'
+import type { PathSemantics } from '../path-semantics.ts'
+import { CallerTree, findOnlyCaller } from './caller-tree.ts'
+import type { CompiledPolicy } from './compile-policy.ts'
+import type { FieldTest } from './field-test.ts'
+import type { PrincipalKey } from './from-tests.ts'
+
+/** A policy for the combinations of a caller and a path that an index looks up, and what else has to match. */
+export interface Candidate {
+  readonly policy: CompiledPolicy
+  // The functions themselves: each object on the way to them may have to be loaded from memory.
+  readonly tests: readonly FieldTest['test'][]
+}
+
+/** The candidates for a path pattern. */
+export interface Candidates {
+  /** For every caller. */
+  readonly anyone: Candidate[]
+  /** For callers named in full, by SPIFFE ID. */
+  named: Map<string, Candidate[]> | undefined
+  /** For callers that a pattern matches. */
+  callers: CallerTree<Candidate[]> | undefined
+  /** For callers that have an authority. */
+  holders: Map<string, Candidate[]> | undefined
+}
+
+/** Creates an empty list of candidates. */
+export function createCandidates(): Candidates {
+  return { anyone: [], named: undefined, callers: undefined, holders: undefined }
+}
+
+/** Adds a candidate for the callers that one of these keys names; for every caller without keys. */
+export function addCandidate(
+  candidates: Candidates,
+  keys: readonly PrincipalKey[] | undefined,
+  candidate: Candidate,
+): void {
+  if (keys === undefined) candidates.anyone.push(candidate)
+  else for (const key of keys) addKey(candidates, key, candidate)
+}
+
+function addKey(candidates: Candidates, key: PrincipalKey, candidate: Candidate): void {
+  if ('authority' in key) {
+    addTo((candidates.holders ??= new Map<string, Candidate[]>()), key.authority, candidate)
+    return
+  }
+  const only = findOnlyCaller(key)
+  if (only === undefined) (candidates.callers ??= new CallerTree()).add(key, createList).push(candidate)
+  else addTo((candidates.named ??= new Map<string, Candidate[]>()), only, candidate)
+}
+
+const createList = (): Candidate[] => []
+
+function addTo(lists: Map<string, Candidate[]>, text: string, candidate: Candidate): void {
+  const list = lists.get(text)
+  if (list === undefined) lists.set(text, [candidate])
+  else list.push(candidate)
+}
+
+/** Returns the first policy among candidates that matches, if it comes before `best`, and otherwise `best`. */
+export type Pick = (
+  best: CompiledPolicy | undefined,
+  candidates: readonly Candidate[],
+  request: DecisionRequest,
+  path: string,
+  semantics: PathSemantics,
+) => CompiledPolicy | undefined
+
+/** Returns the first policy that `pick` finds among the candidates for a caller. */
+export function findFirst(
+  { anyone, named, callers, holders }: Candidates,
+  pick: Pick,
+  best: CompiledPolicy | undefined,
+  request: DecisionRequest,
+  path: string,
+  semantics: PathSemantics,
+): CompiledPolicy | undefined {
+  const { principal } = request
+  let first = pick(best, anyone, request, path, semantics)
+  if (principal === null) return first
+  const { spiffeId } = principal
+  if (spiffeId !== undefined) {
+    const list = named?.get(spiffeId.toString())
+    if (list !== undefined) first = pick(first, list, request, path, semantics)
+    if (callers !== undefined) first = callers.fold(spiffeId, pick, first, request, path, semantics)
+  }
+  if (holders === undefined) return first
+  for (const authority of principal.authorities) {
+    const list = holders.get(authority)
+    if (list !== undefined) first = pick(first, list, request, path, semantics)
+  }
+  return first
+}
+
+/** Picks a DENY policy. What is not known makes it match. */
+export const pickDeny: Pick = (best, candidates, request, path, semantics) => {
+  for (const { policy, tests } of candidates) {
+    if (best !== undefined && policy.index >= best.index) return best
+    let isMatch = true
+    for (const test of tests) {
+      isMatch = test(request, path, semantics) !== 'no-match'
+      if (!isMatch) break
+    }
+    if (isMatch) return policy
+  }
+  return best
+}
+
+/** Picks an ALLOW policy. What is not known makes it not match. */
+export const pickAllow: Pick = (best, candidates, request, path, semantics) => {
+  for (const { policy, tests } of candidates) {
+    if (best !== undefined && policy.index >= best.index) return best
+    let isMatch = true
+    for (const test of tests) {
+      isMatch = test(request, path, semantics) === 'match'
+      if (!isMatch) break
+    }
+    if (isMatch) return policy
+  }
+  return best
+}
