@@ -28,12 +28,25 @@ export function createSegmentTest(patterns: readonly string[]): (caller: SpiffeI
 
 /** Creates the test whether a caller matches one of these keys. Workloads named in full are looked up. */
 export function createKeyTest(keys: readonly CallerKey[]): (caller: SpiffeId) => boolean {
+  const [only, ...more] = keys
+  if (only !== undefined && more.length === 0) return (caller) => isNamedBy(only, caller)
   const ids = keys.map(findOnlyCaller)
   const names = new Set(ids)
   if (!names.has(undefined)) return (caller) => names.has(caller.toString())
   const tree = new CallerTree<true>()
   for (const [index, key] of keys.entries()) if (ids[index] === undefined) tree.add(key, () => true)
   return (caller) => names.has(caller.toString()) || tree.has(caller)
+}
+
+function isNamedBy({ trustDomain, segments, rest }: CallerKey, caller: SpiffeId): boolean {
+  const found = caller.segments
+  if (trustDomain !== caller.trustDomain || found.length < segments.length) return false
+  if (found.length > segments.length && !rest) return false
+  for (let index = 0; index < segments.length; index += 1) {
+    const segment = segments[index]
+    if (segment !== '*' && segment !== found[index]) return false
+  }
+  return true
 }
 
 /** A value for each caller pattern, compared segment by segment. The cost does not depend on the number of patterns. */

@@ -12,31 +12,57 @@ export interface Candidate {
   readonly tests: readonly FieldTest['test'][]
 }
 
+/** A candidate, for the callers that one of these keys names; for every caller without keys. */
+export interface KeyedCandidate {
+  readonly keys: readonly PrincipalKey[] | undefined
+  /** For callers that a key was found for. */
+  readonly candidate: Candidate
+  /** For every caller: it also tests what the keys stand for. */
+  readonly unkeyed: Candidate
+}
+
 /** The candidates for a path pattern. */
 export interface Candidates {
-  /** For every caller. */
+  /** For every caller, in order. */
   readonly anyone: Candidate[]
+  /** The first candidates with keys, which are only tested. Undefined once there are many, so that keys are looked up. */
+  few: KeyedCandidate[] | undefined
   /** For callers named in full, by SPIFFE ID. */
   named: Map<string, Candidate[]> | undefined
   /** For callers that a pattern matches. */
   callers: CallerTree<Candidate[]> | undefined
   /** For callers that have an authority. */
   holders: Map<string, Candidate[]> | undefined
+  /** A list of only these candidates, created when it is needed. */
+  alone: readonly Candidates[] | undefined
 }
 
 /** Creates an empty list of candidates. */
 export function createCandidates(): Candidates {
-  return { anyone: [], named: undefined, callers: undefined, holders: undefined }
+  return { anyone: [], few: [], named: undefined, callers: undefined, holders: undefined, alone: undefined }
 }
 
-/** Adds a candidate for the callers that one of these keys names; for every caller without keys. */
-export function addCandidate(
-  candidates: Candidates,
-  keys: readonly PrincipalKey[] | undefined,
-  candidate: Candidate,
-): void {
-  if (keys === undefined) candidates.anyone.push(candidate)
-  else for (const key of keys) addKey(candidates, key, candidate)
+/** Adds a candidate. Candidates are added in the order of their policies. */
+export function addCandidate(candidates: Candidates, added: KeyedCandidate): void {
+  const { few } = candidates
+  if (added.keys === undefined) candidates.anyone.push(added.unkeyed)
+  else if (few === undefined) addKeys(candidates, added)
+  else if (few.length < mostFew && added.keys.length <= mostFew) {
+    few.push(added)
+    candidates.anyone.push(added.unkeyed)
+  } else {
+    const kept = candidates.anyone.filter((candidate) => few.every(({ unkeyed }) => unkeyed !== candidate))
+    candidates.anyone.splice(0, candidates.anyone.length, ...kept)
+    candidates.few = undefined
+    for (const each of [...few, added]) addKeys(candidates, each)
+  }
+}
+
+// A few tests take less time than a lookup.
+const mostFew = 3
+
+function addKeys(candidates: Candidates, { keys = [], candidate }: KeyedCandidate): void {
+  for (const key of keys) addKey(candidates, key, candidate)
 }
 
 function addKey(candidates: Candidates, key: PrincipalKey, candidate: Candidate): void {

@@ -14,7 +14,9 @@ export interface FromTests {
   readonly tests: readonly FieldTest[]
   /** What an index looks up. One of the keys has to match. Undefined if the entry has no such field. */
   readonly keys: readonly PrincipalKey[] | undefined
-  /** The tests without those that hold for a caller found by a key. */
+  /** The test that holds for a caller found by a key. */
+  readonly keyTests: readonly FieldTest[]
+  /** The other tests. */
   readonly furtherTests: readonly FieldTest[]
 }
 
@@ -54,7 +56,8 @@ export function compileFrom(
     const blocks = from[name]
     if (blocks !== undefined) tests.push(createAddressTest(`${place}.${name}`, blocks, name, readAddress))
   }
-  return { tests, keys, furtherTests: tests.filter((test) => test !== indexed) }
+  const keyTests = indexed === undefined ? [] : [indexed]
+  return { tests, keys, keyTests, furtherTests: tests.filter((test) => test !== indexed) }
 }
 
 // ALLOW policies match anonymous callers and weak credentials only if the entry names them. DENY policies match any.

@@ -40,10 +40,12 @@ export class PolicyIndex {
   /** Adds a policy. Policies are added in order, and before the first request. */
   add(policy: CompiledPolicy): void {
     const tree = this.#trees[kindOf(policy)]
-    for (const { patterns, keys, tests } of listCombinations(policy)) {
-      const candidate = { policy, tests: tests.map(({ test }) => test) }
+    for (const { patterns, keys, keyTests, tests } of listCombinations(policy)) {
+      const further = tests.map(({ test }) => test)
+      const unkeyed = { policy, tests: [...keyTests.map(({ test }) => test), ...further] }
+      const added = { keys, candidate: { policy, tests: further }, unkeyed }
       for (const pattern of patterns ?? [everything]) {
-        addCandidate(tree.add(foldPattern(pattern, this.#semantics), createCandidates), keys, candidate)
+        addCandidate(tree.add(foldPattern(pattern, this.#semantics), createCandidates), added)
       }
     }
   }
@@ -61,16 +63,33 @@ export class PolicyIndex {
 
   #search(path: string): Found {
     const { deny, allow, breakGlass } = this.#trees
-    return { deny: deny.findAll(path), allow: allow.findAll(path), breakGlass: breakGlass.findAll(path) }
+    return {
+      deny: share(deny.findAll(path)),
+      allow: share(allow.findAll(path)),
+      breakGlass: share(breakGlass.findAll(path)),
+    }
   }
 }
 
 /** The candidates of each kind for a path. */
 type Found = Readonly<Record<PolicyKind, readonly Candidates[]>>
 
-// The object and three arrays, with room that they may have reserved.
+// Nearly every path has at most one pattern of each kind, so that its lists are shared with other paths.
+function share(found: readonly Candidates[]): readonly Candidates[] {
+  const [only, ...more] = found
+  if (only === undefined) return none
+  return more.length === 0 ? (only.alone ??= [only]) : [...found]
+}
+
+const none: readonly Candidates[] = []
+
+/** The size of an object with three fields, and of each list that is not shared. */
 function bytesOf({ deny, allow, breakGlass }: Found): number {
-  return 200 + 16 * (deny.length + allow.length + breakGlass.length)
+  return 48 + sizeOfList(deny) + sizeOfList(allow) + sizeOfList(breakGlass)
+}
+
+function sizeOfList({ length }: readonly Candidates[]): number {
+  return length < 2 ? 0 : 64 + 8 * length
 }
 
 const everything: SegmentPattern = Object.freeze({ path: '', rest: true })
@@ -78,6 +97,8 @@ const everything: SegmentPattern = Object.freeze({ path: '', rest: true })
 interface Combination {
   readonly patterns: readonly SegmentPattern[] | undefined
   readonly keys: readonly PrincipalKey[] | undefined
+  /** What the keys stand for. */
+  readonly keyTests: readonly FieldTest[]
   readonly tests: readonly FieldTest[]
 }
 
@@ -91,11 +112,13 @@ function listCombinations({ tests: { from = [any], to = [any], conditions } }: C
       ? from.map((entry) => ({
           patterns: undefined,
           keys: entry.keys,
+          keyTests: entry.keyTests,
           tests: [...entry.furtherTests, matchOne(to), ...conditions],
         }))
       : to.map((entry) => ({
           patterns: entry.patterns,
           keys: undefined,
+          keyTests: [],
           tests: [...entry.furtherTests, matchOne(from), ...conditions],
         }))
   }
@@ -103,13 +126,14 @@ function listCombinations({ tests: { from = [any], to = [any], conditions } }: C
     to.map((operation) => ({
       patterns: operation.patterns,
       keys: caller.keys,
+      keyTests: caller.keyTests,
       tests: [...caller.furtherTests, ...operation.furtherTests, ...conditions],
     })),
   )
 }
 
 const mostCombinations = 1024
-const any = { keys: undefined, patterns: undefined, tests: [], furtherTests: [] }
+const any = { keys: undefined, keyTests: [], patterns: undefined, tests: [], furtherTests: [] }
 
 function count(lists: readonly (readonly unknown[] | undefined)[]): number {
   return lists.reduce((sum, list) => sum + (list?.length ?? 1), 0)
