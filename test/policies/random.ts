@@ -112,9 +112,21 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   kind: fc.constantFrom('deny', 'allow', 'allow', 'short', 'emergency'),
 })
 
+// Large sets, for one path and without conditions, reach what is looked up only among many.
+const drafts = fc.oneof(
+  { weight: 4, arbitrary: fc.array(draft, { maxLength: 6 }) },
+  {
+    weight: 1,
+    arbitrary: fc.array(
+      draft.map((each) => ({ ...each, to: undefined, when: undefined })),
+      { minLength: 8, maxLength: 20, size: 'max' },
+    ),
+  },
+)
+
 /** Policies as an application writes them. */
-export const policySet: fc.Arbitrary<readonly Fields[]> = fc.array(draft, { maxLength: 6 }).map((drafts) =>
-  drafts.map(({ kind, ...fields }, index) => ({
+export const policySet: fc.Arbitrary<readonly Fields[]> = drafts.map((all) =>
+  all.map(({ kind, ...fields }, index) => ({
     name: `p${index}`,
     action: kind === 'deny' ? 'DENY' : 'ALLOW',
     ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
