@@ -181,5 +181,8 @@ test('a policy with very many combinations of callers and paths matches the same
     assert.equal(isMatch(policy, { principal: known, path: '/q' }), false)
     assert.equal(isMatch(policy, { principal: known, path: '/p7', method: 'PUT' }), false)
     assert.equal(isMatch(policy, { principal: workload('spiffe://saas.example/w999'), path: '/p7' }), false)
+    const deny = { action: 'DENY', from: policy.from, to: [{ paths: policy.to[0].paths, ports: [1] }] } as const
+    assert.equal(isMatch(deny, { principal: known, path: '/p7' }), false)
+    assert.equal(isMatch(deny, { principal: known, path: '/p7', facts: undefined }), true)
   }
 })

@@ -50,7 +50,7 @@ export function decidePolicies(set: CompiledPolicySet, request: DecisionRequest)
 }
 
 /** Returns the first DENY policy that matches a request, in any form of its path. */
-export function findDenying(set: CompiledPolicySet, request: DecisionRequest): CompiledPolicy | undefined {
+function findDenying(set: CompiledPolicySet, request: DecisionRequest): CompiledPolicy | undefined {
   const { target, semantics, otherSemantics } = request
   const first = set.find('deny', request, target, semantics)
   if (first !== undefined || isReadOnce(request)) return first
