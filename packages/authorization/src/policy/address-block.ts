@@ -51,7 +51,7 @@ export function parseAddressBlock(text: string, where: string): AddressBlock {
 }
 
 /** Returns a negative number, 0 or a positive number, as one address is before, equal to or after the other. */
-export function compareAddresses(one: Address, other: Address): number {
+function compareAddresses(one: Address, other: Address): number {
   for (let word = 0; word < 4; word += 1) {
     const difference = (one[word] ?? 0) - (other[word] ?? 0)
     if (difference !== 0) return difference

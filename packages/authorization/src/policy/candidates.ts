@@ -6,7 +6,7 @@ import type { FieldTest } from './field-test.ts'
 import type { PrincipalKey } from './from-tests.ts'
 
 /** A policy for the combinations of a caller and a path that an index looks up, and what else has to match. */
-export interface Candidate {
+interface Candidate {
   readonly policy: CompiledPolicy
   // The functions themselves: each object on the way to them may have to be loaded from memory.
   readonly tests: readonly FieldTest['test'][]

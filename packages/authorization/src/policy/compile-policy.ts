@@ -20,7 +20,7 @@ export interface CompiledPolicy {
 }
 
 /** The tests of a policy: one of `from`, one of `to`, and all of the others have to match. */
-export interface PolicyTests {
+interface PolicyTests {
   /** Undefined if the policy has no such field. */
   readonly from: readonly FromTests[] | undefined
   /** Undefined if the policy has no such field. */

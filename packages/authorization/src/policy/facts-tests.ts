@@ -129,8 +129,9 @@ const matchAny: CompareLines = (lines, isListed, isNegative) =>
   )
 
 // For ALLOW: exactly one line, compared whole. No element of it may be a value that is excluded.
-const matchOnly: CompareLines = ([line, ...more], isListed, isNegative) => {
-  if (line === undefined || more.length > 0) return 'no-match'
+const matchOnly: CompareLines = (lines, isListed, isNegative) => {
+  const line = lines[0]
+  if (line === undefined || lines.length > 1) return 'no-match'
   const isFound = isListed(line) || (isNegative && splitHeaderLine(line)?.some(isListed) === true)
   return isNegative ? negate(outcomeOf(isFound)) : outcomeOf(isFound)
 }

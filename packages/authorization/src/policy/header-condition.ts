@@ -28,8 +28,12 @@ export function createValueTest(values: readonly string[]): (value: string) => b
   const whole = new Set(values.filter((value) => !value.startsWith('*') && !value.endsWith('*')))
   const starts = values.flatMap((value) => (value.endsWith('*') ? [value.slice(0, -1)] : []))
   const ends = values.flatMap((value) => (value.startsWith('*') && value !== '*' ? [value.slice(1)] : []))
-  return (value) =>
-    whole.has(value) || starts.some((start) => value.startsWith(start)) || ends.some((end) => value.endsWith(end))
+  return (value) => {
+    if (whole.has(value)) return true
+    for (const start of starts) if (value.startsWith(start)) return true
+    for (const end of ends) if (value.endsWith(end)) return true
+    return false
+  }
 }
 
 /** Returns the elements of a header line that is a list (RFC 9110 §5.6.1), or undefined if it has no comma. */

@@ -3,10 +3,12 @@ import { refuseRule } from '../refuse-rule.ts'
 /** Returns a host as policies compare it: in lower case, without a port and without the dot of the root zone. */
 export function normalizeHost(text: string): string {
   const lower = text.toLowerCase()
-  const name = lower.replace(/:\d*$/, '')
+  const name = lower.replace(port, '')
   // An IPv6 address ends in a bracket, so what follows its last colon is not a port.
   return name.endsWith('.') ? name.slice(0, -1) : name
 }
+
+const port = /:\d*$/
 
 /**
  * Parses a host name, or `*.` and a host name for every name below it, and returns it in lower case.

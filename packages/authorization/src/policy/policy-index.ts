@@ -52,13 +52,18 @@ export class PolicyIndex {
 
   /** Returns the first policy of a kind that matches. `path` was folded under the semantics of this index. */
   find(kind: PolicyKind, request: DecisionRequest, path: string): CompiledPolicy | undefined {
-    const found = this.#found.find(path) ?? this.#found.keep(path, (copy) => this.#search(copy), bytesOf)
+    const found = this.#found.find(path) ?? this.#remember(path)
     const pick = kind === 'deny' ? pickDeny : pickAllow
     let first: CompiledPolicy | undefined
     for (const candidates of found[kind]) {
       first = findFirst(candidates, pick, first, request, path, this.#semantics)
     }
     return first
+  }
+
+  // Apart from its caller, which would otherwise allocate the context of this function for each request.
+  #remember(path: string): Found {
+    return this.#found.keep(path, (copy) => this.#search(copy), bytesOf)
   }
 
   #search(path: string): Found {
