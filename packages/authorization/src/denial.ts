@@ -38,6 +38,12 @@ export type DenialReason =
   | 'source_unavailable'
   /** The method or path changed between the decision and the route. */
   | 'request_rewritten'
+  /** The authorizer denied the request. */
+  | 'authorizer_denied'
+  /** The policy of the authorizer has no result for the request. */
+  | 'authorizer_undefined'
+  /** The authorizer did not answer in time, failed, returned a malformed answer, or has too many calls in flight. */
+  | 'authorizer_unavailable'
   /** A route requires a decision, but the request did not pass through the guard. */
   | 'guard_missing'
 
@@ -152,4 +158,7 @@ const answers: Readonly<Record<DenialReason, Answer>> = {
   evaluation_error: unavailable,
   source_unavailable: unavailable,
   guard_missing: unavailable,
+  authorizer_denied: accessDenied,
+  authorizer_undefined: accessDenied,
+  authorizer_unavailable: unavailable,
 }

@@ -5,6 +5,13 @@
  */
 export { type Account, readAccount } from './account.ts'
 export { assumePrincipal } from './assume-principal.ts'
+export type {
+  Authorizer,
+  AuthorizerAnswer,
+  AuthorizerCache,
+  AuthorizerPrincipal,
+  AuthorizerQuestion,
+} from './authorizer.ts'
 export { compileRouteRequirement, type CompiledRequirement, type RequirementContext } from './compile-requirement.ts'
 export {
   decide,
