@@ -9,8 +9,8 @@ const packages = fileURLToPath(new URL('../../packages', import.meta.url))
 // The folders of a package in order: each imports only folders to its left.
 const folders: Readonly<Record<string, readonly string[]>> = {
   spiffe: ['spiffe-id', 'certificate', 'trust', 'svid', 'subject', 'source', 'jwt'],
-  core: ['connection', 'credential', 'principal', 'migration', 'outgoing', 'decision-log'],
-  policy: ['yaml', 'schema', 'document', 'worker', 'files'],
+  core: ['connection', 'credential', 'principal', 'authorizer', 'migration', 'outgoing', 'decision-log'],
+  policy: ['yaml', 'schema', 'document', 'worker', 'files', 'opa'],
 }
 
 // The root files of a package that all its folders may import; they need no folder at run time themselves.
