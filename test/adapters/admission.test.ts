@@ -82,6 +82,7 @@ describe('the decision of the server', () => {
     const verdicts: (string | undefined)[] = []
     const judge = (request: IncomingMessage): void => {
       const verdict = forAdapter(guard).readmit(request, request)
+      assert.ok(!(verdict instanceof Promise))
       verdicts.push(verdict === undefined || verdict === null || isDenial(verdict) ? verdict?.reason : verdict?.name)
     }
     const server = createServer({ ...guard.tlsOptions() }, (request, response) => {
@@ -107,6 +108,7 @@ describe('the decision of the server', () => {
       const copy: object = Object.defineProperties({}, Object.getOwnPropertyDescriptors(request))
       verdicts.push(forAdapter(guard).readmit(copy, request), forAdapter(other).readmit(request, request))
       const [own, others] = [forAdapter(guard).readmit(request, request), admitNow(other, request)]
+      assert.ok(!(own instanceof Promise))
       verdicts.push(own !== undefined && own !== null && isDenial(own), isDenial(others) && others.reason)
       response.end()
     })

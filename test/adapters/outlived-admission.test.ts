@@ -70,6 +70,7 @@ test("the decision of the server does not outlive the caller's certificate while
   const verdicts: (string | undefined)[] = []
   const judge = (request: IncomingMessage): void => {
     const verdict = forAdapter(guard).readmit(request, request)
+    assert.ok(!(verdict instanceof Promise))
     verdicts.push(verdict === undefined || verdict === null || isDenial(verdict) ? undefined : verdict?.name)
   }
   const server = createServer({ ...guard.tlsOptions() })

@@ -74,6 +74,7 @@ test('the table of options lists every option of createGuard', () => {
     source: true,
     rules: true,
     policies: true,
+    authorizer: true,
     trustDomains: true,
     namespaces: true,
     authorities: true,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { authenticated, createGuard, hasAuthority, SpiffeIdError } from '@countersign/core'
+import { authenticated, authorizer, createGuard, hasAuthority, SpiffeIdError } from '@countersign/core'
 import { createAuthority } from '@countersign/testkit'
 
 const authority = await createAuthority('saas.example')
@@ -59,4 +59,18 @@ test('treats null, an ID without a path and a foreign trust domain as not authen
 
 test('rejects a caller that is not a SPIFFE ID', () => {
   assert.throws(() => guard.explain({ caller: 'core-api', method: 'GET', path: '/' }), SpiffeIdError)
+})
+
+test('names the authorizer, and does not ask it', () => {
+  const guarded = createGuard({
+    source,
+    rules: [{ path: '/**', allow: authenticated() }],
+    authorizer: authorizer({ name: 'directory', decide: () => assert.fail('asked') }),
+  })
+  const { decision, layers } = guarded.explain({ caller, method: 'GET', path: '/internal/x' })
+  assert.equal(decision.effect, 'allow')
+  const last = layers.at(-1)
+  assert.deepEqual([last?.layer, last?.outcome], ['authorizer', 'skipped'])
+  assert.match(String(last?.because), /directory/)
+  assert.ok(!guard.explain({ caller, method: 'GET', path: '/x' }).layers.some(({ layer }) => layer === 'authorizer'))
 })

@@ -106,12 +106,13 @@ export class AdapterGuard implements Guard {
   }
 
   /**
-   * Decides a request in four layers: canonical target, credential, rules, the route's own requirement. Each layer can
-   * only take access away.
+   * Decides a request in layers: canonical target, credential, policies, rules, the route's own requirement, authorizer.
+   * Each layer can only take access away.
    *
    * Returns the principal of an allowed request, null for an anonymous caller that is allowed, or a denial that is
    * already reported. A decision that an attached server made under the same routing is not made again. Never throws.
-   * Returns a promise only if verifying a token that was not seen before has to wait; it is never rejected.
+   * Returns a promise only if verifying a token that was not seen before has to wait, or the authorizer does not answer
+   * at once. It is never rejected.
    */
   admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Verdict | Promise<Verdict> {
     const misuse = describeMisuse(request)
@@ -132,7 +133,7 @@ export class AdapterGuard implements Guard {
     routeAllow?: CompiledRequirement,
     hasEmptyParameter?: boolean,
     routeName?: string,
-  ): Verdict | undefined {
+  ): Verdict | Promise<Verdict> | undefined {
     return this.#requests.readmit(received, request, routeAllow, hasEmptyParameter, routeName)
   }
 

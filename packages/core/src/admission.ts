@@ -64,6 +64,10 @@ export class Admission {
   wouldBe: Denial | undefined
   /** What is published at the end of the response, if the decision waits for that. */
   atClose: DecisionAtClose | undefined
+  /** In audit mode, the answer of the authorizer while it is awaited. What is published waits for it. */
+  answer: Promise<void> | undefined
+  /** True if the authorizer has allowed the request as it was decided. */
+  isAuthorized: boolean
   readonly #request: object
   #record: unknown
 
@@ -73,6 +77,8 @@ export class Admission {
     this.publication = publication
     this.wouldBe = wouldBe
     this.atClose = undefined
+    this.answer = undefined
+    this.isAuthorized = false
   }
 
   /** Stores the decision on the request. */

@@ -28,8 +28,9 @@ export interface OutcomeParts {
 
 /** How a server's decision is stored and published. */
 export interface ServerDecision {
+  /** True if an adapter specified how the path is read. */
   readonly isRoutingKnown: boolean
-  /** True if a hook of the framework decides again, with the route known. */
+  /** True if a hook of the framework decides again, with the route known. The authorizer is then asked there. */
   readonly isRouteToCome: boolean
   /** True if the request has a response, at whose end a decision in audit mode is published. */
   readonly hasResponse: boolean
@@ -75,7 +76,7 @@ export class DecisionOutcomes {
     if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal, decided)) {
       return this.deny(request, ruling, principal, decided)
     }
-    const wouldBe = ruling.effect === 'deny' ? ruling : this.#findAudited(decided)
+    const wouldBe = ruling.effect === 'deny' ? ruling : this.findAudited(decided)
     if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
     let publication: Publication = 'done'
@@ -101,7 +102,7 @@ export class DecisionOutcomes {
     if (decision.effect === 'deny' && !this.#isAudited(decision, principal, decided)) {
       return this.deny(request, decision, principal, decided, kept)
     }
-    const wouldBe = decision.effect === 'deny' ? decision : this.#findAudited(decided)
+    const wouldBe = decision.effect === 'deny' ? decision : this.findAudited(decided)
     if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = decision.effect === 'deny' ? allowedInAudit : decision
     if (kept !== undefined) {
@@ -140,10 +141,29 @@ export class DecisionOutcomes {
 
   /** Publishes a stored decision at the end of the response, if it waits for that. */
   publishAtClose(request: GuardedRequest, kept: Admission): void {
-    const { publication, atClose, facts, wouldBe } = kept
+    const { publication, atClose, facts, wouldBe, answer } = kept
     if (publication !== 'at-close' || atClose === undefined) return
+    if (answer !== undefined) {
+      void answer.then(() => this.publishAtClose(request, kept))
+      return
+    }
     kept.publication = 'done'
     this.#publish(request, facts.decided, atClose.allowed, wouldBe, atClose.described)
+  }
+
+  /**
+   * Returns a function that publishes the decision about a request that audit mode allows, as it is now, once the denial
+   * that enforcement would have made is known.
+   */
+  preparePublication(
+    request: GuardedRequest,
+    decided: DecidedRequest,
+    allowed: Allowed,
+    routeName: string | undefined,
+  ): (wouldBe: Denial | undefined) => void {
+    const described = this.#reports.describe(request)
+    this.#parts.modes.note(request, decided.principal, allowed.rule, routeName)
+    return (wouldBe) => this.#publish(request, decided, allowed, wouldBe, described)
   }
 
   /** Denies a request that the rules have allowed. In audit mode, allows it. */
@@ -179,9 +199,11 @@ export class DecisionOutcomes {
     return denial.status !== 400 && (decided === undefined || !isSplitElsewhere(decided))
   }
 
-  // The denial that the rules and policies in audit mode would add to what the enforced ones allow. It is enforced for
-  // anonymous callers, so that an audit opens nothing to them.
-  #findAudited(decided: DecidedRequest): Denial | undefined {
+  /**
+   * Returns the denial that the rules and policies in audit mode would add to what the enforced ones allow. It is
+   * enforced for anonymous callers, so that an audit opens nothing to them.
+   */
+  findAudited(decided: DecidedRequest): Denial | undefined {
     const { revision } = decided
     if (!revision.hasAudited || revision.current() === revision.full) return undefined
     const ruling = decideLayers(revision.full, decided)

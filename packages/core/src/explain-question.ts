@@ -70,7 +70,7 @@ export interface ExplainContext {
 export function explainQuestion(question: ExplainQuestion, context: ExplainContext): Explanation {
   checkQuestion(question)
   const { method, path, allow, headers, semantics = exactSemantics, otherSemantics } = question
-  const { revisions, localTrustDomain } = context.options
+  const { revisions, localTrustDomain, authorizer } = context.options
   const { principal, authentication } = supposeCredential(question, context)
   const routeAllow =
     allow === undefined ? undefined : compileRouteRequirement(allow, { where: 'explain: allow', localTrustDomain })
@@ -80,6 +80,7 @@ export function explainQuestion(question: ExplainQuestion, context: ExplainConte
     ...request,
     facts: createHypotheticalFacts({ ...question, isProxied: question.proxy !== undefined }),
     ...(authentication !== undefined && { authentication }),
+    authorizer: authorizer?.name,
   })
 }
 

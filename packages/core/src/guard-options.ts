@@ -3,6 +3,7 @@ import type { SpiffeId } from '@countersign/spiffe'
 import { ownCertificateOf, type SubjectIdentity } from '@countersign/spiffe/internal'
 import { isCallable, parseOptions } from '@countersign/spiffe/options'
 import {
+  type Authorizer,
   compileRules,
   type CredentialKind,
   type Denial,
@@ -19,6 +20,7 @@ import {
   type ParsedCredentials,
   trustsAnyPeer,
 } from './credential/credential-options.ts'
+import { type ParsedAuthorizer, parseAuthorizer } from './authorizer/authorizer.ts'
 import { parseMode, parsePermissive, type PermissiveOptions } from './mode-options.ts'
 import type { ParsedPermissive } from './modes.ts'
 import { PolicyRevisions } from './policy-revisions.ts'
@@ -47,6 +49,11 @@ export interface GuardOptions {
    * and an ALLOW policy that matches. Default: none.
    */
   readonly policies?: PolicySet | PolicySource
+  /**
+   * An engine that is asked about requests which everything else allows, and which can only deny: a function from
+   * `authorizer()`, or Open Policy Agent from `opaAuthorizer()` of `@countersign/policy/opa`. Default: none.
+   */
+  readonly authorizer?: Authorizer
   /**
    * The trust domains whose callers are authenticated. While the source has no bundle for one of them, its callers are
    * refused and a `bundle_empty` warning is reported. Default: only the trust domain of our own SVID at startup,
@@ -130,6 +137,7 @@ export interface ParsedGuardOptions {
   /** The SPIFFE ID of this service at startup. Undefined if the CA does not issue SPIFFE IDs. */
   readonly ownId: SpiffeId | undefined
   readonly credentials: ParsedCredentials
+  readonly authorizer: ParsedAuthorizer | undefined
   readonly permissive: ParsedPermissive | undefined
   /** Epoch milliseconds: the end of audit mode. */
   readonly auditUntil: number | undefined
@@ -152,7 +160,7 @@ export interface ParsedGuardOptions {
 /** Validates every option and applies the defaults. */
 export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   parseOptions(options, knownOptions, 'createGuard')
-  const { source, rules, policies, onExpiry = 'close', authorities, log, formatDenial } = options
+  const { source, rules, policies, authorizer, onExpiry = 'close', authorities, log, formatDenial } = options
   const now = Date.now()
   checkSource(source, 'createGuard: source')
   if (onExpiry !== 'close' && onExpiry !== 'refuse') refuseOption('onExpiry', onExpiry, "'close' or 'refuse'")
@@ -189,6 +197,7 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
     revisions: new PolicyRevisions(policies, { ...context, rules: compiled }),
     ownId: material.kind === 'subject' ? undefined : material.svid.spiffeId,
     credentials,
+    authorizer: authorizer === undefined ? undefined : parseAuthorizer(authorizer, 'createGuard: authorizer'),
     permissive,
     auditUntil: options.mode === undefined ? undefined : parseMode(options.mode, now),
     isCertificateOptional: needsNoCertificate(credentials) || (permissive !== undefined && now < permissive.until),
@@ -210,6 +219,7 @@ const knownOptions: readonly string[] = [
   'source',
   'rules',
   'policies',
+  'authorizer',
   'trustDomains',
   'namespaces',
   'authorities',

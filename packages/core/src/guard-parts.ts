@@ -36,7 +36,7 @@ export interface GuardParts {
 
 /** Creates the parts of a guard and connects them. */
 export function createGuardParts(options: ParsedGuardOptions): GuardParts {
-  const { source, revisions, permissive, auditUntil, isCertificateOptional, credentials } = options
+  const { source, revisions, authorizer, permissive, auditUntil, isCertificateOptional, credentials } = options
   const events = new EventLog(options.log)
   const report: Reporter = (event, wasAuthenticated) => events.report(event, wasAuthenticated)
   const material = new MaterialGate(source, options, report)
@@ -60,7 +60,7 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
   const breakGlass = new BreakGlassReports(report)
   const reports = new DecisionReports({ registry: connections.registry, report, audit, breakGlass })
   const outcomes = new DecisionOutcomes({ revisions, authenticator, reports, modes })
-  const requests = new RequestAdmission({ revisions, material, authenticator, outcomes, modes })
+  const requests = new RequestAdmission({ revisions, material, authenticator, outcomes, modes, authorizer })
   revisions.follow((change) => {
     report({ type: 'policy', at: Date.now(), ...change })
     if (change.outcome !== 'loaded') return

@@ -9,6 +9,11 @@ export {
   anonymous,
   anyOf,
   authenticated,
+  type Authorizer,
+  type AuthorizerAnswer,
+  type AuthorizerCache,
+  type AuthorizerPrincipal,
+  type AuthorizerQuestion,
   callers,
   createReplaceablePolicies,
   type CredentialKind,
@@ -86,6 +91,7 @@ export type { DecisionLine, DroppedCounts, DroppedLine, WouldBeLine } from './de
 export { type DecisionLog, decisionLog } from './decision-log/decision-log.ts'
 export type { DecisionLogOptions } from './decision-log/decision-log-options.ts'
 export type { GuardTlsOptions, MinVersion } from './connection/tls-options.ts'
+export { authorizer } from './authorizer/authorizer.ts'
 export { CallError, type CallErrorCode, type CountersignErrorCode } from './errors.ts'
 export { channels } from './events.ts'
 export type {

@@ -13,11 +13,13 @@ import {
 } from '@countersign/authorization'
 import { Admission, type DecidedRequest, hasSameSemantics, isUnchanged } from './admission.ts'
 import type { Authenticator } from './authenticator.ts'
+import type { ParsedAuthorizer } from './authorizer/authorizer.ts'
+import { AuthorizerLayer } from './authorizer-layer.ts'
 import type { ProvenUntil } from './connection/exchange-expiry.ts'
 import type { MaterialGate } from './connection/material-gate.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
 import { hasSubscribers } from './events.ts'
-import type { DecisionOutcomes, Verdict } from './decision-outcomes.ts'
+import type { DecisionOutcomes, ServerDecision, Verdict } from './decision-outcomes.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
 import type { Modes } from './modes.ts'
@@ -29,6 +31,8 @@ import { RequestPolicyFacts } from './request-policy-facts.ts'
 
 /** What `RequestAdmission` uses to decide. */
 export interface AdmissionParts {
+  /** Undefined if the guard has no authorizer. */
+  readonly authorizer: ParsedAuthorizer | undefined
   readonly revisions: PolicyRevisions
   readonly material: MaterialGate
   readonly authenticator: Authenticator
@@ -37,46 +41,47 @@ export interface AdmissionParts {
 }
 
 /** What a server's gate receives about the application behind it. */
-export interface ServerRouting {
+export interface ServerRouting extends ServerDecision {
   readonly routing: RequestRouting
-  /** True if an adapter specified how the path is read. */
-  readonly isRoutingKnown: boolean
-  /** True if a hook of the framework decides again, with the route known. */
-  readonly isRouteToCome: boolean
-  /** True if the request has a response, at whose end a decision in audit mode is published. */
-  readonly hasResponse: boolean
 }
 
 /**
- * Decides requests in layers: canonical target, credential, policies, rules, the route's own requirement. Each layer can
- * only take access away. Nothing here throws. A decision waits only for the verification of a credential that was not seen
- * before, and is then made from the start, so that a change in the meantime counts.
+ * Decides requests in layers: canonical target, credential, policies, rules, the route's own requirement, authorizer.
+ * Each can only take access away. Nothing here throws. A decision waits for the verification of a credential that was not
+ * seen before, and is then made from the start, so that a change in the meantime counts; and for the authorizer.
  */
 export class RequestAdmission {
   readonly #parts: AdmissionParts
   readonly #proofs: RequestProofs
+  readonly #authorizer: AuthorizerLayer | undefined
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
     this.#proofs = new RequestProofs(parts)
+    this.#authorizer = parts.authorizer && new AuthorizerLayer(parts.authorizer, { ...parts, proofs: this.#proofs })
   }
 
   /**
    * Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. Returns
-   * a pending credential if verifying it has to wait; then call again once it has settled.
+   * a pending credential if verifying it has to wait; then call again once it has settled. Returns a promise if the
+   * authorizer has to be waited for. It is asked here unless the route is still to come.
    */
-  admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | PendingCredential {
-    const kept = Admission.find(request, this)?.facts
+  admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | PendingCredential | Promise<Verdict> {
+    const authorizer = server.isRouteToCome ? undefined : this.#authorizer
+    const kept = Admission.find(request, this)
     // A listener of `checkContinue` emits the same request again.
-    if (kept !== undefined && isUnchanged(kept, request)) {
-      const { principal } = kept.decided
+    if (kept !== undefined && isUnchanged(kept.facts, request) && (authorizer === undefined || kept.isAuthorized)) {
+      const { principal } = kept.facts.decided
       if (this.#proofs.authenticate(request, Date.now()) === principal) return principal
     }
     const { revisions, outcomes } = this.#parts
     const decided = this.#read(request, server.routing, server.isRouteToCome, revisions.latest)
     if (!('target' in decided)) return decided
     const ruling = decideLayers(decided.revision.current(), decided)
-    return outcomes.settleOnServer(request, decided, ruling, server, this)
+    if (authorizer === undefined || ruling.effect === 'deny') {
+      return outcomes.settleOnServer(request, decided, ruling, server, this)
+    }
+    return authorizer.decideOnServer(request, decided, ruling, server, this)
   }
 
   /** Decides a request. If its server has already decided it under the same semantics, decides only what remains. */
@@ -103,6 +108,9 @@ export class RequestAdmission {
     const denial = isRewritten ? this.#decideOriginal(originalUrl, decided) : undefined
     const decision = denial ?? this.#decide(decided)
     const { outcomes } = this.#parts
+    if (this.#authorizer !== undefined && decision.effect === 'allow') {
+      return this.#authorizer.decide(request, kept, decided, decision, routeName)
+    }
     // Written out here, because most requests end here, and V8 inlines only short functions.
     const isSettled = decision.effect === 'allow' && kept === undefined && !outcomes.isExtended
     if (isSettled && !hasSubscribers('decision')) return decided.principal
@@ -121,7 +129,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
     routeName: string | undefined,
-  ): Verdict | undefined {
+  ): Verdict | Promise<Verdict> | undefined {
     const kept = Admission.find(received, this)
     if (kept?.facts.isRoutingKnown !== true || !isUnchanged(kept.facts, request)) return undefined
     return this.#resume(kept, request, routeAllow, hasEmptyParameter, routeName)
@@ -144,7 +152,9 @@ export class RequestAdmission {
       semantics: exactSemantics,
       facts: this.#findFacts(request, principal, revision),
     }
-    const verdict = outcomes.settle(request, undefined, decided, this.#decide(decided), undefined)
+    const ruling = this.#decide(decided)
+    const decision = ruling.effect === 'deny' ? ruling : (this.#authorizer?.refuseConnection() ?? ruling)
+    const verdict = outcomes.settle(request, undefined, decided, decision, undefined)
     return verdict ?? principal
   }
 
@@ -261,7 +271,7 @@ export class RequestAdmission {
     routeAllow: CompiledRequirement | undefined,
     hasEmptyParameter: boolean | undefined,
     routeName: string | undefined,
-  ): Verdict | undefined {
+  ): Verdict | Promise<Verdict> | undefined {
     const { outcomes } = this.#parts
     const { decided, ruling } = kept.facts
     if (ruling.isLeftToRoute || !this.#proofs.isStillProven(request, decided)) return undefined
@@ -269,7 +279,8 @@ export class RequestAdmission {
       const decision = decideRoute(decided.revision.current().rules, ruling, decided, routeAllow, hasEmptyParameter)
       if (decision.effect === 'deny') return outcomes.settle(request, kept, decided, decision, routeName)
     }
-    return outcomes.conclude(request, kept, ruling, routeName)
+    if (this.#authorizer === undefined || kept.isAuthorized) return outcomes.conclude(request, kept, ruling, routeName)
+    return this.#authorizer.resume(request, kept, routeName)
   }
 
   // The received target must be allowed too: without a framework, the server would have decided that one.

@@ -45,13 +45,23 @@ export class RequestProofs {
 
   /** Returns a denial if the caller is no longer proven by the same certificate with the same authorities. */
   refuseChanged(request: GuardedRequest, principal: Principal): Denial | undefined {
+    const change = this.findChange(request, principal)
+    return change instanceof PendingCredential ? createDenial('evaluation_error', changed) : change
+  }
+
+  /**
+   * Returns a denial if the caller is no longer proven by the same credential with the same authorities, or may no
+   * longer be anonymous. Returns a pending credential if a token has to be verified again; then ask again.
+   */
+  findChange(request: GuardedRequest, principal: Principal | null): Denial | PendingCredential | undefined {
     const now = Date.now()
-    const isReadOnce = this.#parts.authenticator.isInjected(request)
+    const isReadOnce = principal !== null && this.#parts.authenticator.isInjected(request)
     const again = isReadOnce && now < principal.expiresAt ? principal : this.authenticate(request, now)
-    if (again === principal || (again instanceof Principal && isSameCaller(again, principal))) return undefined
+    if (again === principal) return undefined
+    if (again instanceof PendingCredential) return again
+    if (again instanceof Principal && principal !== null && isSameCaller(again, principal)) return undefined
     if (again !== null && 'effect' in again) return again
-    const detail = 'what proved the caller, or its authorities, changed while its request waited'
-    return createDenial('evaluation_error', detail)
+    return createDenial('evaluation_error', changed)
   }
 
   /**
@@ -66,3 +76,5 @@ export class RequestProofs {
     return again === principal || isSameCaller(again, principal) ? again.expiresAt : undefined
   }
 }
+
+const changed = 'what proved the caller, or its authorities, changed while its request waited'

@@ -205,7 +205,7 @@ export class ServerAttachments {
   #createAdmission(
     { routesUpgrade, routesRequest }: ParsedAttachOptions,
     readRouting: ReadRouting,
-  ): (request: GuardedRequest, event: string) => Verdict | PendingCredential {
+  ): (request: GuardedRequest, event: string) => Verdict | PendingCredential | Promise<Verdict> {
     const { requests } = this.#context.parts
     return (request, event) => {
       try {

@@ -7,13 +7,16 @@ import type { RequestGate } from './connection/request-gate.ts'
 import { PendingCredential } from './credential/pending-credential.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { isDenial } from './is-denial.ts'
-import type { Principal } from './principal/principal.ts'
+import { Principal } from './principal/principal.ts'
 import type { Verdict } from './decision-outcomes.ts'
 
 /** What the gate needs from the guard. */
 export interface GateQuestions {
-  /** Decides a request by the rules. If verifying its credential has to wait, ask again afterwards. */
-  readonly admit: (request: GuardedRequest, event: string) => Verdict | PendingCredential
+  /**
+   * Decides a request by the rules. If verifying its credential has to wait, ask again afterwards. Returns a promise if
+   * the authorizer has to be waited for.
+   */
+  readonly admit: (request: GuardedRequest, event: string) => Verdict | PendingCredential | Promise<Verdict>
   readonly answer: (denial: Denial, request: GuardedRequest) => DenialAnswer | undefined
   /** Called for each upgrade that is allowed. */
   readonly markUpgraded: (request: GuardedRequest) => void
@@ -42,10 +45,10 @@ export function createServerGate(questions: GateQuestions): RequestGate {
       return false
     }
     const verdict = questions.admit(request, event)
-    if (verdict instanceof PendingCredential) return waitFor(verdict, { event, request, response }, questions)
     // Nearly every request is allowed here, without any allocation.
     const isPlain = questions.begin === undefined && event === 'request'
-    if (isPlain && verdict !== null && !isDenial(verdict)) return true
+    if (isPlain && verdict instanceof Principal) return true
+    if (isPending(verdict)) return waitFor(verdict, { event, request, response }, questions)
     return settle(verdict, { event, request, response }, questions)
   }
 }
@@ -63,17 +66,25 @@ function settle(verdict: Verdict, exchange: Exchange, { answer, markUpgraded, be
   return true
 }
 
-async function waitFor(pending: PendingCredential, exchange: Exchange, questions: GateQuestions): Promise<boolean> {
+type Pending = PendingCredential | Promise<Verdict>
+
+function isPending(verdict: Verdict | Pending): verdict is Pending {
+  return verdict instanceof PendingCredential || verdict instanceof Promise
+}
+
+async function waitFor(pending: Pending, exchange: Exchange, questions: GateQuestions): Promise<boolean> {
   const { event, request, response } = exchange
   // Node no longer manages the socket of an upgrade, and nothing else does yet.
   const isOwned = response instanceof Duplex
   if (isOwned) response.on('error', ignoreError)
-  let verdict: Verdict | PendingCredential = pending
-  while (verdict instanceof PendingCredential) {
-    await verdict.settled
+  let verdict: Verdict | Pending = pending
+  while (isPending(verdict)) {
+    const settled: Verdict | undefined = await (verdict instanceof Promise
+      ? verdict
+      : verdict.settled.then(() => undefined))
     // The caller gave up. There is nobody left to answer, and the handler must not start.
     if (hasClosed(exchange)) return false
-    verdict = questions.admit(request, event)
+    verdict = settled === undefined ? questions.admit(request, event) : settled
   }
   // After an answer, `send` still needs a listener.
   if (isOwned && (verdict === null || !isDenial(verdict))) response.off('error', ignoreError)

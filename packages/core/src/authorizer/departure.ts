@@ -15,7 +15,7 @@ export function watchDeparture(request: ConnectedRequest): Departure {
   const carrier: unknown = httpVersionMajor < 2 ? socket : stream
   const controller = new AbortController()
   const { signal } = controller
-  if (!(carrier instanceof EventEmitter)) return { signal, stop: () => undefined }
+  if (!isEmitter(carrier)) return { signal, stop: () => undefined }
   if ('destroyed' in carrier && carrier.destroyed === true) controller.abort(createReason())
   const waiting = waitingOn(carrier)
   waiting.add(controller)
@@ -37,6 +37,10 @@ function waitingOn(carrier: EventEmitter): Set<AbortController> {
 }
 
 const waitingOf = new WeakMap<EventEmitter, Set<AbortController>>()
+
+function isEmitter(value: unknown): value is EventEmitter {
+  return value instanceof EventEmitter
+}
 
 function createReason(): DOMException {
   return new DOMException('the caller disconnected', 'AbortError')
