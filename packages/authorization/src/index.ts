@@ -31,6 +31,16 @@ export {
   type ExplainRequest,
 } from './explain.ts'
 export { runInTurns, type Turns } from './in-turns.ts'
+export {
+  type AccessMatrix,
+  type AccessMatrixOptions,
+  type AskedRoute,
+  createAccessMatrix,
+  type MatrixCell,
+  type MatrixRoute,
+  type MatrixRow,
+} from './matrix/access-matrix.ts'
+export type { LoggedRequest } from './matrix/matrix-usage.ts'
 export { isCredentialKind, parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'
 export { compileCallerPatterns, parseCallerPattern } from './pattern.ts'

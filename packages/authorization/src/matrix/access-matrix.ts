@@ -1,0 +1,128 @@
+import { ConfigurationError } from '@countersign/spiffe/id'
+import type { CompiledRequirement } from '../compile-requirement.ts'
+import { exactSemantics, type PathSemantics } from '../path-semantics.ts'
+import type { PossibleCallers } from '../possible-callers.ts'
+import type { Principal } from '../principal.ts'
+import type { RuleSet } from '../rules.ts'
+import { CellDecider } from './decide-cell.ts'
+import { type LoggedRequest, MatrixUsage } from './matrix-usage.ts'
+import { listColumns, type MatrixColumn } from './matrix-columns.ts'
+import { listRows, type MatrixCaller } from './matrix-rows.ts'
+
+/** Who may call what: one row for each caller or class of callers, one cell for each route. Plain data. */
+export interface AccessMatrix {
+  /** The policies that the matrix was made from, if they have a revision. */
+  readonly revision?: string
+  readonly routes: readonly MatrixRoute[]
+  readonly rows: readonly MatrixRow[]
+}
+
+/** A column: the routes that it stands for, and the request that was decided for it. */
+export interface MatrixRoute {
+  /** `*` stands for every method without a column of its own at this path. */
+  readonly method: string
+  /** A path or a pattern. A pattern stands for the paths that match no more specific column. */
+  readonly path: string
+  /** The request that was decided in place of all of them. */
+  readonly example: { readonly method: string; readonly path: string }
+}
+
+/** A caller, or a class of callers that no other row names. */
+export interface MatrixRow {
+  /** The name of the caller, or a description of the class: `any other workload of ns/production`. */
+  readonly caller: string
+  readonly kind: 'workload' | 'class' | 'anonymous'
+  /** The caller that was decided in place of the class. It occurs nowhere in rules or policies. */
+  readonly example?: string
+  /** In the order of `routes`. */
+  readonly cells: readonly MatrixCell[]
+}
+
+/** Whether a caller may call a route. */
+export interface MatrixCell {
+  /** `depends`: on something that is not known before a request arrives, which `because` names. */
+  readonly effect: 'allow' | 'deny' | 'depends'
+  readonly because: string
+  /** The index of the rule that decided, if one did. */
+  readonly rule?: number
+  /** The name of the policy that decided, if one did. */
+  readonly policy?: string
+  /** Whether the log has an allowed request of this cell. Only with a log. */
+  readonly isUsed?: boolean
+}
+
+/** A route of the application. */
+export interface AskedRoute {
+  /** Default: each method that rules and policies tell apart. */
+  readonly method?: string
+  /** A path, or a pattern with `*`, `**` or parameters such as `:id`. */
+  readonly path: string
+  /** The route's own requirement, if it has one. */
+  readonly allow?: CompiledRequirement | undefined
+}
+
+/** What `createAccessMatrix` needs. */
+export interface AccessMatrixOptions {
+  readonly layers: { readonly rules: RuleSet }
+  /** The callers that can exist. `holdersOf` has to return only the holders of derived authorities. */
+  readonly callers: PossibleCallers
+  /** Returns the principal of a caller, or undefined if the guard would not authenticate it. */
+  readonly principalOf: (caller: string) => Principal | undefined
+  /** Callers to add to those that rules and policies name. Default: none. */
+  readonly rows?: readonly string[]
+  /** Default: the paths and patterns of rules and policies, and any other path. */
+  readonly routes?: readonly AskedRoute[]
+  /** True while permissive mode lasts: adds the row for anonymous callers. Default: false. */
+  readonly isPermissive?: boolean
+  /** True if an authorizer decides what all other layers allow. Default: false. */
+  readonly hasAuthorizer?: boolean
+  /** How the router reads paths. Default: exact matching. */
+  readonly semantics?: PathSemantics
+  /** Requests that were received. Their callers become rows, and each cell states whether it was used. */
+  readonly log?: readonly LoggedRequest[]
+  readonly revision?: string
+}
+
+/**
+ * Returns who may call what, decided by the functions that decide requests. A class of callers or paths is decided by an
+ * example that occurs nowhere in rules and policies, so that a wildcard has a row and a column of its own.
+ *
+ * @throws {ConfigurationError} `option_invalid` if the matrix would have over two million cells
+ */
+export function createAccessMatrix(options: AccessMatrixOptions): AccessMatrix {
+  const { semantics = exactSemantics, isPermissive = false, hasAuthorizer = false, revision, log } = options
+  const columns = listColumns(options)
+  const callers = listRows({ ...options, isPermissive })
+  refuseTooLarge(callers.length, columns.length)
+  const decider = new CellDecider({ ...options, semantics, hasAuthorizer })
+  const usage = log === undefined ? undefined : new MatrixUsage(columns, log)
+  return Object.freeze({
+    ...(revision !== undefined && { revision }),
+    routes: Object.freeze(columns.map(({ route }) => route)),
+    rows: Object.freeze(callers.map((caller) => createRow(caller, columns, decider, usage))),
+  })
+}
+
+const mostCells = 2_000_000
+
+function refuseTooLarge(rows: number, columns: number): void {
+  if (rows * columns <= mostCells) return
+  throw new ConfigurationError(
+    'option_invalid',
+    `accessMatrix: found ${rows} callers and ${columns} routes, expected at most ${mostCells} cells; list the routes of interest`,
+  )
+}
+
+function createRow(
+  { name, kind, example, principal }: MatrixCaller,
+  columns: readonly MatrixColumn[],
+  decider: CellDecider,
+  usage: MatrixUsage | undefined,
+): MatrixRow {
+  const cells = columns.map((column) => {
+    const cell = decider.decide(principal, column)
+    if (usage === undefined || cell.effect === 'deny') return cell
+    return Object.freeze({ ...cell, isUsed: usage.isUsed(kind, name, column) })
+  })
+  return Object.freeze({ caller: name, kind, ...(example !== undefined && { example }), cells: Object.freeze(cells) })
+}

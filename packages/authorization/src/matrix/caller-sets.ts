@@ -1,0 +1,70 @@
+import { parseCallerPattern } from '../pattern.ts'
+import type { CallerSet, PossibleCallers } from '../possible-callers.ts'
+import type { Requirement } from '../requirement.ts'
+import type { RuleSet } from '../rules.ts'
+
+/** What rules and policies name callers by. */
+export interface NamedCallers {
+  readonly sets: readonly CallerSet[]
+  /** Authorities that are not derived from a SPIFFE ID or a list, so that their holders are not known. */
+  readonly authorities: readonly string[]
+}
+
+/** Returns the callers that rules and policies name, by any of their fields. */
+export function listNamedCallers({ rules }: { readonly rules: RuleSet }, callers: PossibleCallers): NamedCallers {
+  const mentions = rules.rules.flatMap(({ allow }) => listMentions(allow.source))
+  const sets: CallerSet[] = []
+  const authorities = new Set<string>()
+  for (const mention of mentions) {
+    const found = findSets(mention, callers)
+    sets.push(...found)
+    if (mention.kind === 'authority' && found.length === 0) authorities.add(mention.text)
+  }
+  return { sets, authorities: [...authorities].toSorted() }
+}
+
+interface Mention {
+  readonly kind: 'caller' | 'account' | 'namespace' | 'trustDomain' | 'authority'
+  readonly text: string
+}
+
+function listMentions(source: Requirement): readonly Mention[] {
+  if ('allOf' in source) return source.allOf.flatMap(listMentions)
+  if ('anyOf' in source) return source.anyOf.flatMap(listMentions)
+  if ('callers' in source) return mention('caller', source.callers)
+  if ('serviceAccounts' in source) return mention('account', source.serviceAccounts)
+  if ('inNamespace' in source) return mention('namespace', source.inNamespace)
+  if ('inTrustDomain' in source) return mention('trustDomain', source.inTrustDomain)
+  if ('hasAuthority' in source) return mention('authority', [source.hasAuthority])
+  if ('hasAnyAuthority' in source) return mention('authority', source.hasAnyAuthority)
+  if ('hasAllAuthorities' in source) return mention('authority', source.hasAllAuthorities)
+  return []
+}
+
+function mention(kind: Mention['kind'], texts: readonly string[] = []): readonly Mention[] {
+  return texts.map((text) => ({ kind, text }))
+}
+
+function findSets({ kind, text }: Mention, callers: PossibleCallers): readonly CallerSet[] {
+  const { localTrustDomain: local = '' } = callers
+  switch (kind) {
+    case 'caller': {
+      const { trustDomain, path } = parseCallerPattern(text, 'callers')
+      return [parseSet(trustDomain, path)]
+    }
+    case 'account':
+      return [parseSet(local, `/ns/${text.replace('/', '/sa/')}`)]
+    case 'namespace':
+      return [parseSet(local, `/ns/${text}/sa/*`)]
+    case 'trustDomain':
+      return [parseSet(text, '/**')]
+    case 'authority':
+      return callers.holdersOf(text)
+  }
+}
+
+function parseSet(trustDomain: string, path: string): CallerSet {
+  const rest = path.endsWith('/**')
+  const segments = (rest ? path.slice(0, -'/**'.length) : path).split('/').slice(1)
+  return { trustDomain, segments: segments.map((segment) => (segment === '*' ? undefined : segment)), rest }
+}

@@ -1,0 +1,95 @@
+import { type CallerSet, intersect } from '../possible-callers.ts'
+
+/*
+ * Patterns of callers and of paths have the same form, a `CallerSet`. For paths the trust domain is empty.
+ */
+
+/** Returns whether a set has one member, so that it needs no example. */
+export function isLiteral({ segments, rest }: CallerSet): boolean {
+  return !rest && !segments.includes(undefined)
+}
+
+/** Returns the text of a set's path: `/ns/production/sa/*`. */
+export function formatPath({ segments, rest }: CallerSet): string {
+  return [...segments.map((segment) => `/${segment ?? '*'}`), ...(rest ? ['/**'] : [])].join('')
+}
+
+/**
+ * Returns the sets without duplicates, and what each two of them have in common: with a wildcard in different places,
+ * both match members that may be decided differently from the others. The more specific sets come first.
+ */
+export function closeSets(sets: Iterable<CallerSet>): readonly CallerSet[] {
+  const known = new Map<string, CallerSet>()
+  for (const set of sets) known.set(keyOf(set), set)
+  const wildcards = [...known.values()].filter((set) => !isLiteral(set))
+  // The list grows while it is walked.
+  for (const [index, one] of wildcards.entries()) {
+    if (wildcards.length > mostWildcards) break
+    for (const other of wildcards.slice(0, index)) {
+      const both = intersect(one, other)
+      if (both === undefined || known.has(keyOf(both))) continue
+      known.set(keyOf(both), both)
+      if (!isLiteral(both)) wildcards.push(both)
+    }
+  }
+  return [...known.values()].toSorted(compareSpecificity)
+}
+
+/** Beyond this number, intersections would multiply without adding to a table that is still read by people. */
+const mostWildcards = 300
+
+/**
+ * Returns a member of a set that is in none of the more specific sets, or undefined if they cover it. Wildcards become
+ * `unseen`, a segment that occurs nowhere.
+ *
+ * @param preferred segments to try first instead of the rest
+ */
+export function pickExample(
+  set: CallerSet,
+  sets: readonly CallerSet[],
+  unseen: string,
+  preferred: readonly (readonly string[])[] = [],
+): readonly string[] | undefined {
+  const base = set.segments.map((segment) => segment ?? unseen)
+  if (isLiteral(set)) return base
+  const inner = sets.filter((other) => other !== set && isWithin(other, set))
+  const deepest = Math.max(0, ...inner.map(({ segments }) => segments.length)) + 1
+  const deeper = Array.from({ length: Math.max(1, deepest - base.length) }, (_, index) =>
+    Array.from({ length: index + 1 }, () => unseen),
+  )
+  const endings = set.rest ? [...preferred, ...deeper.slice(0, 1), [], ...deeper.slice(1)] : [[]]
+  const candidates = endings.map((ending) => [...base, ...ending])
+  return candidates.find((segments) => {
+    const literal = { trustDomain: set.trustDomain, segments, rest: false }
+    return !inner.some((other) => intersect(other, literal) !== undefined)
+  })
+}
+
+function isWithin(inner: CallerSet, outer: CallerSet): boolean {
+  const both = intersect(inner, outer)
+  return both !== undefined && keyOf(both) === keyOf(inner)
+}
+
+function keyOf(set: CallerSet): string {
+  return `${set.trustDomain}${formatPath(set)}`
+}
+
+/** Orders a set before every set that contains it. */
+export function compareSpecificity(one: CallerSet, other: CallerSet): number {
+  if (one.trustDomain !== other.trustDomain) return one.trustDomain < other.trustDomain ? -1 : 1
+  const length = Math.max(one.segments.length, other.segments.length)
+  for (let index = 0; index < length; index += 1) {
+    const ranks = [one, other].map((set) => rankOf(set, index))
+    const [first = 0, second = 0] = ranks
+    if (first !== second) return first - second
+    const [left = '', right = ''] = [one.segments[index], other.segments[index]]
+    if (left !== right) return left < right ? -1 : 1
+  }
+  return Number(one.rest) - Number(other.rest)
+}
+
+// A segment, no segment, any segment, any number of segments.
+function rankOf({ segments, rest }: CallerSet, index: number): number {
+  if (index >= segments.length) return rest ? 3 : 1
+  return segments[index] === undefined ? 2 : 0
+}

@@ -1,0 +1,131 @@
+import { ConfigurationError } from '@countersign/spiffe/id'
+import type { CompiledRequirement } from '../compile-requirement.ts'
+import { parsePathPattern, type SegmentPattern } from '../path-pattern.ts'
+import { type CallerSet, intersect } from '../possible-callers.ts'
+import type { RuleSet } from '../rules.ts'
+import { commonMethods } from '../target.ts'
+import type { AskedRoute, MatrixRoute } from './access-matrix.ts'
+import { closeSets, formatPath, pickExample } from './example-set.ts'
+import { findUnseen } from './find-unseen.ts'
+
+/** A column of the matrix, before its cells are decided. */
+export interface MatrixColumn {
+  readonly route: MatrixRoute
+  readonly pattern: SegmentPattern
+  readonly set: CallerSet
+  /** Undefined if the column stands for every method that has no other. GET includes HEAD. */
+  readonly methods: ReadonlySet<string> | undefined
+  readonly allow: CompiledRequirement | undefined
+}
+
+/** Where columns come from. */
+export interface ColumnSources {
+  readonly layers: { readonly rules: RuleSet }
+  readonly routes?: readonly AskedRoute[]
+}
+
+/**
+ * Returns the columns of a matrix: the routes given, or every path and pattern of rules and policies, each with the
+ * methods that are told apart at its paths, and one for any other path.
+ *
+ * @throws {ConfigurationError} `option_invalid` if there are over 5,000 patterns to derive columns from
+ */
+export function listColumns({ layers, routes }: ColumnSources): readonly MatrixColumn[] {
+  const named = listNamedPaths(layers)
+  const unseen = findUnseen(layers)
+  if (routes !== undefined) return routes.flatMap((route) => createAskedColumns(route, named, unseen))
+  refuseTooMany(named.length)
+  const sets = closeSets([...named.map(({ set }) => set), everyPath])
+  const ordered = sets.toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
+  return ordered.flatMap((set) => {
+    const segments = pickExample(set, sets, unseen)
+    return segments === undefined ? [] : createColumns({ set, segments, named, allow: undefined })
+  })
+}
+
+// By path, and wildcards after the paths that they do not stand for.
+function orderOf(set: CallerSet): string {
+  return formatPath(set).replaceAll('*', '\uFFFF')
+}
+
+const everyPath: CallerSet = { trustDomain: '', segments: [], rest: true }
+const mostPatterns = 5000
+
+function refuseTooMany(count: number): void {
+  if (count <= mostPatterns) return
+  throw new ConfigurationError(
+    'option_invalid',
+    `accessMatrix: found ${count} path patterns, expected at most ${mostPatterns} to derive routes from; list the routes of interest`,
+  )
+}
+
+/** A path pattern with the methods that it is written for; undefined for every method. */
+interface NamedPath {
+  readonly set: CallerSet
+  readonly methods: ReadonlySet<string> | undefined
+}
+
+function listNamedPaths({ rules }: ColumnSources['layers']): readonly NamedPath[] {
+  return rules.rules.map(({ pattern, methods }) => ({ set: toSet(pattern), methods }))
+}
+
+function toSet({ path, rest }: SegmentPattern): CallerSet {
+  const segments = path.split('/').slice(1)
+  return { trustDomain: '', segments: segments.map((segment) => (segment === '*' ? undefined : segment)), rest }
+}
+
+function createAskedColumns(
+  { method, path, allow }: AskedRoute,
+  named: readonly NamedPath[],
+  unseen: string,
+): readonly MatrixColumn[] {
+  const text = path.replaceAll(/\/:[^/]+/g, '/*')
+  const set = toSet(parsePathPattern(text, 'accessMatrix: routes: path'))
+  const segments = pickExample(set, [], unseen) ?? []
+  if (method === undefined) return createColumns({ set, segments, named, allow, shown: path })
+  return [createColumn({ set, segments, allow, shown: path }, method, new Set([method]))]
+}
+
+interface ColumnPath {
+  readonly set: CallerSet
+  readonly segments: readonly string[]
+  readonly allow: CompiledRequirement | undefined
+  readonly shown?: string
+}
+
+function createColumns({
+  named,
+  ...place
+}: ColumnPath & { readonly named: readonly NamedPath[] }): readonly MatrixColumn[] {
+  // Every path that the column stands for matches the same patterns as its example.
+  const example = { trustDomain: '', segments: place.segments, rest: false }
+  const here = named.filter(({ set, methods }) => methods !== undefined && intersect(set, example) !== undefined)
+  const methods = [...new Set(here.flatMap((each) => [...(each.methods ?? [])]))].toSorted()
+  // HEAD is answered by the handler of GET, and no pattern names GET without it.
+  const told = methods.filter((method) => method !== 'HEAD' || !methods.includes('GET'))
+  const other = commonMethods.find((method) => !methods.includes(method))
+  return [
+    ...told.map((method) => createColumn(place, method, withHead(method))),
+    ...(other === undefined ? [] : [createColumn(place, other, undefined)]),
+  ]
+}
+
+function withHead(method: string): ReadonlySet<string> {
+  return new Set(method === 'GET' ? [method, 'HEAD'] : [method])
+}
+
+function createColumn(
+  { set, segments, allow, shown = formatPath(set) }: ColumnPath,
+  method: string,
+  methods: ReadonlySet<string> | undefined,
+): MatrixColumn {
+  // Patterns are written decoded, and never contain a character that `encodeURI` leaves and a target cannot have.
+  const path = encodeURI(`/${segments.join('/')}`)
+  const pattern = { path: formatPath({ ...set, rest: false }), rest: set.rest }
+  const route = Object.freeze({
+    method: methods === undefined ? '*' : method,
+    path: shown,
+    example: Object.freeze({ method, path }),
+  })
+  return { route, pattern, set, methods, allow }
+}
