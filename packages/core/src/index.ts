@@ -5,6 +5,7 @@
  * @module @countersign/core
  */
 export {
+  type AccessMatrix,
   allOf,
   anonymous,
   anyOf,
@@ -31,6 +32,10 @@ export {
   hasAuthority,
   inNamespace,
   inTrustDomain,
+  type LoggedRequest,
+  type MatrixCell,
+  type MatrixRoute,
+  type MatrixRow,
   permitAll,
   perRoute,
   type Policy,

@@ -1,4 +1,5 @@
 import { createRuleIndex } from '../rule-index.ts'
+import { parsePath } from '../target.ts'
 import { compareSpecificity } from './example-set.ts'
 import type { MatrixColumn } from './matrix-columns.ts'
 
@@ -7,7 +8,7 @@ export interface LoggedRequest {
   /** Null for an anonymous caller. */
   readonly caller: string | null
   readonly method: string
-  /** Decoded, without the query. */
+  /** As received, with or without the query. */
   readonly path: string
   readonly effect: 'allow' | 'deny'
 }
@@ -22,7 +23,8 @@ export class MatrixUsage {
       .map((column, index) => ({ column, index, methods: column.methods }))
     const index = createRuleIndex(indexed, ({ column }) => column.pattern)
     for (const { caller, method, path, effect } of log) {
-      const found = effect === 'allow' ? index.find(path, method) : undefined
+      const target = effect === 'allow' ? parsePath(path) : undefined
+      const found = target?.accepted === true ? index.find(target.path, method) : undefined
       if (found === undefined) continue
       const used = this.#used.get(caller) ?? new Set()
       this.#used.set(caller, used.add(found.column))
