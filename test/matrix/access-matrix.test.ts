@@ -39,7 +39,12 @@ function principalOf(caller: string): ReturnType<typeof assumePrincipal> | undef
 
 function createMatrix(rules: readonly Rule[], options: Partial<AccessMatrixOptions> = {}): AccessMatrix {
   const compiled = compileRules(rules, { localTrustDomain: 'saas.example', callers: possible })
-  return createAccessMatrix({ layers: { rules: compiled }, callers: possible, principalOf, ...options })
+  return createAccessMatrix({
+    layers: { rules: compiled, policies: undefined },
+    callers: possible,
+    principalOf,
+    ...options,
+  })
 }
 
 /** `method path` of each column. */
@@ -107,7 +112,7 @@ describe('the rows', () => {
   test('have one for a caller with an authority that is not derived', () => {
     const granting = { ...possible, holdersOf: () => [] }
     const rules = compileRules([{ path: '/a', allow: hasAuthority('AUDITOR') }], { localTrustDomain: 'saas.example' })
-    const matrix = createAccessMatrix({ layers: { rules }, callers: granting, principalOf })
+    const matrix = createAccessMatrix({ layers: { rules, policies: undefined }, callers: granting, principalOf })
 
     assert.equal(effectsOf(matrix)['any other caller with the authority AUDITOR'], 'allow deny')
     assert.equal(effectsOf(matrix)['any other workload of saas.example'], 'deny deny')

@@ -47,7 +47,7 @@ export function createDemoMatrix(more: readonly string[] = []): AccessMatrix {
     ['notification-service', 'GET', '/internal/health'],
   ] as const
   return createAccessMatrix({
-    layers: { rules },
+    layers: { rules, policies: undefined },
     callers,
     principalOf: (caller) => {
       if (!trustDomains.some((name) => caller.startsWith(`spiffe://${name}/`))) return undefined

@@ -3,7 +3,7 @@ import type { CompiledRequirement } from '../compile-requirement.ts'
 import { exactSemantics, type PathSemantics } from '../path-semantics.ts'
 import type { PossibleCallers } from '../possible-callers.ts'
 import type { Principal } from '../principal.ts'
-import type { RuleSet } from '../rules.ts'
+import type { Layers } from '../policy/decide-policies.ts'
 import { CellDecider } from './decide-cell.ts'
 import { type LoggedRequest, MatrixUsage } from './matrix-usage.ts'
 import { listColumns, type MatrixColumn } from './matrix-columns.ts'
@@ -63,7 +63,7 @@ export interface AskedRoute {
 
 /** What `createAccessMatrix` needs. */
 export interface AccessMatrixOptions {
-  readonly layers: { readonly rules: RuleSet }
+  readonly layers: Layers
   /** The callers that can exist. `holdersOf` has to return only the holders of derived authorities. */
   readonly callers: PossibleCallers
   /** Returns the principal of a caller, or undefined if the guard would not authenticate it. */
@@ -120,7 +120,8 @@ function createRow(
   usage: MatrixUsage | undefined,
 ): MatrixRow {
   const cells = columns.map((column) => {
-    const cell = decider.decide(principal, column)
+    const { route, allow } = column
+    const cell = decider.decide({ principal, ...route.example, allow })
     if (usage === undefined || cell.effect === 'deny') return cell
     return Object.freeze({ ...cell, isUsed: usage.isUsed(kind, name, column) })
   })

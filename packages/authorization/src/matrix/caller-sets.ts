@@ -1,7 +1,8 @@
 import { parseCallerPattern } from '../pattern.ts'
 import type { CallerSet, PossibleCallers } from '../possible-callers.ts'
 import type { Requirement } from '../requirement.ts'
-import type { RuleSet } from '../rules.ts'
+import type { Layers } from '../policy/decide-policies.ts'
+import type { PolicyFrom } from '../policy/policy.ts'
 
 /** What rules and policies name callers by. */
 export interface NamedCallers {
@@ -11,8 +12,11 @@ export interface NamedCallers {
 }
 
 /** Returns the callers that rules and policies name, by any of their fields. */
-export function listNamedCallers({ rules }: { readonly rules: RuleSet }, callers: PossibleCallers): NamedCallers {
-  const mentions = rules.rules.flatMap(({ allow }) => listMentions(allow.source))
+export function listNamedCallers({ rules, policies }: Layers, callers: PossibleCallers): NamedCallers {
+  const mentions = [
+    ...rules.rules.flatMap(({ allow }) => listMentions(allow.source)),
+    ...(policies?.policies ?? []).flatMap(({ source }) => source.from?.flatMap(listFromMentions) ?? []),
+  ]
   const sets: CallerSet[] = []
   const authorities = new Set<string>()
   for (const mention of mentions) {
@@ -41,8 +45,19 @@ function listMentions(source: Requirement): readonly Mention[] {
   return []
 }
 
-function mention(kind: Mention['kind'], texts: readonly string[] = []): readonly Mention[] {
-  return texts.map((text) => ({ kind, text }))
+// Negative forms also tell callers apart.
+function listFromMentions(from: PolicyFrom): readonly Mention[] {
+  return [
+    ...mention('caller', from.callers, from.notCallers),
+    ...mention('account', from.serviceAccounts, from.notServiceAccounts),
+    ...mention('namespace', from.namespaces, from.notNamespaces),
+    ...mention('trustDomain', from.trustDomains, from.notTrustDomains),
+    ...mention('authority', from.authorities, from.notAuthorities),
+  ]
+}
+
+function mention(kind: Mention['kind'], ...lists: readonly (readonly string[] | undefined)[]): readonly Mention[] {
+  return lists.flatMap((texts) => (texts ?? []).map((text) => ({ kind, text })))
 }
 
 function findSets({ kind, text }: Mention, callers: PossibleCallers): readonly CallerSet[] {

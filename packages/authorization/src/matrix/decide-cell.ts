@@ -1,72 +1,110 @@
 import { compileRequirement, type CompiledRequirement } from '../compile-requirement.ts'
-import { type DecisionRequest, decideRoute, decideRules } from '../decide.ts'
+import { type DecisionRequest, decideRoute } from '../decide.ts'
 import { parsePlainTarget } from '../decide-path.ts'
-import type { Decision } from '../denial.ts'
+import type { Decision, Denial } from '../denial.ts'
 import { describeRequirement } from '../describe-requirement.ts'
 import type { PathSemantics } from '../path-semantics.ts'
+import { type CompiledPolicy, describePolicy } from '../policy/compile-policy.ts'
+import { decideLayers, findAllowingPolicy, type Layers } from '../policy/decide-policies.ts'
 import type { PossibleCallers } from '../possible-callers.ts'
 import type { Principal } from '../principal.ts'
 import type { Requirement } from '../requirement.ts'
 import { describeRule } from '../rule.ts'
 import { RuleSet } from '../rules.ts'
 import type { MatrixCell } from './access-matrix.ts'
-import type { MatrixColumn } from './matrix-columns.ts'
+import { listFacts, supposeFacts } from './suppose-facts.ts'
 
 /** What decides the cells of a matrix. */
 export interface CellContext {
-  readonly layers: { readonly rules: RuleSet }
+  readonly layers: Layers
   readonly callers: PossibleCallers
   readonly semantics: PathSemantics
   readonly hasAuthorizer: boolean
 }
 
+/** A request of which only the caller, the method and the path are known. */
+export interface CellQuestion {
+  /** Null for anonymous callers. Undefined if the guard would not authenticate the caller. */
+  readonly principal: Principal | null | undefined
+  readonly method: string
+  /** As it would be sent. */
+  readonly path: string
+  /** The route's own requirement, if it is known. */
+  readonly allow: CompiledRequirement | undefined
+}
+
 /**
- * Decides cells. What is not known before a request arrives is decided twice: so that it denies, and so that it allows.
- * If both agree, the cell does not depend on it.
+ * Decides cells. What is not known before a request arrives is decided twice: to the disadvantage of the caller, and to
+ * its advantage. If both agree, the cell does not depend on it.
  */
 export class CellDecider {
   readonly #context: CellContext
-  readonly #denying: RuleSet
-  readonly #allowing: RuleSet
+  readonly #worst: Layers
+  readonly #best: Layers
 
   constructor(context: CellContext) {
+    const { policies } = context.layers
     this.#context = context
-    this.#denying = answerCustom(context, false)
-    this.#allowing = answerCustom(context, true)
+    this.#worst = { policies, rules: answerCustom(context, false) }
+    this.#best = {
+      policies: policies && supposeFacts(policies, context.callers.localTrustDomain),
+      rules: answerCustom(context, true),
+    }
   }
 
   /** Never throws. */
-  decide(principal: Principal | null | undefined, { route, allow }: MatrixColumn): MatrixCell {
-    const { layers, semantics, hasAuthorizer } = this.#context
+  decide({ principal, method, path, allow }: CellQuestion): MatrixCell {
+    const { layers, semantics } = this.#context
     if (principal === undefined) return createCell('deny', 'the guard does not authenticate this caller')
-    const { method, path } = route.example
     const target = parsePlainTarget(layers.rules, method, path)
     if (!target.accepted) return createCell('deny', `${target.reason}: ${target.detail}`)
     const request = { principal, method, target, semantics, message: { headers: {} } }
-    const best = this.#ask(this.#allowing, request, allow, true)
+    const best = this.#ask(this.#best, request, allow, true)
     if (best.effect === 'deny') return createCell('deny', `${best.reason}: ${best.detail}`, best)
+    const worst = this.#ask(this.#worst, request, allow, false)
+    const allowing = this.#best.policies && findAllowingPolicy(this.#best.policies, request)
     const rule = best.rule === undefined ? undefined : layers.rules.at(best.rule)
-    const demands = [
-      ...(rule === undefined ? [] : [`${describeRule(rule)} requires ${describeRequirement(rule.allow.source)}`]),
-      ...(allow === undefined ? [] : [`the route requires ${describeRequirement(allow.source)}`]),
-    ].join('; ')
-    const worst = this.#ask(this.#denying, request, allow, false)
-    if (worst.effect === 'deny') return createCell('depends', `${demands}`, best)
-    if (best.isLeftToRoute) return createCell('depends', `${demands}, and the allow of the route is not known`, best)
-    if (hasAuthorizer) return createCell('depends', `${demands}; then the authorizer decides`, best)
-    return createCell('allow', demands, best)
+    const about = { rule: best.rule, policy: allowing?.name }
+    if (worst.effect === 'deny') return this.#depend(worst, allowing, about, this.#describe(rule, allowing, allow))
+    const demands = this.#describe(rule, allowing, allow)
+    if (best.isLeftToRoute) return createCell('depends', `${demands}, and the allow of the route is not known`, about)
+    if (this.#context.hasAuthorizer) return createCell('depends', `${demands}; then the authorizer decides`, about)
+    return createCell('allow', demands, about)
   }
 
   #ask(
-    rules: RuleSet,
+    layers: Layers,
     request: Omit<DecisionRequest, 'routeAllow' | 'isRouteToCome'>,
     allow: CompiledRequirement | undefined,
     answer: boolean,
   ): Decision {
     const routeAllow = allow && this.#answerRoute(allow, answer)
     const asked: DecisionRequest = { ...request, routeAllow, isRouteToCome: routeAllow === undefined }
-    const ruling = decideRules(rules, asked)
-    return ruling.effect === 'deny' ? ruling : decideRoute(rules, ruling, asked)
+    const ruling = decideLayers(layers, asked)
+    return ruling.effect === 'deny' ? ruling : decideRoute(layers.rules, ruling, asked)
+  }
+
+  #depend(worst: Denial, allowing: CompiledPolicy | undefined, about: About, demands: string): MatrixCell {
+    if (worst.reason !== 'policy_denied' && worst.reason !== 'no_policy') return createCell('depends', demands, about)
+    const isDenied = worst.reason === 'policy_denied'
+    const name = isDenied ? worst.policy : allowing?.name
+    const policy = this.#context.layers.policies?.policies.find((each) => each.name === name)
+    if (policy === undefined) return createCell('depends', demands, about)
+    const facts = listFacts(policy.source).join(', ')
+    const because = `${describePolicy(policy)} ${isDenied ? 'denies' : 'allows'} it, depending on ${facts}`
+    return createCell('depends', because, { ...about, policy: policy.name })
+  }
+
+  #describe(
+    rule: (Parameters<typeof describeRule>[0] & { readonly allow: CompiledRequirement }) | undefined,
+    allowing: CompiledPolicy | undefined,
+    allow: CompiledRequirement | undefined,
+  ): string {
+    return [
+      ...(allowing === undefined ? [] : [`${describePolicy(allowing)} allows it`]),
+      ...(rule === undefined ? [] : [`${describeRule(rule)} requires ${describeRequirement(rule.allow.source)}`]),
+      ...(allow === undefined ? [] : [`the route requires ${describeRequirement(allow.source)}`]),
+    ].join('; ')
   }
 
   #answerRoute(allow: CompiledRequirement, answer: boolean): CompiledRequirement {
@@ -74,11 +112,12 @@ export class CellDecider {
   }
 }
 
-function createCell(
-  effect: MatrixCell['effect'],
-  because: string,
-  { rule, policy }: { readonly rule?: number; readonly policy?: string } = {},
-): MatrixCell {
+interface About {
+  readonly rule?: number | undefined
+  readonly policy?: string | undefined
+}
+
+function createCell(effect: MatrixCell['effect'], because: string, { rule, policy }: About = {}): MatrixCell {
   return Object.freeze({
     effect,
     because,
@@ -100,7 +139,8 @@ function answerCustom({ layers: { rules }, callers }: CellContext, answer: boole
 
 function compileAnswered(source: Requirement, answer: boolean, callers: PossibleCallers): CompiledRequirement {
   const { localTrustDomain } = callers
-  return compileRequirement(replaceCustom(source, answer), { where: 'accessMatrix', localTrustDomain, callers })
+  // Not checked against the callers that are possible again: it is the same requirement.
+  return compileRequirement(replaceCustom(source, answer), { where: 'accessMatrix', localTrustDomain })
 }
 
 function hasCustom(source: Requirement): boolean {

@@ -1,4 +1,4 @@
-import { type CallerSet, intersect } from '../possible-callers.ts'
+import { type CallerSet, intersect as intersectSets } from '../possible-callers.ts'
 
 /*
  * Patterns of callers and of paths have the same form, a `CallerSet`. For paths the trust domain is empty.
@@ -57,12 +57,28 @@ export function pickExample(
   const deeper = Array.from({ length: Math.max(1, deepest - base.length) }, (_, index) =>
     Array.from({ length: index + 1 }, () => unseen),
   )
-  const endings = set.rest ? [...preferred, ...deeper.slice(0, 1), [], ...deeper.slice(1)] : [[]]
-  const candidates = endings.map((ending) => [...base, ...ending])
+  // Only a path may end with a slash.
+  const slash = set.trustDomain === '' ? [['']] : []
+  const endings = set.rest ? [...preferred, ...deeper.slice(0, 1), [], ...deeper.slice(1), ...slash] : [[]]
+  // The path `/` has one empty segment.
+  const candidates = endings.map((ending) => (base.length + ending.length === 0 ? [''] : [...base, ...ending]))
   return candidates.find((segments) => {
     const literal = { trustDomain: set.trustDomain, segments, rest: false }
     return !inner.some((other) => intersect(other, literal) !== undefined)
   })
+}
+
+/**
+ * Returns what two sets have in common, or undefined if that is nothing. No wildcard matches the empty segment of a path
+ * that ends with a slash.
+ */
+export function intersect(one: CallerSet, other: CallerSet): CallerSet | undefined {
+  const both = intersectSets(one, other)
+  const isEmpty = both?.segments.some(
+    (segment, index) =>
+      segment === '' && [one, other].some(({ segments }) => index < segments.length && segments[index] === undefined),
+  )
+  return isEmpty === true ? undefined : both
 }
 
 function isWithin(inner: CallerSet, outer: CallerSet): boolean {

@@ -1,11 +1,12 @@
 import { ConfigurationError } from '@countersign/spiffe/id'
 import type { CompiledRequirement } from '../compile-requirement.ts'
 import { parsePathPattern, type SegmentPattern } from '../path-pattern.ts'
-import { type CallerSet, intersect } from '../possible-callers.ts'
-import type { RuleSet } from '../rules.ts'
+import type { CallerSet } from '../possible-callers.ts'
+import type { Layers } from '../policy/decide-policies.ts'
+import type { PolicyTo } from '../policy/policy.ts'
 import { commonMethods } from '../target.ts'
 import type { AskedRoute, MatrixRoute } from './access-matrix.ts'
-import { closeSets, formatPath, pickExample } from './example-set.ts'
+import { closeSets, formatPath, intersect, pickExample } from './example-set.ts'
 import { findUnseen } from './find-unseen.ts'
 
 /** A column of the matrix, before its cells are decided. */
@@ -20,7 +21,7 @@ export interface MatrixColumn {
 
 /** Where columns come from. */
 export interface ColumnSources {
-  readonly layers: { readonly rules: RuleSet }
+  readonly layers: Layers
   readonly routes?: readonly AskedRoute[]
 }
 
@@ -65,8 +66,28 @@ interface NamedPath {
   readonly methods: ReadonlySet<string> | undefined
 }
 
-function listNamedPaths({ rules }: ColumnSources['layers']): readonly NamedPath[] {
-  return rules.rules.map(({ pattern, methods }) => ({ set: toSet(pattern), methods }))
+function listNamedPaths({ rules, policies }: Layers): readonly NamedPath[] {
+  return [
+    ...rules.rules.map(({ pattern, methods }) => ({ set: toSet(pattern), methods })),
+    ...(policies?.policies ?? []).flatMap(({ source }) => source.to?.flatMap((entry) => listPathsOf(entry)) ?? []),
+  ]
+}
+
+// Negative forms also tell paths and methods apart.
+function listPathsOf({ paths, notPaths = [], methods, notMethods = [] }: PolicyTo): readonly NamedPath[] {
+  const isAny = methods === undefined && notMethods.length === 0
+  const named = isAny ? undefined : new Set([...(methods ?? []), ...notMethods])
+  const parse = (path: string): readonly CallerSet[] => withEmptyEnd(toSet(parsePathPattern(path, 'paths')))
+  return [
+    ...(paths?.flatMap(parse) ?? [everyPath]).map((set) => ({ set, methods: named })),
+    ...notPaths.flatMap(parse).map((set) => ({ set, methods: undefined })),
+  ]
+}
+
+// What a policy takes away with `/a/*`, it also takes away at `/a/`.
+function withEmptyEnd(set: CallerSet): readonly CallerSet[] {
+  if (set.segments.length === 0 || set.segments.at(-1) !== undefined) return [set]
+  return [set, { ...set, segments: [...set.segments.slice(0, -1), ''], rest: false }]
 }
 
 function toSet({ path, rest }: SegmentPattern): CallerSet {
@@ -100,18 +121,18 @@ function createColumns({
   // Every path that the column stands for matches the same patterns as its example.
   const example = { trustDomain: '', segments: place.segments, rest: false }
   const here = named.filter(({ set, methods }) => methods !== undefined && intersect(set, example) !== undefined)
-  const methods = [...new Set(here.flatMap((each) => [...(each.methods ?? [])]))].toSorted()
-  // HEAD is answered by the handler of GET, and no pattern names GET without it.
+  const methods = [...new Set(here.flatMap((each) => [...(each.methods ?? [])].flatMap(withHead)))].toSorted()
   const told = methods.filter((method) => method !== 'HEAD' || !methods.includes('GET'))
   const other = commonMethods.find((method) => !methods.includes(method))
   return [
-    ...told.map((method) => createColumn(place, method, withHead(method))),
+    ...told.map((method) => createColumn(place, method, new Set(withHead(method)))),
     ...(other === undefined ? [] : [createColumn(place, other, undefined)]),
   ]
 }
 
-function withHead(method: string): ReadonlySet<string> {
-  return new Set(method === 'GET' ? [method, 'HEAD'] : [method])
+// HEAD is answered by the handler of GET, so no rule or policy tells it apart from GET.
+function withHead(method: string): readonly string[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method]
 }
 
 function createColumn(

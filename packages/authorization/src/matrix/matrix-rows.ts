@@ -1,7 +1,7 @@
 import { readAccount } from '../account.ts'
 import type { CallerSet, PossibleCallers } from '../possible-callers.ts'
 import type { Principal } from '../principal.ts'
-import type { RuleSet } from '../rules.ts'
+import type { Layers } from '../policy/decide-policies.ts'
 import type { MatrixRow } from './access-matrix.ts'
 import { listNamedCallers } from './caller-sets.ts'
 import { closeSets, formatPath, isLiteral, pickExample } from './example-set.ts'
@@ -19,7 +19,7 @@ export interface MatrixCaller {
 
 /** Where rows come from. */
 export interface RowSources {
-  readonly layers: { readonly rules: RuleSet }
+  readonly layers: Layers
   readonly callers: PossibleCallers
   readonly principalOf: (caller: string) => Principal | undefined
   readonly rows?: readonly string[]
@@ -38,7 +38,7 @@ export function listRows(sources: RowSources): readonly MatrixCaller[] {
   const sets = closeSets([...callers.everyone, ...named.sets.filter(({ trustDomain }) => accepted.has(trustDomain))])
   const given = [...rows, ...log.flatMap(({ caller }) => caller ?? [])]
   const names = new Set([...given, ...sets.filter(isLiteral).map(formatName)])
-  const unseen = findUnseen({ ...layers, names: given })
+  const unseen = findUnseen(layers, given)
   const principal = isPermissive ? null : undefined
   const anonymous: MatrixCaller = { name: 'anonymous', kind: 'anonymous', example: undefined, principal }
   return [
