@@ -40,6 +40,7 @@ export {
   type MatrixRoute,
   type MatrixRow,
 } from './matrix/access-matrix.ts'
+export { type CellContext, CellDecider, type CellQuestion } from './matrix/decide-cell.ts'
 export type { LoggedRequest } from './matrix/matrix-usage.ts'
 export { isCredentialKind, parseRequirement } from './parse-requirement.ts'
 export type { SegmentPattern } from './path-pattern.ts'

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import {
+  type AccessMatrix,
   type CompiledRequirement,
   compileRouteRequirement,
   createDenial,
@@ -12,6 +13,7 @@ import {
 import { ConfigurationError, SourceError } from '@countersign/spiffe'
 import { isCallable } from '@countersign/spiffe/options'
 import { type DenialAnswer, formatAnswer } from './answer.ts'
+import { answerMatrix, type MatrixQuestion } from './answer-matrix.ts'
 import type { AttachOptions } from './attach-options.ts'
 import type { AuditReport } from './audit-counts.ts'
 import { describeMisuse, noRequest } from './check-request.ts'
@@ -20,7 +22,7 @@ import type { GuardTlsOptions } from './connection/tls-options.ts'
 import type { TokenRefusal } from './credential/bound-token.ts'
 import type { Verdict } from './decision-outcomes.ts'
 import type { CountersignEvent } from './events.ts'
-import { explainQuestion, type ExplainQuestion } from './explain-question.ts'
+import { type ExplainContext, explainQuestion, type ExplainQuestion } from './explain-question.ts'
 import type { Health } from './health.ts'
 import type { GuardedRequest, RequestRouting } from './guarded-request.ts'
 import { type GuardOptions, type ParsedGuardOptions, parseGuardOptions } from './guard-options.ts'
@@ -226,12 +228,11 @@ export class AdapterGuard implements Guard {
   }
 
   explain(question: ExplainQuestion): Explanation {
-    const { authenticator, modes } = this.#parts
-    return explainQuestion(question, {
-      options: this.#options,
-      isPermissive: modes.isPermissive(Date.now()),
-      challenge: (denial) => authenticator.challenge(denial),
-    })
+    return explainQuestion(question, this.#explainContext())
+  }
+
+  accessMatrix(question: MatrixQuestion = {}): AccessMatrix {
+    return answerMatrix(question, this.#explainContext())
   }
 
   health(): Health {
@@ -265,6 +266,15 @@ export class AdapterGuard implements Guard {
   useDefaultLog(log: (event: CountersignEvent) => void): void {
     if (!isCallable(log)) throw new ConfigurationError('option_invalid', 'guard.useDefaultLog: expected a function')
     this.#parts.events.useDefaultLog(log)
+  }
+
+  #explainContext(): ExplainContext {
+    const { authenticator, modes } = this.#parts
+    return {
+      options: this.#options,
+      isPermissive: modes.isPermissive(Date.now()),
+      challenge: (denial) => authenticator.challenge(denial),
+    }
   }
 
   #requireMaterial(): NonNullable<ReturnType<MaterialGate['current']>> {

@@ -15,6 +15,7 @@ import { PendingCredential } from './credential/pending-credential.ts'
 import type { RequestCredentials } from './credential/request-credentials.ts'
 import type { Peer } from './credential/select-credential.ts'
 import { TokenIdentity } from './credential/token-identity.ts'
+import { challengeDenial, findChallenge } from './challenge-denial.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import type { ParsedGuardOptions } from './guard-options.ts'
 import type { PolicyPeer } from './request-policy-facts.ts'
@@ -54,7 +55,7 @@ export class Authenticator {
     this.#connections = parts.connections
     this.#registry = parts.connections.registry
     this.#credentials = parts.credentials
-    this.#challenge = parts.options.credentials.jwtSvid === undefined ? 'ClientCertificate' : 'Bearer'
+    this.#challenge = findChallenge(parts.options.credentials.jwtSvid !== undefined)
   }
 
   /** Returns the principal that sent this request, or a denial, as of `now` (epoch milliseconds). */
@@ -101,15 +102,7 @@ export class Authenticator {
 
   /** Returns the denial that an anonymous caller receives: it has to authenticate first (RFC 9110 §15.5.2). */
   challenge(denial: Denial): Denial {
-    if (denial.status !== 403) return denial
-    const { reason, detail, rule, policy, missing } = denial
-    const about = {
-      challenge: this.#challenge,
-      ...(rule !== undefined && { rule }),
-      ...(policy !== undefined && { policy }),
-      ...(missing !== undefined && { missing }),
-    }
-    return createDenial(reason, detail, about)
+    return challengeDenial(denial, this.#challenge)
   }
 
   #authenticateByCredential(

@@ -52,9 +52,15 @@ export interface ExplainQuestion {
   readonly otherSemantics?: PathSemantics
 }
 
+/** The options of a guard that decide hypothetical requests. */
+export type ExplainOptions = Pick<
+  ParsedGuardOptions,
+  'revisions' | 'credentials' | 'scope' | 'localTrustDomain' | 'callers' | 'namespaces' | 'authorities'
+>
+
 /** What explanations need of the guard. */
 export interface ExplainContext {
-  readonly options: ParsedGuardOptions
+  readonly options: ExplainOptions
   readonly isPermissive: boolean
   /** Turns a denial into what an anonymous caller receives. */
   readonly challenge: (denial: Denial) => Denial
@@ -84,13 +90,17 @@ export function explainQuestion(question: ExplainQuestion, context: ExplainConte
   })
 }
 
+/** The caller of a hypothetical request. */
 interface Supposed {
   readonly principal: Principal | null
   readonly authentication?: ExplainedAuthentication
 }
 
-// The rows of `selectCredential`, for a hypothetical request.
-function supposeCredential({ caller, credential, proxy }: ExplainQuestion, context: ExplainContext): Supposed {
+/** Applies the rows of `selectCredential` to a hypothetical request. */
+export function supposeCredential(
+  { caller, credential, proxy }: Pick<ExplainQuestion, 'caller' | 'credential' | 'proxy'>,
+  context: ExplainContext,
+): Supposed {
   const { options, isPermissive, challenge } = context
   if (proxy !== undefined) return supposeForwarded(caller, proxy, credential, context)
   if (credential !== undefined && !options.callers.credentials.has(credential)) {
@@ -188,7 +198,12 @@ function checkConnection(options: Readonly<Record<string, unknown>>): void {
   }
 }
 
-function checkSemantics(semantics: unknown, where: string): void {
+/**
+ * Checks an option that describes how a router reads paths.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function checkSemantics(semantics: unknown, where: string): void {
   if (semantics === undefined) return
   if (!isOptions(semantics))
     refuseValue(where, semantics, 'an object that describes how the router reads paths, or undefined')
@@ -201,7 +216,12 @@ function checkSemantics(semantics: unknown, where: string): void {
   }
 }
 
-function suppose(caller: string, options: ParsedGuardOptions, credential?: CredentialKind): Principal | null {
+/**
+ * Returns the principal of a hypothetical caller, or null if the guard would not authenticate it.
+ *
+ * @throws {SpiffeIdError} if callers are identified by SPIFFE ID and `caller` is not one
+ */
+export function suppose(caller: string, options: ExplainOptions, credential?: CredentialKind): Principal | null {
   const { scope } = options
   if (scope.kind === 'subject') {
     const name = scope.identity.spell(caller)

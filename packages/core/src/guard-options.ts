@@ -173,7 +173,10 @@ export function parseGuardOptions(options: GuardOptions): ParsedGuardOptions {
   const material = source.current
   const scope = parseTrustScope(options, material)
   const localTrustDomain = scope.kind === 'spiffe' ? scope.localTrustDomain : undefined
-  const namespaces = material.kind === 'subject' ? new Set<string>() : parseNamespaces(options.namespaces, material)
+  const namespaces =
+    material.kind === 'subject'
+      ? new Set<string>()
+      : parseNamespaces(options.namespaces, material.svid.spiffeId, 'createGuard')
   const credentials = parseCredentials(
     options.credentials,
     material.kind === 'subject' || scope.kind === 'subject'

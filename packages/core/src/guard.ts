@@ -1,7 +1,8 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Server as TlsServer, TLSSocket } from 'node:tls'
-import type { Denial, Explanation } from '@countersign/authorization'
+import type { AccessMatrix, Denial, Explanation } from '@countersign/authorization'
 import { AdapterGuard } from './adapter-guard.ts'
+import type { MatrixQuestion } from './answer-matrix.ts'
 import type { AuditReport } from './audit-counts.ts'
 import type { GuardTlsOptions } from './connection/tls-options.ts'
 import type { ExplainQuestion } from './explain-question.ts'
@@ -45,6 +46,14 @@ export interface Guard {
   admitConnection(socket: TLSSocket): Principal | Denial
   /** Explains, layer by layer, how a hypothetical request would be decided. */
   explain(question: ExplainQuestion): Explanation
+  /**
+   * Returns who may call what: the callers that rules and policies name, each class of callers that a wildcard covers,
+   * and the routes of the application, or the patterns of rules and policies.
+   *
+   * @throws {ConfigurationError} if the question is not valid, or the matrix would have over two million cells
+   * @example guard.accessMatrix({ routes: [{ method: 'GET', path: '/invoices/:id' }] })
+   */
+  accessMatrix(question?: MatrixQuestion): AccessMatrix
   /**
    * Returns which callers are ready for strict mode, by route, since the process started. Undefined if the guard started
    * without permissive mode.

@@ -32,6 +32,7 @@ export {
   hasAuthority,
   inNamespace,
   inTrustDomain,
+  type Layers,
   type LoggedRequest,
   type MatrixCell,
   type MatrixRoute,
@@ -114,6 +115,8 @@ export type {
   SourceEvent,
 } from './events.ts'
 export type { ExplainQuestion } from './explain-question.ts'
+export type { MatrixQuestion, MatrixQuestionRoute } from './answer-matrix.ts'
+export { type GuardSimulation, simulateGuard, type SimulateOptions } from './simulate-guard.ts'
 export type { AuditEntry, AuditReport } from './audit-counts.ts'
 export type {
   AnyPeerOptions,

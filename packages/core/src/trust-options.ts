@@ -2,11 +2,12 @@ import {
   ConfigurationError,
   type OwnCertificate,
   parseTrustDomain,
+  type SpiffeId,
   type SubjectMaterial,
   type X509Material,
 } from '@countersign/spiffe'
 import { SubjectIdentity } from '@countersign/spiffe/internal'
-import { isRecord, parseDuration, parseStringList } from '@countersign/spiffe/options'
+import { isRecord, parseDuration, parseStringList, refuseValue } from '@countersign/spiffe/options'
 import { readAccount } from '@countersign/authorization'
 import { describeClientOnly, describeLongLife } from './connection/material-warnings.ts'
 import type { GuardTrustScope } from './connection/trust-scope.ts'
@@ -25,7 +26,7 @@ export function parseTrustScope(options: GuardOptions, material: X509Material | 
       refuseOption('identity', identity, 'none with SPIFFE bundles; create the source with ca instead')
     const localTrustDomain = material.svid.spiffeId.trustDomain
     const { trustDomains = [localTrustDomain] } = options
-    return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains) }
+    return { kind: 'spiffe', localTrustDomain, trustDomains: parseTrustDomains(trustDomains, 'createGuard') }
   }
   if (!(identity instanceof SubjectIdentity)) {
     const ofCopy = isRecord(identity) && 'kind' in identity ? ' of the same copy of @countersign/core' : ''
@@ -57,24 +58,28 @@ export function parseLifetime({ maxCertificateLifetime }: GuardOptions, own: Own
   throw new ConfigurationError('option_invalid', `createGuard: maxCertificateLifetime: our own certificate: ${tooLong}`)
 }
 
-// Bundles can appear and disappear while the service runs, so a missing one is not an error here; `UpdateWarnings`
-// reports it.
-function parseTrustDomains(input: unknown): readonly string[] {
-  return [...new Set(parseStringList(input, 'createGuard: trustDomains').map(parseTrustDomain))]
-}
-
 /**
- * Parses the local namespaces whose service accounts have short authorities.
+ * Parses the trust domains whose callers are authenticated. Bundles can appear and disappear while the service runs, so
+ * a missing one is not an error here; `UpdateWarnings` reports it.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
-export function parseNamespaces(input: unknown, { svid }: X509Material): ReadonlySet<string> {
+export function parseTrustDomains(input: unknown, where: string): readonly string[] {
+  return [...new Set(parseStringList(input, `${where}: trustDomains`).map(parseTrustDomain))]
+}
+
+/**
+ * Parses the local namespaces whose service accounts have short authorities. Default: the namespace of our own SPIFFE ID.
+ *
+ * @throws {ConfigurationError} `option_invalid`
+ */
+export function parseNamespaces(input: unknown, own: SpiffeId, where: string): ReadonlySet<string> {
   if (input !== undefined) {
-    const namespaces = parseStringList(input, 'createGuard: namespaces')
+    const namespaces = parseStringList(input, `${where}: namespaces`)
     const bad = namespaces.find((namespace) => !/^[A-Za-z0-9._-]+$/.test(namespace))
-    if (bad !== undefined) refuseOption('namespaces', bad, 'a namespace without wildcards')
+    if (bad !== undefined) refuseValue(`${where}: namespaces`, bad, 'a namespace without wildcards')
     return new Set(namespaces)
   }
-  const { namespace } = readAccount(svid.spiffeId)
+  const { namespace } = readAccount(own)
   return new Set(namespace === undefined ? [] : [namespace])
 }
