@@ -5,6 +5,9 @@ import type { DevFlags } from './dev/dev-options.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { FetchOptions } from './fetch/run-fetch.ts'
 import { commandHelp, devHelp, fetchHelp, readinessHelp } from './help.ts'
+import { policyCommands } from './policy/policy-commands.ts'
+import { policyHelp } from './policy/policy-help.ts'
+import type { PolicyFlags } from './policy/policy-options.ts'
 import type { ReadinessFlags } from './readiness/readiness-options.ts'
 
 /** Runs the command that the arguments name, and returns its exit code (see `exitCodes`). */
@@ -83,6 +86,24 @@ function createProgram(context: Context, end: (exitCode: number) => void): Comma
       const { runReadiness } = await import('./readiness/run-readiness.ts')
       end(await runReadiness(place, flags, context))
     })
+
+  const policy = program
+    .command('policy')
+    .description('Check policy documents, and answer who may call what.')
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpText('after', policyHelp)
+  for (const { name, arguments: given, description, options, help, run } of policyCommands) {
+    const command = policy.command(name).description(description).arguments(given).addHelpText('after', help)
+    for (const { flags, description: text, isRepeatable } of options) {
+      if (isRepeatable === true) command.option(flags, text, collect)
+      else command.option(flags, text)
+    }
+    command.action(async (...received: readonly unknown[]) => {
+      // The parser adds the options and the command itself.
+      end(await run(received.slice(0, -2), command.opts<PolicyFlags>(), context))
+    })
+  }
 
   return program
 }

@@ -4,6 +4,7 @@ Examples:
   $ countersign dev --service production/core-api
   $ countersign fetch --watch
   $ countersign readiness billing.log
+  $ countersign policy check policies/
   $ countersign dev --help
 
 Exit codes: 0 success, 1 failure, 2 the command line is

@@ -8,7 +8,8 @@ export function parseFiles({ files }: WorkerInput): MergedDocuments {
   return mergeDocuments(files.map(parseFile))
 }
 
-function parseFile({ name, bytes }: WorkerFile): ParsedDocument {
+/** Parses the bytes of a file. */
+export function parseFile({ name, bytes }: WorkerFile): ParsedDocument {
   const text = decodeText(bytes)
   if (text !== undefined) return parsePolicyDocument(text, { name })
   const problem = {

@@ -1,0 +1,15 @@
+import type { PolicySet } from '@countersign/core'
+import { policyFiles } from '@countersign/policy'
+
+/**
+ * Reads documents as a service does, so that a set which is valid here is valid there.
+ *
+ * @throws {PolicyDocumentError} `document_invalid` with every problem
+ * @throws {SourceError} if a document cannot be read
+ */
+export async function readDocuments(paths: unknown): Promise<PolicySet> {
+  const source = await policyFiles(Array.isArray(paths) ? paths.map(String) : [String(paths)])
+  const { current } = source
+  await source.close()
+  return current
+}
