@@ -12,7 +12,7 @@ import { startExpress } from './express-service.ts'
 import { startFastify } from './fastify-service.ts'
 
 /** Who may call what. The first rule that matches decides; a path that no rule matches is denied. */
-const rules: readonly Rule[] = [
+export const rules: readonly Rule[] = [
   { path: '/internal/billing/**', allow: hasAuthority('SERVICE_core-api') },
   { path: '/internal/analytics/**', allow: hasAnyAuthority('SERVICE_core-api', 'SERVICE_analytics-service') },
   { path: '/internal/**', allow: authenticated() },
