@@ -39,12 +39,14 @@ export interface CellQuestion {
  */
 export class CellDecider {
   readonly #context: CellContext
+  readonly #knownMethods: ReadonlySet<string>
   readonly #worst: Layers
   readonly #best: Layers
 
   constructor(context: CellContext) {
-    const { policies } = context.layers
+    const { policies, rules } = context.layers
     this.#context = context
+    this.#knownMethods = new Set([...rules.knownMethods, ...(policies?.methods ?? [])])
     this.#worst = { policies, rules: answerCustom(context, false) }
     this.#best = {
       policies: policies && supposeFacts(policies, context.callers.localTrustDomain),
@@ -56,7 +58,7 @@ export class CellDecider {
   decide({ principal, method, path, allow }: CellQuestion): MatrixCell {
     const { layers, semantics } = this.#context
     if (principal === undefined) return createCell('deny', 'the guard does not authenticate this caller')
-    const target = parsePlainTarget(layers.rules, method, path)
+    const target = parsePlainTarget(this.#knownMethods, method, path)
     if (!target.accepted) return createCell('deny', `${target.reason}: ${target.detail}`)
     const request = { principal, method, target, semantics, message: { headers: {} } }
     const best = this.#ask(this.#best, request, allow, true)

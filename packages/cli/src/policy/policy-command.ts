@@ -4,7 +4,7 @@ import type { PolicyFlags } from './policy-options.ts'
 /** One of the commands below `countersign policy`, as `command-line.ts` registers it. */
 export interface PolicyCommand {
   readonly name: string
-  /** In the syntax of the parser: `<method> <path> <documents...>`. */
+  /** In the syntax of the parser: `<method> <path> <files...>`. */
   readonly arguments: string
   readonly description: string
   readonly options: readonly PolicyOption[]

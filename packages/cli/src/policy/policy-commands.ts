@@ -39,7 +39,7 @@ const log: PolicyOption = { flags: '--log <file>', description: 'a decision log:
 export const policyCommands: readonly PolicyCommand[] = [
   {
     name: 'check',
-    arguments: '<documents...>',
+    arguments: '<files...>',
     description: 'Check documents: errors with their places, and warnings.',
     options: [...service, { flags: '--strict', description: 'warnings are errors' }],
     help: help.checkHelp,
@@ -47,7 +47,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   },
   {
     name: 'explain',
-    arguments: '<caller> <method> <path> <documents...>',
+    arguments: '<caller> <method> <path> <files...>',
     description: 'Explain, layer by layer, how a request would be decided.',
     options: [...request, ...service],
     help: help.explainHelp,
@@ -55,7 +55,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   },
   {
     name: 'who-can',
-    arguments: '<method> <path> <documents...>',
+    arguments: '<method> <path> <files...>',
     description: 'List the callers that may send a request.',
     options: [log, ...service],
     help: help.whoCanHelp,
@@ -63,7 +63,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   },
   {
     name: 'what-can',
-    arguments: '<caller> <documents...>',
+    arguments: '<caller> <files...>',
     description: 'List what a caller may request.',
     options: [log, ...service],
     help: help.whatCanHelp,
@@ -71,7 +71,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   },
   {
     name: 'matrix',
-    arguments: '<documents...>',
+    arguments: '<files...>',
     description: 'Show which callers may request what.',
     options: [
       { flags: '--html <file>', description: 'write one self-contained page instead' },
@@ -95,7 +95,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   },
   {
     name: 'test',
-    arguments: '<table> <documents...>',
+    arguments: '<table> <files...>',
     description: 'Check a table of requests and their expected decisions, for CI.',
     options: service,
     help: help.testHelp,

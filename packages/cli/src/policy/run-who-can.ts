@@ -17,7 +17,10 @@ export async function runWhoCan(given: readonly unknown[], flags: PolicyFlags, c
       cell === undefined ? [] : [{ caller, kind, ...cell }],
     )
     const explained = guard.explain({ caller: guard.own, method, path: matrix.routes[0]?.example.path ?? path })
-    const nearMisses = explained.layers.flatMap((layer) => layer.nearMisses)
+    const nearMisses = explained.layers.flatMap(({ nearMisses: ofRules, policyMisses }) => [
+      ...ofRules,
+      ...policyMisses,
+    ])
     const { output } = context
     if (flags.json === true) {
       output.json({ event: 'who-can', method, path, callers, nearMisses })
