@@ -14,7 +14,7 @@ const sections = [
       Rotation: 'rotation',
     },
   ],
-  ['Authorization', { Rules: 'rules', Refusals: 'refusals', Testing: 'testing' }],
+  ['Authorization', { Rules: 'rules', 'Who may call what': 'who-may-call-what', Refusals: 'refusals', Testing: 'testing' }],
   ['Calls', { 'Call other services': 'calling-others', 'JWT-SVIDs': 'jwt-svids', 'Java callers': 'java' }],
   [
     'Operation',

@@ -1,9 +1,15 @@
+import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createFolder } from './create-folder.ts'
+import type { Finished } from './run-command.ts'
+import { runInProcess } from './run-in-process.ts'
 
 export const production = 'spiffe://saas.example/ns/production/sa'
+export const web = `${production}/web`
+export const coreApi = `${production}/core-api`
+/** The options of a service that also accepts callers of a partner. */
 export const service: readonly string[] = [
   '--as',
   `${production}/billing`,
@@ -57,4 +63,25 @@ export function logLine(fields: Readonly<Record<string, unknown>> = {}): string 
     ...fields,
   }
   return `${JSON.stringify(line)}\n`
+}
+
+/** Runs `countersign policy` in this process. */
+export function runPolicy(...args: readonly string[]): Promise<Finished> {
+  return runInProcess(['policy', ...args])
+}
+
+/** Runs it with this standard input. */
+export function runPolicyOn(input: string, ...args: readonly string[]): Promise<Finished> {
+  return runInProcess(['policy', ...args], {}, undefined, input)
+}
+
+/** Parses an output that has to be one line of JSON. */
+export function parseOutput(output: string): Readonly<Record<string, unknown>> {
+  assert.equal(output.split('\n').length, 2)
+  return parseRecord(JSON.parse(output))
+}
+
+export function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
+  assert.ok(typeof value === 'object' && value !== null)
+  return { ...value }
 }

@@ -69,20 +69,19 @@ async function inspect(opened: Browser, settings: Settings): Promise<void> {
   const name = `${colorScheme}, ${viewport?.width} px, ${javaScriptEnabled === true ? 'with' : 'without'} scripts`
   await withPage(opened, settings, async (page) => {
     assert.equal(await page.locator('table').isVisible(), true, name)
-    const [scrollWidth, clientWidth] = await page.evaluate(() => [
-      document.documentElement.scrollWidth,
-      document.documentElement.clientWidth,
-    ])
+    const [scrollWidth, clientWidth] = await page.evaluate<readonly number[]>(
+      '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+    )
     assert.ok((scrollWidth ?? 0) <= (clientWidth ?? 0), `${name}: scrolls sideways: ${scrollWidth} px`)
-    const [red = 0] = await page.evaluate(() =>
-      (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(Number),
+    const [red = 0] = await page.evaluate<readonly number[]>(
+      'getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)',
     )
     assert.equal(red < 128, colorScheme === 'dark', name)
   })
   const context = await opened.newContext({ ...settings, javaScriptEnabled: true, bypassCSP: true })
   const page = await context.newPage()
   await page.goto(url)
-  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8'))
   const violations: unknown = await page.evaluate(
     'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
   )
@@ -111,13 +110,12 @@ async function checkFilter(page: Page): Promise<void> {
 
 async function checkKeyboard(page: Page): Promise<void> {
   await page.keyboard.press('/')
-  assert.equal(await page.evaluate(() => document.activeElement?.id), 'callers')
+  assert.equal(await page.evaluate('document.activeElement.id'), 'callers')
   for (let step = 0; step < 4; step += 1) await page.keyboard.press('Tab')
   const position = (): Promise<readonly number[]> =>
-    page.evaluate(() => {
-      const cell = document.activeElement?.closest('td')
-      return [cell?.closest('tr')?.rowIndex ?? -1, cell?.cellIndex ?? -1]
-    })
+    page.evaluate(
+      '[document.activeElement.closest("tr")?.rowIndex ?? -1, document.activeElement.closest("td")?.cellIndex ?? -1]',
+    )
   assert.deepEqual(await position(), [1, 1], 'one Tab after the scrolled region leads to the first cell')
   await page.keyboard.press('ArrowRight')
   await page.keyboard.press('ArrowDown')

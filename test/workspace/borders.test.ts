@@ -58,6 +58,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     '@countersign/client',
+    '@countersign/core',
+    '@countersign/policy',
+    '@countersign/policy/internal',
     '@countersign/spiffe',
     '@countersign/spiffe/options',
     '@countersign/testkit',

@@ -62,20 +62,12 @@ function mention(kind: Mention['kind'], ...lists: readonly (readonly string[] | 
 
 function findSets({ kind, text }: Mention, callers: PossibleCallers): readonly CallerSet[] {
   const { localTrustDomain: local = '' } = callers
-  switch (kind) {
-    case 'caller': {
-      const { trustDomain, path } = parseCallerPattern(text, 'callers')
-      return [parseSet(trustDomain, path)]
-    }
-    case 'account':
-      return [parseSet(local, `/ns/${text.replace('/', '/sa/')}`)]
-    case 'namespace':
-      return [parseSet(local, `/ns/${text}/sa/*`)]
-    case 'trustDomain':
-      return [parseSet(text, '/**')]
-    case 'authority':
-      return callers.holdersOf(text)
-  }
+  if (kind === 'authority') return callers.holdersOf(text)
+  if (kind === 'account') return [parseSet(local, `/ns/${text.replace('/', '/sa/')}`)]
+  if (kind === 'namespace') return [parseSet(local, `/ns/${text}/sa/*`)]
+  if (kind === 'trustDomain') return [parseSet(text, '/**')]
+  const { trustDomain, path } = parseCallerPattern(text, 'callers')
+  return [parseSet(trustDomain, path)]
 }
 
 function parseSet(trustDomain: string, path: string): CallerSet {

@@ -77,15 +77,15 @@ function listNamedPaths({ rules, policies }: Layers): readonly NamedPath[] {
 function listPathsOf({ paths, notPaths = [], methods, notMethods = [] }: PolicyTo): readonly NamedPath[] {
   const isAny = methods === undefined && notMethods.length === 0
   const named = isAny ? undefined : new Set([...(methods ?? []), ...notMethods])
-  const parse = (path: string): readonly CallerSet[] => withEmptyEnd(toSet(parsePathPattern(path, 'paths')))
   return [
-    ...(paths?.flatMap(parse) ?? [everyPath]).map((set) => ({ set, methods: named })),
-    ...notPaths.flatMap(parse).map((set) => ({ set, methods: undefined })),
+    ...(paths?.flatMap(parseSets) ?? [everyPath]).map((set) => ({ set, methods: named })),
+    ...notPaths.flatMap(parseSets).map((set) => ({ set, methods: undefined })),
   ]
 }
 
 // What a policy takes away with `/a/*`, it also takes away at `/a/`.
-function withEmptyEnd(set: CallerSet): readonly CallerSet[] {
+function parseSets(path: string): readonly CallerSet[] {
+  const set = toSet(parsePathPattern(path, 'paths'))
   if (set.segments.length === 0 || set.segments.at(-1) !== undefined) return [set]
   return [set, { ...set, segments: [...set.segments.slice(0, -1), ''], rest: false }]
 }

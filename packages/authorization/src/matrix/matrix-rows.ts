@@ -101,33 +101,24 @@ function createHolder(
       name: `any other caller with the authority ${authority}`,
       kind: 'class',
       example,
-      principal: Object.freeze({
-        ...describePrincipal(principal),
-        authorities,
-        hasAuthority: (name: string) => authorities.includes(name),
-      }),
+      principal: Object.freeze({ ...copyPrincipal(principal), authorities, hasAuthority: createHolding(authorities) }),
     },
   ]
 }
 
-// The properties of a principal may be accessors of its class.
-function describePrincipal({
-  name,
-  spiffeId,
-  trustDomain,
-  credential,
-  expiresAt,
-  authorities,
-  hasAuthority,
-}: Principal): Principal {
+function createHolding(authorities: readonly string[]): Principal['hasAuthority'] {
+  return (name) => authorities.includes(name)
+}
+
+// Not all properties of a principal are its own.
+function copyPrincipal(principal: Principal): Omit<Principal, 'authorities' | 'hasAuthority'> {
+  const { name, spiffeId, trustDomain, credential, expiresAt } = principal
   return {
     name,
     ...(spiffeId !== undefined && { spiffeId, ...readAccount(spiffeId) }),
     ...(trustDomain !== undefined && { trustDomain }),
     credential,
     expiresAt,
-    authorities,
-    hasAuthority,
   }
 }
 

@@ -66,12 +66,12 @@ function parseText(name: string, value: unknown): string {
   return typeof value === 'string' ? value : refuseValue(name, value, 'text')
 }
 
-function parseHeaders(input: unknown): Readonly<Record<string, string | readonly string[]>> {
+function parseHeaders(input: unknown): Readonly<Record<string, readonly string[]>> {
   if (!isRecord(input)) refuseValue('headers', input, 'names and values')
   return Object.fromEntries(
     Object.entries(input).map(([name, value]) => {
-      if (Array.isArray(value)) return [name.toLowerCase(), value.map((each) => parseText(`headers.${name}`, each))]
-      return [name.toLowerCase(), parseText(`headers.${name}`, value)]
+      const lines: readonly unknown[] = Array.isArray(value) ? value : [value]
+      return [name.toLowerCase(), lines.map((line) => parseText(`headers.${name}`, line))]
     }),
   )
 }

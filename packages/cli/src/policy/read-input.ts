@@ -17,13 +17,13 @@ export interface PlacedValue {
  */
 export async function readValue(option: string, file: string): Promise<PlacedValue> {
   const text = await readText(option, file)
-  const { value, faults, locate } = readYaml(text)
+  const read = readYaml(text)
   const lines = new LineIndex(text)
   const describe = (offset: number): string => {
     const { line, column } = lines.placeOf(offset)
     return `${file}:${line}:${column}`
   }
-  const [fault] = faults
+  const [fault] = read.faults
   if (fault !== undefined) {
     throw new ConfigurationError(
       'option_invalid',
@@ -31,7 +31,7 @@ export async function readValue(option: string, file: string): Promise<PlacedVal
       { value: file },
     )
   }
-  return { value, placeOf: (path) => describe(locate(path)) }
+  return { value: read.value, placeOf: (path) => describe(read.locate(path)) }
 }
 
 /**

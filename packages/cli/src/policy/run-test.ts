@@ -37,25 +37,24 @@ export async function runTest(given: readonly unknown[], flags: PolicyFlags, con
 }
 
 function findFailure({ place, question, expect }: TableRow, explanation: Explanation): readonly Failure[] {
-  const { decision } = explanation
-  const found: Readonly<Record<string, unknown>> = { ...decision }
-  const wrong = Object.entries(expect).filter(([field, value]) => found[field] !== value)
-  if (wrong.length === 0) return []
-  const show = (pairs: readonly (readonly [string, unknown])[]): string =>
-    pairs
-      .map(([field, value]) =>
-        field === 'effect' ? String(value) : `${field} ${value === undefined ? 'none' : String(value)}`,
-      )
-      .join(', ')
+  const found: Readonly<Record<string, unknown>> = { ...explanation.decision }
+  const fields = Object.keys(expect)
+  if (fields.every((field) => found[field] === expect[field])) return []
+  const { caller, method, path } = question
   return [
     {
       place,
-      request: `${question.caller ?? 'anonymous'} ${question.method} ${question.path}`,
-      expected: show(Object.entries(expect)),
-      found: show(Object.keys(expect).map((field) => [field, found[field]])),
+      request: `${caller ?? 'anonymous'} ${method} ${path}`,
+      expected: fields.map((field) => show(field, expect[field])).join(', '),
+      found: fields.map((field) => show(field, found[field])).join(', '),
       explanation,
     },
   ]
+}
+
+function show(field: string, value: unknown): string {
+  const text = typeof value === 'string' || typeof value === 'number' ? `${value}` : 'none'
+  return field === 'effect' ? text : `${field} ${text}`
 }
 
 function formatFailure({ place, request, expected, found, explanation }: Failure): readonly string[] {
