@@ -7,6 +7,7 @@ import {
   createGuard,
   type Explanation,
   hasAuthority,
+  type MatrixQuestion,
   type PolicySet,
   provenBy,
   allOf,
@@ -147,7 +148,7 @@ describe('a simulated guard', () => {
     assert.equal(simulated.decide(question).effect, 'deny')
   })
 
-  const plain = [{ path: '/x', allow: { authenticated: true } }]
+  const plain: readonly Rule[] = [{ path: '/x', allow: authenticated() }]
   for (const [what, options, code] of [
     ['an unknown option', { polices: {} }, 'option_unknown'],
     ['no rules and no policies', { rules: undefined }, 'option_invalid'],
@@ -176,6 +177,7 @@ describe('a simulated guard', () => {
 })
 
 describe('the matrix of a guard', () => {
+  const ask: Function = (question: MatrixQuestion) => guard.accessMatrix(question)
   for (const [what, question] of Object.entries({
     'an unknown field': { rows: [] },
     'routes that are not a list': { routes: '/x' },
@@ -188,7 +190,7 @@ describe('the matrix of a guard', () => {
     'semantics that are not known': { semantics: { foldCase: 'all' } },
   })) {
     test(`refuses ${what}`, () => {
-      assert.throws(() => Reflect.apply((asked) => guard.accessMatrix(asked), undefined, [question]), {
+      assert.throws(() => Reflect.apply(ask, undefined, [question]), {
         name: 'ConfigurationError',
       })
     })
