@@ -3,7 +3,7 @@
  * same links lead to pages.
  */
 export function toSitePath(file) {
-  if (/^docs\/(?:contributing\/)?[\w-]+\.(?:md|svg)$/.test(file)) return file.slice('docs/'.length)
+  if (/^docs\/(?:contributing\/)?[\w-]+\.(?:md|svg|png)$/.test(file)) return file.slice('docs/'.length)
   const moved = roots.get(file === '.changeset' ? '.changeset/README.md' : file)
   if (moved !== undefined) return moved
   const [, example] = /^examples\/([\w-]+)$/.exec(file) ?? []

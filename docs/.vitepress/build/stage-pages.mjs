@@ -10,7 +10,7 @@ export const pages = fileURLToPath(new URL('../pages', import.meta.url))
 /** Writes every page except those of the API reference. */
 export function stagePages() {
   for (const file of listFiles()) stage(file)
-  for (const name of readdirSync(join(root, 'docs'))) if (name.endsWith('.svg')) copy(`docs/${name}`)
+  for (const name of readdirSync(join(root, 'docs'))) if (/\.(?:svg|png)$/.test(name)) copy(`docs/${name}`)
   for (const name of readdirSync(join(root, 'bench/plots'))) if (name.endsWith('.svg')) copy(`bench/plots/${name}`)
   for (const name of readdirSync(join(root, 'examples'))) write(`examples/${name}.md`, showExample(name))
   write('index.md', fillHome(read('docs/.vitepress/home.md')))
