@@ -9,6 +9,7 @@ import {
   assumePrincipal,
   authenticated,
   callers,
+  compilePolicies,
   compileRules,
   createAccessMatrix,
   custom,
@@ -18,9 +19,11 @@ import {
   inTrustDomain,
   perRoute,
   permitAll,
+  type PossibleCallers,
   type Rule,
   serviceAccounts,
 } from '@countersign/authorization'
+import { createNamedCaller } from '../decision/caller.ts'
 import { createPossibleWorkloads } from '../../packages/core/src/principal/possible-callers.ts'
 
 const production = 'spiffe://saas.example/ns/production/sa'
@@ -129,6 +132,13 @@ describe('the rows', () => {
     assert.equal(effectsOf(createMatrix(rules, { isPermissive: true }))['anonymous'], 'allow deny allow deny')
   })
 
+  test('deny anonymous callers of a log everything without permissive mode', () => {
+    const log = [{ caller: null, method: 'GET', path: '/a', effect: 'allow' }] as const
+    const matrix = createMatrix([{ path: '/a', allow: permitAll() }], { log })
+
+    assert.equal(effectsOf(matrix)['anonymous'], 'deny deny')
+  })
+
   test('deny a caller that is not authenticated', () => {
     const { rows } = createMatrix([{ path: '/a', allow: permitAll() }], { rows: ['spiffe://stranger.example/x'] })
 
@@ -221,6 +231,66 @@ describe('the columns', () => {
 })
 
 describe('a cell', () => {
+  test('names the policy that decided, and what it depends on', () => {
+    const policies = compilePolicies(
+      [
+        { name: 'ours', action: 'ALLOW', from: [{ trustDomains: ['saas.example'] }] },
+        { name: 'no exports', action: 'DENY', to: [{ paths: ['/exports/**'] }] },
+        { name: 'tenants', action: 'DENY', to: [{ paths: ['/t'] }], when: [{ header: 'x-tenant', values: ['blue'] }] },
+        {
+          name: 'emergency',
+          action: 'ALLOW',
+          breakGlass: true,
+          maxLifetime: '1h',
+          from: [{ callers: ['spiffe://partner.example/admin'] }],
+        },
+      ],
+      { localTrustDomain: 'saas.example', isAllowRequired: true },
+    )
+    const rules = compileRules([{ path: '/**', allow: authenticated() }], { localTrustDomain: 'saas.example' })
+    const { rows, routes } = createAccessMatrix({ layers: { rules, policies }, callers: possible, principalOf })
+    const find = (caller: string, path: string): unknown => {
+      const cell = rows.find((row) => row.caller === caller)?.cells[routes.findIndex((route) => route.path === path)]
+      return [cell?.effect, cell?.policy, cell?.because.split(',').at(-1)?.trim()]
+    }
+    const ours = 'any other workload of saas.example'
+    const required = "policy 'ours' allows it; rules[0] (/**) requires authenticated()"
+
+    assert.deepEqual(find(ours, '/**'), ['allow', 'ours', required])
+    assert.deepEqual(find(ours, '/exports/**'), [
+      'deny',
+      'no exports',
+      "policy_denied: policy 'no exports' denies this request",
+    ])
+    assert.deepEqual(find(ours, '/t'), ['depends', 'tenants', 'depending on header x-tenant'])
+    assert.deepEqual(find('any other workload of partner.example', '/t'), [
+      'deny',
+      undefined,
+      'no_policy: no ALLOW policy matches this request',
+    ])
+    const admin = find('spiffe://partner.example/admin', '/**')
+    assert.deepEqual(admin, ['depends', 'emergency', 'depending on maxLifetime'])
+  })
+
+  test('has a row for each name of a CA without SPIFFE', () => {
+    const subjects: PossibleCallers = {
+      everyone: ['billing-client', 'other'].map((segment) => ({ trustDomain: '', segments: [segment], rest: false })),
+      trustDomains: [],
+      localTrustDomain: undefined,
+      credentials: new Set(['x509-subject']),
+      holdersOf: () => [],
+      suggest: () => '',
+    }
+    const rules = compileRules([{ path: '/a', allow: hasAuthority('BILLING') }], { localTrustDomain: undefined })
+    const matrix = createAccessMatrix({
+      layers: { rules, policies: undefined },
+      callers: subjects,
+      principalOf: (name) => createNamedCaller(name, ...(name === 'billing-client' ? ['BILLING'] : [])),
+    })
+
+    assert.deepEqual(effectsOf(matrix), { 'billing-client': 'allow deny', other: 'deny deny' })
+  })
+
   test('depends on a custom requirement only if it decides', () => {
     const never = custom('never asked', () => assert.fail('must not be asked'))
     const matrix = createMatrix([

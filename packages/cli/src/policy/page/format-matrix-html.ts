@@ -3,8 +3,8 @@ import type { AccessMatrix, MatrixCell, MatrixRow } from '@countersign/core'
 import { formatMoment } from '../../output/format-time.ts'
 import { escapeHtml } from './escape-html.ts'
 import { type FoldedRoute, foldRoutes } from './fold-routes.ts'
-import { pageScript } from './page-script.ts'
-import { pageStyle } from './page-style.ts'
+import { matrixScript } from './matrix-script.ts'
+import { matrixStyle } from './matrix-style.ts'
 
 /** What the page states about its matrix. */
 export interface PageOptions {
@@ -32,7 +32,7 @@ export function formatMatrixHtml(matrix: AccessMatrix, { service, at }: PageOpti
 <meta http-equiv="Content-Security-Policy" content="${securityPolicy}">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(title)}</title>
-<style>${pageStyle}</style>
+<style>${matrixStyle}</style>
 </head>
 <body>
 <header>
@@ -74,7 +74,7 @@ ${reasons.format()}
 </ol>
 </section>
 </main>
-<script>${pageScript}</script>
+<script>${matrixScript}</script>
 </body>
 </html>
 `
@@ -82,8 +82,8 @@ ${reasons.format()}
 
 const securityPolicy = [
   "default-src 'none'",
-  `script-src '${hashOf(pageScript)}'`,
-  `style-src '${hashOf(pageStyle)}'`,
+  `script-src '${hashOf(matrixScript)}'`,
+  `style-src '${hashOf(matrixStyle)}'`,
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ')

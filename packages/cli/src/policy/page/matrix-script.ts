@@ -2,7 +2,7 @@
  * The script of the page of a matrix: filters, arrow keys, and the reason of the cell in focus. The page is complete
  * without it. It only reads text and toggles attributes, so that no name is ever parsed as markup.
  */
-export const pageScript: string = `
+export const matrixScript: string = `
 'use strict'
 {
   const find = (id) => document.getElementById(id)

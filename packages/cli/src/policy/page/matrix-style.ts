@@ -1,5 +1,5 @@
 /** The style of the page of a matrix. */
-export const pageStyle: string = `
+export const matrixStyle: string = `
 :root {
   color-scheme: light dark;
   --back: #ffffff; --text: #1d2229; --faint: #59626e; --line: #d0d5dc; --head: #f3f5f8; --link: #0b57a4;
