@@ -13,6 +13,8 @@ import {
 } from './policy-documents.ts'
 import { runCommand } from './run-command.ts'
 
+const refused = { effect: 'deny', id: 'x', status: 403, code: 'access_denied', reason: 'authority_missing' }
+
 describe('policy diff', () => {
   const stricter = billing.replace('SERVICE_core-api', 'SERVICE_web')
 
@@ -22,7 +24,7 @@ describe('policy diff', () => {
       'new.yaml': stricter,
       'log.jsonl': [
         logLine({ path: '/billing/1', principal: coreApi, sampled: 0.01 }),
-        logLine({ path: '/billing/1', principal: web, effect: 'deny', reason: 'authority_missing' }),
+        logLine({ path: '/billing/1', principal: web, ...refused }),
         logLine(),
         '{"version":1,"type":"dropped","time":"2026-11-28T09:00:00.000Z","rate":1,"queue":0,"failed":0}\n',
       ].join(''),
@@ -30,7 +32,7 @@ describe('policy diff', () => {
     const args = ['policy', 'diff', path('old.yaml'), path('new.yaml'), ...service, '--log', path('log.jsonl')]
     const { exitCode, output, errors } = await runCommand(args)
 
-    assert.equal(errors, '')
+    assert.equal(errors, 'not considered: 1 decisions that the log lost\n')
     assert.equal(exitCode, 1)
     assert.match(output, /^2 of 3 kinds of requests change; 1 that were allowed are denied or may be\n/)
     assert.match(output, /^allow -> deny +100 +spiffe:\S+\/core-api +GET +\/billing\/1 +authority_missing/m)

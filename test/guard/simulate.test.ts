@@ -177,7 +177,7 @@ describe('a simulated guard', () => {
 })
 
 describe('the matrix of a guard', () => {
-  const ask: Function = (question: MatrixQuestion) => guard.accessMatrix(question)
+  const ask = (question: MatrixQuestion): unknown => guard.accessMatrix(question)
   for (const [what, question] of Object.entries({
     'an unknown field': { rows: [] },
     'routes that are not a list': { routes: '/x' },

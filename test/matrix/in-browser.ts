@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { formatMatrixHtml } from '../../packages/cli/src/policy/page/format-matrix-html.ts'
 import { createDemoMatrix, hostile } from './demo-matrix.ts'
@@ -81,7 +81,7 @@ async function inspect(opened: Browser, settings: Settings): Promise<void> {
   const context = await opened.newContext({ ...settings, javaScriptEnabled: true, bypassCSP: true })
   const page = await context.newPage()
   await page.goto(url)
-  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8'))
+  await page.evaluate(axe.source)
   const violations: unknown = await page.evaluate(
     'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes[0].html))',
   )

@@ -59,6 +59,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   cli: [
     '@countersign/client',
     '@countersign/core',
+    '@countersign/core/decision-log',
     '@countersign/policy',
     '@countersign/policy/internal',
     '@countersign/spiffe',

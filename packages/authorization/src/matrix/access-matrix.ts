@@ -47,7 +47,10 @@ export interface MatrixCell {
   readonly rule?: number
   /** The name of the policy that decided, if one did. */
   readonly policy?: string
-  /** Whether the log has an allowed request of this cell. Only with a log. */
+  /**
+   * Whether the log has an allowed request of this cell. Absent without a log, for a denied cell, and if the log has such a
+   * request only by the same rule, because a log is a sample.
+   */
   readonly isUsed?: boolean
 }
 
@@ -123,7 +126,8 @@ function createRow(
     const { route, allow } = column
     const cell = decider.decide({ principal, ...route.example, allow })
     if (usage === undefined || cell.effect === 'deny') return cell
-    return Object.freeze({ ...cell, isUsed: usage.isUsed(kind, name, column) })
+    const isUsed = usage.isUsed(kind, name, column, cell.rule)
+    return isUsed === undefined ? cell : Object.freeze({ ...cell, isUsed })
   })
   return Object.freeze({ caller: name, kind, ...(example !== undefined && { example }), cells: Object.freeze(cells) })
 }

@@ -11,31 +11,51 @@ export interface LoggedRequest {
   /** As received, with or without the query. */
   readonly path: string
   readonly effect: 'allow' | 'deny'
+  /** The index of the rule that decided, if it is one of the same rules. */
+  readonly rule?: number
 }
 
 /** Which cells of a matrix the allowed requests of a log belong to. */
 export class MatrixUsage {
   readonly #used = new Map<string | null, Set<MatrixColumn>>()
+  readonly #rules = new Map<string | null, Set<number>>()
 
   constructor(columns: readonly MatrixColumn[], log: readonly LoggedRequest[]) {
     const indexed = columns
       .toSorted((one, other) => compareSpecificity(one.set, other.set) || rankOf(one) - rankOf(other))
       .map((column, index) => ({ column, index, methods: column.methods }))
     const index = createRuleIndex(indexed, ({ column }) => column.pattern)
-    for (const { caller, method, path, effect } of log) {
-      const target = effect === 'allow' ? parsePath(path) : undefined
-      const found = target?.accepted === true ? index.find(target.path, method) : undefined
-      if (found === undefined) continue
-      const used = this.#used.get(caller) ?? new Set()
-      this.#used.set(caller, used.add(found.column))
+    for (const { caller, method, path, effect, rule } of log) {
+      if (effect === 'deny') continue
+      const target = parsePath(path)
+      const found = target.accepted ? index.find(target.path, method) : undefined
+      if (found !== undefined) add(this.#used, caller, found.column)
+      if (rule !== undefined) add(this.#rules, caller, rule)
     }
   }
 
-  /** Callers of a log have rows of their own, so a class is never used. */
-  isUsed(kind: 'workload' | 'class' | 'anonymous', caller: string, column: MatrixColumn): boolean {
+  /**
+   * Returns whether the log has an allowed request of a cell. Undefined if it has one by the same rule: a log is a sample
+   * of which only the first request of each caller and rule is certain. Callers of a log have rows of their own, so a
+   * class is never used.
+   */
+  isUsed(
+    kind: 'workload' | 'class' | 'anonymous',
+    name: string,
+    column: MatrixColumn,
+    rule: number | undefined,
+  ): boolean | undefined {
     if (kind === 'class') return false
-    return this.#used.get(kind === 'anonymous' ? null : caller)?.has(column) === true
+    const caller = kind === 'anonymous' ? null : name
+    if (this.#used.get(caller)?.has(column) === true) return true
+    return rule !== undefined && this.#rules.get(caller)?.has(rule) === true ? undefined : false
   }
+}
+
+function add<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const known = sets.get(key)
+  if (known === undefined) sets.set(key, new Set([value]))
+  else known.add(value)
 }
 
 // A column for one method comes before that for all others.

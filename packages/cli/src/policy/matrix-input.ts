@@ -5,17 +5,26 @@ import { readText } from './read-input.ts'
 import { readLog } from './read-log.ts'
 
 /**
- * Returns the requests of the log that `--log` names, or undefined without it. Reports on stderr how many lines were
- * skipped.
+ * Returns the requests of the log that `--log` names, or undefined without it. Reports on stderr what it lacks.
  */
 export async function readUsage(
   { log }: PolicyFlags,
+  revision: string | undefined,
   context: Context,
 ): Promise<{ readonly log?: readonly LoggedRequest[] }> {
   if (log === undefined) return {}
-  const { decisions, skipped } = await readLog(log, context)
-  if (skipped > 0) context.errors.line(`skipped ${skipped} lines whose caller or path is not recorded`)
-  return { log: decisions }
+  const { decisions, gaps } = await readLog(log, context)
+  for (const gap of gaps) context.errors.line(gap)
+  return {
+    log: decisions.map(({ caller, method, path, effect, rule, revision: decided }) => ({
+      caller,
+      method,
+      path,
+      effect,
+      // The index of a rule of another revision says nothing about this one.
+      ...(rule !== undefined && decided === revision && { rule }),
+    })),
+  }
 }
 
 /**

@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { ConfigurationError, type CredentialKind } from '@countersign/core'
-import { describeThrown, isRecord } from '@countersign/spiffe/options'
+import { type DecisionLine, readDecisionLog } from '@countersign/core/decision-log'
+import { describeThrown } from '@countersign/spiffe/options'
 import type { Context } from '../context.ts'
 
 /** A kind of request in a decision log. */
@@ -9,100 +8,76 @@ export interface LoggedDecision {
   /** Null for an anonymous caller. */
   readonly caller: string | null
   readonly credential: CredentialKind | undefined
-  readonly proxy: string | undefined
   readonly method: string
   readonly path: string
+  /** What the caller received. */
   readonly effect: 'allow' | 'deny'
-  /** How many lines have it. */
-  lines: number
+  /** What it would have received without audit mode. */
+  readonly enforced: 'allow' | 'deny'
+  /** The index of the rule that decided. */
+  readonly rule: number | undefined
+  readonly revision: string | undefined
   /** How many requests there were, as estimated from the sample. */
-  requests: number
+  readonly requests: number
 }
 
 /** A decision log, with equal requests counted together. */
 export interface ReadLog {
   readonly decisions: readonly LoggedDecision[]
-  /** Lines whose request is not known: redacted or cut paths, and callers that were not authenticated. */
-  readonly skipped: number
+  /** What the log does not contain, for people. */
+  readonly gaps: readonly string[]
 }
 
 /**
  * Reads a decision log. Equal requests are counted together, so a log may be larger than the memory.
  *
  * @param place a file, or `-` for the standard input
- * @throws {ConfigurationError} `option_invalid` if the file cannot be read, or a line is not one of a decision log
+ * @throws {ConfigurationError} `option_invalid` if the file cannot be read, or has no line of a decision log
  */
 export async function readLog(place: string, { input }: Context): Promise<ReadLog> {
-  const stream = place === '-' ? input : createReadStream(place)
   const decisions = new Map<string, LoggedDecision>()
-  let skipped = 0
-  let number = 0
+  let [lines, unreadable, unknown, lost] = [0, 0, 0, 0]
   try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-      number += 1
-      if (line.trim() === '') continue
-      const entry = parseLine(line)
-      if (entry === undefined) throw new ConfigurationError('option_invalid', `--log: ${place}:${number}: ${expected}`)
-      if (entry === 'other') continue
-      if (entry === 'unknown') skipped += 1
-      else count(decisions, entry)
+    for await (const { line } of readDecisionLog(place === '-' ? input : place)) {
+      lines += 1
+      if (line === undefined) unreadable += 1
+      else if (line.type === 'dropped') lost += line.rate + line.queue + line.failed
+      else if (isUnknown(line)) unknown += 1
+      else count(decisions, line)
     }
-  } catch (error) {
-    if (error instanceof ConfigurationError) throw error
-    const message = `--log: found ${describeThrown(error)}, expected a decision log that can be read`
-    throw new ConfigurationError('option_invalid', message, { cause: error })
+  } catch (cause) {
+    const message = `--log: found ${describeThrown(cause)}, expected a decision log that can be read`
+    throw new ConfigurationError('option_invalid', message, { cause })
   }
-  return { decisions: [...decisions.values()], skipped }
+  if (lines > 0 && unreadable === lines) {
+    const message = `--log: found no line of a decision log in ${place}, expected JSON objects with version 1 and type 'decision'`
+    throw new ConfigurationError('option_invalid', message)
+  }
+  const gaps = [
+    describeGap(unreadable, 'lines that are cut or not of a decision log'),
+    describeGap(unknown, 'lines whose caller or path is not recorded'),
+    describeGap(lost, 'decisions that the log lost'),
+  ]
+  return { decisions: [...decisions.values()], gaps: gaps.flat() }
 }
 
-const expected = "expected a line of a decision log: a JSON object with version 1 and type 'decision' or 'dropped'"
-
-function parseLine(line: string): LoggedDecision | 'unknown' | 'other' | undefined {
-  const value = parseJson(line)
-  if (!isRecord(value) || value['version'] !== 1) return undefined
-  if (value['type'] !== 'decision') return typeof value['type'] === 'string' ? 'other' : undefined
-  const { effect, method, path, pathState, principal, credential, proxy, reason, sampled } = value
-  if (effect !== 'allow' && effect !== 'deny') return undefined
-  if (typeof method !== 'string' || typeof path !== 'string') return undefined
-  if (principal !== null && typeof principal !== 'string') return undefined
-  // A denial without a caller says nothing about rules: its credential was refused.
-  const isRefused = principal === null && effect === 'deny' && reason !== 'unauthenticated'
-  if (pathState !== undefined || !path.startsWith('/') || isRefused) return 'unknown'
-  const share = typeof sampled === 'number' && sampled > 0 ? sampled : 1
-  return {
-    caller: principal,
-    credential: findCredential(credential),
-    proxy: typeof proxy === 'string' ? proxy : undefined,
-    method,
-    path,
-    effect,
-    lines: 1,
-    requests: 1 / share,
-  }
+// A denial without a caller says nothing about rules: its credential was refused.
+function isUnknown({ pathState, path, principal, effect, reason }: DecisionLine): boolean {
+  if (pathState !== undefined || !path.startsWith('/')) return true
+  return principal === null && effect === 'deny' && reason !== 'unauthenticated'
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+function describeGap(number: number, what: string): readonly string[] {
+  return number === 0 ? [] : [`not considered: ${number} ${what}`]
 }
 
 const credentials: readonly CredentialKind[] = ['x509-svid', 'x509-subject', 'forwarded', 'asserted', 'jwt-svid']
 
-function findCredential(found: unknown): CredentialKind | undefined {
-  return credentials.find((kind) => kind === found)
-}
-
-function count(decisions: Map<string, LoggedDecision>, entry: LoggedDecision): void {
-  const { caller, credential, proxy, method, path, effect } = entry
-  const key = JSON.stringify([caller, credential, proxy, method, path, effect])
-  const known = decisions.get(key)
-  if (known === undefined) {
-    decisions.set(key, entry)
-    return
-  }
-  known.lines += entry.lines
-  known.requests += entry.requests
+function count(decisions: Map<string, LoggedDecision>, line: DecisionLine): void {
+  const { principal: caller, method, path, effect, wouldBe, rule, revision, sampled } = line
+  const credential = credentials.find((kind) => kind === line.credential)
+  const enforced = wouldBe === undefined ? effect : 'deny'
+  const key = JSON.stringify([caller, credential, method, path, effect, enforced, rule, revision])
+  const requests = (decisions.get(key)?.requests ?? 0) + 1 / sampled
+  decisions.set(key, { caller, credential, method, path, effect, enforced, rule, revision, requests })
 }

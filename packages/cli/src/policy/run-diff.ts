@@ -12,7 +12,6 @@ interface Change {
   readonly caller: string | null
   readonly method: string
   readonly path: string
-  readonly lines: number
   readonly requests: number
   readonly before: MatrixCell
   readonly after: MatrixCell
@@ -27,14 +26,14 @@ export async function runDiff(given: readonly unknown[], flags: PolicyFlags, con
     if (flags.log === undefined) refuseFlag('--log', undefined, 'the decision log to replay')
     const [before, after] = await Promise.all(given.map((documents) => simulateService(documents, flags)))
     if (before === undefined || after === undefined) throw new Error('diff takes two arguments')
-    const { decisions, skipped } = await readLog(flags.log, context)
+    const { decisions, gaps } = await readLog(flags.log, context)
     const replayed = decisions.map((decision) => replay(decision, before, after))
     const changes = replayed
       .filter((change) => change.before.effect !== change.after.effect)
       .toSorted((one, other) => other.requests - one.requests)
     const lost = changes.filter((change) => change.before.effect === 'allow')
-    const unlike = decisions.filter(({ effect }, index) => isUnlike(effect, replayed[index]?.before)).length
-    const counts = { kinds: decisions.length, changed: changes.length, lost: lost.length, skipped, unlike }
+    const unlike = decisions.filter(({ enforced }, index) => isUnlike(enforced, replayed[index]?.before)).length
+    const counts = { kinds: decisions.length, changed: changes.length, lost: lost.length, unlike, gaps }
     if (flags.json === true) context.output.json({ event: 'diff', ...counts, changes })
     else report(counts, changes, context)
     return lost.length > 0 ? exitCodes.failed : exitCodes.ok
@@ -42,13 +41,12 @@ export async function runDiff(given: readonly unknown[], flags: PolicyFlags, con
 }
 
 function replay(decision: LoggedDecision, before: GuardSimulation, after: GuardSimulation): Change {
-  const { caller, credential, method, path, lines, requests } = decision
+  const { caller, credential, method, path, requests } = decision
   const question = { caller, method, path, ...(credential !== undefined && { credential }) }
   return {
     caller,
     method,
     path,
-    lines,
     requests: Math.round(requests),
     before: before.decide(question),
     after: after.decide(question),
@@ -56,22 +54,22 @@ function replay(decision: LoggedDecision, before: GuardSimulation, after: GuardS
 }
 
 // The old revision decides otherwise than the service did: another service, or other options.
-function isUnlike(effect: 'allow' | 'deny', before: MatrixCell | undefined): boolean {
-  return before?.effect !== 'depends' && before?.effect !== effect
+function isUnlike(enforced: 'allow' | 'deny', before: MatrixCell | undefined): boolean {
+  return before?.effect !== 'depends' && before?.effect !== enforced
 }
 
 interface Counts {
   readonly kinds: number
   readonly changed: number
   readonly lost: number
-  readonly skipped: number
   readonly unlike: number
+  readonly gaps: readonly string[]
 }
 
 const mostShown = 50
 
 function report(
-  { kinds, changed, lost, skipped, unlike }: Counts,
+  { kinds, changed, lost, unlike, gaps }: Counts,
   changes: readonly Change[],
   { output, errors }: Context,
 ): void {
@@ -90,7 +88,7 @@ function report(
       output.line(line)
   }
   if (changes.length > shown.length) output.line(`and ${changes.length - shown.length} more; --json lists all`)
-  if (skipped > 0) errors.line(`skipped ${skipped} lines whose caller or path is not recorded`)
+  for (const gap of gaps) errors.line(gap)
   if (unlike > 0) {
     errors.line(
       `${unlike} kinds of requests were decided otherwise than by the old documents: check --as, the other options and the revision of the log`,

@@ -14,7 +14,10 @@ import { simulateService } from './simulate-service.ts'
 export async function runMatrix(documents: unknown, flags: PolicyFlags, context: Context): Promise<number> {
   return withInput(context, async () => {
     const guard = await simulateService(documents, flags)
-    const matrix = guard.accessMatrix({ ...(await readRoutes(flags)), ...(await readUsage(flags, context)) })
+    const matrix = guard.accessMatrix({
+      ...(await readRoutes(flags)),
+      ...(await readUsage(flags, guard.revision, context)),
+    })
     const { output, now } = context
     if (flags.html !== undefined) {
       await writeFile(flags.html, formatMatrixHtml(matrix, { service: guard.own, at: now() }))

@@ -13,7 +13,7 @@ export async function runWhatCan(given: readonly unknown[], flags: PolicyFlags, 
     const [text, documents] = given
     const caller = parseCaller(text)
     const guard = await simulateService(documents, flags)
-    const usage = await readUsage(flags, context)
+    const usage = await readUsage(flags, guard.revision, context)
     const { routes, rows } = guard.accessMatrix({ ...(caller !== null && { callers: [caller] }), ...usage })
     const row = rows.find(({ caller: name, kind }) => (caller === null ? kind === 'anonymous' : name === caller))
     const requests = routes.flatMap((route, index) => {

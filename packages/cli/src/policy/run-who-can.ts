@@ -12,7 +12,10 @@ export async function runWhoCan(given: readonly unknown[], flags: PolicyFlags, c
   return withInput(context, async () => {
     const [method, path, documents] = [String(given[0]), String(given[1]), given[2]]
     const guard = await simulateService(documents, flags)
-    const matrix = guard.accessMatrix({ routes: [{ method, path }], ...(await readUsage(flags, context)) })
+    const matrix = guard.accessMatrix({
+      routes: [{ method, path }],
+      ...(await readUsage(flags, guard.revision, context)),
+    })
     const callers = matrix.rows.flatMap(({ caller, kind, cells: [cell] }) =>
       cell === undefined ? [] : [{ caller, kind, ...cell }],
     )
