@@ -50,6 +50,9 @@ export interface Guard {
    * Returns who may call what: the callers that rules and policies name, each class of callers that a wildcard covers,
    * and the routes of the application, or the patterns of rules and policies.
    *
+   * Decides each cell, which blocks the event loop: about a second for thousands of patterns. Use `simulateGuard` in a
+   * tool then.
+   *
    * @throws {ConfigurationError} if the question is not valid, or the matrix would have over two million cells
    * @example guard.accessMatrix({ routes: [{ method: 'GET', path: '/invoices/:id' }] })
    */
