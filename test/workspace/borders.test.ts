@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join, posix, sep } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { posix } from 'node:path'
 import test from 'node:test'
-import { fileURLToPath } from 'node:url'
-
-const packages = fileURLToPath(new URL('../../packages', import.meta.url))
+import { findImports, type Import, packages, readSources } from './read-sources.ts'
 
 // The folders of a package in order: each imports only folders to its left.
 const folders: Readonly<Record<string, readonly string[]>> = {
@@ -232,39 +230,6 @@ test(`no source file is longer than ${longest} lines`, () => {
 test('every package is named in the table of doors', () => {
   assert.deepEqual(readdirSync(packages).toSorted(), Object.keys(doors).toSorted())
 })
-
-interface Import {
-  readonly specifier: string
-  readonly typeOnly: boolean
-}
-
-interface Source {
-  readonly file: string
-  readonly lines: number
-  readonly imports: readonly Import[]
-}
-
-function readSources(name: string): readonly Source[] {
-  const folder = join(packages, name, 'src')
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
-  assert.ok(files.length > 0, `packages/${name}/src has no .ts file: nothing was checked`)
-  return files.map((file) => {
-    const text = readFileSync(join(folder, file), 'utf8')
-    return { file: file.split(sep).join('/'), lines: text.trimEnd().split('\n').length, imports: findImports(text) }
-  })
-}
-
-function findImports(text: string): readonly Import[] {
-  const code = text.replaceAll(/^\s*\/\*[\s\S]*?\*\/|^\s*(?:\/\/|\*).*$/gm, '')
-  const statements = code.matchAll(/^\s*(?:import|export)\b(\s+type\b)?(?:[^'"`;]*?\bfrom)?\s*['"]([^'"]+)['"]/gm)
-  const calls = code.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]/g)
-  const augmented = code.matchAll(/^\s*declare module\s+['"]([^'"]+)['"]/gm)
-  return [
-    ...[...statements].map(([, type, specifier = '']) => ({ specifier, typeOnly: type !== undefined })),
-    ...[...calls].map(([, specifier = '']) => ({ specifier, typeOnly: false })),
-    ...[...augmented].map(([, specifier = '']) => ({ specifier, typeOnly: true })),
-  ]
-}
 
 function crossedBorder(name: string, file: string, { specifier, typeOnly }: Import): readonly string[] {
   if (!specifier.startsWith('.')) return []
