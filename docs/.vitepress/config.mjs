@@ -42,7 +42,7 @@ const sections = [
   ],
 ]
 
-const examples = ['fastify-quickstart', 'express-quickstart', 'internal-api', 'service-chain', 'tls-pair']
+const examples = ['fastify-quickstart', 'express-quickstart', 'internal-api', 'service-chain', 'tls-pair', 'policies']
 
 export default defineConfig({
   title: 'Countersign',

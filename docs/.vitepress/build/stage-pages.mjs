@@ -1,5 +1,5 @@
 /** Copies what becomes a page into pages/, where VitePress reads it. */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fixedFiles, mapLinks, toSitePath } from './map-links.mjs'
@@ -37,12 +37,17 @@ function copy(file) {
   copyFileSync(join(root, file), target)
 }
 
-/** The sources of an example, the main file first. */
+/** The policy documents of an example, if it has any, and its sources, the main file first. */
 function showExample(name) {
+  const folder = join(root, 'examples', name, 'policies')
+  const documents = existsSync(folder) ? readdirSync(folder).toSorted() : []
+  const policies = documents.map(
+    (file) => `## policies/${file}\n\n\`\`\`yaml\n${read(`examples/${name}/policies/${file}`)}\`\`\`\n`,
+  )
   const sources = readdirSync(join(root, 'examples', name, 'src')).toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
   const blocks = sources.map((file) => `## ${file}\n\n\`\`\`ts\n${read(`examples/${name}/src/${file}`)}\`\`\`\n`)
   const run = `After \`npm run build\`, run it with \`node --import tsx examples/${name}/src/main.ts\` in the repository.`
-  return `# Example: ${name}\n\n${run}\n\n${blocks.join('\n')}`
+  return `# Example: ${name}\n\n${run}\n\n${[...policies, ...blocks].join('\n')}`
 }
 
 function rank(file) {
