@@ -14,7 +14,17 @@ const sections = [
       Rotation: 'rotation',
     },
   ],
-  ['Authorization', { Rules: 'rules', 'Who may call what': 'who-may-call-what', Refusals: 'refusals', Testing: 'testing' }],
+  [
+    'Authorization',
+    {
+      Rules: 'rules',
+      'Policies as documents': 'policies',
+      'Who may call what': 'who-may-call-what',
+      'Audit mode': 'audit',
+      Refusals: 'refusals',
+      Testing: 'testing',
+    },
+  ],
   ['Calls', { 'Call other services': 'calling-others', 'JWT-SVIDs': 'jwt-svids', 'Java callers': 'java' }],
   [
     'Operation',

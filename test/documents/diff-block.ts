@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import type { Block } from './blocks.ts'
 
 /**
- * Applies a `diff` block to files, by their names. It begins with the name of its file: ` // guard.ts`. A group of removed
+ * Applies a `diff` block to files, by their names. It begins with the name of its file: ` // guard.ts` or ` # a.yaml`. A group of removed
  * lines is replaced by the group of added lines after it; other lines separate groups.
  */
 export function applyDiff({ code, line }: Block, files: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const [, name = ''] = /^ \/\/ ([a-z.-]+)\n/.exec(code) ?? []
+  const [, name = ''] = /^ (?:\/\/|#) ([a-z./-]+)\n/.exec(code) ?? []
   let text = files.get(name)
   assert.ok(text !== undefined, `line ${line}: the first line names a file, such as: // guard.ts`)
   for (const [, removed = '', added = ''] of code.matchAll(/((?:^-.*\n)+)((?:^\+.*\n)*)/gm)) {
