@@ -6,7 +6,7 @@ import type { PolicyEvent } from '@countersign/core'
 import { parsePolicyDocument, policyFiles, policyWarnings } from '@countersign/policy'
 import { parseDocument } from 'yaml'
 import { readPage, root } from './page.ts'
-import { parseObject, read, readFunction } from './read.ts'
+import { asObject, parseObject, read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
@@ -79,7 +79,7 @@ test('server.ts allows the caller of the document, and follows the document with
   assert.deepEqual(await ask(), [403, 200])
 
   replace('policies/billing.yaml', code)
-  await reported(events, 'recovered')
+  await Promise.all([reported(events, 'recovered'), reported(events, 'loaded')])
   assert.deepEqual(await ask(), [200, 403])
 })
 
@@ -100,7 +100,7 @@ test('the data of the ConfigMap are valid documents, and the pod mounts it where
 test('the tables of fields list every field of the schema', () => {
   const schema = parseObject(readFileSync(join(root, 'packages/policy/schema.json'), 'utf8'))
   const fieldsOf = (name: string): readonly string[] =>
-    Object.keys(Object(read(read(read(schema, '$defs'), name), 'properties'))).toSorted()
+    Object.keys(asObject(read(read(read(schema, '$defs'), name), 'properties'))).toSorted()
   const listed = (part: string, head: string): readonly string[] => {
     const section = page.text.slice(page.text.indexOf(`### ${part}`))
     return readTable(section, head)
