@@ -56,6 +56,7 @@ export function answerMatrix(question: MatrixQuestion, { options, isPermissive }
     ...(log !== undefined && { log }),
     ...(semantics !== undefined && { semantics }),
     isPermissive,
+    hasAuthorizer: options.authorizer !== undefined,
     ...(latest.revision !== undefined && { revision: latest.revision }),
   })
 }

@@ -55,7 +55,7 @@ export interface ExplainQuestion {
 /** The options of a guard that decide hypothetical requests. */
 export type ExplainOptions = Pick<
   ParsedGuardOptions,
-  'revisions' | 'credentials' | 'scope' | 'localTrustDomain' | 'callers' | 'namespaces' | 'authorities'
+  'revisions' | 'credentials' | 'scope' | 'localTrustDomain' | 'callers' | 'namespaces' | 'authorities' | 'authorizer'
 >
 
 /** What explanations need of the guard. */

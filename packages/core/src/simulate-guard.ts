@@ -138,6 +138,7 @@ function parseSimulation(
     callers,
     namespaces,
     authorities,
+    authorizer: undefined,
   }
 }
 
