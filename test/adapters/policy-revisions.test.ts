@@ -86,11 +86,10 @@ async function startFastify(guard: Guard, gate: Gate): Promise<Running> {
 
 function startExpress(guard: Guard, gate: Gate): Promise<Running> {
   const app = express()
-  app.use((request, _response, next) => {
-    void gate.wait().then(() => {
-      if (request.url === '/old/rewritten') request.url = '/old/again'
-      next()
-    })
+  app.use(async (request, _response, next) => {
+    await gate.wait()
+    if (request.url === '/old/rewritten') request.url = '/old/again'
+    next()
   })
   app.use(countersignExpress(guard))
   app.use((_request, response) => void response.end('served'))

@@ -131,7 +131,7 @@ export class PolicyRevisions {
  *
  * @throws {ConfigurationError} if it is invalid
  */
-export function compileSet(input: unknown, context: PolicyContext): LayersInForce {
+function compileSet(input: unknown, context: PolicyContext): LayersInForce {
   const { rules, policies, revision, isAllowRequired } = parseSet(input, context)
   const compiled =
     rules === undefined
