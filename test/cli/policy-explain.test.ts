@@ -15,7 +15,7 @@ describe('policy explain', () => {
       output,
       /^denied: 403 access_denied \(authority_missing\)\n {2}target +pass .*\n {2}authentication +pass/,
     )
-    assert.match(output, /rules\[0\] \(.*\/billing\/\*\*\)/)
+    assert.match(output, /rules\[0\] \(\/billing\/\*\*, billing\.yaml:3:5\)/)
   })
 
   test('uses what is stated of the request', async (t) => {
@@ -87,6 +87,24 @@ describe('policy who-can', () => {
     assert.equal(exitCode, 0)
     assert.match(output, /^POST \/billing\/17: 1 allowed, 2 denied\nallow +spiffe:\S+\/core-api +rules\[0\]/)
     assert.match(output, /^deny +any other workload of partner\.example +policy_denied: policy 'no partners'/m)
+  })
+
+  test('prints one JSON object with --json', async (t) => {
+    const path = writeFiles(t, { 'billing.yaml': billing })
+    const { output, errors } = await runPolicy(
+      'who-can',
+      'GET',
+      '/invoices',
+      path('billing.yaml'),
+      ...service,
+      '--json',
+    )
+
+    assert.equal(errors, '')
+    const { event, callers, nearMisses } = parseOutput(output)
+    assert.equal(event, 'who-can')
+    assert.ok(Array.isArray(callers) && callers.length > 2)
+    assert.deepEqual(nearMisses, [])
   })
 
   test('shows rules that are a near miss', async (t) => {
