@@ -4,6 +4,7 @@ import {
   anonymous,
   anyOf,
   authenticated,
+  authorizer,
   createGuard,
   type Explanation,
   hasAuthority,
@@ -195,6 +196,21 @@ describe('the matrix of a guard', () => {
       })
     })
   }
+
+  test('depends on the authorizer where all other layers allow', () => {
+    const asking = createGuard({
+      source,
+      rules: [{ path: '/x', allow: authenticated() }],
+      authorizer: authorizer({ name: 'engine', decide: () => assert.fail('must not be asked') }),
+      log: () => undefined,
+    })
+    const row = asking.accessMatrix().rows.find(({ caller }) => caller === 'any other workload of saas.example')
+
+    assert.deepEqual(
+      row?.cells.map(({ effect }) => effect),
+      ['depends', 'deny'],
+    )
+  })
 
   test('denies a name that no caller of the guard can have', () => {
     const { rows } = guard.accessMatrix({ callers: ['not-a-spiffe-id'] })
