@@ -6,6 +6,7 @@ import test, { after, before } from 'node:test'
 import { channels, type Guard, type ModeEvent, type PolicyEvent } from '@countersign/core'
 import { parsePolicyDocument, policyWarnings } from '@countersign/policy'
 import { type Running, serve } from '@countersign/testkit'
+import { runInProcess } from '../cli/run-in-process.ts'
 import { applyDiff } from './diff-block.ts'
 import { readPage } from './page.ts'
 import { isGuard, read, readFunction } from './read.ts'
@@ -66,34 +67,59 @@ test('the steps of the page lead from a log to an enforced policy', async () => 
   const billing = running.as(await bench.authority.issue(`${production}/billing`))
   const ask = async (peer: typeof reports): Promise<number> => (await peer.fetch('/ledger/2026')).status
 
-  // Steps 1 and 2.
-  assert.equal(await ask(reports), 200)
+  // Step 1.
+  assert.deepEqual([await ask(reports), await ask(billing)], [200, 200])
+  await logged(/"effect"/g, 2)
+
+  // Step 2.
+  mkdirSync('next')
+  const [diff] = page.blocks.filter(({ info }) => info === 'diff')
+  assert.ok(diff !== undefined)
+  const enforced = applyDiff(diff, documents).get(partners) ?? ''
+  bench.write('next/partners.yaml', enforced)
+  bench.write('next/rules.yaml', documents.get(rules) ?? '')
+  const [check, replay, matrix, ...further] = page.blocks
+    .filter(({ info }) => info === 'sh')
+    .flatMap(({ code }) => code.trimEnd().split('\n'))
+    .map((line) => line.split(' ').slice(2))
+  assert.ok(check !== undefined && replay !== undefined && matrix !== undefined && further.length === 0)
+  assert.equal((await runInProcess(check)).exitCode, 0)
+  const { exitCode, output, errors } = await runInProcess(replay)
+  assert.equal(errors, '')
+  assert.equal(exitCode, 1)
+  assert.equal(output, findShown('text printed by countersign policy diff'))
+
+  // Step 3.
   await replace(inAnHour(documents.get(partners) ?? ''))
   while (!events.some((event) => event.type === 'mode')) await pause()
   const started = events.find((event) => event.type === 'mode')
   assert.deepEqual([started?.outcome, started?.policy], ['started', 'only billing reads the ledger'])
 
-  // Step 3.
+  // Step 4.
   assert.deepEqual([await ask(reports), await ask(reports), await ask(billing)], [200, 200, 200])
   const printed = await bench.capture('report.ts')
   assert.equal(withoutNumbers(printed.join('\n')), withoutNumbers(findShown('json printed by report.ts')))
-  // The log is written without keeping a request waiting.
-  while ((readFileSync('decisions.jsonl', 'utf8').match(/"wouldBe"/g) ?? []).length < 2) await pause()
+  await logged(/"wouldBe"/g, 2)
   assert.equal(`${(await bench.capture('would-be.ts')).join('\n')}\n`, findShown('text printed by would-be.ts'))
 
-  // Step 5.
-  const [diff] = page.blocks.filter(({ info }) => info === 'diff')
-  assert.ok(diff !== undefined)
-  await replace(applyDiff(diff, documents).get(partners) ?? '')
+  // Step 6.
+  await replace(enforced)
   assert.deepEqual([await ask(reports), await ask(billing)], [403, 200])
 
   // Undone: the same documents have the same revision.
   const revision = events.findLast((event) => event.type === 'policy')?.revision
   await replace(inAnHour(documents.get(partners) ?? ''))
   assert.equal(await ask(reports), 200)
-  await replace(applyDiff(diff, documents).get(partners) ?? '')
+  await replace(enforced)
   assert.equal(events.findLast((event) => event.type === 'policy')?.revision, revision)
+  assert.equal((await runInProcess(matrix)).exitCode, 0)
+  assert.match(readFileSync('matrix.html', 'utf8'), /unused/)
 })
+
+/** Waits until the log, which no request waits for, contains this so many times. */
+async function logged(pattern: RegExp, count: number): Promise<void> {
+  while ((readFileSync('decisions.jsonl', 'utf8').match(pattern) ?? []).length < count) await pause()
+}
 
 /** Replaces the audited document, and waits until it decides. */
 async function replace(text: string): Promise<void> {

@@ -5,6 +5,7 @@ import test, { after, before } from 'node:test'
 import type { PolicyEvent } from '@countersign/core'
 import { parsePolicyDocument, policyFiles, policyWarnings } from '@countersign/policy'
 import { parseDocument } from 'yaml'
+import { runInProcess } from '../cli/run-in-process.ts'
 import { readPage, root } from './page.ts'
 import { asObject, parseObject, read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
@@ -81,6 +82,21 @@ test('server.ts allows the caller of the document, and follows the document with
   replace('policies/billing.yaml', code)
   await Promise.all([reported(events, 'recovered'), reported(events, 'loaded')])
   assert.deepEqual(await ask(), [200, 403])
+})
+
+test('the commands of the page have answers', async () => {
+  const [table] = page.blocks.filter(({ code }) => code.startsWith('# expected.yaml\n'))
+  bench.write('expected.yaml', table?.code ?? '')
+  const commands = page.blocks.filter(({ info, code }) => info === 'sh' && code.startsWith('npx countersign '))
+  const lines = commands.flatMap(({ code }) => code.trimEnd().split('\n'))
+  assert.equal(lines.length, 4)
+
+  for (const line of lines) {
+    const { exitCode, errors } = await runInProcess(line.split(' ').slice(2))
+    assert.equal(exitCode, 0, `${line}: ${errors}`)
+  }
+  bench.write('expected.yaml', (table?.code ?? '').replace('expect: deny', 'expect: allow'))
+  assert.equal((await runInProcess((lines[0] ?? '').split(' ').slice(2))).exitCode, 1)
 })
 
 test('the data of the ConfigMap are valid documents, and the pod mounts it where policyFiles reads', () => {
