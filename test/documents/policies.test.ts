@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path'
 import test, { after, before } from 'node:test'
 import type { PolicyEvent } from '@countersign/core'
 import { parsePolicyDocument, policyFiles, policyWarnings } from '@countersign/policy'
+import { serve } from '@countersign/testkit'
 import { parseDocument } from 'yaml'
 import { runInProcess } from '../cli/run-in-process.ts'
 import { readPage, root } from './page.ts'
-import { asObject, parseObject, read, readFunction } from './read.ts'
+import { asObject, isGuard, parseObject, read, readFunction } from './read.ts'
 import { readTable } from './table.ts'
 import { testBlocks, testPrinted } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
@@ -97,6 +98,21 @@ test('the commands of the page have answers', async () => {
   }
   bench.write('expected.yaml', (table?.code ?? '').replace('expect: deny', 'expect: allow'))
   assert.equal((await runInProcess((lines[0] ?? '').split(' ').slice(2))).exitCode, 1)
+})
+
+test('the authorizer denies what the documents allow, and allows nothing else', async (context) => {
+  const guard: unknown = read(await bench.load('grants.ts'), 'guard')
+  assert.ok(isGuard(guard))
+  const running = await serve(guard, (_request: unknown, response: { end(text: string): unknown }) => {
+    response.end('served')
+  })
+  context.after(() => running.close())
+  const ask = async (account: string, path: string): Promise<number> =>
+    (await running.as(await bench.authority.issue(`${production}/${account}`)).fetch(path)).status
+
+  assert.equal(await ask('core-api', '/invoices/17'), 200)
+  assert.equal(await ask('core-api', '/invoices/18'), 403)
+  assert.equal(await ask('mailer', '/invoices/17'), 403)
 })
 
 test('the data of the ConfigMap are valid documents, and the pod mounts it where policyFiles reads', () => {
