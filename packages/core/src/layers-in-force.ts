@@ -18,6 +18,8 @@ export interface DecisionInput {
   readonly policies: CompiledPolicySet | undefined
   /** Identifies the content of the policies. */
   readonly revision: string | undefined
+  /** False if a rule for every authenticated caller stands in for rules. Default: true. */
+  readonly hasOwnRules?: boolean
 }
 
 /** Rules and policies, and until when they are enforced. */
@@ -35,6 +37,7 @@ export class LayersInForce {
   /** All rules and policies, as they are enforced once every audit has ended. */
   readonly full: Layers
   readonly revision: string | undefined
+  readonly hasOwnRules: boolean
   /** True if a policy reads headers, the host, the port or addresses. */
   readonly readsFacts: boolean
   /** Parses targets for the methods that these rules name. */
@@ -46,9 +49,10 @@ export class LayersInForce {
    * @throws {ConfigurationError} `rule_unreachable` or `option_invalid` if a set without the rules and policies in audit
    * mode would not be accepted by itself
    */
-  constructor({ rules, policies, revision }: DecisionInput) {
+  constructor({ rules, policies, revision, hasOwnRules = true }: DecisionInput) {
     this.full = Object.freeze({ rules, policies })
     this.revision = revision
+    this.hasOwnRules = hasOwnRules
     this.readsFacts = policies?.readsFacts === true
     this.parseTarget = createTargetParser(new Set([...rules.knownMethods, ...(policies?.methods ?? [])]))
     const ends = new Set(

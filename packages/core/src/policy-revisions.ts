@@ -74,7 +74,10 @@ export class PolicyRevisions {
   /** Describes the revision in use. */
   describe(): PolicyReport {
     const { rules, policies } = this.latest.full
-    const detail = `${policies?.policies.length ?? 0} policies and ${rules.rules.length} rules decide`
+    const policyCount = count(policies?.policies.length ?? 0, 'policy', 'policies')
+    // The rule that stands in for rules is not worth a mention.
+    const ruleCount = this.latest.hasOwnRules ? ` and ${count(rules.rules.length, 'rule', 'rules')}` : ', without rules'
+    const detail = `found ${policyCount}${ruleCount}`
     return { outcome: 'loaded', detail, ...this.#about() }
   }
 
@@ -138,7 +141,16 @@ function compileSet(input: unknown, context: PolicyContext): LayersInForce {
       ? outsideSet(context)
       : refuseRoutes(compileRules(rules, { ...context, comparesSegments: true }))
   const compiledPolicies = compilePolicies(policies, { ...context, isAllowRequired })
-  return new LayersInForce({ rules: compiled, policies: compiledPolicies, revision })
+  return new LayersInForce({
+    rules: compiled,
+    policies: compiledPolicies,
+    revision,
+    hasOwnRules: !isAllowRequired,
+  })
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`
 }
 
 // Takes turns with requests, and checks the semantics of routers that are already known.
@@ -153,7 +165,12 @@ async function compileSetInTurns(
     rules === undefined ? outsideSet(context) : refuseRoutes(await compileRulesInTurns(rules, ofSet, turns, semantics))
   const inPolicies = { ...context, isAllowRequired }
   const compiledPolicies = await compilePoliciesInTurns(policies, inPolicies, turns, semantics)
-  const layers = new LayersInForce({ rules: compiled, policies: compiledPolicies, revision })
+  const layers = new LayersInForce({
+    rules: compiled,
+    policies: compiledPolicies,
+    revision,
+    hasOwnRules: !isAllowRequired,
+  })
   for (const each of semantics) layers.checkAudited(each)
   return layers
 }
