@@ -4,24 +4,32 @@ import * as client from '@countersign/client'
 import * as core from '@countersign/core'
 import * as expressAdapter from '@countersign/express'
 import * as fastifyAdapter from '@countersign/fastify'
+import * as policy from '@countersign/policy'
+import * as opa from '@countersign/policy/opa'
 import * as testkit from '@countersign/testkit'
 import * as agentKit from '@countersign/testkit/workload-api'
 import * as workloadApi from '@countersign/workload-api'
 import { listCoreParameters } from './core-surface.ts'
 import { kinds } from './kinds.ts'
+import { listPolicyParameters } from './policy-surface.ts'
 import { close, listTestkitParameters } from './testkit-surface.ts'
 import { listToolParameters } from './tool-surface.ts'
 
 after(close)
 
-const parameters = [...listCoreParameters(), ...listToolParameters(), ...listTestkitParameters()]
-const packages = [core, client, expressAdapter, fastifyAdapter, testkit, agentKit, workloadApi]
+const parameters = [
+  ...listCoreParameters(),
+  ...listPolicyParameters(),
+  ...listToolParameters(),
+  ...listTestkitParameters(),
+]
+const packages = [core, client, expressAdapter, fastifyAdapter, testkit, agentKit, workloadApi, policy, opa]
 
 /**
  * Exported to be thrown, as the type of an argument or for our adapters; or with the arguments of the Web's `fetch`.
  */
 const untested = `
-  CountersignError CallError CertificateError ConfigurationError SourceError SpiffeIdError AgentError
+  CountersignError CallError CertificateError ConfigurationError SourceError SpiffeIdError AgentError PolicyDocumentError
   Agent Authority Caller Peer Running TestKey default BundleReader FaultNotices
 `
   .trim()

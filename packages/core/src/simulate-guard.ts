@@ -119,13 +119,16 @@ function parseSimulation(
   if (added !== undefined && !isCallable(added)) refuseValue(`${where}: authorities`, added, 'a function')
   const own = SpiffeId.parse(text)
   const localTrustDomain = own.trustDomain
-  const trustDomains = parseTrustDomains(input.trustDomains ?? [localTrustDomain], where)
+  const trustDomains = parseTrustDomains(
+    input.trustDomains === undefined ? [localTrustDomain] : input.trustDomains,
+    where,
+  )
   const namespaces = parseNamespaces(input.namespaces, own, where)
   const authorities: ExplainOptions['authorities'] = added && (({ spiffeId }) => added(spiffeId.toString()))
   const callers = createPossibleWorkloads(
     trustDomains,
     { localTrustDomain, namespaces, authorities },
-    parseCredentials(credentials ?? ['x509-svid'], `${where}: credentials`),
+    parseCredentials(credentials === undefined ? ['x509-svid'] : credentials, `${where}: credentials`),
   )
   const compiled = rules === undefined ? undefined : compileRules(rules, { localTrustDomain, callers })
   return {

@@ -1,4 +1,5 @@
 import type { Policy, Requirement, Rule } from '@countersign/authorization'
+import { isRecord, refuseValue } from '@countersign/spiffe/options'
 
 /** A document as it is written: the rules and policies of `createGuard`, as data. */
 export interface PolicyDocument {
@@ -45,8 +46,16 @@ export interface ParsedDocument {
   readonly policies: readonly Policy[]
 }
 
-/** Returns a problem as one line: `billing.yaml:12:5: rules[0].alow: found …, expected …`. */
-export function describeProblem({ file, line, column, path, found, expected, nearest }: DocumentProblem): string {
+/**
+ * Returns a problem as one line: `billing.yaml:12:5: rules[0].alow: found …, expected …`.
+ *
+ * @throws {ConfigurationError} `option_invalid` if it is not a problem
+ */
+export function describeProblem(problem: DocumentProblem): string {
+  if (!isRecord(problem) || typeof problem.file !== 'string') {
+    refuseValue('describeProblem', problem, 'a problem of parsePolicyDocument()')
+  }
+  const { file, line, column, path, found, expected, nearest } = problem
   const where = path === '' ? '' : ` ${path}:`
   const suggestion = nearest === undefined ? '' : `; did you mean '${nearest}'?`
   return `${file}:${line}:${column}:${where} found ${found}, expected ${expected}${suggestion}`

@@ -1,6 +1,6 @@
 import type { Policy, PolicySet, Requirement, Rule } from '@countersign/authorization'
 import { ConfigurationError } from '@countersign/spiffe/id'
-import { refuseValue } from '@countersign/spiffe/options'
+import { parseOptions, refuseValue } from '@countersign/spiffe/options'
 import { writeYaml } from '../yaml/write-yaml.ts'
 import { parsePolicyDocument } from './parse-document.ts'
 import { createDocumentError } from './policy-document-error.ts'
@@ -20,9 +20,14 @@ export interface FormatDocumentOptions {
  * @throws {PolicyDocumentError} `document_invalid` if a rule or a policy is invalid
  */
 export function formatPolicyDocument(
-  { rules, policies }: Pick<PolicySet, 'rules' | 'policies'>,
+  set: Pick<PolicySet, 'rules' | 'policies'>,
   { schema }: FormatDocumentOptions = {},
 ): string {
+  parseOptions(set, ['rules', 'policies', 'revision'], 'formatPolicyDocument')
+  const { rules, policies } = set
+  for (const [name, list] of Object.entries({ rules, policies })) {
+    if (list !== undefined && !Array.isArray(list)) refuseValue(`formatPolicyDocument: ${name}`, list, 'a list')
+  }
   for (const [index, { allow }] of (rules ?? []).entries()) refuseCode(allow, `rules[${index}].allow`)
   const document = {
     version: 1,

@@ -1,4 +1,5 @@
 import type { Policy, Rule } from '@countersign/authorization'
+import { parseOptions, refuseValue } from '@countersign/spiffe/options'
 import { findFaults, isDocument } from '../schema/find-faults.ts'
 import { LineIndex } from '../yaml/line-index.ts'
 import { readYaml, type PathStep } from '../yaml/read-yaml.ts'
@@ -18,8 +19,12 @@ export interface ParseDocumentOptions {
  * @example
  * const { problems, policies } = parsePolicyDocument(text, { name: 'billing.yaml' })
  * for (const problem of problems) console.error(describeProblem(problem))
+ * @throws {ConfigurationError} `option_invalid` if an argument is not text; problems of the document are returned
  */
-export function parsePolicyDocument(text: string, { name }: ParseDocumentOptions): ParsedDocument {
+export function parsePolicyDocument(text: string, options: ParseDocumentOptions): ParsedDocument {
+  if (typeof text !== 'string') refuseValue('parsePolicyDocument: text', text, 'the text of a document')
+  const { name } = parseOptions(options, ['name'], 'parsePolicyDocument')
+  if (typeof name !== 'string') refuseValue('parsePolicyDocument: name', name, 'the name of the document')
   if (text.length > mostLength) {
     return refuse(name, [{ ...start(name), found: `${text.length} characters`, expected: `at most ${mostLength}` }])
   }

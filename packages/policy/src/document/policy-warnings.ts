@@ -1,4 +1,5 @@
 import type { Policy, PolicyFrom, PolicyTo, Rule } from '@countersign/authorization'
+import { isRecord, refuseValue } from '@countersign/spiffe/options'
 import type { ParsedDocument } from '../policy-document.ts'
 
 /** Identifies a probable mistake. */
@@ -28,11 +29,19 @@ export interface PolicyWarningOptions {
   readonly now?: number
 }
 
-/** Returns the rules and policies of a document that are valid but probably a mistake. */
+/**
+ * Returns the rules and policies of a document that are valid but probably a mistake.
+ *
+ * @throws {ConfigurationError} `option_invalid` if it is not a parsed document
+ */
 export function policyWarnings(
-  { rules = [], policies }: Pick<ParsedDocument, 'rules' | 'policies'>,
+  document: Pick<ParsedDocument, 'rules' | 'policies'>,
   { now = Date.now() }: PolicyWarningOptions = {},
 ): readonly PolicyWarning[] {
+  if (!isRecord(document) || !Array.isArray(document.policies)) {
+    refuseValue('policyWarnings', document, 'what parsePolicyDocument() returns')
+  }
+  const { rules = [], policies } = document
   return [
     ...rules.flatMap((rule) => locate(rule, findAuditOver(rule, now))),
     ...policies.flatMap((policy) => locate(policy, [...findAuditOver(policy, now), ...findInPolicy(policy)])),
