@@ -38,7 +38,8 @@ export function policyWarnings(
   document: Pick<ParsedDocument, 'rules' | 'policies'>,
   { now = Date.now() }: PolicyWarningOptions = {},
 ): readonly PolicyWarning[] {
-  if (!isRecord(document) || !Array.isArray(document.policies)) {
+  const given: unknown = document
+  if (!isRecord(given) || !Array.isArray(given['policies'])) {
     refuseValue('policyWarnings', document, 'what parsePolicyDocument() returns')
   }
   const { rules = [], policies } = document
