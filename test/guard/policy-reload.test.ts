@@ -10,7 +10,7 @@ import { policyFiles } from '@countersign/policy'
 import { createAuthority, type Peer, serve } from '@countersign/testkit'
 import { scale } from '../support/long.ts'
 
-const swaps = scale(10, 60)
+const swaps = scale(6, 60)
 const swapsPerBreakage = scale(2, 3)
 const requestsPerSecond = scale(200, 1000)
 /** At least; a swap also waits until the one before it was reported. */

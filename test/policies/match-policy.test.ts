@@ -31,10 +31,10 @@ test('agrees with the index about every single policy', () => {
         }
       }
     }),
-    { numRuns: scale(500, 5_000) },
+    { numRuns: scale(250, 5_000) },
   )
   assert.ok(
-    [...outcomes.values()].every((count) => count > 100),
+    [...outcomes.values()].every((count) => count > 30),
     JSON.stringify([...outcomes]),
   )
   assert.equal(outcomes.size, 3)

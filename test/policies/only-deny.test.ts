@@ -74,7 +74,7 @@ test('promise 14: adding a DENY policy or a route’s allow never turns a denial
         }
       },
     ),
-    { numRuns: scale(600, 6_000) },
+    { numRuns: scale(300, 6_000) },
   )
   assert.ok(narrowed > 100)
 })

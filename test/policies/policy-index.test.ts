@@ -37,7 +37,7 @@ test('decides as a loop over all policies does, for random sets and requests', (
         }
       }
     }),
-    { numRuns: scale(2_000, 6_000) },
+    { numRuns: scale(800, 6_000) },
   )
   // The random sets would be of no use if nearly all requests had one outcome.
   const total = [...outcomes.values()].reduce((sum, count) => sum + count, 0)
