@@ -1,4 +1,5 @@
 import type { SpiffeId } from '@countersign/spiffe/id'
+import { descend, type SegmentNode } from './segment-node.ts'
 
 /** The callers of one trust domain that a pattern names. A `*` segment matches any one segment. */
 export interface CallerKey {
@@ -51,7 +52,7 @@ function isNamedBy({ trustDomain, segments, rest }: CallerKey, caller: SpiffeId)
 
 /** A value for each caller pattern, compared segment by segment. The cost does not depend on the number of patterns. */
 export class CallerTree<Value> {
-  readonly #domains = new Map<string, Node<Value>>()
+  readonly #domains = new Map<string, SegmentNode<Value>>()
 
   /** Returns the value of a pattern, and creates it if there is none yet. */
   add({ trustDomain, segments, rest }: CallerKey, create: () => Value): Value {
@@ -87,27 +88,8 @@ type Visit<Value, Result, One, Two, Three> = (result: Result, value: Value, one:
 
 const alwaysTrue = (): boolean => true
 
-interface Node<Value> {
-  literals?: Map<string, Node<Value>>
-  any?: Node<Value>
-  /** For a caller whose path ends here. */
-  here?: Value
-  /** For every caller from here on. */
-  below?: Value
-}
-
-function descend<Value>(node: Node<Value>, segment: string): Node<Value> {
-  if (segment === '*') return (node.any ??= {})
-  node.literals ??= new Map()
-  const known = node.literals.get(segment)
-  if (known !== undefined) return known
-  const created: Node<Value> = {}
-  node.literals.set(segment, created)
-  return created
-}
-
 function walk<Value, Result, One, Two, Three>(
-  node: Node<Value>,
+  node: SegmentNode<Value>,
   segments: readonly string[],
   depth: number,
   visit: Visit<Value, Result, One, Two, Three>,

@@ -1,8 +1,9 @@
 import type { SegmentPattern } from '../path-pattern.ts'
+import { descend, type SegmentNode } from './segment-node.ts'
 
 /** A value for each path pattern. The cost of a lookup depends on the depth of the path, not on the number of patterns. */
 export class PathTree<Value> {
-  readonly #root: Node<Value> = {}
+  readonly #root: SegmentNode<Value> = {}
   readonly #isLenient: boolean
 
   /**
@@ -33,27 +34,14 @@ export class PathTree<Value> {
   }
 }
 
-interface Node<Value> {
-  literals?: Map<string, Node<Value>>
-  any?: Node<Value>
-  /** For a path that ends here. */
-  here?: Value
-  /** For every path from here on. */
-  below?: Value
-}
-
-function descend<Value>(node: Node<Value>, segment: string): Node<Value> {
-  if (segment === '*') return (node.any ??= {})
-  node.literals ??= new Map()
-  const known = node.literals.get(segment)
-  if (known !== undefined) return known
-  const created: Node<Value> = {}
-  node.literals.set(segment, created)
-  return created
-}
-
 // `start` is where the next segment starts; it is past the end of the path if there is none.
-function collect<Value>(node: Node<Value>, path: string, start: number, isLenient: boolean, found: Value[]): void {
+function collect<Value>(
+  node: SegmentNode<Value>,
+  path: string,
+  start: number,
+  isLenient: boolean,
+  found: Value[],
+): void {
   if (node.below !== undefined) found.push(node.below)
   if (start > path.length) {
     if (node.here !== undefined) found.push(node.here)
@@ -67,7 +55,7 @@ function collect<Value>(node: Node<Value>, path: string, start: number, isLenien
   if (node.any !== undefined && (end > start || isLenient)) collect(node.any, path, end + 1, isLenient, found)
 }
 
-function hasMatch<Value>(node: Node<Value>, path: string, start: number, isLenient: boolean): boolean {
+function hasMatch<Value>(node: SegmentNode<Value>, path: string, start: number, isLenient: boolean): boolean {
   if (node.below !== undefined) return true
   if (start > path.length) return node.here !== undefined
   if (node.literals === undefined && node.any === undefined) return false
