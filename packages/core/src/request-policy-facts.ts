@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
 import type { PolicyFacts } from '@countersign/authorization'
-import { readHeaderLines } from './credential/forwarded/strip-headers.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 
 /** The peer of a request's connection, as far as policies depend on it. */
@@ -17,23 +16,23 @@ export interface PolicyPeer {
 export class RequestPolicyFacts implements PolicyFacts {
   readonly #request: GuardedRequest
   readonly #findPeer: () => PolicyPeer
-  readonly #readLines: (name: string) => readonly string[]
+  #lines: ReadonlyMap<string, readonly string[]> | undefined
   #peer: PolicyPeer | undefined
 
   constructor(request: GuardedRequest, findPeer: () => PolicyPeer) {
     this.#request = request
     this.#findPeer = findPeer
-    this.#readLines = readHeaderLines(request.rawHeaders)
   }
 
   headerLines(name: string): readonly string[] {
-    return this.#readLines(name)
+    this.#lines ??= groupLines(this.#request.rawHeaders)
+    return this.#lines.get(name) ?? none
   }
 
   get host(): string | undefined {
     const { httpVersionMajor } = this.#request
-    const [authority] = httpVersionMajor >= 2 ? this.#readLines(':authority') : []
-    return authority ?? this.#readLines('host')[0]
+    const [authority] = httpVersionMajor >= 2 ? this.headerLines(':authority') : []
+    return authority ?? this.headerLines('host')[0]
   }
 
   get port(): number | undefined {
@@ -49,12 +48,27 @@ export class RequestPolicyFacts implements PolicyFacts {
   get remoteAddress(): string | undefined {
     const { kind } = this.#connected()
     if (kind === 'direct') return this.socketAddress
-    return kind === 'listed' ? readAppended(this.#readLines('x-forwarded-for')) : undefined
+    return kind === 'listed' ? readAppended(this.headerLines('x-forwarded-for')) : undefined
   }
 
   #connected(): PolicyPeer {
     return (this.#peer ??= this.#findPeer())
   }
+}
+
+const none: readonly string[] = Object.freeze([])
+
+// Once for a request: each policy may name other headers, and a caller may send thousands.
+function groupLines(rawHeaders: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const lines = new Map<string, string[]>()
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? ''
+    const line = rawHeaders[index + 1] ?? ''
+    const known = lines.get(name)
+    if (known === undefined) lines.set(name, [line])
+    else known.push(line)
+  }
+  return lines
 }
 
 // A proxy appends the address of its peer to what the caller sent, so only the last element is its own.

@@ -41,8 +41,21 @@ export function splitHeaderLine(line: string): readonly string[] | undefined {
   if (!line.includes(',')) return undefined
   return line
     .split(',')
-    .map((element) => element.replaceAll(/^[ \t]+|[ \t]+$/g, ''))
+    .map(trimSpace)
     .filter((element) => element !== '')
+}
+
+// A regular expression would take quadratic time for a long run of spaces inside the text.
+function trimSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1
+  return text.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 function parseHeaderName(input: unknown, where: string): string {
