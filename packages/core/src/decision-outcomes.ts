@@ -2,6 +2,7 @@ import {
   type Allowed,
   decideLayers,
   decideRoute,
+  decideRules,
   type Decision,
   type Denial,
   isSplitElsewhere,
@@ -73,9 +74,8 @@ export class DecisionOutcomes {
       return decided.principal
     }
     const { principal } = decided
-    if (ruling.effect === 'deny' && !this.#isAudited(ruling, principal, decided)) {
-      return this.deny(request, ruling, principal, decided)
-    }
+    const enforced = ruling.effect === 'deny' ? this.#findEnforced(ruling, decided) : undefined
+    if (enforced !== undefined) return this.deny(request, enforced, principal, decided)
     const wouldBe = ruling.effect === 'deny' ? ruling : this.findAudited(decided)
     if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = ruling.effect === 'deny' ? allowedInAudit : ruling
@@ -99,9 +99,8 @@ export class DecisionOutcomes {
     routeName: string | undefined,
   ): Verdict {
     const { principal } = decided
-    if (decision.effect === 'deny' && !this.#isAudited(decision, principal, decided)) {
-      return this.deny(request, decision, principal, decided, kept)
-    }
+    const enforced = decision.effect === 'deny' ? this.#findEnforced(decision, decided) : undefined
+    if (enforced !== undefined) return this.deny(request, enforced, principal, decided, kept)
     const wouldBe = decision.effect === 'deny' ? decision : this.findAudited(decided)
     if (wouldBe !== undefined && principal === null) return this.deny(request, wouldBe, principal, decided)
     const allowed = decision.effect === 'deny' ? allowedInAudit : decision
@@ -193,10 +192,17 @@ export class DecisionOutcomes {
     return this.#report(request, denial, about, kept)
   }
 
-  // Audit mode covers the rules and the routes, but neither ambiguous targets nor callers that are not authenticated.
-  #isAudited(denial: Denial, principal: Principal | null, decided?: DecidedRequest): principal is Principal {
-    if (principal === null || !this.#parts.modes.isAuditing()) return false
-    return denial.status !== 400 && (decided === undefined || !isSplitElsewhere(decided))
+  // Audit mode covers policies, rules and routes, but neither ambiguous targets nor callers that are not authenticated.
+  #isAudited(denial: Denial, principal: Principal | null): principal is Principal {
+    return principal !== null && this.#parts.modes.isAuditing() && denial.status !== 400
+  }
+
+  /** Returns the denial that is enforced, or undefined if audit mode covers everything that denies the request. */
+  #findEnforced(denial: Denial, decided: DecidedRequest): Denial | undefined {
+    if (!this.#isAudited(denial, decided.principal) || isSplitElsewhere(decided)) return denial
+    // A policy may have denied the request before the rules could find its path ambiguous.
+    const ruling = decideRules(decided.revision.current().rules, decided)
+    return ruling.effect === 'deny' && ruling.status === 400 ? ruling : undefined
   }
 
   /**

@@ -16,7 +16,7 @@ export class CompiledPolicySet {
   readonly readsFacts: boolean
   /** True if a policy is for emergencies. */
   readonly hasBreakGlass: boolean
-  /** The methods that policies name, which a parser of targets has to accept. */
+  /** The methods that ALLOW policies name, which a parser of targets has to accept. */
   readonly methods: ReadonlySet<string>
   readonly #isWithoutRules: boolean
   readonly #kinds: ReadonlySet<PolicyKind>
@@ -33,7 +33,9 @@ export class CompiledPolicySet {
     this.readsFacts = policies.some((policy) => policy.readsFacts)
     this.#kinds = new Set(policies.map(kindOf))
     const methods = new Set<string>()
-    for (const { source } of policies) {
+    // Not those of DENY policies: rules without methods would then allow a method that is unknown without the policy.
+    for (const { source, action } of policies) {
+      if (action === 'DENY') continue
       for (const operation of source.to ?? []) for (const method of operation.methods ?? []) methods.add(method)
     }
     this.methods = methods
