@@ -23,7 +23,7 @@ export interface DecisionInput {
 }
 
 /** Rules and policies, and until when they are enforced. */
-interface Stage {
+export interface Stage {
   /** Epoch milliseconds. */
   readonly until: number
   readonly layers: Layers
@@ -46,27 +46,23 @@ export class LayersInForce {
   readonly #stages: readonly Stage[]
 
   /**
-   * @throws {ConfigurationError} `rule_unreachable` or `option_invalid` if a set without the rules and policies in audit
-   * mode would not be accepted by itself
+   * `stages`: what is enforced before; default: built at once.
+   *
+   * @throws {ConfigurationError} as `buildStages` does
    */
-  constructor({ rules, policies, revision, hasOwnRules = true }: DecisionInput) {
+  constructor(
+    { rules, policies, revision, hasOwnRules = true }: DecisionInput,
+    stages: readonly Stage[] = buildAtOnce({ rules, policies }),
+  ) {
     this.full = Object.freeze({ rules, policies })
     this.revision = revision
     this.hasOwnRules = hasOwnRules
     this.readsFacts = policies?.readsFacts === true
     this.parseTarget = createTargetParser(new Set([...rules.knownMethods, ...(policies?.methods ?? [])]))
-    const ends = new Set(
-      [...rules.rules, ...(policies?.policies ?? [])].flatMap(({ auditUntil }) =>
-        auditUntil === undefined ? [] : [auditUntil],
-      ),
-    )
-    this.#stages = [...ends]
-      .toSorted((one, other) => one - other)
-      .map((until) => ({ until, layers: leaveOut(this.full, until) }))
-    this.checkAudited(exactSemantics)
+    this.#stages = stages
   }
 
-  /** True if a rule or a policy has, or had, an audit. */
+  /** True if a rule or a policy had an audit when this was created. */
   get hasAudited(): boolean {
     return this.#stages.length > 0
   }
@@ -106,18 +102,57 @@ export class LayersInForce {
    */
   checkSemantics(semantics: PathSemantics): void {
     this.full.rules.checkSemantics(semantics)
-    this.checkAudited(semantics)
-  }
-
-  /**
-   * Checks only the sets without rules in audit mode, for rules that were checked when they were compiled.
-   *
-   * @throws {ConfigurationError} `rule_unreachable`
-   */
-  checkAudited(semantics: PathSemantics): void {
     for (const { layers } of this.#stages) layers.rules.checkSemantics(semantics)
   }
 }
+
+/**
+ * Builds, in steps, what is enforced until each end of an audit, in the order of time. It is indexed and checked for exact
+ * matching and for these semantics.
+ *
+ * @throws {ConfigurationError} `rule_unreachable` or `option_invalid` if a set without the rules and policies in audit
+ * mode would not be accepted by itself, or if audits end at too many times
+ */
+export function* buildStages(
+  full: Layers,
+  semantics: readonly PathSemantics[],
+  now: number,
+): Generator<undefined, readonly Stage[]> {
+  const stages: Stage[] = []
+  for (const until of findEnds(full, now)) {
+    const layers = leaveOut(full, until)
+    yield
+    for (const each of [exactSemantics, ...semantics]) {
+      yield* layers.rules.prepare(each)
+      if (layers.policies !== undefined) yield* layers.policies.prepare(each)
+    }
+    stages.push({ until, layers })
+  }
+  return stages
+}
+
+function buildAtOnce(full: Layers): readonly Stage[] {
+  const steps = buildStages(full, [], Date.now())
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+function findEnds({ rules, policies }: Layers, now: number): readonly number[] {
+  const ends = new Set<number>()
+  for (const { auditUntil = 0 } of [...rules.rules, ...(policies?.policies ?? [])]) {
+    if (auditUntil > now) ends.add(auditUntil)
+  }
+  if (ends.size <= mostEnds) return [...ends].toSorted((one, other) => one - other)
+  throw new ConfigurationError(
+    'option_invalid',
+    `audit: found rules and policies whose audits end at ${ends.size} different times, expected at most ${mostEnds}, because each time changes what is enforced; use the same until for several`,
+  )
+}
+
+// Each has indexes of its own, so that the memory in use would grow with the square of the number of rules.
+const mostEnds = 8
 
 function leaveOut({ rules, policies }: Layers, until: number): Layers {
   const isLeftOut = ({ auditUntil = 0 }: { readonly auditUntil: number | undefined }): boolean => auditUntil >= until

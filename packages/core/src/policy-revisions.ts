@@ -12,12 +12,13 @@ import {
   type PolicySource,
   type RequirementContext,
   type RuleSet,
+  runInTurns,
   type Turns,
 } from '@countersign/authorization'
 import { ConfigurationError, CountersignError } from '@countersign/spiffe'
 import { describeThrown, isCallable, isRecord, parseOptions, refuseValue } from '@countersign/spiffe/options'
 import type { PolicyEvent } from './events.ts'
-import { LayersInForce } from './layers-in-force.ts'
+import { buildStages, LayersInForce } from './layers-in-force.ts'
 
 /** What policies are compiled with. */
 export interface PolicyContext extends Omit<RequirementContext, 'where'> {
@@ -165,14 +166,9 @@ async function compileSetInTurns(
     rules === undefined ? outsideSet(context) : refuseRoutes(await compileRulesInTurns(rules, ofSet, turns, semantics))
   const inPolicies = { ...context, isAllowRequired }
   const compiledPolicies = await compilePoliciesInTurns(policies, inPolicies, turns, semantics)
-  const layers = new LayersInForce({
-    rules: compiled,
-    policies: compiledPolicies,
-    revision,
-    hasOwnRules: !isAllowRequired,
-  })
-  for (const each of semantics) layers.checkAudited(each)
-  return layers
+  const full = { rules: compiled, policies: compiledPolicies }
+  const stages = await runInTurns(buildStages(full, semantics, Date.now()), turns)
+  return new LayersInForce({ ...full, revision, hasOwnRules: !isAllowRequired }, stages)
 }
 
 const turns: Turns = { now: () => performance.now(), pause }
