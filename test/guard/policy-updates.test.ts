@@ -134,3 +134,28 @@ test('a policy in audit mode is reported at the start, is not enforced, and its 
     [['no-exports', 'policy_denied', 1]],
   )
 })
+
+test('the use of an emergency policy is reported also if a policy in audit mode would deny the request', async (context) => {
+  const audit = { until: inAnHour() }
+  const tried: Policy = { name: 'tried', action: 'DENY', from: [{ serviceAccounts: ['production/admin-ui'] }], audit }
+  const { running, events } = await start(context, { policies: { policies: [invoices, emergency, tried] } })
+  assert.equal((await running.as(admin).fetch('/invoices/1')).status, 200)
+  const used = policyEvents(events).filter(({ outcome }) => outcome === 'break-glass')
+  assert.deepEqual(
+    used.map(({ policy }) => policy),
+    ['emergency'],
+  )
+  assert.equal(events.filter(({ type }) => type === 'audit').length, 1)
+})
+
+test('an emergency policy is not used by a request that only audit mode allows', async (context) => {
+  const rules = [{ path: '/**', allow: hasAuthority('SERVICE_orders') }]
+  const mode = { audit: { until: inAnHour() } }
+  const { running, events } = await start(context, { rules, mode, policies: { policies: [invoices, emergency] } })
+  assert.equal((await running.as(admin).fetch('/invoices/1')).status, 200)
+  await until(() => events.some(({ type }) => type === 'audit'))
+  assert.deepEqual(
+    policyEvents(events).filter(({ outcome }) => outcome === 'break-glass'),
+    [],
+  )
+})

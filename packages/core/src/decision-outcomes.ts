@@ -255,9 +255,10 @@ export class DecisionOutcomes {
   ): void {
     const { reports } = this.#parts
     const { principal, revision } = decided
-    if (wouldBe !== undefined && principal !== null)
-      reports.audited(request, { principal, revision }, wouldBe, described)
-    else reports.allowed(request, decided, ruling, described)
+    if (wouldBe === undefined || principal === null) return reports.allowed(request, decided, ruling, described)
+    // What is enforced may have allowed it only because of a policy for emergencies.
+    if (ruling !== allowedInAudit) reports.noteBreakGlass(decided)
+    reports.audited(request, { principal, revision }, wouldBe, described)
   }
 }
 

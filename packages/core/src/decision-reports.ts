@@ -55,7 +55,7 @@ export class DecisionReports {
     described?: DescribedRequest,
   ): void {
     const { principal, revision } = decided
-    if (revision.full.policies?.hasBreakGlass === true) this.#noteBreakGlass(decided)
+    this.noteBreakGlass(decided)
     if (!hasSubscribers('decision')) return
     const { policies } = revision.current()
     const policy = policies === undefined ? undefined : findAllowingPolicy(policies, decided)
@@ -108,6 +108,17 @@ export class DecisionReports {
     })
   }
 
+  /** Reports an allowed request if the policies allow it only because of one for emergencies. */
+  noteBreakGlass(decided: DecidedRequest): void {
+    const { principal, revision } = decided
+    if (revision.full.policies?.hasBreakGlass !== true || principal === null) return
+    const { policies } = revision.current()
+    if (policies === undefined) return
+    const used = decidePolicies(policies, decided)
+    if (used === undefined || 'effect' in used) return
+    this.#parts.breakGlass.note(used, principal, revision.revision, Date.now())
+  }
+
   /** Describes a request as it is now. */
   describe(request: GuardedRequest): DescribedRequest {
     const { method = '', url = '' } = request
@@ -117,15 +128,6 @@ export class DecisionReports {
       path: (url.split('?', 1)[0] ?? '').slice(0, 256),
       ...(remoteAddress !== undefined && { remoteAddress }),
     }
-  }
-
-  #noteBreakGlass(decided: DecidedRequest): void {
-    const { principal, revision } = decided
-    const { policies } = revision.current()
-    if (policies === undefined || principal === null) return
-    const used = decidePolicies(policies, decided)
-    if (used === undefined || 'effect' in used) return
-    this.#parts.breakGlass.note(used, principal, revision.revision, Date.now())
   }
 }
 
