@@ -40,3 +40,29 @@ for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.
     })
   }
 }
+
+const listing = { methods: ['PROPFIND'], allow: authenticated(), audit: { until } }
+const audited = {
+  'a rule': { rules: [{ path: '/listed/**', ...listing }, ...rules] },
+  'an ALLOW policy': {
+    rules,
+    policies: {
+      policies: [
+        { name: 'everything', action: 'ALLOW' },
+        { name: 'listing', action: 'ALLOW', to: [{ methods: ['PROPFIND'] }], audit: { until } },
+      ],
+    },
+  },
+} as const
+
+for (const [what, options] of Object.entries(audited)) {
+  for (const variant of variants.filter(({ tlsVersion }) => tlsVersion === 'TLSv1.3')) {
+    test(`a method stays unknown if only ${what} in audit mode names it (${variant.name})`, async () => {
+      await using service = await start(variant, { source, ...options })
+      await using peer = service.as(caller)
+      assert.equal((await peer.fetch('/internal/health', { method: 'PROPFIND' })).status, 400)
+      assert.deepEqual(service.handled, [])
+      assert.equal((await peer.fetch('/internal/health')).status, 200)
+    })
+  }
+}

@@ -39,7 +39,7 @@ export class RuleSet {
    */
   without(isLeftOut: (rule: CompiledRule) => boolean): RuleSet {
     const kept = this.rules.filter((rule) => !isLeftOut(rule))
-    if (kept.length > 0) return new RuleSet(Object.freeze(kept), this.knownMethods)
+    if (kept.length > 0) return new RuleSet(Object.freeze(kept))
     throw new ConfigurationError(
       'option_invalid',
       'rules: found only rules in audit mode, expected at least one that is enforced, because a request without a rule is denied',

@@ -11,6 +11,8 @@ import {
 } from '@countersign/authorization'
 import { ConfigurationError } from '@countersign/spiffe'
 
+type TargetParser = ReturnType<typeof createTargetParser>
+
 /** What a guard decides with. */
 export interface DecisionInput {
   readonly rules: RuleSet
@@ -27,6 +29,8 @@ export interface Stage {
   /** Epoch milliseconds. */
   readonly until: number
   readonly layers: Layers
+  /** A method that only rules or policies in audit mode name is unknown, so that the others do not allow it. */
+  readonly parseTarget: TargetParser
 }
 
 /**
@@ -40,8 +44,8 @@ export class LayersInForce {
   readonly hasOwnRules: boolean
   /** True if a policy reads headers, the host, the port or addresses. */
   readonly readsFacts: boolean
-  /** Parses targets for the methods that these rules name. */
-  readonly parseTarget: ReturnType<typeof createTargetParser>
+  /** Parses targets for the methods that the enforced rules and policies name. */
+  readonly parseTarget: TargetParser
   // In the order of time.
   readonly #stages: readonly Stage[]
 
@@ -58,8 +62,10 @@ export class LayersInForce {
     this.revision = revision
     this.hasOwnRules = hasOwnRules
     this.readsFacts = policies?.readsFacts === true
-    this.parseTarget = createTargetParser(new Set([...rules.knownMethods, ...(policies?.methods ?? [])]))
     this.#stages = stages
+    const parse = createParser(this.full)
+    this.parseTarget =
+      stages.length === 0 ? parse : (request, ...more) => (this.#stage()?.parseTarget ?? parse)(request, ...more)
   }
 
   /** True if a rule or a policy had an audit when this was created. */
@@ -69,9 +75,13 @@ export class LayersInForce {
 
   /** Returns what is enforced now. Reads the clock only if something has an audit. */
   current(): Layers {
-    if (this.#stages.length === 0) return this.full
+    return this.#stage()?.layers ?? this.full
+  }
+
+  #stage(): Stage | undefined {
+    if (this.#stages.length === 0) return undefined
     const now = Date.now()
-    return this.#stages.find(({ until }) => now < until)?.layers ?? this.full
+    return this.#stages.find(({ until }) => now < until)
   }
 
   /** Returns everything that is or will be enforced. */
@@ -83,7 +93,9 @@ export class LayersInForce {
   /** Describes what decides instead of a rule that is not enforced. */
   describeNextRule({ pattern, methods }: CompiledRule): string {
     const [method = 'GET'] = methods ?? []
-    const next = this.current().rules.findCovering(method, pattern, exactSemantics)
+    const { rules } = this.current()
+    if (!rules.knownMethods.has(method)) return `none, because no other rule names ${method}`
+    const next = rules.findCovering(method, pattern, exactSemantics)
     return next === undefined ? 'several rules, or to none' : describeRule(next)
   }
 
@@ -126,9 +138,13 @@ export function* buildStages(
       yield* layers.rules.prepare(each)
       if (layers.policies !== undefined) yield* layers.policies.prepare(each)
     }
-    stages.push({ until, layers })
+    stages.push({ until, layers, parseTarget: createParser(layers) })
   }
   return stages
+}
+
+function createParser({ rules, policies }: Layers): TargetParser {
+  return createTargetParser(new Set([...rules.knownMethods, ...(policies?.methods ?? [])]))
 }
 
 function buildAtOnce(full: Layers): readonly Stage[] {

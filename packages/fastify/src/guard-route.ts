@@ -46,10 +46,10 @@ function findUncovered(
   semantics: PathSemantics,
   allow: CompiledRequirement | undefined,
 ): string | undefined {
-  // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
-  const known = [route.method].flat().filter((method) => guard.rules.knownMethods.has(method))
-  if (known.length === 0) return 'its method is unknown; add it to the methods of a rule that covers the route'
   for (const { rules } of guard.layersInForce.all()) {
+    // Requests with other methods are refused as unknown; `app.all` registers some of those methods.
+    const known = [route.method].flat().filter((method) => rules.knownMethods.has(method))
+    if (known.length === 0) return 'its method is unknown; add it to the methods of a rule that covers the route'
     for (const method of known) {
       for (const form of parseFastifyRoute(route.url)) {
         const rule = rules.findCovering(method, form, semantics)
