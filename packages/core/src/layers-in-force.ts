@@ -90,13 +90,17 @@ export class LayersInForce {
     return [...this.#stages.filter(({ until }) => now < until).map(({ layers }) => layers), this.full]
   }
 
-  /** Describes what decides instead of a rule that is not enforced. */
+  /** Describes what decides instead of a rule that is not enforced: for each of its methods, it may be another rule. */
   describeNextRule({ pattern, methods }: CompiledRule): string {
-    const [method = 'GET'] = methods ?? []
     const { rules } = this.current()
-    if (!rules.knownMethods.has(method)) return `none, because no other rule names ${method}`
-    const next = rules.findCovering(method, pattern, exactSemantics)
-    return next === undefined ? 'several rules, or to none' : describeRule(next)
+    const found = new Set<string>()
+    for (const method of methods ?? rules.knownMethods) {
+      const next = rules.knownMethods.has(method) ? rules.findCovering(method, pattern, exactSemantics) : undefined
+      if (next !== undefined) found.add(describeRule(next))
+      else if (rules.knownMethods.has(method)) found.add('several rules, or to none')
+      else found.add(`none, because no other rule names ${method}`)
+    }
+    return [...found].join(', and to ')
   }
 
   /** Describes what a policy that is not enforced leaves to the others. */

@@ -1,11 +1,11 @@
-import { describeRule } from '@countersign/authorization'
+import { describeRule, runInTurns } from '@countersign/authorization'
 import { ignoreRejection } from '@countersign/spiffe/options'
 import { callAt } from './connection/long-timer.ts'
 import type { ModeEvent, Reporter } from './events.ts'
 import type { GuardedRequest } from './guarded-request.ts'
 import { type Readiness, ReadinessTable } from './migration/readiness-table.ts'
 import type { Principal } from './principal/principal.ts'
-import type { PolicyRevisions } from './policy-revisions.ts'
+import { type PolicyRevisions, turns } from './policy-revisions.ts'
 
 /** Validated options of permissive mode. */
 export interface ParsedPermissive {
@@ -40,7 +40,7 @@ export class Modes {
   // What to cancel when the last server closes.
   readonly #timers = new Set<() => void>()
   // The same for the audits of rules and policies, which another revision replaces.
-  readonly #auditTimers = new Set<() => void>()
+  #auditTimers = new Set<() => void>()
   readonly #routes = new Set<string>()
   /** The modes whose end was reported. */
   readonly #ended = new Set<string>()
@@ -106,35 +106,46 @@ export class Modes {
     this.#isStarted = true
     if (permissive !== undefined) this.#follow({ mode: 'permissive', until: permissive.until }, isFirst)
     if (auditUntil !== undefined) this.#follow({ mode: 'audit', until: auditUntil }, isFirst)
-    this.#followAudits(isFirst)
+    for (const _ of this.#followAudits(isFirst));
   }
 
   /** Reports the audits of rules and policies of another revision. Call it when that revision decides. */
   restartAudits(): void {
-    for (const cancel of this.#auditTimers) cancel()
-    this.#auditTimers.clear()
-    if (this.#isStarted) this.#followAudits(true)
+    this.#stopAudits()
+    if (this.#isStarted) void runInTurns(this.#followAudits(true), turns)
   }
 
   /** Cancels the timers. Call it when the last server has closed. */
   stop(): void {
-    for (const cancel of [...this.#timers, ...this.#auditTimers]) cancel()
+    for (const cancel of this.#timers) cancel()
     this.#timers.clear()
-    this.#auditTimers.clear()
+    this.#stopAudits()
   }
 
-  #followAudits(isFirst: boolean): void {
+  #stopAudits(): void {
+    for (const cancel of this.#auditTimers) cancel()
+    this.#auditTimers = new Set()
+  }
+
+  // In steps, because each rule and each policy of a document may have an audit.
+  *#followAudits(isFirst: boolean): Generator<undefined, void> {
     const { latest } = this.#parts.revisions
-    const about = { mode: 'audit', timers: this.#auditTimers, revision: latest.revision } as const
+    const timers = this.#auditTimers
+    const about = { mode: 'audit', timers, revision: latest.revision } as const
     for (const rule of latest.full.rules.rules) {
       if (rule.auditUntil === undefined) continue
       const detail = `${describeRule(rule)} is not enforced; its requests fall to ${latest.describeNextRule(rule)}`
       this.#follow({ ...about, until: rule.auditUntil, rule: rule.index, detail }, isFirst)
+      yield
+      // Stopped meanwhile, or another revision decides.
+      if (timers !== this.#auditTimers) return
     }
     for (const policy of latest.full.policies?.policies ?? []) {
       if (policy.auditUntil === undefined) continue
       const detail = `the policy '${policy.name}' is not enforced; ${latest.describeWithoutPolicy(policy)}`
       this.#follow({ ...about, until: policy.auditUntil, policy: policy.name, detail }, isFirst)
+      yield
+      if (timers !== this.#auditTimers) return
     }
   }
 

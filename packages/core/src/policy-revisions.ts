@@ -171,7 +171,8 @@ async function compileSetInTurns(
   return new LayersInForce({ ...full, revision, hasOwnRules: !isAllowRequired }, stages)
 }
 
-const turns: Turns = { now: () => performance.now(), pause }
+/** Divides work that depends on the number of rules and policies, so that requests are answered in between. */
+export const turns: Turns = { now: () => performance.now(), pause }
 
 // The rules that decide if the set has none. Documents never loosen authentication.
 function outsideSet(context: PolicyContext): RuleSet {
