@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { RequestPolicyFacts } from '../../packages/core/src/request-policy-facts.ts'
+import { factsOf, isMatch } from './request-of.ts'
 
 // A caller chooses how long the headers of its request are, and how many there are.
 
@@ -43,3 +44,24 @@ test('reads the headers of a request once, however many policies compare them', 
   }
   assert.ok(reads < 4 * lines.length, `${reads} reads`)
 })
+
+const line = (elements: number): string => Array.from({ length: elements }, () => 'b').join()
+const many: readonly (readonly [what: string, lines: readonly string[], isCompared: boolean])[] = [
+  ['256 lines', Array.from({ length: 256 }, () => 'b'), true],
+  ['257 lines', Array.from({ length: 257 }, () => 'b'), false],
+  ['256 elements', [line(256)], true],
+  ['257 elements', [line(257)], false],
+  ['257 elements in two lines', ['b', line(256)], false],
+]
+
+for (const [what, lines, isCompared] of many) {
+  test(`${isCompared ? 'compares' : 'does not compare'} ${what} of a header`, () => {
+    const facts = factsOf({ headers: lines.map((text) => ['x-a', text]) })
+    for (const condition of [{ values: ['a'] }, { notValues: ['b', 'b*'] }]) {
+      const when = [{ header: 'x-a', ...condition }]
+      assert.equal(isMatch({ action: 'DENY', when }, { facts }), !isCompared)
+    }
+    const when = [{ header: 'x-a', notValues: ['a'] }]
+    assert.equal(isMatch({ action: 'ALLOW', when }, { facts }), isCompared && lines.length === 1)
+  })
+}

@@ -99,7 +99,8 @@ export interface PolicyTo {
  * alone matches any value. A missing header never matches `values`, and always matches `notValues`.
  *
  * If a header has several values, a DENY policy matches if any line or any element of a comma-separated line does. An
- * ALLOW policy needs exactly one line, which is compared whole; no element of it may be in `notValues`.
+ * ALLOW policy needs exactly one line, which is compared whole; no element of it may be in `notValues`. More than 256
+ * lines and elements are not compared: a DENY policy then matches, and an ALLOW policy does not.
  */
 export interface PolicyHeader {
   /** The name, without regard to case. Headers that identify a caller or carry a credential are refused. */
