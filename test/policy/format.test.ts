@@ -2,6 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allOf, anonymous, anyOf, callers, custom, hasAuthority, perRoute, provenBy } from '@countersign/authorization'
 import { formatPolicyDocument } from '@countersign/policy'
+import * as fc from 'fast-check'
+import { readYaml } from '../../packages/policy/src/yaml/read-yaml.ts'
+import { writeYaml } from '../../packages/policy/src/yaml/write-yaml.ts'
+import { scale } from '../support/long.ts'
 import { parse } from './parse.ts'
 
 test('writes rules and policies as a document that means the same', () => {
@@ -117,4 +121,16 @@ test('refuses invalid rules, policies and line breaks in the path of the schema'
   assert.throws(() => formatPolicyDocument({ policies: [{ name: '', action: 'DENY' }] }), { code: 'document_invalid' })
   assert.throws(() => formatPolicyDocument({}), { code: 'document_invalid' })
   assert.throws(() => formatPolicyDocument({ policies: [] }, { schema: 'a\npolicies: []' }), { code: 'option_invalid' })
+})
+
+test('any text is written so that it is parsed as the same text', () => {
+  const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((each) => !/\p{Cs}/u.test(each))
+  fc.assert(
+    fc.property(text, fc.array(text, { minLength: 1, maxLength: 3 }), (one, list) => {
+      const written = writeYaml({ one, list, nested: [{ one }] })
+      assert.deepEqual(readYaml(written).value, { one, list, nested: [{ one }] }, written)
+      assert.doesNotMatch(written, /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u)
+    }),
+    { numRuns: scale(1000, 20_000), examples: [['in\u200Bvisible', ['a\u00ADb', '\u{E0001}', 'a\u2028b', '\uFEFF', 'a\nb']]] },
+  )
 })

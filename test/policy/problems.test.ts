@@ -149,3 +149,24 @@ test('gives the audit mode of the document to every entry without its own', () =
     [own, document],
   )
 })
+
+test('a problem is one short line, whatever the document contains', () => {
+  const long = 'k'.repeat(100_000)
+  const texts = [
+    `version: 1\npolicies: []\n"a\\nb.yaml:1:1: fake\\e[2J": 1`,
+    `version: 1\n"${long}\\n": 1\n"${long}\\n": 2`,
+    `version: 1\npolicies: []\n? ${long}\n: 1`,
+    withAllow(`{ ${Array.from({ length: 1000 }, (_, index) => `k${index}: 1`).join(', ')} }`),
+    withPolicy('when: [{ header: "a\\nb", values: ["\\u2028\\n"] }]'),
+  ]
+  for (const text of texts) {
+    const problems = parse(text).problems.map(describeProblem)
+    assert.notEqual(problems.length, 0)
+    for (const problem of problems) assert.match(problem, /^[^\p{C}\p{Zl}\p{Zp}]{1,1000}$/u)
+  }
+})
+
+test('a document with very many faults is refused in little time', () => {
+  // Twice the faults take twice the time; the bound is that of a worker.
+  assert.equal(parse(`version: 1\npolicies: [${'{},'.repeat(300_000)}]`).problems.length, 100)
+})

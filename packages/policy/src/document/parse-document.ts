@@ -35,10 +35,11 @@ export function parsePolicyDocument(text: string, options: ParseDocumentOptions)
     ...lines.placeOf(offset),
   })
   if (faults.length > 0) {
-    const problems = faults.map(({ offset, path, ...fault }) => ({
+    const problems = faults.map(({ offset, path, found, expected }) => ({
       ...place(offset),
       path: describePath(path),
-      ...fault,
+      found: toOneLine(found),
+      expected,
     }))
     return refuse(name, problems)
   }
@@ -49,6 +50,8 @@ export function parsePolicyDocument(text: string, options: ParseDocumentOptions)
       ...place(locate(path, part)),
       path: describePath(path),
       ...fault,
+      found: toOneLine(fault.found),
+      expected: toOneLine(fault.expected),
     }))
     return refuse(name, problems)
   }
@@ -95,7 +98,21 @@ function start(name: string): Pick<DocumentProblem, 'file' | 'line' | 'column' |
 
 /** Returns a path as errors of rules in code write it: `rules[3].allow.callers[0]`. */
 function describePath(path: readonly PathStep[]): string {
-  return path
-    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${step}`))
-    .join('')
+  const steps = path.map((step, index) => {
+    if (typeof step === 'number') return `[${step}]`
+    const name = step.length > mostOfName ? `${step.slice(0, mostOfName - 1)}…` : step
+    return `${index === 0 ? '' : '.'}${name}`
+  })
+  return toOneLine(steps.join(''))
 }
+
+const mostOfName = 80
+
+// Problems become part of logs and events. Text of a document must not forge a line there, or flood them.
+function toOneLine(text: string): string {
+  const short = text.length > mostOfText ? `${text.slice(0, mostOfText - 1)}…` : text
+  return short.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\uFFFD')
+}
+
+/** Longer than any text of ours around a value. */
+const mostOfText = 400

@@ -18,11 +18,14 @@ export function isDocument(value: unknown): value is PolicyDocument {
   return validateDocument(value)
 }
 
-/** Returns all differences between a value and the schema. */
+/** Returns the differences between a value and the schema: all of them, or the first thousand. */
 export function findFaults(value: unknown): readonly FieldFault[] {
   if (validateDocument(value)) return []
-  return (validateDocument.errors ?? []).flatMap((fault) => describeFault(fault, value) ?? [])
+  return (validateDocument.errors ?? []).slice(0, mostFaults).flatMap((fault) => describeFault(fault, value) ?? [])
 }
+
+/** More than are reported. To describe a million takes longer than a worker has. */
+const mostFaults = 1000
 
 function describeFault(fault: SchemaFault, document: unknown): FieldFault | undefined {
   const { keyword, params, instancePath, data } = fault
@@ -64,13 +67,18 @@ const onlyInCode: ReadonlyMap<string, string> = new Map([
 
 function describeCount({ data, keyword, parentSchema }: SchemaFault): Pick<FieldFault, 'found' | 'expected'> {
   const names = listFields(data)
-  const found = names.length === 0 ? 'an empty mapping' : `only ${names.join(', ')}`
+  const shown = names.slice(0, mostNames).map((name) => describeValue(name).slice(1, -1))
+  if (names.length > mostNames) shown.push(`${names.length - mostNames} more`)
+  const found = names.length === 0 ? 'an empty mapping' : `only ${shown.join(', ')}`
   if (keyword === 'maxProperties') {
-    return { found: names.join(' and '), expected: 'exactly one field; combine several with allOf or anyOf' }
+    return { found: shown.join(' and '), expected: 'exactly one field; combine several with allOf or anyOf' }
   }
   const known = listFields(parentSchema?.['properties'])
   return { found, expected: `${names.length === 0 ? 'at least one' : 'also one'} of ${known.join(', ')}` }
 }
+
+/** More than the kinds of requirements that a rule combines by mistake. */
+const mostNames = 5
 
 function listFields(value: unknown): readonly string[] {
   return isRecord(value) ? Object.keys(value) : []

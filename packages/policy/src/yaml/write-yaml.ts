@@ -1,17 +1,31 @@
-import { COLLECTION_STYLE, dump, visit } from 'js-yaml'
+import { COLLECTION_STYLE, dump, SCALAR_STYLE, visit } from 'js-yaml'
 
-/** Returns plain data as YAML without anchors. Fields with the value undefined are left out. */
+/**
+ * Returns plain data as YAML without anchors. Fields with the value undefined are left out. What is invisible is escaped,
+ * so that a reader sees it, and a terminal prints it as it is.
+ */
 export function writeYaml(value: unknown): string {
-  return dump(withoutUndefined(value), {
+  const text = dump(withoutUndefined(value), {
     noRefs: true,
     lineWidth: 120,
     transform: (documents) => {
       visit(documents, (node) => {
         const isShort = node.kind === 'sequence' && node.items.every(({ kind }) => kind === 'scalar')
         if (isShort) node.style = COLLECTION_STYLE.FLOW
+        // Only this style has escapes.
+        if (node.kind === 'scalar' && invisible.test(node.value)) node.style = SCALAR_STYLE.DOUBLE_QUOTED
       })
     },
   })
+  return text.replaceAll(eachInvisible, escape)
+}
+
+/** All but the line feed, which `dump` escapes or which ends a line of the text. */
+const invisible = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u
+const eachInvisible = new RegExp(invisible, 'gu')
+
+function escape(character: string): string {
+  return `\\U${(character.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`
 }
 
 function withoutUndefined(value: unknown): unknown {
