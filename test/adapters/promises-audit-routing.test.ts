@@ -111,6 +111,18 @@ describe('promise 13: however a framework routes a request, audit mode has one d
       )
     }
   })
+
+  test('a call without a server whose target is ambiguous before it is rewritten is denied', async (context) => {
+    const guard = createGuard({ source, rules, mode, log: () => undefined })
+    const app = Fastify({ https: guard.tlsOptions(), rewriteUrl: () => '/open' })
+    await app.register(countersign, { guard })
+    app.get('/*', () => 'any')
+    context.after(() => app.close())
+    for (const target of ['/a%2Fb', '/a;b', '/a//b']) {
+      assert.equal((await authority.as(orders).inject(app, target)).statusCode, 400, target)
+    }
+    assert.equal((await authority.as(orders).inject(app, '/a')).statusCode, 200)
+  })
 })
 
 interface Opened {

@@ -131,6 +131,9 @@ test('any text is written so that it is parsed as the same text', () => {
       assert.deepEqual(readYaml(written).value, { one, list, nested: [{ one }] }, written)
       assert.doesNotMatch(written, /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u)
     }),
-    { numRuns: scale(1000, 20_000), examples: [['in\u200Bvisible', ['a\u00ADb', '\u{E0001}', 'a\u2028b', '\uFEFF', 'a\nb']]] },
+    {
+      numRuns: scale(1000, 20_000),
+      examples: [['in\u200Bvisible', ['a\u00ADb', '\u{E0001}', 'a\u2028b', '\uFEFF', 'a\nb']]],
+    },
   )
 })
