@@ -176,7 +176,53 @@ describe('the columns', () => {
     )
 
     assert.deepEqual(columnsOf(matrix), ['GET /invoices/:id', '* /invoices/:id', 'POST /invoices/summary'])
-    assert.equal(effectsOf(matrix)['any other workload of saas.example'], 'allow deny deny')
+    assert.equal(effectsOf(matrix)['any other workload of saas.example'], 'depends deny deny')
+  })
+
+  test('depend on the path if rules or policies decide parts of a route differently', () => {
+    const rules = [
+      { path: '/orders/export', methods: ['POST'], allow: denyAll() },
+      { path: '/x/public/**', allow: authenticated() },
+      { path: '/x/**', allow: denyAll() },
+      { path: '/**', allow: authenticated() },
+    ]
+    const routes = [{ method: 'GET', path: '/orders/:id' }, { path: '/orders/:id' }, { method: 'GET', path: '/x/**' }]
+    const matrix = createMatrix(rules, { routes })
+    const [row] = matrix.rows
+
+    assert.deepEqual(columnsOf(matrix), ['GET /orders/:id', '* /orders/:id', 'GET /x/**'])
+    assert.deepEqual(
+      row?.cells.map(({ effect }) => effect),
+      ['allow', 'depends', 'depends'],
+    )
+    assert.match(row?.cells[2]?.because ?? '', /GET \/x\/any-other: deny, .*; GET \/x\/public\/any-other: allow/)
+  })
+
+  test('leave to a more specific route what it is for', () => {
+    const rules = [
+      { path: '/orders/export', allow: denyAll() },
+      { path: '/**', allow: authenticated() },
+    ]
+    const routes = [{ method: 'GET', path: '/orders/:id' }, { path: '/orders/export' }]
+
+    assert.equal(effectsOf(createMatrix(rules, { routes }))['any other workload of saas.example'], 'allow deny')
+  })
+
+  test('include what over three hundred patterns have in common', () => {
+    const patterns = Array.from({ length: 310 }, (_, index) => ({ path: `/p${index}/*`, allow: authenticated() }))
+    const { routes, rows } = createMatrix([{ path: '/*/secret', allow: denyAll() }, ...patterns])
+    const column = routes.findIndex(({ path }) => path === '/p5/secret')
+
+    assert.equal(rows[0]?.cells[column]?.effect, 'deny')
+  })
+
+  test('are refused if wildcards overlap in too many places', () => {
+    const rules = Array.from({ length: 14 }, (_, index) => ({
+      path: `/${Array.from({ length: 14 }, (__, place) => (place === index ? 'a' : '*')).join('/')}`,
+      allow: authenticated(),
+    }))
+
+    assert.throws(() => createMatrix(rules), { code: 'option_invalid' })
   })
 
   test('are refused if there are too many to read', () => {

@@ -143,6 +143,39 @@ test('every request gets what its cell says', () => {
   for (const [effect, count] of Object.entries(counts)) assert.ok(count > 50, `${count} times ${effect}`)
 })
 
+test('every request for a route that was asked for gets what its cell says', () => {
+  const counts = { allow: 0, deny: 0, depends: 0 }
+  fc.assert(
+    fc.property(
+      fc.array(rule, { minLength: 1, maxLength: 4 }),
+      fc.array(anyPolicy, { maxLength: 1 }),
+      fc.record({ path: pattern, method }, { requiredKeys: ['path'] }),
+      fc.array(fc.tuple(caller, method, literal), { minLength: 60, maxLength: 60 }),
+      (rules, policies, route, requests) => {
+        const layers = compile(rules, policies)
+        if (layers === undefined) return
+        const matrix = createAccessMatrix({ layers, callers: possible, principalOf, routes: [route] })
+        for (const [spiffeId, asked, path] of requests) {
+          if (!isOfPattern(route.path, path) || asked !== (route.method ?? asked)) continue
+          const cell = findCell(matrix, spiffeId, asked, path)
+          counts[cell.effect] += 1
+          const { effect } = decideLayers(layers, {
+            principal: principalOf(spiffeId),
+            method: asked,
+            target: targetOf(path),
+            semantics: exactSemantics,
+            message: { headers: {} },
+          })
+          if (cell.effect !== 'depends')
+            assert.equal(effect, cell.effect, `${spiffeId} ${asked} ${path}: ${cell.because}`)
+        }
+      },
+    ),
+    { numRuns: scale(1000, 20_000) },
+  )
+  for (const [effect, count] of Object.entries(counts)) assert.ok(count > 50, `${count} times ${effect}`)
+})
+
 function principalOf(spiffeId: string): Principal {
   return createHypotheticalPrincipal(SpiffeId.parse(spiffeId), policy)
 }

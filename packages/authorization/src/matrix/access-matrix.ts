@@ -96,7 +96,7 @@ export function createAccessMatrix(options: AccessMatrixOptions): AccessMatrix {
   const { semantics = exactSemantics, isPermissive = false, hasAuthorizer = false, revision, log } = options
   const columns = listColumns(options)
   const callers = listRows({ ...options, isPermissive })
-  refuseTooLarge(callers.length, columns.length)
+  refuseTooLarge(callers.length, columns)
   const decider = new CellDecider({ ...options, semantics, hasAuthorizer })
   const usage = log === undefined ? undefined : new MatrixUsage(columns, log)
   return Object.freeze({
@@ -108,11 +108,12 @@ export function createAccessMatrix(options: AccessMatrixOptions): AccessMatrix {
 
 const mostCells = 2_000_000
 
-function refuseTooLarge(rows: number, columns: number): void {
-  if (rows * columns <= mostCells) return
+function refuseTooLarge(rows: number, columns: readonly MatrixColumn[]): void {
+  const requests = columns.reduce((sum, { others }) => sum + 1 + others.length, 0)
+  if (rows * requests <= mostCells) return
   throw new ConfigurationError(
     'option_invalid',
-    `accessMatrix: found ${rows} callers and ${columns} routes, expected at most ${mostCells} cells; list the routes of interest`,
+    `accessMatrix: found ${rows} callers and ${requests} routes, expected at most ${mostCells} cells; list the routes of interest`,
   )
 }
 
@@ -123,11 +124,31 @@ function createRow(
   usage: MatrixUsage | undefined,
 ): MatrixRow {
   const cells = columns.map((column) => {
-    const { route, allow } = column
-    const cell = decider.decide({ principal, ...route.example, allow })
+    const cell = decideColumn(column, principal, decider)
     if (usage === undefined || cell.effect === 'deny') return cell
     const isUsed = usage.isUsed(kind, name, column, cell.rule)
     return isUsed === undefined ? cell : Object.freeze({ ...cell, isUsed })
   })
   return Object.freeze({ caller: name, kind, ...(example !== undefined && { example }), cells: Object.freeze(cells) })
+}
+
+/** Decides the example of a column, and whether the column has paths that are decided differently. */
+function decideColumn(
+  { route, allow, others }: MatrixColumn,
+  principal: MatrixCaller['principal'],
+  decider: CellDecider,
+): MatrixCell {
+  const cell = decider.decide({ principal, ...route.example, allow })
+  if (cell.effect === 'depends') return cell
+  for (const example of others) {
+    const other = decider.decide({ principal, ...example, allow })
+    if (other.effect === cell.effect) continue
+    const because = `the path or method: ${describeCell(route.example, cell)}; ${describeCell(example, other)}`
+    return Object.freeze({ ...cell, effect: 'depends', because })
+  }
+  return cell
+}
+
+function describeCell({ method, path }: MatrixRoute['example'], { effect, because }: MatrixCell): string {
+  return `${method} ${path}: ${effect}, ${because}`
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '@countersign/spiffe/id'
 import { type CallerSet, intersect as intersectSets } from '../possible-callers.ts'
 
 /*
@@ -17,14 +18,17 @@ export function formatPath({ segments, rest }: CallerSet): string {
 /**
  * Returns the sets without duplicates, and what each two of them have in common: with a wildcard in different places,
  * both match members that may be decided differently from the others. The more specific sets come first.
+ *
+ * @throws {ConfigurationError} `option_invalid` if that is too much, because a set left out would have no cell
  */
 export function closeSets(sets: Iterable<CallerSet>): readonly CallerSet[] {
   const known = new Map<string, CallerSet>()
   for (const set of sets) known.set(keyOf(set), set)
   const wildcards = [...known.values()].filter((set) => !isLiteral(set))
+  const mostWildcards = wildcards.length + mostAdded
   // The list grows while it is walked.
   for (const [index, one] of wildcards.entries()) {
-    if (wildcards.length > mostWildcards) break
+    if (wildcards.length > mostWildcards) refuseTooMany()
     for (const other of wildcards.slice(0, index)) {
       const both = intersect(one, other)
       if (both === undefined || known.has(keyOf(both))) continue
@@ -35,8 +39,15 @@ export function closeSets(sets: Iterable<CallerSet>): readonly CallerSet[] {
   return [...known.values()].toSorted(compareSpecificity)
 }
 
-/** Beyond this number, intersections would multiply without adding to a table that is still read by people. */
-const mostWildcards = 300
+/** Intersections of intersections can multiply. */
+const mostAdded = 2000
+
+function refuseTooMany(): never {
+  throw new ConfigurationError(
+    'option_invalid',
+    `accessMatrix: found wildcards that overlap in over ${mostAdded} places, expected fewer; list the routes of interest, or write patterns with fewer wildcards`,
+  )
+}
 
 /**
  * Returns a member of a set that is in none of the more specific sets, or undefined if they cover it. Wildcards become

@@ -6,7 +6,7 @@ import type { Layers } from '../policy/decide-policies.ts'
 import type { PolicyTo } from '../policy/policy.ts'
 import { commonMethods } from '../target.ts'
 import type { AskedRoute, MatrixRoute } from './access-matrix.ts'
-import { closeSets, formatPath, intersect, pickExample } from './example-set.ts'
+import { closeSets, compareSpecificity, formatPath, intersect, pickExample } from './example-set.ts'
 import { findUnseen } from './find-unseen.ts'
 
 /** A column of the matrix, before its cells are decided. */
@@ -17,6 +17,11 @@ export interface MatrixColumn {
   /** Undefined if the column stands for every method that has no other. GET includes HEAD. */
   readonly methods: ReadonlySet<string> | undefined
   readonly allow: CompiledRequirement | undefined
+  /**
+   * Requests of the column that rules or policies may decide differently from its example, because it was asked for and
+   * has no more specific columns beside it.
+   */
+  readonly others: readonly MatrixRoute['example'][]
 }
 
 /** Where columns come from. */
@@ -34,7 +39,10 @@ export interface ColumnSources {
 export function listColumns({ layers, routes }: ColumnSources): readonly MatrixColumn[] {
   const named = listNamedPaths(layers)
   const unseen = findUnseen(layers)
-  if (routes !== undefined) return routes.flatMap((route) => createAskedColumns(route, named, unseen))
+  if (routes !== undefined) {
+    const asked = routes.flatMap((route) => createAskedColumns(route, named, unseen))
+    return asked.map((each) => withOthers(each, asked))
+  }
   refuseTooMany(named.length)
   const sets = closeSets([...named.map(({ set }) => set), everyPath])
   const ordered = sets.toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1))
@@ -99,12 +107,54 @@ function createAskedColumns(
   { method, path, allow }: AskedRoute,
   named: readonly NamedPath[],
   unseen: string,
-): readonly MatrixColumn[] {
+): readonly AskedColumn[] {
   const text = path.replaceAll(/\/:[^/]+/g, '/*')
   const set = toSet(parsePathPattern(text, 'accessMatrix: routes: path'))
-  const segments = pickExample(set, [], unseen) ?? []
-  if (method === undefined) return createColumns({ set, segments, named, allow, shown: path })
-  return [createColumn({ set, segments, allow, shown: path }, method, new Set([method]))]
+  const sets = closeSets([set, ...named.flatMap((each) => intersect(each.set, set) ?? [])])
+  const segments = pickExample(set, sets, unseen) ?? pickExample(set, [], unseen) ?? []
+  const place = { set, segments, allow, shown: path }
+  const columns =
+    method === undefined
+      ? createColumns({ ...place, named })
+      : [createColumn(place, method, new Set([method]))]
+  const inner = sets.map((each) => pickExample(each, sets, unseen)).filter((each) => each !== undefined)
+  const told = columns.flatMap((column) => [...(column.methods ?? [])])
+  return columns.map((column) => {
+    const { method: own } = column.route.example
+    const further = column.methods === undefined ? listMethods(named, set).filter((each) => !told.includes(each)) : []
+    const others = [own, ...further].flatMap((each) => inner.map((one) => ({ method: each, segments: one })))
+    return { column, others }
+  })
+}
+
+/** A column that was asked for, and requests that it may stand for besides its example. */
+interface AskedColumn {
+  readonly column: MatrixColumn
+  readonly others: readonly { readonly method: string; readonly segments: readonly string[] }[]
+}
+
+/** Leaves out the requests that belong to a more specific column. */
+function withOthers({ column, others }: AskedColumn, asked: readonly AskedColumn[]): MatrixColumn {
+  const inner = asked.filter(({ column: { set } }) => compareSpecificity(set, column.set) < 0)
+  const own = others.filter(({ method, segments }) => {
+    const literal = { trustDomain: '', segments, rest: false }
+    return !inner.some(
+      ({ column: { set, methods, route } }) =>
+        (methods?.has(method) ?? route.method === '*') && intersect(set, literal) !== undefined,
+    )
+  })
+  return { ...column, others: own.map(({ method, segments }) => createExample(method, segments)) }
+}
+
+/** Returns the methods that rules and policies tell apart anywhere in a set of paths. */
+function listMethods(named: readonly NamedPath[], set: CallerSet): readonly string[] {
+  const here = named.filter((each) => intersect(each.set, set) !== undefined)
+  return [...new Set(here.flatMap(({ methods }) => [...(methods ?? [])].flatMap(withHead)))].toSorted()
+}
+
+function createExample(method: string, segments: readonly string[]): MatrixRoute['example'] {
+  // Patterns are written decoded, and never contain a character that `encodeURI` leaves and a target cannot have.
+  return Object.freeze({ method, path: encodeURI(`/${segments.join('/')}`) })
 }
 
 interface ColumnPath {
@@ -140,13 +190,11 @@ function createColumn(
   method: string,
   methods: ReadonlySet<string> | undefined,
 ): MatrixColumn {
-  // Patterns are written decoded, and never contain a character that `encodeURI` leaves and a target cannot have.
-  const path = encodeURI(`/${segments.join('/')}`)
   const pattern = { path: formatPath({ ...set, rest: false }), rest: set.rest }
   const route = Object.freeze({
     method: methods === undefined ? '*' : method,
     path: shown,
-    example: Object.freeze({ method, path }),
+    example: createExample(method, segments),
   })
-  return { route, pattern, set, methods, allow }
+  return { route, pattern, set, methods, allow, others: [] }
 }
