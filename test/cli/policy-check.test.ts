@@ -97,6 +97,18 @@ describe('policy convert', () => {
     assert.deepEqual(parseOutput(output), { version: 1, policies: [{ name: 'a', action: 'DENY' }] })
   })
 
+  test('writes invisible characters so that the document has them', async (t) => {
+    const policies = String.raw`export const policies = [{ name: 'a\u200bb', action: 'DENY', to: [{ paths: ['/a\u00adb'] }] }]`
+    const path = writeFiles(t, { 'policies.mjs': policies })
+    const { output } = await runPolicy('convert', path('policies.mjs'))
+    const written = writeFiles(t, { 'x.yaml': output })
+    const checked = await runPolicy('check', written('x.yaml'), '--json')
+
+    assert.doesNotMatch(output, /[^ -~\n]/)
+    assert.match(checked.output, /"policy":"a\\u200bb"/)
+    assert.match(checked.output, /'\/a\\u00adb' does not match/)
+  })
+
   test('exits with 1 for what exists only in code', async (t) => {
     const path = writeFiles(t, { 'rules.mjs': "export const rules = [{ path: '/x', allow: { perRoute: true } }]\n" })
     const { exitCode, output, errors } = await runCommand(['policy', 'convert', path('rules.mjs')])

@@ -91,6 +91,25 @@ describe('policy diff', () => {
     assert.match(errors, /^1 kinds of requests were decided otherwise than by the old documents/)
   })
 
+  test('counts what cannot be simulated, and goes on', async (t) => {
+    const path = writeFiles(t, { 'old.yaml': billing })
+    const log = [
+      logLine({ principal: 'CN=web' }),
+      logLine({ principal: 'CN=web', credential: 'x509-subject' }),
+      logLine({ credential: 'of-a-later-version' }),
+      logLine(),
+    ].join('')
+    const args = ['diff', path('old.yaml'), path('old.yaml'), ...service, '--log', '-']
+    const { exitCode, output, errors } = await runPolicyOn(log, ...args)
+
+    assert.match(output, /^0 of 1 kinds of requests change/)
+    assert.equal(
+      errors,
+      'not considered: 3 lines whose caller or path is not recorded, or cannot be simulated\n',
+    )
+    assert.equal(exitCode, 0)
+  })
+
   test('exits with 2 without a log, and for a document that is not valid', async (t) => {
     const path = writeFiles(t, { 'old.yaml': billing, 'bad.yaml': 'version: 1\n' })
     const missing = await runPolicy('diff', path('old.yaml'), path('old.yaml'), ...service)
@@ -179,6 +198,12 @@ describe('policy test', () => {
     'a row without a path': '- { caller: anonymous, method: GET, expect: deny }',
     'headers that are a list': '- { caller: anonymous, method: GET, path: /, expect: deny, headers: [x] }',
     'a port that is text': "- { caller: anonymous, method: GET, path: /, expect: deny, port: 'x' }",
+    'a port that is no port': '- { caller: anonymous, method: GET, path: /, expect: deny, port: 65536 }',
+    'a header twice': '- { caller: anonymous, method: GET, path: /, expect: deny, headers: { X-A: b, x-a: c } }',
+    'a status that is text': "- { caller: anonymous, method: GET, path: /, expect: deny, status: '401' }",
+    'a policy that is a number': '- { caller: anonymous, method: GET, path: /, expect: deny, policy: 1 }',
+    'a method in lower case': '- { caller: anonymous, method: get, path: /, expect: deny }',
+    'a path without a slash': '- { caller: anonymous, method: GET, path: billing/1, expect: deny }',
     'a rule that is a list': '- { caller: anonymous, method: GET, path: /, expect: deny, rule: [0] }',
     'an empty table': '[]',
     'a mapping': 'rows: []',

@@ -43,7 +43,7 @@ describe('policy matrix', () => {
 
     assert.match(output, /^1 +GET +\/invoices\n2 +GET +\/payments\/:id\n/)
     assert.match(output, /^spiffe:\S+\/web +\+ +o$/m)
-    assert.equal(errors, 'not considered: 1 lines whose caller or path is not recorded\n')
+    assert.equal(errors, 'not considered: 1 lines whose caller or path is not recorded, or cannot be simulated\n')
   })
 
   for (const [what, files, options] of [

@@ -32,6 +32,7 @@ export function parseTable({ value, placeOf }: PlacedValue): readonly TableRow[]
 
 const asked = ['caller', 'method', 'path', 'credential', 'headers', 'host', 'port', 'address']
 const compared = ['rule', 'policy', 'reason', 'status']
+const numbers: ReadonlySet<string> = new Set(['rule', 'status'])
 
 function parseRow(row: unknown): Omit<TableRow, 'place'> {
   const fields = parseOptions(row, [...asked, 'expect', ...compared], 'row')
@@ -41,21 +42,22 @@ function parseRow(row: unknown): Omit<TableRow, 'place'> {
   for (const name of compared) {
     const value = fields[name]
     if (value === undefined) continue
-    if (typeof value !== 'string' && typeof value !== 'number') refuseValue(name, value, 'text or a number')
-    expected[name] = value
+    // A value of the other type would never be equal, and look equal in the report.
+    expected[name] = numbers.has(name) ? parseWhole(name, value, 'a number') : parseText(name, value)
   }
   return {
     question: {
       caller: caller === null ? null : parseCaller(parseText('caller', caller)),
-      method: parseText('method', fields['method']),
-      path: parseText('path', fields['path']),
+      // Any other is denied in any case, so that a misspelled row would pass whatever the documents say.
+      method: parseForm('method', fields['method'], /^[A-Z][A-Z-]*$/, "a method in upper case, such as 'GET'"),
+      path: parseForm('path', fields['path'], /^\//, "a path that begins with '/'"),
       // A row is a whole request, so a header that it does not have is absent and not unknown.
       headers: headers === undefined ? {} : parseHeaders(headers),
       ...(credential !== undefined && {
         credential: parseCredential('credential', parseText('credential', credential)),
       }),
       ...(host !== undefined && { host: parseText('host', host) }),
-      ...(typeof port === 'number' ? { port } : port === undefined ? {} : refuseValue('port', port, 'a number')),
+      ...(port !== undefined && { port: parseWhole('port', port, 'a port such as 8443', 65_535) }),
       ...(address !== undefined && { socketAddress: parseText('address', address) }),
     },
     expect: Object.freeze(expected),
@@ -66,12 +68,27 @@ function parseText(name: string, value: unknown): string {
   return typeof value === 'string' ? value : refuseValue(name, value, 'text')
 }
 
+function parseForm(name: string, value: unknown, form: RegExp, expected: string): string {
+  const text = parseText(name, value)
+  return form.test(text) ? text : refuseValue(name, text, expected)
+}
+
+function parseWhole(name: string, value: unknown, expected: string, most = Number.MAX_SAFE_INTEGER): number {
+  const isWhole = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
+  return isWhole ? value : refuseValue(name, value, expected)
+}
+
 function parseHeaders(input: unknown): Readonly<Record<string, readonly string[]>> {
   if (!isRecord(input)) refuseValue('headers', input, 'names and values')
-  return Object.fromEntries(
-    Object.entries(input).map(([name, value]) => {
-      const lines: readonly unknown[] = Array.isArray(value) ? value : [value]
-      return [name.toLowerCase(), lines.map((line) => parseText(`headers.${name}`, line))]
-    }),
-  )
+  const headers = new Map<string, readonly string[]>()
+  for (const [name, value] of Object.entries(input)) {
+    const lower = name.toLowerCase()
+    if (headers.has(lower)) refuseValue('headers', name, 'each name once; write several lines as a list')
+    const lines: readonly unknown[] = Array.isArray(value) ? value : [value]
+    headers.set(
+      lower,
+      lines.map((line) => parseText(`headers.${name}`, line)),
+    )
+  }
+  return Object.fromEntries(headers)
 }

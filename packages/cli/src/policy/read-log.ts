@@ -1,4 +1,4 @@
-import { ConfigurationError, type CredentialKind } from '@countersign/core'
+import { ConfigurationError, type CredentialKind, SpiffeId } from '@countersign/core'
 import { type DecisionLine, readDecisionLog } from '@countersign/core/decision-log'
 import { describeThrown } from '@countersign/spiffe/options'
 import type { Context } from '../context.ts'
@@ -55,23 +55,35 @@ export async function readLog(place: string, { input }: Context): Promise<ReadLo
   }
   const gaps = [
     describeGap(unreadable, 'lines that are cut or not of a decision log'),
-    describeGap(unknown, 'lines whose caller or path is not recorded'),
+    describeGap(unknown, 'lines whose caller or path is not recorded, or cannot be simulated'),
     describeGap(lost, 'decisions that the log lost'),
   ]
   return { decisions: [...decisions.values()], gaps: gaps.flat() }
 }
 
-// A denial without a caller says nothing about rules: its credential was refused.
-function isUnknown({ pathState, path, principal, effect, reason }: DecisionLine): boolean {
+// A denial without a caller says nothing about rules: its credential was refused. Callers that are not workloads, and
+// kinds of credentials that this version does not know, cannot be simulated.
+function isUnknown({ pathState, path, principal, credential, effect, reason }: DecisionLine): boolean {
   if (pathState !== undefined || !path.startsWith('/')) return true
+  if (credential !== undefined && !credentials.some((kind) => kind === credential)) return true
+  if (principal !== null && !isSpiffeId(principal)) return true
   return principal === null && effect === 'deny' && reason !== 'unauthenticated'
+}
+
+function isSpiffeId(text: string): boolean {
+  try {
+    SpiffeId.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function describeGap(number: number, what: string): readonly string[] {
   return number === 0 ? [] : [`not considered: ${number} ${what}`]
 }
 
-const credentials: readonly CredentialKind[] = ['x509-svid', 'x509-subject', 'forwarded', 'asserted', 'jwt-svid']
+const credentials: readonly CredentialKind[] = ['x509-svid', 'forwarded', 'asserted', 'jwt-svid']
 
 function count(decisions: Map<string, LoggedDecision>, line: DecisionLine): void {
   const { principal: caller, method, path, effect, wouldBe, rule, revision, sampled } = line
