@@ -114,9 +114,7 @@ function createAskedColumns(
   const segments = pickExample(set, sets, unseen) ?? pickExample(set, [], unseen) ?? []
   const place = { set, segments, allow, shown: path }
   const columns =
-    method === undefined
-      ? createColumns({ ...place, named })
-      : [createColumn(place, method, new Set([method]))]
+    method === undefined ? createColumns({ ...place, named }) : [createColumn(place, method, new Set([method]))]
   const inner = sets.map((each) => pickExample(each, sets, unseen)).filter((each) => each !== undefined)
   const told = columns.flatMap((column) => [...(column.methods ?? [])])
   return columns.map((column) => {
