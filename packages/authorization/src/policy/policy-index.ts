@@ -30,6 +30,7 @@ export class PolicyIndex {
   // For all kinds together, because a lookup among many paths takes most of the time of a decision.
   readonly #found: BoundedCache<Found>
   readonly #semantics: PathSemantics
+  #room = mostInAll
 
   /** Paths are cached in `memory`. */
   constructor(semantics: PathSemantics, memory: CacheMemory) {
@@ -40,7 +41,7 @@ export class PolicyIndex {
   /** Adds a policy. Policies are added in order, and before the first request. */
   add(policy: CompiledPolicy): void {
     const tree = this.#trees[kindOf(policy)]
-    for (const { patterns, keys, keyTests, tests } of listCombinations(policy)) {
+    for (const { patterns, keys, keyTests, tests } of this.#listCombinations(policy)) {
       const further = tests.map(({ test }) => test)
       const unkeyed = { policy, tests: [...keyTests.map(({ test }) => test), ...further] }
       const added = { keys, candidate: { policy, tests: further }, unkeyed }
@@ -73,6 +74,38 @@ export class PolicyIndex {
       allow: share(allow.findAll(path)),
       breakGlass: share(breakGlass.findAll(path)),
     }
+  }
+
+  // Each entry of `from` is combined with each of `to`. With very many combinations only one side is looked up, so that
+  // the index stays in proportion to the policies.
+  #listCombinations({ tests: { from = [any], to = [any], conditions } }: CompiledPolicy): readonly Combination[] {
+    const keys = count(from.map((entry) => entry.keys))
+    const patterns = count(to.map((entry) => entry.patterns))
+    const isSmall = keys * patterns <= 2 * (keys + patterns)
+    if (keys * patterns > mostCombinations || (!isSmall && keys * patterns > this.#room)) {
+      return keys >= patterns
+        ? from.map((entry) => ({
+            patterns: undefined,
+            keys: entry.keys,
+            keyTests: entry.keyTests,
+            tests: [...entry.furtherTests, matchOne(to), ...conditions],
+          }))
+        : to.map((entry) => ({
+            patterns: entry.patterns,
+            keys: undefined,
+            keyTests: [],
+            tests: [...entry.furtherTests, matchOne(from), ...conditions],
+          }))
+    }
+    if (!isSmall) this.#room -= keys * patterns
+    return from.flatMap((caller) =>
+      to.map((operation) => ({
+        patterns: operation.patterns,
+        keys: caller.keys,
+        keyTests: caller.keyTests,
+        tests: [...caller.furtherTests, ...operation.furtherTests, ...conditions],
+      })),
+    )
   }
 }
 
@@ -107,37 +140,11 @@ interface Combination {
   readonly tests: readonly FieldTest[]
 }
 
-// Each entry of `from` is combined with each of `to`. With very many combinations only one side is looked up, so that
-// the index stays in proportion to the policies.
-function listCombinations({ tests: { from = [any], to = [any], conditions } }: CompiledPolicy): readonly Combination[] {
-  const keys = count(from.map((entry) => entry.keys))
-  const patterns = count(to.map((entry) => entry.patterns))
-  if (keys * patterns > mostCombinations) {
-    return keys >= patterns
-      ? from.map((entry) => ({
-          patterns: undefined,
-          keys: entry.keys,
-          keyTests: entry.keyTests,
-          tests: [...entry.furtherTests, matchOne(to), ...conditions],
-        }))
-      : to.map((entry) => ({
-          patterns: entry.patterns,
-          keys: undefined,
-          keyTests: [],
-          tests: [...entry.furtherTests, matchOne(from), ...conditions],
-        }))
-  }
-  return from.flatMap((caller) =>
-    to.map((operation) => ({
-      patterns: operation.patterns,
-      keys: caller.keys,
-      keyTests: caller.keyTests,
-      tests: [...caller.furtherTests, ...operation.furtherTests, ...conditions],
-    })),
-  )
-}
-
+/** Of one policy. */
 const mostCombinations = 1024
+/** Of all policies together, apart from small ones. Each combination takes about 150 bytes. */
+const mostInAll = 200_000
+
 const any = { keys: undefined, keyTests: [], patterns: undefined, tests: [], furtherTests: [] }
 
 function count(lists: readonly (readonly unknown[] | undefined)[]): number {
