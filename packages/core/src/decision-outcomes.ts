@@ -210,8 +210,10 @@ export class DecisionOutcomes {
    * enforced for anonymous callers, so that an audit opens nothing to them.
    */
   findAudited(decided: DecidedRequest): Denial | undefined {
-    const { revision } = decided
-    if (!revision.hasAudited || revision.current() === revision.full) return undefined
+    const { principal, revision } = decided
+    if (!revision.hasAudited) return undefined
+    // An audit may have ended while the request waited for the authorizer. It must not open anything to anonymous callers.
+    if (principal !== null && revision.current() === revision.full) return undefined
     const ruling = decideLayers(revision.full, decided)
     const decision = ruling.effect === 'deny' ? ruling : decideRoute(revision.full.rules, ruling, decided)
     return decision.effect === 'deny' ? decision : undefined
