@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { authenticated, createReplaceablePolicies, hasAuthority, type Rule } from '@countersign/core'
+import { authenticated, createReplaceablePolicies, hasAuthority, permitAll, type Rule } from '@countersign/core'
 import { inAnHour, start, until } from './policy-service.ts'
 
 /** What an audit opens is reported, at the start and after each update. */
@@ -59,4 +59,28 @@ test('reports thousands of audits without delaying requests, until another revis
   const reported = count()
   for (let times = 0; times < 50; times += 1) await turn()
   assert.equal(count(), reported)
+})
+
+test('what an update opens to anonymous callers in permissive mode is reported, like what is open at the start', async (context) => {
+  const policies = createReplaceablePolicies({ rules: [everywhere], revision: 'r1' })
+  const { events, running } = await start(context, { policies, permissive: { until: inAnHour() } })
+  const load = async (rules: readonly Rule[], revision: string): Promise<void> => {
+    policies.replace({ rules, revision })
+    await until(() => events.some((event) => event.type === 'policy' && event.revision === revision))
+  }
+  const reported = (): readonly unknown[] =>
+    events.flatMap((event) => (event.type === 'mode' && event.mode === 'permissive' ? [event.routes] : []))
+  assert.deepEqual(reported(), [[]])
+  await using stranger = running.as(null)
+  assert.equal((await stranger.fetch('/open')).status, 401)
+
+  const open: Rule = { path: '/open', allow: permitAll() }
+  await load([open, everywhere], 'r2')
+  assert.equal((await stranger.fetch('/open')).status, 200)
+  assert.deepEqual(reported(), [[], ['rules[0] (/open)']])
+  await load([open, getOnly, everywhere], 'r3')
+  await load([everywhere], 'r4')
+  assert.equal(reported().length, 2)
+  await load([open, everywhere], 'r5')
+  assert.equal(reported().length, 3)
 })

@@ -65,7 +65,7 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
     report({ type: 'policy', at: Date.now(), ...change })
     if (change.outcome !== 'loaded') return
     outcomes.refresh()
-    modes.restartAudits()
+    modes.followRevision()
   })
   const ownExpiry = new OwnExpiry((expiring) => {
     report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring })

@@ -42,6 +42,8 @@ export class Modes {
   // The same for the audits of rules and policies, which another revision replaces.
   #auditTimers = new Set<() => void>()
   readonly #routes = new Set<string>()
+  /** What was reported last as open to anonymous callers. */
+  #reported: readonly string[] = []
   /** The modes whose end was reported. */
   readonly #ended = new Set<string>()
   #isStarted = false
@@ -109,10 +111,15 @@ export class Modes {
     for (const _ of this.#followAudits(isFirst));
   }
 
-  /** Reports the audits of rules and policies of another revision. Call it when that revision decides. */
-  restartAudits(): void {
+  /**
+   * Reports the audits of another revision, and in permissive mode what it opens to anonymous callers. Call it when that
+   * revision decides.
+   */
+  followRevision(): void {
     this.#stopAudits()
-    if (this.#isStarted) void runInTurns(this.#followAudits(true), turns)
+    if (!this.#isStarted) return
+    this.#reportOpened()
+    void runInTurns(this.#followAudits(true), turns)
   }
 
   /** Cancels the timers. Call it when the last server has closed. */
@@ -120,6 +127,17 @@ export class Modes {
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
     this.#stopAudits()
+  }
+
+  #reportOpened(): void {
+    const at = Date.now()
+    if (!this.isPermissive(at)) return
+    const before = new Set(this.#reported)
+    const routes = this.#listAnonymous()
+    if (routes.every((route) => before.has(route))) return
+    const until = this.permissiveUntil
+    const detail = `permissive mode lasts until ${new Date(until).toISOString()}; after an update of the policies, callers without a certificate reach other routes`
+    this.#parts.report({ type: 'mode', mode: 'permissive', outcome: 'started', at, until, routes, detail })
   }
 
   #stopAudits(): void {
@@ -194,7 +212,8 @@ export class Modes {
     const rules = this.#parts.revisions.latest.full.rules.rules
       .filter(({ allow }) => allow.admitsAnonymous)
       .map(describeRule)
-    return [...rules, ...this.#routes]
+    this.#reported = [...rules, ...this.#routes]
+    return this.#reported
   }
 
   // The application's function must not be able to fail a request that was allowed.
