@@ -60,7 +60,7 @@ const changes: readonly (readonly [
   life?: number,
 ])[] = [
   ['nothing changes', () => undefined, [200, 200, 200]],
-  ['the time of the call is up', (_started, pass) => pass(60_000), [503, 503, 503]],
+  ['the call timed out', (_started, pass) => pass(60_000), [503, 503, 503]],
   ['all that proves them, and permissive mode, end', (_started, pass) => pass(45_000), [403, 401, 401], 40_000],
   ['the bundle of the token changes', ({ bundles }) => bundles.replace('saas.example', nextSigner), [200, 401, 200]],
   [

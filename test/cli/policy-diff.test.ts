@@ -32,7 +32,7 @@ describe('policy diff', () => {
     const args = ['policy', 'diff', path('old.yaml'), path('new.yaml'), ...service, '--log', path('log.jsonl')]
     const { exitCode, output, errors } = await runCommand(args)
 
-    assert.equal(errors, 'not considered: 1 decisions that the log lost\n')
+    assert.equal(errors, 'not considered: 1 decisions that the log dropped\n')
     assert.equal(exitCode, 1)
     assert.match(output, /^2 of 3 kinds of requests change; 1 that were allowed are denied or may be\n/)
     assert.match(output, /^allow -> deny +100 +spiffe:\S+\/core-api +GET +\/billing\/1 +authority_missing/m)
@@ -88,7 +88,7 @@ describe('policy diff', () => {
     )
 
     assert.equal(exitCode, 0)
-    assert.match(errors, /^1 kinds of requests were decided otherwise than by the old documents/)
+    assert.match(errors, /^1 kinds of requests were decided differently than by the old documents/)
   })
 
   test('counts what cannot be simulated, and goes on', async (t) => {

@@ -27,7 +27,7 @@ export interface ExplainedRequest extends Omit<DecisionRequest, 'target' | 'mess
   readonly headers?: RequestHeaders
   /** What is known about how the caller is authenticated. Default: what `principal` shows. */
   readonly authentication?: ExplainedAuthentication
-  /** The name of the guard's authorizer, which is not asked for an explanation. Default: the guard has none. */
+  /** The name of the guard's authorizer, which explanations do not call. Default: the guard has none. */
   readonly authorizer?: string | undefined
 }
 
@@ -36,7 +36,7 @@ export interface ExplainedAuthentication {
   readonly because: string
   /** Set if the request is denied because of its credential. */
   readonly denial?: Denial
-  /** Sets what an anonymous caller receives: a denial with a challenge. Default: the denial as it is. */
+  /** Adds a challenge to the denial of an anonymous caller. Default: the denial is unchanged. */
   readonly challenge?: (denial: Denial) => Denial
 }
 
@@ -103,7 +103,7 @@ export function explainDecision(question: ExplainRequest): Explanation {
 
 type Explain = (decision: Decision, asked: readonly ExplainedLayer[]) => Explanation
 
-/** Creates the function that adds the layers that were not asked. */
+/** Creates the function that adds the layers that were not evaluated. */
 function createExplain(hasPolicies: boolean, authorizer: string | undefined): Explain {
   const order: readonly ExplainedLayer['layer'][] = [
     'target',

@@ -1,4 +1,4 @@
-/** How long work is divided, so that requests are answered in between. */
+/** How to divide long work, so that requests are answered in between. */
 export interface Turns {
   /** Returns the time in milliseconds, from any origin: `() => performance.now()`. */
   readonly now: () => number
@@ -18,7 +18,7 @@ export async function runInTurns<Result>(steps: Iterator<unknown, Result>, { now
   }
 }
 
-/** Milliseconds. A turn also ends late: by one step, and by a collection of garbage. */
+/** Milliseconds. A turn can take longer: by one step, and by a garbage collection. */
 const turn = 3
 
 /** Runs all steps at once and returns their result. */

@@ -113,8 +113,8 @@ export class AdapterGuard implements Guard {
    *
    * Returns the principal of an allowed request, null for an anonymous caller that is allowed, or a denial that is
    * already reported. A decision that an attached server made under the same routing is not made again. Never throws.
-   * Returns a promise only if verifying a token that was not seen before has to wait, or the authorizer does not answer
-   * at once. It is never rejected.
+   * Returns a promise only if a new token has to be verified, or the authorizer does not answer at once. It is never
+   * rejected.
    */
   admit(request: GuardedRequest, routing: RequestRouting = exactRouting): Verdict | Promise<Verdict> {
     const misuse = describeMisuse(request)

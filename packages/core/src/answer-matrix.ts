@@ -16,7 +16,7 @@ import type { Principal } from './principal/principal.ts'
 
 /** A route of the application, for `guard.accessMatrix`. */
 export interface MatrixQuestionRoute {
-  /** Default: each method that rules and policies tell apart. */
+  /** Default: each method that rules and policies distinguish. */
   readonly method?: string
   /** A path, or a pattern with `*`, `**` or parameters such as `:id`. */
   readonly path: string
@@ -24,7 +24,7 @@ export interface MatrixQuestionRoute {
   readonly allow?: Requirement | readonly string[]
 }
 
-/** What an access matrix shows. */
+/** Options of `guard.accessMatrix`. */
 export interface MatrixQuestion {
   /** Default: the paths and patterns of rules and policies, and any other path. */
   readonly routes?: readonly MatrixQuestionRoute[]
@@ -37,8 +37,8 @@ export interface MatrixQuestion {
 }
 
 /**
- * Returns who may call what, decided by the functions that decide real requests. The callers are hypothetical, and are
- * proven by the certificate of their connection.
+ * Returns who may call what, decided by the functions that decide real requests. The callers are hypothetical, and
+ * authenticate with the certificate of their connection.
  *
  * @throws {ConfigurationError} if the question is not valid, or the matrix would have over two million cells
  */
@@ -67,7 +67,7 @@ export function findDerivedCallers({ scope, callers, localTrustDomain, namespace
   return createPossibleWorkloads(scope.trustDomains, { localTrustDomain, namespaces }, callers.credentials)
 }
 
-// A log may have names of callers that this guard does not know.
+// A log may contain names that are not valid callers of this guard.
 function supposeOrNone(caller: string, options: ExplainOptions): Principal | undefined {
   try {
     return suppose(caller, options) ?? undefined

@@ -19,8 +19,8 @@ export interface AuthorizerParts {
 }
 
 /**
- * The last layer: asks the authorizer about requests that everything before it allows. Only an answer that allows, given
- * in time, leads to a handler. Nothing here throws, and no promise is rejected.
+ * The last layer: calls the authorizer for requests that all other layers allow. The handler only runs if an answer
+ * that allows arrives in time. Nothing here throws, and no promise is rejected.
  */
 export class AuthorizerLayer {
   readonly #authorizer: ParsedAuthorizer
@@ -33,7 +33,7 @@ export class AuthorizerLayer {
     this.#parts = parts
   }
 
-  /** Decides a request that its server allows, where no hook of the framework decides after it. */
+  /** Decides a request that the server allows, if no framework hook decides after it. */
   decideOnServer(
     request: GuardedRequest,
     decided: DecidedRequest,
@@ -52,7 +52,7 @@ export class AuthorizerLayer {
     })
   }
 
-  /** Decides a request that its server has admitted and its route allows. */
+  /** Decides a request that the server has admitted and the route allows. */
   resume(request: GuardedRequest, kept: Admission, routeName: string | undefined): Verdict | Promise<Verdict> {
     const { outcomes } = this.#parts
     const { decided, ruling: allowed, hasResponse: isPublishedAtClose } = kept.facts
@@ -70,7 +70,9 @@ export class AuthorizerLayer {
     })
   }
 
-  /** Decides a request of which everything was decided in a hook. `kept` is what its server decided, if it did. */
+  /**
+   * Decides a request whose other layers were all decided in a hook. `kept` is the server's decision, if there is one.
+   */
   decide(
     request: GuardedRequest,
     kept: Admission | undefined,
@@ -89,9 +91,9 @@ export class AuthorizerLayer {
     })
   }
 
-  /** Returns the denial of a connection without HTTP, which has nothing to ask about and cannot wait. */
+  /** Returns the denial of a connection without HTTP, which has no request to decide and cannot wait. */
   refuseConnection(): Denial {
-    return this.#createUnavailable('it decides about requests, and this connection carries no HTTP')
+    return this.#createUnavailable('it only decides HTTP requests, and this connection does not carry HTTP')
   }
 
   // Returns a promise if the answer has to be waited for. Audit mode never waits for authenticated callers.
@@ -101,7 +103,7 @@ export class AuthorizerLayer {
     const departure = watchDeparture(request)
     const settle = (verdict: AuthorizerVerdict): Verdict | Promise<Verdict> => {
       departure.stop()
-      // Nobody is left to answer, and the handler must not start. Not reported, because it is no decision.
+      // The caller is gone, so the handler must not start. Not reported, because nothing was decided.
       if (departure.signal.aborted) return this.#describe(verdict) ?? this.#createUnavailable('its caller disconnected')
       return this.#settle(asked, verdict)
     }
@@ -109,7 +111,7 @@ export class AuthorizerLayer {
     return verdict instanceof Promise ? verdict.then(settle) : settle(verdict)
   }
 
-  // While the authorizer was asked, the proof of the caller may have ended, or permissive mode.
+  // During the call, the caller's credential or permissive mode may have expired.
   #settle(asked: AllowedSoFar, verdict: AuthorizerVerdict): Verdict | Promise<Verdict> {
     const { request, decided } = asked
     const denial = this.#describe(verdict)
@@ -121,12 +123,12 @@ export class AuthorizerLayer {
     return this.#parts.outcomes.report(request, fault, decided.principal?.name, asked.findKept())
   }
 
-  // The handler starts at once. One decision is published, when both the answer and the end of the response are known.
+  // The handler starts at once. One decision is published, after both the answer and the end of the response.
   #audit(asked: AllowedSoFar): Verdict {
     const { request, decided, allowed, routeName, findKept } = asked
     const { outcomes } = this.#parts
     const before = findKept()
-    // Enforcement would not ask about a request that is denied before.
+    // With enforcement, the authorizer is not called for a request that an earlier layer denies.
     const isDenied = before?.wouldBe !== undefined || outcomes.findAudited(decided) !== undefined
     if (isDenied || asked.isPublishedAtClose) {
       const verdict = pass(asked)
@@ -143,7 +145,7 @@ export class AuthorizerLayer {
     return decided.principal
   }
 
-  // What a later hook objects to comes after the authorizer, and so does an answer about a rewritten target.
+  // A denial by a later hook comes after the authorizer, and so does an answer for a rewritten target.
   #awaitAnswer(kept: Admission, asked: Promise<Denial | undefined>): void {
     const { atClose, answer: earlier } = kept
     const answer = Promise.all([asked, earlier]).then(([denial]) => {
@@ -155,7 +157,7 @@ export class AuthorizerLayer {
     kept.answer = answer
   }
 
-  // In a turn of its own, because a function that answers at once may take long, too.
+  // In its own turn of the event loop, because a synchronous function may also take long.
   async #askLater(asked: AllowedSoFar): Promise<Denial | undefined> {
     const ask = this.#prepare(asked)
     await new Promise((resolve) => setImmediate(resolve))
@@ -166,7 +168,7 @@ export class AuthorizerLayer {
     return this.#prepare(asked)(departed)
   }
 
-  // Reads the request now, because a handler may change it.
+  // Read the request now, because a handler may change it.
   #prepare({
     request,
     decided,
@@ -175,7 +177,7 @@ export class AuthorizerLayer {
     const { rawHeaders } = request
     const facts = { principal, method, path: target.path, rawHeaders, revision: revision.revision }
     const question = createQuestion(facts, this.#authorizer.headers)
-    if (question === undefined) return () => createFailure('the path and the headers are too long to ask about')
+    if (question === undefined) return () => createFailure('the path and the headers are too long')
     return (departed) => this.#calls.ask(question, { generation, proxy: principal?.proxy?.name }, departed)
   }
 
@@ -193,7 +195,7 @@ export class AuthorizerLayer {
   }
 }
 
-/** A request that everything before the authorizer allows. */
+/** A request that all layers before the authorizer allow. */
 interface AllowedSoFar {
   readonly request: GuardedRequest
   readonly decided: DecidedRequest
@@ -207,7 +209,7 @@ interface AllowedSoFar {
   readonly findKept: () => Admission | undefined
 }
 
-// The hook of a framework does not ask again about the same method and target.
+// A framework hook does not call the authorizer again for the same method and target.
 function pass({ request, conclude, findKept }: AllowedSoFar): Verdict {
   const verdict = conclude(undefined)
   const kept = findKept()

@@ -14,12 +14,12 @@ export class BreakGlassReports {
     this.#report = report
   }
 
-  /** Notes a request that only this policy allowed, at `now` (epoch milliseconds). */
+  /** Records a request that only this policy allowed, at `now` (epoch milliseconds). */
   note({ name }: CompiledPolicy, principal: Principal, revision: string | undefined, now: number): void {
     const key = `${name}\n${principal.name}`
     const use = this.#uses.get(key) ?? { reportedAt: 0, requests: 0 }
     use.requests += 1
-    // Also after the clock was set back.
+    // Also true after the clock was set back.
     const isDue = Math.abs(now - use.reportedAt) >= interval
     if (!isDue) return
     const { requests } = use
@@ -29,7 +29,7 @@ export class BreakGlassReports {
     this.#uses.delete(key)
     this.#uses.set(key, use)
     if (this.#uses.size > most) this.#uses.delete(this.#uses.keys().next().value ?? '')
-    const detail = `${principal.name} uses the policy '${name}', which is for emergencies; find out who and why, and revoke its certificate when it is over`
+    const detail = `${principal.name} uses the policy '${name}', which is for emergencies; find out who uses it and why, and revoke the certificate when the emergency is over`
     this.#report(
       {
         type: 'policy',

@@ -1,8 +1,8 @@
 import { createDenial, type Denial } from '@countersign/authorization'
 
 /**
- * Returns the denial that an anonymous caller receives: it has to authenticate first (RFC 9110 §15.5.2). Denials with
- * another status than 403 stay as they are.
+ * Returns the denial for an anonymous caller, with a challenge to authenticate (RFC 9110 §15.5.2). Denials with a
+ * status other than 403 are unchanged.
  */
 export function challengeDenial(denial: Denial, challenge: string): Denial {
   if (denial.status !== 403) return denial
@@ -15,7 +15,7 @@ export function challengeDenial(denial: Denial, challenge: string): Denial {
   })
 }
 
-/** Returns the scheme with which an anonymous caller is asked to authenticate. */
+/** Returns the authentication scheme of the challenge. */
 export function findChallenge(acceptsTokens: boolean): string {
   return acceptsTokens ? 'Bearer' : 'ClientCertificate'
 }

@@ -258,7 +258,7 @@ export class DecisionOutcomes {
     const { reports } = this.#parts
     const { principal, revision } = decided
     if (wouldBe === undefined || principal === null) return reports.allowed(request, decided, ruling, described)
-    // What is enforced may have allowed it only because of a policy for emergencies.
+    // The enforced policies may have allowed it only because of a policy for emergencies.
     if (ruling !== allowedInAudit) reports.noteBreakGlass(decided)
     reports.audited(request, { principal, revision }, wouldBe, described)
   }

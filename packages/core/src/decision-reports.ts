@@ -16,7 +16,7 @@ export interface ReportParts {
   readonly breakGlass: BreakGlassReports
 }
 
-/** Who was decided about, and with which rules and policies. */
+/** The caller of a decided request, and the rules and policies that decided it. */
 export interface ReportedDecision {
   /** Null for an anonymous caller, and for one that was not authenticated. */
   readonly principal: Principal | null

@@ -50,8 +50,8 @@ export interface GuardOptions {
    */
   readonly policies?: PolicySet | PolicySource
   /**
-   * An engine that is asked about requests which everything else allows, and which can only deny: a function from
-   * `authorizer()`, or Open Policy Agent from `opaAuthorizer()` of `@countersign/policy/opa`. Default: none.
+   * An engine that decides requests that all other layers allow, and that can only deny: your own from `authorizer()`,
+   * or Open Policy Agent from `opaAuthorizer()` of `@countersign/policy/opa`. Default: none.
    */
   readonly authorizer?: Authorizer
   /**

@@ -1,6 +1,6 @@
 import type { PolicyFacts, RequestHeaders } from '@countersign/authorization'
 
-/** What a question states about a request that was never sent. */
+/** The values that a question states about a hypothetical request. */
 export interface StatedFacts {
   readonly headers?: RequestHeaders
   readonly host?: string
@@ -11,7 +11,7 @@ export interface StatedFacts {
   readonly isProxied: boolean
 }
 
-/** Creates what policies read of a hypothetical request. What is not stated is not known. */
+/** Creates the policy facts of a hypothetical request. A value that is not stated is not known. */
 export function createHypotheticalFacts(stated: StatedFacts): PolicyFacts {
   const { headers, host, port, socketAddress, remoteAddress, isProxied } = stated
   return {

@@ -13,14 +13,14 @@ import { ConfigurationError } from '@countersign/spiffe'
 
 type TargetParser = ReturnType<typeof createTargetParser>
 
-/** What a guard decides with. */
+/** The rules and policies that a guard decides with. */
 export interface DecisionInput {
   readonly rules: RuleSet
   /** Undefined if the guard has no policies. */
   readonly policies: CompiledPolicySet | undefined
   /** Identifies the content of the policies. */
   readonly revision: string | undefined
-  /** False if a rule for every authenticated caller stands in for rules. Default: true. */
+  /** False if there are no rules, and a rule for every authenticated caller is used instead. Default: true. */
   readonly hasOwnRules?: boolean
 }
 
@@ -29,13 +29,13 @@ export interface Stage {
   /** Epoch milliseconds. */
   readonly until: number
   readonly layers: Layers
-  /** A method that only rules or policies in audit mode name is unknown, so that the others do not allow it. */
+  /** Does not know methods that only rules or policies in audit mode name, so that the others do not allow them. */
   readonly parseTarget: TargetParser
 }
 
 /**
- * The rules and policies of one revision that are enforced. Those in audit mode are left out until their audit ends, so
- * what is enforced changes at those times without a restart.
+ * The enforced rules and policies of one revision. Those in audit mode are left out until their audit ends, so
+ * enforcement changes at these times without a restart.
  */
 export class LayersInForce {
   /** All rules and policies, as they are enforced once every audit has ended. */
@@ -46,11 +46,11 @@ export class LayersInForce {
   readonly readsFacts: boolean
   /** Parses targets for the methods that the enforced rules and policies name. */
   readonly parseTarget: TargetParser
-  // In the order of time.
+  // In chronological order.
   readonly #stages: readonly Stage[]
 
   /**
-   * `stages`: what is enforced before; default: built at once.
+   * Creates the layers. `stages` are enforced before the audits end. Default: built at once.
    *
    * @throws {ConfigurationError} as `buildStages` does
    */
@@ -68,12 +68,12 @@ export class LayersInForce {
       stages.length === 0 ? parse : (request, ...more) => (this.#stage()?.parseTarget ?? parse)(request, ...more)
   }
 
-  /** True if a rule or a policy had an audit when this was created. */
+  /** True if a rule or a policy was in audit mode when this was created. */
   get hasAudited(): boolean {
     return this.#stages.length > 0
   }
 
-  /** Returns what is enforced now. Reads the clock only if something has an audit. */
+  /** Returns the layers that are enforced now. Reads the clock only if a rule or policy was in audit mode. */
   current(): Layers {
     return this.#stage()?.layers ?? this.full
   }
@@ -84,13 +84,13 @@ export class LayersInForce {
     return this.#stages.find(({ until }) => now < until)
   }
 
-  /** Returns everything that is or will be enforced. */
+  /** Returns the layers that are enforced now or later. */
   all(): readonly Layers[] {
     const now = Date.now()
     return [...this.#stages.filter(({ until }) => now < until).map(({ layers }) => layers), this.full]
   }
 
-  /** Describes what decides instead of a rule that is not enforced: for each of its methods, it may be another rule. */
+  /** Describes what decides in place of a rule in audit mode. This can differ for each of its methods. */
   describeNextRule({ pattern, methods }: CompiledRule): string {
     const { rules } = this.current()
     const found = new Set<string>()
@@ -103,9 +103,9 @@ export class LayersInForce {
     return [...found].join(', and to ')
   }
 
-  /** Describes what a policy that is not enforced leaves to the others. */
+  /** Describes what decides in place of a policy in audit mode. */
   describeWithoutPolicy({ action }: CompiledPolicy): string {
-    if (action === 'DENY') return 'what it denies is allowed if the other policies and the rules allow it'
+    if (action === 'DENY') return 'the other policies and the rules decide the requests that it would deny'
     return this.current().policies?.isAllowRequired === true
       ? 'a request needs another ALLOW policy'
       : 'no ALLOW policy is enforced, so the rules alone decide'
@@ -123,11 +123,11 @@ export class LayersInForce {
 }
 
 /**
- * Builds, in steps, what is enforced until each end of an audit, in the order of time. It is indexed and checked for exact
- * matching and for these semantics.
+ * Builds, in steps, the layers that are enforced until the end of each audit, in chronological order. Indexes and
+ * checks them for exact matching and for these semantics.
  *
  * @throws {ConfigurationError} `rule_unreachable` or `option_invalid` if a set without the rules and policies in audit
- * mode would not be accepted by itself, or if audits end at too many times
+ *   mode is not valid on its own, or if audits end at too many different times
  */
 export function* buildStages(
   full: Layers,
@@ -171,7 +171,7 @@ function findEnds({ rules, policies }: Layers, now: number): readonly number[] {
   )
 }
 
-// Each has indexes of its own, so that the memory in use would grow with the square of the number of rules.
+// Each stage has its own indexes, so without a limit, memory would grow with the square of the number of rules.
 const mostEnds = 8
 
 function leaveOut({ rules, policies }: Layers, until: number): Layers {

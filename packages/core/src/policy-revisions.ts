@@ -30,8 +30,8 @@ export interface PolicyContext extends Omit<RequirementContext, 'where'> {
 export type PolicyReport = Omit<PolicyEvent, 'type' | 'at'>
 
 /**
- * Holds the rules and policies of a guard. A source replaces them as a whole: a request that has begun keeps the revision
- * it began with, and an invalid update changes nothing.
+ * Holds the rules and policies of a guard. A source replaces them as a whole. A request keeps the revision it began
+ * with, and an invalid update has no effect.
  */
 export class PolicyRevisions {
   /** Replaced at each update, so read it once for each request. */
@@ -63,7 +63,7 @@ export class PolicyRevisions {
     return this.latest.revision !== undefined
   }
 
-  /** Follows the source, and calls `onChange` after each update and for what the source reports. */
+  /** Follows the source, and calls `onChange` after each update and for each notice of the source. */
   follow(onChange: (report: PolicyReport) => void): void {
     this.#onChange = onChange
     this.#source?.onUpdate(() => void this.#update())
@@ -76,14 +76,14 @@ export class PolicyRevisions {
   describe(): PolicyReport {
     const { rules, policies } = this.latest.full
     const policyCount = count(policies?.policies.length ?? 0, 'policy', 'policies')
-    // The rule that stands in for rules is not worth a mention.
+    // The default rule is not counted.
     const ruleCount = this.latest.hasOwnRules ? ` and ${count(rules.rules.length, 'rule', 'rules')}` : ', without rules'
     const detail = `found ${policyCount}${ruleCount}`
     return { outcome: 'loaded', detail, ...this.#about() }
   }
 
   /**
-   * Checks the rules for the semantics of a router, and those of each later update.
+   * Checks the rules, and those of each later update, for the semantics of a router.
    *
    * @throws {ConfigurationError} `rule_unreachable`
    */
@@ -131,7 +131,7 @@ export class PolicyRevisions {
 }
 
 /**
- * Compiles a policy set at once, for the start of a service.
+ * Compiles a policy set synchronously, at startup.
  *
  * @throws {ConfigurationError} if it is invalid
  */
@@ -171,7 +171,7 @@ async function compileSetInTurns(
   return new LayersInForce({ ...full, revision, hasOwnRules: !isAllowRequired }, stages)
 }
 
-/** Divides work that depends on the number of rules and policies, so that requests are answered in between. */
+/** Divides work that grows with the number of rules and policies, so that requests are answered in between. */
 export const turns: Turns = { now: () => performance.now(), pause }
 
 // The rules that decide if the set has none. Documents never loosen authentication.
@@ -200,7 +200,7 @@ function parseSet(input: unknown, { rules: ofGuard }: PolicyContext): ParsedSet 
   if (rules !== undefined && ofGuard !== undefined) {
     throw new ConfigurationError(
       'option_invalid',
-      'policies: found rules in the policy set and in createGuard({ rules }), expected them in one place, because their order decides',
+      'policies: found rules in the policy set and in createGuard({ rules }), expected them in one place, because rules depend on their order',
     )
   }
   if (revision !== undefined && (typeof revision !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(revision))) {

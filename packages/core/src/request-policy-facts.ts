@@ -2,17 +2,17 @@ import { isIP } from 'node:net'
 import type { PolicyFacts } from '@countersign/authorization'
 import type { GuardedRequest } from './guarded-request.ts'
 
-/** The peer of a request's connection, as far as policies depend on it. */
+/** The properties of a connection's peer that policies depend on. */
 export interface PolicyPeer {
   readonly socket: object
   /**
-   * `direct`: the peer is the caller itself. `listed`: it is a listed proxy. `any`: an unauthenticated proxy, whose word
-   * about addresses is not taken.
+   * `direct`: the peer is the caller itself. `listed`: it is a listed proxy. `any`: it is an unauthenticated proxy,
+   * whose addresses are not trusted.
    */
   readonly kind: 'direct' | 'listed' | 'any'
 }
 
-/** Reads from a request what policies compare. Everything is read when it is first needed. */
+/** Reads the values that policies compare from a request, each on first use. */
 export class RequestPolicyFacts implements PolicyFacts {
   readonly #request: GuardedRequest
   readonly #findPeer: () => PolicyPeer
@@ -58,7 +58,7 @@ export class RequestPolicyFacts implements PolicyFacts {
 
 const none: readonly string[] = Object.freeze([])
 
-// Once for a request: each policy may name other headers, and a caller may send thousands.
+// Once per request, because policies may name many headers, and a caller may send thousands.
 function groupLines(rawHeaders: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const lines = new Map<string, string[]>()
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -71,7 +71,7 @@ function groupLines(rawHeaders: readonly string[]): ReadonlyMap<string, readonly
   return lines
 }
 
-// A proxy appends the address of its peer to what the caller sent, so only the last element is its own.
+// A proxy appends its peer's address to what the caller sent, so only the last element is trustworthy.
 function readAppended(lines: readonly string[]): string | undefined {
   const last = lines.at(-1)?.split(',').at(-1)?.trim()
   if (last === undefined) return undefined
@@ -82,7 +82,7 @@ function readAppended(lines: readonly string[]): string | undefined {
 }
 
 function parseAddress(text: string): string | undefined {
-  // The zone of a link-local address is a name of an interface on this machine.
+  // The zone of a link-local address names an interface of this machine.
   const [address = ''] = text.split('%', 1)
   return isIP(address) === 0 ? undefined : address
 }

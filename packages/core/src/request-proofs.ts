@@ -31,9 +31,9 @@ export class RequestProofs {
   }
 
   /**
-   * Returns whether a decided request is still proven. An earlier hook may have waited for a long time. Under the same
-   * material, only time can end a proof, so the connection is not looked up again. The bundle of a token is not part of
-   * the material.
+   * Returns whether a decided request is still proven. An earlier hook may have waited for a long time. If the material
+   * is the same, a proof can only expire, so the connection is not looked up again. The bundle of a token is not part
+   * of the material.
    */
   isStillProven(request: GuardedRequest, { principal, generation }: DecidedRequest): boolean {
     const now = Date.now()
@@ -65,8 +65,9 @@ export class RequestProofs {
   }
 
   /**
-   * Returns until when the caller of a running request is proven under the current material, or may be anonymous, in
-   * epoch milliseconds. Undefined if no longer. Returns a promise if a token has to be verified again.
+   * Returns when the proof of a running request's caller, or its permission to be anonymous, expires under the current
+   * material, in epoch milliseconds. Undefined if it has expired. Returns a promise if a token has to be verified
+   * again.
    */
   findEnd(request: GuardedRequest, principal: Principal | null): ProvenUntil {
     const again = this.authenticate(request, Date.now())
@@ -77,4 +78,4 @@ export class RequestProofs {
   }
 }
 
-const changed = 'what proved the caller, or its authorities, changed while its request waited'
+const changed = 'the credential or the authorities of the caller changed while its request waited'

@@ -26,7 +26,7 @@ import { PolicyRevisions } from './policy-revisions.ts'
 import { createPossibleWorkloads } from './principal/possible-callers.ts'
 import { parseNamespaces, parseTrustDomains } from './trust-options.ts'
 
-/** Options of `simulateGuard`, in the words of `createGuard`. */
+/** Options of `simulateGuard`, named as in `createGuard`. */
 export interface SimulateOptions {
   /** The SPIFFE ID of the service. */
   readonly own: string
@@ -57,8 +57,8 @@ export interface GuardSimulation {
   /** Returns who may call what. */
   accessMatrix(question?: MatrixQuestion): AccessMatrix
   /**
-   * Decides a request of which only the caller, the method and the path are known, as in a decision log. `depends` if
-   * the decision depends on more, such as a header.
+   * Decides a request of which only the caller, the method and the path are known, as in a decision log. Returns
+   * `depends` if the decision depends on more, such as a header.
    */
   decide(question: Pick<ExplainQuestion, 'caller' | 'credential' | 'method' | 'path'>): MatrixCell
 }

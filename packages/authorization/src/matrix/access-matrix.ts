@@ -9,7 +9,7 @@ import { type LoggedRequest, MatrixUsage } from './matrix-usage.ts'
 import { listColumns, type MatrixColumn } from './matrix-columns.ts'
 import { listRows, type MatrixCaller } from './matrix-rows.ts'
 
-/** Who may call what: one row for each caller or class of callers, one cell for each route. Plain data. */
+/** A table of who may call what: one row for each caller or class of callers, one cell for each route. Plain data. */
 export interface AccessMatrix {
   /** The policies that the matrix was made from, if they have a revision. */
   readonly revision?: string
@@ -17,13 +17,13 @@ export interface AccessMatrix {
   readonly rows: readonly MatrixRow[]
 }
 
-/** A column: the routes that it stands for, and the request that was decided for it. */
+/** A column: the routes that it covers, and the example request that was decided. */
 export interface MatrixRoute {
-  /** `*` stands for every method without a column of its own at this path. */
+  /** `*` covers every method without a column of its own at this path. */
   readonly method: string
-  /** A path or a pattern. A pattern stands for the paths that match no more specific column. */
+  /** A path or a pattern. A pattern covers the paths that match no more specific column. */
   readonly path: string
-  /** The request that was decided in place of all of them. */
+  /** The request that was decided on behalf of all of them. */
   readonly example: { readonly method: string; readonly path: string }
 }
 
@@ -32,7 +32,7 @@ export interface MatrixRow {
   /** The name of the caller, or a description of the class: `any other workload of ns/production`. */
   readonly caller: string
   readonly kind: 'workload' | 'class' | 'anonymous'
-  /** The caller that was decided in place of the class. It occurs nowhere in rules or policies. */
+  /** The caller that was decided on behalf of the class. It occurs nowhere in rules or policies. */
   readonly example?: string
   /** In the order of `routes`. */
   readonly cells: readonly MatrixCell[]
@@ -40,7 +40,7 @@ export interface MatrixRow {
 
 /** Whether a caller may call a route. */
 export interface MatrixCell {
-  /** `depends`: on something that is not known before a request arrives, which `because` names. */
+  /** `depends`: the decision depends on something only known for a request; `because` names it. */
   readonly effect: 'allow' | 'deny' | 'depends'
   readonly because: string
   /** The index of the rule that decided, if one did. */
@@ -48,15 +48,15 @@ export interface MatrixCell {
   /** The name of the policy that decided, if one did. */
   readonly policy?: string
   /**
-   * Whether the log has an allowed request of this cell. Absent without a log, for a denied cell, and if the log has such a
-   * request only by the same rule, because a log is a sample.
+   * True if the log has an allowed request of this cell. Absent without a log, and for a denied cell. Also absent if
+   * the log only has another request of this caller by the same rule, because a log is a sample.
    */
   readonly isUsed?: boolean
 }
 
 /** A route of the application. */
 export interface AskedRoute {
-  /** Default: each method that rules and policies tell apart. */
+  /** Default: each method that rules and policies distinguish. */
   readonly method?: string
   /** A path, or a pattern with `*`, `**` or parameters such as `:id`. */
   readonly path: string
@@ -64,7 +64,7 @@ export interface AskedRoute {
   readonly allow?: CompiledRequirement | undefined
 }
 
-/** What `createAccessMatrix` needs. */
+/** Options of `createAccessMatrix`. */
 export interface AccessMatrixOptions {
   readonly layers: Layers
   /** The callers that can exist. `holdersOf` has to return only the holders of derived authorities. */
@@ -77,7 +77,7 @@ export interface AccessMatrixOptions {
   readonly routes?: readonly AskedRoute[]
   /** True while permissive mode lasts: adds the row for anonymous callers. Default: false. */
   readonly isPermissive?: boolean
-  /** True if an authorizer decides what all other layers allow. Default: false. */
+  /** True if an authorizer decides requests that all other layers allow. Default: false. */
   readonly hasAuthorizer?: boolean
   /** How the router reads paths. Default: exact matching. */
   readonly semantics?: PathSemantics
@@ -87,8 +87,8 @@ export interface AccessMatrixOptions {
 }
 
 /**
- * Returns who may call what, decided by the functions that decide requests. A class of callers or paths is decided by an
- * example that occurs nowhere in rules and policies, so that a wildcard has a row and a column of its own.
+ * Returns who may call what, decided by the functions that decide real requests. A wildcard has a row or a column of
+ * its own, which is decided for an example that occurs nowhere in rules and policies.
  *
  * @throws {ConfigurationError} `option_invalid` if the matrix would have over two million cells
  */

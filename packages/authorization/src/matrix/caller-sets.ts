@@ -4,10 +4,10 @@ import type { Requirement } from '../requirement.ts'
 import type { Layers } from '../policy/decide-policies.ts'
 import type { PolicyFrom } from '../policy/policy.ts'
 
-/** What rules and policies name callers by. */
+/** The callers and authorities that rules and policies name. */
 export interface NamedCallers {
   readonly sets: readonly CallerSet[]
-  /** Authorities that are not derived from a SPIFFE ID or a list, so that their holders are not known. */
+  /** Authorities whose holders are not known, because they are not derived from a SPIFFE ID or a list. */
   readonly authorities: readonly string[]
 }
 
@@ -45,7 +45,7 @@ function listMentions(source: Requirement): readonly Mention[] {
   return []
 }
 
-// Negative forms also tell callers apart.
+// Negative forms also distinguish callers.
 function listFromMentions(from: PolicyFrom): readonly Mention[] {
   return [
     ...mention('caller', from.callers, from.notCallers),

@@ -14,7 +14,7 @@ import { RuleSet } from '../rules.ts'
 import type { MatrixCell } from './access-matrix.ts'
 import { listFacts, supposeFacts } from './suppose-facts.ts'
 
-/** What decides the cells of a matrix. */
+/** What the cells of a matrix are decided with. */
 export interface CellContext {
   readonly layers: Layers
   readonly callers: PossibleCallers
@@ -34,8 +34,8 @@ export interface CellQuestion {
 }
 
 /**
- * Decides cells. What is not known before a request arrives is decided twice: to the disadvantage of the caller, and to
- * its advantage. If both agree, the cell does not depend on it.
+ * Decides cells. If something is only known for a request, the cell is decided twice: with the worst and with the best
+ * case for the caller. If both agree, the cell does not depend on it.
  */
 export class CellDecider {
   readonly #context: CellContext
@@ -54,7 +54,7 @@ export class CellDecider {
     }
   }
 
-  /** Never throws. */
+  /** Decides one cell. Never throws. */
   decide({ principal, method, path, allow }: CellQuestion): MatrixCell {
     const { layers, semantics } = this.#context
     if (principal === undefined) return createCell('deny', 'the guard does not authenticate this caller')
@@ -128,7 +128,7 @@ function createCell(effect: MatrixCell['effect'], because: string, { rule, polic
   })
 }
 
-/** Returns the rules with a fixed answer of every custom requirement, whose function reads what is not known yet. */
+/** Returns the rules with a fixed answer for every custom requirement, because its function reads a request. */
 function answerCustom({ layers: { rules }, callers }: CellContext, answer: boolean): RuleSet {
   if (!rules.rules.some(({ allow }) => hasCustom(allow.source))) return rules
   const answered = rules.rules.map((rule) =>
@@ -141,7 +141,7 @@ function answerCustom({ layers: { rules }, callers }: CellContext, answer: boole
 
 function compileAnswered(source: Requirement, answer: boolean, callers: PossibleCallers): CompiledRequirement {
   const { localTrustDomain } = callers
-  // Not checked against the callers that are possible again: it is the same requirement.
+  // Not checked again against the possible callers: the requirement is the same.
   return compileRequirement(replaceCustom(source, answer), { where: 'accessMatrix', localTrustDomain })
 }
 

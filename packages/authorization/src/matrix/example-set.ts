@@ -68,7 +68,7 @@ export function pickExample(
   const deeper = Array.from({ length: Math.max(1, deepest - base.length) }, (_, index) =>
     Array.from({ length: index + 1 }, () => unseen),
   )
-  // Only a path may end with a slash.
+  // Only paths may end with a slash.
   const slash = set.trustDomain === '' ? [['']] : []
   const endings = set.rest ? [...preferred, ...deeper.slice(0, 1), [], ...deeper.slice(1), ...slash] : [[]]
   // The path `/` has one empty segment.
@@ -80,8 +80,8 @@ export function pickExample(
 }
 
 /**
- * Returns what two sets have in common, or undefined if that is nothing. No wildcard matches the empty segment of a path
- * that ends with a slash.
+ * Returns the intersection of two sets, or undefined if it is empty. No wildcard matches the empty last segment of a
+ * path that ends with a slash.
  */
 export function intersect(one: CallerSet, other: CallerSet): CallerSet | undefined {
   const both = intersectSets(one, other)
@@ -115,7 +115,7 @@ export function compareSpecificity(one: CallerSet, other: CallerSet): number {
   return Number(one.rest) - Number(other.rest)
 }
 
-// A segment, no segment, any segment, any number of segments.
+// From specific to general: a segment, no segment, any segment, any number of segments.
 function rankOf({ segments, rest }: CallerSet, index: number): number {
   if (index >= segments.length) return rest ? 3 : 1
   return segments[index] === undefined ? 2 : 0

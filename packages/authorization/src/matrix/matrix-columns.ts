@@ -14,7 +14,7 @@ export interface MatrixColumn {
   readonly route: MatrixRoute
   readonly pattern: SegmentPattern
   readonly set: CallerSet
-  /** Undefined if the column stands for every method that has no other. GET includes HEAD. */
+  /** Undefined if the column covers every method without a column of its own. GET includes HEAD. */
   readonly methods: ReadonlySet<string> | undefined
   readonly allow: CompiledRequirement | undefined
   /**
@@ -32,7 +32,7 @@ export interface ColumnSources {
 
 /**
  * Returns the columns of a matrix: the routes given, or every path and pattern of rules and policies, each with the
- * methods that are told apart at its paths, and one for any other path.
+ * methods that are distinguished at its paths, and one for any other path.
  *
  * @throws {ConfigurationError} `option_invalid` if there are over 5,000 patterns to derive columns from
  */
@@ -52,7 +52,7 @@ export function listColumns({ layers, routes }: ColumnSources): readonly MatrixC
   })
 }
 
-// By path, and wildcards after the paths that they do not stand for.
+// Ordered by path, with wildcards after the more specific paths.
 function orderOf(set: CallerSet): string {
   return formatPath(set).replaceAll('*', '\uFFFF')
 }
@@ -68,7 +68,7 @@ function refuseTooMany(count: number): void {
   )
 }
 
-/** A path pattern with the methods that it is written for; undefined for every method. */
+/** A path pattern, and the methods that it is limited to; undefined for every method. */
 interface NamedPath {
   readonly set: CallerSet
   readonly methods: ReadonlySet<string> | undefined
@@ -81,7 +81,7 @@ function listNamedPaths({ rules, policies }: Layers): readonly NamedPath[] {
   ]
 }
 
-// Negative forms also tell paths and methods apart.
+// Negative forms also distinguish paths and methods.
 function listPathsOf({ paths, notPaths = [], methods, notMethods = [] }: PolicyTo): readonly NamedPath[] {
   const isAny = methods === undefined && notMethods.length === 0
   const named = isAny ? undefined : new Set([...(methods ?? []), ...notMethods])
@@ -91,7 +91,7 @@ function listPathsOf({ paths, notPaths = [], methods, notMethods = [] }: PolicyT
   ]
 }
 
-// What a policy takes away with `/a/*`, it also takes away at `/a/`.
+// A policy that restricts `/a/*` also restricts `/a/`.
 function parseSets(path: string): readonly CallerSet[] {
   const set = toSet(parsePathPattern(path, 'paths'))
   if (set.segments.length === 0 || set.segments.at(-1) !== undefined) return [set]
@@ -166,7 +166,7 @@ function createColumns({
   named,
   ...place
 }: ColumnPath & { readonly named: readonly NamedPath[] }): readonly MatrixColumn[] {
-  // Every path that the column stands for matches the same patterns as its example.
+  // Every path that the column covers matches the same patterns as its example.
   const example = { trustDomain: '', segments: place.segments, rest: false }
   const here = named.filter(({ set, methods }) => methods !== undefined && intersect(set, example) !== undefined)
   const methods = [...new Set(here.flatMap((each) => [...(each.methods ?? [])].flatMap(withHead)))].toSorted()
@@ -178,7 +178,7 @@ function createColumns({
   ]
 }
 
-// HEAD is answered by the handler of GET, so no rule or policy tells it apart from GET.
+// The handler of GET answers HEAD, so no rule or policy distinguishes them.
 function withHead(method: string): readonly string[] {
   return method === 'GET' ? ['GET', 'HEAD'] : [method]
 }

@@ -28,8 +28,8 @@ export interface RowSources {
 }
 
 /**
- * Returns the rows of a matrix: callers by name, in order; then each class, the more specific first; then anonymous
- * callers, while permissive mode lasts.
+ * Returns the rows of a matrix: callers by name, then classes from specific to general, then anonymous callers while
+ * permissive mode lasts.
  */
 export function listRows(sources: RowSources): readonly MatrixCaller[] {
   const { layers, callers, principalOf, rows = [], log = [], isPermissive } = sources
@@ -65,7 +65,8 @@ function createClass(
   return [{ name: describeClass(set, callers), kind: 'class', example, principal: principalOf(example) }]
 }
 
-// Most workloads have the form `/ns/<namespace>/sa/<service account>`, so an example of a class has it if it can.
+// Most workloads have the form `/ns/<namespace>/sa/<service account>`, so the example of a class has this form if
+// possible.
 function completeAccount({ segments }: CallerSet, unseen: string): readonly string[] {
   const form = ['ns', unseen, 'sa', unseen]
   const isPossible = segments.every(
@@ -84,7 +85,7 @@ function describeClass(set: CallerSet, { localTrustDomain }: PossibleCallers): s
   return `any other workload that matches ${formatName(set)}`
 }
 
-/** The authority may be granted to any caller, so one stands for all that have it. */
+/** Creates an example of the callers that have an authority, because it may be granted to any caller. */
 function createHolder(
   authority: string,
   unseen: string,
@@ -110,7 +111,7 @@ function createHolding(authorities: readonly string[]): Principal['hasAuthority'
   return (name) => authorities.includes(name)
 }
 
-// Not all properties of a principal are its own.
+// Some properties of a principal are inherited.
 function copyPrincipal(principal: Principal): Omit<Principal, 'authorities' | 'hasAuthority'> {
   const { name, spiffeId, trustDomain, credential, expiresAt } = principal
   return {

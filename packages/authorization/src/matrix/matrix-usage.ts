@@ -15,7 +15,7 @@ export interface LoggedRequest {
   readonly rule?: number
 }
 
-/** Which cells of a matrix the allowed requests of a log belong to. */
+/** Assigns the allowed requests of a log to the cells of a matrix. */
 export class MatrixUsage {
   readonly #used = new Map<string | null, Set<MatrixColumn>>()
   readonly #rules = new Map<string | null, Set<number>>()
@@ -35,9 +35,9 @@ export class MatrixUsage {
   }
 
   /**
-   * Returns whether the log has an allowed request of a cell. Undefined if it has one by the same rule: a log is a sample
-   * of which only the first request of each caller and rule is certain. Callers of a log have rows of their own, so a
-   * class is never used.
+   * Returns whether the log has an allowed request of a cell. Undefined if it only has another one of this caller by
+   * the same rule: a log is a sample, and only the first request of each caller and rule is certain. Callers of a log
+   * have rows of their own, so a class is never used.
    */
   isUsed(
     kind: 'workload' | 'class' | 'anonymous',
@@ -58,7 +58,7 @@ function add<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value): vo
   else known.add(value)
 }
 
-// A column for one method comes before that for all others.
+// A column for one method precedes the column for all other methods.
 function rankOf({ methods }: MatrixColumn): number {
   return methods === undefined ? 1 : 0
 }

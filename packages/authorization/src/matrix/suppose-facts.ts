@@ -3,9 +3,8 @@ import type { Policy, PolicyFrom, PolicyTo } from '../policy/policy.ts'
 import type { CompiledPolicySet } from '../policy/policy-set.ts'
 
 /**
- * Returns the policies as they decide if everything that is not known yet is to the advantage of the caller: ALLOW
- * policies without their conditions on headers, addresses, hosts, ports and lifetimes, and only the DENY policies that
- * have none.
+ * Returns the policies for the best case of the caller. ALLOW policies lose their conditions on headers, addresses,
+ * hosts, ports and lifetimes, and DENY policies with such conditions are left out.
  */
 export function supposeFacts(set: CompiledPolicySet, localTrustDomain: string | undefined): CompiledPolicySet {
   const sources = set.policies.map(({ source }) => source)
@@ -16,7 +15,7 @@ export function supposeFacts(set: CompiledPolicySet, localTrustDomain: string | 
   return compilePolicies(supposed, { localTrustDomain, isAllowRequired: set.isAllowRequired })
 }
 
-/** Returns the fields of a policy that read what is not known before a request arrives. */
+/** Returns the fields of a policy whose values are only known for a request. */
 export function listFacts({ from = [], to = [], when = [], maxLifetime }: Policy): readonly string[] {
   const found = [
     ...from.flatMap((entry) => factsOfFrom.filter((field) => entry[field] !== undefined)),

@@ -10,8 +10,8 @@ export interface AddressBlock {
 }
 
 /**
- * Returns the address that text is in the usual notation, or undefined for any other text. A zone (`fe80::1%eth0`) is
- * ignored, because it depends on the host.
+ * Parses an address in the usual notation; returns undefined for any other text. A zone (`fe80::1%eth0`) is ignored,
+ * because it depends on the host.
  */
 export function readAddress(text: string): Address | undefined {
   if (text.length > longestAddress) return undefined
@@ -20,14 +20,14 @@ export function readAddress(text: string): Address | undefined {
   return text.includes(':') ? readV6(text) : mapV4(readV4(text))
 }
 
-// Longer than any address with the longest name of an interface.
+// Longer than any address with the longest possible interface name.
 const longestAddress = 80
 
 /**
  * Parses an address, or a block in CIDR notation.
  *
- * @throws {ConfigurationError} `rule_invalid`; for a block with bits after its prefix, the message names the block that
- * contains that address
+ * @throws {ConfigurationError} `rule_invalid`; for a block with bits set after its prefix, the message suggests the
+ *   correct block
  */
 export function parseAddressBlock(text: string, where: string): AddressBlock {
   const [base = '', prefix, ...more] = text.split('/')
@@ -50,7 +50,7 @@ export function parseAddressBlock(text: string, where: string): AddressBlock {
   return { first, last: fill(first, length + 128 - width) }
 }
 
-/** Returns a negative number, 0 or a positive number, as one address is before, equal to or after the other. */
+/** Compares two addresses, for sorting. */
 function compareAddresses(one: Address, other: Address): number {
   for (let word = 0; word < 4; word += 1) {
     const difference = (one[word] ?? 0) - (other[word] ?? 0)
@@ -59,7 +59,7 @@ function compareAddresses(one: Address, other: Address): number {
   return 0
 }
 
-/** Creates the test whether an address is in one of these blocks. Its cost grows with the logarithm of their number. */
+/** Creates a test whether an address is in one of these blocks. Its cost is logarithmic in the number of blocks. */
 export function createBlockTest(blocks: readonly AddressBlock[]): (address: Address) => boolean {
   // Two blocks are disjoint, or one contains the other.
   const sorted = blocks.toSorted(
@@ -90,7 +90,7 @@ function readV4(text: string): number | undefined {
   if (parts.length !== 4) return undefined
   let value = 0
   for (const part of parts) {
-    // A leading zero means octal to some parsers.
+    // Some parsers read a leading zero as octal.
     if (!/^(?:0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined
     value = value * 256 + Number(part)
   }

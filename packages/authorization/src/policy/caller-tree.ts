@@ -14,7 +14,7 @@ export function findOnlyCaller({ trustDomain, segments, rest }: CallerKey): stri
   return rest || segments.includes('*') ? undefined : `spiffe://${trustDomain}/${segments.join('/')}`
 }
 
-/** Returns the key of a caller pattern that was parsed before. */
+/** Returns the key of a parsed caller pattern. */
 export function createCallerKey(pattern: string): CallerKey {
   const [trustDomain = '', ...segments] = pattern.slice('spiffe://'.length).split('/')
   if (segments.at(-1) !== '**') return { trustDomain, segments, rest: false }
@@ -22,12 +22,12 @@ export function createCallerKey(pattern: string): CallerKey {
   return { trustDomain, segments: segments.length === 1 ? ['*'] : segments.slice(0, -1), rest: true }
 }
 
-/** Creates the test whether a caller matches one of these patterns, which were parsed before. */
+/** Creates a test whether a caller matches one of these parsed patterns. */
 export function createSegmentTest(patterns: readonly string[]): (caller: SpiffeId) => boolean {
   return createKeyTest(patterns.map(createCallerKey))
 }
 
-/** Creates the test whether a caller matches one of these keys. Workloads named in full are looked up. */
+/** Creates a test whether a caller matches one of these keys. Keys without wildcards are looked up in a set. */
 export function createKeyTest(keys: readonly CallerKey[]): (caller: SpiffeId) => boolean {
   const [only, ...more] = keys
   if (only !== undefined && more.length === 0) return (caller) => isNamedBy(only, caller)
@@ -50,7 +50,9 @@ function isNamedBy({ trustDomain, segments, rest }: CallerKey, caller: SpiffeId)
   return true
 }
 
-/** A value for each caller pattern, compared segment by segment. The cost does not depend on the number of patterns. */
+/**
+ * Maps caller patterns to values, segment by segment. The cost of a lookup does not depend on the number of patterns.
+ */
 export class CallerTree<Value> {
   readonly #domains = new Map<string, SegmentNode<Value>>()
 
@@ -63,8 +65,8 @@ export class CallerTree<Value> {
   }
 
   /**
-   * Passes the value of each pattern that matches a caller to `visit`, with what that returned for the previous one, and
-   * returns the last result. `visit` also receives the further arguments, so that it needs no closure.
+   * Reduces the values of all patterns that match a caller: `visit` receives the previous result and a value, and
+   * returns the next result. It also receives the further arguments, so that it needs no closure.
    */
   fold<Result, One, Two, Three>(
     { trustDomain, segments }: SpiffeId,

@@ -5,19 +5,19 @@ import type { CompiledPolicy } from './compile-policy.ts'
 import type { FieldTest } from './field-test.ts'
 import type { PrincipalKey } from './from-tests.ts'
 
-/** A policy for the combinations of a caller and a path that an index looks up, and what else has to match. */
+/** A policy that an index found by caller and path, and the tests that remain. */
 interface Candidate {
   readonly policy: CompiledPolicy
-  // The functions themselves: each object on the way to them may have to be loaded from memory.
+  // The functions themselves, because each object in between may cause a cache miss.
   readonly tests: readonly FieldTest['test'][]
 }
 
-/** A candidate, for the callers that one of these keys names; for every caller without keys. */
+/** A candidate for the callers that one of these keys names. Without keys, for every caller. */
 export interface KeyedCandidate {
   readonly keys: readonly PrincipalKey[] | undefined
-  /** For callers that a key was found for. */
+  /** For callers found by a key. */
   readonly candidate: Candidate
-  /** For every caller: it also tests what the keys stand for. */
+  /** For every caller; also tests the conditions that the keys represent. */
   readonly unkeyed: Candidate
 }
 
@@ -25,7 +25,9 @@ export interface KeyedCandidate {
 export interface Candidates {
   /** For every caller, in order. */
   readonly anyone: Candidate[]
-  /** The first candidates with keys, which are only tested. Undefined once there are many, so that keys are looked up. */
+  /**
+   * The first candidates with keys, which are tested one by one. Undefined once there are many and keys are looked up.
+   */
   few: KeyedCandidate[] | undefined
   /** For callers named in full, by SPIFFE ID. */
   named: Map<string, Candidate[]> | undefined
@@ -33,7 +35,7 @@ export interface Candidates {
   callers: CallerTree<Candidate[]> | undefined
   /** For callers that have an authority. */
   holders: Map<string, Candidate[]> | undefined
-  /** A list of only these candidates, created when it is needed. */
+  /** A list with only these candidates, created on demand. */
   alone: readonly Candidates[] | undefined
 }
 
@@ -58,7 +60,7 @@ export function addCandidate(candidates: Candidates, added: KeyedCandidate): voi
   }
 }
 
-// A few tests take less time than a lookup.
+// A few tests are cheaper than a lookup.
 const mostFew = 3
 
 function addKeys(candidates: Candidates, { keys = [], candidate }: KeyedCandidate): void {
@@ -118,7 +120,7 @@ export function findFirst(
   return first
 }
 
-/** Picks a DENY policy. What is not known makes it match. */
+/** Picks a DENY policy. An unknown value counts as a match. */
 export const pickDeny: Pick = (best, candidates, request, path, semantics) => {
   for (const { policy, tests } of candidates) {
     if (best !== undefined && policy.index >= best.index) return best
@@ -132,7 +134,7 @@ export const pickDeny: Pick = (best, candidates, request, path, semantics) => {
   return best
 }
 
-/** Picks an ALLOW policy. What is not known makes it not match. */
+/** Picks an ALLOW policy. An unknown value counts as no match. */
 export const pickAllow: Pick = (best, candidates, request, path, semantics) => {
   for (const { policy, tests } of candidates) {
     if (best !== undefined && policy.index >= best.index) return best

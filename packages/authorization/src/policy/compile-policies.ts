@@ -16,7 +16,7 @@ export interface PolicyContext {
    * IDs.
    */
   readonly localTrustDomain: string | undefined
-  /** The callers that can exist. A policy that names others is refused. Default: not checked. */
+  /** The callers that can exist. A policy that names others is rejected. Default: not checked. */
   readonly callers?: PossibleCallers | undefined
   /** True if no rules were given, so that a request has to match an ALLOW policy even if the set has none. */
   readonly isAllowRequired: boolean
@@ -33,8 +33,8 @@ export function compilePolicies(policies: unknown, context: PolicyContext): Comp
 }
 
 /**
- * Compiles policies as `compilePolicies` does, in turns, so that many policies do not delay requests. The policies are also
- * indexed for exact matching and for these semantics.
+ * Compiles policies like `compilePolicies`, but in turns, so that many policies do not delay requests. Also indexes
+ * them for exact matching and for these semantics.
  *
  * @throws {ConfigurationError} as `compilePolicies` does
  */

@@ -19,7 +19,7 @@ export interface CompiledPolicy {
   readonly tests: PolicyTests
 }
 
-/** The tests of a policy: one of `from`, one of `to`, and all of the others have to match. */
+/** The tests of a policy: one entry of `from`, one of `to`, and all further tests have to match. */
 interface PolicyTests {
   /** Undefined if the policy has no such field. */
   readonly from: readonly FromTests[] | undefined
@@ -28,7 +28,7 @@ interface PolicyTests {
   readonly conditions: readonly FieldTest[]
 }
 
-/** Compiles a policy that was parsed before. */
+/** Compiles a parsed policy. */
 export function compilePolicy(source: Policy, index: number, context: FromContext): CompiledPolicy {
   const { name, action, audit, breakGlass, from, to } = source
   return Object.freeze({

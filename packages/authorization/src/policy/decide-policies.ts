@@ -8,14 +8,17 @@ import { matchPolicy } from './match-policy.ts'
 import type { PolicyKind } from './policy-index.ts'
 import type { CompiledPolicySet } from './policy-set.ts'
 
-/** What decides about a request, apart from its route and an authorizer. */
+/** The layers that decide a request before its route and an authorizer. */
 export interface Layers {
   /** Undefined if the guard has no policies. */
   readonly policies: CompiledPolicySet | undefined
   readonly rules: RuleSet
 }
 
-/** Decides a request by the policies and then by the rules. Neither can allow what the other denies. Never throws. */
+/**
+ * Decides a request by the policies and then by the rules. Neither can allow a request that the other denies. Never
+ * throws.
+ */
 export function decideLayers({ policies, rules }: Layers, request: DecisionRequest): Decision {
   if (policies === undefined) return decideRules(rules, request)
   const verdict = decidePolicies(policies, request)
@@ -23,11 +26,11 @@ export function decideLayers({ policies, rules }: Layers, request: DecisionReque
 }
 
 /**
- * Decides a request by the policies. Returns a denial, or undefined if the policies allow the request, or the policy for
- * emergencies without which they would not. Never throws and never waits.
+ * Decides a request by the policies. Returns a denial, or undefined if the policies allow the request. Returns the
+ * policy for emergencies if only that policy allows the request. Never throws and never waits.
  *
- * A DENY policy denies if it matches any form of the path that a router or a handler may read. ALLOW policies have to
- * match all forms that a router may compare.
+ * A DENY policy denies if it matches any form of the path that a router or a handler may read. An ALLOW policy has to
+ * match every form that a router may compare.
  */
 export function decidePolicies(set: CompiledPolicySet, request: DecisionRequest): Denial | CompiledPolicy | undefined {
   const denying = findDenying(set, request)
@@ -65,8 +68,8 @@ function findDenying(set: CompiledPolicySet, request: DecisionRequest): Compiled
 }
 
 /**
- * Returns the first ALLOW policy that matches a request as its router reads it, for reports: an ordinary one if there is
- * one, otherwise one for emergencies.
+ * Returns the first ALLOW policy that matches a request as its router reads it, for reports. Prefers an ordinary policy
+ * to one for emergencies.
  */
 export function findAllowingPolicy(set: CompiledPolicySet, request: DecisionRequest): CompiledPolicy | undefined {
   const { target, semantics } = request

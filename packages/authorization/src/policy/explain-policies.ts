@@ -6,7 +6,7 @@ import { matchPolicy } from './match-policy.ts'
 import type { Policy } from './policy.ts'
 import type { CompiledPolicySet } from './policy-set.ts'
 
-/** A policy that does not match a request but comes close. */
+/** A policy that nearly matches a request. */
 export interface PolicyMiss {
   /** The name of the policy. */
   readonly policy: string
@@ -15,7 +15,7 @@ export interface PolicyMiss {
   readonly because: string
 }
 
-/** What the DENY or the ALLOW policies contribute to an explanation. */
+/** The part of an explanation about the DENY or the ALLOW policies. */
 export interface ExplainedPolicies {
   readonly outcome: 'pass' | 'deny' | 'skipped'
   readonly because: string
@@ -24,7 +24,7 @@ export interface ExplainedPolicies {
   readonly misses: readonly PolicyMiss[]
 }
 
-/** Explains what the DENY policies decided. `denial` is that of the policies, if they denied. */
+/** Explains what the DENY policies decided. `denial` is their denial, if they denied the request. */
 export function explainDenyPolicies(
   set: CompiledPolicySet,
   request: DecisionRequest,
@@ -57,7 +57,7 @@ export function explainAllowPolicies(
   return { outcome: 'pass', because, policy: allowing.name, misses: [] }
 }
 
-// The policies that differ in the fewest fields: a DENY policy only if it differs in a single one.
+// The policies that differ in the fewest fields. A DENY policy counts only if it differs in a single field.
 function findMisses(set: CompiledPolicySet, action: Policy['action'], request: DecisionRequest): readonly PolicyMiss[] {
   let least = action === 'DENY' ? 1 : Number.POSITIVE_INFINITY
   let misses: PolicyMiss[] = []

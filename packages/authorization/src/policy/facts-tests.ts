@@ -106,13 +106,13 @@ function createHeaderTest(
       if (lines.length === 0) return outcomeOf(isNegative)
       return compare(lines, isListed, isNegative)
     },
-    // Values of headers may be secrets, so they are not part of messages.
+    // Header values may be secrets, so messages omit them.
     describe: ({ facts }) =>
       `${describeLines(header, facts?.headerLines(header))}, expected ${isNegative ? 'none' : 'one'} of ${listValues(values)}`,
   }
 }
 
-// Each condition compares each of them, so that a caller could choose how long a decision takes.
+// Each condition compares each value, so without a limit a caller could make decisions arbitrarily slow.
 function hasTooMany(lines: readonly string[]): boolean {
   let count = lines.length
   for (const line of lines) {
@@ -130,7 +130,7 @@ type CompareLines = (
   isNegative: boolean,
 ) => MatchOutcome
 
-// For DENY: a handler may use any line, and any element of a line that is a list.
+// For DENY: a handler may use any line, or any element of a comma-separated line.
 const matchAny: CompareLines = (lines, isListed, isNegative) =>
   outcomeOf(
     lines.some(
@@ -140,7 +140,7 @@ const matchAny: CompareLines = (lines, isListed, isNegative) =>
     ),
   )
 
-// For ALLOW: exactly one line, compared whole. No element of it may be a value that is excluded.
+// For ALLOW: exactly one line, compared as a whole. None of its elements may be an excluded value.
 const matchOnly: CompareLines = (lines, isListed, isNegative) => {
   const line = lines[0]
   if (line === undefined || lines.length > 1) return 'no-match'

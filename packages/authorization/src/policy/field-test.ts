@@ -1,7 +1,7 @@
 import type { DecisionRequest } from '../decide.ts'
 import type { PathSemantics } from '../path-semantics.ts'
 
-/** Whether a field matches a request. `unknown` if it depends on something that is not known about the request. */
+/** Whether a field matches a request. `unknown` if the value that it tests is not known. */
 export type MatchOutcome = 'match' | 'no-match' | 'unknown'
 
 /** The test of one field of a policy. Never throws and never waits. */
@@ -10,7 +10,7 @@ export interface FieldTest {
   readonly field: string
   /** `path` is one form of the request's path, folded under these semantics. */
   readonly test: (request: DecisionRequest, path: string, semantics: PathSemantics) => MatchOutcome
-  /** Describes what was found and what would match, for a request that does not match. */
+  /** Describes the value found and the values expected, for a request that does not match. */
   readonly describe: (request: DecisionRequest, path: string) => string
 }
 
@@ -25,7 +25,7 @@ export function outcomeOf(isMatch: boolean): MatchOutcome {
   return isMatch ? 'match' : 'no-match'
 }
 
-/** Lists values for a message, not all of a long list. */
+/** Lists values for a message; shortens a long list. */
 export function listValues(values: readonly (string | number)[]): string {
   const shown = values.slice(0, 5).join(', ')
   return values.length > 5 ? `${shown} and ${values.length - 5} more` : shown

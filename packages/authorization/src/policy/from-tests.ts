@@ -12,15 +12,15 @@ export type PrincipalKey = CallerKey | { readonly authority: string }
 /** One entry of `from`, ready to be tested. */
 export interface FromTests {
   readonly tests: readonly FieldTest[]
-  /** What an index looks up. One of the keys has to match. Undefined if the entry has no such field. */
+  /** The keys for an index, one of which has to match. Undefined if the entry has no field that can be looked up. */
   readonly keys: readonly PrincipalKey[] | undefined
-  /** The test that holds for a caller found by a key. */
+  /** The tests that always pass for a caller found by a key. */
   readonly keyTests: readonly FieldTest[]
   /** The other tests. */
   readonly furtherTests: readonly FieldTest[]
 }
 
-/** What the tests of all policies of a set share. */
+/** State shared by the tests of all policies of a set. */
 export interface FromContext {
   readonly localTrustDomain: string | undefined
   readonly readAddress: AddressReader
@@ -107,7 +107,7 @@ type Negative =
   | 'notCredentials'
 type CreateField = (values: readonly string[], localTrustDomain: string | undefined) => PrincipalField
 
-// The most selective fields come first, because the first one that an entry has is indexed.
+// The most selective fields come first, because the first field present is indexed.
 const principalFields: readonly (readonly [Positive, CreateField, Negative])[] = [
   ['callers', compileCallers, 'notCallers'],
   ['serviceAccounts', compileServiceAccounts, 'notServiceAccounts'],
@@ -121,7 +121,8 @@ function compileCallers(patterns: readonly string[]): PrincipalField {
   return matchKeys(patterns.map(createCallerKey))
 }
 
-// Namespaces and service accounts are those of the local trust domain, because another one's core-api is not ours.
+// Namespaces and service accounts are those of the local trust domain, because core-api in another trust domain is not
+// ours.
 function compileServiceAccounts(accounts: readonly string[], localTrustDomain: string = ''): PrincipalField {
   return matchKeys(
     accounts.map((pair) => {
@@ -146,7 +147,7 @@ function compileTrustDomains(trustDomains: readonly string[]): PrincipalField {
 }
 
 function matchKeys(keys: readonly CallerKey[]): PrincipalField {
-  // Built at first use, because an index looks up the keys itself.
+  // Built on first use, because an index looks up the keys itself.
   let test: ((caller: SpiffeId) => boolean) | undefined
   return { keys, isMatch: ({ spiffeId }) => spiffeId !== undefined && (test ??= createKeyTest(keys))(spiffeId) }
 }

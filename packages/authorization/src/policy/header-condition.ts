@@ -4,7 +4,7 @@ import { parseTexts, refuseContradiction } from './parse-lists.ts'
 import type { PolicyHeader } from './policy.ts'
 
 /**
- * Parses a condition on a header into a frozen copy; the name in lower case.
+ * Parses a condition on a header into a frozen copy with a lower-case name.
  *
  * @throws {ConfigurationError} the message states where, what was found and what to write instead
  */
@@ -23,7 +23,7 @@ export function parseHeaderCondition(input: unknown, where: string): PolicyHeade
   return Object.freeze(condition)
 }
 
-/** Creates the test whether one value matches one of these, of which each may begin or end with `*`. */
+/** Creates a test whether a value matches one of these values, which may begin or end with `*`. */
 export function createValueTest(values: readonly string[]): (value: string) => boolean {
   const whole = new Set(values.filter((value) => !value.startsWith('*') && !value.endsWith('*')))
   const starts = values.flatMap((value) => (value.endsWith('*') ? [value.slice(0, -1)] : []))
@@ -77,7 +77,7 @@ const caller =
 const secret = 'credentials in from, because this header carries a credential and policies are not secret'
 const address = 'remoteIpBlocks in from, because callers can send this header themselves'
 
-// The names are those of a policy, so these expressions never meet text of a request.
+// The names come from policies, so these expressions never run on text from a request.
 const replacements: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/^(?:proxy-)?authorization$|^(?:set-)?cookie2?$|^dpop$|^x-(?:api-key|auth-token|access-token)$/, secret],
   [

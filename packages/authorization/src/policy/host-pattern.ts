@@ -1,10 +1,10 @@
 import { refuseRule } from '../refuse-rule.ts'
 
-/** Returns a host as policies compare it: in lower case, without a port and without the dot of the root zone. */
+/** Returns a host in the form that policies compare: in lower case, without a port and without a trailing dot. */
 export function normalizeHost(text: string): string {
   const lower = text.toLowerCase()
   const name = lower.replace(port, '')
-  // An IPv6 address ends in a bracket, so what follows its last colon is not a port.
+  // An IPv6 address ends with a bracket, so the text after its last colon is not a port.
   return name.endsWith('.') ? name.slice(0, -1) : name
 }
 
@@ -31,7 +31,7 @@ export function parseHostPattern(text: string, where: string): string {
   return lower
 }
 
-/** Creates the test whether a normalized host matches one of these patterns. */
+/** Creates a test whether a normalized host matches one of these patterns. */
 export function createHostTest(patterns: readonly string[]): (host: string) => boolean {
   const names = new Set(patterns.filter((pattern) => !pattern.startsWith('*.')))
   const parents = new Set(patterns.flatMap((pattern) => (pattern.startsWith('*.') ? [pattern.slice(2)] : [])))
@@ -39,7 +39,7 @@ export function createHostTest(patterns: readonly string[]): (host: string) => b
     if (names.has(host)) return true
     if (parents.size === 0) return false
     for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-      // A name that begins with a dot is not a host.
+      // A name that begins with a dot is not a valid host.
       if (dot > 0 && parents.has(host.slice(dot + 1))) return true
     }
     return false

@@ -1,6 +1,6 @@
 import type { PathSemantics } from '../path-semantics.ts'
 
-/** Returns the ways in which routers read the path of a request. */
+/** Returns the path semantics of the routers that may read a request. */
 export function listSemantics(
   semantics: PathSemantics,
   otherSemantics: PathSemantics | undefined,

@@ -7,12 +7,12 @@ import { listSemantics } from './list-semantics.ts'
 
 /** Whether a policy matches a request, for explanations and reports. */
 export interface PolicyMatch {
-  /** `unknown` if it depends on something that is not known: a DENY policy then denies, and an ALLOW policy does not allow. */
+  /** `unknown` if a value is not known: a DENY policy then denies, and an ALLOW policy does not allow. */
   readonly outcome: MatchOutcome
   /** The first field that does not match or is not known, such as `from[0].callers`. Undefined if all match. */
   readonly field: string | undefined
   readonly because: string
-  /** How many fields do not match or are not known, in the entries that come closest. */
+  /** The number of fields that do not match or are not known, in the closest entries. */
   readonly differences: number
 }
 

@@ -2,7 +2,7 @@ import { parseStringList } from '@countersign/spiffe/options'
 import { refuseRule } from '../refuse-rule.ts'
 
 /**
- * Parses a list of at least one text, each once, into a frozen copy. `parse` returns the form that is compared.
+ * Parses a list of distinct texts, at least one, into a frozen copy. `parse` returns the normalized form of a text.
  *
  * @throws {ConfigurationError} the message names the entry
  */
@@ -17,7 +17,7 @@ export function parseTexts(
 }
 
 /**
- * Refuses a value that is in a list twice.
+ * Refuses a list that contains a value twice.
  *
  * @throws {ConfigurationError} `rule_invalid`
  */
@@ -41,5 +41,5 @@ export function refuseContradiction(
   const listed = new Set(values)
   const index = notValues.findIndex((value) => listed.has(value))
   if (index === -1) return
-  refuseRule(`${where}[${index}]`, notValues[index], 'a value that the field without not does not list')
+  refuseRule(`${where}[${index}]`, notValues[index], 'a value that the positive field does not list')
 }

@@ -24,7 +24,7 @@ export function parsePolicies(input: unknown, where: string = 'policies'): reado
 }
 
 /**
- * Returns a list of policies that are not parsed yet. An empty list is allowed: it may stand for `no caller`.
+ * Checks that the input is a list, and returns it unparsed. An empty list is allowed: it may mean `no caller`.
  *
  * @throws {ConfigurationError} `option_invalid`
  */
@@ -33,14 +33,14 @@ export function checkPolicyList(input: unknown, where: string): readonly unknown
   return input
 }
 
-/** Creates the function that parses the policies of one set one by one. Each name may occur once. */
+/** Creates a function that parses the policies of one set one by one. Names have to be unique. */
 export function createPolicyParser(where: string): (input: unknown, index: number) => Policy {
   const names = new Map<string, number>()
   return (input, index) => {
     const policy = parsePolicy(input, `${where}[${index}]`)
     const first = names.get(policy.name)
     if (first !== undefined) {
-      refuseRule(`${where}[${index}].name`, policy.name, `another name than that of ${where}[${first}]`)
+      refuseRule(`${where}[${index}].name`, policy.name, `a name other than that of ${where}[${first}]`)
     }
     names.set(policy.name, index)
     return policy
@@ -79,7 +79,7 @@ function parseText(input: unknown, where: string): string {
   return input
 }
 
-// Names are part of events.
+// Events contain names.
 const longestText = 256
 
 function parseAction(input: unknown, where: string): Policy['action'] {

@@ -1,14 +1,16 @@
 import type { SegmentPattern } from '../path-pattern.ts'
 import { descend, type SegmentNode } from './segment-node.ts'
 
-/** A value for each path pattern. The cost of a lookup depends on the depth of the path, not on the number of patterns. */
+/**
+ * Maps path patterns to values. The cost of a lookup depends on the depth of the path, not on the number of patterns.
+ */
 export class PathTree<Value> {
   readonly #root: SegmentNode<Value> = {}
   readonly #isLenient: boolean
 
   /**
-   * `isLenient`: a `*` also matches an empty last segment, because some routers accept an empty parameter. For patterns
-   * that restrict.
+   * Creates an empty tree. With `isLenient`, which is for patterns that restrict, `*` also matches an empty last
+   * segment, because some routers accept an empty parameter.
    */
   constructor(isLenient: boolean) {
     this.#isLenient = isLenient

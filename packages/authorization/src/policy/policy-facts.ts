@@ -1,11 +1,11 @@
 /**
- * What policies read of a request besides its caller, method and path. Undefined means that the value is not known: a
- * DENY policy then matches, and an ALLOW policy does not.
+ * The values that policies read from a request besides its caller, method and path. If a value is undefined, it is not
+ * known: a DENY policy then matches, and an ALLOW policy does not.
  */
 export interface PolicyFacts {
   /** The lines of a header, in the order received. Empty if it is absent; undefined if headers are not known. */
   headerLines(name: string): readonly string[] | undefined
-  /** `:authority` or `Host` as received. It is compared without its port and without case. */
+  /** `:authority` or `Host` as received. Compared without its port, ignoring case. */
   readonly host: string | undefined
   /** The local port of the connection. */
   readonly port: number | undefined

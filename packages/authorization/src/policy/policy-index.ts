@@ -8,7 +8,7 @@ import { type FieldTest, type MatchOutcome, outcomeOf } from './field-test.ts'
 import type { PrincipalKey } from './from-tests.ts'
 import { PathTree } from './path-tree.ts'
 
-/** What a policy has to be, for a search: a DENY policy, an ordinary ALLOW policy, or one for emergencies. */
+/** The kind of policy to find: a DENY policy, an ordinary ALLOW policy, or one for emergencies. */
 export type PolicyKind = 'deny' | 'allow' | 'breakGlass'
 
 /** Returns the kind of a policy. */
@@ -18,7 +18,7 @@ export function kindOf({ action, isBreakGlass }: CompiledPolicy): PolicyKind {
 }
 
 /**
- * Finds the first policy of a kind that matches a request, by its path and then by its caller, so that the cost does not
+ * Finds the first policy of a kind that matches a request. Looks up the path and then the caller, so the cost does not
  * depend on the number of policies.
  */
 export class PolicyIndex {
@@ -27,18 +27,18 @@ export class PolicyIndex {
     allow: new PathTree(false),
     breakGlass: new PathTree(false),
   }
-  // For all kinds together, because a lookup among many paths takes most of the time of a decision.
+  // One cache for all kinds, because looking up the path is the most expensive part of a decision.
   readonly #found: BoundedCache<Found>
   readonly #semantics: PathSemantics
   #room = mostInAll
 
-  /** Paths are cached in `memory`. */
+  /** Creates an empty index that caches paths in `memory`. */
   constructor(semantics: PathSemantics, memory: CacheMemory) {
     this.#found = new BoundedCache(memory)
     this.#semantics = semantics
   }
 
-  /** Adds a policy. Policies are added in order, and before the first request. */
+  /** Adds a policy. Add policies in order, and before the first request. */
   add(policy: CompiledPolicy): void {
     const tree = this.#trees[kindOf(policy)]
     for (const { patterns, keys, keyTests, tests } of this.#listCombinations(policy)) {
@@ -62,7 +62,7 @@ export class PolicyIndex {
     return first
   }
 
-  // Apart from its caller, which would otherwise allocate the context of this function for each request.
+  // A separate method: inlined into its caller, the closure would allocate a context for each request.
   #remember(path: string): Found {
     return this.#found.keep(path, (copy) => this.#search(copy), bytesOf)
   }
@@ -112,7 +112,7 @@ export class PolicyIndex {
 /** The candidates of each kind for a path. */
 type Found = Readonly<Record<PolicyKind, readonly Candidates[]>>
 
-// Nearly every path has at most one pattern of each kind, so that its lists are shared with other paths.
+// Nearly every path has at most one pattern of each kind, so its lists can be shared with other paths.
 function share(found: readonly Candidates[]): readonly Candidates[] {
   const [only, ...more] = found
   if (only === undefined) return none
@@ -121,7 +121,7 @@ function share(found: readonly Candidates[]): readonly Candidates[] {
 
 const none: readonly Candidates[] = []
 
-/** The size of an object with three fields, and of each list that is not shared. */
+/** Returns the size of an object with three fields, and of each list that is not shared. */
 function bytesOf({ deny, allow, breakGlass }: Found): number {
   return 48 + sizeOfList(deny) + sizeOfList(allow) + sizeOfList(breakGlass)
 }
@@ -135,7 +135,7 @@ const everything: SegmentPattern = Object.freeze({ path: '', rest: true })
 interface Combination {
   readonly patterns: readonly SegmentPattern[] | undefined
   readonly keys: readonly PrincipalKey[] | undefined
-  /** What the keys stand for. */
+  /** The conditions that the keys represent. */
   readonly keyTests: readonly FieldTest[]
   readonly tests: readonly FieldTest[]
 }

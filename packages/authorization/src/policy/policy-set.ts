@@ -6,9 +6,9 @@ import { foldTarget, type PathSemantics, semanticsKey } from '../path-semantics.
 import type { CompiledPolicy } from './compile-policy.ts'
 import { kindOf, PolicyIndex, type PolicyKind } from './policy-index.ts'
 
-/** Validated and indexed policies. Immutable from outside. */
+/** Validated and indexed policies. Immutable to its users. */
 export class CompiledPolicySet {
-  /** The policies in the order in which they were written, which does not matter for decisions. */
+  /** The policies in the order written, which does not affect decisions. */
   readonly policies: readonly CompiledPolicy[]
   /** True if a request has to match an ALLOW policy: the set has one, or no rules were given. */
   readonly isAllowRequired: boolean
@@ -16,15 +16,15 @@ export class CompiledPolicySet {
   readonly readsFacts: boolean
   /** True if a policy is for emergencies. */
   readonly hasBreakGlass: boolean
-  /** The methods that ALLOW policies name, which a parser of targets has to accept. */
+  /** The methods that ALLOW policies name. A target parser has to accept them. */
   readonly methods: ReadonlySet<string>
   readonly #isWithoutRules: boolean
   readonly #kinds: ReadonlySet<PolicyKind>
   readonly #indexes: (PolicyIndex | undefined)[] = []
-  // One memory for all kinds and semantics, so that their number does not multiply its size.
+  // One memory budget for all kinds and semantics.
   readonly #memory = new CacheMemory()
 
-  /** `isWithoutRules`: no rules were given, so that a request has to match an ALLOW policy even if the set has none. */
+  /** Creates a set. With `isWithoutRules`, a request has to match an ALLOW policy even if the set has none. */
   constructor(policies: readonly CompiledPolicy[], isWithoutRules: boolean) {
     this.policies = policies
     this.#isWithoutRules = isWithoutRules
@@ -33,7 +33,7 @@ export class CompiledPolicySet {
     this.readsFacts = policies.some((policy) => policy.readsFacts)
     this.#kinds = new Set(policies.map(kindOf))
     const methods = new Set<string>()
-    // Not those of DENY policies: rules without methods would then allow a method that is unknown without the policy.
+    // Not the methods of DENY policies: rules without methods would then allow a method that is otherwise unknown.
     for (const { source, action } of policies) {
       if (action === 'DENY') continue
       for (const operation of source.to ?? []) for (const method of operation.methods ?? []) methods.add(method)
@@ -59,7 +59,7 @@ export class CompiledPolicySet {
     return this.#indexFor(semantics).find(kind, request, foldTarget(spelling, semantics))
   }
 
-  /** Builds the index for these semantics in steps. Without it, the first request builds it at once. */
+  /** Builds the index for these semantics in steps. Otherwise the first request builds it in one go. */
   *prepare(semantics: PathSemantics): Generator<undefined, void> {
     if (this.#indexes[semanticsKey(semantics)] !== undefined) return
     const built = yield* this.#build(semantics)

@@ -3,7 +3,7 @@ import type { Policy } from './policy.ts'
 
 /** Policies, and optionally rules, that are replaced as a whole. */
 export interface PolicySet {
-  /** The rules, if the set has them. A guard takes rules either from `createGuard({ rules })` or from here. */
+  /** The rules, if the set has them. A guard accepts rules either from `createGuard({ rules })` or from here. */
   readonly rules?: readonly Rule[]
   /** Default: none. */
   readonly policies?: readonly Policy[]
@@ -17,7 +17,7 @@ export interface PolicySource {
   readonly current: PolicySet
   /** Calls the listener with each new set. Returns a function that removes it. */
   onUpdate(listener: (set: PolicySet) => void): () => void
-  /** Calls the listener when an update is refused, when that is over, and for warnings. Returns a function that removes it. */
+  /** Calls the listener for refused updates, recoveries and warnings. Returns a function that removes it. */
   onNotice(listener: (notice: PolicyNotice) => void): () => void
   /** Stops following changes. The current set stays in use. */
   close(): Promise<void>
@@ -25,7 +25,9 @@ export interface PolicySource {
 
 /** What a policy source reports besides new sets. */
 export interface PolicyNotice {
-  /** `refused`: an update is invalid and the last good set stays in use. `recovered`: that is over. */
+  /**
+   * `refused`: an update is invalid and the last good set stays in use. `recovered`: the current set is valid again.
+   */
   readonly outcome: 'refused' | 'recovered' | 'warning'
   /** Epoch milliseconds. */
   readonly at: number

@@ -4,11 +4,11 @@ import type { CredentialKind } from '../principal.ts'
  * A policy, as plain data. A DENY policy denies what it matches. If there are ALLOW policies, one of them has to match.
  * The order of policies does not matter.
  *
- * Within a field the values are alternatives, all fields of an entry have to match, and the entries of `from` and of
- * `to` are alternatives. Every entry of `when` has to match. A field that is absent matches everything, and so does an
- * entry `{}`, within the limits of `from` for callers with a weak credential or none.
+ * A field matches if one of its values does. An entry matches if all its fields do. `from` and `to` match if one of
+ * their entries does; every entry of `when` has to match. An absent field matches everything. So does an entry `{}`,
+ * within the limits of `from` for callers with a weak credential or none.
  *
- * What is not known about a request makes a DENY policy match and an ALLOW policy not.
+ * If a value of a request is not known, a DENY policy that reads it matches, and an ALLOW policy does not.
  */
 export interface Policy {
   /** Unique within its set. Reported with each decision that the policy makes. */
@@ -26,8 +26,8 @@ export interface Policy {
    */
   readonly maxLifetime?: number | string
   /**
-   * Marks access for emergencies: an ordinary ALLOW policy whose use is reported. Requires `maxLifetime`. It overrides
-   * nothing: DENY policies and rules still apply.
+   * Marks a policy for emergencies: an ordinary ALLOW policy whose use is reported. Requires `maxLifetime`. It
+   * overrides nothing: DENY policies and rules still apply.
    */
   readonly breakGlass?: true
   /**
@@ -64,8 +64,8 @@ export interface PolicyFrom {
   /** Matches callers without a credential, in permissive mode. Only together with the fields for addresses. */
   readonly anonymous?: true
   /**
-   * The address of the connection's peer: an address, or a block such as `10.0.0.0/8`. An IPv4 address equals its
-   * IPv4-mapped IPv6 address.
+   * The address of the connection's peer: an address, or a block such as `10.0.0.0/8`. An IPv4 address and its
+   * IPv4-mapped IPv6 address are equal.
    */
   readonly ipBlocks?: readonly string[]
   readonly notIpBlocks?: readonly string[]
@@ -80,13 +80,13 @@ export interface PolicyTo {
   readonly methods?: readonly string[]
   readonly notMethods?: readonly string[]
   /**
-   * Path patterns, as in rules: `*` is one segment, `**` at the end is everything below. Where a path restricts, in
-   * `paths` of a DENY policy and in `notPaths` of an ALLOW policy, `*` also matches an empty last segment, because some
-   * routers accept an empty parameter, and an encoded slash is also read decoded.
+   * Path patterns, as in rules: `*` is one segment, `**` at the end is everything below. In `paths` of a DENY policy
+   * and `notPaths` of an ALLOW policy, `*` also matches an empty last segment, because some routers accept an empty
+   * parameter. There, an encoded slash is also compared decoded.
    */
   readonly paths?: readonly string[]
   readonly notPaths?: readonly string[]
-  /** Host names without a port, compared without case: `api.example`, or `*.api.example` for every name below it. */
+  /** Host names without a port, ignoring case: `api.example`, or `*.api.example` for every name below it. */
   readonly hosts?: readonly string[]
   readonly notHosts?: readonly string[]
   /** The port on which this service received the connection. */
@@ -99,11 +99,11 @@ export interface PolicyTo {
  * alone matches any value. A missing header never matches `values`, and always matches `notValues`.
  *
  * If a header has several values, a DENY policy matches if any line or any element of a comma-separated line does. An
- * ALLOW policy needs exactly one line, which is compared whole; no element of it may be in `notValues`. More than 256
- * lines and elements are not compared: a DENY policy then matches, and an ALLOW policy does not.
+ * ALLOW policy requires exactly one line, which is compared as a whole; none of its elements may be in `notValues`.
+ * With more than 256 lines and elements, nothing is compared: a DENY policy matches, and an ALLOW policy does not.
  */
 export interface PolicyHeader {
-  /** The name, without regard to case. Headers that identify a caller or carry a credential are refused. */
+  /** The name, ignoring case. Headers that identify a caller or carry a credential are rejected. */
   readonly header: string
   readonly values?: readonly string[]
   readonly notValues?: readonly string[]

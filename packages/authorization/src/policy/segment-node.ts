@@ -1,11 +1,11 @@
 /** A node in a tree of segments. */
 export interface SegmentNode<Value> {
   literals?: Map<string, SegmentNode<Value>>
-  /** For a `*`. */
+  /** The child for a `*`. */
   any?: SegmentNode<Value>
-  /** For what ends here. */
+  /** The value of patterns that end here. */
   here?: Value
-  /** For everything from here on. */
+  /** The value of patterns with `**` here. */
   below?: Value
 }
 

@@ -9,9 +9,9 @@ import type { Policy, PolicyTo } from './policy.ts'
 /** One entry of `to`, ready to be tested. */
 export interface ToTests {
   readonly tests: readonly FieldTest[]
-  /** What an index looks up. Undefined if the entry has no paths. */
+  /** The patterns for an index. Undefined if the entry has no paths. */
   readonly patterns: readonly SegmentPattern[] | undefined
-  /** The tests without the one that holds for a path found by a pattern. */
+  /** The tests that remain for a path found by a pattern. */
   readonly furtherTests: readonly FieldTest[]
 }
 
@@ -20,7 +20,7 @@ export function compileTo(to: PolicyTo, place: string, action: Policy['action'])
   const { methods, notMethods, paths, notPaths, hosts, notHosts, ports, notPorts } = to
   const patterns = paths?.map(readPathPattern)
   const isDeny = action === 'DENY'
-  // What restricts matches an empty last segment too; what grants does not.
+  // A path that restricts also matches an empty last segment; a path that grants does not.
   const path =
     paths && patterns && createPathTest(`${place}.paths`, paths, patterns, { isNegative: false, isLenient: isDeny })
   const notPath =
@@ -75,7 +75,7 @@ function createPathTest(
     field,
     test: (request, path, semantics) => {
       if (!isNegative) return outcomeOf(isListed(path, semantics))
-      // Code behind the router may decode an encoded slash, so an ALLOW policy also excludes that path.
+      // Code behind the router may decode an encoded slash, so an ALLOW policy also excludes the decoded path.
       return outcomeOf(!isListed(path, semantics) && !(isLenient && isExcludedDecoded(request, semantics)))
     },
     describe: (_, path) => `the path is ${path}, expected ${isNegative ? 'none' : 'one'} of ${listValues(listed)}`,

@@ -4,9 +4,7 @@ import type { PolicyFlags } from './policy-options.ts'
 import { readText } from './read-input.ts'
 import { readLog } from './read-log.ts'
 
-/**
- * Returns the requests of the log that `--log` names, or undefined without it. Reports on stderr what it lacks.
- */
+/** Returns the requests of the log that `--log` names, or undefined without it. Reports gaps in the log on stderr. */
 export async function readUsage(
   { log }: PolicyFlags,
   revision: string | undefined,
@@ -21,14 +19,14 @@ export async function readUsage(
       method,
       path,
       effect,
-      // The index of a rule of another revision says nothing about this one.
+      // The index of a rule in another revision does not apply to this one.
       ...(rule !== undefined && decided === revision && { rule }),
     })),
   }
 }
 
 /**
- * Reads routes, one in each line: a method and a path, or only a path. Empty lines, and lines that begin with `#`, are
+ * Reads routes, one per line: a method and a path, or only a path. Empty lines, and lines that begin with `#`, are
  * ignored.
  *
  * @throws {ConfigurationError} `option_invalid`
@@ -49,7 +47,7 @@ export async function readRoutes({
   throw new ConfigurationError('option_invalid', `--routes: found no route in ${routes}, expected at least one`)
 }
 
-/** Returns the method of a column as people read it. */
+/** Returns the method of a column for display. */
 export function showMethod(method: string): string {
   return method === '*' ? 'any' : method
 }

@@ -4,7 +4,7 @@ import type { PolicyCommand, PolicyOption } from './policy-command.ts'
 const json: PolicyOption = { flags: '--json', description: 'print one JSON object and nothing else' }
 
 const service: readonly PolicyOption[] = [
-  { flags: '--as <id>', description: 'the SPIFFE ID of the service that has the documents' },
+  { flags: '--as <id>', description: 'the SPIFFE ID of the service that uses the documents' },
   {
     flags: '--trust-domain <name>',
     description: "a trust domain whose callers it accepts; repeatable (default: the service's own)",
@@ -18,7 +18,7 @@ const service: readonly PolicyOption[] = [
   { flags: '--authorities <file>', description: 'a mapping of SPIFFE IDs to further authorities, in YAML or JSON' },
   {
     flags: '--accept <credential>',
-    description: 'what may prove a caller: x509-svid, forwarded, asserted, jwt-svid; repeatable (default: x509-svid)',
+    description: 'a credential that callers may use: x509-svid, forwarded, asserted, jwt-svid; repeatable (default: x509-svid)',
     isRepeatable: true,
   },
   { flags: '--permissive', description: 'permissive mode, in which callers may be anonymous' },
@@ -26,7 +26,7 @@ const service: readonly PolicyOption[] = [
 ]
 
 const request: readonly PolicyOption[] = [
-  { flags: '--credential <kind>', description: 'what proves the caller (default: x509-svid)' },
+  { flags: '--credential <kind>', description: 'the credential of the caller (default: x509-svid)' },
   { flags: '--header <line>', description: "a header, such as 'x-tenant: blue'; repeatable", isRepeatable: true },
   { flags: '--host <name>', description: 'the host of the request (default: not known)' },
   { flags: '--port <number>', description: 'the port of the service (default: not known)' },
@@ -40,7 +40,7 @@ export const policyCommands: readonly PolicyCommand[] = [
   {
     name: 'check',
     arguments: '<files...>',
-    description: 'Check documents: errors with their places, and warnings.',
+    description: 'Check documents, and print errors and warnings with their positions.',
     options: [...service, { flags: '--strict', description: 'warnings are errors' }],
     help: help.checkHelp,
     run: async ([documents], flags, context) => (await import('./run-check.ts')).runCheck(documents, flags, context),

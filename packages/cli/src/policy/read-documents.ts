@@ -2,7 +2,7 @@ import type { PolicySet } from '@countersign/core'
 import { policyFiles } from '@countersign/policy'
 
 /**
- * Reads documents as a service does, so that a set which is valid here is valid there.
+ * Reads documents like a service does, so that a set that is valid here is valid there.
  *
  * @throws {PolicyDocumentError} `document_invalid` with every problem
  * @throws {SourceError} if a document cannot be read

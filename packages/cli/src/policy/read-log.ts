@@ -24,12 +24,12 @@ export interface LoggedDecision {
 /** A decision log, with equal requests counted together. */
 export interface ReadLog {
   readonly decisions: readonly LoggedDecision[]
-  /** What the log does not contain, for people. */
+  /** Descriptions of gaps in the log, for display. */
   readonly gaps: readonly string[]
 }
 
 /**
- * Reads a decision log. Equal requests are counted together, so a log may be larger than the memory.
+ * Reads a decision log. Equal requests are counted together, so the log may be larger than memory.
  *
  * @param place a file, or `-` for the standard input
  * @throws {ConfigurationError} `option_invalid` if the file cannot be read, or has no line of a decision log

@@ -5,8 +5,8 @@ import { reportFailure } from '../failure.ts'
 import { escapeInvisible } from '../output/escape-invisible.ts'
 
 /**
- * Runs a command whose exit code 1 is an answer, so that input which cannot be used ends with 2: a script can tell "no"
- * from "not known".
+ * Runs a command whose exit code 1 is an answer. Unusable input results in exit code 2, so that scripts can distinguish
+ * "no" from "not known".
  */
 export async function withInput(context: Context, run: () => Promise<number>): Promise<number> {
   try {

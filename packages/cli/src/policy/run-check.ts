@@ -13,7 +13,7 @@ import { escapeInvisible } from '../output/escape-invisible.ts'
 import { parseService, type PolicyFlags } from './policy-options.ts'
 import { withInput } from './report-input.ts'
 
-/** Checks documents, and with `--as` also what the service would refuse when it starts. */
+/** Checks documents. With `--as`, also reports what the service would reject at startup. */
 export async function runCheck(paths: unknown, flags: PolicyFlags, context: Context): Promise<number> {
   return withInput(context, async () => {
     const { output, now } = context
@@ -34,7 +34,7 @@ export async function runCheck(paths: unknown, flags: PolicyFlags, context: Cont
   })
 }
 
-/** Returns the first error with which the service would refuse the documents. */
+/** Returns the first error with which the service would reject the documents. */
 async function checkService(documents: readonly ParsedDocument[], flags: PolicyFlags): Promise<readonly string[]> {
   const service = await parseService(flags)
   const { rules, policies } = mergeDocuments(documents)

@@ -45,7 +45,7 @@ async function loadModule(path: string): Promise<Pick<PolicySet, 'rules' | 'poli
       `${path}: found neither rules nor policies among its exports, expected a list with one of these names`,
     )
   }
-  // `formatPolicyDocument` parses what it has written, so nothing that is not valid gets past it.
+  // `formatPolicyDocument` parses its result, so an invalid document is never written.
   return { ...(isRules(rules) && { rules }), ...(isPolicies(policies) && { policies }) }
 }
 

@@ -18,8 +18,8 @@ interface Change {
 }
 
 /**
- * Replays a decision log against two revisions. The exit code is 1 if a request that the old one allows is denied by the
- * new one, or may be, depending on what the log does not record.
+ * Replays a decision log against two revisions. The exit code is 1 if the new revision denies a request that the old
+ * one allows, or may deny it, depending on values that the log does not record.
  */
 export async function runDiff(given: readonly unknown[], flags: PolicyFlags, context: Context): Promise<number> {
   return withInput(context, async () => {
@@ -53,7 +53,7 @@ function replay(decision: LoggedDecision, before: GuardSimulation, after: GuardS
   }
 }
 
-// The old revision decides otherwise than the service did: another service, or other options.
+// The old revision and the service decided differently: another service, or other options.
 function isUnlike(enforced: 'allow' | 'deny', before: MatrixCell | undefined): boolean {
   return before?.effect !== 'depends' && before?.effect !== enforced
 }
@@ -91,7 +91,7 @@ function report(
   for (const gap of gaps) errors.line(gap)
   if (unlike > 0) {
     errors.line(
-      `${unlike} kinds of requests were decided otherwise than by the old documents: check --as, the other options and the revision of the log`,
+      `${unlike} kinds of requests were decided differently than by the old documents: check --as, the other options and the revision of the log`,
     )
   }
 }

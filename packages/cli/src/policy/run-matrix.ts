@@ -29,7 +29,7 @@ export async function runMatrix(documents: unknown, flags: PolicyFlags, context:
   })
 }
 
-/** A terminal is too narrow for the names of routes, so each has a number. */
+/** Formats a matrix with numbers for routes, because a terminal is too narrow for their names. */
 function formatMatrix({ routes, rows }: AccessMatrix): readonly string[] {
   const numbers = routes.map((_, index) => String(index + 1))
   return [

@@ -8,7 +8,7 @@ import { readValue } from './read-input.ts'
 import { withInput } from './report-input.ts'
 import { simulateService } from './simulate-service.ts'
 
-/** A row whose decision is another than expected. */
+/** A row whose decision differs from the expected one. */
 interface Failure {
   readonly place: string
   readonly request: string

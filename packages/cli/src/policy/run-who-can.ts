@@ -7,7 +7,7 @@ import type { PolicyFlags } from './policy-options.ts'
 import { withInput } from './report-input.ts'
 import { simulateService } from './simulate-service.ts'
 
-/** Lists the callers that may send a request, and the rules that look as if they were meant for it. */
+/** Lists the callers that may send a request, and rules that were probably meant to match it. */
 export async function runWhoCan(given: readonly unknown[], flags: PolicyFlags, context: Context): Promise<number> {
   return withInput(context, async () => {
     const [method, path, documents] = [String(given[0]), String(given[1]), given[2]]

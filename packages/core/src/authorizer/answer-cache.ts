@@ -3,19 +3,19 @@ import { BoundedMap } from '../connection/bounded-map.ts'
 import type { AuthorizerVerdict } from './answer.ts'
 import type { ParsedCache } from './authorizer.ts'
 
-/** What every key contains besides what the application states. */
+/** The part of every key that the application does not supply. */
 export interface KeyContext {
-  /** The generation of the material under which the caller was proven. */
+  /** The generation of the material with which the caller was authenticated. */
   readonly generation: number
   /** The proxy that forwarded the caller, if one did. */
   readonly proxy: string | undefined
 }
 
-/** A moment on two clocks: the steady one never goes back, and the other one goes on while the machine is suspended. */
+/** A time on two clocks. The steady clock never goes back; the wall clock continues while the machine is suspended. */
 export interface Moment {
   /** Epoch milliseconds. */
   readonly wall: number
-  /** Milliseconds since any moment. */
+  /** Milliseconds since an arbitrary origin. */
   readonly steady: number
 }
 
@@ -24,7 +24,7 @@ interface Kept {
   readonly askedAt: Moment
 }
 
-/** Keeps answers of an authorizer, never failures, until their time is up. Bounded in bytes. */
+/** Caches answers of an authorizer, but never failures, until they expire. Bounded in bytes. */
 export class AnswerCache {
   readonly #options: ParsedCache
   readonly #kept: BoundedMap<Kept>
@@ -35,21 +35,21 @@ export class AnswerCache {
   }
 
   /**
-   * Returns the key of a question. The caller, its proof and the revision are part of every key, so that what the
-   * application leaves out of its own part can never give one caller the answer about another.
+   * Returns the key of a question. Every key contains the caller, its proof and the revision. So even if the
+   * application's own part is incomplete, a caller never gets another caller's answer.
    *
-   * @returns undefined if the application's function returns anything else than a list of strings, or throws
+   * @returns undefined if the application's function throws, or returns anything but a list of strings
    */
   createKey(question: AuthorizerQuestion, { generation, proxy }: KeyContext): string | undefined {
     const stated = readStated(() => this.#options.key(question))
     if (stated === undefined) return undefined
     const { principal, revision } = question
     const caller = principal === null ? null : [principal.name, principal.credential, ...principal.authorities]
-    // As JSON, so that no two lists have the same text.
+    // As JSON, so that different lists have different keys.
     return JSON.stringify([revision, generation, proxy, caller, stated])
   }
 
-  /** Returns the answer that is kept, unless it is out of date on either clock. */
+  /** Returns the cached answer, unless it has expired on either clock. */
   find(key: string, now: Moment): AuthorizerVerdict | undefined {
     const kept = this.#kept.get(key)
     if (kept === undefined) return undefined
@@ -63,7 +63,7 @@ export class AnswerCache {
     return undefined
   }
 
-  /** Keeps an answer to a question that was asked at `askedAt`. */
+  /** Caches an answer. Its lifetime begins at `askedAt`, when the call began. */
   keep(key: string, verdict: AuthorizerVerdict, askedAt: Moment): void {
     if (verdict.outcome !== 'allow' && verdict.outcome !== 'deny') return
     const reason = verdict.outcome === 'deny' ? (verdict.reason?.length ?? 0) : 0

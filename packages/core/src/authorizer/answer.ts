@@ -1,6 +1,6 @@
 import { describeValue } from '@countersign/spiffe/options'
 
-/** What an authorizer decided, or why it decided nothing. */
+/** The decision of an authorizer, or why there is none. */
 export type AuthorizerVerdict =
   | { readonly outcome: 'allow' }
   | { readonly outcome: 'deny'; readonly reason: string | undefined }
@@ -8,8 +8,8 @@ export type AuthorizerVerdict =
   | { readonly outcome: 'failed'; readonly detail: string }
 
 /**
- * Parses what an authorizer returned. Accepts `true`, `false`, `undefined` and an object with nothing but `allow` and
- * `reason`; everything else is a failure, so that a truthy value never counts as permission. Never throws.
+ * Parses what an authorizer returned. Accepts `true`, `false`, `undefined`, and an object with only `allow` and
+ * `reason`. Everything else is a failure, so a truthy value never counts as permission. Never throws.
  */
 export function parseAnswer(value: unknown): AuthorizerVerdict {
   if (value === true) return allowed
@@ -23,13 +23,13 @@ export function parseAnswer(value: unknown): AuthorizerVerdict {
   }
 }
 
-/** Returns a failure with this detail, in at most 256 characters. */
+/** Returns a failure with this detail, cut to 256 characters. */
 export function createFailure(detail: string): AuthorizerVerdict {
   return { outcome: 'failed', detail: detail.slice(0, longest) }
 }
 
-// Own properties only, so that a polluted prototype allows nothing. Each is read once, because a getter may return
-// something else the next time.
+// Own properties only, so that a polluted prototype grants nothing. Each is read once, because a getter may return
+// another value the second time.
 function parseObject(value: unknown): AuthorizerVerdict {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return malformed(describeValue(value))
   const unknown = Reflect.ownKeys(value).find((key) => key !== 'allow' && key !== 'reason')

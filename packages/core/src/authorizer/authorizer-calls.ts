@@ -5,7 +5,7 @@ import { AnswerCache, type KeyContext, type Moment } from './answer-cache.ts'
 import type { ParsedAuthorizer } from './authorizer.ts'
 import { CallsInFlight } from './calls-in-flight.ts'
 
-/** Asks an authorizer, with a limit of time and of calls in flight. Whatever it does, the result is a verdict. */
+/** Calls an authorizer, with a timeout and a limit of calls in flight. The result is always a verdict. */
 export class AuthorizerCalls {
   readonly #authorizer: ParsedAuthorizer
   readonly #inFlight: CallsInFlight
@@ -20,8 +20,8 @@ export class AuthorizerCalls {
   }
 
   /**
-   * Asks a question. Returns a promise, which is never rejected, only if the authorizer returned one. `departed` is
-   * aborted when the caller disconnects; the result no longer matters then. Never throws.
+   * Asks a question. Returns a promise only if the authorizer returned one; it is never rejected. `departed` is aborted
+   * when the caller disconnects; the result is then ignored. Never throws.
    */
   ask(
     question: AuthorizerQuestion,
@@ -57,7 +57,7 @@ export class AuthorizerCalls {
       const answer: unknown = decide(question, { signal })
       if (isThenable(answer)) return this.#wait(answer, { end, limit, departed })
       end()
-      // A function that blocks cannot be interrupted, but what it answers too late does not count.
+      // A blocking function cannot be interrupted, but a late answer does not count.
       return this.#clock().steady - now.steady > timeout ? this.#createTimeout() : parseAnswer(answer)
     } catch (error) {
       end()
@@ -65,28 +65,28 @@ export class AuthorizerCalls {
     }
   }
 
-  // A call counts until it settles or its time is up. If a disconnect ended it, a caller that disconnects at once could
+  // A call counts until it settles or times out. If a disconnect ended it, a caller that disconnects at once could
   // start any number of calls.
   #wait(answer: PromiseLike<unknown>, { end, limit, departed }: Waiting): Promise<AuthorizerVerdict> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         end()
         resolve(this.#createTimeout())
-        limit.abort(new DOMException('the time of the call is up', 'TimeoutError'))
+        limit.abort(new DOMException('the call timed out', 'TimeoutError'))
       }, this.#authorizer.timeout)
       const settle = (verdict: AuthorizerVerdict): void => {
         clearTimeout(timer)
         end()
         resolve(verdict)
       }
-      // `resolve` of the first promise that settles counts, and a thenable may call both functions, or throw.
+      // Wrapped in a promise, because a thenable may call both functions, or throw.
       const settled = new Promise<unknown>((adopt) => adopt(answer))
       settled.then(
         (value) => settle(parseAnswer(value)),
         (error: unknown) => settle(createFailure(`it failed: ${describeFailure(error)}`)),
       )
       const depart = (): void => {
-        // The call still counts, but it is no reason to keep the process alive.
+        // The call still counts, but must not keep the process alive.
         timer.unref()
         resolve(departure)
       }

@@ -21,8 +21,8 @@ export interface ParsedCache extends Pick<AuthorizerCache, 'key'> {
 }
 
 /**
- * Describes an external engine that decides about requests which everything else allows. It can only deny: if it is
- * slow, down or wrong, the request is denied.
+ * Describes an external engine that decides requests that all other layers allow. It can only deny: if the engine is
+ * too slow, fails or returns an invalid answer, the request is denied.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`
  * @example

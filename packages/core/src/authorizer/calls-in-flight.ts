@@ -4,7 +4,7 @@ export interface CallLimits {
   readonly maxConcurrentPerCaller: number
 }
 
-/** Counts the calls in flight, in all and for each caller. */
+/** Counts the calls in flight, in total and for each caller. */
 export class CallsInFlight {
   readonly #limits: CallLimits
   readonly #ofCaller = new Map<string | null, number>()
@@ -15,8 +15,8 @@ export class CallsInFlight {
   }
 
   /**
-   * Counts a call of a caller, null for all anonymous ones together. Returns the function that ends it, or a description
-   * of the limit that is reached.
+   * Counts a call of a caller; null stands for all anonymous callers. Returns a function that ends the call, or a
+   * description of the limit that is reached.
    */
   begin(caller: string | null): (() => void) | string {
     const { maxConcurrent, maxConcurrentPerCaller } = this.#limits

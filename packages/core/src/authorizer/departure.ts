@@ -22,8 +22,8 @@ export function watchDeparture(request: ConnectedRequest): Departure {
   return { signal, stop: () => waiting.delete(controller) }
 }
 
-// One listener for each socket or stream: pipelined requests wait on the same socket, and Node warns about a socket with
-// many listeners.
+// One listener for each socket or stream. Pipelined requests share a socket, and Node warns about many listeners on
+// one.
 function waitingOn(carrier: EventEmitter): Set<AbortController> {
   const known = waitingOf.get(carrier)
   if (known !== undefined) return known

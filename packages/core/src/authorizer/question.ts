@@ -13,8 +13,8 @@ export interface QuestionFacts {
 }
 
 /**
- * Creates the question about a request, with the headers that are listed (in lower case). Returns undefined if it would
- * be too large: a shortened question could get the answer to another one.
+ * Creates the question about a request, with the listed headers (in lower case). Returns undefined if it would be too
+ * large, because a shortened question could get the answer to another one.
  */
 export function createQuestion(facts: QuestionFacts, headers: readonly string[]): AuthorizerQuestion | undefined {
   const { principal, method, path, rawHeaders, revision } = facts
@@ -26,13 +26,13 @@ export function createQuestion(facts: QuestionFacts, headers: readonly string[])
     method,
     path,
     host: findHost(rawHeaders),
-    // Defines every property, whatever its name.
+    // Safe for any name, such as `__proto__`.
     headers: Object.freeze(Object.fromEntries(lines)),
     ...(revision !== undefined && { revision }),
   })
 }
 
-// Without the functions and the proof, so that the question is plain data.
+// Without functions and the proof, so that the question is plain data.
 function describePrincipal(principal: Principal): AuthorizerPrincipal {
   const kept = described.get(principal)
   if (kept !== undefined) return kept

@@ -8,11 +8,11 @@ export interface DecisionLine {
   readonly time: string
   readonly effect: 'allow' | 'deny'
   readonly method: string
-  /** Without query, fragment and host. `(redacted)` if nothing can be shown. */
+  /** Without query, fragment and host. `(redacted)` if no part may be shown. */
   readonly path: string
   /**
-   * Present if `path` is not the path of the request: `redacted` if it was replaced or its host was removed, `cut` if it
-   * may be longer than the 256 characters that are reported.
+   * Present if `path` is not the exact path of the request. `redacted`: it was replaced, or its host was removed.
+   * `cut`: it may be longer than the 256 characters reported.
    */
   readonly pathState?: 'redacted' | 'cut'
   /** The principal's name. Null if no caller was authenticated. */
@@ -29,7 +29,7 @@ export interface DecisionLine {
   readonly revision?: string
   /** Present only with `include: ['remoteAddress']`. */
   readonly remoteAddress?: string
-  /** Identifies a denial: the caller received the same `id`. */
+  /** Identifies a denial. The response contains the same `id`. */
   readonly id?: string
   readonly status?: number
   readonly code?: DenialCode
@@ -56,7 +56,7 @@ export interface WouldBeLine {
   readonly missing?: readonly string[]
 }
 
-/** How many decisions were not written, as a line of the decision log, since the last such line. */
+/** A line of the decision log: how many decisions were not written since the last such line. */
 export interface DroppedLine extends DroppedCounts {
   readonly version: 1
   readonly type: 'dropped'
@@ -68,11 +68,14 @@ export interface DroppedLine extends DroppedCounts {
 export interface DroppedCounts {
   /** Denials without a principal beyond `maxPerSecond`. */
   readonly rate: number
-  /** Found the queue full, because the file or stream is slower than the decisions. */
+  /** Dropped because the queue was full: the file or stream is too slow. */
   readonly queue: number
   /** Could not be written: the stream failed, or the log was closed before the file accepted them. */
   readonly failed: number
 }
 
-/** The path of a line if nothing of the request's path can be shown. Not a path, because it does not begin with `/`. */
+/**
+ * The path of a line if no part of the request's path may be shown. Never equal to a path, because it does not begin
+ * with `/`.
+ */
 export const redactedPath = '(redacted)'

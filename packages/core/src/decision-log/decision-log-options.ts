@@ -5,40 +5,38 @@ import { describeValue, isCallable, isRecord, parseOptions, refuseValue } from '
 export interface DecisionLogOptions {
   /**
    * The file to append to. It is created with mode 0600 if it does not exist; its folder must exist. A symbolic link,
-   * pipe or device is refused. When the file is renamed or removed, a new one is created within a second.
+   * pipe or device is rejected. When the file is renamed or removed, a new one is created within a second.
    */
   readonly path?: string
   /**
    * The stream to write to. `close()` does not end it, because it may have other users. On Linux, Node.js writes to
-   * `process.stdout` synchronously: a reader that stops would stop the service.
+   * `process.stdout` synchronously, so a reader that stalls would block the service.
    */
   readonly stream?: Writable
   /**
-   * Which share of allowed decisions is written, from 0 to 1. Default: 0.01. The first allowed decision of each caller,
-   * method, rule and policy is written in any case, once in each file and once a day, so that "allowed but not used" can
-   * be answered from any day. Denials and would-be denials are always written.
+   * The fraction of allowed decisions that is written, from 0 to 1. Default: 0.01. In each file and on each day, the
+   * first allowed decision of each caller, method, rule and policy is always written, so that unused access can be
+   * found from the log of any day. Denials and would-be denials are always written.
    */
   readonly sampleAllowed?: number
   /**
-   * How many denials without a principal are written in a second; the rest are counted. Default: 100. Any client that
-   * reaches the port can cause them, and must not fill the disk.
+   * How many denials without a principal are written per second; the rest are counted. Default: 100. Any client that
+   * can reach the port can cause them, and must not fill the disk.
    */
   readonly maxPerSecond?: number
   /**
-   * How many bytes may wait to be written, from 65536 to 67108864. Default: 1048576. Further decisions are counted and
-   * not written, because no request may wait for the log.
+   * How many bytes may wait to be written, from 65536 to 67108864. Default: 1048576. Further decisions are counted but
+   * not written, because requests never wait for the log.
    */
   readonly maxQueueBytes?: number
   /** Fields to write that are left out by default, because they may be personal data. */
   readonly include?: readonly 'remoteAddress'[]
   /**
-   * Masks the path of each written line, for example if a segment is an account number. If it throws or returns
-   * anything except a string, `(redacted)` is written. Default: the path without query and fragment.
+   * Masks the path of each written line, for example if a segment is an account number. If it throws, or returns
+   * anything but a string, `(redacted)` is written. Default: the path without query and fragment.
    */
   readonly redactPath?: (path: string) => string
-  /**
-   * Receives the error when lines cannot be written, once until they can be written again. Default: a process warning.
-   */
+  /** Receives the error when lines cannot be written; called once per outage. Default: a process warning. */
   readonly onError?: (error: Error) => void
 }
 
@@ -132,7 +130,7 @@ function parseInclude(value: unknown): boolean {
   return value.length > 0
 }
 
-// What it returns is checked at each call.
+// Its result is checked at each call.
 function isRedactPath(value: unknown): value is (path: string) => string {
   return isCallable(value)
 }

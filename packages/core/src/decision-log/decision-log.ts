@@ -15,23 +15,23 @@ export interface DecisionLog extends AsyncDisposable {
   /** How many decisions were not written so far, and why. The log also contains these counts, as lines. */
   readonly dropped: DroppedCounts
   /**
-   * Opens the file again under its path, after it was renamed. The log detects that itself within a second. With a
-   * `stream`, and after `close()`, nothing happens.
+   * Opens the file again under its path, after it was renamed. The log also detects a rename itself within a second.
+   * Does nothing with a `stream`, or after `close()`.
    *
    * @throws {Error} that of Node.js, if it cannot be opened; the open file stays in use
    */
   reopen(): Promise<void>
   /**
-   * Stops listening and writes what is queued, for at most `timeoutMs` (default: 5000). What could not be written by
-   * then is counted in `dropped`. Closes the file, but not a stream.
+   * Stops listening and writes what is queued, for at most `timeoutMs` (default: 5000). Lines that were not written by
+   * then are counted in `dropped`. Closes the file, but not a stream.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
 
 /**
  * Writes the decisions of all guards of this process (of this thread, in a worker) to a file or a stream, as lines of
- * JSON: every denial, every would-be denial, and a sample of the allowed decisions. It never delays a request; what it
- * cannot write in time is counted.
+ * JSON: every denial, every would-be denial, and a sample of the allowed decisions. It never delays a request;
+ * decisions that it cannot write in time are counted.
  *
  * @example
  *
@@ -54,7 +54,7 @@ class OpenDecisionLog implements DecisionLog {
     const { destination, sampleAllowed, maxPerSecond, maxQueueBytes, onError } = options
     this.#options = options
     this.#sample = new DecisionSample(sampleAllowed, maxPerSecond)
-    // Each file has the first decision of each caller, so that older files can be deleted.
+    // Each file contains the first decision of each kind, so that older files can be deleted.
     const { target, file } = open(destination, () => this.#sample.restart())
     this.#file = file
     this.#writer = new LineWriter(target, maxQueueBytes, onError)
@@ -88,7 +88,7 @@ class OpenDecisionLog implements DecisionLog {
     process.off('exit', this.#onExit)
   }
 
-  // An exception in a subscriber ends the process.
+  // An exception in a subscriber would end the process.
   readonly #note = (event: unknown): void => {
     try {
       if (isDecision(event)) this.#write(event)
@@ -103,7 +103,7 @@ class OpenDecisionLog implements DecisionLog {
     if (sampled === 'over-limit' || sampled === 0) return
     const isQueued =
       this.#writer.hasRoom() && this.#writer.add(formatLine(describeDecision(event, sampled, this.#options.redaction)))
-    // The first decision of its kind is then the next one.
+    // The next decision of this kind then counts as the first.
     if (!isQueued && event.effect === 'allow') this.#sample.forget(event)
   }
 

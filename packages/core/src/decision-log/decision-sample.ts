@@ -1,15 +1,18 @@
 import type { DecisionEvent } from '../events.ts'
 
-/** Which decisions are written: all that deny or would deny, within a limit for strangers, and a sample of the others. */
+/**
+ * Selects the decisions to write: all denials and would-be denials, with a limit for those without a principal, and a
+ * sample of the others.
+ */
 export class DecisionSample {
   readonly #rate: number
   readonly #maxPerSecond: number
   readonly #random: () => number
-  /** The kinds of allowed decisions that were written already, by the principal's name. */
+  /** The kinds of allowed decisions already written, by the principal's name. */
   readonly #seen = new Map<string, Set<string>>()
   #bytes = 0
   #day = 0
-  /** When the kinds were last dropped because they were too many. */
+  /** When the kinds were last cleared because there were too many. */
   #filledAt = 0
   #second = 0
   #strangers = 0
@@ -21,14 +24,14 @@ export class DecisionSample {
     this.#random = random
   }
 
-  /** The number of bytes in use, never less than V8 uses. */
+  /** An upper bound of the bytes that V8 uses. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Returns the probability with which such a decision is written if this one is to be written, 0 if it is not in the
-   * sample, and `over-limit` if it is one denial too many.
+   * Returns the probability of writing such a decision if this one is to be written. Returns 0 if it is not in the
+   * sample, and `over-limit` for a denial beyond the limit.
    */
   judge(event: DecisionEvent): number | 'over-limit' {
     if (event.effect === 'deny') return event.principal === undefined ? this.#judgeStranger(event.at) : 1
@@ -42,7 +45,7 @@ export class DecisionSample {
     this.#bytes = 0
   }
 
-  /** Takes back that an allowed decision was written, because it could not be. */
+  /** Records that an allowed decision could not be written after all. */
   forget(event: Allowed): void {
     const kind = kindOf(event)
     if (this.#seen.get(event.principal ?? '')?.delete(kind) === true) this.#bytes -= sizeOf(undefined, kind)
@@ -69,8 +72,8 @@ export class DecisionSample {
     const known = this.#seen.get(principal)
     if (known?.has(kind) === true) return false
     if (this.#bytes + sizeOf(principal, kind) > mostBytes) {
-      // When full, all are written once more. Otherwise a caller that is seen late might never be in the log. Not more
-      // often, because callers whose names are only asserted can have any number of them.
+      // When full, start again, so that a caller that appears late is also logged. Not more often than this interval,
+      // because a caller with asserted names can invent any number of them.
       if (Math.abs(event.at - this.#filledAt) < restartInterval) return false
       this.#filledAt = event.at
       this.restart()
@@ -90,7 +93,7 @@ function kindOf({ method, rule, policy, revision, credential }: Allowed): string
   return `${method} ${rule ?? ''} ${credential ?? ''} ${revision ?? ''} ${policy ?? ''}`
 }
 
-// A part of a text, such as a header, keeps the whole text in memory, and a text that was put together keeps its parts.
+// V8 keeps the whole string in memory for a slice of it, and both parts for a concatenation.
 function copyOf(text: string): string {
   return Buffer.from(text, 'utf16le').toString('utf16le')
 }

@@ -3,7 +3,7 @@ import type { DecisionEvent } from '../events.ts'
 import { type DecisionLine, redactedPath, type WouldBeLine } from './decision-line.ts'
 import type { Redaction } from './decision-log-options.ts'
 
-/** Describes a decision as a line of the log: only the fields that are listed here, each of a bounded size. */
+/** Describes a decision as a line of the log, with only the fields listed here, each of bounded size. */
 export function describeDecision(event: DecisionEvent, sampled: number, redaction: Redaction): DecisionLine {
   const { principal, credential, proxy, rule, policy, revision, remoteAddress } = event
   return {
@@ -54,7 +54,7 @@ function describeWouldBe({ id, status, code, reason, rule, policy, missing }: Wo
 }
 
 /**
- * Removes what may be secret. A target of a denied request can have a fragment, or the form
+ * Removes parts of a path that may be secret. The target of a denied request can have a fragment, or the form
  * `https://name:password@host/path`.
  */
 function describePath(path: string, { redactPath }: Redaction): Pick<DecisionLine, 'path' | 'pathState'> {
@@ -71,7 +71,7 @@ function redactSafely(redactPath: (path: string) => string, path: string): strin
     if (typeof redacted === 'string') return redacted
     ignoreRejection(redacted)
   } catch {
-    // The path itself is what the application does not want to be written.
+    // The application redacts paths, so do not write this one.
   }
   return redactedPath
 }
@@ -84,9 +84,9 @@ function cutList(texts: readonly string[]): readonly string[] {
   return texts.slice(0, mostTexts).map((text) => cut(text, longestPath))
 }
 
-/** Characters: that of an event's path. */
+/** Characters, like the path of an event. */
 const longestPath = 256
 
-/** Characters: that of a SPIFFE ID. */
+/** Characters, like a SPIFFE ID. */
 const longestText = 2048
 const mostTexts = 32

@@ -4,13 +4,13 @@ import { formatLine } from './format-line.ts'
 
 /** Where lines are written. */
 export interface Destination {
-  /** Why nothing can be written any more. */
+  /** The error after which nothing can be written. */
   readonly failure: Error | undefined
   /** Writes bytes and never rejects. */
   write(bytes: Buffer): Promise<Written>
-  /** Writes bytes before it returns, as far as the destination can. */
+  /** Writes bytes synchronously, as far as the destination supports that. */
   writeAtExit(bytes: Buffer): void
-  /** Frees what the destination holds, after a write in progress. Never rejects. */
+  /** Releases resources after a write in progress. Never rejects. */
   close(): Promise<void>
 }
 
@@ -18,13 +18,13 @@ export interface Destination {
 export interface Written {
   /** How many bytes were written. */
   readonly bytes: number
-  /** Why the others were not, or what else an operator should look at. */
+  /** Why the other bytes were not written, or another problem to report to an operator. */
   readonly error?: Error | undefined
 }
 
 /**
- * Writes lines in the background, in order and one chunk at a time. The queue is bounded: what does not fit is counted.
- * After an error, the lines are kept and tried again every second.
+ * Writes lines in the background, in order and one chunk at a time. The queue is bounded; lines that do not fit are
+ * counted. After an error, lines stay in the queue and are retried every second.
  */
 export class LineWriter {
   readonly #destination: Destination
@@ -38,7 +38,7 @@ export class LineWriter {
   readonly #lines: string[] = []
   #bytes = 0
   #isFull = false
-  /** How many of the first lines are being written. */
+  /** How many lines at the head of the queue are being written. */
   #inFlight = 0
   #isScheduled = false
   #running: Promise<void> | undefined
@@ -57,11 +57,11 @@ export class LineWriter {
     return Object.freeze({ ...this.#total })
   }
 
-  /** Returns whether a line can be queued, and otherwise counts one as dropped. */
+  /** Returns whether a line can be queued; if not, counts it as dropped. */
   hasRoom(): boolean {
     if (this.#isOpen() && !this.#isFull) return true
     this.drop(this.#isOpen() ? 'queue' : 'failed')
-    // A stream may have failed while there was nothing to write.
+    // A stream may have failed while the queue was empty.
     if (!this.#isOpen() && !this.#isFailing) this.#wake()
     return false
   }
@@ -90,7 +90,7 @@ export class LineWriter {
     }, turn).unref()
   }
 
-  /** Writes what is queued, for at most this many milliseconds, and then closes the destination. */
+  /** Writes the queued lines, for at most `timeoutMs`, and then closes the destination. */
   async close(timeoutMs: number): Promise<void> {
     this.#state = 'closing'
     clearTimeout(this.#reportTimer)
@@ -106,7 +106,7 @@ export class LineWriter {
 
   /** Writes the queue at once, because the process is about to exit. */
   writeAtExit(): void {
-    // The descriptor of a closed file may belong to something else now.
+    // The descriptor of a closed file may have been reused.
     if (this.#state === 'closed') return
     // Node.js completes a write in progress before it exits.
     const { text } = this.#compose(this.#lines.slice(this.#inFlight), hasAny(this.#unreported))
@@ -118,7 +118,7 @@ export class LineWriter {
     return this.#state === 'open' && this.#destination.failure === undefined
   }
 
-  // At the end of a turn, so that the requests of a turn share a write.
+  // At the end of a turn of the event loop, so that its requests share one write.
   #wake(): void {
     if (this.#isScheduled || this.#running !== undefined || this.#retryTimer !== undefined) return
     this.#isScheduled = true
@@ -139,7 +139,7 @@ export class LineWriter {
     this.#running ??= this.#writeAll()
     await this.#running
     this.#running = undefined
-    // A line may have been added after the last look.
+    // A line may have been added since the last check.
     if (this.#lines.length > 0 && this.#isOpen()) this.#wake()
   }
 
@@ -158,7 +158,7 @@ export class LineWriter {
     return this.#lines.length > 0 || (this.#isReportDue && hasAny(this.#unreported))
   }
 
-  /** Writes some lines. Returns false if the rest has to wait. */
+  /** Writes some lines. Returns false if the other lines have to wait. */
   async #writeChunk(): Promise<boolean> {
     const lines = this.#lines.slice(0, this.#countOfChunk())
     const { text, counts } = this.#compose(lines, this.#isReportDue && hasAny(this.#unreported))
@@ -181,7 +181,7 @@ export class LineWriter {
     return false
   }
 
-  /** Returns lines as text, with the counts of dropped lines behind them if asked to; then these start again. */
+  /** Returns lines as text. With `withCounts`, appends the counts of dropped lines and resets them. */
   #compose(lines: readonly string[], withCounts: boolean): { text: string; counts: DroppedCounts | undefined } {
     const counts = withCounts ? this.#unreported : undefined
     const all = [...lines]
@@ -215,7 +215,7 @@ export class LineWriter {
     try {
       ignoreRejection(this.#onError(error))
     } catch {
-      // No request may depend on the log.
+      // Requests must not depend on the log.
     }
   }
 }
@@ -249,5 +249,5 @@ const turn = 1000
 /** Bytes. */
 const mostBytesOfChunk = 64 * 1024
 
-/** Bytes of a string beside its characters, and its place in the queue. */
+/** Bytes that a line uses beside its characters: the string header and the slot in the queue. */
 const ofLine = 48

@@ -6,17 +6,17 @@ import { ConfigurationError } from '@countersign/spiffe'
 import { describeThrown } from '@countersign/spiffe/options'
 import type { Destination, Written } from './line-writer.ts'
 
-/** The file of a decision log, which is opened again after it was renamed or removed. */
+/** The file of a decision log. Opened again after it was renamed or removed. */
 export class LogFile implements Destination {
   readonly failure = undefined
   readonly #path: string
   readonly #onReopen: () => void
   #file: OpenFile
   #checkedAt = performance.now()
-  /** Why the file at the path is not ours, if it could not be opened. */
+  /** The error if the file that is now at the path could not be opened. */
   #problem: Error | undefined
   #isClosed = false
-  /** The last operation; each waits for the one before it, so that no descriptor is closed while it is written to. */
+  /** The last operation. Each waits for the previous one, so that no descriptor is closed during a write. */
   #last: Promise<unknown> = Promise.resolve()
 
   /**
@@ -25,7 +25,7 @@ export class LogFile implements Destination {
    * @throws {ConfigurationError} `option_invalid` if it cannot be opened, or is not a regular file
    */
   constructor(path: string, onReopen: () => void) {
-    // The current folder may change later.
+    // The working directory may change later.
     this.#path = resolve(path)
     this.#onReopen = onReopen
     try {
@@ -50,7 +50,7 @@ export class LogFile implements Destination {
     try {
       while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest))
     } catch {
-      // The process exits.
+      // The process exits, so nothing can be reported.
     }
   }
 
@@ -76,7 +76,7 @@ export class LogFile implements Destination {
     return result
   }
 
-  /** Opens another file if the path no longer leads to ours. If that fails, our file is still written. */
+  /** Opens the file at the path if it is no longer ours. If that fails, our file stays in use. */
   async #checkPath(): Promise<void> {
     const now = performance.now()
     if (now - this.#checkedAt < checkInterval) return
@@ -94,7 +94,7 @@ export class LogFile implements Destination {
   async #replace(): Promise<void> {
     if (this.#isClosed) return
     const previous = this.#file
-    // Waits for the disk, but only on rotation and after `stat` has just answered.
+    // Blocks on the disk, but only on rotation, and directly after a successful `stat`.
     this.#file = openFile(this.#path)
     this.#onReopen()
     await closeQuietly(previous.descriptor)
@@ -122,11 +122,11 @@ interface OpenFile {
   readonly descriptor: number
   readonly inode: bigint
   readonly device: bigint
-  /** True if it ends within a line, because a write was cut short. */
+  /** True if the file ends within a line, because a write was cut short. */
   isTorn: boolean
 }
 
-// Neither follows a link nor waits for the reader of a pipe: others may be able to write to the folder.
+// Does not follow a link or wait for the reader of a pipe, because others may be able to write to the folder.
 const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 function openFile(path: string): OpenFile {

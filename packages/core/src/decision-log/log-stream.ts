@@ -19,7 +19,7 @@ export class LogStream implements Destination {
   }
 
   async write(bytes: Buffer): Promise<Written> {
-    // The next chunk waits for this one, so that the stream never buffers more than one, whatever its limit is.
+    // The next chunk waits for this one, so the stream never buffers more than one, regardless of its high-water mark.
     const error = await new Promise<Error | null | undefined>((resolve) => {
       this.#settle = resolve
       try {
@@ -38,7 +38,7 @@ export class LogStream implements Destination {
     try {
       if (this.#failure === undefined) this.#stream.write(bytes)
     } catch {
-      // The process exits.
+      // The process exits, so nothing can be reported.
     }
   }
 

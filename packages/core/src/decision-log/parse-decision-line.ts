@@ -3,8 +3,8 @@ import { isRecord } from '@countersign/spiffe/options'
 import type { DecisionLine, DroppedLine, WouldBeLine } from './decision-line.ts'
 
 /**
- * Parses a line of a decision log. Returns undefined for any other text, for a version that is not known, and for a
- * line that is cut. Ignores fields that are not known, because version 1 may get further ones.
+ * Parses a line of a decision log. Returns undefined for any other text, for an unknown version, and for a truncated
+ * line. Ignores unknown fields, because fields may be added to version 1.
  *
  * @example
  *
@@ -101,7 +101,7 @@ function parseTexts<Name extends string>(
   return texts
 }
 
-// Both sets may grow without a new version. A word is all that a reader relies on.
+// Values may be added to both sets without a new version, so accept any word.
 function isCode(value: unknown): value is DenialCode {
   return typeof value === 'string' && word.test(value)
 }

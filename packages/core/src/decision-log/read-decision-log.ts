@@ -6,7 +6,7 @@ import { longestLine, parseLogLine } from './parse-decision-line.ts'
 export interface LogEntry {
   /** Counted from 1. */
   readonly number: number
-  /** Undefined if it cannot be read: it is cut, is not of a decision log, or has another version. */
+  /** Undefined if the line cannot be read: it is truncated, not a line of a decision log, or of another version. */
   readonly line: DecisionLine | DroppedLine | undefined
 }
 
@@ -42,7 +42,7 @@ async function* splitLines(chunks: AsyncIterable<string | Uint8Array>): AsyncGen
       isTooLong = false
     }
     rest += last
-    // The rest of such a line must not be read as a line of its own.
+    // The rest of such a line must not be read as a separate line.
     isTooLong ||= rest.length > longestLine
     if (isTooLong) rest = ''
   }

@@ -29,7 +29,7 @@ export function checkEntries(document: unknown, known: readonly FieldFault[]): r
   ]
 }
 
-/** In messages of one rule, which are corrected to its own place. */
+/** The place in messages about one rule, which is replaced with the rule's own place. */
 const entryPlace = 'rules[0]'
 
 function findFault(parse: () => unknown, entry: readonly PathStep[]): readonly FieldFault[] {

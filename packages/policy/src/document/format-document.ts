@@ -7,7 +7,7 @@ import { createDocumentError } from './policy-document-error.ts'
 
 /** Options of `formatPolicyDocument`. */
 export interface FormatDocumentOptions {
-  /** The path or URL of the schema, for a first line that editors understand. Default: no such line. */
+  /** The path or URL of the schema, for a first line that editors read. Default: no such line. */
   readonly schema?: string
 }
 

@@ -5,11 +5,11 @@ import type { DocumentProblem, ParsedDocument } from '../policy-document.ts'
 export interface MergedDocuments {
   readonly rules: readonly Rule[] | undefined
   readonly policies: readonly Policy[]
-  /** The problems of each document, and contradictions between them. If there is one, nothing else is valid. */
+  /** The problems of each document, and contradictions between documents. If there is one, ignore the other fields. */
   readonly problems: readonly DocumentProblem[]
 }
 
-/** Merges documents into one set. At most one has rules, and each name of a policy occurs once. */
+/** Merges documents into one set. At most one may have rules, and policy names have to be unique. */
 export function mergeDocuments(documents: readonly ParsedDocument[]): MergedDocuments {
   const problems = documents.flatMap((document) => document.problems)
   const policies = documents.flatMap((document) => document.policies)
@@ -21,7 +21,7 @@ export function mergeDocuments(documents: readonly ParsedDocument[]): MergedDocu
         rule?.declaredAt,
         'rules',
         found,
-        'rules in only one document, because their order decides',
+        'rules in only one document, because rules depend on their order',
       ),
     )
   }

@@ -62,13 +62,13 @@ export function parsePolicyDocument(text: string, options: ParseDocumentOptions)
   return accept(name, value, declare)
 }
 
-/** As the limit of a file: a document is UTF-8, so it has no more characters than bytes. */
+/** The size limit of a file: UTF-8 text has no more characters than bytes. */
 const mostLength = 16 * 2 ** 20
 
-/** A document with more problems is usually not one of ours. */
+/** A document with more problems is usually not a policy document. */
 const mostProblems = 100
 
-/** Gives every rule and policy the place where it was written, and the audit mode of the document. */
+/** Adds the place where it was written, and the audit mode of the document, to every rule and policy. */
 function accept(
   name: string,
   { audit, rules, policies = [] }: PolicyDocument,
@@ -96,7 +96,7 @@ function start(name: string): Pick<DocumentProblem, 'file' | 'line' | 'column' |
   return { file: name, line: 1, column: 1, path: '' }
 }
 
-/** Returns a path as errors of rules in code write it: `rules[3].allow.callers[0]`. */
+/** Returns a path in the form of error messages about rules in code: `rules[3].allow.callers[0]`. */
 function describePath(path: readonly PathStep[]): string {
   const steps = path.map((step, index) => {
     if (typeof step === 'number') return `[${step}]`
@@ -108,11 +108,11 @@ function describePath(path: readonly PathStep[]): string {
 
 const mostOfName = 80
 
-// Problems become part of logs and events. Text of a document must not forge a line there, or flood them.
+// Logs and events contain problems. Text from a document must not forge a line there or flood them.
 function toOneLine(text: string): string {
   const short = text.length > mostOfText ? `${text.slice(0, mostOfText - 1)}…` : text
   return short.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
 
-/** Longer than any text of ours around a value. */
+/** Longer than any message without its value. */
 const mostOfText = 400

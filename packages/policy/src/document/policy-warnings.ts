@@ -13,7 +13,7 @@ export type PolicyWarningCode =
   | 'path_without_subtree'
   | 'split_entry'
 
-/** Something in a valid document that is probably not what its author means. */
+/** A probable mistake in a valid document. */
 export interface PolicyWarning {
   readonly code: PolicyWarningCode
   /** Where the rule or policy is, such as `billing.yaml:12:5`. */
@@ -79,7 +79,7 @@ function describeUnlimited(action: Policy['action']): Finding {
     : { code: 'deny_everything', message: 'it denies every request; add from, to or when' }
 }
 
-/** An entry without fields makes the other entries meaningless. */
+/** Finds an entry without fields, which makes the other entries meaningless. */
 function findEmpty(field: 'from' | 'to', entries: readonly object[] = []): readonly Finding[] {
   if (entries.every((entry) => Object.keys(entry).length > 0)) return []
   return [
@@ -90,7 +90,9 @@ function findEmpty(field: 'from' | 'to', entries: readonly object[] = []): reado
   ]
 }
 
-/** Entries are alternatives. Entries with one field each, all different, were probably meant as one entry. */
+/**
+ * Finds entries with one field each, all different, which were probably meant as one entry: entries are alternatives.
+ */
 function findSplit(field: 'from' | 'to', entries: readonly object[] = []): readonly Finding[] {
   const names = entries.map((entry) => Object.keys(entry))
   const isSplit = names.length > 1 && names.every(({ length }) => length === 1)
@@ -110,13 +112,13 @@ function findWeakCallers(entry: PolicyFrom): readonly Finding[] {
   const isNegative = names.every((name) => name.startsWith('not') || addresses.includes(name))
   if (!isNegative) return []
   const message =
-    'every other caller matches, also those of partners; list the callers to allow, and deny the others in a DENY policy'
+    'every other caller matches, including those of partners; list the callers to allow, and deny the others in a DENY policy'
   return [{ code: 'allow_negative_callers', message }]
 }
 
 const addresses: readonly string[] = ['ipBlocks', 'notIpBlocks', 'remoteIpBlocks', 'notRemoteIpBlocks']
 
-/** A path that is denied, or left out of what is allowed, usually stands for everything below it too. */
+/** Finds denied or excluded paths that were probably meant to include everything below them. */
 function findPaths({ paths = [], notPaths = [] }: PolicyTo, action: Policy['action']): readonly Finding[] {
   const closed = action === 'DENY' ? paths : notPaths
   return closed

@@ -2,7 +2,7 @@ import { ConfigurationError } from '@countersign/spiffe/id'
 import { parsePath, parsePollMs } from '@countersign/spiffe/internal'
 import { isRecord, parseOptions, readDuration, refuseValue } from '@countersign/spiffe/options'
 
-/** Where the documents are. */
+/** Options of `policyFiles`: where the documents are. */
 export interface PolicyFilesOptions {
   /** Paths of documents. Relative to the working directory at startup. */
   readonly files?: readonly string[]
@@ -15,7 +15,7 @@ export interface PolicyFilesOptions {
   readonly pollInterval?: number | string
 }
 
-/** A place of documents. A path in the short form is whichever of the two exists. */
+/** A location of documents. A path in the short form may be a file or a folder. */
 export interface DocumentLocation {
   readonly kind: 'file' | 'folder' | 'either'
   /** For messages. */

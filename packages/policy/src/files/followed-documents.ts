@@ -13,17 +13,17 @@ export interface DocumentSource extends PolicySource {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Holds the set that documents contain, and replaces it when they change. */
+/** Holds the set of the documents, and replaces it when they change. */
 export class FollowedDocuments implements DocumentSource {
   readonly #plan: DocumentPlan
   readonly #follower: FileFollower
   readonly #end = new AbortController()
   readonly #updates = new Set<(set: PolicySet) => void>()
   readonly #notices = new Set<(notice: PolicyNotice) => void>()
-  /** What new listeners receive: the refusal and the warning that still apply. */
+  /** Notices for new listeners: the refusal and the warning that still apply. */
   readonly #standing = new Map<'refused' | 'warning', PolicyNotice>()
   #current: PolicySet
-  /** Content that differs from the current set and was read once. */
+  /** Content that differs from the current set and was only read once. */
   #pending: { readonly revision: string; readonly at: number } | undefined
   /** Content that was refused, so that an unchanged file is not parsed again at each poll. */
   #refused: { readonly revision: string; readonly error: PolicyDocumentError } | undefined
@@ -71,7 +71,7 @@ export class FollowedDocuments implements DocumentSource {
     return this.close()
   }
 
-  /** Returns whether to read again soon: content is used, and a failure is reported, only once it is confirmed. */
+  /** Reads the documents. Returns true if they have to be read again soon, to confirm new content or a failure. */
   async #reload(isRepetition: boolean): Promise<boolean> {
     try {
       const read = await readDocuments(this.#plan.locations)
@@ -88,7 +88,7 @@ export class FollowedDocuments implements DocumentSource {
     }
   }
 
-  /** Returns true if the same content was read some time ago, so that it is not half of a file that is being written. */
+  /** Returns true if the same content was read some time ago, so it is not a partially written file. */
   #isConfirmed(revision: string): boolean {
     const now = performance.now()
     if (this.#pending?.revision === revision) return now - this.#pending.at >= settledMs
@@ -115,7 +115,7 @@ export class FollowedDocuments implements DocumentSource {
     const detail = `${describeThrown(error)}; the last good set stays in use`
     const reported = this.#standing.get('refused')
     if (reported?.code === code && reported.detail === detail) return false
-    // A file may be missing for a moment while it is replaced. What a document contains was confirmed before.
+    // A file may be missing briefly while it is replaced. The content of a document was already confirmed.
     if (error instanceof SourceError && !isRepetition) return true
     this.#notify({ outcome: 'refused', code, detail })
     return false
@@ -165,7 +165,7 @@ function addListener<Argument>(
   return () => void listeners.delete(added)
 }
 
-// A listener that throws must not keep the others on the old set. Its error becomes an uncaught exception.
+// If a listener throws, the others must still receive the new set. Its error becomes an uncaught exception.
 function call(notify: () => void): void {
   try {
     notify()

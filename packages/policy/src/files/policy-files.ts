@@ -3,7 +3,7 @@ import { type DocumentSource, FollowedDocuments } from './followed-documents.ts'
 
 /**
  * Loads rules and policies from documents, and follows their changes: a write, a rename, or the swap of a symbolic link
- * as in Kubernetes. All documents are one set that is replaced as a whole.
+ * as in Kubernetes. All documents form one set that is replaced as a whole.
  *
  * A changed set is used once two reads half a second apart find the same content, because YAML that is cut off may be
  * valid. If a change is invalid, `onNotice` reports the reason once, and the last good set stays in use. The source does

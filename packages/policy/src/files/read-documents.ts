@@ -76,8 +76,8 @@ function refuse(location: DocumentLocation | undefined, found: string, expected:
 }
 
 /**
- * The base name, as people know a document; the path if there are two of that name. It becomes part of events, so it is
- * short and printable.
+ * Returns the base name of a document, or its path if two have the same base name. Short and printable, because events
+ * contain it.
  */
 function nameOf(path: string, paths: readonly string[]): string {
   const base = basename(path)

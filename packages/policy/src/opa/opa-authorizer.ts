@@ -17,16 +17,16 @@ export interface OpaOptions extends Omit<Authorizer, 'name' | 'decide'> {
   readonly name?: string
   /**
    * Built-in functions of Rego that OPA does not compile to WebAssembly, such as `sprintf`. They are called with JSON
-   * values, and must return at once. Default: none. A policy that needs others is refused.
+   * values, and must return at once. Default: none. A policy that needs others is rejected.
    */
   readonly builtins?: Readonly<Record<string, (...values: readonly unknown[]) => unknown>>
-  /** The most memory of the policy, in bytes. Default: 64 MiB. */
+  /** The maximum memory of the policy, in bytes. Default: 64 MiB. */
   readonly maxMemory?: number
 }
 
 /**
- * Loads a policy of Open Policy Agent as an authorizer. It decides in process and does not wait. Its `input` is the
- * question of the guard, with `time` in seconds since 1970. The decision is `true`, `false` or `{ allow, reason }`.
+ * Loads a policy of Open Policy Agent as an authorizer. It decides in process and synchronously. Its `input` is the
+ * `AuthorizerQuestion`, with `time` in seconds since 1970. The decision is `true`, `false` or `{ allow, reason }`.
  *
  * @throws {ConfigurationError} `option_invalid` or `option_unknown`: also if the policy calls a built-in function that
  * is not available, does not have the entry point, or does not load in `maxMemory`
@@ -66,7 +66,7 @@ const knownOptions = [
   'cache',
 ]
 
-/** A policy, with an instance that is replaced when it failed or has grown. */
+/** A policy with an instance, which is replaced after it failed or has grown. */
 class OpaPolicy {
   readonly #parts: OpaParts
   readonly #largest: number
@@ -80,7 +80,7 @@ class OpaPolicy {
 
   decide(entrypoint: number, question: AuthorizerQuestion): AuthorizerAnswer {
     const instance = this.#instance ?? new OpaInstance(this.#parts)
-    // An exception leaves the instance as it was in the middle of a decision, so it is taken out of use until then.
+    // An exception leaves the instance in an undefined state, so it is only put back after a complete decision.
     this.#instance = undefined
     const results = instance.evaluate(entrypoint, JSON.stringify({ ...question, time: Date.now() / 1000 }))
     // Memory in WebAssembly never shrinks.
@@ -89,10 +89,10 @@ class OpaPolicy {
   }
 }
 
-// A result set is a list with one entry, or without one if the decision is undefined. The guard parses the answer.
+// A result set is a list with one entry, or an empty list if the decision is undefined. The guard parses the answer.
 function readDecision(results: unknown): AuthorizerAnswer {
   if (!Array.isArray(results) || results.length > 1)
-    throw new Error('the policy returned something else than one result')
+    throw new Error('the policy did not return exactly one result')
   const result: unknown = results[0]
   if (result === undefined) return undefined
   const decision: unknown = isOptions(result) ? result['result'] : undefined

@@ -3,13 +3,13 @@ import { wasmPage, type WasmMemory, webAssembly } from './web-assembly.ts'
 /** A function that a policy calls in its host. Receives and returns JSON values; `undefined` means no result. */
 export type OpaBuiltin = (...values: readonly unknown[]) => unknown
 
-/** What an instance is created from. */
+/** The parts of an instance. */
 export interface OpaParts {
   readonly module: object
   /** The document `data`, as JSON. */
   readonly data: string
   readonly builtins: ReadonlyMap<string, OpaBuiltin>
-  /** The most memory, in bytes. */
+  /** The maximum memory, in bytes. */
   readonly maxMemory: number
 }
 
@@ -24,7 +24,7 @@ export class OpaInstance {
   readonly #heap: number
   /** The entry points by name. */
   readonly entrypoints: ReadonlyMap<string, number>
-  /** The built-in functions that the policy calls in its host, by the numbers that it calls them with. */
+  /** The built-in functions that the policy calls in its host, by their numbers. */
   readonly required: ReadonlyMap<number, string>
 
   /** @throws {unknown} anything, strings included, if the module is not such a policy or the memory is too small */
@@ -110,7 +110,7 @@ function instantiate(
     opa_abort: (message: number): never => {
       throw new Error(readText(memory, message).slice(0, 256))
     },
-    // `print` of a policy, which would reach the output of the service.
+    // Ignore `print` of a policy, which would write to the output of the service.
     opa_println: (): void => undefined,
     opa_builtin0: builtin,
     opa_builtin1: builtin,
@@ -124,7 +124,7 @@ function instantiate(
 function readText(memory: WasmMemory, address: number): string {
   const bytes = new Uint8Array(memory.buffer)
   const end = bytes.indexOf(0, address)
-  if (end === -1) throw new Error('a text has no end')
+  if (end === -1) throw new Error('a string is not terminated')
   return decoder.decode(bytes.subarray(address, end))
 }
 
@@ -145,5 +145,5 @@ function invert(numbers: ReadonlyMap<string, number>): ReadonlyMap<number, strin
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** What the module declares is less; the rest saves growing at the first decisions. */
+/** More than the module declares, so that the first decisions need not grow it. */
 const initialPages = 16

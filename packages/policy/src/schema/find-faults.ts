@@ -13,7 +13,7 @@ export interface FieldFault {
   readonly nearest?: string
 }
 
-/** Returns true if a value is a document of the schema; whether its values are meaningful is checked elsewhere. */
+/** Returns true if a value matches the schema. The meaning of its values is checked elsewhere. */
 export function isDocument(value: unknown): value is PolicyDocument {
   return validateDocument(value)
 }
@@ -24,7 +24,7 @@ export function findFaults(value: unknown): readonly FieldFault[] {
   return (validateDocument.errors ?? []).slice(0, mostFaults).flatMap((fault) => describeFault(fault, value) ?? [])
 }
 
-/** More than are reported. To describe a million takes longer than a worker has. */
+/** More than are reported. Describing a million would exceed the worker's timeout. */
 const mostFaults = 1000
 
 function describeFault(fault: SchemaFault, document: unknown): FieldFault | undefined {
@@ -44,7 +44,7 @@ function describeFault(fault: SchemaFault, document: unknown): FieldFault | unde
   return { ...at, found: describeValue(data), ...describeExpected(fault) }
 }
 
-// Known names with the same beginning or a similar spelling.
+// Known names with the same prefix or a similar spelling.
 function describeUnknown(path: readonly PathStep[], name: string, { parentSchema }: SchemaFault): FieldFault {
   const known = listFields(parentSchema?.['properties'])
   const nearest = findNearest(name, known)
@@ -77,7 +77,7 @@ function describeCount({ data, keyword, parentSchema }: SchemaFault): Pick<Field
   return { found, expected: `${names.length === 0 ? 'at least one' : 'also one'} of ${known.join(', ')}` }
 }
 
-/** More than the kinds of requirements that a rule combines by mistake. */
+/** More than a rule combines by mistake. */
 const mostNames = 5
 
 function listFields(value: unknown): readonly string[] {
@@ -117,7 +117,7 @@ const types: ReadonlyMap<string, string> = new Map([
   ['object', 'a mapping'],
 ])
 
-/** A pointer does not distinguish the index of a list from the name of a field, but the value does. */
+/** Parses a JSON pointer. Only the value shows whether a step is the index of a list or the name of a field. */
 function parsePointer(pointer: string, document: unknown): readonly PathStep[] {
   let value = document
   return pointer

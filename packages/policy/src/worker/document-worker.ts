@@ -9,7 +9,7 @@ import { parseFiles } from './parse-files.ts'
 import { splitResult } from './split-result.ts'
 
 const input: unknown = workerData
-if (!isWorkerInput(input)) throw new TypeError('found other data than that of loadInWorker')
+if (!isWorkerInput(input)) throw new TypeError('found data that is not from loadInWorker')
 const parts = splitResult(parseFiles(input))
 parentPort?.on('message', () => {
   const next = parts.next()

@@ -8,14 +8,14 @@ export interface WorkerFile {
   readonly bytes: Uint8Array
 }
 
-/** What a worker is started with. */
+/** The data that a worker starts with. */
 export interface WorkerInput {
   readonly files: readonly WorkerFile[]
 }
 
 /**
- * What the worker sends: in answer to each message, the next part of the result. It is sent in parts because reading a
- * message blocks the receiver for as long as the message is large.
+ * A message of the worker: the next part of the result, in reply to each message. The result is sent in parts, because
+ * reading a large message blocks the receiver.
  */
 export type WorkerPart =
   | { readonly kind: 'rules'; readonly rules: readonly Rule[] }

@@ -15,22 +15,22 @@ export interface LoadedDocuments {
 
 /** Options of `loadInWorker`. */
 interface WorkerOptions {
-  /** Ends the worker early. */
+  /** Stops the worker early. */
   readonly signal?: AbortSignal
   /** Default: the bundled worker. */
   readonly source?: string
   /** Milliseconds. Default 60,000: far longer than the largest documents take on a busy machine. */
   readonly timeoutMs?: number
   /**
-   * Of the worker's heap, in MiB. Default 2048: the largest set of rules needs about half of it. Beyond that, only the
-   * load fails, not the process.
+   * The limit of the worker's heap, in MiB. Default 2048: the largest set of rules needs about half of it. Beyond the
+   * limit, only the load fails, not the process.
    */
   readonly mostMemory?: number
 }
 
 /**
- * Parses documents in a thread of their own, so that the event loop of the service goes on. The thread exists only for
- * this call.
+ * Parses documents in a worker thread, so that the event loop of the service is not blocked. The thread only exists
+ * during this call.
  *
  * @throws {PolicyDocumentError} `document_invalid` with all problems; `load_failed` if the worker fails, exits early, or
  * takes too long
@@ -47,7 +47,7 @@ export async function loadInWorker(
   }
 }
 
-// Neither the options of the process nor its environment, which may load code or a debugger into each thread.
+// Without the options and environment of the process, which may load code or a debugger into each thread.
 function startWorker(source: string, workerData: WorkerInput, mostMemory: number): Worker {
   const transferList = workerData.files.map(({ bytes }) => bytes.buffer).filter((each) => each instanceof ArrayBuffer)
   try {
@@ -101,7 +101,7 @@ function receiveAll(worker: Worker, signal: AbortSignal | undefined, timeoutMs: 
           else resolve(collect(rules, policies))
           return
       }
-      // Only now, because Node.js reads all messages that have arrived in one turn of the event loop.
+      // Request the next part only now, because Node.js reads all waiting messages in one turn of the event loop.
       worker.postMessage('next')
     })
     worker.postMessage('next')

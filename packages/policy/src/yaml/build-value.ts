@@ -12,7 +12,7 @@ import {
 import { startOf } from './locate-path.ts'
 import type { PathStep, TextFault } from './read-yaml.ts'
 
-/** What the events of one document describe. */
+/** The value that the events of one document describe. */
 export interface BuiltValue {
   /** Undefined if there are faults. */
   readonly value: unknown
@@ -21,7 +21,7 @@ export interface BuiltValue {
   readonly entries: ReadonlyMap<string, readonly number[]>
 }
 
-/** Builds the value of a document. Each event adds to the value or is a fault, so that nothing is ignored. */
+/** Builds the value of a document. Each event adds to the value or is a fault; nothing is ignored. */
 export function buildValue(text: string, events: readonly Event[]): BuiltValue {
   const builder = new ValueBuilder(text)
   for (const [index, event] of events.entries()) builder.add(event, index)
@@ -39,7 +39,7 @@ class ValueBuilder {
   readonly #faults: TextFault[] = []
   readonly #entries = new Map<string, number[]>()
   #root: unknown = null
-  /** Index into the text: where the last event was. Some events have no place of their own. */
+  /** Index into the text: the position of the last event. Some events have no position. */
   #offset = 0
 
   constructor(text: string) {

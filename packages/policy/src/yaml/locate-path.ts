@@ -2,8 +2,8 @@ import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE } from 'js-yaml'
 import type { PathStep } from './read-yaml.ts'
 
 /**
- * Returns the index into the text of the value at this path, or of its key. If a step does not exist, the index of the
- * value around it.
+ * Returns the index into the text of the value at this path, or of its key. If a step does not exist, returns the index
+ * of the enclosing value.
  *
  * @param entries the events where the entries of the lists of the document begin, because a document may have thousands
  */
@@ -24,7 +24,7 @@ export function locatePath(
     if (found === undefined) return offset
     const isLast = position === rest.length - 1
     const place = isLast && part === 'key' ? found.key : found.value
-    // An empty value has no place of its own.
+    // An empty value has no position.
     offset = startOf(events[place]) ?? startOf(events[found.key]) ?? offset
     index = found.value
   }
@@ -65,7 +65,9 @@ function endOf(events: readonly Event[], start: number): number {
   return events.length
 }
 
-/** Returns where a value begins, including the quote of a scalar; undefined for an empty value, which has no place. */
+/**
+ * Returns where a value begins, including the quote of a scalar; undefined for an empty value, which has no position.
+ */
 export function startOf(event: Event | undefined): number | undefined {
   if (event?.type === EVENT_ID.MAPPING || event?.type === EVENT_ID.SEQUENCE) return event.start
   if (event?.type !== EVENT_ID.SCALAR || event.valueStart < 0) return undefined

@@ -20,16 +20,16 @@ export interface ReadYaml {
   readonly value: unknown
   readonly faults: readonly TextFault[]
   /**
-   * Returns the index into the text of the value at this path, or of its key; of the nearest value around it if there
-   * is none.
+   * Returns the index into the text of the value at this path, or of its key. If there is none, returns the index of
+   * the nearest enclosing value.
    */
   readonly locate: (path: readonly PathStep[], part?: 'key' | 'value') => number
 }
 
 /**
- * Reads a text as YAML 1.2, of which JSON is a part. One pass of the parser produces both the value and the positions,
- * so that they cannot disagree. Refuses what makes a document mean something other than it says: aliases, anchors,
- * tags, merge keys, duplicate keys and further documents.
+ * Reads a text as YAML 1.2, which includes JSON. One pass of the parser produces both the value and the positions, so
+ * that they cannot disagree. Rejects features that hide what a document means: aliases, anchors, tags, merge keys,
+ * duplicate keys and further documents.
  */
 export function readYaml(text: string): ReadYaml {
   let events: readonly Event[]

@@ -1,8 +1,8 @@
 import { COLLECTION_STYLE, dump, SCALAR_STYLE, visit } from 'js-yaml'
 
 /**
- * Returns plain data as YAML without anchors. Fields with the value undefined are left out. What is invisible is escaped,
- * so that a reader sees it, and a terminal prints it as it is.
+ * Returns plain data as YAML without anchors. Omits fields that are undefined. Escapes invisible characters, so that
+ * readers see them and terminals do not interpret them.
  */
 export function writeYaml(value: unknown): string {
   const text = dump(withoutUndefined(value), {
@@ -12,7 +12,7 @@ export function writeYaml(value: unknown): string {
       visit(documents, (node) => {
         const isShort = node.kind === 'sequence' && node.items.every(({ kind }) => kind === 'scalar')
         if (isShort) node.style = COLLECTION_STYLE.FLOW
-        // Only this style has escapes.
+        // Only the double-quoted style has escapes.
         if (node.kind === 'scalar' && invisible.test(node.value)) node.style = SCALAR_STYLE.DOUBLE_QUOTED
       })
     },
@@ -20,7 +20,7 @@ export function writeYaml(value: unknown): string {
   return text.replaceAll(eachInvisible, escape)
 }
 
-/** All but the line feed, which `dump` escapes or which ends a line of the text. */
+/** Invisible characters except the line feed, which `dump` escapes or which ends a line of the text. */
 const invisible = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u
 const eachInvisible = new RegExp(invisible, 'gu')
 

@@ -3,11 +3,11 @@ import type { AccessMatrix, MatrixRoute } from '@countersign/core'
 /** Routes whose columns are equal. */
 export interface FoldedRoute {
   readonly routes: readonly MatrixRoute[]
-  /** The index of the first of them, whose cells stand for all. */
+  /** The index of the first of them, whose cells are shown for all. */
   readonly index: number
 }
 
-/** Folds routes that every caller may call under the same conditions, in the order of the first of each. */
+/** Groups routes with equal columns, in the order of the first route of each group. */
 export function foldRoutes({ routes, rows }: AccessMatrix): readonly FoldedRoute[] {
   const folded = new Map<string, { readonly routes: MatrixRoute[]; readonly index: number }>()
   for (const [index, route] of routes.entries()) {

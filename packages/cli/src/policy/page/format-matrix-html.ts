@@ -15,8 +15,8 @@ export interface PageOptions {
 }
 
 /**
- * Formats a matrix as one page that loads nothing, and that works without scripts. Its policy allows only its own script
- * and style, so that a name in the matrix can never become code.
+ * Formats a matrix as one page that loads nothing, and that works without scripts. Its content security policy allows
+ * only its own script and style, so that a name in the matrix can never become code.
  */
 export function formatMatrixHtml(matrix: AccessMatrix, { service, at }: PageOptions): string {
   const columns = foldRoutes(matrix)
@@ -130,7 +130,7 @@ function formatCell(cell: MatrixCell | undefined, reasons: Reasons): string {
   return `<td class="${effect}${isUnused ? ' unused' : ''}"><a href="#${reasons.find(because)}">${text}</a></td>`
 }
 
-/** Each reason once: a table repeats few of them in many cells. */
+/** Collects each reason once, because many cells share few reasons. */
 class Reasons {
   readonly #ids = new Map<string, string>()
 

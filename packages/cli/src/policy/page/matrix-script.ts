@@ -1,6 +1,6 @@
 /**
- * The script of the page of a matrix: filters, arrow keys, and the reason of the cell in focus. The page is complete
- * without it. It only reads text and toggles attributes, so that no name is ever parsed as markup.
+ * The script of a matrix page: filters, arrow keys, and the reason of the focused cell. The page is complete without
+ * it. It only reads text and toggles attributes, so that no name is ever parsed as markup.
  */
 export const matrixScript: string = `
 'use strict'
@@ -38,7 +38,7 @@ export const matrixScript: string = `
   const links = () => [...document.querySelectorAll('tbody tr:not([hidden]) td:not([hidden]) a')]
   let current
 
-  // One cell takes part in the order of the Tab key; arrow keys move between cells.
+  // One cell is in the tab order; arrow keys move between cells.
   function enter(link) {
     if (current) current.tabIndex = -1
     current = link
