@@ -141,7 +141,7 @@ test('refuses each mistake with its place and what to write instead', () => {
 })
 
 test('refuses two policies with one name', () => {
-  const where = /policy\[1\]\.name: found 'a', expected another name than that of policy\[0\]/
+  const where = /policy\[1\]\.name: found 'a', expected a name other than that of policy\[0\]/
   assert.throws(() => parsePolicies([allow, deny], 'policy'), where)
   assert.throws(() => parsePolicies('a'), /policies: found 'a', expected a list/)
 })

@@ -18,7 +18,8 @@ const service: readonly PolicyOption[] = [
   { flags: '--authorities <file>', description: 'a mapping of SPIFFE IDs to further authorities, in YAML or JSON' },
   {
     flags: '--accept <credential>',
-    description: 'a credential that callers may use: x509-svid, forwarded, asserted, jwt-svid; repeatable (default: x509-svid)',
+    description:
+      'a credential that callers may use: x509-svid, forwarded, asserted, jwt-svid; repeatable (default: x509-svid)',
     isRepeatable: true,
   },
   { flags: '--permissive', description: 'permissive mode, in which callers may be anonymous' },

@@ -6,16 +6,16 @@ Examples:
   $ countersign policy matrix policies/ --as $BILLING --html matrix.html
   $ countersign policy diff old/ new/ --as $BILLING --log decisions.jsonl
 
-$BILLING is the SPIFFE ID of the service that has the documents, such as
+$BILLING is the SPIFFE ID of the service that uses the documents, such as
 spiffe://saas.example/ns/production/sa/billing. Documents are files or
-folders, which are read as policyFiles() of @countersign/policy reads them.
+folders, as for policyFiles() of @countersign/policy.
 
-Exit codes: 0 success or yes, 1 no, 2 the command line is wrong, or a file
-cannot be used. Each command says what its no is.`
+Exit codes: 0 success or yes; 1 no, as described by each command; 2 the
+command line is wrong, or a file cannot be used.`
 
 const common = `
-Exit codes: 0 it was answered, whatever the answer is; 2 the command line is
-wrong, or a document is not valid. 1 is not used.`
+Exit codes: 0 the question was answered; 2 the command line is wrong, or a
+document is not valid. 1 is not used.`
 
 /** The text after the options of `countersign policy check --help`. */
 export const checkHelp: string = `
@@ -26,8 +26,8 @@ Examples:
       --as spiffe://saas.example/ns/production/sa/billing
 
 Each problem is one line: file:line:column, what was found, what is expected.
-With --as, the documents are also checked as the service does when it starts:
-a rule that no caller can meet is an error.
+With --as, the documents also pass the checks of the service at startup: for
+example, a rule that no caller can meet is an error.
 
 Exit codes: 0 the documents are valid; 1 a document has an error, or with
 --strict a warning; 2 the command line is wrong, or a file cannot be read.`
@@ -41,8 +41,8 @@ Examples:
   $ countersign policy explain anonymous GET /health policies/ \\
       --as spiffe://saas.example/ns/production/sa/billing --permissive
 
-What is not stated (headers, host, port, address) is not known: a DENY policy
-that reads it matches, and an ALLOW policy does not.
+A header, host, port or address that is not stated is not known: a DENY
+policy that reads it matches, and an ALLOW policy does not.
 ${common}`
 
 /** The text after the options of `countersign policy who-can --help`. */
@@ -54,8 +54,9 @@ Examples:
       --as spiffe://saas.example/ns/production/sa/billing \\
       --log decisions.jsonl
 
-The callers are those that the documents and the log name, and each class
-that a wildcard covers. "depends" is decided by what only a request has.
+The callers are those named in the documents and the log, and each class that
+a wildcard covers. "depends" means that the decision depends on something
+only known for a request, such as a header.
 ${common}`
 
 /** The text after the options of `countersign policy what-can --help`. */
@@ -87,8 +88,9 @@ Examples:
   $ countersign policy diff old.yaml new.yaml --log - --json \\
       --as spiffe://saas.example/ns/production/sa/billing < decisions.jsonl
 
-The log is that of decisionLog() in @countersign/core. It records no headers,
-hosts and addresses; a request whose decision depends on them "depends".
+The log is written by decisionLog() of @countersign/core. It does not contain
+headers, hosts or addresses. If a decision depends on them, its effect is
+"depends".
 
 Exit codes: 0 no request that the old documents allow would be denied; 1 at
 least one would be, or would depend on what the log does not record; 2 the
@@ -106,9 +108,9 @@ Examples:
     expect: allow
   - { caller: anonymous, method: GET, path: /invoices, expect: deny }
 
-A row may also have credential, headers, host, port and address, and rule (its
-index), policy, reason and status, which then have to be those of the
-decision. A header that is not in the row is absent.
+A row may also have credential, headers, host, port and address. If it has
+rule (an index), policy, reason or status, the decision has to match them too.
+A header that is not in the row is absent.
 
 Exit codes: 0 every row is as expected; 1 a row is not; 2 the command line is
 wrong, or the table or a document is not valid.`

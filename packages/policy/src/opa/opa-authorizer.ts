@@ -91,8 +91,7 @@ class OpaPolicy {
 
 // A result set is a list with one entry, or an empty list if the decision is undefined. The guard parses the answer.
 function readDecision(results: unknown): AuthorizerAnswer {
-  if (!Array.isArray(results) || results.length > 1)
-    throw new Error('the policy did not return exactly one result')
+  if (!Array.isArray(results) || results.length > 1) throw new Error('the policy did not return exactly one result')
   const result: unknown = results[0]
   if (result === undefined) return undefined
   const decision: unknown = isOptions(result) ? result['result'] : undefined
