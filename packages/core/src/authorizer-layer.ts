@@ -11,7 +11,7 @@ import type { GuardedRequest } from './guarded-request.ts'
 import type { Modes } from './modes.ts'
 import type { RequestProofs } from './request-proofs.ts'
 
-/** What `AuthorizerLayer` uses. */
+/** The dependencies of `AuthorizerLayer`. */
 export interface AuthorizerParts {
   readonly outcomes: DecisionOutcomes
   readonly modes: Modes

@@ -134,7 +134,7 @@ export interface PolicyEvent {
    *
    * - `loaded`: this revision decides from now on.
    * - `refused`: an update was invalid and the previous revision stays in use.
-   * - `recovered`: a `refused` state is over.
+   * - `recovered`: the policies are valid again after a `refused`.
    * - `warning`: the policies are valid, but an operator should look at them or at their files.
    * - `break-glass`: a policy with `breakGlass` allowed a request. Reported for the first request of a caller, and then
    *   once a minute while it is in use.

@@ -39,7 +39,7 @@ export class Modes {
   readonly #readiness: ReadinessTable | undefined
   // What to cancel when the last server closes.
   readonly #timers = new Set<() => void>()
-  // The same for the audits of rules and policies, which another revision replaces.
+  // The same for the audits of rules and policies, which each revision replaces.
   #auditTimers = new Set<() => void>()
   readonly #routes = new Set<string>()
   /** What was reported last as open to anonymous callers. */
@@ -155,7 +155,7 @@ export class Modes {
       const detail = `${describeRule(rule)} is not enforced; its requests fall to ${latest.describeNextRule(rule)}`
       this.#follow({ ...about, until: rule.auditUntil, rule: rule.index, detail }, isFirst)
       yield
-      // Stopped meanwhile, or another revision decides.
+      // Stopped in the meantime, or another revision decides.
       if (timers !== this.#auditTimers) return
     }
     for (const policy of latest.full.policies?.policies ?? []) {

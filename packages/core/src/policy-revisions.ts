@@ -20,13 +20,13 @@ import { describeThrown, isCallable, isRecord, parseOptions, refuseValue } from 
 import type { PolicyEvent } from './events.ts'
 import { buildStages, LayersInForce } from './layers-in-force.ts'
 
-/** What policies are compiled with. */
+/** The configuration that policies are compiled with. */
 export interface PolicyContext extends Omit<RequirementContext, 'where'> {
   /** The rules of `createGuard`. Undefined if it was given none. */
   readonly rules: RuleSet | undefined
 }
 
-/** What a `PolicyRevisions` reports, without time and type. */
+/** A report of `PolicyRevisions`: an event without its time and type. */
 export type PolicyReport = Omit<PolicyEvent, 'type' | 'at'>
 
 /**

@@ -47,8 +47,8 @@ export interface ServerRouting extends ServerDecision {
 
 /**
  * Decides requests in layers: canonical target, credential, policies, rules, the route's own requirement, authorizer.
- * Each can only take access away. Nothing here throws. A decision waits for the verification of a credential that was not
- * seen before, and is then made from the start, so that a change in the meantime counts; and for the authorizer.
+ * Each can only take access away. Nothing here throws. A decision waits for the verification of a new credential, and
+ * then starts again, so that it reflects changes in the meantime. It also waits for the authorizer.
  */
 export class RequestAdmission {
   readonly #parts: AdmissionParts
@@ -64,7 +64,7 @@ export class RequestAdmission {
   /**
    * Decides a request by the rules when its server emits it, and stores the decision for `admit` and `readmit`. Returns
    * a pending credential if verifying it has to wait; then call again once it has settled. Returns a promise if the
-   * authorizer has to be waited for. It is asked here unless the route is still to come.
+   * authorizer does not answer at once. It is called here unless the route is decided later.
    */
   admitOnServer(request: GuardedRequest, server: ServerRouting): Verdict | PendingCredential | Promise<Verdict> {
     const authorizer = server.isRouteToCome ? undefined : this.#authorizer

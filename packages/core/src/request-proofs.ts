@@ -9,7 +9,7 @@ import type { Modes } from './modes.ts'
 import { isSameCaller } from './principal/is-same-caller.ts'
 import { Principal } from './principal/principal.ts'
 
-/** What `RequestProofs` uses. */
+/** The dependencies of `RequestProofs`. */
 export interface ProofParts {
   readonly material: MaterialGate
   readonly authenticator: Authenticator

@@ -40,7 +40,7 @@ export interface SimulateOptions {
   readonly policies?: PolicySet
   /** True to simulate permissive mode. Default: false. */
   readonly permissive?: boolean
-  /** What may prove a caller. Default: only `'x509-svid'`. */
+  /** The credentials that callers may use. Default: only `'x509-svid'`. */
   readonly credentials?: readonly CredentialKind[]
 }
 

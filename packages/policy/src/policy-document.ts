@@ -29,7 +29,7 @@ export interface DocumentProblem {
   /** The path of the field, such as `rules[3].allow.callers[0]`. Empty for the document itself. */
   readonly path: string
   readonly found: string
-  /** What is allowed there. */
+  /** The values allowed there. */
   readonly expected: string
   /** The known name nearest to a misspelled one. */
   readonly nearest?: string

@@ -14,7 +14,7 @@ import { RuleSet } from '../rules.ts'
 import type { MatrixCell } from './access-matrix.ts'
 import { listFacts, supposeFacts } from './suppose-facts.ts'
 
-/** What the cells of a matrix are decided with. */
+/** The inputs for deciding the cells of a matrix. */
 export interface CellContext {
   readonly layers: Layers
   readonly callers: PossibleCallers

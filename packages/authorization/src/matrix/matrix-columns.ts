@@ -170,10 +170,10 @@ function createColumns({
   const example = { trustDomain: '', segments: place.segments, rest: false }
   const here = named.filter(({ set, methods }) => methods !== undefined && intersect(set, example) !== undefined)
   const methods = [...new Set(here.flatMap((each) => [...(each.methods ?? [])].flatMap(withHead)))].toSorted()
-  const told = methods.filter((method) => method !== 'HEAD' || !methods.includes('GET'))
+  const distinct = methods.filter((method) => method !== 'HEAD' || !methods.includes('GET'))
   const other = commonMethods.find((method) => !methods.includes(method))
   return [
-    ...told.map((method) => createColumn(place, method, new Set(withHead(method)))),
+    ...distinct.map((method) => createColumn(place, method, new Set(withHead(method)))),
     ...(other === undefined ? [] : [createColumn(place, other, undefined)]),
   ]
 }

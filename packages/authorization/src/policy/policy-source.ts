@@ -23,7 +23,7 @@ export interface PolicySource {
   close(): Promise<void>
 }
 
-/** What a policy source reports besides new sets. */
+/** A report of a policy source besides new sets. */
 export interface PolicyNotice {
   /**
    * `refused`: an update is invalid and the last good set stays in use. `recovered`: the current set is valid again.

@@ -10,9 +10,9 @@ export interface LoggedDecision {
   readonly credential: CredentialKind | undefined
   readonly method: string
   readonly path: string
-  /** What the caller received. */
+  /** The decision that the caller received. */
   readonly effect: 'allow' | 'deny'
-  /** What it would have received without audit mode. */
+  /** The decision without audit mode. */
   readonly enforced: 'allow' | 'deny'
   /** The index of the rule that decided. */
   readonly rule: number | undefined

@@ -1,7 +1,7 @@
 import type { AuthorizerPrincipal, AuthorizerQuestion } from '@countersign/authorization'
 import type { Principal } from '../principal/principal.ts'
 
-/** What a question is made from. */
+/** The facts that a question is created from. */
 export interface QuestionFacts {
   readonly principal: Principal | null
   readonly method: string

@@ -40,7 +40,7 @@ export interface DecisionLogOptions {
   readonly onError?: (error: Error) => void
 }
 
-/** What is left out of lines. */
+/** The fields to leave out of lines. */
 export interface Redaction {
   readonly remoteAddress: boolean
   readonly redactPath: ((path: string) => string) | undefined

@@ -19,7 +19,7 @@ export interface WasmMemory {
   readonly grow: (pages: number) => number
 }
 
-/** What a module needs from its host. */
+/** An import that a module needs from its host. */
 interface WasmImport {
   readonly module: string
   readonly name: string

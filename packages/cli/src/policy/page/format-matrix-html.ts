@@ -6,7 +6,7 @@ import { type FoldedRoute, foldRoutes } from './fold-routes.ts'
 import { matrixScript } from './matrix-script.ts'
 import { matrixStyle } from './matrix-style.ts'
 
-/** What the page states about its matrix. */
+/** The service and the time that the page states. */
 export interface PageOptions {
   /** The SPIFFE ID of the service. */
   readonly service: string
