@@ -118,7 +118,7 @@ export interface ModeEvent {
   /** Epoch milliseconds: the end of the mode. */
   readonly until: number
   readonly detail: string
-  /** What anonymous callers can reach, when permissive mode starts and when an update of the policies adds to it. */
+  /** The routes open to anonymous callers, when permissive mode starts or an update of the policies adds some. */
   readonly routes?: readonly string[]
   /** The index of the rule, if the mode is of one rule. */
   readonly rule?: number

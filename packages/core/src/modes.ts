@@ -42,7 +42,7 @@ export class Modes {
   // The same for the audits of rules and policies, which each revision replaces.
   #auditTimers = new Set<() => void>()
   readonly #routes = new Set<string>()
-  /** What was reported last as open to anonymous callers. */
+  /** The routes last reported as open to anonymous callers. */
   #reported: readonly string[] = []
   /** The modes whose end was reported. */
   readonly #ended = new Set<string>()
@@ -112,8 +112,8 @@ export class Modes {
   }
 
   /**
-   * Reports the audits of another revision, and in permissive mode what it opens to anonymous callers. Call it when that
-   * revision decides.
+   * Reports the audits of a new revision, and in permissive mode the routes that it opens to anonymous callers. Call it
+   * once that revision decides.
    */
   followRevision(): void {
     this.#stopAudits()

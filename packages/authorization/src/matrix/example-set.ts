@@ -16,17 +16,17 @@ export function formatPath({ segments, rest }: CallerSet): string {
 }
 
 /**
- * Returns the sets without duplicates, and what each two of them have in common: with a wildcard in different places,
- * both match members that may be decided differently from the others. The more specific sets come first.
+ * Returns the sets without duplicates, and the intersection of each two of them. Members that match two wildcards in
+ * different places may be decided differently from the others. The more specific sets come first.
  *
- * @throws {ConfigurationError} `option_invalid` if that is too much, because a set left out would have no cell
+ * @throws {ConfigurationError} `option_invalid` if there are too many, because an omitted set would have no cell
  */
 export function closeSets(sets: Iterable<CallerSet>): readonly CallerSet[] {
   const known = new Map<string, CallerSet>()
   for (const set of sets) known.set(keyOf(set), set)
   const wildcards = [...known.values()].filter((set) => !isLiteral(set))
   const mostWildcards = wildcards.length + mostAdded
-  // The list grows while it is walked.
+  // The list grows during the iteration.
   for (const [index, one] of wildcards.entries()) {
     if (wildcards.length > mostWildcards) refuseTooMany()
     for (const other of wildcards.slice(0, index)) {
@@ -39,7 +39,7 @@ export function closeSets(sets: Iterable<CallerSet>): readonly CallerSet[] {
   return [...known.values()].toSorted(compareSpecificity)
 }
 
-/** Intersections of intersections can multiply. */
+/** A limit, because intersections of intersections can multiply. */
 const mostAdded = 2000
 
 function refuseTooMany(): never {

@@ -18,8 +18,8 @@ export interface MatrixColumn {
   readonly methods: ReadonlySet<string> | undefined
   readonly allow: CompiledRequirement | undefined
   /**
-   * Requests of the column that rules or policies may decide differently from its example, because it was asked for and
-   * has no more specific columns beside it.
+   * Requests of a listed column that rules or policies may decide differently from its example, because no more
+   * specific columns cover them.
    */
   readonly others: readonly MatrixRoute['example'][]
 }
@@ -125,7 +125,7 @@ function createAskedColumns(
   })
 }
 
-/** A column that was asked for, and requests that it may stand for besides its example. */
+/** A listed column, and the requests that it may cover besides its example. */
 interface AskedColumn {
   readonly column: MatrixColumn
   readonly others: readonly { readonly method: string; readonly segments: readonly string[] }[]
@@ -144,14 +144,15 @@ function withOthers({ column, others }: AskedColumn, asked: readonly AskedColumn
   return { ...column, others: own.map(({ method, segments }) => createExample(method, segments)) }
 }
 
-/** Returns the methods that rules and policies tell apart anywhere in a set of paths. */
+/** Returns the methods that rules and policies distinguish anywhere in a set of paths. */
 function listMethods(named: readonly NamedPath[], set: CallerSet): readonly string[] {
   const here = named.filter((each) => intersect(each.set, set) !== undefined)
   return [...new Set(here.flatMap(({ methods }) => [...(methods ?? [])].flatMap(withHead)))].toSorted()
 }
 
 function createExample(method: string, segments: readonly string[]): MatrixRoute['example'] {
-  // Patterns are written decoded, and never contain a character that `encodeURI` leaves and a target cannot have.
+  // Patterns are decoded, and contain no character that `encodeURI` leaves as it is although a target cannot contain
+  // it.
   return Object.freeze({ method, path: encodeURI(`/${segments.join('/')}`) })
 }
 

@@ -84,7 +84,7 @@ function isReadOnce({ target, semantics, otherSemantics }: DecisionRequest): boo
 
 function describeDenying(policy: CompiledPolicy, request: DecisionRequest): string {
   const denies = `${describePolicy(policy)} denies this request`
-  // Everything it reads is known. Comparing all its entries would take longer than the decision.
+  // The policy reads only known values. Comparing all its entries would take longer than the decision.
   if (!policy.readsFacts) return denies
   const { outcome, field, because } = matchPolicy(policy, request)
   return outcome === 'unknown' ? `${denies}, because ${field ?? 'a field'} cannot be compared: ${because}` : denies

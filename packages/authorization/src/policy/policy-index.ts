@@ -76,8 +76,8 @@ export class PolicyIndex {
     }
   }
 
-  // Each entry of `from` is combined with each of `to`. With very many combinations only one side is looked up, so that
-  // the index stays in proportion to the policies.
+  // Each entry of `from` is combined with each of `to`. With very many combinations, only one side is indexed, so that
+  // the size of the index stays proportional to the policies.
   #listCombinations({ tests: { from = [any], to = [any], conditions } }: CompiledPolicy): readonly Combination[] {
     const keys = count(from.map((entry) => entry.keys))
     const patterns = count(to.map((entry) => entry.patterns))
@@ -140,9 +140,9 @@ interface Combination {
   readonly tests: readonly FieldTest[]
 }
 
-/** Of one policy. */
+/** The limit for one policy. */
 const mostCombinations = 1024
-/** Of all policies together, apart from small ones. Each combination takes about 150 bytes. */
+/** The limit for all policies together, except small ones. Each combination takes about 150 bytes. */
 const mostInAll = 200_000
 
 const any = { keys: undefined, keyTests: [], patterns: undefined, tests: [], furtherTests: [] }

@@ -42,16 +42,16 @@ function parseRow(row: unknown): Omit<TableRow, 'place'> {
   for (const name of compared) {
     const value = fields[name]
     if (value === undefined) continue
-    // A value of the other type would never be equal, and look equal in the report.
+    // A value of the other type would never be equal, but would look equal in the report.
     expected[name] = numbers.has(name) ? parseWhole(name, value, 'a number') : parseText(name, value)
   }
   return {
     question: {
       caller: caller === null ? null : parseCaller(parseText('caller', caller)),
-      // Any other is denied in any case, so that a misspelled row would pass whatever the documents say.
+      // Any other form is always denied, so a misspelled row would pass regardless of the documents.
       method: parseForm('method', fields['method'], /^[A-Z][A-Z-]*$/, "a method in upper case, such as 'GET'"),
       path: parseForm('path', fields['path'], /^\//, "a path that begins with '/'"),
-      // A row is a whole request, so a header that it does not have is absent and not unknown.
+      // A row is a complete request, so a header that is not in it is absent, not unknown.
       headers: headers === undefined ? {} : parseHeaders(headers),
       ...(credential !== undefined && {
         credential: parseCredential('credential', parseText('credential', credential)),

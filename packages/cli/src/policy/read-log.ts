@@ -54,14 +54,14 @@ export async function readLog(place: string, { input }: Context): Promise<ReadLo
     throw new ConfigurationError('option_invalid', message)
   }
   const gaps = [
-    describeGap(unreadable, 'lines that are cut or not of a decision log'),
+    describeGap(unreadable, 'lines that are truncated or not part of a decision log'),
     describeGap(unknown, 'lines whose caller or path is not recorded, or cannot be simulated'),
-    describeGap(lost, 'decisions that the log lost'),
+    describeGap(lost, 'decisions that the log dropped'),
   ]
   return { decisions: [...decisions.values()], gaps: gaps.flat() }
 }
 
-// A denial without a caller says nothing about rules: its credential was refused. Callers that are not workloads, and
+// A denial without a caller does not depend on rules: its credential was rejected. Callers that are not workloads, and
 // kinds of credentials that this version does not know, cannot be simulated.
 function isUnknown({ pathState, path, principal, credential, effect, reason }: DecisionLine): boolean {
   if (pathState !== undefined || !path.startsWith('/')) return true
