@@ -19,7 +19,7 @@ describe('policy check', () => {
 
     assert.equal(exitCode, 1)
     assert.match(output, /^bad\.yaml:4:5: rules\[0\]\.alow: .*did you mean 'allow'\?$/m)
-    assert.match(output, /^1 documents: \d+ errors, 0 warnings\n$/m)
+    assert.match(output, /^1 document: \d+ errors, 0 warnings\n$/m)
   })
 
   test('reports a contradiction between documents, and bytes that are not text', async (t) => {

@@ -176,7 +176,10 @@ export const turns: Turns = { now: () => performance.now(), pause }
 
 // The rules that decide if the set has none. Documents never loosen authentication.
 function outsideSet(context: PolicyContext): RuleSet {
-  return context.rules ?? compileRules([{ path: '/**', allow: authenticated() }], context)
+  return (
+    context.rules ??
+    compileRules([{ path: '/**', allow: authenticated(), declaredAt: 'the default without rules' }], context)
+  )
 }
 
 // Which rules defer to routes is known when the application starts, and must not change later.

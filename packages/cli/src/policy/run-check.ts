@@ -9,6 +9,7 @@ import {
 import { mergeDocuments, parseFile, parsePolicyFiles, readDocuments } from '@countersign/policy/internal'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { count } from '../output/count.ts'
 import { escapeInvisible } from '../output/escape-invisible.ts'
 import { parseService, type PolicyFlags } from './policy-options.ts'
 import { withInput } from './report-input.ts'
@@ -27,7 +28,9 @@ export async function runCheck(paths: unknown, flags: PolicyFlags, context: Cont
     else {
       for (const error of errors) output.line(escapeInvisible(error))
       for (const warning of warnings) output.line(escapeInvisible(describeWarning(warning)))
-      output.line(`${files.length} documents: ${errors.length} errors, ${warnings.length} warnings`)
+      output.line(
+        `${count(files.length, 'document')}: ${count(errors.length, 'error')}, ${count(warnings.length, 'warning')}`,
+      )
     }
     const isRefused = errors.length > 0 || (flags.strict === true && warnings.length > 0)
     return isRefused ? exitCodes.failed : exitCodes.ok

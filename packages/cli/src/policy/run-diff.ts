@@ -6,6 +6,7 @@ import { type PolicyFlags, refuseFlag } from './policy-options.ts'
 import { type LoggedDecision, readLog } from './read-log.ts'
 import { withInput } from './report-input.ts'
 import { simulateService } from './simulate-service.ts'
+import { count } from '../output/count.ts'
 
 /** A kind of request whose outcome changes. */
 interface Change {
@@ -73,7 +74,7 @@ function report(
   changes: readonly Change[],
   { output, errors }: Context,
 ): void {
-  output.line(`${changed} of ${kinds} kinds of requests change; ${lost} that were allowed are denied or may be`)
+  output.line(`${changed} of ${count(kinds, 'kind')} of requests change; ${lost} may lose access`)
   const shown = changes.slice(0, mostShown)
   const rows = shown.map(({ caller, method, path, requests, before: old, after: next }) => [
     `${old.effect} -> ${next.effect}`,
@@ -91,7 +92,7 @@ function report(
   for (const gap of gaps) errors.line(gap)
   if (unlike > 0) {
     errors.line(
-      `${unlike} kinds of requests were decided differently than by the old documents: check --as, the other options and the revision of the log`,
+      `${count(unlike, 'kind')} of requests ${unlike === 1 ? 'was' : 'were'} decided differently than by the old documents: check --as, the other options and the revision of the log`,
     )
   }
 }

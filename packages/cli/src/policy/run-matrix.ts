@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import type { AccessMatrix } from '@countersign/core'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { count } from '../output/count.ts'
 import { escapeInvisible } from '../output/escape-invisible.ts'
 import { formatTable } from './format-table.ts'
 import { readRoutes, readUsage, showMethod } from './matrix-input.ts'
@@ -24,7 +25,12 @@ export async function runMatrix(documents: unknown, flags: PolicyFlags, context:
     }
     if (flags.json === true) output.json({ event: 'matrix', ...matrix })
     else if (flags.html === undefined) for (const line of formatMatrix(matrix)) output.line(line)
-    else output.line(escapeInvisible(`${matrix.rows.length} callers, ${matrix.routes.length} routes: ${flags.html}`))
+    else
+      output.line(
+        escapeInvisible(
+          `${count(matrix.rows.length, 'caller')}, ${count(matrix.routes.length, 'route')}: ${flags.html}`,
+        ),
+      )
     return exitCodes.ok
   })
 }

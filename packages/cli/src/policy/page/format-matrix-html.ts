@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AccessMatrix, MatrixCell, MatrixRow } from '@countersign/core'
+import { count } from '../../output/count.ts'
 import { formatMoment } from '../../output/format-time.ts'
 import { escapeHtml } from './escape-html.ts'
 import { type FoldedRoute, foldRoutes } from './fold-routes.ts'
@@ -94,7 +95,10 @@ function hashOf(text: string): string {
 
 function formatSummary({ rows, routes, revision }: AccessMatrix, columns: number, at: number): string {
   const folded = columns < routes.length ? ` in ${columns} columns` : ''
-  const parts = [`${rows.length} callers, ${routes.length} routes${folded}`, `made at ${formatMoment(at)}`]
+  const parts = [
+    `${count(rows.length, 'caller')}, ${count(routes.length, 'route')}${folded}`,
+    `made at ${formatMoment(at)}`,
+  ]
   if (revision !== undefined) parts.push(`revision ${revision}`)
   return parts.map(escapeHtml).join(' · ')
 }
