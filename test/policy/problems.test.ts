@@ -168,5 +168,5 @@ test('a problem is one short line, whatever the document contains', () => {
 
 test('a document with very many faults is refused in little time', () => {
   // Twice the faults take twice the time; the bound is that of a worker.
-  assert.equal(parse(`version: 1\npolicies: [${'{},'.repeat(300_000)}]`).problems.length, 100)
+  assert.equal(parse(`version: 1\npolicies: [${'{},'.repeat(100_000)}]`).problems.length, 100)
 })
