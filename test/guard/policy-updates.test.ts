@@ -125,8 +125,8 @@ test('a policy in audit mode is reported at the start, is not enforced, and its 
   })
   const modes = events.filter((event) => event.type === 'mode')
   assert.deepEqual(
-    modes.map(({ outcome, policy }) => [outcome, policy]),
-    [['started', 'no-exports']],
+    modes.map(({ outcome, policy, revision }) => [outcome, policy, revision]),
+    [['started', 'no-exports', policyEvents(events)[0]?.revision]],
   )
   assert.equal((await running.as(orders).fetch('/invoices/export')).status, 200)
   assert.deepEqual(

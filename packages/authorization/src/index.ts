@@ -31,15 +31,8 @@ export {
   type ExplainRequest,
 } from './explain.ts'
 export { runInTurns, type Turns } from './in-turns.ts'
-export {
-  type AccessMatrix,
-  type AccessMatrixOptions,
-  type AskedRoute,
-  createAccessMatrix,
-  type MatrixCell,
-  type MatrixRoute,
-  type MatrixRow,
-} from './matrix/access-matrix.ts'
+export type { AccessMatrix, AskedRoute, MatrixCell, MatrixRoute, MatrixRow } from './matrix/access-matrix.ts'
+export { type AccessMatrixOptions, createAccessMatrix } from './matrix/create-access-matrix.ts'
 export { type CellContext, CellDecider, type CellQuestion } from './matrix/decide-cell.ts'
 export type { LoggedRequest } from './matrix/matrix-usage.ts'
 export { isCredentialKind, parseRequirement } from './parse-requirement.ts'

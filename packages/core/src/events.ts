@@ -124,6 +124,8 @@ export interface ModeEvent {
   readonly rule?: number
   /** The name of the policy, if the mode is of one policy. */
   readonly policy?: string
+  /** The revision of the policies that the mode is about. Absent without policies. */
+  readonly revision?: string
 }
 
 /** The policies of a guard changed or failed, or one for emergencies is in use. Published on `countersign:policy`. */

@@ -245,8 +245,12 @@ function nameMode({ mode, rule, policy, revision }: Temporary): string {
   return `${mode} ${rule ?? ''} ${policy ?? ''} ${revision ?? ''}`
 }
 
-function namesOf({ rule, policy }: Pick<Temporary, 'rule' | 'policy'>): Pick<ModeEvent, 'rule' | 'policy'> {
-  return { ...(rule !== undefined && { rule }), ...(policy !== undefined && { policy }) }
+function namesOf({ rule, policy, revision }: Omit<Temporary, 'mode' | 'until'>): Partial<ModeEvent> {
+  return {
+    ...(rule !== undefined && { rule }),
+    ...(policy !== undefined && { policy }),
+    ...(revision !== undefined && { revision }),
+  }
 }
 
 const strictness = { permissive: 'strict', audit: 'enforcing' } as const
