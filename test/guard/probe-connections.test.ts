@@ -56,7 +56,8 @@ test('keeps at most 64 connections longer than a moment', { timeout: 10_000 }, a
   const silent = new IdleConnections()
   const sockets = fill(silent, 100, () => '192.0.2.1')
   assert.deepEqual(indicesOf(sockets), [])
-  while (!signal.aborted && indicesOf(sockets).length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  // On a busy machine, those that came last are closed a moment later.
+  while (!signal.aborted && indicesOf(sockets).length < 36) await new Promise((resolve) => setTimeout(resolve, 10))
   assert.deepEqual(
     indicesOf(sockets),
     Array.from({ length: 36 }, (_, index) => index),
