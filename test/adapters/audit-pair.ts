@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { channels } from '@countersign/core'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** A decision as published, without what differs from request to request. */
 export interface Decision {
@@ -51,7 +52,7 @@ export function followDecisions(context: TestContext): Published {
   const during = async (run: () => Promise<unknown>): Promise<readonly Decision[]> => {
     const from = decisions.length
     await run()
-    while (decisions.length === from) await turn()
+    await waitUntil(() => decisions.length !== from)
     // A second one would follow at once.
     for (let times = 0; times < 5; times += 1) await turn()
     return decisions.slice(from).map(describe)

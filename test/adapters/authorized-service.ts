@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Authorizer, authorizer, type AuthorizerQuestion } from '@countersign/core'
 import { opaAuthorizer } from '@countersign/policy/opa'
 import type { TestSvid } from '@countersign/testkit'
 import type { Service } from './credential-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** An authorizer that returns anything, as an engine that TypeScript did not check. */
 export function engine(
@@ -72,7 +72,7 @@ export function holdAuthorizer(options: Partial<Authorizer> = {}): HeldAuthorize
   )
   const held = authorizer({ name: 'held', timeout: '1m', decide, ...options })
   const reached = async (count: number): Promise<void> => {
-    while (calls.length < count) await turn()
+    await waitUntil(() => calls.length >= count)
   }
   const allowAll = (): void => {
     isOpen = true

@@ -16,6 +16,7 @@ import { createAuthority, type Running, serve } from '@countersign/testkit'
 import express from 'express'
 import Fastify from 'fastify'
 import { idOf } from './credential-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const authority = await createAuthority('saas.example')
 const source = await authority.source(idOf('billing'))
@@ -53,7 +54,7 @@ describe('a request keeps the revision with which it began', () => {
         const first = running.as(orders).fetch(target)
         await gate.arrived()
         policies.replace(allowing('r2', '/new/**'))
-        while (loaded.at(-1) !== 'r2') await new Promise((resolve) => setTimeout(resolve, 5))
+        await waitUntil(() => loaded.at(-1) === 'r2')
         gate.release()
         assert.equal((await first).status, 200)
         assert.equal((await running.as(orders).fetch(target)).status, 403)

@@ -14,6 +14,7 @@ import { createAuthority } from '@countersign/testkit'
 import { assertSameDecision, followDecisions } from './audit-pair.ts'
 import { engine, holdAuthorizer, hurriedEngine, opa } from './authorized-service.ts'
 import { everywhere, idOf, setups, startService, upgrade } from './credential-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const authority = await createAuthority('saas.example')
 const source = await authority.source(idOf('billing'))
@@ -101,7 +102,7 @@ describe('promise 15, with policies: a request keeps its revision while the auth
       await held.reached(1)
       policies.replace({ policies: [deny], revision: 'two' })
       // The new set is compiled in turns, and decides once it is ready.
-      while (!service.events.some((event) => event.type === 'policy' && event.revision === 'two')) await turn()
+      await waitUntil(() => service.events.some((event) => event.type === 'policy' && event.revision === 'two'))
       assert.equal((await service.as(orders).fetch('/open/next')).status, 403)
       held.calls[0]?.answer(true)
       assert.equal((await answer).status, 200)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { JwtBundle, type JwtBundles, type JwtBundleSource } from '@countersign/spiffe/jwt'
 import { craft, createSigner, type Members, type Signer, toDocument } from '../jwt/tokens.ts'
 import { idOf } from './credential-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** The JWT authorities of the trust domain of these tests. */
 export const signer: Signer = createSigner('first')
@@ -64,7 +64,7 @@ export function holdSignatures(context: TestContext): HeldSignatures {
     return verify(...given)
   })
   const reached = async (count: number): Promise<void> => {
-    while (begun.length < count) await setImmediate()
+    await waitUntil(() => begun.length >= count)
     assert.equal(begun.length, count)
   }
   return { reached, release: () => release() }

@@ -19,12 +19,13 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, decisionLog } from '@countersign/core'
 import { createFolder, denied, idOf, type Line, parseLines, publish, readLines } from './lines.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const denial = { ...denied, principal: idOf('mailer') }
 
 /** Waits until a file has this many lines. */
 async function waitForLines(path: string, count: number): Promise<void> {
-  while (!existsSync(path) || readFileSync(path, 'latin1').split('\n').length <= count) await sleep(5)
+  await waitUntil(() => existsSync(path) && readFileSync(path, 'latin1').split('\n').length > count)
 }
 
 test('creates the file for its owner only, and appends to it', async (context) => {
@@ -219,7 +220,7 @@ test(
     const { status, stdout, stderr } = spawnSync(
       'bash',
       ['-c', `ulimit -f 40; exec "$0" --input-type=module -e "$1"`, process.execPath, program],
-      { cwd: import.meta.dirname, encoding: 'utf8' },
+      { cwd: import.meta.dirname, encoding: 'utf8', timeout: 60_000 },
     )
     assert.deepEqual([status, stderr], [0, ''])
     assert.deepEqual(JSON.parse(stdout), [1, { rate: 50, queue: 0, failed: 0 }])

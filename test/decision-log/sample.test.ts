@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { type DecisionLog, decisionLog, type DecisionLogOptions } from '@countersign/core'
 import { DecisionSample } from '../../packages/core/src/decision-log/decision-sample.ts'
 import { allowed, at, createFolder, denied, idOf, publish, readLines } from './lines.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 interface Opened {
   readonly log: DecisionLog
@@ -95,7 +96,7 @@ test('does not count a first decision as written that found the queue full', asy
   const { log, path } = open(context, { sampleAllowed: 0, maxQueueBytes: 65_536 })
   while (log.dropped.queue === 0) publish({ ...denied, principal: idOf('mailer') })
   publish({ ...allowed, principal: idOf('seldom') })
-  while (readLines(path).length === 0) await new Promise(setImmediate)
+  await waitUntil(() => readLines(path).length !== 0)
   await new Promise(setImmediate)
   publish({ ...allowed, principal: idOf('seldom') })
   publish({ ...allowed, principal: idOf('seldom') })

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { decisionLog } from '@countersign/core'
 import { spawnProgram } from '../guard/spawn-program.ts'
 import { denied, idOf, parseLines, publish } from './lines.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const denial = { ...denied, principal: idOf('mailer') }
 
@@ -47,7 +48,7 @@ test('a stream that never drains holds one chunk, and further decisions are coun
   const { stream, chunks, release } = createStuckStream()
   const log = decisionLog({ stream, maxQueueBytes: 65_536 })
   for (let index = 0; index < 100; index += 1) publish(denial)
-  while (chunks.length === 0) await new Promise(setImmediate)
+  await waitUntil(() => chunks.length !== 0)
   for (let index = 0; index < 1000; index += 1) publish(denial)
   assert.ok(stream.writableLength <= 64 * 1024)
   const { queue, rate, failed } = log.dropped
@@ -69,7 +70,7 @@ test('close gives up a stream that never drains, and counts what it held', async
   const { stream, chunks } = createStuckStream()
   const log = decisionLog({ stream })
   for (let index = 0; index < 10; index += 1) publish(denial)
-  while (chunks.length === 0) await new Promise(setImmediate)
+  await waitUntil(() => chunks.length !== 0)
   for (let index = 0; index < 5; index += 1) publish(denial)
   await log.close({ timeoutMs: 20 })
   assert.deepEqual(log.dropped, { rate: 0, queue: 0, failed: 15 })

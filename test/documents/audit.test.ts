@@ -12,6 +12,7 @@ import { readPage } from './page.ts'
 import { isGuard, read, readFunction } from './read.ts'
 import { testBlocks } from './test-page.ts'
 import { createWorkbench, production, type Workbench } from './workbench.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const page = readPage('docs/audit.md')
 const documents = new Map(
@@ -91,7 +92,7 @@ test('the steps of the page lead from a log to an enforced policy', async () => 
 
   // Step 3.
   await replace(inAnHour(documents.get(partners) ?? ''))
-  while (!events.some((event) => event.type === 'mode')) await pause()
+  await waitUntil(() => events.some((event) => event.type === 'mode'))
   const started = events.find((event) => event.type === 'mode')
   assert.deepEqual([started?.outcome, started?.policy], ['started', 'only billing reads the ledger'])
 
@@ -118,7 +119,7 @@ test('the steps of the page lead from a log to an enforced policy', async () => 
 
 /** Waits until the log, which no request waits for, contains this so many times. */
 async function logged(pattern: RegExp, count: number): Promise<void> {
-  while ((readFileSync('decisions.jsonl', 'utf8').match(pattern) ?? []).length < count) await pause()
+  await waitUntil(() => (readFileSync('decisions.jsonl', 'utf8').match(pattern) ?? []).length >= count)
 }
 
 /** Replaces the audited document, and waits until it decides. */
@@ -126,7 +127,7 @@ async function replace(text: string): Promise<void> {
   const seen = events.length
   bench.write('policies/.new', text)
   renameSync('policies/.new', partners)
-  while (!events.slice(seen).some((event) => event.type === 'policy' && event.outcome === 'loaded')) await pause()
+  await waitUntil(() => events.slice(seen).some((event) => event.type === 'policy' && event.outcome === 'loaded'))
 }
 
 /** The date on the page will be over one day. */
@@ -144,8 +145,4 @@ function withoutNumbers(report: string): string {
 
 function isEvent(value: unknown): value is PolicyEvent | ModeEvent {
   return typeof value === 'object' && value !== null && 'outcome' in value
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5))
 }

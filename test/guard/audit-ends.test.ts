@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { authenticated, createGuard, createReplaceablePolicies, type Policy, type Rule } from '@countersign/core'
-import { noExports, orders, policyEvents, source, start, until } from './policy-service.ts'
+import { noExports, orders, policyEvents, source, start } from './policy-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** Each end of an audit changes what is enforced, and needs rules and policies that are indexed by themselves. */
 
@@ -46,7 +47,7 @@ test('one document cannot use up the memory: a set with thousands of ends is ref
   const { running, events } = await start(context, { policies })
   const ends = Array.from({ length: 5000 }, (_, index) => index / 1000)
   policies.replace({ rules: auditedRules(ends), policies: auditedPolicies(ends), revision: 'r2' })
-  await until(() => policyEvents(events).length === 2)
+  await waitUntil(() => policyEvents(events).length === 2)
   assert.deepEqual(
     policyEvents(events).map(({ outcome, revision, code }) => [outcome, revision, code]),
     [

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { authenticated, createReplaceablePolicies, hasAuthority, permitAll, type Rule } from '@countersign/core'
-import { inAnHour, start, until } from './policy-service.ts'
+import { inAnHour, start } from './policy-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 /** What an audit opens is reported, at the start and after each update. */
 
@@ -26,7 +27,7 @@ for (const [rule, to, not] of falls) {
     const policies = createReplaceablePolicies({ rules: [everywhere], revision: 'r1' })
     const replaced = await start(context, { policies })
     policies.replace({ rules, revision: 'r2' })
-    await until(() => replaced.events.some(({ type }) => type === 'mode'))
+    await waitUntil(() => replaced.events.some(({ type }) => type === 'mode'))
     for (const { events } of [first, replaced]) {
       const modes = events.filter((event) => event.type === 'mode')
       assert.equal(modes.length, 1)
@@ -44,18 +45,18 @@ test('reports thousands of audits without delaying requests, until another revis
   const rules = Array.from({ length: 10_000 }, (_, index) => ({ ...audited, path: `/x/${index}` }))
   const load = async (revision: string): Promise<void> => {
     policies.replace({ rules: [...rules, everywhere], revision })
-    await until(() => events.some((event) => event.type === 'policy' && event.revision === revision))
+    await waitUntil(() => events.some((event) => event.type === 'policy' && event.revision === revision))
   }
   await load('r2')
   // Other work has its turn in between.
   assert.ok(count() < 10_000)
-  while (count() < 10_000) await turn()
+  await waitUntil(() => count() >= 10_000)
   assert.equal(count(), 10_000)
 
   await load('r3')
   assert.ok(count() < 20_000)
   policies.replace({ rules: [everywhere], revision: 'r4' })
-  await until(() => events.some((event) => event.type === 'policy' && event.revision === 'r4'))
+  await waitUntil(() => events.some((event) => event.type === 'policy' && event.revision === 'r4'))
   const reported = count()
   for (let times = 0; times < 50; times += 1) await turn()
   assert.equal(count(), reported)
@@ -66,7 +67,7 @@ test('what an update opens to anonymous callers in permissive mode is reported, 
   const { events, running } = await start(context, { policies, permissive: { until: inAnHour() } })
   const load = async (rules: readonly Rule[], revision: string): Promise<void> => {
     policies.replace({ rules, revision })
-    await until(() => events.some((event) => event.type === 'policy' && event.revision === revision))
+    await waitUntil(() => events.some((event) => event.type === 'policy' && event.revision === revision))
   }
   const reported = (): readonly unknown[] =>
     events.flatMap((event) => (event.type === 'mode' && event.mode === 'permissive' ? [event.routes] : []))

@@ -9,6 +9,7 @@ import { channels, createGuard, type CountersignEvent, type DecisionEvent, type 
 import { policyFiles } from '@countersign/policy'
 import { createAuthority, type Peer, serve } from '@countersign/testkit'
 import { scale } from '../support/long.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 const swaps = scale(6, 60)
 const swapsPerBreakage = scale(2, 3)
@@ -60,7 +61,7 @@ test('documents replaced under load: each request is decided by exactly one revi
       assert.equal(log.revision(), before)
     }
     const seen = decisions.length
-    while (decisions.length < seen + 20) await setTimeout(5)
+    await waitUntil(() => decisions.length >= seen + 20)
     await pause
   }
   const answers = await load.stop()
@@ -192,7 +193,7 @@ class PolicyLog {
 
   /** Waits for the next event with this outcome. */
   async reported(outcome: PolicyEvent['outcome']): Promise<void> {
-    while (!this.#unseen.some((event) => event.outcome === outcome)) await setTimeout(5)
+    await waitUntil(() => this.#unseen.some((event) => event.outcome === outcome))
     this.#unseen = []
   }
 }

@@ -67,10 +67,6 @@ function isDecision(event: unknown): event is DecisionEvent {
   return typeof event === 'object' && event !== null && 'effect' in event
 }
 
-export async function until(isDone: () => boolean): Promise<void> {
-  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
 export function inAnHour(): string {
   return new Date(Date.now() + 3_600_000).toISOString()
 }

@@ -13,9 +13,9 @@ import {
   start,
   policyEvents,
   followDecisions,
-  until,
   inAnHour,
 } from './policy-service.ts'
+import { waitUntil } from '../support/wait-until.ts'
 
 test('decisions name the policy, the revision and the credential', async (context) => {
   const decisions = followDecisions(context)
@@ -63,15 +63,15 @@ test('a replaced set decides from then on; a broken one changes nothing and is r
   const { running, events } = await start(context, { policies })
   const as = running.as(orders)
   policies.replace({ policies: [invoices, { ...noExports, to: [{ paths: ['/**'] }] }], revision: 'r2' })
-  await until(() => policyEvents(events).some(({ revision }) => revision === 'r2'))
+  await waitUntil(() => policyEvents(events).some(({ revision }) => revision === 'r2'))
   assert.equal((await as.fetch('/invoices/1')).status, 403)
   // @ts-expect-error not an action
   const broken: Policy = { ...invoices, action: 'PERMIT' }
   for (const revision of ['r3', 'r4']) policies.replace({ policies: [broken], revision })
-  await until(() => policyEvents(events).some(({ outcome }) => outcome === 'refused'))
+  await waitUntil(() => policyEvents(events).some(({ outcome }) => outcome === 'refused'))
   assert.equal((await as.fetch('/invoices/1')).status, 403)
   policies.replace({ policies: [invoices], revision: 'r5' })
-  await until(() => policyEvents(events).some(({ revision }) => revision === 'r5'))
+  await waitUntil(() => policyEvents(events).some(({ revision }) => revision === 'r5'))
   assert.equal((await as.fetch('/invoices/1')).status, 200)
   assert.deepEqual(
     policyEvents(events).map(({ outcome, revision }) => [outcome, revision]),
@@ -95,7 +95,7 @@ test('rules of a replaced set that a router could never reach are refused', asyn
       { path: '/A', allow: hasAuthority('SERVICE_orders') },
     ],
   })
-  await until(() => policyEvents(events).some(({ code }) => code === 'rule_unreachable'))
+  await waitUntil(() => policyEvents(events).some(({ code }) => code === 'rule_unreachable'))
 })
 
 test('an emergency policy is an ordinary ALLOW policy whose use is reported, and that overrides nothing', async (context) => {
@@ -153,7 +153,7 @@ test('an emergency policy is not used by a request that only audit mode allows',
   const mode = { audit: { until: inAnHour() } }
   const { running, events } = await start(context, { rules, mode, policies: { policies: [invoices, emergency] } })
   assert.equal((await running.as(admin).fetch('/invoices/1')).status, 200)
-  await until(() => events.some(({ type }) => type === 'audit'))
+  await waitUntil(() => events.some(({ type }) => type === 'audit'))
   assert.deepEqual(
     policyEvents(events).filter(({ outcome }) => outcome === 'break-glass'),
     [],
