@@ -49,7 +49,7 @@ test('contains the revision only if there is one', () => {
   assert.ok(!('revision' in (createQuestion(facts, []) ?? assert.fail())))
 })
 
-test('there is no question if the path and the listed headers are longer than 16 Ki characters', () => {
+test('creates no question if the path and the listed headers are longer than 16 Ki characters', () => {
   const rawHeaders = ['Host', 'a', 'x-long', 'x'.repeat(10_000), 'x-other', 'x'.repeat(100_000)]
   const path = `/${'x'.repeat(16 * 1024 - 10_001)}`
   assert.ok(createQuestion({ ...facts, path, rawHeaders }, ['x-long']))

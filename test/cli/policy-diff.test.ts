@@ -195,7 +195,7 @@ describe('policy test', () => {
     'a row without a path': '- { caller: anonymous, method: GET, expect: deny }',
     'headers that are a list': '- { caller: anonymous, method: GET, path: /, expect: deny, headers: [x] }',
     'a port that is text': "- { caller: anonymous, method: GET, path: /, expect: deny, port: 'x' }",
-    'a port that is no port': '- { caller: anonymous, method: GET, path: /, expect: deny, port: 65536 }',
+    'a port out of range': '- { caller: anonymous, method: GET, path: /, expect: deny, port: 65536 }',
     'a header twice': '- { caller: anonymous, method: GET, path: /, expect: deny, headers: { x-a: b, X-A: c } }',
     'a status that is text': "- { caller: anonymous, method: GET, path: /, expect: deny, status: '401' }",
     'a policy that is a number': '- { caller: anonymous, method: GET, path: /, expect: deny, policy: 1 }',

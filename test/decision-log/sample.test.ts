@@ -77,7 +77,7 @@ test('writes every denial of a principal and every would-be denial, whatever the
   assert.equal(readLines(path).length, 600)
 })
 
-test('writes as many denials without a principal in a second as it is told, and counts the rest', async (context) => {
+test('writes at most maxPerSecond denials without a principal in a second, and counts the rest', async (context) => {
   const { log, path } = open(context, { maxPerSecond: 3 })
   for (const second of [0, 1, 2]) {
     for (let index = 0; index < 10; index += 1) publish({ ...denied, at: at + 1000 * second })

@@ -44,18 +44,20 @@ export interface ServerDecision {
 export class DecisionOutcomes {
   readonly #parts: OutcomeParts
   readonly #reports: DecisionReports
-  /** False for most guards: then an allowed request only has to be published, and only for subscribers. */
-  isExtended: boolean
+  readonly #isTemporary: boolean
 
   constructor(parts: OutcomeParts) {
     this.#parts = parts
     this.#reports = parts.reports
-    this.isExtended = this.#findExtended()
+    this.#isTemporary = parts.modes.isTemporary
   }
 
-  /** Call it when another revision decides. */
-  refresh(): void {
-    this.isExtended = this.#findExtended()
+  /**
+   * Returns whether an allowed request may have to be reported. False for most guards: then it only has to be published,
+   * and only for subscribers.
+   */
+  isExtended({ revision }: DecidedRequest): boolean {
+    return this.#isTemporary || revision.reportsAllowed
   }
 
   /** Concludes the decision of a server, and stores it for the adapter's hook. */
@@ -67,7 +69,7 @@ export class DecisionOutcomes {
     owner: object,
   ): Verdict {
     const { isRoutingKnown, isRouteToCome, hasResponse } = server
-    if (ruling.effect === 'allow' && !this.isExtended) {
+    if (ruling.effect === 'allow' && !this.isExtended(decided)) {
       const facts = { owner, decided, url: request.url ?? '', isRoutingKnown, ruling, hasResponse }
       Admission.keep(request, facts, isRouteToCome ? 'in-hook' : 'done', undefined)
       if (!isRouteToCome) this.#reports.allowed(request, decided, ruling)
@@ -123,7 +125,7 @@ export class DecisionOutcomes {
     const { decided } = kept.facts
     const { principal } = decided
     if (kept.publication !== 'in-hook') return principal
-    if (!this.isExtended) {
+    if (!this.isExtended(decided)) {
       kept.publication = 'done'
       this.#reports.allowed(request, decided, allowed)
       return principal
@@ -228,12 +230,6 @@ export class DecisionOutcomes {
 
   #revisionOf(kept: Admission | undefined): LayersInForce {
     return kept?.facts.decided.revision ?? this.#parts.revisions.latest
-  }
-
-  #findExtended(): boolean {
-    const { revisions, modes } = this.#parts
-    const { hasAudited, full } = revisions.latest
-    return hasAudited || modes.isTemporary || full.policies?.hasBreakGlass === true
   }
 
   #publishLater(request: GuardedRequest, kept: Admission, allowed: Allowed): void {

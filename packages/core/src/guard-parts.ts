@@ -63,9 +63,7 @@ export function createGuardParts(options: ParsedGuardOptions): GuardParts {
   const requests = new RequestAdmission({ revisions, material, authenticator, outcomes, modes, authorizer })
   revisions.follow((change) => {
     report({ type: 'policy', at: Date.now(), ...change })
-    if (change.outcome !== 'loaded') return
-    outcomes.refresh()
-    modes.followRevision()
+    if (change.outcome === 'loaded') modes.followRevision()
   })
   const ownExpiry = new OwnExpiry((expiring) => {
     report({ type: 'source', outcome: 'expiring', at: Date.now(), ...expiring })

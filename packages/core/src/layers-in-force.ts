@@ -44,6 +44,8 @@ export class LayersInForce {
   readonly hasOwnRules: boolean
   /** True if a policy reads headers, the host, the port or addresses. */
   readonly readsFacts: boolean
+  /** True if allowed requests may have to be reported: something is in audit mode, or a policy is for emergencies. */
+  readonly reportsAllowed: boolean
   /** Parses targets for the methods that the enforced rules and policies name. */
   readonly parseTarget: TargetParser
   // In chronological order.
@@ -63,6 +65,7 @@ export class LayersInForce {
     this.hasOwnRules = hasOwnRules
     this.readsFacts = policies?.readsFacts === true
     this.#stages = stages
+    this.reportsAllowed = stages.length > 0 || policies?.hasBreakGlass === true
     const parse = createParser(this.full)
     this.parseTarget =
       stages.length === 0 ? parse : (request, ...more) => (this.#stage()?.parseTarget ?? parse)(request, ...more)

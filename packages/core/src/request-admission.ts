@@ -112,7 +112,7 @@ export class RequestAdmission {
       return this.#authorizer.decide(request, kept, decided, decision, routeName)
     }
     // Written out here, because most requests end here, and V8 inlines only short functions.
-    const isSettled = decision.effect === 'allow' && kept === undefined && !outcomes.isExtended
+    const isSettled = decision.effect === 'allow' && kept === undefined && !outcomes.isExtended(decided)
     if (isSettled && !hasSubscribers('decision')) return decided.principal
     return outcomes.settle(request, kept, decided, decision, routeName)
   }

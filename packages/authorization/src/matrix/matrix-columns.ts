@@ -116,10 +116,11 @@ function createAskedColumns(
   const columns =
     method === undefined ? createColumns({ ...place, named }) : [createColumn(place, method, new Set([method]))]
   const inner = sets.map((each) => pickExample(each, sets, unseen)).filter((each) => each !== undefined)
-  const told = columns.flatMap((column) => [...(column.methods ?? [])])
+  const ownMethods = columns.flatMap((column) => [...(column.methods ?? [])])
   return columns.map((column) => {
     const { method: own } = column.route.example
-    const further = column.methods === undefined ? listMethods(named, set).filter((each) => !told.includes(each)) : []
+    const further =
+      column.methods === undefined ? listMethods(named, set).filter((each) => !ownMethods.includes(each)) : []
     const others = [own, ...further].flatMap((each) => inner.map((one) => ({ method: each, segments: one })))
     return { column, others }
   })

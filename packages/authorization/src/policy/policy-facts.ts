@@ -11,6 +11,6 @@ export interface PolicyFacts {
   readonly port: number | undefined
   /** The address of the connection's peer. */
   readonly socketAddress: string | undefined
-  /** The address that a listed proxy appended, or that of the connection's peer if there is no proxy. */
+  /** The address that a listed proxy appended. Without a proxy, the address of the connection's peer. */
   readonly remoteAddress: string | undefined
 }

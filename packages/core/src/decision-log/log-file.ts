@@ -76,7 +76,7 @@ export class LogFile implements Destination {
     return result
   }
 
-  /** Opens the file at the path if it is no longer ours. If that fails, our file stays in use. */
+  /** Reopens the path if it now leads to another file. If that fails, the open file stays in use. */
   async #checkPath(): Promise<void> {
     const now = performance.now()
     if (now - this.#checkedAt < checkInterval) return
